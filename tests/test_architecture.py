@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,12 @@ def test_the_arrows_between_the_layers_go_in_one_direction() -> None:
     assert broken == []
 
 
+def test_nothing_but_the_module_that_opens_it_knows_the_client_of_promptlayer() -> None:
+    room = "registry/promptlayer/"
+    known = {one.module for one in IMPORTS if one.name.startswith("promptsync.registry.promptlayer")}
+    assert {module for module in known if not module.startswith(room)} == {"registry/open.py"}
+
+
 @pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=list(OWNERS))
 def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[str]) -> None:
     users = {one.module for one in IMPORTS if one.name.split(".")[0] == library and not one.typing}
@@ -175,6 +182,12 @@ def _names(tree: ast.Module) -> set[str]:
 
 def _calls(tree: ast.Module) -> set[str]:
     return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_no_source_contains_control_characters() -> None:
+    """An escape such as ``\\b`` is visible to a reader, the character itself is not."""
+    control = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+    assert [path for path in sorted(PACKAGE.rglob("*.py")) if control.search(path.read_bytes())] == []
 
 
 @pytest.mark.parametrize("call", ["print", "sys.exit", "exit", "quit", "os._exit"])

@@ -219,6 +219,11 @@ class World:
         with contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database, database:
             database.execute("UPDATE templates SET name = ? WHERE name = ?", (new, old))
 
+    def tag(self, name: str, *tags: str) -> None:
+        """Set the tags of a prompt as in the dashboard: that makes no version."""
+        with contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database, database:
+            database.execute("UPDATE templates SET tags = ? WHERE name = ?", (json.dumps(tags), name))
+
     # -- the line between them --------------------------------------------------------------------------
 
     def react(self, seen: Seen) -> Reply:

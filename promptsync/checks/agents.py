@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from promptsync.checks.batch import Batch, Run, Status, start_failed
 from promptsync.checks.catalogue import Agent
 from promptsync.errors import RemoteError
-from promptsync.registry.errors import Rejected, Unsupported
-from promptsync.registry.promptlayer.parse import text
+from promptsync.registry.errors import FateUnknown, Rejected, Unsupported
+from promptsync.registry.values import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
     from promptsync.registry.results import StartedAgent
 
-_NODE_FAILED: Final = frozenset({"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT"})
+# A node that is still queued or running when its agent has ended has no result either.
+_NODE_FAILED: Final = frozenset(
+    {"FAILED", "FAILURE", "ERROR", "CANCELLED", "CANCELED", "TIMEOUT", "QUEUED", "RUNNING", "PENDING"}
+)
 # A registry may return the outputs at once, in the response to the start, under one of these keys.
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
 _NOT_UNDERSTOOD: Final = frozenset({400, 422})
@@ -126,11 +129,10 @@ class AgentBatch(Batch[AgentRun]):
             unsupported = RemoteError(error.message, hint=hint, code=error.code)
             return replace(run, error=unsupported, status=Status.UNREADABLE)
         except RemoteError as error:
-            failure = error
-            if run.execution_id is None:
-                message = f"the registry started {run.name!r} without returning an id to read the result by"
-                failure = RemoteError(message, code="bad-answer")
-            return replace(run, error=failure, status=Status.UNREADABLE)
+            if run.execution_id is not None:
+                return replace(run, error=error, status=Status.UNREADABLE)
+            message = f"the registry returned no id by which to read the result of {run.name!r}"
+            return start_failed(run, FateUnknown(message))
         return _ended(run, found) if done else run
 
     def progress(self) -> tuple[int, int]:

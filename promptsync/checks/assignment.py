@@ -8,10 +8,20 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptsync.checks.catalogue import Agent, Evaluation, ItemT, list_agents, list_evaluations, pick
+from promptsync.checks.catalogue import (
+    Agent,
+    Evaluation,
+    ItemT,
+    NoSuchItem,
+    list_agents,
+    list_evaluations,
+    named,
+    pick,
+)
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
+from promptsync.registry.address import LOCAL
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -63,11 +73,16 @@ CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The checks to run. ``unchecked`` are the prompts that have none."""
+    """The checks to run. ``unchecked`` are the prompts that have none.
+
+    ``limits`` are not run: they set limits for the evaluations that they name, in whichever way those are
+    named here.
+    """
 
     evaluations: tuple[EvaluationCheck, ...] = ()
     agents: tuple[AgentCheck, ...] = ()
     unchecked: tuple[str, ...] = ()
+    limits: tuple[EvaluationCheck, ...] = ()
 
     @property
     def prompts(self) -> frozenset[str]:
@@ -103,11 +118,11 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
     unchecked = []
     for name in sorted(set(names)):
         checks = [*_of_file(name, files.get(name)), *_of_config(name, config)]
-        for kind, check, named in checks:
+        for kind, check, naming in checks:
             if kind == "evaluation":
-                evaluations.setdefault(check, []).append(named)
+                evaluations.setdefault(check, []).append(naming)
             else:
-                agents.setdefault((check, _key(named.inputs)), []).append(named)
+                agents.setdefault((check, _key(naming.inputs)), []).append(naming)
         if not checks:
             unchecked.append(name)
     return Selection(
@@ -141,9 +156,28 @@ def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> t
     return tuple(merged.values())
 
 
-def minimum_of(evaluation: str, config: Config) -> float | None:
-    """Return the highest minimum that ``checks:`` sets for an evaluation, for any prompts."""
-    return highest(check.get("min_score") for check in config.checks if check.get("evaluation") == evaluation)
+def limits_in(config: Config) -> tuple[EvaluationCheck, ...]:
+    """Return the limits that ``checks:`` sets for evaluations, for any prompts."""
+    checks = [check for check in config.checks if "evaluation" in check]
+    return tuple(
+        EvaluationCheck(check["evaluation"], (), check.get("min_score"), check.get("max_drop"))
+        for check in checks
+    )
+
+
+def with_limits(
+    check: EvaluationCheck,
+    evaluation: Evaluation,
+    limits: Iterable[EvaluationCheck],
+    known: Sequence[Evaluation],
+) -> EvaluationCheck:
+    """Return a check of an evaluation with the strictest of the limits that name it, by name or by id."""
+    own = [check, *(one for one in limits if evaluation in named(known, one.name))]
+    return replace(
+        check,
+        min_score=highest(one.min_score for one in own),
+        max_drop=lowest(one.max_drop for one in own),
+    )
 
 
 def highest(scores: Iterable[float | None]) -> float | None:
@@ -197,22 +231,27 @@ def find_checks(registry: Registry, selection: Selection) -> Found:
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
     problems: list[PromptsyncError] = []
+    missing: list[Check] = []
     evaluations: list[tuple[EvaluationCheck, Evaluation]] = []
     agents: list[tuple[AgentCheck, Agent]] = []
     if selection.evaluations:
         known = list_evaluations(registry, runs=True)
-        evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems)
+        found = _find_each(selection.evaluations, known, "evaluation", registry.url, problems, missing)
+        evaluations = [(with_limits(check, item, selection.limits, known), item) for check, item in found]
     if selection.agents:
-        agents = _find_each(selection.agents, list_agents(registry), "agent", registry.url, problems)
+        listed = list_agents(registry)
+        agents = _find_each(selection.agents, listed, "agent", registry.url, problems, missing)
     # All missing names are reported at once, so that they can be fixed in one go.
+    declare = _declaration(missing) if registry.url.startswith(LOCAL) else []
     if len(problems) > 1:
         raise type(problems[0])(
             f"{registry.url} does not have {len(problems)} evaluations and agents that your files name",
-            details=[f"{one.message} ({one.hint})" for one in problems],
+            hint="\n".join(dict.fromkeys(one.hint for one in problems)) if declare else "",
+            details=[*(f"{one.message} ({one.hint})" for one in problems), *declare],
             code=problems[0].code,
         )
     if problems:
-        raise problems[0]
+        raise problems[0].replaced(details=declare)
     return Found(_merged(evaluations), tuple(agents))
 
 
@@ -222,6 +261,7 @@ def _find_each(
     kind: str,
     url: str,
     problems: list[PromptsyncError],
+    missing: list[Check],
 ) -> list[tuple[CheckT, ItemT]]:
     found = []
     for check in checks:
@@ -232,9 +272,23 @@ def _find_each(
             if check.named_in:
                 message = f"{check.named_in[0]}{f' and {others} more' if others else ''}: {message}"
             problems.append(type(error)(message, hint=error.hint, code=error.code))
+            # A similar name in the hint means that this one is mistyped, not missing.
+            if isinstance(error, NoSuchItem) and check.named_in and error.hint.startswith("promptsync"):
+                missing.append(check)
         else:
             found.append((check, item))
     return found
+
+
+def _declaration(missing: Sequence[Check]) -> list[str]:
+    if not missing:
+        return []
+    from promptsync.checks.declaration import declaration
+
+    return declaration(
+        [check for check in missing if isinstance(check, EvaluationCheck)],
+        [check for check in missing if isinstance(check, AgentCheck)],
+    )
 
 
 def _merged(

@@ -10,13 +10,13 @@ from promptsync.checks.assignment import (
     AgentCheck,
     EvaluationCheck,
     Selection,
-    minimum_of,
+    limits_in,
     select_checks,
     with_variables,
 )
+from promptsync.compare.catalog import list_all
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
-from promptsync.compare.gather import list_all
 from promptsync.compare.histories import has_text
 from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
@@ -49,9 +49,9 @@ class Choice:
 
 
 def choose_evaluations(names: Iterable[str], config: Config) -> Choice:
-    """Return the evaluations with these names or ids, each once, with their minimums from ``checks:``."""
-    unique = dict.fromkeys(names)
-    return Choice(Selection(tuple(EvaluationCheck(name, (), minimum_of(name, config)) for name in unique)))
+    """Return the evaluations with these names or ids, each once, with the limits in ``checks:``."""
+    checks = tuple(EvaluationCheck(name, ()) for name in dict.fromkeys(names))
+    return Choice(Selection(checks, limits=limits_in(config)))
 
 
 def choose_agents(names: Iterable[str], variables: Mapping[str, Any]) -> Choice:

@@ -11,17 +11,16 @@ from promptsync.checks.batch import Batch, Run, Status, start_failed
 from promptsync.checks.catalogue import Evaluation, Use, score_of, uses_in
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import NotFound, Unsupported
-from promptsync.registry.promptlayer.parse import number, text
+from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-# A state in neither of these sets counts as ended and failed.
+# A state of a report or of a cell in neither of these sets counts as ended and failed.
 _UNFINISHED: Final = frozenset(
     {"RUNNING", "QUEUED", "PENDING", "CREATED", "STARTED", "PROCESSING", "IN_PROGRESS"}
 )
 _COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
-_FAILED: Final = "FAILED"
 _DATASET: Final = "dataset"
 _RETURNED_FALSE: Final = "check returned false"
 _MODEL: Final = "model: "
@@ -45,7 +44,8 @@ class EvaluationRun(Run):
     such operation, ``no_score`` says so. ``version`` is the prompt version that the report names,
     ``prompt_id`` the id of that prompt, and ``uses`` the prompts in its columns. ``missed_cells`` are the
     checks that returned false, fetched if the score is below the minimum. ``model`` is the model that was
-    used, if an embedded registry ran it.
+    used, if an embedded registry ran it. ``stopped`` is why a report that ended did not complete: it has no
+    score that counts.
     """
 
     evaluation_id: int | None = None
@@ -60,6 +60,7 @@ class EvaluationRun(Run):
     prompt_id: int | None = None
     uses: tuple[Use, ...] = ()
     model: str | None = None
+    stopped: str = ""
     no_score: RemoteError | None = field(default=None, compare=False)
 
     @property
@@ -114,19 +115,24 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
     stats = raw.get("stats")
     given = stats.get("status_counts") if isinstance(stats, dict) else None
     stated: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    counts = {key: found for key in stated if (found := number(stated, key)) is not None}
+    counts = {key.upper(): found for key in stated if (found := number(stated, key)) is not None}
     score = score_of(report.get("score"))
+    if score is None:
+        score = score_of(raw.get("score"))
     # The embedded registry names its model in the comment of a report.
     comment = text(report, "comment") or ""
     word = str(raw["status"]).upper()
-    ended = Status.COMPLETED if word in _COMPLETED else Status.FAILED
+    failed = sum(found for key, found in counts.items() if _is_failed(key))
+    stopped = "" if word in _UNFINISHED else _stopped(word, counts)
+    ended = Status.FAILED if stopped else Status.COMPLETED
     return replace(
         run,
         status=Status.RUNNING if word in _UNFINISHED else ended,
-        done=counts.get("COMPLETED", 0) + counts.get(_FAILED, 0),
+        done=counts.get("COMPLETED", 0) + failed,
         cells=sum(counts.values()),
-        score=score_of(raw.get("score")) if score is None else score,
-        failed_cells=(FailedCell(),) * counts.get(_FAILED, 0),
+        score=None if stopped else score,
+        stopped=stopped,
+        failed_cells=(FailedCell(),) * failed,
         version=number(report, "prompt_version_number"),
         prompt_id=number(report, "prompt_registry_id"),
         uses=uses_in(raw.get("report_columns"), "column_type"),
@@ -134,9 +140,24 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
     )
 
 
+def _is_failed(status: str) -> bool:
+    """Whether a report or a cell with this status ended without a result."""
+    return status.upper() not in _UNFINISHED | _COMPLETED
+
+
+def _stopped(word: str, counts: Mapping[str, int]) -> str:
+    """Return why a report that ended did not complete; empty if it did, as far as it says."""
+    if _is_failed(word):
+        return f"its report ended with the status {word[:40]!r}"
+    waiting = sum(found for key, found in counts.items() if key in _UNFINISHED)
+    if waiting:
+        return f"its report ended with {waiting} unfinished {'cell' if waiting == 1 else 'cells'}"
+    return "its report has no rows" if counts and not any(counts.values()) else ""
+
+
 def with_score(registry: Registry, run: EvaluationRun) -> EvaluationRun:
     """Return a run with its score, which is fetched if it is not in the report."""
-    if run.score is not None or run.report_id is None:
+    if run.score is not None or run.report_id is None or run.stopped:
         return run
     try:
         return replace(run, score=score_of(registry.checks.evaluation_score(run.report_id)))
@@ -154,9 +175,9 @@ def _failed_cells(registry: Registry, run: EvaluationRun) -> tuple[FailedCell, .
     except RemoteError:
         return run.failed_cells  # at least their number is known
     failed = [
-        FailedCell(row, column, text(cell, "error_message"))
+        FailedCell(row, column, text(cell, "error_message", "status"))
         for row, column, cell in cells
-        if cell.get("status") == _FAILED
+        if _is_failed(text(cell, "status") or "COMPLETED")
     ]
     return tuple(failed) or run.failed_cells
 

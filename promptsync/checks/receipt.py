@@ -40,7 +40,7 @@ class Standard:
 
         ``live`` is the score that it is compared with.
         """
-        if run.is_under_way or (reason := _stopped(run)):
+        if run.is_under_way or (reason := run.stopped or _stopped(run)):
             return "" if run.is_under_way else reason
         if run.failed_cells:
             return f"{len(run.failed_cells)} failed {'cell' if len(run.failed_cells) == 1 else 'cells'}"

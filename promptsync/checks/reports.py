@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.catalogue import Evaluation, PastRun
 from promptsync.checks.evaluations import EvaluationRun, as_reported, with_score
 from promptsync.registry.errors import NotFound
-from promptsync.registry.promptlayer.parse import text
+from promptsync.registry.values import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -56,7 +56,9 @@ def read_report(registry: Registry, evaluation: Evaluation, past: PastRun) -> Pa
     run = as_reported(EvaluationRun(evaluation.name, evaluation.id, past.id), raw)
     report = raw.get("report")
     ran_at = text(report, "created_at") if isinstance(report, dict) else None
-    return PastReport(run if run.score is not None else replace(run, score=past.score), ran_at)
+    # The score in the list belongs to a run that completed.
+    is_known = run.score is not None or run.stopped
+    return PastReport(run if is_known else replace(run, score=past.score), ran_at)
 
 
 def named_version(run: EvaluationRun, name: str, template_id: int) -> tuple[int | None, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found
+from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found, with_limits
 from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
 from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
 from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
@@ -113,12 +113,17 @@ def _live_scores(
 
 
 def show_run(
-    registry: Registry, wanted: str, *, patience: Patience | None, progress: Progress
+    registry: Registry,
+    wanted: str,
+    limits: Sequence[EvaluationCheck] = (),
+    *,
+    patience: Patience | None,
+    progress: Progress,
 ) -> CheckResults:
     """Return the result of a run that was started before; with ``patience``, wait until it has ended.
 
-    ``wanted`` is what ``find_run`` takes. Raises what that raises, and ``RemoteError`` if the report cannot
-    be read.
+    ``wanted`` is what ``find_run`` takes. ``limits`` apply to the evaluations that they name. Raises what
+    ``find_run`` raises, and ``RemoteError`` if the report cannot be read.
     """
     evaluations = list_evaluations(registry, runs=True)
     known = find_run(evaluations, wanted, registry.url)
@@ -142,7 +147,11 @@ def show_run(
             message = f"{registry.url} has no evaluation and no run {wanted!r}"
             raise NoSuchItem(message, hint="promptsync eval list")
         raise run.error
-    result = judge(EvaluationCheck(run.name, ()), run, Standard(allow_unscored=True))
+    check = EvaluationCheck(run.name, ())
+    for one in evaluations:
+        if one.id == run.evaluation_id:
+            check = with_limits(check, one, limits, evaluations)
+    result = judge(check, run, Standard(allow_unscored=check.min_score is None))
     return CheckResults((result,), interrupted=not finished)
 
 

@@ -14,7 +14,7 @@ from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, Ev
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.values import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from promptsync.checks.assignment import select_checks
+from promptsync.checks.assignment import highest, select_checks
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations, named
 from promptsync.checks.evaluations import with_score
 from promptsync.checks.reports import named_version, read_report
@@ -123,7 +123,9 @@ def _wanted(
         )
     by_key = {key: named(known, key) for key in checks}
     found = tuple(dict.fromkeys(one for ones in by_key.values() for one in ones))
-    minimums = {one.id: checks[key].min_score for key, ones in by_key.items() for one in ones}
+    minimums = {
+        one.id: highest(checks[key].min_score for key, ones in by_key.items() if one in ones) for one in found
+    }
     missing = tuple(key for key, ones in by_key.items() if not ones)
     if found:
         return found, minimums, missing

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.checks.batch import Patience
+from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.checks import errors_written_to, first_result, junit_option, result_file
-from promptsync.commands.shared.labels import label_of_branch
+from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.compare.select import named_by
+from promptsync.deploy.in_the_way import InTheWay
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy.survey import InTheWay
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, UsageError
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
@@ -28,11 +30,10 @@ from promptsync.show.outcome import Outcome
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.compare.project import Project
-    from promptsync.deploy.apply import Requirements
-    from promptsync.deploy.rehearse import Rehearsal
 
 
 @verb("deploy", short_help="Publish, check and release what is committed.", blank=blank_body())
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
 @click.option("--min-score", metavar="N", type=SCORE, help="The score that every evaluation needs.")
@@ -46,8 +47,14 @@ if TYPE_CHECKING:
 @click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
 @click.option("--require-checks", is_flag=True, help="Refuse prompts without an evaluation or an agent.")
 @click.option("--live-snippets", is_flag=True, help="Allow snippets to be live before they are checked.")
-@click.option("--again", multiple=True, metavar="NAME", help="Release NAME although it was rolled back.")
-@click.option("--rehearse", is_flag=True, help="Rehearse the deploy in a temporary registry first.")
+@click.option("--keep-going", is_flag=True, help="Release what passed its checks although others failed.")
+@click.option("--again", is_flag=True, help="Release the named prompts although they were rolled back.")
+@click.option("--older", is_flag=True, help="Deploy although the branch has newer commits.")
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="Rehearse the deploy in a temporary registry; implies --dry-run.",
+)
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
 @junit_option
 @since_option
@@ -59,6 +66,7 @@ if TYPE_CHECKING:
 @format_option("markdown")
 def command(
     session: Session,
+    names: tuple[str, ...],
     label: str | None,
     dry_run: bool,
     expect: str | None,
@@ -73,101 +81,117 @@ def command(
     the label moves to exactly the versions that were checked, on all prompts or none. If checks fail, the
     label stays where it is. Running the command again continues, and publishes nothing twice.
 
+    NAME is a name, a pattern, a file or a directory. Snippets that the named prompts render are released with
+    them.
+
     \b
     promptsync deploy
+    promptsync deploy support/refund 'ops/*'
     promptsync deploy --label prod --min-score 80
     promptsync deploy --dry-run
-    promptsync deploy --dry-run --rehearse --format markdown > plan.md
+    promptsync deploy --rehearse --format markdown > plan.md
     """
     choose_format(session, form)
+    if given["again"] and not names:
+        raise UsageError(
+            "--again needs the names of prompts that were rolled back", hint="promptsync deploy NAME --again"
+        )
+    dry_run = dry_run or given["rehearse"]
     session.blank = {**session.blank, "dry_run": dry_run}
     session.deploy_label = label
     results = result_file(session, "--junit", junit_file)
     with session.project() as project, errors_written_to(results, "deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
-        options = _options(session, project, wanted, given)
-        deploying = _Deploying(session, project, options, given)
+        options = _options(session, project, wanted, names, given)
+        deploying = _Deploying(session, project, options, dry_run, given)
         outcome = carry_out(
             session,
             project,
             plan=deploying.plan,
             apply=deploying.apply,
-            show_plan=lambda made: deploying.show_plan(made, rehearse=dry_run),
+            show_plan=deploying.show_plan,
             show_receipt=show_deploy.show_receipt,
             headline=lambda made: show_deploy.headline(made, project.title),
+            further_question=show_deploy.drafts_question,
             unchanged="nothing was released",
             dry_run=dry_run,
             yes=yes,
             expect=expect,
         )
-        code, error = first_result(outcome.error, None if dry_run else results.write(deploying.junit))
-        return replace(outcome, exit_code=code, error=error)
+        # A plan alone has no results, so the file stays as it is.
+        has_results = given["rehearse"] or not dry_run
+        unwritten = results.write(lambda: deploying.junit(outcome.error)) if has_results else None
+        code, error = first_result(outcome.error, unwritten)
+        return replace(outcome, body={**outcome.body, "dry_run": dry_run}, exit_code=code, error=error)
 
 
 class _Deploying:
     """One deploy with its options. ``given`` are the other options of the command line."""
 
     def __init__(
-        self, session: Session, project: Project, options: DeployOptions, given: Mapping[str, Any]
+        self,
+        session: Session,
+        project: Project,
+        options: DeployOptions,
+        dry_run: bool,
+        given: Mapping[str, Any],
     ) -> None:
         self._session = session
         self._project = project
         self._options = options
-        self._given = given
-        self._rehearse: bool = given["rehearse"]
+        self._dry_run = dry_run
+        self._older: bool = given["older"]
+        self._rehearses: bool = given["rehearse"]
+        timeout: float | None = given["timeout"]
+        self._patience = Patience() if timeout is None else Patience(timeout)
         self._receipt: DeployReceipt | None = None
 
     def plan(self) -> DeployPlan:
+        """Return the plan. Raises what ``plan_deploy`` raises, and ``Refused`` on a wrong branch.
+
+        A dry run shows the plan there too, and says so.
+        """
         try:
-            return plan_deploy(self._project, self._options)
+            plan = plan_deploy(self._project, self._options)
         except InTheWay as refusal:
             raise diff.explained(self._project, refusal) from None
+        if plan.is_empty:
+            return plan
+        label, dry_run = self._options.label, self._dry_run
+        wrong = branch_refusal(self._session, self._project, label, dry_run=dry_run, older=self._older)
+        if wrong is not None and not dry_run:
+            raise wrong
+        return replace(plan, not_from_here=wrong.message) if wrong is not None else plan
 
-    def show_plan(self, plan: DeployPlan, *, rehearse: bool) -> Outcome:
-        """Return the plan, and with ``rehearse`` how its rehearsal went."""
-        wanted = rehearse and self._rehearse and not plan.is_empty and plan.refusal is None
+    def show_plan(self, plan: DeployPlan) -> Outcome:
+        """Return the plan, and how its rehearsal went if one was requested."""
+        rehearses = self._rehearses and not plan.is_empty and plan.refusal is None
         # A rehearsal that fails must not block a change that does not touch the pending prompts.
-        is_idle = wanted and plan.is_pending
-        rehearsal = self._rehearsed(plan) if wanted and not is_idle else None
+        is_idle = rehearses and plan.is_pending and not self._options.names
+        rehearsal = None
+        if rehearses and not is_idle:
+            from promptsync.deploy.rehearse import rehearse
+
+            rehearsal = rehearse(self._project, self._options, plan.selection, self._patience)
+            self._receipt = rehearsal.receipt
         return show_deploy.show_plan(
             plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
         )
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
-        """Rehearse if that was requested, and deploy. Raises the error of a rehearsal that failed."""
-        if self._rehearse:
-            rehearsal = self._rehearsed(plan)
-            for line in show_deploy.rehearsal_lines(rehearsal):
-                self._session.say(line)
-            if rehearsal.error is not None:
-                raise self._failed(rehearsal.error)
+        """Carry out the plan, and keep the receipt for the JUnit file."""
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
-        self._receipt = apply_deploy(self._project, plan, _requirements(self._given))
+        self._receipt = apply_deploy(self._project, plan, self._patience)
         return self._receipt
 
-    def junit(self) -> str:
-        """Return the results of the checks as JUnit XML."""
-        from promptsync.checks.receipt import CheckResults
+    def junit(self, error: PromptsyncError | None) -> str:
+        """Return the results of the checks, and what else ended the deploy, as JUnit XML."""
         from promptsync.show.junit import junit
 
-        done = self._receipt.results if self._receipt is not None else None
-        return junit(done or CheckResults())
-
-    def _rehearsed(self, plan: DeployPlan) -> Rehearsal:
-        from promptsync.deploy.rehearse import rehearse
-
-        return rehearse(self._project, self._options, plan.selection, _requirements(self._given))
-
-    def _failed(self, error: PromptsyncError) -> PromptsyncError:
-        url = self._project.registry.url
-        return type(error)(
-            f"the rehearsal failed, and nothing was done in {url}: {error.message}",
-            hint=error.hint,
-            details=error.details,
-            code=error.code,
-        )
+        results = self._receipt.results if self._receipt is not None else None
+        return junit(results or CheckResults(), error)
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:
         from promptsync.compare.difference import differences
@@ -176,7 +200,9 @@ class _Deploying:
         return differences(self._project, plan.survey.under.only(releases)) if releases else ()
 
 
-def _options(session: Session, project: Project, label: str, given: dict[str, Any]) -> DeployOptions:
+def _options(
+    session: Session, project: Project, label: str, names: Sequence[str], given: dict[str, Any]
+) -> DeployOptions:
     since = resolve_since(session, given["since"], required=False)
     # Without a state to compare with it is unknown what this push changed, and everything counts.
     touched = None
@@ -186,25 +212,20 @@ def _options(session: Session, project: Project, label: str, given: dict[str, An
 
         worktree = scan(project.root, project.config.prompts)
         touched = frozenset(one.name for one in changed_since(project, worktree, since).prompts)
+    named = named_by(project, session.directory, names)
     return DeployOptions(
         label=label,
+        names=named,
         message=given["message"],
         touched=touched,
         require_checks=given["require_checks"],
         live_snippets=given["live_snippets"],
         allow_dirty=given["allow_dirty"],
-        again=named_by(project, session.directory, given["again"]),
+        again=named if given["again"] else (),
+        keep_going=given["keep_going"],
+        standard=Standard(
+            given["min_score"], given["allow_unscored"], given["allow_unbound"], given["max_drop"]
+        ),
         max_changes=given["max_changes"],
         command=session.command(without="--max-changes"),
     )
-
-
-def _requirements(given: Mapping[str, Any]) -> Requirements:
-    from promptsync.checks.batch import Patience
-    from promptsync.checks.receipt import Standard
-    from promptsync.deploy.apply import Requirements
-
-    standard = Standard(
-        given["min_score"], given["allow_unscored"], given["allow_unbound"], given["max_drop"]
-    )
-    return Requirements(standard, Patience() if given["timeout"] is None else Patience(given["timeout"]))

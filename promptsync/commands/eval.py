@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptsync.checks.assignment import find_checks
+from promptsync.checks.assignment import find_checks, limits_in
 from promptsync.checks.catalogue import list_evaluations
 from promptsync.checks.choose import choose_evaluations
 from promptsync.checks.receipt import Standard
@@ -173,6 +173,8 @@ def show_command(
     checks: name for it or, without any, in those that ran it. Runs that do not name a version are listed
     separately.
 
+    The exit code is 1 if the run failed or is below the min_score in checks:, or if --timeout ended the wait.
+
     \b
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
@@ -186,9 +188,9 @@ def show_command(
     if history:
         return _show_history(session, wanted, plot, max_count)
     with session.project() as project:
-        results = show_run(project.registry, wanted, patience=patience, progress=session.bar)
-    # The exit code is about this command, which only shows the run, so a failed run exits with 0.
-    code, error = first_result(results.error if results.interrupted else None)
+        limits = limits_in(project.config)
+        results = show_run(project.registry, wanted, limits, patience=patience, progress=session.bar)
+    code, error = first_result(results.error)
     return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
 
 

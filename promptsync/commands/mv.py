@@ -30,7 +30,7 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
     that its versions and labels stay; until then mv changes nothing. A file without name: is named by its
     path; --keep-name writes the old name into it.
 
-    \\b
+    \b
     promptsync mv support/triage support/routing
     promptsync mv --keep-name support/triage routing/triage
     promptsync mv --keep-name

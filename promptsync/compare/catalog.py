@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.prompt.prompt import Listed
+
+
+def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
+    """Return every prompt in the registry's list, with tags if it stores any."""
+
+    def on_page(done: int, pages: int) -> None:
+        project.progress("Listing the registry", done, pages)
+
+    return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
 
 
 class Catalog(Mapping[str, Listed]):

@@ -68,6 +68,8 @@ def reason(item: Item) -> str:
             SKIP_REASONS[item.state] if item.deletion_committed else _UNCOMMITTED if item.newest else _UNKNOWN
         )
         return f"looks renamed to {item.became!r}; {reason}" if item.became is not None else reason
+    if item.state is State.DIVERGED and item.became is not None:
+        return f"was renamed to {item.became!r} in your files and changed in the registry"
     if item.state is State.DIVERGED and item.file is None:
         return _DELETED
     if item.state is State.CONFLICT:
@@ -85,6 +87,14 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
     more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
     message = f"{first.name!r} {first.problem}{more}; {verb} skips it"
     return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
+
+
+def ways_to_rename(item: Item) -> list[str]:
+    """Return how to bring what changed under the old name into the file that has the new one."""
+    return [
+        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync pull",
+        f"or set name: {item.name} in the file again, then promptsync pull",
+    ]
 
 
 _OF_ALL = {
@@ -136,7 +146,9 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     if first.state is State.MOVED:
         rest = [f"add name: {first.name} to {first.path} to publish a new prompt"] if first.path else []
         return ["promptsync mv --keep-name", *rest, *partial][:2]
+    if first.became is not None:
+        return ways_to_rename(first)
     # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
-    archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
+    archive = f"promptsync push {gone} --prune --force"
     return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.histories import Histories
+from promptsync.compare.histories import Histories, read_usable
 from promptsync.compare.history import History
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
@@ -15,11 +15,10 @@ from promptsync.compare.state import State, Tags, state_in_files, state_in_regis
 from promptsync.errors import Refused
 from promptsync.files.git.revisions import Lineage, target_of
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.record import Entry
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
-from promptsync.history.synced_key import identity
+from promptsync.history.synced_key import Key, identity
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.tags import tag_set
 
@@ -163,32 +162,56 @@ class Decider:
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
         """Return the new names of prompts that were renamed in the registry.
 
-        Such a prompt has the id that this working copy recorded, or was published from one of our revisions.
+        Such a prompt has the id that this working copy recorded, or a version that comes from our file.
         """
         others = [one for one in self._listing.values() if one.name not in self._files] if absent else []
         registry = self._project.registry
         # ids of another workspace mean other prompts
         known = self._project.record().entries(registry.url, registry.workspace_id) if others else {}
-        found = (
-            (name, other) for name in absent for other in others if self._is_same_prompt(name, other, known)
-        )
-        return {name: other.name for name, other in found}
+        ids = {name: known[name].template_id for name in absent if name in known}
+        found = {name: other.name for name in ids for other in others if other.template_id == ids[name]}
+        # If the files had that name, they renamed it.
+        others = [one for one in others if one.name not in known and self._lineage(one.name).head is None]
+        unknown = [name for name in absent if name not in known]
+        found |= {name: other.name for name in unknown for other in others if self._is_of_file(name, other)}
+        unknown = [name for name in unknown if name not in found]
+        # The versions under a label say nothing about a prompt without that label.
+        return found | (self._renamed_and_edited(unknown, others) if self._label is None else {})
 
-    def _is_same_prompt(self, name: str, other: Listed, known: Mapping[str, Entry]) -> bool:
-        entry = known.get(name)
-        if entry is not None:
-            return entry.template_id == other.template_id
-        if self._lineage(other.name).head is not None or other.name in known:
-            return False  # the files had that name, so the files renamed it
-        content = digest_beside(self._files[name].prompt, other.prompt)
-        prompt = identity(self._project.registry.workspace_id, other.template_id)
-        keys = keys_in(self._files[name].local.synced, self._project)
-        if any(key.version == other.version and key.names(prompt, content) for key in keys):
-            return True
-        mark = parse_mark(other.message)
-        commit = mark.commit if mark is not None and mark.version == other.version else None
-        published = (one for one in self._lineage(name).back() if commit and one.commit.startswith(commit))
-        return any(one.digest == content for one in published)
+    def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Listed]) -> dict[str, str]:
+        """Look at the first version, and at those that the file includes: the latest may be an edit."""
+        numbers = {key.version for name in names for key in self._keys(name)}
+        if any(self._lineage(name).newest is not None for name in names):
+            numbers.add(1)
+        wanted = [(other, number) for other in others for number in sorted(numbers) if number < other.version]
+
+        def read(pair: tuple[Listed, int]) -> RemoteVersion | None:
+            return read_usable(self._project, *pair)
+
+        found = self._project.mapped("Reading versions", read, wanted)
+        versions = [
+            (other.name, one) for (other, _), one in zip(wanted, found, strict=True) if one is not None
+        ]
+        return {name: other for name in names for other, one in versions if self._is_of_file(name, one)}
+
+    def _is_of_file(self, name: str, version: Listed | RemoteVersion) -> bool:
+        """Whether a version was published from one of our revisions of a file, or pulled into it."""
+        keys = [key for key in self._keys(name) if key.version == version.version]
+        mark = parse_mark(version.message)
+        commit = mark.commit if mark is not None and mark.version == version.version else None
+        published = [one for one in self._lineage(name).back() if commit and one.commit.startswith(commit)]
+        if not keys and not published:
+            return False
+        content = digest_beside(self._files[name].prompt, version.prompt)
+        prompt = identity(self._project.registry.workspace_id, version.template_id)
+        return any(key.names(prompt, content) for key in keys) or any(
+            one.digest == content for one in published
+        )
+
+    def _keys(self, name: str) -> list[Key]:
+        """Return the keys that the file of a prompt has or had."""
+        synced = (self._files[name].local.synced, *(one.synced for one in self._lineage(name).back()))
+        return [key for one in synced for key in keys_in(one, self._project)]
 
     def _item(
         self,

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from promptsync.compare.catalog import list_all
+from promptsync.compare.labels import labels_by_prompt, list_labels
 from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
@@ -14,8 +16,8 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
-from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import in_background, mapped
+from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
+from promptsync.parallel import in_background
 from promptsync.prompt.prompt import Label, Listed
 
 
@@ -89,15 +91,18 @@ def gather(
     with_labels: bool = False,
     latest: Mapping[str, Listed] | None = None,
     meanwhile: Callable[[], object] = lambda: None,
+    merge_keys: bool = False,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
     ``meanwhile`` is called while the requests are under way, to load what is needed afterwards.
+    ``merge_keys`` reads files in which git could not merge ``synced:`` alone, with the keys of both sides.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
     worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile)
+    worktree = without_synced_conflicts(worktree) if merge_keys else worktree
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)
@@ -142,9 +147,13 @@ def gather(
 def _read_both(
     project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
 ) -> tuple[Worktree, list[Listed], list[Label] | None]:
-    """Return the files, the list of the registry, and all labels if it can list them."""
-    read_labels = project.registry.labels.all if with_labels else lambda: None
-    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read_labels) as found:
+    """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
+    registry = project.registry  # opened before two threads ask for it
+
+    def read() -> list[Label] | None:
+        return list_labels(registry, project.config.labels.values()) if with_labels else None
+
+    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as found:
         meanwhile()
         try:
             worktree = scan(project.root, project.config.prompts)
@@ -175,40 +184,6 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
             hint=f"fix the line prompts: in {project.config.path.name}, or create the directory",
             code="prompts-directory",
         )
-
-
-def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
-    """Return every prompt in the registry's list, with tags if it stores any."""
-
-    def on_page(done: int, pages: int) -> None:
-        project.progress("Listing the registry", done, pages)
-
-    return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
-
-
-def labels_by_prompt(
-    found: Sequence[Label] | None, listing: Sequence[Listed]
-) -> dict[str, tuple[tuple[str, int], ...]] | None:
-    """Return all labels with their versions by prompt; ``None`` if the registry has no list of all labels."""
-    if found is None:
-        return None
-    names = {item.template_id: item.name for item in listing}
-    labels: dict[str, list[tuple[str, int]]] = {}
-    for one in found:
-        name = one.prompt_name or names.get(one.template_id or 0)
-        if name is not None:
-            labels.setdefault(name, []).append((one.name, one.version))
-    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
-
-
-def labels_of(project: Project, items: Iterable[Listed]) -> dict[str, list[Label]]:
-    """Return the labels of some prompts; one request each, several at a time."""
-    wanted = list(items)
-
-    def read(item: Listed) -> tuple[str, list[Label]]:
-        return item.name, project.registry.labels.of(item.template_id, item.name)
-
-    return dict(mapped(read, wanted))
 
 
 def _in_sync(

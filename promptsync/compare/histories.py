@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from promptsync.compare.history import History
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.list_equality import came_back
 from promptsync.compare.origin import keys_in
 from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
@@ -23,7 +23,7 @@ from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity
-from promptsync.prompt.additions import without_additions
+from promptsync.prompt.additions import content_beside, has_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set
@@ -90,7 +90,7 @@ class Histories:
     def leave_out_additions(self, names: Iterable[str]) -> None:
         for one in map(self.by_name.__getitem__, names):
             keys = self._keys(one)
-            if not one.has_additions and not one.is_named(keys):
+            if not one.may_have_additions and not one.is_named(keys):
                 continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
@@ -183,9 +183,8 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
 
 def content_beside_file(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion) -> Prompt:
     """Return the content of one version, without what the registry added to what was sent."""
-    prompt, added = without_additions(file.prompt, found.prompt)
-    if not added:
-        return prompt
+    if not has_additions(file.prompt, found.prompt):
+        return content_beside(file.prompt, found.prompt)
     history = History(listed.name, file, digest(file.prompt), listed, listed.version, _lineage(project, file))
     history.add(found.version, found)
     if found.version > 1 and parse_mark(found.message) is None:
@@ -209,7 +208,7 @@ def _lineage(project: Project, file: PromptFile) -> Lineage:
 
 def has_text(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion | None) -> bool:
     """Whether a version has the text of a file. What the registry added by itself does not count."""
-    if found is None or digest_beside(file.prompt, found.prompt) != digest(file.prompt):
+    if found is None or not came_back(file.prompt, found.prompt):
         return False
     return digest(content_beside_file(project, file, listed, found)) == digest(file.prompt)
 

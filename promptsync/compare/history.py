@@ -11,7 +11,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision
 from promptsync.history.graph import Contents, Version
 from promptsync.history.synced_key import Key, identity, make_key
-from promptsync.prompt.additions import NONE, Additions, content_beside, without_additions
+from promptsync.prompt.additions import NONE, Additions, content_beside, has_additions, without_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 
@@ -42,6 +42,7 @@ class History:
     added: Additions = NONE
     texts: Contents = field(default_factory=lambda: Contents(_merged))
     decision: Decision | None = None
+    may_have_additions: bool = False
     _stored: dict[int, Stored] = field(default_factory=dict)
 
     def add(self, number: int, found: RemoteVersion | None) -> None:
@@ -62,6 +63,9 @@ class History:
             prompt = content_beside(self.file.prompt, prompt)
             beside_file = without_additions(self.file.prompt, prompt)
             self._stored[number] = Stored(number, message, prompt, *beside_file)
+            # A known field counts as added, too, if the text that was sent turns out to lack it.
+            if has_additions(self.file.prompt, prompt):
+                self.may_have_additions = True
         self.set(number, message, prompt)
 
     def set(self, number: int, message: str | None, prompt: Prompt) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from promptsync.compare.gather import list_all
+from promptsync.compare.catalog import list_all
 from promptsync.compare.project import Project
 from promptsync.compare.select import find_in, find_prompt
-from promptsync.prompt.labels import previous_name, rolled_back_name, was_rolled_back
+from promptsync.parallel import mapped
+from promptsync.prompt.labels import is_on_hold, released_name
 from promptsync.prompt.prompt import Label, Listed
 from promptsync.registry.errors import Unsupported
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
 
 Pointers = Mapping[str, Label]
 """The labels of one prompt, by name."""
@@ -28,11 +33,9 @@ class Labelled:
         """The version that a label points at, ``None`` without one."""
         return self.labels[label].version if label in self.labels else None
 
-    def was_rolled_back(self, label: str, version: int) -> bool:
-        """Whether a label was at a version and was then rolled back."""
-        beside = (previous_name(label), rolled_back_name(label))
-        previous, rolled_back = (self.version(name) if name is not None else None for name in beside)
-        return was_rolled_back(version, self.version(label), previous, rolled_back)
+    def is_on_hold(self, label: str, version: int) -> bool:
+        """Whether a label was moved back from a version, which is not released again by itself."""
+        return is_on_hold(version, self.version(label), self.version(released_name(label) or ""))
 
 
 def deploy_command(project: Project, label: str) -> str:
@@ -42,25 +45,43 @@ def deploy_command(project: Project, label: str) -> str:
     return project.on_remote("promptsync deploy" + ("" if is_default else f" --label {shlex.quote(label)}"))
 
 
-def labelled(project: Project, names: Sequence[str] = ()) -> list[Labelled]:
+def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
+    """Return the labels of all prompts, in one request where the registry lists them all.
+
+    Other registries return only those with one of ``names``, in one list of prompts for each of these, and
+    without ``names`` nothing: ``None``.
+    """
+    everything = registry.labels.all() if registry.labels.may_list_all else None
+    if everything is not None or not (wanted := sorted({*names})):
+        return everything
+
+    def pointing(name: str) -> list[Label]:
+        listed = registry.prompts.list(label=name)
+        return [Label(name, item.version, None, item.template_id, item.name) for item in listed]
+
+    return [label for labels in mapped(pointing, wanted) for label in labels]
+
+
+def labelled(project: Project, names: Sequence[str] = (), *, only: str | None = None) -> list[Labelled]:
     """Return prompts with their labels, sorted by name: those of ``names``, otherwise all in scope.
 
-    One name costs few requests; all labels are read in one, where the registry can do that. Raises
-    ``NoSuchPrompt``, and ``Unsupported`` where labels cannot be read.
+    One name costs few requests; all labels are read in one, where the registry can do that. If the label
+    ``only`` is all that is needed, the others may be missing. Raises ``NoSuchPrompt``, and ``Unsupported``
+    where labels cannot be read.
     """
     if len(names) == 1:
         return with_labels(project, [find_prompt(project, names[0])])
     listing = {item.name: item for item in list_all(project)}
     wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
     items = [find_in(project, name, listing) for name in wanted]
-    return with_labels(project, items)
+    return with_labels(project, items, only=only)
 
 
-def with_labels(project: Project, items: Sequence[Listed]) -> list[Labelled]:
-    """Return prompts of the registry with their labels, read now. Raises ``Unsupported``."""
+def with_labels(project: Project, items: Sequence[Listed], *, only: str | None = None) -> list[Labelled]:
+    """Return prompts of the registry with their labels, read now; see ``labelled``."""
     if len(items) == 1:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
-    everything = project.registry.labels.all()
+    everything = list_labels(project.registry, () if only is None else (only,))
     if everything is not None:
         pointers = pointers_of(everything, items)
         return [Labelled(item, pointers[item.name]) for item in items]
@@ -84,6 +105,14 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
         return pointers_of(everything, [item])[item.name]
 
 
+def read_labels(project: Project, item: Listed) -> Pointers | None:
+    """Return the labels of one prompt, read again; ``None`` where the registry cannot list them."""
+    try:
+        return labels_of_prompt(project, item)
+    except Unsupported:
+        return None
+
+
 def can_change_labels(project: Project, some: Listed | None) -> bool:
     """Whether the registry can change labels by themselves. ``some`` is one of its prompts, if it has any."""
     labels = project.registry.labels
@@ -100,6 +129,21 @@ def check_changeable(project: Project, some: Listed | None) -> None:
             f"{project.registry.url} cannot change release labels: it has no such operation",
             hint="promptsync doctor",
         )
+
+
+def labels_by_prompt(
+    found: Sequence[Label] | None, listing: Sequence[Listed]
+) -> dict[str, tuple[tuple[str, int], ...]] | None:
+    """Return labels with their versions by prompt, ``None`` for ``None``."""
+    if found is None:
+        return None
+    names = {item.template_id: item.name for item in listing}
+    labels: dict[str, list[tuple[str, int]]] = {}
+    for one in found:
+        name = one.prompt_name or names.get(one.template_id or 0)
+        if name is not None:
+            labels.setdefault(name, []).append((one.name, one.version))
+    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
 
 
 def pointers_of(everything: Iterable[Label], items: Sequence[Listed]) -> dict[str, Pointers]:

@@ -46,7 +46,7 @@ class ListComparison:
             # Equal bodies are not enough: the file may contain the text that a reference renders to.
             return self.is_raw or self.recorded(listed, content)
         # A field that only the registry has may be an edit, unless this working copy has read it before.
-        return self.recorded(listed, content) and digest_beside(file.prompt, listed.prompt) == content
+        return self.recorded(listed, content) and came_back(file.prompt, listed.prompt)
 
     def recorded(self, listed: Listed, body: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.synced_key import Key, parse_key
+from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.tags import tag_set
 
 if TYPE_CHECKING:
+    from promptsync.files.git.history import GitHistory
     from promptsync.files.git.revisions import FileRevision, Lineage
+    from promptsync.files.worktree import Worktree
 
 
 def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:
@@ -66,6 +70,41 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
 
     history, path = project.history, target_of(project.root, project.config.prompts, file.path)
     return history is None or history.head.get(path) != history.blob_of(file.text.encode())
+
+
+def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
+    """Return the configuration and the prompt files that ``HEAD`` has differently, or not at all.
+
+    Local keys and comments count too, and so do deleted files. Outside of git there are none.
+    """
+    from promptsync.files.git.history import GitHistory
+
+    history = project.history
+    if history is None:
+        return []
+    config = project.config.path.name
+    around_config = GitHistory.find(project.root, config)
+    assert around_config is not None  # the same repository as that of the prompts
+    return [
+        *_uncommitted(around_config, project.root, [config]),
+        *_uncommitted(history, project.root, worktree.paths),
+    ]
+
+
+def _uncommitted(history: GitHistory, root: Path, paths: Sequence[str]) -> list[str]:
+    if not history.born:
+        return sorted(paths)
+    known = history.head
+    # What is reached through a link is not in this repository.
+    new = {one for one in paths if not known.keys() & {one, *map(str, PurePosixPath(one).parents)}}
+    edited = {one for one in history.differing("HEAD") if one.endswith(SUFFIXES)}
+    # git does not look at these files, whatever they have.
+    unwatched = {one for one in history.unwatched & {*paths} if known.get(one) != _blob(history, root / one)}
+    return sorted(new | edited | unwatched)
+
+
+def _blob(history: GitHistory, path: Path) -> str:
+    return history.blob_of(path.read_bytes())
 
 
 def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:

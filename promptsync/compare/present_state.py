@@ -6,7 +6,7 @@ command writes from the plan alone; each looks again at exactly what it is about
 ============================  =================================  ==========================================
 command                       right before the write             right after it
 ============================  =================================  ==========================================
-push, and that of a deploy    each prompt: same id and version,  each prompt: the version is the latest
+push, and that of a deploy    each prompt: same id, version and  each prompt: the version is the latest
                               still active, still missing if it  one, its text and tags are those that were
                               is new. The very text that was to  sent; what is archived is gone from the
                               be published counts as published.  list. One that is missing may lag behind
@@ -29,6 +29,7 @@ from collections.abc import Collection
 
 from promptsync.compare.project import Project
 from promptsync.prompt.prompt import Listed
+from promptsync.prompt.tags import tag_set
 
 
 def read_now(project: Project, names: Collection[str], *, needed: Collection[str] = ()) -> dict[str, Listed]:
@@ -49,7 +50,8 @@ def is_same(planned: Listed | None, now: Listed | None) -> bool:
     """Whether a prompt still is what a plan was made from; ``None`` means that it does not exist."""
     if planned is None or now is None:
         return planned is now
-    return (planned.template_id, planned.version) == (now.template_id, now.version)
+    before, after = ((one.template_id, one.version, tag_set(one.prompt)) for one in (planned, now))
+    return before == after
 
 
 def shown(listed: Listed | None) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.labels import labels_by_prompt, list_labels, read_labels
+from promptsync.compare.list_equality import came_back, digest_beside
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, previous_name, rolled_back_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, is_own, released_name
 from promptsync.prompt.prompt import RemoteVersion
 
 
@@ -42,12 +43,12 @@ def release_labels(project: Project) -> tuple[str, ...]:
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     """Return the latest versions that the files include and that are not released. Reads only.
 
-    Without anything to release this costs no request, and git is not opened. Returns nothing if the
-    registry cannot list all labels at once.
+    Without anything to release this costs no request, and git is not opened. Returns nothing if the labels
+    of the snapshot were not read.
     """
     if snapshot.labels is None:
         return ()
-    labels = snapshot.labels
+    labels: _Labels = snapshot.labels
     lacking = [
         (item, item.version)
         for item in snapshot.of(State.IN_SYNC, State.AHEAD)
@@ -56,9 +57,11 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     ]
     if not lacking:
         return ()
+    wanted = release_labels(project)
+    labels = _with_those_beside(project, snapshot, wanted)
     found = (
         one
-        for label in release_labels(project)
+        for label in wanted
         for item, version in lacking
         if (one := _unreleased(labels, item, version, label)) is not None
     )
@@ -78,10 +81,14 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
-    there = dict((snapshot.labels or {}).get(name, ()))
+    listed = snapshot.listing.get(name)
+    if project.registry.labels.may_list_all or listed is None:
+        there = dict((snapshot.labels or {}).get(name, ()))
+    else:  # only governed labels were read, without those beside them
+        there = {one.name: one.version for one in (read_labels(project, listed) or {}).values()}
     for label, now in there.items():
-        beside = (there.get(one or "") for one in (previous_name(label), rolled_back_name(label)))
-        if is_own(label) and project.config.governs(label) and was_rolled_back(version, now, *beside):
+        released = there.get(released_name(label) or "")
+        if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
             return label
     return None
 
@@ -89,12 +96,22 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
 _Labels = Mapping[str, tuple[tuple[str, int], ...]]
 
 
+def _with_those_beside(project: Project, snapshot: Snapshot, wanted: Sequence[str]) -> _Labels:
+    """Return the labels of a snapshot, with those beside ``wanted`` if they were not read yet."""
+    labels = snapshot.labels or {}
+    if project.registry.labels.may_list_all:
+        return labels
+    beside = [name for label in wanted if (name := released_name(label)) is not None]
+    more = labels_by_prompt(list_labels(project.registry, beside), list(snapshot.listing.values())) or {}
+    return {name: labels.get(name, ()) + more.get(name, ()) for name in {*labels, *more}}
+
+
 def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unreleased | None:
     released = _at(labels, item, label)
     if released == version:
         return None
-    beside = (_at(labels, item, name) for name in (previous_name(label), rolled_back_name(label)))
-    return Unreleased(item.name, label, version, released, was_rolled_back(version, released, *beside))
+    newest = _at(labels, item, released_name(label))
+    return Unreleased(item.name, label, version, released, is_on_hold(version, released, newest))
 
 
 def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
@@ -108,6 +125,7 @@ def _says_the_same(project: Project, item: Item, released: RemoteVersion | None)
     from promptsync.compare.histories import content_beside_file
 
     latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
-    if digest_beside(item.file.prompt, released.prompt) != latest:
+    is_latest = item.digest == latest and came_back(item.file.prompt, released.prompt)
+    if not is_latest and digest_beside(item.file.prompt, released.prompt) != latest:
         return False
     return digest(content_beside_file(project, item.file, item.listed, released)) == latest

@@ -144,7 +144,7 @@ def as_sent(
             found[one.number] = sent if evidence.is_pulled(one) else stored
         elif one.own_mark is not None or one.number == 1:
             # What was sent is unknown, and the file is closest to it. The first version edits no other.
-            found[one.number], added = one.beside_file, one.added
+            found[one.number], added = without(one.beside_file, added), one.added | added
         else:
             found[one.number] = without(one.prompt, added)
     return found, added

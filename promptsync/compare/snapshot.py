@@ -13,7 +13,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.message import follows_directly
 from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
-from promptsync.prompt.tags import tag_set
+from promptsync.prompt.tags import merged_tags, tag_set
 
 if TYPE_CHECKING:
     from promptsync.compare.history import History
@@ -82,6 +82,17 @@ class Item:
         return replace(found, tags=tuple(sorted(tags or ())))
 
     @property
+    def merged_tags(self) -> frozenset[str]:
+        """The tags to publish. They have no versions, so a forced text keeps those of the registry, too."""
+        assert self.file is not None
+        ours = tag_set(self.file.prompt)
+        if self.listed is None or self.state not in (State.BEHIND, State.DIVERGED):
+            return ours
+        theirs = tag_set(self.listed.prompt)
+        base = self.base.tags if self.base is not None else None
+        return merged_tags(ours & theirs if base is None else base, ours, theirs)
+
+    @property
     def problem(self) -> str:
         """Why the version in the registry cannot be used, empty if it can."""
         return self.listed.problem if self.state is State.INVALID and self.listed is not None else ""
@@ -117,7 +128,7 @@ class Snapshot:
     """All prompts in scope, sorted by name. ``label`` is the label that was tracked, if any.
 
     ``listing`` is everything that the registry listed, in scope or not. ``labels`` are those of each prompt,
-    ``None`` if the registry cannot list all at once.
+    only the governed ones if the registry lists labels by name only, ``None`` if they were not read.
     """
 
     items: tuple[Item, ...]

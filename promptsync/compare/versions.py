@@ -9,14 +9,15 @@ from pathlib import Path
 
 from promptsync.compare.catalog import Catalog
 from promptsync.compare.histories import read_usable, read_version
-from promptsync.compare.labels import Pointers, labels_of_prompt
+from promptsync.compare.labels import Pointers, read_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At, select
 from promptsync.compare.suggest import close_name
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
+from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.registry.errors import NotFound
 
 _BATCH = MOST_REQUESTS
 """How many versions are requested before it is known how many of them exist."""
@@ -131,19 +132,12 @@ def read_versions(
     return found
 
 
-def read_labels(project: Project, listed: Listed) -> Pointers | None:
-    """Return the labels of a prompt, ``None`` where the registry cannot list them."""
-    try:
-        return labels_of_prompt(project, listed)
-    except Unsupported:
-        return None
-
-
 def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
-    """Return the names of the labels that point at a version."""
+    """Return the names of the labels that point at a version, without the marks of the newest releases."""
     if labels is None:
         return None
-    return tuple(sorted(name for name, one in labels.items() if one.version == version))
+    there = (name for name, one in labels.items() if one.version == version)
+    return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
 
 
 def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from promptsync.checks.batch import Patience
-from promptsync.checks.receipt import Standard
 from promptsync.checks.run import run_checks
 from promptsync.compare.project import Project
 from promptsync.deploy.labels import Moves
@@ -18,29 +16,22 @@ from promptsync.push.apply import apply_push
 from promptsync.push.publish import Landed
 
 
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What the checks of a release must reach, and how long to wait for them."""
-
-    standard: Standard
-    patience: Patience = field(default_factory=Patience)
-
-
-def apply_deploy(project: Project, plan: DeployPlan, requirements: Requirements) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, patience: Patience) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
+    ``patience`` is how long to wait for checks. Until something is written, raises what ``push`` raises. The
+    caller holds the lock of the working copy.
     """
-    return _Deploy(project, plan, requirements).run()
+    return _Deploy(project, plan, patience).run()
 
 
 class _Deploy:
     """Each step returns whether the next one may start. ``_settle`` always runs last."""
 
-    def __init__(self, project: Project, plan: DeployPlan, requirements: Requirements) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, patience: Patience) -> None:
         self._project = project
         self._plan = plan
-        self._requirements = requirements
+        self._patience = patience
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live)
         self.receipt = DeployReceipt(plan)
@@ -121,35 +112,40 @@ class _Deploy:
             self._project.registry,
             self._plan.found,
             versions={**dependants, **self._moves.versions},
-            standard=self._requirements.standard,
-            patience=self._requirements.patience,
+            standard=self._plan.standard,
+            patience=self._patience,
             progress=self._project.progress,
             live={member.name: member.live for member in survey.members},
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
-        return results.passed
+        if not self._plan.keep_going or results.interrupted:
+            return results.passed
+        return bool(self.receipt.others)
 
     # -- labels -----------------------------------------------------------------------------------------
 
     def _move_the_rest(self) -> bool:
-        moved = {name for name, one in self._moves.outcomes.items() if one.moved}
-        rest = [one for one in self._plan.survey.releases if one.name not in moved]
+        skipped = {name for name, one in self._moves.outcomes.items() if one.moved}
+        skipped.update(self.receipt.kept_back)
+        rest = [one for one in self._plan.survey.releases if one.name not in skipped]
         return self._went_well(self._moves.release(rest))
 
     def _settle(self) -> None:
-        """Unless everything is released, undo what moved or went live before it was checked."""
+        """Undo what moved or went live before it was checked, except for what is released."""
         receipt = self.receipt
+        released = receipt.others if receipt.is_released else ()
+        undone = {one.name for one in self._plan.survey.releases} - {*released}
         try:
-            if receipt.is_released:
-                self._moves.mark_checked()
-            else:
-                self._try(self._moves.take_back)
-                self._try(lambda: self._live.take_back(receipt.push))
+            if released:
+                self._moves.mark_checked(released)
+            if undone:
+                self._try(lambda: self._moves.take_back(undone))
+                self._try(lambda: self._live.take_back(receipt.push, undone))
         except KeyboardInterrupt:
             receipt.interrupted = True
         finally:
             receipt.labels = self._moves.all_outcomes
-            receipt.live = self._live.times(receipt.push, self._moves.outcomes, released=receipt.is_released)
+            receipt.live = self._live.times(receipt.push, self._moves.outcomes, released=released)
 
     def _try(self, step: Callable[[], None]) -> None:
         """Run one step of undoing the deploy, and let the next ones run even if it fails."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptsync.compare.histories import read_version
+from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users
 from promptsync.compare.project import Project
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, Survey, follows_label, follows_latest
 from promptsync.errors import Refused, RemoteError
 from promptsync.prompt.snippet_graph import Follows, parents
 from promptsync.prompt.snippets import Reference, rendered_in
-from promptsync.registry.errors import NotFound, Unsupported
 
 _LISTED = 10
 
@@ -22,8 +22,9 @@ class LiveSnippet:
     """A snippet that prompts render as soon as it is published or, ``by_label``, as soon as its label moves.
 
     ``parents`` are the live prompts that render it; ``before`` is the version that they render until then.
-    ``already`` says that they render the new version already, because of an earlier push or a deploy that was
-    stopped; ``before`` is then that new version.
+    ``elsewhere`` are those under other governed labels, which this deploy does not check. ``already`` says
+    that they render the new version already, because of an earlier push or a deploy that was stopped;
+    ``before`` is then that new version.
     """
 
     name: str
@@ -31,6 +32,7 @@ class LiveSnippet:
     parents: tuple[str, ...]
     before: int
     already: bool = False
+    elsewhere: tuple[LiveUser, ...] = ()
 
 
 def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
@@ -42,19 +44,44 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
     listed = survey.latest.listing.keys()
     released = {item.name for item in survey.under.items if item.listed is not None}
     by_label = follows_label(survey.label)
+    texts = LiveTexts(project, survey.latest)
     found = []
     for member in survey.releases:
         if member.latest is None:
             continue
         foreign = _foreign_references(project, survey, member)
         users = _users(member.name, follows_latest, served, foreign, live=listed)
-        if users:
-            found.append(LiveSnippet(member.name, False, users, member.latest, not member.publishes))
+        governed = _governed(project, texts, member.name, follows_latest)
+        found.append(
+            _live(survey, member, users, governed, before=member.latest, already=not member.publishes)
+        )
+        if member.released is None:
+            continue
         # The label stays where it is until everything is checked, so these would render the old text.
         users = _users(member.name, by_label, served, foreign, live=released)
-        if users and member.released is not None:
-            found.append(LiveSnippet(member.name, True, users, member.released, member.is_moved))
-    return tuple(found)
+        governed = _governed(project, texts, member.name, by_label)
+        one = _live(survey, member, users, governed, before=member.released, already=member.is_moved)
+        found.append(replace(one, by_label=True))
+    return tuple(one for one in found if one.parents or one.elsewhere)
+
+
+def _governed(project: Project, texts: LiveTexts, snippet: str, follows: Follows) -> Sequence[LiveUser]:
+    config = project.config
+    return texts.users(snippet, follows) if config.labels or config.checks else ()
+
+
+def _live(
+    survey: Survey,
+    member: Member,
+    users: Sequence[str],
+    governed: Sequence[LiveUser],
+    *,
+    before: int,
+    already: bool,
+) -> LiveSnippet:
+    parents = {*users, *(user.name for user in governed if user.label == survey.label)}
+    others = () if already else tuple(user for user in governed if user.label != survey.label)
+    return LiveSnippet(member.name, False, tuple(sorted(parents)), before, already, others)
 
 
 def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...]:
@@ -81,17 +108,22 @@ def check_live(live: Sequence[LiveSnippet], command: str) -> None:
     first = live[0]
     how = "as soon as its label moves" if first.by_label else "as soon as it is published"
     raise Refused(
-        f"the snippet {first.name!r} is rendered by {_named(first.parents)} {how}, "
+        f"the snippet {first.name!r} {_use(first)} {how}, "
         "so it cannot be checked beforehand; nothing was released",
         hint=f"{command} --live-snippets\n"
         f"pin the version that renders now: @@@{first.name}@version_number:{first.before}@@@",
         details=[
-            f"{one.name}, v{one.before}, is referenced {'by its label' if one.by_label else 'unpinned'} "
-            f"by {_named(one.parents)}"
+            f"{one.name}, v{one.before}, {'by its label' if one.by_label else 'unpinned'}: {_use(one)}"
             for one in live
         ],
         code="live-snippets",
     )
+
+
+def _use(live: LiveSnippet) -> str:
+    here = f"is rendered by {_named(live.parents)}" if live.parents else ""
+    there = f"would be live at once in {named_users(live.elsewhere)}" if live.elsewhere else ""
+    return " and ".join(filter(None, [here, there]))
 
 
 def _named(names: Sequence[str]) -> str:
@@ -134,16 +166,10 @@ def _foreign_references(
     project: Project, survey: Survey, member: Member
 ) -> dict[str, Sequence[Reference] | None]:
     """Return the references of prompts in other repositories that use a snippet, ``None`` if unknown."""
-    files, listing, prompts = survey.latest.worktree.files, survey.latest.listing, project.registry.prompts
-    if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
-        return {}  # only completion prompts can be snippets
-    try:
-        usage = prompts.snippet_usage(member.template_id, member.name)
-    except (Unsupported, NotFound):
+    listing, prompts = survey.latest.listing, project.registry.prompts
+    if member.name not in listing:
         return {}
-    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
-    entries = [one for found in lists if isinstance(found, list) for one in found]
-    names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)} & listing.keys()
+    names = (direct_users(project, listing[member.name]) or set()) & listing.keys()
     references: dict[str, Sequence[Reference] | None] = {}
     for name in sorted(names - {item.name for item in survey.latest.items if item.file is not None}):
         listed = listing[name]

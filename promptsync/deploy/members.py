@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.files.prompt_file import PromptFile
+from promptsync.prompt.labels import way_back
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 
@@ -26,18 +29,49 @@ def affected(project: Project, label: str, latest: Snapshot, releases: Sequence[
 
     A way is the chain of snippets from the prompt down to the released one.
     """
-    texts = {
-        name: rendered_in(file.prompt.template)
-        for name, file in latest.worktree.files.items()
-        if project.config.in_scope(name)
-    }
+    texts = {name: one for name, one in _references(latest).items() if project.config.in_scope(name)}
+    return parents(texts, dict.fromkeys((member.name for member in releases), _renders_new(label)))
+
+
+def together(survey: Survey, names: Collection[str]) -> frozenset[str]:
+    """Return prompts with all others that are only released together with them.
+
+    A released snippet and the prompts that render it stand or fall together.
+    """
+    texts, renders = _references(survey.latest), _renders_new(survey.label)
+    groups = [{one.name, *parents(texts, {one.name: renders})} for one in survey.releases]
+    found, before = set(names), 0
+    while len(found) > before:
+        before = len(found)
+        found.update(*(group for group in groups if group & found))
+    return frozenset(found)
+
+
+def needed_snippets(files: Mapping[str, PromptFile], names: Collection[str], label: str) -> dict[str, str]:
+    """Return the snippets whose new texts some prompts render, each with a prompt that refers to it."""
+    renders, needed_by = _renders_new(label), dict[str, str]()
+    waiting, seen = [*names], {*names}
+    while waiting:
+        user = waiting.pop()
+        for reference in rendered_in(files[user].prompt.template) if user in files else ():
+            # A version pins the snippet's own text, not those that it refers to.
+            if reference.name not in seen:
+                seen.add(reference.name)
+                waiting.append(reference.name)
+            if renders(reference) and reference.name not in names:
+                needed_by.setdefault(reference.name, user)
+    return needed_by
+
+
+def _references(latest: Snapshot) -> dict[str, list[Reference]]:
+    return {name: [*rendered_in(file.prompt.template)] for name, file in latest.worktree.files.items()}
+
+
+def _renders_new(label: str) -> Follows:
+    """Whether a reference renders what a deploy to ``label`` releases."""
     by_label = follows_label(label)
-
-    def renders(reference: Reference) -> bool:
-        # What a stopped deploy published is as unchecked as what this one publishes.
-        return by_label(reference) or follows_latest(reference)
-
-    return parents(texts, {member.name: renders for member in releases})
+    # What a stopped deploy published is as unchecked as what this one publishes.
+    return lambda reference: by_label(reference) or follows_latest(reference)
 
 
 def dependants(
@@ -64,6 +98,22 @@ def dependants(
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOverVersion:
+    """A version that a release does not include. ``old`` and ``new`` are the texts before it and its own.
+
+    ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it.
+    """
+
+    version: int
+    in_dashboard: bool = True
+    origin: str = "saved in the dashboard"
+    created_at: str | None = None
+    labels: tuple[str, ...] = ()
+    old: Prompt | None = None
+    new: Prompt | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One prompt that this deploy checks, and releases unless it is a ``dependant``.
 
@@ -72,8 +122,8 @@ class Member:
     published first. ``forced`` says that the file does not include the latest one: what is published is made
     from ``parents``. ``passed_over`` are the versions that the release does not include.
     ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
-    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points,
-    ``rolled_back`` where ``LABEL.rolled-back`` does.
+    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points, ``newest``
+    where ``LABEL.released`` does.
     """
 
     name: str
@@ -84,12 +134,12 @@ class Member:
     existing: int | None = None
     forced: bool = False
     parents: tuple[int, ...] = ()
-    passed_over: tuple[int, ...] = ()
+    passed_over: tuple[PassedOverVersion, ...] = ()
     pending: bool = False
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
-    rolled_back: int | None = None
+    newest: int | None = None
 
     @property
     def publishes(self) -> bool:
@@ -105,8 +155,13 @@ class Member:
     def live(self) -> int | None:
         """The version that was live before the deploy; of a stopped deploy, before that one."""
         is_stopped = self.is_moved and not self.dependant
-        is_release = (self.previous or 0) < (self.released or 0)
-        return self.previous if is_stopped and is_release else self.released
+        before = self.live_before
+        return before if is_stopped and (before or 0) < (self.released or 0) else self.released
+
+    @property
+    def live_before(self) -> int | None:
+        """The version to which a rollback of the label goes."""
+        return way_back(self.released or 0, self.previous, self.newest)
 
     @property
     def version(self) -> int:
@@ -146,7 +201,8 @@ class Survey:
 
     ``latest`` compares with the newest versions, ``under`` with those under the label. ``deleted`` are
     prompts whose files were deleted in git: they keep their label. ``newly_deleted`` are those of them that
-    this push deleted.
+    this push deleted. If prompts were named, ``needed_by`` are the snippets that they need, each with a
+    prompt that renders it.
     """
 
     label: str
@@ -158,6 +214,7 @@ class Survey:
     skipped: tuple[Skipped, ...] = ()
     deleted: tuple[str, ...] = ()
     newly_deleted: tuple[str, ...] = ()
+    needed_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def touched(self) -> tuple[str, ...]:

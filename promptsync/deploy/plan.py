@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
+from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
+from promptsync.compare.origin import uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.plan import fingerprint, workspace_of
 from promptsync.compare.project import Project
@@ -16,7 +19,7 @@ from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.prompt.labels import check_release_label
-from promptsync.push.actions import PushOptions, PushPlan
+from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
 
 if TYPE_CHECKING:
@@ -25,12 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """What was requested. ``touched`` are the names that this push changed, ``None`` if unknown, and
-    ``again`` those to release although they were rolled back. ``command`` is what was typed, without
-    ``--max-changes``.
+    """What was requested. Empty ``names`` mean every prompt in scope. ``touched`` are the names that this
+    push changed, ``None`` if unknown, and ``again`` those to release although they were rolled back.
+    ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
+    fail. ``command`` is what was typed, without ``--max-changes``.
     """
 
     label: str
+    names: tuple[str, ...] = ()
     message: str | None = None
     touched: frozenset[str] | None = None
     require_checks: bool = False
@@ -38,6 +43,8 @@ class DeployOptions:
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
     max_changes: int | None = None
+    standard: Standard = field(default_factory=Standard)
+    keep_going: bool = False
     command: str = "promptsync deploy"
 
 
@@ -48,7 +55,8 @@ class DeployPlan:
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
     label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
     those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
-    that have no checks. ``pins`` are those that stay behind the released snippets.
+    that have no checks. ``pins`` are those that stay behind the released snippets. ``not_from_here`` says why
+    the plan is only shown: the branch does not release to the label.
     """
 
     survey: Survey
@@ -61,6 +69,9 @@ class DeployPlan:
     pins: PinReport = NO_PINS
     workspace: str = ""
     in_git: bool = True
+    standard: Standard = field(default_factory=Standard)
+    keep_going: bool = False
+    not_from_here: str = ""
 
     @property
     def refusal(self) -> Refused | None:
@@ -92,7 +103,9 @@ class DeployPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of exactly this plan: what is published, the checks, and every label move."""
+        """A short hash of exactly this plan: what is published, the checks, what they must reach, and every
+        label move.
+        """
         moves = [
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
@@ -101,7 +114,10 @@ class DeployPlan:
         agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
         is_live_first = any(not one.already for one in self.live)
         pushed = self.push.fingerprint
-        return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first])
+        required = [*astuple(self.standard), self.keep_going]
+        return fingerprint(
+            [self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first, required]
+        )
 
 
 def plan_deploy(
@@ -118,10 +134,10 @@ def plan_deploy(
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
-    found = survey(
-        project, options.label, options.touched, allow_dirty=options.allow_dirty, again=options.again
-    )
+    found = survey(project, options.label, options.touched, names=options.names, again=options.again)
     if found.releases:
+        if not options.allow_dirty:
+            _check_committed(project, found)
         check_changeable(project, next(iter(found.latest.listing.values()), None))
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]
@@ -140,7 +156,36 @@ def plan_deploy(
     first = beforehand(found, live)
     workspace = workspace_of(project) if found.releases else ""
     pins = _pins(project, found, push)
-    return DeployPlan(found, push, selection, checks, unchecked, live, first, pins, workspace, project.in_git)
+    return DeployPlan(
+        found,
+        push,
+        selection,
+        checks,
+        unchecked,
+        live,
+        first,
+        pins,
+        workspace,
+        project.in_git,
+        options.standard,
+        options.keep_going,
+    )
+
+
+def _check_committed(project: Project, found: Survey) -> None:
+    """Raise ``Refused`` if the texts or the checks to deploy are not those of the commit."""
+    paths = uncommitted_paths(project, found.latest.worktree)
+    if not paths:
+        return
+    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    config = project.config.path.name
+    places = [config] if config in paths else []
+    places += [project.config.prompts] if paths != places else []
+    raise Refused(
+        f"{paths[0]} has changes that are not committed{more}; deploy releases what is committed",
+        hint=f"git add {shlex.join(places)} && git commit\nadd --allow-dirty",
+        code="uncommitted",
+    )
 
 
 def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:
@@ -158,7 +203,10 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         checked_label=options.label,
         parents={member.name: member.parents for member in forced},
     )
-    return plan_push(project, found.latest, requested)
+    plan = plan_push(project, found.latest, requested)
+    # Nobody typed --force: what a release passes over is listed with it.
+    updates = (replace(one, kind=Kind.UPDATE) if one.kind is Kind.FORCE else one for one in plan.actions)
+    return replace(plan, actions=tuple(updates))
 
 
 def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:

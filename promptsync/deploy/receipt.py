@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from promptsync.deploy.members import together
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _HINTS = {
     "remote": "promptsync doctor",
 }
 """The commands to run after a push that failed within a deploy: its own hints would only push."""
+
+_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class LiveTime:
 
 @dataclass
 class DeployReceipt:
-    """What a deploy did. ``is_released`` says that everything passed and every label points where it should.
+    """What a deploy did. ``is_released`` says that every label points where it should, of all that passed.
 
     ``labels`` is the result for the label of each release, empty if no label was tried. ``unsettled`` is what
     else could not be undone. ``stopped`` is what stopped the deploy half-way.
@@ -54,6 +57,26 @@ class DeployReceipt:
     is_released: bool = False
     interrupted: bool = False
     stopped: PromptsyncError | None = None
+
+    @property
+    def kept_back(self) -> tuple[str, ...]:
+        """The releases whose checks failed, with those that are only released together with them."""
+        failed = [one for one in self.results.all if not one.passed] if self.results is not None else []
+        if not failed:
+            return ()
+        kept = together(self.plan.survey, {name for one in failed for name in one.check.prompts})
+        return tuple(one.name for one in self.plan.survey.releases if one.name in kept)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The releases that are not kept back."""
+        kept = self.kept_back
+        return tuple(one.name for one in self.plan.survey.releases if one.name not in kept)
+
+    @property
+    def passed_others(self) -> tuple[str, ...]:
+        """Those of the others that have checks."""
+        return tuple(name for name in self.others if name not in self.plan.unchecked)
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -97,10 +120,10 @@ class DeployReceipt:
         )
 
     def _not_taken_back(self) -> list[str]:
-        if self.is_released:
-            return []
+        released = self.others if self.is_released else ()
         notes = [f"{one.name}: {one.note}" for one in self.live if one.note]
-        notes += [f"{one.change.name}: {one.note}" for one in self.labels if one.moved and one.note]
+        moved = [one for one in self.labels if one.moved and one.change.name not in released]
+        notes += [f"{one.change.name}: {one.note}" for one in moved if one.note]
         return list(dict.fromkeys([*notes, *self.unsettled]))
 
     def _failure(self) -> PromptsyncError | None:
@@ -116,7 +139,7 @@ class DeployReceipt:
         if failed and all(one.unbound for one in failed):
             # Not --allow-unbound: that would release what the checks did not run.
             name = failed[0].run.name
-            hint = f"in the PromptLayer dashboard, let {name!r} run the latest version\npromptsync deploy"
+            hint = f"in the PromptLayer dashboard, let {name!r} run the latest version\n{self._next_deploy}"
             return error.replaced(hint=hint)
         return error.replaced(hint=self._after_failed_checks(error, failed))
 
@@ -128,8 +151,16 @@ class DeployReceipt:
         if error.hint:
             return error.hint
         if isinstance(error, AnswerIsNo):
-            return "fix the prompt and commit it\npromptsync deploy"
+            return f"fix the prompt and commit it\n{self._next_deploy}"
         return "promptsync deploy"
+
+    @property
+    def _next_deploy(self) -> str:
+        """The command that releases the others that passed, or after a fix everything."""
+        passed = () if self.is_released else self.passed_others
+        if len(passed) > _LISTED:
+            return "promptsync deploy --keep-going"
+        return shlex.join(["promptsync", "deploy", *passed])
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:
@@ -159,5 +190,4 @@ def _skipped(plan: DeployPlan) -> Refused | None:
 
 def release_on_hold(names: Sequence[str], label: str) -> str:
     """Return the command that releases what is on hold."""
-    again = " ".join(f"--again {shlex.quote(name)}" for name in names)
-    return f"promptsync deploy --label {shlex.quote(label)} {again}"
+    return shlex.join(["promptsync", "deploy", *names, "--label", label, "--again"])

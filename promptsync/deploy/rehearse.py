@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptsync.checks.assignment import Found, Selection, find_checks, lowest
+from promptsync.checks.batch import Patience
 from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
 from promptsync.compare.project import Project
-from promptsync.deploy.apply import Requirements, apply_deploy
+from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
@@ -51,7 +52,7 @@ class Rehearsal:
             return None
         failed = isinstance(error, AnswerIsNo | Incomplete)
         return (AnswerIsNo if failed else type(error))(
-            self._renamed(error.message),
+            f"the rehearsal failed: {self._renamed(error.message)}",
             hint="fix the prompt and commit it" if failed else self._renamed(error.hint),
             details=[self._renamed(line) for line in error.details],
             code=error.code,
@@ -72,9 +73,7 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(
-    project: Project, options: DeployOptions, wanted: Selection, requirements: Requirements
-) -> Rehearsal:
+def rehearse(project: Project, options: DeployOptions, wanted: Selection, patience: Patience) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -100,18 +99,25 @@ def rehearse(
         with copy:
             _seed(project, copy)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
+            # Nothing is live in it either, so there are no scores to compare with.
             everything = replace(
-                options, touched=None, again=(), require_checks=False, live_snippets=True, max_changes=10**9
+                options,
+                names=(),
+                touched=None,
+                again=(),
+                require_checks=False,
+                live_snippets=True,
+                max_changes=10**9,
+                standard=replace(options.standard, max_drop=None),
+                keep_going=False,
             )
             plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
             found = find_checks(copy.registry, selection)
             plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
-            # Nothing is live in the temporary registry, so there are no scores to compare with.
-            standard = replace(requirements.standard, max_drop=None)
-            receipt = apply_deploy(copy, plan, replace(requirements, standard=standard))
-            limits = [requirements.standard.max_drop, *(one.max_drop for one in wanted.evaluations)]
+            receipt = apply_deploy(copy, plan, patience)
+            limits = [options.standard.max_drop, *(one.max_drop for one in wanted.evaluations)]
             return Rehearsal(receipt, url, without, is_compared=lowest(limits) is None)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import edit, reason, unusable, where
+from promptsync.compare.conflict import reason, unusable
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
@@ -15,11 +14,24 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.members import Member, OnHold, Skipped, Survey, affected, dependants, parents_of
-from promptsync.deploy.nothing_to_release import gather_with_labels, is_released
+from promptsync.deploy.drafts import with_drafts
+from promptsync.deploy.in_the_way import in_the_way
+from promptsync.deploy.members import (
+    Member,
+    OnHold,
+    PassedOverVersion,
+    Skipped,
+    Survey,
+    affected,
+    dependants,
+    needed_snippets,
+    parents_of,
+)
+from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.labels import previous_name, rolled_back_name, unchecked_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, previous_name, released_name, unchecked_name
+from promptsync.prompt.tags import tag_set
 
 _IN_WAY = {
     State.DIVERGED: "changed in your files and in the version under the label",
@@ -33,44 +45,36 @@ _SKIPPED = {
 }
 
 
-class InTheWay(Refused):
-    """Prompts whose release would lose a version that is live; ``items`` has one for each."""
-
-    code = "diverged"
-
-    def __init__(self, message: str, *, hint: str, details: Sequence[str], items: Sequence[Item]) -> None:
-        super().__init__(message, hint=hint, details=details)
-        self.items = tuple(items)
-
-
 def survey(
     project: Project,
     label: str,
     touched: Collection[str] | None,
     *,
-    allow_dirty: bool = False,
+    names: Collection[str] = (),
     again: Collection[str] = (),
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it skips.
 
     ``touched`` are the names that this push changed, ``None`` if unknown; ``again`` those that are released
-    although they were rolled back. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for
-    unknown names, ``InTheWay`` for prompts whose release would lose a version that is live, ``Refused`` for
-    uncommitted changes, and where the visible git history does not show who changed what.
+    although they were rolled back. With ``names`` only these prompts and the snippets that they need count.
+    Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
+    prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
+    does not show who changed what.
     """
     latest, pointers = gather_with_labels(project)
     if latest.problems:
         raise InvalidFile(latest.problems)
-    if stuck := [item for item in latest.unusable if item.file is not None]:
+    names, again = matching(latest, names), matching(latest, again)
+    needed_by = needed_snippets(latest.worktree.files, names, label)
+    chosen = {*names, *needed_by}
+    if stuck := [one for one in latest.unusable if one.file and (not names or one.name in chosen)]:
         raise unusable(stuck, "deploy")
-    again = matching(latest, again)
-    if is_released(label, latest, pointers):
+    unfinished = unfinished_moves(label, latest, pointers)
+    if not unfinished and is_released(label, latest, pointers):
         return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
-    found = _Survey(project, label, latest, under, touched, again)
-    found.look()
-    if not allow_dirty:
-        _check_committed((under, latest), found.releases)
+    found = _Survey(project, label, latest, under, touched, again, unfinished)
+    found.look(chosen)
     ways = affected(project, label, latest, found.releases)
     return Survey(
         label,
@@ -82,6 +86,7 @@ def survey(
         tuple(found.skipped),
         tuple(found.deleted),
         tuple(name for name in found.deleted if touched is None or name in touched),
+        needed_by,
     )
 
 
@@ -94,12 +99,14 @@ class _Survey:
         under: Snapshot,
         touched: Collection[str] | None,
         again: Collection[str],
+        unfinished: Collection[str],
     ) -> None:
         self._project = project
         self._label = label
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
         self._files = latest.worktree.files
+        self._listing = latest.listing
         self._touched = touched
         self._again = again
         self._unchecked = {
@@ -107,30 +114,35 @@ class _Survey:
             for one in project.registry.prompts.list(label=unchecked_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
+        self._unfinished = unfinished
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.on_hold: list[OnHold] = []
         self.skipped: list[Skipped] = []
         self.deleted: list[str] = []
 
-    def look(self) -> None:
-        """Fill the lists. Raises ``InTheWay``."""
+    def look(self, chosen: Collection[str]) -> None:
+        """Fill the lists with the chosen prompts, or with all. Raises ``InTheWay``."""
         for name, item in self._latest.items():
             under = self._under.get(name)
-            if under is None:
+            if under is None or (chosen and name not in chosen):
                 continue
             if item.file is None:
+                if item.state is State.DIVERGED and item.became is not None:
+                    self._in_way.append((item, reason(item)))
                 if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
                     self.deleted.append(name)
                 continue
-            # A latest version that the file includes is one that git went back on, for instance because its
-            # checks failed: readers without a label get it until the file is published. Tags have no version,
-            # so a change of them shows only there, too.
-            is_replaced = item.state is State.AHEAD
-            if under.state is not State.IN_SYNC or is_replaced or name in self._unchecked:
+            is_latest = item.state is State.IN_SYNC and item.version == under.version
+            is_stopped = name in self._unchecked or (name in self._unfinished and is_latest)
+            if under.state is not State.IN_SYNC or _has_news(item) or is_stopped:
                 self._place(under, item)
         self._check_in_way()
         self._put_on_hold()
+        self.releases = with_drafts(self._project, self._listing, self.releases)
+        for member in self.releases:
+            self._check_drafts(member)
+        self._check_in_way()
 
     def _place(self, under: Item, item: Item) -> None:
         """Decide about a prompt whose file differs from the version under its label."""
@@ -163,13 +175,15 @@ class _Survey:
         self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _member(self, under: Item, item: Item) -> Member:
-        forced = item.state in (State.BEHIND, State.DIVERGED)
+        is_latest = _without_tags(item).state is State.IN_SYNC and not _has_news(item)
+        forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
         parents = parents_of(under, item) if forced else ()
         released = under.version if under.listed is not None else None
-        existing = item.version if item.state is State.IN_SYNC else None
+        existing = item.version if is_latest else None
         if forced:
             existing = self._existing(item, released)
         included = existing if existing is not None else max(parents, default=0)
+        above = range(included + 1, (item.version or 0) + 1)
         return Member(
             name=item.name,
             path=item.path,
@@ -179,7 +193,7 @@ class _Survey:
             existing=existing,
             forced=forced,
             parents=parents,
-            passed_over=tuple(range(included + 1, (item.version or 0) + 1)) if forced else (),
+            passed_over=tuple(map(PassedOverVersion, above)) if forced else (),
             pending=self._touched is not None and item.name not in self._touched,
         )
 
@@ -199,65 +213,51 @@ class _Survey:
         # If it is unknown what this push changed, every prompt counts as touched.
         return self._touched is None or name in self._touched
 
+    def _check_drafts(self, member: Member) -> None:
+        """Add a release that passes over a dashboard edit under a label, or one that the team refuses."""
+        for draft in member.passed_over:
+            used = " and ".join(draft.labels) if member.publishes else ""
+            if draft.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
+                labelled = f" and labelled {used}" if used else ""
+                why = f"would be released without v{draft.version}, {draft.origin}{labelled}"
+                self._in_way.append((self._latest[member.name], why))
+                return
+
     def _check_in_way(self) -> None:
-        if not self._in_way:
-            return
-        item, why = self._in_way[0]
-        items = [one for one, _ in self._in_way]
-        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
-        details = [f"{one.name}: {reason}" for one, reason in self._in_way] if more else ()
-        message = f"{item.name!r} {why}{more}; nothing was released"
-        raise InTheWay(message, hint=self._way_out(item), details=details, items=items)
+        if self._in_way:
+            raise in_the_way(self._in_way, self._latest, self._label)
 
-    def _way_out(self, item: Item) -> str:
-        name, latest = shlex.quote(item.name), self._latest[item.name]
-        if item.state is State.CONFLICT:
-            return edit(where(item))
-        if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push --restore {name}\nor delete its file and commit that"
-        if item.state is State.RENAMED_REMOTELY:
-            return (
-                f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
-            )
-        under = self._under[item.name].listed is not None
-        seen = f" --label {shlex.quote(self._label)}" if under else ""
-        # The live version may be one that the latest version passed over, and the file may equal the latest.
-        how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
-        return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
-
-    # -- releases that were rolled back -----------------------------------------------------------------
+    # -- on hold -----------------------------------------------------------------------------------------
 
     def _put_on_hold(self) -> None:
-        """Put on hold what was released before and then rolled back."""
+        """Put on hold what was released before and rolled back, here or in the dashboard."""
         if not any(member.released is not None for member in self.releases):
             return
-        previous, rolled_back = self._pointing(previous_name), {}
-        # Only a rollback brings a label down to LABEL.previous, so most deploys save the second request.
-        if any(previous.get(one.name, 0) >= (one.released or 0) for one in self.releases if one.released):
-            rolled_back = self._pointing(rolled_back_name)
-        released = []
-        for found in self.releases:
-            name = found.name
-            member = replace(found, previous=previous.get(name), rolled_back=rolled_back.get(name))
-            version = self._rolled_back(member) if name not in self._again else None
+        newest = self._pointing(released_name)
+        # Where a stopped deploy moved the label, the version before it was live.
+        is_stopped = any(member.is_moved for member in self.releases)
+        previous = self._pointing(previous_name) if is_stopped else {}
+        releases = []
+        for member in self.releases:
+            name = member.name
+            version = self._version_on_hold(member, newest.get(name)) if name not in self._again else None
             if version is None:
-                released.append(member)
+                releases.append(replace(member, previous=previous.get(name), newest=newest.get(name)))
             else:
                 self.on_hold.append(OnHold(name, version, member.released or 0, self._is_touched(name)))
-        self.releases = released
+        self.releases = releases
 
     def _pointing(self, name_of: Callable[[str], str | None]) -> dict[str, int]:
         """Return the versions under a label that remembers the history of this one."""
         listed = self._project.registry.prompts.list(label=name_of(self._label))
         return {one.name: one.version for one in listed}
 
-    def _rolled_back(self, member: Member) -> int | None:
-        """Return the newest version that was rolled back and has the text of the file."""
+    def _version_on_hold(self, member: Member, newest: int | None) -> int | None:
+        """Return the newest version that is on hold and has the text of the file."""
         item = self._latest[member.name]
-        for number in range(member.latest or 0, member.released or 0, -1):
-            if not was_rolled_back(number, member.released, member.previous, member.rolled_back):
-                continue
-            if number == member.existing or _has_text(self._project, item, number):
+        for number in range(min(member.latest or 0, newest or 0), member.released or 0, -1):
+            is_it = number == member.existing or _has_text(self._project, item, number)
+            if is_it and is_on_hold(number, member.released, newest):
                 return number
         return None
 
@@ -277,17 +277,14 @@ def _without_tags(item: Item) -> Item:
     return replace(item, state=TEXT_STATES[decision.relation])
 
 
-def _check_committed(snapshots: Sequence[Snapshot], releases: Sequence[Member]) -> None:
-    if not all(snapshot.has_history for snapshot in snapshots):
-        return
-    # The origin of an item in sync is unknown, because git was not read for it.
-    items = {item.name: item for one in snapshots for item in one.items if item.state is not State.IN_SYNC}
-    dirty = [member for member in releases if member.name in items and items[member.name].origin.dirty]
-    if dirty:
-        first = dirty[0]
-        more = f" (and {len(dirty) - 1} more)" if len(dirty) > 1 else ""
-        raise Refused(
-            f"{first.path} has changes that are not committed{more}; deploy releases what is committed",
-            hint=f"git add {shlex.quote(snapshots[0].worktree.prompts)} && git commit\nadd --allow-dirty",
-            code="uncommitted",
-        )
+def _has_news(item: Item) -> bool:
+    """Whether a file has a text or a tag that the latest version lacks.
+
+    A latest version that the file includes is one that git went back on, for instance because its checks
+    failed: readers without a label get it until the file is published. Tags show only there, too.
+    """
+    if item.state is not State.DIVERGED or item.listed is None:
+        return item.state is State.AHEAD
+    text = _without_tags(item).state
+    has_tags = item.merged_tags != tag_set(item.listed.prompt)
+    return text is State.AHEAD or (text is State.IN_SYNC and has_tags)

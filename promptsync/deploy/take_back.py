@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.present_state import read_now
 from promptsync.compare.project import Project
@@ -12,7 +12,7 @@ from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.prompt.canonical import digest
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one
@@ -34,11 +34,11 @@ class LiveSnippets:
         """Start the clock: snippets that are referenced unpinned, or ``by_label``, may be live from now."""
         self._since[by_label] = time.monotonic()
 
-    def take_back(self, push: PushReceipt) -> None:
-        """Publish again what was live before ``push``. ``Moves`` moves the labels back."""
+    def take_back(self, push: PushReceipt, names: Collection[str]) -> None:
+        """Publish again what was live of some prompts before ``push``. ``Moves`` moves the labels back."""
         published = {one.name: one.version for one in push.published}
         for one in self._snippets:
-            if one.by_label:
+            if one.by_label or one.name not in names:
                 continue
             version, lost = published.get(one.name), ""
             if version is not None:
@@ -51,21 +51,25 @@ class LiveSnippets:
             self._lost[one.name] = lost
 
     def times(
-        self, push: PushReceipt, labels: Mapping[str, ChangedLabel], *, released: bool
+        self, push: PushReceipt, labels: Mapping[str, ChangedLabel], *, released: Collection[str]
     ) -> list[LiveTime]:
-        """Return for how long each snippet was live, or may have been, and whether it still is."""
+        """Return for how long each snippet was live, or may have been, and whether it still is.
+
+        ``released`` are the prompts that are released.
+        """
         times: dict[str, LiveTime] = {}
         for one in self._snippets:
             note = _label_note(labels.get(one.name)) if one.by_label else self._note(one, push)
             if note is None:
                 continue
-            note = "" if released else note
+            is_released = one.name in released
+            note = "" if is_released else note
             seconds = time.monotonic() - self._since[one.by_label]
             first = times.get(one.name)  # a snippet may be referenced both ways
             if first is not None:
                 seconds = max(seconds, first.seconds)
                 note = "; ".join(filter(None, (first.note, note)))
-            times[one.name] = LiveTime(one.name, seconds, taken_back=not (released or note), note=note)
+            times[one.name] = LiveTime(one.name, seconds, taken_back=not (is_released or note), note=note)
         return list(times.values())
 
     def _note(self, one: LiveSnippet, push: PushReceipt) -> str | None:

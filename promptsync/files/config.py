@@ -71,6 +71,7 @@ class Config:
     labels: Mapping[str, str] = field(default_factory=dict)
     checks: tuple[Mapping[str, Any], ...] = ()
     limits_changes: float = 0.5
+    refuses_dashboard_edits: bool = False
 
     def in_scope(self, name: str) -> bool:
         """Whether a prompt belongs to this repository; ``*`` matches ``/`` too, and no pattern means all."""
@@ -135,6 +136,7 @@ def parse(path: Path, data: bytes) -> Config:
         labels=dict(value.get("labels") or {}),
         checks=tuple(value.get("checks") or ()),
         limits_changes=float((value.get("limits") or {}).get("changes", 0.5)),
+        refuses_dashboard_edits=(value.get("deploy") or {}).get("dashboard_edits") == "refuse",
     )
 
 

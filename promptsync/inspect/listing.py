@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from promptsync.compare.gather import labels_by_prompt, labels_of
+from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import expanded, named_by, no_such_prompt
 from promptsync.compare.suggest import is_pattern
@@ -49,7 +49,8 @@ def list_remote(
 ) -> list[ListedPrompt]:
     """Return the prompts of the registry, sorted by name. Paths are relative to ``directory``.
 
-    Labels are read where one request is enough for all of them; ``labels_singly`` allows one for each prompt.
+    Labels are read as far as ``list_labels`` returns them; ``labels_singly`` allows one request for each
+    prompt.
     Raises ``NoSuchPrompt`` for a name that does not exist; a pattern may match nothing.
     """
     active = _listed(project, filters, "active") if filters.status != "deleted" else []
@@ -94,11 +95,13 @@ def _labels(
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     if not items:
         return {}
-    found = labels_by_prompt(project.registry.labels.all(), items)
-    if found is not None or not singly:
-        return found
+    if not singly:
+        return labels_by_prompt(list_labels(project.registry, project.config.labels.values()), items)
     try:
-        read = labels_of(project, items)
+        found = with_labels(project, items)
     except Unsupported:
         return None
-    return {name: tuple(sorted((one.name, one.version) for one in labels)) for name, labels in read.items()}
+    return {
+        one.listed.name: tuple(sorted((label.name, label.version) for label in one.labels.values()))
+        for one in found
+    }

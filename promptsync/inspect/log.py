@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from promptsync.compare.difference import Step, step
 from promptsync.compare.histories import Histories
 from promptsync.compare.history import History
+from promptsync.compare.labels import read_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
-from promptsync.compare.versions import find_number, labels_at, read_labels, read_versions
+from promptsync.compare.versions import find_number, labels_at, read_versions
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import load_paths, scan
@@ -17,7 +18,7 @@ from promptsync.history.message import parse_mark, without_mark
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, RemoteVersion
-from promptsync.registry.errors import UnusablePrompt
+from promptsync.registry.errors import NotFound, UnusablePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def read_log(
 ) -> Log:
     """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
 
-    Versions that the registry has lost are left out. Raises ``NoSuchVersion``.
+    Versions that the registry has lost are left out. Raises ``NoSuchVersion``, and ``NotFound`` if it has
+    none.
     """
     name = listed.name
     if listed.problem:
@@ -72,6 +74,13 @@ def read_log(
     wanted = limit + 1 if patches and limit is not None else limit
     found = read_versions(project, listed, wanted, newest=newest)
     shown = found[:limit]
+    if not shown:
+        raise NotFound(
+            f"{project.registry.url} lists {name!r} at v{listed.version}, but has none of its versions "
+            f"from v{newest} down",
+            status=404,
+            hint="promptsync doctor",
+        )
     file = _file(project, name)
     lineage = _lineage(project, name, file)
     content = digest(file.prompt) if file is not None else None

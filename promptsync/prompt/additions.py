@@ -56,6 +56,11 @@ def without_additions(sent: Prompt, stored: Prompt, *, is_exact: bool = False) -
     return replace(stored, template=template, metadata=metadata), frozenset(walk.found)
 
 
+def has_additions(sent: Prompt, stored: Prompt) -> bool:
+    """Whether a stored prompt has any key that a text lacks, known or not."""
+    return bool(without_additions(sent, stored, is_exact=True)[1])
+
+
 def without(stored: Prompt, additions: Additions) -> Prompt:
     """Return a prompt without keys that a registry is known to add, where they have the same value."""
     if not additions:

@@ -80,11 +80,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A release label of one prompt."""
+    """A release label of one prompt. Without ``label_id`` it can be compared, and not be moved or deleted."""
 
     name: str
     version: int
-    label_id: int
+    label_id: int | None
     template_id: int | None = None
     prompt_name: str | None = None
 

@@ -1,4 +1,7 @@
-"""Which registry URLs are allowed, and how names become parts of paths. Loads no HTTP library."""
+"""Which registry URLs and API keys are allowed, and how names become parts of paths.
+
+Loads no HTTP library.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from promptsync.errors import UsageError
+from promptsync.registry.errors import MissingKey
 
 LOCAL: Final = "local:"
 """How the URL of an embedded registry starts."""
@@ -77,6 +81,24 @@ def segment(value: object) -> str:
     if text in {".", ".."}:  # proxies and servers resolve dot segments
         return text.replace(".", "%2E")
     return quote(text, safe="")
+
+
+def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
+    """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
+    key = (api_key or "").strip()
+    if not key and is_needed:
+        is_this_machine = url.startswith("http:")  # all other http URLs are refused
+        serve = " (`promptsync serve` accepts any value)" if is_this_machine else ""
+        raise MissingKey(
+            f"there is no API key for {url}",
+            hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
+        )
+    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
+        raise MissingKey(
+            "PROMPTLAYER_API_KEY is not an API key: it has blanks, quotes or characters that no key has",
+            hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
+        )
+    return key
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,8 @@
-"""What promptsync needs of a registry. Code outside ``registry/`` depends on these protocols alone.
+"""What promptsync needs of a registry: code outside ``registry/`` calls one only through these protocols.
 
-Every method can be called from many threads at once, and raises the errors in ``registry.errors``.
+``registry.open`` returns them. Evaluations, agents and datasets are JSON objects with PromptLayer's keys;
+everything else has types of its own. Every method can be called from many threads at once, and raises the
+errors in ``registry.errors``.
 """
 
 from __future__ import annotations

@@ -54,3 +54,18 @@ class LoggedRequest:
     trace_id: str | None
     input: tuple[LoggedTurn, ...]
     output: tuple[LoggedTurn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a registry supports.
+
+    ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
+    ``labels`` are the labels of all prompts, or of the first one if there is no list of all; ``None`` if they
+    cannot be read. ``changes_labels`` says whether it has operations to change them.
+    """
+
+    raw: bool | None
+    labels: tuple[str, ...] | None
+    lists_all_labels: bool
+    changes_labels: bool

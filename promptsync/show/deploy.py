@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines
 from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.deploy_rows import exception_lines, other_lines, plan_rows, row_lines
+from promptsync.show.deploy_rows import (
+    exception_lines,
+    live_elsewhere,
+    other_lines,
+    passed_over_texts,
+    plan_rows,
+    row_lines,
+)
 from promptsync.show.labels import changed_row
 from promptsync.show.lines import noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 _LISTED = 10
 _LONG_LABEL = 100
+_KEPT_BACK = "its checks failed, or those of a prompt that is only released with it"
 _NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
 _REHEARSED_WITH = (
     "with these texts in a temporary registry, by the evaluations and agents of the fixtures. The deploy "
@@ -75,16 +84,35 @@ def headline(plan: DeployPlan, where: str = "") -> str:
     return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}"
 
 
+def drafts_question(plan: DeployPlan) -> str:
+    """Return what a release passes over of the dashboard, which is a question of its own."""
+    edits = [
+        (member.name, passed_over_texts(plan)[member.name][one.version])
+        for member in plan.survey.releases
+        for one in member.passed_over
+        if one.in_dashboard
+    ]
+    if not edits:
+        return ""
+    (name, text), *others = edits
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{output.name(name)} is released without {output.safe(text, newlines=False)}{more}"
+
+
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt."""
     rows = plan_rows(plan)
-    return [*_new_label_lines(plan), *row_lines(rows), *other_lines(plan, rows)]
+    return [*_label_lines(plan), *row_lines(rows), *other_lines(plan, rows)]
 
 
-def _new_label_lines(plan: DeployPlan) -> list[str]:
-    if not plan.is_new_label:
-        return []
-    return [f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet"]
+def _label_lines(plan: DeployPlan) -> list[str]:
+    """Return what is unusual about the label of a plan: it is new, or not released to from here."""
+    lines = []
+    if plan.is_new_label:
+        lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")
+    if plan.not_from_here:
+        lines.append(f"  {output.style('not from here', 'warn')}  {output.name(plan.not_from_here)}")
+    return lines
 
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
@@ -116,14 +144,19 @@ def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
 
 def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went."""
-    receipt = rehearsal.receipt
-    lines = [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
+    receipt, lines = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
+    where = "with these files in a temporary registry; nothing was released"
     if rehearsal.error is not None:
-        return [*lines, *receipt_lines(receipt)]
-    ran = receipt.results is not None and receipt.results.all
-    checks = "" if ran else ", without any checks"
-    released = count(len(receipt.labels), "prompt")
-    return [*lines, f"rehearsal passed: {released} released in a temporary registry{checks}"]
+        return [*lines, f"rehearsal failed, {where}", *_rehearsed_lines(receipt)]
+    checks = _rehearsed_lines(receipt)
+    return [*lines, f"rehearsal passed{'' if checks else ', without any checks'}, {where}", *checks]
+
+
+def _rehearsed_lines(receipt: DeployReceipt) -> list[str]:
+    """Return the results of the checks of a rehearsal, or what stopped it before them."""
+    if receipt.results is not None and receipt.results.all:
+        return results_lines(receipt.results)
+    return receipt_lines(receipt) if receipt.error is not None else []
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -152,19 +185,35 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         waited = [member.name for member in plan.survey.releases if member.pending]
         lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
     if plan.push.actions:
-        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None)
+        known = passed_over_texts(plan)
+        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
+        lines += _kept_tag_lines(receipt)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
     words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
     labels = [one for one in receipt.labels if not (was_shown and one.moved)]
     lines += output.table(changed_row(words[one.moved], one) for one in labels)
+    lines += [
+        noted("unchecked", "warn", one.name, live_elsewhere(one))
+        for one in plan.live
+        if one.elsewhere and one.name in {live.name for live in receipt.live if not live.taken_back}
+    ]
     for live in receipt.live:
         after = live.note or ("the old text is live again" if live.taken_back else "")
         how = f"unchecked; {after}" if after else "before it was checked"
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
+    if plan.keep_going:
+        lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
+
+
+def _kept_tag_lines(receipt: DeployReceipt) -> Iterator[str]:
+    for action in receipt.plan.push.actions:
+        if action.kept_tags and action.name in receipt.push.versions:
+            text = f"the tags of the dashboard: {', '.join(action.kept_tags)}"
+            yield noted("kept", "warn", action.name, text, f"promptsync pull {shlex.quote(action.name)}")
 
 
 def summary(receipt: DeployReceipt) -> str:
@@ -172,13 +221,17 @@ def summary(receipt: DeployReceipt) -> str:
     label = output.name(receipt.plan.label)
     if receipt.plan.is_empty:
         return headline(receipt.plan)
+    kept = receipt.kept_back
     if receipt.is_released:
-        return f"{count(len(receipt.labels), 'prompt')} released to {label}"
+        kept_back = f", {len(kept)} kept back" if kept else ""
+        return f"{count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
     if any(one.is_unknown for one in receipt.labels):
         return f"not released; the position of {label} is unknown"
     if any(one.moved for one in receipt.labels):
         return f"not released; {label} moved on some prompts"
-    return f"nothing was released; {label} did not move"
+    others = len(receipt.passed_others) if kept else 0
+    passed = f"; {count(others, 'other prompt')} passed" if others else ""
+    return f"nothing was released; {label} did not move{passed}"
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------
@@ -188,11 +241,12 @@ def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
     label = _label(receipt.plan)
-    moved = sum(one.moved for one in receipt.labels)
+    moved, kept = sum(one.moved for one in receipt.labels), len(receipt.kept_back)
     if receipt.plan.is_empty:
         page.say(f"**Nothing to release to {label}**")
     elif receipt.is_released:
-        page.say(f"**{count(moved, 'prompt')} released to {label}**")
+        kept_back = f", {kept} kept back" if kept else ""
+        page.say(f"**{count(moved, 'prompt')} released to {label}{kept_back}**")
     else:
         page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))
@@ -229,14 +283,26 @@ def plan_markdown(
 
 def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -> None:
     """Add a row for each prompt; one that differs from the label is the title of what differs."""
+    from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
 
     rows = plan_rows(plan)
     steps = {one.name: one.steps for one in differences}
     others = row_lines([row for row in rows if row.name not in steps])
-    if lines := [*_new_label_lines(plan), *others, *other_lines(plan, rows)]:
+    if lines := [*_label_lines(plan), *others, *other_lines(plan, rows)]:
         page.fence(map(click.unstyle, lines))
-    page.differences([(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps])
+    drafts = {
+        member.name: [step(f"v{one.version - 1} -> v{one.version}", one.old, one.new) for one in shown]
+        for member in plan.survey.releases
+        if (shown := [one for one in member.passed_over if one.new is not None])
+    }
+    details = [(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps]
+    details += [
+        (f"{name}, passed over: {found.title}", "", step_lines([found]))
+        for name, changes in drafts.items()
+        for found in changes
+    ]
+    page.differences(details)
 
 
 def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
@@ -244,11 +310,7 @@ def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
     ran = receipt.results is not None and bool(receipt.results.all)
     word = "failed" if error is not None else "passed" if ran else "passed, without any checks"
     page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
-    lines = results_lines(receipt.results) if receipt.results is not None and ran else []
-    if error is not None and not ran:
-        lines = receipt_lines(receipt)
-    lines += rehearsal.left_out
-    if lines:
+    if lines := [*_rehearsed_lines(receipt), *rehearsal.left_out]:
         page.fence(map(click.unstyle, lines))
     if error is not None:
         add_error(page, error)

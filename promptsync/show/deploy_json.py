@@ -11,10 +11,10 @@ from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
-from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
 from promptsync.show.labels import changed_body, label_body
 from promptsync.show.pins import pins_body
+from promptsync.show.push_json import live_body, push_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -24,8 +24,8 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     changed = [member.name for member in survey.members]
     return {
         "label": plan.label,
-        "members": [_member_body(member) for member in survey.members],
-        "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
+        "members": [_member_body(survey, member) for member in survey.members],
+        "push": push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
         "labels": [changed_body(one) for one in receipt.labels]
@@ -35,17 +35,21 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         ],
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
+        "live_at_once": live_body({one.name: one.elsewhere for one in plan.live if one.elsewhere}),
         **_exceptions_body(plan, survey),
+        "kept_back": list(receipt.kept_back),
+        "not_from_here": plan.not_from_here or None,
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
     }
 
 
-def _member_body(member: Member) -> dict[str, Any]:
+def _member_body(survey: Survey, member: Member) -> dict[str, Any]:
     return {
         "name": member.name,
         "path": member.path,
+        "needed_by": survey.needed_by.get(member.name),
         "released": member.released,
         "version": member.version,
         "publishes": member.publishes,
@@ -58,9 +62,17 @@ def _exceptions_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:
     return {
         "pending": [member.name for member in survey.releases if member.pending],
         "passed_over": [
-            {"name": member.name, "versions": list(member.passed_over)}
+            {"name": member.name, "versions": [one.version for one in member.passed_over]}
             for member in survey.releases
             if member.passed_over
+        ],
+        "drafts": [
+            {"name": member.name, "version": one.version, "origin": one.origin, "created_at": one.created_at}
+            for member in survey.releases
+            for one in member.passed_over
+        ],
+        "kept_tags": [
+            {"name": one.name, "tags": list(one.kept_tags)} for one in plan.push.actions if one.kept_tags
         ],
         "unchecked": list(plan.unchecked),
         "on_hold": [asdict(one) for one in survey.on_hold],
@@ -75,18 +87,23 @@ def blank_body() -> dict[str, Any]:
     return {
         "label": None,
         "members": [],
-        "push": push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
         "eval": nothing,
         "agents": nothing,
         "labels": [],
         "live": [],
+        "live_at_once": [],
         "pins": [],
         "pending": [],
         "passed_over": [],
+        "drafts": [],
+        "kept_tags": [],
         "unchecked": [],
         "on_hold": [],
         "skipped": [],
         "deleted": [],
+        "kept_back": [],
+        "not_from_here": None,
         "passed": False,
         "dry_run": False,
     }

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import click
 
-from promptsync.deploy.members import Member
+from promptsync.compare.live_users import named_users
+from promptsync.deploy.live_snippets import LiveSnippet
+from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import release_on_hold
 from promptsync.show import push
 from promptsync.show.labels import way
-from promptsync.show.lines import advised, limits_text, merge_command, noted, version_list
+from promptsync.show.lines import advised, ago, limits_text, merge_command, noted
 from promptsync.show.pins import left_out_text, outdated_text
 from promptsync.terminal import output
 
@@ -52,6 +54,24 @@ def row_lines(rows: Sequence[PlanRow]) -> list[str]:
             for note in row.notes
         ]
     return lines
+
+
+def passed_over_texts(plan: DeployPlan) -> dict[str, dict[int, str]]:
+    """Return by prompt and number who saved the versions that its release passes over, and when."""
+    return {
+        member.name: {one.version: _origin(one) for one in member.passed_over}
+        for member in plan.survey.releases
+        if member.passed_over
+    }
+
+
+def live_elsewhere(live: LiveSnippet) -> str:
+    """Return which prompts under other labels render a snippet at once, without their checks."""
+    return f"live at once in {named_users(live.elsewhere)}, unchecked there"
+
+
+def _origin(draft: PassedOverVersion) -> str:
+    return ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
 
 
 def exception_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
@@ -102,11 +122,21 @@ def _notes(plan: DeployPlan) -> dict[str, list[output.Hanging]]:
         note = output.safe(advised(text, command), newlines=False)
         found.setdefault(name, []).append(output.hanging(note, 8, command))
 
+    for member in plan.survey.releases:
+        if user := plan.survey.needed_by.get(member.name):
+            add(member.name, f"released too, because {user} renders it")
+    for name, versions in passed_over_texts(plan).items():
+        more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
+        text = f"passes over {'; '.join([*versions.values()][-3:])}{more}; kept, and brought back by drift"
+        add(name, text, merge_command(name))
     for action in plan.push.actions:
-        if action.passed_over:
-            add(action.name, f"passes over {version_list(action.passed_over)}", merge_command(action.name))
+        if action.kept_tags:
+            kept = ", ".join(action.kept_tags)
+            add(action.name, f"keeps the tags of the dashboard: {kept}", merge_command(action.name))
     for live in plan.live:
-        if not live.already:
+        if live.elsewhere:
+            add(live.name, live_elsewhere(live))
+        if not live.already and live.parents:
             how = "when its label moves" if live.by_label else "when it is published"
             be = "is" if len(live.parents) == 1 else "are"
             add(live.name, f"live {how}, before {_names(live.parents)} {be} checked; undone if that fails")

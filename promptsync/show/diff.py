@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
     from promptsync.compare.project import Project
-    from promptsync.deploy.survey import InTheWay
+    from promptsync.deploy.in_the_way import InTheWay
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
@@ -86,7 +86,7 @@ _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
 
 _OTHER_WAYS = (
     "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
-    "next version; push --force publishes yours over the registry's.",
+    "next version; push NAME --force publishes yours over the registry's.",
 )
 
 

@@ -35,8 +35,11 @@ class _Case:
     text: str = ""
 
 
-def junit(results: CheckResults) -> str:
-    """Return the XML document of results; after Ctrl-C, one with an error."""
+def junit(results: CheckResults, stopped: PromptsyncError | None = None) -> str:
+    """Return the XML document of results; after Ctrl-C, one with an error.
+
+    ``stopped`` is the error of the command; if the checks are not the reason, it has a suite of its own.
+    """
     if results.interrupted and results.error is not None:
         return junit_of_error(results.error, "checks")
     root = ElementTree.Element("testsuites", name="promptsync")
@@ -62,15 +65,21 @@ def junit(results: CheckResults) -> str:
         }
         cases = list(_agent_cases(agent))
         _suite(root, _unique(agent.run.name, names), properties, cases, agent.run.seconds)
+    if stopped is not None and results.error is None:
+        _error_suite(root, stopped, _unique("deploy", names))
     return _document(root)
 
 
 def junit_of_error(error: PromptsyncError, what: str) -> str:
     """Return the XML document of a command without results; ``what`` is the name of its suite."""
-    text = "\n".join(filter(None, [error.message, *error.details, error.hint]))
     root = ElementTree.Element("testsuites", name="promptsync")
-    _suite(root, what, {}, [_Case("run", "error", error.message, error.code, text)])
+    _error_suite(root, error, what)
     return _document(root)
+
+
+def _error_suite(root: ElementTree.Element, error: PromptsyncError, what: str) -> None:
+    text = "\n".join(filter(None, [error.message, *error.details, error.hint]))
+    _suite(root, what, {}, [_Case("run", "error", error.message, error.code, text)])
 
 
 def _document(root: ElementTree.Element) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from promptsync.terminal import output
@@ -36,10 +38,27 @@ def merge_command(name: str) -> str:
     return f"promptsync pull --merge {shlex.quote(name)}"
 
 
-def passed_over_line(name: str, numbers: Sequence[int]) -> str:
-    """Return which versions a new one passed over, and how to bring them back."""
+def passed_over_line(
+    name: str, numbers: Sequence[int], known: Mapping[int, str] = MappingProxyType({})
+) -> str:
+    """Return which versions a new one passed over, what is ``known`` of them, and how to bring them back."""
     command = f"promptsync pull --passed-over {shlex.quote(name)}"
-    return noted("passed over", "warn", name, version_list(numbers), command)
+    versions = "; ".join(known.get(number, f"v{number}") for number in numbers)
+    return noted("passed over", "warn", name, versions if known else version_list(numbers), command)
+
+
+def ago(moment: str | None, now: datetime | None = None) -> str:
+    """Return how long ago a moment of the registry was, ``""`` if it is unknown."""
+    try:
+        then = datetime.fromisoformat(moment or "")
+    except ValueError:
+        return ""
+    then = then if then.tzinfo is not None else then.replace(tzinfo=UTC)
+    seconds = ((now or datetime.now(UTC)) - then).total_seconds()
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{output.count(int(seconds // size), unit)} ago"
+    return "just now"
 
 
 def limits_text(check: EvaluationCheck) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
@@ -47,7 +48,7 @@ _ADVICE = {
     State.ALTERED: "promptsync diff",
     State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
-    State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
+    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
     State.MOVED: "promptsync mv --keep-name",
     State.INVALID: "promptsync lint",
@@ -204,10 +205,25 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
         if not snapshot.problems:
             states.pop(_ADVICE[State.INVALID], None)
+    gone = [item for item in snapshot.of(State.DIVERGED) if item.file is None]
+    if gone and len(gone) == counts[State.DIVERGED]:
+        states.pop(_ADVICE[State.DIVERGED])
+    for item in gone:  # there is no text to merge
+        restore = f"promptsync pull --theirs {shlex.quote(item.name)}"
+        command = restore if item.became is None else ways_to_rename(item)[0]
+        states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
     deleted = snapshot.of(State.DELETED_LOCALLY)
+    live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
     if deleted and not any(item.deletion_committed for item in deleted):
         states.pop(_ADVICE[State.DELETED_LOCALLY], None)
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
+    elif live:
+        if len(live) == len(deleted):
+            states.pop(_ADVICE[State.DELETED_LOCALLY], None)
+        for name, labels in live.items():
+            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
+            command = f"promptsync push {output.name(shlex.quote(name))} --prune"
+            states[command] = [f"{State.DELETED_LOCALLY}, still live at {where}"]
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
@@ -234,6 +250,12 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+
+
+def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
+    """Return the governed labels of a prompt with their versions, as far as they are known."""
+    labels = (snapshot.labels or {}).get(name, ())
+    return [(label, at) for label, at in labels if is_own(label) and project.config.governs(label)]
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from checking import SOON, Commanded, failure_of, registry_with, run_evaluations
 
 from promptsync.checks.batch import Patience, Status
 from promptsync.checks.catalogue import NoSuchItem, list_evaluations, pick, score_of
-from promptsync.checks.evaluations import EvaluationRun, FailedCell
+from promptsync.checks.evaluations import EvaluationRun, FailedCell, as_reported, with_score
 from promptsync.checks.receipt import Standard
 from promptsync.checks.run import find_run, show_run
 from promptsync.errors import AnswerIsNo, Incomplete, RemoteError, UsageError
@@ -152,6 +152,36 @@ def test_a_run_passes_by_its_score_and_cells(found: EvaluationRun, standard: Sta
     error = failure_of([found], standard)
     assert (error is None) == (not reason)
     assert error is None or isinstance(error, AnswerIsNo)
+
+
+REPORTS = [
+    ("COMPLETED", {"COMPLETED": 2}, ""),
+    ("completed", {}, ""),
+    ("ERROR", {"COMPLETED": 2}, "its report ended with the status 'ERROR'"),
+    ("TIMEOUT", {"COMPLETED": 2}, "its report ended with the status 'TIMEOUT'"),
+    ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1}, "its report ended with 1 unfinished cell"),
+    ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1, "RUNNING": 2}, "its report ended with 3 unfinished cells"),
+    ("COMPLETED", {"COMPLETED": 0, "FAILED": 0}, "its report has no rows"),
+    ("COMPLETED", {"COMPLETED": 1, "FAILED": 1}, "1 failed cell"),
+    ("COMPLETED", {"COMPLETED": 1, "ERROR": 1, "timeout": 1}, "2 failed cells"),
+]
+
+
+@pytest.mark.parametrize(("status", "counts", "reason"), REPORTS)
+def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
+    registry: Registry, status: str, counts: dict[str, int], reason: str
+) -> None:
+    raw = {
+        "status": status,
+        "stats": {"status_counts": counts},
+        "report": {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2},
+    }
+    found = as_reported(EvaluationRun("e", 1, 2), raw)
+    assert Standard(80).evaluation_failure(found) == reason
+    assert Standard(allow_unscored=True).evaluation_failure(found) == reason
+    # What only reads scores must not take one from a report that did not complete.
+    usable = with_score(registry, found).score is not None and not found.failed_cells
+    assert usable == (not reason)
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:

@@ -167,13 +167,31 @@ def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
     assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
 
 
-def test_a_run_by_name_has_to_reach_the_minimum_that_checks_name(here: Copy) -> None:
+@pytest.mark.parametrize("checked", ["quality", "'1'"])
+@pytest.mark.parametrize("named", ["quality", "1"])
+def test_a_run_has_to_reach_the_minimum_that_checks_name_by_name_or_id(
+    here: Copy, checked: str, named: str
+) -> None:
     config = here.root / "promptsync.yaml"
     text = config.read_text("utf-8")
-    config.write_text(text + "checks: [{match: '*', evaluation: quality, min_score: 80}]\n", "utf-8")
-    ran = here.run("eval", "run", "quality", "--min-score", "10")
+    config.write_text(text + f"checks: [{{match: '*', evaluation: {checked}, min_score: 80}}]\n", "utf-8")
+    ran = here.run("eval", "run", named, "--min-score", "10")
     assert ran.code == 1
     assert "below the minimum of 80" in ran.out and "check returned false" in ran.out
+    shown = here.run("eval", "show", named)
+    assert (shown.code, shown.err) == (1, "error: quality: score 50 is below the minimum of 80\n")
+
+
+def test_a_failed_run_is_shown_with_exit_1(here: Copy) -> None:
+    registry = here.root / "registry.yaml"
+    registry.write_text(
+        FIXTURES.replace("expect: nothing}]", "expect: nothing}]\n  - {name: empty, rows: []}").replace(
+            "dataset: cases, prompt: ask}", "dataset: empty, prompt: ask}"
+        )
+    )
+    for verb in ("run", "show"):
+        ran = here.run("eval", verb, "unscored", *(["--allow-unscored"] if verb == "run" else []))
+        assert (ran.code, ran.err) == (1, "error: unscored: its report has no rows\n")
 
 
 def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:

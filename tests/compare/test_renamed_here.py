@@ -122,3 +122,42 @@ def test_without_git_the_old_name_is_one_that_was_never_here(world: World) -> No
     assert names(world) == {NEW: ("new", None, None), OLD: ("remote-only", None, None)}
     assert "commit that" not in world.ok("push", "--dry-run").out
     assert "commit that" not in world.ok("status").out
+
+
+WAYS = (
+    f"rename {OLD} to {NEW} in the PromptLayer dashboard, then promptsync pull",
+    f"or set name: {OLD} in the file again, then promptsync pull",
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edit_under_the_old_name_is_brought_in_by_what_every_verb_says(renamed: World, way: str) -> None:
+    renamed.commit("Rename")
+    renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])
+    status = renamed.ok("status").out
+    assert WAYS[0] in status and "pull --merge" not in status
+    for verb in (("push",), ("pull",), ("pull", "--merge"), ("deploy", "--label", "prod")):
+        done = renamed.run(*verb)
+        assert done.code == 3, str(done)
+        assert f"'{OLD}' was renamed to '{NEW}' in your files and changed in the registry" in done.err
+        assert [line for line in done.err.splitlines() if line.startswith("hint: ")] == [
+            f"hint: {one}" for one in WAYS
+        ]
+    assert renamed.writes == []
+
+    if way == WAYS[0]:
+        renamed.rename(OLD, NEW)
+    else:
+        renamed.edit(OLD, f"name: {NEW}", f"name: {OLD}")
+    renamed.ok("pull")
+    assert "dear {name}" in renamed.path(OLD).read_text("utf-8")
+    assert set(renamed.states().values()) == {"in-sync"}
+
+
+def test_an_edit_of_a_prompt_without_a_file_is_restored_by_what_status_says(renamed: World) -> None:
+    renamed.path(OLD).unlink()
+    renamed.commit("Delete it")
+    renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])
+    assert f"promptsync pull --theirs {OLD}" in renamed.ok("status").out
+    renamed.ok("pull", "--theirs", OLD)
+    assert set(renamed.states().values()) == {"in-sync"}

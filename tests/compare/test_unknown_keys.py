@@ -48,6 +48,15 @@ def _in_model(version: dict[str, Any]) -> None:
         version["metadata"]["model"].setdefault("tier", "standard")
 
 
+def _in_known_fields(version: dict[str, Any]) -> None:
+    """As with ``api_type`` on models of other providers than OpenAI's."""
+    template, model = version["prompt_template"], (version.get("metadata") or {}).get("model") or {}
+    if model and model.get("base_model") is None:
+        model["base_model"] = "gpt-4o"
+    if "messages" in template and template.get("tool_choice") is None:
+        template["tool_choice"] = "auto"
+
+
 def _in_tool(version: dict[str, Any]) -> None:
     for tool in version["prompt_template"].get("tools") or ():
         tool.setdefault("cache", True)
@@ -68,6 +77,7 @@ GROWN: dict[str, Grow] = {
     "in each block, an id": _each_block("id", "b1"),
     "in the model": _in_model,
     "in tools": _in_tool,
+    "in known fields": _in_known_fields,
 }
 EVERYWHERE = "everywhere"
 

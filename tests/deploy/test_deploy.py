@@ -222,7 +222,7 @@ def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> No
     released.ok("deploy")
     released.git("checkout", "-q", "HEAD~1")
     released.forget()
-    done = released.run("deploy", "--label", "prod", "--since", "HEAD", "--json")
+    done = released.run("deploy", "--label", "prod", "--older", "--since", "HEAD", "--json")
     assert done.code == 0, str(done)
     assert [one["state"] for one in done.document["skipped"]] == ["behind"]
     assert released.writes == []

@@ -35,8 +35,8 @@ def test_an_unrelated_merge_holds_it_and_goes_on_with_the_rest(taken_back: World
 def test_a_push_that_touched_it_is_reported_with_exit_3_and_the_way_out(taken_back: World) -> None:
     done = taken_back.run("deploy", "--since", "HEAD~1")
     assert done.code == 3
-    assert "promptsync deploy --label prod --again a" in done.err
-    again = "promptsync deploy --label prod --again a --remote team\n"
+    assert "promptsync deploy a --label prod --again" in done.err
+    again = "promptsync deploy a --label prod --again --remote team\n"
     done = taken_back.run("deploy", "--since", "HEAD~1", "--remote", "team")
     assert done.code == 3 and f"; {again}" in done.out and f"hint: {again}" in done.err
     done = taken_back.run("deploy", "--label", "prod", "--again", "a", "--json")
@@ -128,7 +128,7 @@ def test_new_text_whose_gate_failed_is_left_over_and_not_held(taken_back: World)
 def test_a_push_with_the_label_does_not_bring_it_back_either(taken_back: World) -> None:
     done = taken_back.run("push", "--label", "prod", "--skip-checks")
     assert done.code == 3
-    assert "was rolled back to v1; promptsync deploy --again NAME" in done.out + done.err
+    assert "was rolled back to v1; promptsync deploy NAME --again" in done.out + done.err
     assert taken_back.label("a", "prod") == 1
     taken_back.edit("a", "welcome", "good day")
     taken_back.commit("Say it otherwise")

@@ -52,12 +52,12 @@ def test_a_live_edit_below_a_draft_is_merged_by_what_the_refusal_says(long: Worl
     assert long.label("a", "prod") == long.version("a")
 
 
-def test_a_live_edit_that_a_deploy_to_another_label_passed_over_is_brought_back_by_what_the_refusal_says(
+def test_a_live_edit_that_a_push_was_forced_over_is_brought_back_by_what_the_refusal_says(
     long: World,
 ) -> None:
     long.publish("a", FIX, tags=["greeting"], release_labels=["prod"])
     edit(long)
-    long.ok("deploy", "--label", "staging")
+    long.ok("push", "--force", "a", "-y")
     done = long.run("deploy")
     assert done.code == 3
     assert ["pull", "--passed-over", "a"] in commands(done)

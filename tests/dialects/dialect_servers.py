@@ -254,14 +254,14 @@ def no_prompt_of_that_name(status: int, body: Any) -> tuple[int, Any]:
     return 404, {"success": False, "message": "Prompt template not found: labels"}
 
 
+def vendor_list(*more: str) -> Rule:
+    query = f"{COMMON} name label status tags is_snippet"
+    return rule("GET", "/prompt-templates", query=query, shape=items("items", *ITEM, *more))
+
+
 VENDOR = (
     rule("GET", "/prompt-templates/labels", shape=no_prompt_of_that_name),
-    rule(
-        "GET",
-        "/prompt-templates",
-        query=f"{COMMON} name label status tags is_snippet",
-        shape=items("items", *ITEM),
-    ),
+    vendor_list(),
     rule(
         "GET",
         "/prompt-templates/{identifier}",
@@ -343,6 +343,11 @@ def vendor(inner: Any, check: Callable[[str, str, int, Any], None] = lambda *_: 
     return Dialect(inner, VENDOR, check)
 
 
+def recorded(inner: Any) -> Dialect:
+    """The vendor's registry as it was recorded: its lists have tags, which its specification leaves out."""
+    return Dialect(inner, (vendor_list("tags"), *VENDOR))
+
+
 def embedded(inner: Any) -> Dialect:
     """The embedded registry, which knows both documents, with what it was asked."""
 
@@ -353,4 +358,4 @@ def embedded(inner: Any) -> Dialect:
     return Everything(inner, ())
 
 
-__all__ = ["Dialect", "customer", "embedded", "vendor"]
+__all__ = ["Dialect", "customer", "embedded", "recorded", "vendor"]

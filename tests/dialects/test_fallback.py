@@ -99,6 +99,48 @@ def test_a_run_that_may_have_started_is_in_the_document(at: Callable[..., Here])
     assert (run["status"], run["passed"], run["report_id"]) == ("maybe-started", False, None)
 
 
+class Nameless(Dialect):
+    """Does what it is asked, and leaves out the ids of what it made."""
+
+    def answer(self, environ: Any, method: str, target: str, raw: bytes) -> tuple[int, Any]:
+        status, body = self.ask(method, target, json.loads(raw) if raw else None)
+        is_made = method == "POST" and status < 300
+        return status, {"success": True, "message": "made"} if is_made else body
+
+
+@pytest.mark.parametrize(("line", "said"), [(line, said) for line, _, said in WRITES])
+def test_what_was_made_without_an_id_is_told_as_unknown(
+    at: Callable[..., Here], line: str, said: str
+) -> None:
+    here = at(lambda app: Nameless(app, ()))
+    if line.startswith("track score"):
+        assert here.run(*line.split()).code == 0  # it needs no id
+        return
+    ran = here.run(*line.split(), "--json")
+    assert ran.code == 5
+    assert said in ran.document["error"]["message"]
+    assert [run["status"] for run in ran.document.get("runs", [])] in ([], ["maybe-started"])
+
+
+class Stopped(Dialect):
+    """Says of every report that it ended with an error; the scores stay as they are."""
+
+    def answer(self, environ: Any, method: str, target: str, raw: bytes) -> tuple[int, Any]:
+        status, body = self.ask(method, target, json.loads(raw) if raw else None)
+        return status, {**body, "status": "ERROR"} if "report_columns" in body else body
+
+
+def test_a_report_that_ended_with_an_error_passes_with_no_score(at: Callable[..., Here]) -> None:
+    here = at(lambda app: Stopped(app, ()))
+    ran = here.run("eval", "run", "1", "--json")
+    assert ran.code == 1
+    assert ran.document["error"]["message"] == "refund quality: its report ended with the status 'ERROR'"
+    assert [run["score"] for run in ran.document["runs"]] == [None]
+    # The list has the score of the run, which does not count for its version either.
+    history = here.run("eval", "show", "--history", "support/refund", "--json").document["history"]
+    assert [run["score"] for run in history] == [None]
+
+
 class Refusing(Dialect):
     """Turns both forms of a publish, and of a run, down with a reason of its own for each."""
 

@@ -20,6 +20,7 @@ checks:
   - {match: "*", evaluation: tone, max_drop: 2.5}
   - {match: "*", agent: bot}
 limits: {changes: 0.25}
+deploy: {dashboard_edits: refuse}
 """
 
 
@@ -55,6 +56,7 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
             {"match": "*", "agent": "bot"},
         ),
         limits_changes=0.25,
+        refuses_dashboard_edits=True,
     )
 
 
@@ -119,6 +121,10 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
         (
             "labels: {on: prod}\n",
             ['1:10: YAML reads the key on as a boolean, but a key must be text. Quote it: "on".'],
+        ),
+        (
+            "deploy: {dashboard_edits: ask}\n",
+            ['1:10: deploy.dashboard_edits: "ask" is not one of "pass-over" or "refuse".'],
         ),
         ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
         ("checks: [{match: x}]\n", ["1:10: checks[0] needs either evaluation: or agent:."]),

@@ -222,7 +222,7 @@ DEEP: list[tuple[str, int, str]] = [
     ("pull", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
     ("pull b", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
     ("push b", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
-    ("push --force b -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
+    ("push b --force -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
     ("push", 3, "'b' was skipped: it nests deeper than 100 levels in the registry"),
     ("deploy --label prod -y", 3, "'b' nests deeper than 100 levels in the registry; deploy skips it"),
     ("show b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),
@@ -269,15 +269,21 @@ def test_an_old_version_that_nests_too_deep_is_as_good_as_lost(world: World) -> 
 # -- the rate of requests ------------------------------------------------------------------------------------
 
 
-def test_doctor_waits_for_a_rate_limit_as_other_commands_do(world: World) -> None:
+def test_doctor_waits_once_for_a_rate_limit(world: World) -> None:
     world.write("a")
     world.commit()
     world.ok("push")
     limited = failing(429, "slow down", **{"Retry-After": "0.01"})
-    world.faults.append(fault(asking("GET", "/prompt-templates"), limited, times=3))
+    world.faults.append(fault(asking("GET", "/prompt-templates"), limited, times=1))
     world.forget()
     assert world.run("doctor", "-q").code == 0
     assert world.writes == []
+    world.faults.append(fault(asking("GET", "/prompt-templates"), limited))
+    world.forget()
+    done = world.run("doctor")
+    assert done.code == 1
+    assert "slow down; promptsync waited once and gave up" in " ".join(done.out.split())
+    assert len(world.seen) == 2
 
 
 def test_doctor_sends_nothing_else_again(world: World) -> None:

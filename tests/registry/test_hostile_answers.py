@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -164,6 +165,46 @@ def test_a_prompt_without_an_identity_or_of_another_shape_is_refused(
 ) -> None:
     copy.faults[:] = [mutated(in_first(**change))]
     check_refused(copy, line, words)
+
+
+@pytest.mark.parametrize("totals", [{}, {"pages": None, "total": None, "has_next": None}])
+def test_the_message_shows_the_item_and_not_another_page(copy: World, totals: dict[str, Any]) -> None:
+    def change(seen: Seen, body: Any) -> Any:
+        body = in_first(id=None)(seen, body)
+        return body | totals if seen.path == "/prompt-templates" else body
+
+    copy.faults[:] = [mutated(change)]
+    check_refused(
+        copy,
+        "status",
+        '(id is missing or of the wrong type), but the registry returned the item {"id": null, ',
+    )
+
+
+GONE = {
+    "log greet": "lists 'greet' at v1, but has none of its versions from v1 down",
+    "log greet -p": "has none of its versions",
+    "show greet": "has no version",
+    "diff greet@1 plain": "",
+    "log greet@1": "has none of its versions",
+    "bump tone --to 1": "",
+}
+
+
+@pytest.mark.parametrize(("line", "words"), GONE.items())
+def test_a_listed_prompt_that_is_not_found_is_no_bug(copy: World, line: str, words: str) -> None:
+    """As after somebody deleted it for good, while the list is cached."""
+    for path in (copy.root / ".promptsync").rglob("cache/**/*.json"):
+        path.unlink()
+    gone = Reply({"success": False, "message": "Prompt template not found"}, 404)
+    gone_path = re.compile("/prompt-templates/[0-9]+")
+    copy.faults[:] = [lambda seen, forward: gone if gone_path.fullmatch(seen.path) else None]
+    try:
+        done = copy.run(*line.split())
+    finally:
+        copy.faults.clear()
+    assert done.code in (2, 3, 4), str(done)
+    assert words in " ".join(done.err.split()), str(done)
 
 
 ODD: dict[str, Any] = {

@@ -18,8 +18,8 @@ from promptsync.registry.promptlayer.exchange import (
     TransportTimeout,
 )
 from promptsync.registry.promptlayer.retry import (
+    EXAMINING,
     NOT_REPEATABLE,
-    RATE_LIMIT_ONLY,
     REPEATABLE,
     Rules,
     retry_after,
@@ -61,10 +61,10 @@ class Line:
 
 
 ATTEMPTS: list[tuple[Outcome, int, int, int]] = [
-    # the outcome, and the attempts if repeatable, if not repeatable, and if only a rate limit is waited for
+    # the outcome, and the attempts if repeatable, if not repeatable, and if doctor examines a registry
     (200, 1, 1, 1),
     (404, 1, 1, 1),
-    (429, 6, 6, 6),
+    (429, 6, 6, 2),
     (500, 4, 1, 1),
     (501, 1, 1, 1),
     (502, 4, 1, 1),
@@ -83,7 +83,7 @@ ATTEMPTS: list[tuple[Outcome, int, int, int]] = [
 
 @pytest.mark.parametrize(("outcome", "repeatable", "write", "probe"), ATTEMPTS, ids=lambda one: repr(one))
 def test_how_often_a_request_is_sent(outcome: Outcome, repeatable: int, write: int, probe: int) -> None:
-    for rules, expected in ((REPEATABLE, repeatable), (NOT_REPEATABLE, write), (RATE_LIMIT_ONLY, probe)):
+    for rules, expected in ((REPEATABLE, repeatable), (NOT_REPEATABLE, write), (EXAMINING, probe)):
         line = Line([outcome])
         if isinstance(outcome, int):
             assert line.run(rules).status == outcome
@@ -109,6 +109,12 @@ def test_each_wait_is_told_with_the_status_before_it_and_then_waited() -> None:
     assert line.run(REPEATABLE).status == 200
     assert [status for _, status in line.waits] == [503, None, 429]
     assert [seconds for seconds, _ in line.waits] == line.slept
+
+
+def test_doctor_waits_ten_seconds_at_most() -> None:
+    line = Line([429], headers=[(b"Retry-After", b"3600")])
+    assert line.run(EXAMINING).status == 429
+    assert line.slept == [10]
 
 
 def test_waits_double_with_jitter_up_to_a_minute() -> None:

@@ -21,7 +21,7 @@ from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.deploy.live_snippets import LiveSnippet
-from promptsync.deploy.members import Member, OnHold, Skipped, Survey
+from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
@@ -65,6 +65,10 @@ check_results = st.builds(
     CheckResults, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
 )
 
+PASSES_OVER = (
+    "passes over v3, saved in the dashboard; kept, and brought back by drift; promptsync pull --merge beta"
+)
+
 
 def size(lines: list[str]) -> int:
     return sum(len(line) + 1 for line in lines)
@@ -91,7 +95,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
             1,
             2,
             existing=draw(st.none() | st.just(2)),
-            passed_over=(2,),
+            passed_over=(PassedOverVersion(2),),
             pending=True,
         )
         for name in draw(st.lists(names, max_size=2, unique=True))
@@ -143,7 +147,7 @@ def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     releases = (
-        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(2, 3)),
+        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(PassedOverVersion(3),)),
         Member("gamma", "gamma.yaml", 3, 1, 1),
         Member("delta", "delta.yaml", 4, 1, 2, existing=2, pending=True),
     )
@@ -176,16 +180,16 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
     lines = [unstyle(line) for line in plan_lines(_whole_plan())]
     assert lines == [
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
-        "      passes over v2, v3; promptsync pull --merge beta",
+        f"      {PASSES_OVER}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
         "      live when it is published, before theta is checked; undone if that fails",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
-        "promptsync deploy --label prod --again alpha",
+        "promptsync deploy alpha --label prod --again",
         "  check    iota   v2                       unchecked                 renders a changed snippet",
         "  on hold  epsilon: v2 has the text of the file, but prod was rolled back to v1; "
-        "promptsync deploy --label prod --again epsilon",
+        "promptsync deploy epsilon --label prod --again",
         "  skipped  zeta: behind, the label is ahead",
         "  skipped  eta: deleted in git; keeps prod",
     ]
@@ -203,8 +207,7 @@ def test_the_markdown_of_a_deploy_names_each_prompt_once() -> None:
         assert len(named) == 1, (name, lines)
     titles = [line for line in lines if line.startswith("<details>")]
     title = "update · beta · v3 -&gt; v4 · prod v1 -&gt; v4 · polite &gt;= 80, short, bot"
-    note = "passes over v2, v3; promptsync pull --merge beta"
-    assert titles[0] == f"<details><summary><code>{title} · {note} · Say more</code></summary>"
+    assert titles[0] == f"<details><summary><code>{title} · {PASSES_OVER} · Say more</code></summary>"
     assert len(titles) == 3
 
 

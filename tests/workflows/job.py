@@ -76,6 +76,7 @@ class Job:
             "event_name": event.name,
             "ref": event.ref,
             "ref_name": event.ref_name,
+            "ref_type": "branch",
             "repository": REPOSITORY,
             "token": TOKEN,
         }
@@ -173,7 +174,10 @@ class Job:
         subprocess.run(["git", "clone", "-q", str(self.hub.origin), str(self.workspace)], check=True)
         git("fetch", "-q", "origin", f"+{self.event.ref}:refs/remotes/event")
         if self.event.ref.startswith("refs/heads/"):
-            git("checkout", "-q", "-B", self.event.ref_name, "refs/remotes/event")
+            # Of a run that is run again, the commit of the event takes the place of the newest one.
+            commit = self.event.payload.get("after", "refs/remotes/event")
+            git("update-ref", f"refs/remotes/origin/{self.event.ref_name}", commit)
+            git("checkout", "-q", "-B", self.event.ref_name, commit)
         else:
             git("checkout", "-q", "--detach", "refs/remotes/event")
 

@@ -46,6 +46,21 @@ def test_a_second_run_has_nothing_to_do(team: Team) -> None:
     assert "**Nothing to release to `prod`**" in done.summary
 
 
+def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    old = team.push()
+    config = team.world.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8").replace("min_score: 80", "min_score: 100"), "utf-8")
+    team.world.commit("Raise the minimum")
+    new = team.push()
+    done = team.deploy(old)
+    assert not done.passed
+    assert "main has a newer commit" in done.log and "main has a newer commit" in done.summary
+    assert team.world.label("support/refund", "prod") == 1 and team.world.version("support/refund") == 1
+    assert team.deploy(new).passed
+    assert team.world.label("support/refund", "prod") == 2
+
+
 def test_it_can_be_started_by_hand_and_continues(team: Team) -> None:
     team.edit("support/refund", *SOFTER)
     team.push()

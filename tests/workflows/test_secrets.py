@@ -8,7 +8,7 @@ from team import Team
 
 NEEDED = {
     "check.yml": {"Plan and rehearsal / Run": ["PROMPTLAYER_API_KEY"], "Comment": ["GITHUB_TOKEN"]},
-    "deploy.yml": {"Deploy / Run": ["PROMPTLAYER_API_KEY"]},
+    "deploy.yml": {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy / Run": ["PROMPTLAYER_API_KEY"]},
     "drift.yml": {"Pull / Run": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]},
 }
 INSTALLS = ("Look for an earlier installation", "Python", "Cache", "Install")
@@ -53,7 +53,8 @@ def test_a_deploy(full: Team) -> None:
     done = full.deploy(full.merge())
     assert done.passed, str(done)
     assert seen(done) == NEEDED["deploy.yml"]
-    assert list(done.secrets) == ["actions/checkout", *(f"Deploy / {step}" for step in (*INSTALLS, "Run"))]
+    steps = [f"Deploy / {step}" for step in (*INSTALLS, "Run")]
+    assert list(done.secrets) == ["actions/checkout", "Fetch the newest commit", *steps]
 
 
 def test_a_nightly_pull(full: Team) -> None:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
 
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import branch_to_merge_into
-from promptsync.compare.labels import Labelled, check_changeable, with_labels
+from promptsync.compare.labels import Labelled, check_changeable, deploy_command, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
-from promptsync.errors import UsageError
+from promptsync.errors import Refused, UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelPlan
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
+
+if TYPE_CHECKING:
+    from promptsync.checks.verdicts import Verdict
+    from promptsync.files.git.history import GitHistory
+
+
+skip_checks_option = click.option(
+    "--skip-checks", is_flag=True, help="Also move it to a version that failed its checks."
+)
 
 
 def chosen_labels(
@@ -50,15 +63,16 @@ def change_labels(
     dry_run: bool | None = None,
     yes: bool = False,
     expect: str | None = None,
+    skip_checks: bool = False,
 ) -> Outcome:
     """Carry out a plan of labels.
 
     Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
-    version that is not known to have passed its checks.
-    Raises ``Unsupported`` if the registry cannot change labels.
+    version that is not known to have passed its checks. If one failed them, a move up needs a person who
+    confirms it, ``yes`` or ``skip_checks``. Raises ``Unsupported`` if the registry cannot change labels.
     """
-    from promptsync.checks.verdicts import Verdict, not_passed
-    from promptsync.show.verdicts import with_warnings
+    from promptsync.checks.verdicts import not_passed
+    from promptsync.show.verdicts import failed_text, with_warnings
 
     warnings: list[Verdict] = []
 
@@ -68,7 +82,17 @@ def change_labels(
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
         if made.refusal is None:
             warnings[:] = not_passed(project, made.pending)
+            if not (yes or skip_checks or session.can_ask) and (failed := failed_of(made)):
+                return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
         return made
+
+    def failed_of(made: LabelPlan) -> list[Verdict]:
+        # A rollback is an emergency, and the version was live before.
+        up = {change.name for change in made.pending if not change.is_lower}
+        return [one for one in warnings if one.passed is False and one.name in up]
+
+    def headline(made: LabelPlan) -> str:
+        return show_labels.headline(made) + failed_text(failed_of(made))
 
     def show_plan(made: LabelPlan) -> Outcome:
         return with_warnings(show_labels.show_plan(made, with_dry_run=bool(dry_run)), warnings)
@@ -90,7 +114,7 @@ def change_labels(
         apply=lambda made: apply_labels(project, made),
         show_plan=show_plan,
         show_receipt=show_receipt,
-        headline=show_labels.headline,
+        headline=headline,
         unchanged="no label was changed",
         dry_run=bool(dry_run),
         yes=yes,
@@ -98,6 +122,16 @@ def change_labels(
         lock=False,
     )
     return outcome if dry_run is None else replace(outcome, body={**outcome.body, "dry_run": dry_run})
+
+
+def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
+    first = failed[0]
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return Refused(
+        f"v{first.version} of {first.name!r} failed its checks: {first.reason}{more}; no label was changed",
+        hint=deploy_command(project, label),
+        code="failed-checks",
+    )
 
 
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
@@ -118,23 +152,75 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
             code="no-label",
         )
     known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    nowhere = "a commit without a branch" if project.history is not None else "a directory outside of git"
+    nowhere, hint = "a directory outside of git", "promptsync deploy --label LABEL"
+    if project.history is not None:
+        nowhere, hint = "a commit without a branch", f"git switch {shlex.quote(next(iter(labels)))}"
     what = f"the branch {branch!r}" if branch is not None else nowhere
     raise UsageError(
         f"there is no release label for {what}; labels: {{{known}}}",
-        hint="promptsync deploy --label LABEL" + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
+        hint=hint + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
         code="no-label",
     )
+
+
+def branch_refusal(
+    session: Session, project: Project, label: str, *, dry_run: bool, older: bool
+) -> Refused | None:
+    """Return why this commit must not be deployed to a label, ``None`` if it may be.
+
+    A label that ``labels:`` names is only deployed from its branches, and from their newest commit as far as
+    this clone knows it; ``older`` allows an older one. Without a branch, the commit must be on one of them.
+    A dry run may be made for the branch that a pull request will be merged into, and of any commit.
+    """
+    branches = [branch for branch, one in project.config.labels.items() if one == label]
+    history = project.history
+    branch = _branch(session, project, dry_run)
+    if not branches or history is None or (dry_run and branch in branches):
+        return None
+    tips = {name: _tip(history, name) for name in branches}
+    if history.branch is None and any(tips.values()):
+        branch = next((name for name, tip in tips.items() if tip and _is_on(history, tip)), None)
+    if branch not in branches:
+        sent = " and ".join(branches)
+        what = (
+            f"the branch {branch!r} does" if branch is not None else "a commit outside of these branches does"
+        )
+        return Refused(
+            f"{what} not release to {label}; labels: sends {sent} there",
+            hint=f"git switch {shlex.quote(branches[0])}",
+            code="wrong-branch",
+        )
+    tip = None if dry_run or older else tips[branch]
+    newer = history.line("rev-list", "--count", f"HEAD..{tip}") if tip is not None else None
+    if newer is None or newer == "0":
+        return None
+    commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
+    return Refused(
+        f"{branch} has {commits}; a deploy releases the newest one, after its checks",
+        hint=f"git pull\n{session.command('--older')}",
+        code="older",
+    )
+
+
+def _tip(history: GitHistory, branch: str) -> str | None:
+    """Return the newest commit of a branch that this clone knows."""
+    found = history.commit(f"refs/remotes/origin/{branch}")
+    return found if found is not None else history.commit(f"refs/heads/{branch}")
+
+
+def _is_on(history: GitHistory, tip: str) -> bool:
+    """Whether a branch contains the commit that is checked out."""
+    return history.merge_base(tip) == history.head_commit
 
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:
     variables = session.environment.variables
     if merged and (target := branch_to_merge_into(variables)):
         return target
-    if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
-        # a checkout in a workflow may be on no branch
-        name = variables.get("GITHUB_REF_NAME")
-        if name:
-            return name
     history = project.history
-    return history.branch if history is not None else None
+    branch = history.branch if history is not None else None
+    is_named = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch"
+    if branch is None and is_named:
+        # a checkout in a workflow may be on no branch
+        return variables.get("GITHUB_REF_NAME") or None
+    return branch

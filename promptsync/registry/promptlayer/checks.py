@@ -10,9 +10,9 @@ from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.parse import number
-from promptsync.registry.promptlayer.responses import Answer, listed_in
+from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
 from promptsync.registry.results import StartedAgent
+from promptsync.registry.values import number
 
 _STILL_RUNNING = 202
 _NO_SUCH_FILTER = frozenset({400, 422})
@@ -42,7 +42,8 @@ class PromptLayerChecks:
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         path = {"evaluation_id": evaluation_id}
         answer = self._call(endpoints.RUN_EVALUATION, path=path, body={"name": name})
-        return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
+        with fate_unknown_if_unreadable():
+            return number(answer.object(), "report_id", "id") or answer.fail("a number under 'report_id'")
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
         answer = self._call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
@@ -99,7 +100,9 @@ class PromptLayerChecks:
             workflow_version_number=version,
             metadata=metadata,
         )
-        found = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body).object()
+        answer = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body)
+        with fate_unknown_if_unreadable():
+            found = answer.object()
         return StartedAgent(number(found, "workflow_version_execution_id", "execution_id"), found)
 
     def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:

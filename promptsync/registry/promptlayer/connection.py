@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS
-from promptsync.registry.address import LOCAL, address, segment
-from promptsync.registry.errors import MissingKey, NotSent
+from promptsync.registry.address import LOCAL, address, checked_key, segment
+from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.call import Call, common_headers
 from promptsync.registry.promptlayer.endpoints import Operation, Route
@@ -26,8 +26,8 @@ from promptsync.registry.promptlayer.exchange import (
 from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.retry import (
+    EXAMINING,
     NOT_REPEATABLE,
-    RATE_LIMIT_ONLY,
     REPEATABLE,
     send_with_retries,
 )
@@ -51,7 +51,7 @@ class Connection:
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
     is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
-    process. With ``observe`` only a 429 is retried. Raises ``UsageError`` for the
+    process. With ``observe`` a request is sent again once, after a 429. Raises ``UsageError`` for the
     URL, and ``MissingKey``.
     """
 
@@ -185,7 +185,7 @@ class Connection:
         rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
         return send_with_retries(
             lambda: self._observed(request, operation),
-            rules if self._observe is None else RATE_LIMIT_ONLY,
+            rules if self._observe is None else EXAMINING,
             first_wait=self.timeouts.first_retry,
             on_wait=self._about_to_wait,
             before_repeat=before_repeat,
@@ -231,21 +231,3 @@ class Connection:
 def given(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
-    """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
-    key = (api_key or "").strip()
-    if not key and is_needed:
-        is_this_machine = url.startswith("http:")  # all other http URLs are refused
-        serve = " (`promptsync serve` accepts any value)" if is_this_machine else ""
-        raise MissingKey(
-            f"there is no API key for {url}",
-            hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
-        )
-    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
-        raise MissingKey(
-            "PROMPTLAYER_API_KEY is not an API key: it has blanks, quotes or characters that no key has",
-            hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
-        )
-    return key

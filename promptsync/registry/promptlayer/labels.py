@@ -7,9 +7,9 @@ from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsuppor
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.facts import LABEL_LIST
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.responses import Answer, listed_in
+from promptsync.registry.values import number
 
 _KEYS = ("release_labels", "labels", "items")
 _NO_SUCH_LIST = frozenset({400, 404, 405, 422})

@@ -12,8 +12,8 @@ from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
 from promptsync.registry.promptlayer.body import MAX_BYTES
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.responses import Answer, listed_in
+from promptsync.registry.values import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage

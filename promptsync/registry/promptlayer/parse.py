@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
 from promptsync.prompt.depth import MAX_DEPTH, is_too_deep
 from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion, as_blocks, kind_of
+from promptsync.registry.values import number, text
 
 MAX_VERSION: Final = 1_000_000
 """A registry that claims a higher number is wrong. Without a limit, reading all versions would never end."""
 
 T = TypeVar("T")
-
-_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
-_LARGEST: Final = 10**18
 
 _NOT_CONTENT: Final = ENVELOPE | {"prompt_template", "metadata", "error"}
 
@@ -29,30 +26,6 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 
 # No document names an author. The vendor writes users in these ways in its other responses.
 _AUTHORS: Final = ("author", "created_by", "created_by_email", "user_name", "user_email")
-
-
-def number(raw: Mapping[str, Any], *keys: str) -> int | None:
-    """Return the first integer under ``keys``, which may be text or ``7.0``.
-
-    Booleans do not count, and neither do numbers that are too large to be an id or a version.
-    """
-    return next((found for key in keys if (found := as_number(raw.get(key))) is not None), None)
-
-
-def as_number(value: object) -> int | None:
-    """Return an integer, or what ``number`` takes for one."""
-    if isinstance(value, str):
-        value = int(value) if _NUMBER.fullmatch(value) else None
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
-        return None
-    return value
-
-
-def text(raw: Mapping[str, Any], *keys: str) -> str | None:
-    """Return the first string under ``keys``."""
-    return next((raw[key] for key in keys if isinstance(raw.get(key), str)), None)
 
 
 def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
@@ -14,29 +14,15 @@ from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.exchange import HttpResponse, Transport
+from promptsync.registry.results import Capabilities
 from promptsync.registry.timeouts import Timeouts
 
 _ANSWER = 10.0
 """Seconds within which a registry should begin to respond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a registry supports.
-
-    ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
-    ``labels`` are the labels of all prompts, or of the first one if there is no list of all; ``None`` if they
-    cannot be read. ``changes_labels`` says whether it has operations to change them.
-    """
-
-    raw: bool | None
-    labels: tuple[str, ...] | None
-    lists_all_labels: bool
-    changes_labels: bool
-
-
-class Probe:
-    """A registry to examine. Raises the errors of ``registry.errors``; waits for nothing but a rate limit."""
+class PromptLayerProbe:
+    """See ``promptsync.registry.protocol.Probe``."""
 
     def __init__(
         self,

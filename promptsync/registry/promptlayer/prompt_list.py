@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.errors import Rejected
+from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
 from promptsync.registry.promptlayer.facts import SORT
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.responses import Answer
+from promptsync.registry.promptlayer.responses import Answer, shown
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
+
+T = TypeVar("T")
 
 RESERVED: Final = frozenset({"labels"})
 """Names that mean something else in the paths of some registries."""
@@ -44,16 +47,12 @@ class PromptList:
         """The tags of each prompt, by id, in the last list."""
         self._knowing = threading.Lock()
 
-    def items(
-        self, filters: Mapping[str, str | None], on_page: OnPage | None = None
-    ) -> tuple[Answer, Sequence[Any]]:
-        """Return the last response, for errors about it, and the items of all pages."""
+    def items(self, filters: Mapping[str, str | None], on_page: OnPage | None = None) -> Sequence[Any]:
+        """Return the items of all pages."""
         query = given(**filters)
-        answers: dict[str, Answer] = {}
 
         def fetch(page: int) -> Answer:
-            answers["last"] = answer = self._list_page({**query, "page": page, "per_page": PER_PAGE})
-            return answer
+            return self._list_page({**query, "page": page, "per_page": PER_PAGE})
 
         asked = frozenset(query.items())
         whole = read_whole(
@@ -70,16 +69,28 @@ class PromptList:
             self._pages[asked] = whole.pages
             if not query:
                 self._facts.keep_pages(whole.pages)
-        try:
-            named = list(map(parse.identity, items))
-            if not query:
-                self._names = [name.casefold() for _, name in named]
-            self._digit_names.update(name for _, name in named if name.isdigit())
-            self.has_listed = True
-            self.first = self.first or next(iter(named), None)
-        except ValueError as error:
-            answers["last"].fail(f"a list of prompts ({error})")
-        return answers["last"], items
+        named = self.parsed(parse.identity, items)
+        if not query:
+            self._names = [name.casefold() for _, name in named]
+        self._digit_names.update(name for _, name in named if name.isdigit())
+        self.has_listed = True
+        self.first = self.first or next(iter(named), None)
+        return items
+
+    def parsed(self, read: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
+        """Return what ``read`` makes of each item. Raises ``BadAnswer`` for an item that it rejects."""
+        found = []
+        for item in items:
+            try:
+                found.append(read(item))
+            except ValueError as error:
+                excerpt = shown(self._connection.scrub(json.dumps(item, ensure_ascii=False)))
+                raise BadAnswer(
+                    f"{self._connection.url} cannot {endpoints.LIST.name}: expected a list of prompts "
+                    f"({error}), but the registry returned the item {excerpt}",
+                    hint="check the remote's url, and that no proxy or login page responds instead",
+                ) from None
+        return found
 
     def _list_page(self, query: Mapping[str, Any]) -> Answer:
         if not self._sorts:
@@ -123,11 +134,8 @@ class PromptList:
         """Return all prompts, archived ones included. Read once, and again after a publish."""
         with self._knowing:
             if self._known is None:
-                answer, items = self.items({"status": "all"})
-                try:
-                    self._known = [parse.listed(item) for item in items if parse.is_whole(item)]
-                except ValueError as error:
-                    answer.fail(f"a list of prompts ({error})")
+                items = self.items({"status": "all"})
+                self._known = self.parsed(parse.listed, filter(parse.is_whole, items))
             return self._known
 
     def forget(self) -> None:

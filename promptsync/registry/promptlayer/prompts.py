@@ -13,9 +13,9 @@ from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
+from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
@@ -50,17 +50,14 @@ class PromptLayerPrompts:
     ) -> builtins.list[Listed]:
         wanted = status if status != "active" else None
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
-        answer, items = self._listing.items(filters, on_page)
+        items = self._listing.items(filters, on_page)
         # An empty list does not show whether the registry lists tags.
         if items:
             self._lists_tags = any("tags" in item for item in items)
-        try:
-            if all(map(parse.is_whole, items)):
-                found = [parse.listed(item) for item in items]
-            else:
-                found = mapped(lambda item: self._whole(item, label), items)
-        except ValueError as error:
-            answer.fail(f"a list of prompts ({error})")
+        if all(map(parse.is_whole, items)):
+            found = self._listing.parsed(parse.listed, items)
+        else:
+            found = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
             found = self._with_tags(found)
         if self._lists_tags or with_tags:
@@ -94,7 +91,7 @@ class PromptLayerPrompts:
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
-            return parse.listed(item)
+            return self._listing.parsed(parse.listed, [item])[0]
         template_id, name = parse.identity(item)
         found = self._reading.get(template_id, name, label=label)
         return Listed(
@@ -135,7 +132,7 @@ class PromptLayerPrompts:
         )
         try:
             raw = answer.object(deep=True)
-            if parse.text(raw, "prompt_name") not in {None, prompt.name}:
+            if text(raw, "prompt_name") not in {None, prompt.name}:
                 answer.fail(f"the prompt {prompt.name!r}")
         except BadAnswer as error:
             # The registry returned success, so there may be a version, and the caller must read back.
@@ -202,12 +199,12 @@ class PromptLayerPrompts:
         body = given(**query, provider=provider, model=model, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
-        is_other = name.isdigit() and parse.text(answer.object(), "prompt_name") not in {None, name}
+        is_other = name.isdigit() and text(answer.object(), "prompt_name") not in {None, name}
         if is_other and (template_id := self._reading.listed_id(name)) is not None:
             answer = self._call(endpoints.RENDER, path={"identifier": template_id}, body=body)
         found = answer.object()
         if not isinstance(found.get("prompt_template"), dict):
             answer.fail("an object under 'prompt_template'")
-        if parse.text(found, "prompt_name") not in {None, name}:
+        if text(found, "prompt_name") not in {None, name}:
             answer.fail(f"the prompt {name!r}")
         return found

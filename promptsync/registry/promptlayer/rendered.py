@@ -10,7 +10,7 @@ from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import snippet_text, strings
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.variables import F_STRING, format_of, mappings
-from promptsync.registry.promptlayer.parse import number
+from promptsync.registry.values import number
 
 _Versions = Callable[[Listed], Iterable[Prompt]]
 """Returns all versions of a prompt up to the listed one, as this registry returns them."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from promptsync.prompt.variables import mappings
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.results import LoggedRequest, LoggedTurn
+from promptsync.registry.values import number
 
 _MOST: Final = 2**63
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
-from promptsync.registry.errors import BadAnswer, Rejected
+from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
 from promptsync.registry.promptlayer.json_body import TooMuch, parsed
 
 EXCERPT: Final = 160
@@ -21,7 +22,9 @@ _ABOUT_ROUTES: Final = re.compile(
 )
 """A 404 with only these words is about the route, not about an item."""
 
-_ROUTING_WORDS: Final = re.compile(r"\b(route|endpoint|requested url)\b|cannot (get|post|patch|delete) /")
+_ROUTING_WORDS: Final = re.compile(
+    r"\b(route|endpoint|requested url)\b|(cannot|does not support) (get|post|patch|delete) /"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,15 @@ class Answer:
         said = _message(self.content).casefold()
         is_generic = _ABOUT_ROUTES.fullmatch(said) is not None
         return is_generic or _is_html(self.content) or _ROUTING_WORDS.search(said) is not None
+
+
+@contextmanager
+def fate_unknown_if_unreadable() -> Iterator[None]:
+    """Raise ``FateUnknown`` instead of ``BadAnswer``: a write that returned success was probably executed."""
+    try:
+        yield
+    except BadAnswer as error:
+        raise FateUnknown(error.message, hint=error.hint) from None
 
 
 def listed_in(body: Any, keys: Sequence[str]) -> list[Any] | None:

@@ -41,15 +41,21 @@ OnWait = Callable[[float, "int | None"], None]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The statuses and the failures after which a request is sent again."""
+    """The statuses and the failures after which a request is sent again.
+
+    ``in_a_crowd`` is how often it is sent at most after a 429, ``longest_wait`` the most seconds of a wait.
+    """
 
     statuses: frozenset[int]
     failures: tuple[type[TransportError], ...]
+    in_a_crowd: int = ATTEMPTS_IN_A_CROWD
+    longest_wait: float = LONGEST_WAIT
 
 
 REPEATABLE: Final = Rules(frozenset({TOO_MANY, 500, 502, 503, 504}), (TransportError,))
 NOT_REPEATABLE: Final = Rules(frozenset({TOO_MANY}), (NoConnection,))
-RATE_LIMIT_ONLY: Final = Rules(frozenset({TOO_MANY}), ())
+# Somebody waits for the findings, and a registry that limits the rate is one of them.
+EXAMINING: Final = Rules(frozenset({TOO_MANY}), (), in_a_crowd=2, longest_wait=10.0)
 
 
 def send_with_retries(
@@ -77,7 +83,7 @@ def send_with_retries(
             if not _follows_status(response.status, attempt, rules):
                 return response
             status, asked = response.status, retry_after(response.header("Retry-After"))
-        seconds = min(asked or _backoff(attempt, first_wait), LONGEST_WAIT)
+        seconds = min(asked or _backoff(attempt, first_wait), rules.longest_wait)
         on_wait(seconds, status)
         sleep(seconds)
         if before_repeat is not None:
@@ -87,7 +93,7 @@ def send_with_retries(
 
 def _follows_status(status: int, attempt: int, rules: Rules) -> bool:
     """Whether another attempt follows one that got a response."""
-    return status in rules.statuses and attempt < (ATTEMPTS_IN_A_CROWD if status == TOO_MANY else ATTEMPTS)
+    return status in rules.statuses and attempt < (rules.in_a_crowd if status == TOO_MANY else ATTEMPTS)
 
 
 def _follows_failure(failure: TransportError, attempt: int, rules: Rules) -> bool:

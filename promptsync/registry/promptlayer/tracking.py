@@ -8,9 +8,10 @@ from typing import Any
 from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.request_log import has_notes, logged_request
+from promptsync.registry.promptlayer.responses import fate_unknown_if_unreadable
 from promptsync.registry.results import LoggedRequest
+from promptsync.registry.values import number
 
 
 class PromptLayerTracking:
@@ -22,8 +23,9 @@ class PromptLayerTracking:
 
     def log_request(self, request: Mapping[str, Any]) -> int:
         answer = self._call(endpoints.LOG_REQUEST, body=request)
-        found = number(answer.object(), "request_id", "id")
-        return found or answer.fail("a number under 'request_id' or 'id'")
+        with fate_unknown_if_unreadable():
+            found = number(answer.object(), "request_id", "id")
+            return found or answer.fail("a number under 'request_id' or 'id'")
 
     def request(self, request_id: int | str) -> LoggedRequest:
         answer = self._call(endpoints.READ_REQUEST, path={"request_id": request_id})
@@ -77,4 +79,5 @@ class PromptLayerTracking:
         # The vendor's SDK sends the key of this request in the body only, so a registry may look there.
         key = self._connection.key
         answer = self._call(endpoints.CREATE_GROUP, body={"api_key": key} if key else {})
-        return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")
+        with fate_unknown_if_unreadable():
+            return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")

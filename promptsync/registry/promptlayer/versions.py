@@ -23,9 +23,9 @@ from promptsync.registry.errors import (
 )
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.parse import number
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.promptlayer.responses import Answer
+from promptsync.registry.values import number
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import VersionCache
@@ -108,7 +108,7 @@ class Reading:
 
     def listed_id(self, name: str) -> int | None:
         """Return the id of the active prompt with a name, ``None`` without one."""
-        _, items = self._listing.items({"name": name})
+        items = self._listing.items({"name": name})
         return next((found for found, named in map(parse.identity, items) if named == name), None)
 
     def _cached(self, template_id: int | None, name: str, version: int | None) -> RemoteVersion | None:

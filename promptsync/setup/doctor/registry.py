@@ -7,17 +7,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import find_checks, select_checks
+from promptsync.compare.labels import list_labels
 from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.prompt import Listed
-from promptsync.registry.address import LOCAL, Address, address
+from promptsync.registry.address import LOCAL, Address, address, checked_key
 from promptsync.registry.errors import MissingKey, Unsupported
 from promptsync.setup.doctor.finding import (
     Finding,
@@ -31,8 +33,9 @@ from promptsync.setup.doctor.finding import (
 )
 
 if TYPE_CHECKING:
-    from promptsync.registry.promptlayer.probe import Capabilities, Probe
+    from promptsync.registry.open import Probe
     from promptsync.registry.protocol import Registry
+    from promptsync.registry.results import Capabilities
 
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 """Variables that name a proxy for https; the first one that is set is used."""
@@ -99,8 +102,6 @@ def _way(project: Project, place: FindingPlace) -> Iterator[Finding]:
 
 
 def _key(key: str | None, where: Address) -> Finding:
-    from promptsync.registry.promptlayer.connection import checked_key
-
     try:
         sent = checked_key(key, where.base)
     except MissingKey as problem:
@@ -153,26 +154,27 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
             yield from _examine(probe, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
-        yield failed("key-accepted" if is_refused else "registry", problem)
+        found = failed("key-accepted" if is_refused else "registry", problem)
+        if problem.code == "rate-limited":
+            found = replace(found, message=f"{found.message}; promptsync waited once and gave up")
+        yield found
 
 
 @contextmanager
 def _opened(project: Project) -> Iterator[Probe]:
     """Connect to the registry. An embedded one is copied first, because opening it may write."""
-    from promptsync.registry.promptlayer.probe import Probe
+    from promptsync.registry.open import open_probe
 
     if not project.url.startswith(LOCAL):
-        with Probe(
+        with open_probe(
             project.url,
             project.api_key,
             timeouts=project.timeouts,
-            connections=project.jobs,
+            jobs=project.jobs,
             on_wait=project.on_wait,
         ) as probe:
             yield probe
         return
-    from promptsync.registry.promptlayer.transport import local_transport
-
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "registry.db"
         # Recent changes may still be in the write-ahead log beside the database.
@@ -181,8 +183,7 @@ def _opened(project: Project) -> Iterator[Probe]:
             if source.is_file():
                 shutil.copyfile(source, f"{copy}{end}")
         fixtures = str(project.fixtures) if project.fixtures else None
-        transport = local_transport(str(copy), fixtures=fixtures)
-        with Probe(project.record_url, None, transport=transport) as probe:
+        with open_probe(project.record_url, None, database=str(copy), fixtures=fixtures) as probe:
             yield probe
 
 
@@ -192,13 +193,23 @@ def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Itera
     yield from _clock(probe.skew)
     if project.api_key and not project.url.startswith(LOCAL):
         yield ok("key-accepted", "the registry accepts the key")
-    capabilities = probe.capabilities(prompts)
+    capabilities = _with_governed(probe, probe.capabilities(prompts), project.config)
     yield _reached(probe, prompts, seconds)
     yield _dialect(capabilities)
     yield from _labels(capabilities)
     if worktree is not None:
         yield from _unknown_fields(worktree, prompts)
         yield from _checks(probe.registry, project, worktree)
+
+
+def _with_governed(probe: Probe, capabilities: Capabilities, config: Config) -> Capabilities:
+    """Return the capabilities with the labels in ``labels:``, where the labels of one prompt were read."""
+    if capabilities.lists_all_labels or capabilities.labels is None:
+        return capabilities
+    missing = {*config.labels.values()} - {*capabilities.labels}
+    pointing = list_labels(probe.registry, missing) or ()
+    names = {*capabilities.labels, *(label.name for label in pointing)}
+    return replace(capabilities, labels=tuple(sorted(names)))
 
 
 def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:

@@ -1,0 +1,210 @@
+"""What a label may be released from: the branches of ``labels:``, their newest commit, committed files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from worlds import World
+
+BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
+DETACHED = "a commit outside of these branches does not release to prod; labels: sends main there"
+OLDER = "main has a newer commit; a deploy releases the newest one, after its checks"
+
+
+@pytest.fixture
+def changed(released: World) -> World:
+    """``a`` has a new text on main, which is not released."""
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    return released
+
+
+def feature(world: World) -> None:
+    world.git("switch", "-qc", "feature")
+
+
+def detached(world: World) -> None:
+    world.git("switch", "-q", "--detach")
+
+
+def detached_feature(world: World) -> None:
+    detached(world)
+    world.edit("b", "hello", "welcome")
+    world.commit("On no branch")
+
+
+def fetched(world: World) -> None:
+    """main has one more commit at the remote."""
+    origin = world.root.parent / "origin.git"
+    world.git("init", "-q", "--bare", str(origin))
+    world.git("remote", "add", "origin", str(origin))
+    world.git("commit", "-q", "--allow-empty", "-m", "Of a colleague")
+    world.git("push", "-q", "origin", "main")
+    world.git("reset", "-q", "--hard", "HEAD~1")
+
+
+def fetched_and_detached(world: World) -> None:
+    fetched(world)
+    detached(world)
+
+
+def old_tag(world: World) -> None:
+    """A tag on an older commit of main."""
+    world.git("tag", "v1")
+    world.git("commit", "-q", "--allow-empty", "-m", "Newer")
+    world.git("switch", "-q", "--detach", "v1")
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "code", "message"),
+    [
+        (feature, ["--label", "prod"], 3, BRANCH),
+        (feature, ["--label", "staging"], 0, ""),
+        (feature, [], 2, "there is no release label for the branch 'feature'; labels: {main: prod}"),
+        (detached, ["--label", "prod"], 0, ""),
+        (detached_feature, ["--label", "prod"], 3, DETACHED),
+        (fetched, [], 3, OLDER),
+        (fetched, ["--older"], 0, ""),
+        (fetched_and_detached, ["--label", "prod"], 3, OLDER),
+        (old_tag, ["--label", "prod"], 3, OLDER),
+        (old_tag, ["--label", "prod", "--older"], 0, ""),
+    ],
+)
+def test_a_label_is_released_from_its_branches_and_their_newest_commit(
+    changed: World, place: Callable[[World], None], options: list[str], code: int, message: str
+) -> None:
+    place(changed)
+    changed.forget()
+    done = changed.run("deploy", *options)
+    assert (done.code, message in done.err) == (code, True), str(done)
+    assert bool(changed.writes) == (code == 0)
+    if code:
+        assert ("git switch main" if message != OLDER else "--older") in done.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"GITHUB_REF_NAME": "main"}, 0),
+        ({"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "tag"}, 3),
+        ({"GITHUB_REF_NAME": "7/merge"}, 3),
+    ],
+)
+def test_a_workflow_may_name_the_branch_only_where_git_knows_none(
+    changed: World, variables: dict[str, str], code: int
+) -> None:
+    variables["GITHUB_ACTIONS"] = "true"
+    detached(changed)
+    assert changed.run("deploy", "-n", "--label", "prod", **variables).code == 0
+    changed.git("branch", "-qm", "main", "other")
+    assert changed.run("deploy", "--label", "prod", **variables).code == code
+    feature(changed)
+    changed.edit("b", "hello", "welcome")
+    changed.commit("On feature")
+    done = changed.run("deploy", "--label", "prod", **variables)
+    assert done.code == 3 and BRANCH in done.err, str(done)
+
+
+@pytest.mark.parametrize("options", [["--rehearse"], ["--rehearse", "--yes"], ["-n"], ["-n", "--rehearse"]])
+@pytest.mark.parametrize("place", [feature, detached_feature])
+def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(
+    changed: World, place: Callable[[World], None], options: list[str]
+) -> None:
+    place(changed)
+    changed.forget()
+    message = BRANCH if place is feature else DETACHED
+    done = changed.run("deploy", "--label", "prod", *options)
+    assert done.code == 0, str(done)
+    assert changed.writes == []
+    assert done.out.startswith("DRY RUN: nothing was released\n") and f"not from here  {message}" in done.out
+    for line in done.out.splitlines():
+        assert " released" not in line or "nothing was released" in line
+    found = changed.run("deploy", "--label", "prod", *options, "--json").document
+    assert (found["dry_run"], found["passed"], found["not_from_here"]) == (True, False, message)
+    assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
+
+
+def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed: World) -> None:
+    (changed.root / "registry.yaml").write_text((changed.root.parent / "registry.yaml").read_text())
+    config = changed.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("'}}", "', fixtures: registry.yaml}}", 1))
+    changed.edit("a", "polite", "rude")
+    changed.commit("Be rude")
+    changed.forget()
+    junit = changed.root.parent / "junit.xml"
+    done = changed.run("deploy", "--rehearse", "--junit", str(junit))
+    assert done.code == 1, str(done)
+    assert "rehearsal failed, with these files in a temporary registry; nothing was released" in done.out
+    assert "error: the rehearsal failed: " in done.err and "published" not in done.out
+    assert changed.writes == [] and 'failures="1"' in junit.read_text()
+
+
+# -- what is committed --------------------------------------------------------------------------------------
+
+
+def without_checks(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().partition("checks:")[0])
+
+
+def lower_minimum(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("min_score: 100", "min_score: 0"))
+
+
+def without_agents(world: World) -> None:
+    world.write("d", "A polite bye, {name}")
+
+
+def without_a_user(world: World) -> None:
+    world.path("d").unlink()
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (without_checks, "promptsync.yaml"),
+        (lower_minimum, "promptsync.yaml"),
+        (without_agents, "prompts/d.yaml"),
+        (without_a_user, "prompts/d.yaml"),
+    ],
+)
+def test_checks_are_those_of_the_commit(
+    changed: World, change: Callable[[World], None], path: str, is_hidden: bool
+) -> None:
+    if is_hidden and change is not without_a_user:
+        changed.git("update-index", "--assume-unchanged", path)
+    change(changed)
+    changed.forget()
+    for options in ([], ["a"], ["--dry-run"]):
+        done = changed.run("deploy", *options)
+        assert done.code == 3 and f"{path} has changes that are not committed" in done.err, str(done)
+        assert f"git add {'promptsync.yaml' if 'sync' in path else 'prompts'} && git commit" in done.err
+    assert changed.writes == []
+    assert changed.run("deploy", "--allow-dirty").code == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--min-score", "50"],
+        ["--max-drop", "10"],
+        ["--allow-unscored"],
+        ["--allow-unbound"],
+        ["--keep-going"],
+    ],
+)
+def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World, options: list[str]) -> None:
+    def fingerprint(*more: str) -> str:
+        return str(changed.run("deploy", "--dry-run", "--json", *more).document["fingerprint"])
+
+    plain, strict = fingerprint(), fingerprint(*options)
+    assert plain != strict
+    assert changed.run("deploy", "--rehearse", "--json", *options).document["fingerprint"] == strict
+    changed.forget()
+    assert changed.run("deploy", "--expect", plain, *options).code == 3
+    assert changed.run("deploy", "--expect", strict).code == 3
+    assert changed.writes == []
+    assert changed.run("deploy", "--expect", strict, *options).code == 0

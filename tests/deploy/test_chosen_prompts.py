@@ -1,0 +1,174 @@
+"""Some prompts are released without the others: by name, or because the others failed their checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from worlds import World, asking, failing, fault
+
+
+def versions(world: World) -> dict[str, int | None]:
+    return {name: world.label(name, "prod") for name in ("a", "b", "c", "tone")}
+
+
+@pytest.fixture
+def failing_a(released: World) -> World:
+    """``a`` fails its checks, ``b`` and ``c`` pass."""
+    released.edit("a", "polite", "rude")
+    for name in "bc":
+        released.edit(name, "hello", "welcome")
+    released.commit("Change all")
+    return released
+
+
+@pytest.fixture
+def with_snippet(released: World) -> World:
+    """``a`` and ``b`` render ``tone`` by its label, and only ``a`` relies on it to be polite."""
+    released.write("tone", content="A polite tone.")
+    released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
+    released.write("b", "A polite hello, {name} @@@tone@label:prod@@@", tags=["greeting"])
+    released.commit("Use a snippet")
+    released.ok("deploy")
+    return released
+
+
+def test_named_prompts_are_released_without_the_others(failing_a: World) -> None:
+    done = failing_a.run("deploy", "b", "prompts/c.yaml", "--json")
+    assert done.code == 0, str(done)
+    assert sorted(one["name"] for one in done.document["members"]) == ["b", "c"]
+    assert failing_a.published == ["b", "c"] or failing_a.published == ["c", "b"]
+    assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
+
+
+@pytest.mark.parametrize(("names", "code"), [(["[bc]"], 0), (["nobody"], 2), (["a"], 1)])
+def test_names_are_patterns_too_and_have_to_exist(failing_a: World, names: list[str], code: int) -> None:
+    done = failing_a.run("deploy", *names)
+    assert done.code == code, str(done)
+    assert (failing_a.label("b", "prod") == 2) == (code == 0)
+
+
+def test_a_conflict_elsewhere_does_not_hold_up_a_named_prompt(failing_a: World) -> None:
+    version = failing_a.publish("a", "An edit, polite, {name}", release_labels=["prod"])
+    assert failing_a.run("deploy").code == 3
+    assert failing_a.run("deploy", "b").code == 0
+    assert (failing_a.label("a", "prod"), failing_a.label("b", "prod")) == (version, 2)
+
+
+def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(failing_a: World) -> None:
+    done = failing_a.run("deploy")
+    assert done.code == 1, str(done)
+    assert versions(failing_a) == dict.fromkeys("abc", 1) | {"tone": None}
+    assert "nothing was released; prod did not move; 2 other prompts passed" in done.out
+    assert done.err.endswith("promptsync deploy b c\n")
+    assert failing_a.run("deploy", "b", "c").code == 0
+    assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
+
+
+def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: World, tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    done = failing_a.run("deploy", "--keep-going", "--junit", str(junit))
+    assert done.code == 1, str(done)
+    assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
+    assert "kept back  a: its checks failed" in done.out
+    assert "2 prompts released to prod, 1 kept back" in done.out
+    assert done.err.endswith("hint: fix the prompt and commit it\nhint: promptsync deploy\n"), done.err
+    assert ElementTree.parse(junit).getroot().attrib["failures"] == "1"
+    again = failing_a.run("deploy", "--keep-going", "--json")
+    assert (again.code, again.document["kept_back"], again.document["passed"]) == (1, ["a"], False)
+    shown = failing_a.run("deploy", "--keep-going", "--format", "markdown").out
+    assert shown.startswith("**Nothing was released to `prod`**")
+
+
+def test_keep_going_in_markdown(failing_a: World) -> None:
+    shown = failing_a.run("deploy", "--keep-going", "--format", "markdown").out
+    assert shown.startswith("**2 prompts released to `prod`, 1 kept back**")
+    assert "kept back  a" in shown and "below the minimum" in shown
+
+
+# -- snippets -----------------------------------------------------------------------------------------------
+
+
+def test_a_named_prompt_brings_the_snippets_that_it_needs(released: World) -> None:
+    released.write("inner", content="Politely.")
+    released.write("tone", content="A polite tone. @@@inner@label:prod@@@")
+    released.write("other", content="Unused.")
+    released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
+    released.commit("Use a snippet")
+    plan = released.run("deploy", "a", "--dry-run")
+    assert "released too, because a renders it" in plan.out and "because tone renders it" in plan.out
+    done = released.run("deploy", "a", "--json")
+    assert done.code == 0, str(done)
+    needed_by = {one["name"]: one["needed_by"] for one in done.document["members"]}
+    assert needed_by == {"a": None, "tone": "a", "inner": "tone"}
+    assert (released.label("tone", "prod"), released.label("inner", "prod")) == (1, 1)
+    assert released.version("other") == 0
+
+
+def test_a_pinned_snippet_is_not_brought(released: World) -> None:
+    released.write("tone", content="A polite tone.")
+    released.commit("Add a snippet")
+    released.ok("push", "tone")
+    released.write("a", "@@@tone@version_number:1@@@ hello, {name}", tags=["greeting"])
+    released.edit("tone", "polite", "very polite")
+    released.commit("Pin it")
+    assert released.run("deploy", "a").code == 0
+    assert (released.label("a", "prod"), released.label("tone", "prod"), released.version("tone")) == (
+        2,
+        None,
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"tone": "rude"}, ["tone"]),
+        ({"tone": "rude", "b": "very polite"}, ["b", "tone"]),
+    ],
+)
+def test_a_snippet_and_its_users_stand_or_fall_together(
+    with_snippet: World, changes: dict[str, str], kept: list[str]
+) -> None:
+    before = versions(with_snippet)
+    for name, text in changes.items():
+        with_snippet.edit(name, "polite", text)
+    with_snippet.edit("c", "hello", "welcome")
+    with_snippet.commit("Change them")
+    done = with_snippet.run("deploy", "--keep-going", "--live-snippets", "--json")
+    assert done.code == 1, str(done)
+    assert done.document["kept_back"] == kept
+    after = versions(with_snippet)
+    assert {name for name in after if after[name] == before[name] and name in changes} == {*kept}
+    assert after["c"] == 2
+    assert {with_snippet.label(name, "prod.unchecked") for name in after} == {None}
+
+
+def test_an_unpinned_snippet_that_is_kept_back_gets_its_old_text_again(released: World) -> None:
+    released.write("tone", content="A polite tone.")
+    released.write("a", "@@@tone@@@ hello, {name}", tags=["greeting"])
+    released.commit("Use a snippet")
+    released.ok("deploy")
+    released.edit("tone", "polite", "rude")
+    released.edit("b", "hello", "welcome")
+    released.commit("Change both")
+    done = released.run("deploy", "--keep-going", "--live-snippets")
+    assert done.code == 1, str(done)
+    assert (released.label("b", "prod"), released.label("tone", "prod")) == (2, 1)
+    assert released.text("tone") == "A polite tone."
+    assert "unchecked; the old text is live again" in done.out
+
+
+# -- JUnit --------------------------------------------------------------------------------------------------
+
+
+def test_a_deploy_that_stops_for_another_reason_is_an_error_in_junit(
+    failing_a: World, tmp_path: Path
+) -> None:
+    junit = tmp_path / "junit.xml"
+    failing_a.faults.append(fault(asking("PATCH", "prompt-labels"), failing(403)))
+    assert failing_a.run("deploy", "b", "--junit", str(junit)).code != 0
+    root = ElementTree.parse(junit).getroot()
+    assert [one.attrib["name"] for one in root] == ["b is polite", "deploy"]
+    assert root.attrib["errors"] == "1"

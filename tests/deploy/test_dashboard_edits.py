@@ -1,0 +1,140 @@
+"""A deploy passes over a dashboard edit that nobody uses, and says so before, while and after it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from worlds import Reply, Run, Seen, World, asking, fault
+
+from promptsync.show.lines import ago
+
+TEXT = "A polite hello, {name}\n\nin the middle\n\nand at the end"
+EDIT = TEXT.replace("end", "end, drafted")
+
+
+def signed(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+    """A registry that tells who saved a version."""
+    reply = forward(seen)
+    body = json.loads(str(reply.body))
+    return replace(reply, body={**body, "author": "ana"}) if "commit_message" in body else reply
+
+
+@pytest.fixture
+def drafted(released: World) -> World:
+    """``a`` v3 was saved in the dashboard, and git has another text since."""
+    released.write("a", TEXT, tags=["greeting"])
+    released.commit("Say more")
+    released.ok("deploy")
+    released.publish("a", EDIT, tags=["greeting"])
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.faults.append(fault(asking("GET", "/prompt-templates/"), signed))
+    released.forget()
+    return released
+
+
+def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: World) -> None:
+    done = drafted.ok("deploy", "--dry-run")
+    assert "force" not in done.out
+    note = "passes over v3, saved in the dashboard by ana, just now; kept, and brought back by drift; "
+    assert f"{note}promptsync pull --merge a" in done.out
+    assert drafted.writes == []
+    drafted.ok("pull", "--merge", "a")
+    assert drafted.states()["a"] == "ahead"
+
+
+def test_the_comment_on_the_pull_request_shows_its_difference(drafted: World) -> None:
+    page = drafted.ok("deploy", "--dry-run", "--format", "markdown").out
+    assert "saved in the dashboard by ana, just now" in page
+    assert "<code>a, passed over: v2 -&gt; v3</code>" in page
+    *_, change = page.split("<details>")
+    assert "-and at the end\n+and at the end, drafted\n" in change and "author" not in change
+
+
+def test_the_receipt_and_the_step_summary_say_it(drafted: World, tmp_path: object) -> None:
+    summary = drafted.root / ".promptsync" / "summary.md"
+    summary.parent.mkdir(exist_ok=True)
+    done = drafted.run("deploy", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.code == 0, str(done)
+    line = "passed over  a: v3, saved in the dashboard by ana, just now; promptsync pull --passed-over a"
+    assert line in done.out and line in summary.read_text("utf-8")
+    assert drafted.text("a", 3) == EDIT and drafted.label("a", "prod") == 4
+    drafted.ok("pull", "--passed-over", "a")
+    assert "end, drafted" in drafted.path("a").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("answers", "code"), [("y\ny\n", 0), ("y\nn\n", 1), ("n\n", 1)])
+def test_a_terminal_asks_about_it_on_its_own(drafted: World, answers: str, code: int) -> None:
+    done = drafted.on_terminal("deploy", answer=answers)
+    assert done.code == code, str(done)
+    question = "a is released without v3, saved in the dashboard by ana, just now. Continue?"
+    assert (question in done.err + done.out) == answers.startswith("y")
+    assert bool(drafted.writes) == (code == 0)
+
+
+def refused(world: World, why: str) -> Run:
+    done = world.run("deploy")
+    assert done.code == 3, str(done)
+    assert f"'a' would be released without v3, {why}; nothing was released" in done.err
+    assert "hint: promptsync diff a\nhint: promptsync pull --merge a\n" in done.err
+    assert world.writes == []
+    return done
+
+
+def test_an_edit_that_another_label_points_at_stops_the_release(drafted: World) -> None:
+    drafted.publish("a", EDIT + "!", tags=["greeting"], release_labels=["staging"])
+    done = drafted.run("deploy")
+    assert done.code == 3, str(done)
+    assert "without v4, saved in the dashboard by ana and labelled staging; nothing was released" in done.err
+    assert "end, drafted!" in done.err and drafted.writes == []
+
+
+def test_a_version_of_another_branch_under_its_label_does_not_stop_the_release(released: World) -> None:
+    released.git("checkout", "-qb", "staging")
+    released.edit("a", "hello", "welcome")
+    released.commit("Try a welcome")
+    released.ok("deploy", "--label", "staging")
+    released.git("checkout", "-q", "main")
+    released.edit("a", "hello", "good day")
+    released.commit("Good day")
+    done = released.ok("deploy", "--dry-run")
+    assert "passes over v2, pushed from" in done.out
+    released.ok("deploy")
+    assert (released.label("a", "staging"), released.label("a", "prod")) == (2, 3)
+
+
+def test_a_team_may_refuse_to_pass_over_edits(drafted: World) -> None:
+    config = drafted.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "deploy: {dashboard_edits: refuse}\n")
+    drafted.commit("Refuse dashboard edits")
+    refused(drafted, "saved in the dashboard by ana")
+    drafted.ok("pull", "--merge", "a")
+    drafted.commit("Bring it in")
+    drafted.ok("deploy")
+    assert drafted.label("a", "prod") == 4
+
+
+def test_a_registry_that_tells_no_author_leaves_it_out(drafted: World) -> None:
+    drafted.faults.clear()
+    (draft,) = drafted.run("deploy", "--dry-run", "--json").document["drafts"]
+    assert (draft["name"], draft["version"], draft["origin"]) == ("a", 3, "saved in the dashboard")
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        ("2026-03-01T11:59:30Z", "just now"),
+        ("2026-03-01T11:59:00+00:00", "1 minute ago"),
+        ("2026-03-01T10:00:00", "2 hours ago"),
+        ("2026-02-01T10:00:00Z", "28 days ago"),
+        ("2026-03-01T12:00:30Z", "just now"),
+        ("yesterday", ""),
+        (None, ""),
+    ],
+)
+def test_a_moment_is_told_from_now(moment: str | None, text: str) -> None:
+    assert ago(moment, datetime(2026, 3, 1, 12, tzinfo=UTC)) == text

@@ -1,0 +1,61 @@
+"""A deploy to one label does not change what is live under another, unless somebody says so."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import World
+
+
+def nested(world: World) -> None:
+    world.write("outer", content="So: @@@tone@label:staging@@@")
+    world.write("a", "@@@outer@@@ A polite hello, {name}", tags=["greeting"])
+
+
+def elsewhere(world: World) -> None:
+    """The user has no file here."""
+    world.publish("bots/faq", "@@@tone@label:staging@@@ {name}", release_labels=["prod"])
+
+
+def without_a_pin_any_more(world: World) -> None:
+    """What is live in prod uses the newest tone, and the latest version does not."""
+    world.write("a", "@@@tone@@@ A polite hello, {name}", tags=["greeting"])
+
+
+USERS = {
+    "@@@tone@label:staging@@@": "a (prod)",
+    nested: "a (prod), outer (prod)",
+    elsewhere: "bots/faq (prod)",
+    without_a_pin_any_more: "a (prod)",
+}
+
+
+@pytest.mark.parametrize("use", USERS, ids=lambda use: getattr(use, "__name__", "by label"))
+def test_a_snippet_that_is_live_under_another_label_is_refused(released: World, use: object) -> None:
+    released.write("tone", content="A polite text.")
+    released.commit("Add a tone")
+    released.ok("deploy", "--label", "staging")
+    if callable(use):
+        use(released)
+    else:
+        released.write("a", f"{use} A polite hello, {{name}}", tags=["greeting"])
+    released.git("add", "-A")
+    released.git("commit", "-qm", "Use it", "--allow-empty")
+    released.ok("deploy", "--live-snippets")
+    if use is without_a_pin_any_more:
+        released.write("a", "A polite hello, {name}", tags=["greeting"])
+        released.commit("Do not use it")
+        released.ok("push")
+    released.write("tone", content="A rude text.")
+    released.commit("Be rude")
+    released.forget()
+
+    done = released.run("deploy", "--label", "staging")
+    assert done.code == 3, str(done)
+    assert f"live at once in {USERS[use]}" in done.err and "--live-snippets" in done.err
+    assert released.writes == []
+
+    plan = released.ok("deploy", "--label", "staging", "--live-snippets", "--dry-run")
+    assert f"live at once in {USERS[use]}, unchecked there" in plan.out
+    done = released.run("deploy", "--label", "staging", "--live-snippets")
+    assert f"unchecked  tone: live at once in {USERS[use]}" in done.out, str(done)
+    assert released.label("tone", "staging") == 2

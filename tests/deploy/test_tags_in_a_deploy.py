@@ -1,0 +1,79 @@
+"""Tags have no versions, so what is published keeps those that were added in the dashboard."""
+
+from __future__ import annotations
+
+import pytest
+from worlds import Seen, World
+
+
+def tags(world: World) -> list[str]:
+    return sorted(world.read("a")["tags"])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "merged"),
+    [
+        pytest.param(["greeting"], ["greeting", "vip"], ["greeting", "vip"], id="added there"),
+        pytest.param(["greeting", "new"], ["greeting", "vip"], ["greeting", "new", "vip"], id="added twice"),
+        pytest.param(["greeting"], [], [], id="removed there"),
+        pytest.param([], ["greeting", "vip"], ["vip"], id="removed here, added there"),
+    ],
+)
+def test_a_deploy_merges_the_tags_of_both_sides(
+    released: World, ours: list[str], theirs: list[str], merged: list[str]
+) -> None:
+    released.write("a", "A polite welcome, {name}", tags=ours)
+    released.commit("Welcome")
+    released.tag("a", *theirs)
+    done = released.ok("deploy")
+    assert tags(released) == merged
+    assert released.label("a", "prod") == 2
+    if "vip" in merged:
+        assert "kept  a: the tags of the dashboard: vip; promptsync pull a" in done.out
+    assert released.ok("deploy", "--json").document["members"] == []
+    released.ok("pull")
+    assert released.states()["a"] == "in-sync"
+
+
+def test_a_tag_of_the_file_is_released_beside_one_of_the_dashboard(released: World) -> None:
+    released.write("a", "A polite hello, {name}", tags=["greeting", "new"])
+    released.commit("Tag it")
+    released.tag("a", "greeting", "vip")
+    released.ok("deploy")
+    assert tags(released) == ["greeting", "new", "vip"]
+
+
+def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("push")
+    released.tag("a", "greeting", "vip")
+    released.ok("deploy")
+    assert (released.version("a"), released.label("a", "prod")) == (2, 2)
+    assert tags(released) == ["greeting", "vip"]
+
+
+def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
+    released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("push", "--force", "a", "-y")
+    assert tags(released) == ["greeting", "vip"]
+
+
+def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: World) -> None:
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    lists = iter(range(1_000))
+
+    def somebody_tags(seen: Seen, forward: object) -> None:
+        if seen.path == "/prompt-templates" and "label=" not in seen.target and next(lists) == 1:
+            released.tag("a", "greeting", "vip")
+
+    released.faults.append(somebody_tags)
+    done = released.run("deploy")
+    assert done.code == 3, str(done)
+    assert "a: its tags" in done.err and released.published == []
+    released.faults.clear()
+    released.ok("deploy")
+    assert tags(released) == ["greeting", "vip"]

@@ -1,0 +1,108 @@
+"""What is released is known in every dialect, also where no list has all labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_servers import Dialect, customer, embedded, recorded, vendor
+from dialect_world import Here, beside
+
+Kind = Callable[[Any], Dialect]
+COUNT = 200
+
+
+@pytest.fixture(params=[embedded, customer, vendor])
+def here(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Here]:
+    kind: Kind = request.param
+    with beside(kind, tmp_path, capsys) as found:
+        govern(found)
+        yield found
+
+
+def govern(here: Here) -> None:
+    path = here.root / "promptsync.yaml"
+    path.write_text(path.read_text() + "labels: {main: prod}\n")
+
+
+def pending(here: Here) -> list[tuple[str, str, int, int | None, bool]]:
+    return [
+        (prompt["name"], one["label"], one["version"], one["released"], one["rolled_back"])
+        for prompt in here.run("status", "--json").document["prompts"]
+        for one in prompt["not_released"]
+    ]
+
+
+def test_status_shows_what_is_not_released(here: Here) -> None:
+    (refund,) = [
+        one for one in here.run("status", "--json").document["prompts"] if one["name"] == "support/refund"
+    ]
+    assert refund["labels"]["prod"] == 2
+    here.publish("support/refund", "Ask {question}")
+    assert here.run("pull").code == 0
+    assert pending(here) == [
+        ("support/refund", "prod", 3, 2, False),
+        ("tone", "prod", 1, None, False),
+    ]
+    shown = here.run("status").out
+    assert "prod v2, v3 not released" in shown
+    assert "2 prompts not released to prod: promptsync deploy" in shown
+
+
+@pytest.mark.parametrize("kind", [embedded, vendor])
+def test_status_shows_what_was_rolled_back(
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        govern(here)
+        assert here.run("rollback", "support/refund", "--label", "prod", "--to", "1", "-y").code == 0
+        assert ("support/refund", "prod", 2, 1, True) in pending(here)
+        assert "prod v1, v2 rolled back" in here.run("status").out
+
+
+def test_a_label_is_listed_and_named_by_doctor(here: Here) -> None:
+    here.publish("tone", "Be cool.", release_labels=["prod"])
+    listed = here.run("label", "list", "--label", "prod", "--json").document["labels"]
+    assert [(one["name"], one["version"], one["latest"]) for one in listed] == [
+        ("support/refund", 2, 2),
+        ("tone", 2, 2),
+    ]
+    assert "prod" in here.run("ls-remote").out
+    (found,) = [
+        one for one in here.run("doctor", "--json").document["checks"] if one["name"] == "label-access"
+    ]
+    assert "prod" in found["message"]
+
+
+def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with beside(vendor, tmp_path, capsys) as here:
+        govern(here)
+        here.publish("tone", "Be cool.", release_labels=["prod"])
+        here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
+        assert here.run("pull").code == 0
+        assert here.run("rollback", "tone", "--label", "prod", "--to", "1", "-y").code == 0
+        ran = here.run("bump", "tone", "--json")
+        assert (ran.code, ran.document["error"]["code"]) == (3, "rolled-back")
+
+
+@pytest.mark.parametrize("kind", [embedded, customer, recorded])
+def test_few_requests_show_the_releases_of_many_prompts(
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        govern(here)
+        here.publish("tone", "Be cool.", release_labels=["prod"])
+        for number in range(COUNT - 2):
+            here.publish(f"p{number}", "Hello", release_labels=["prod"])
+        assert here.run("pull").code == 0
+        for line in ("status --json", "status --json", "label list --label prod", "ls-remote"):
+            (here.root / ".promptsync/cache/registries.json").unlink(missing_ok=True)
+            ran = here.run(*line.split())
+            assert ran.code == 0
+            assert len(here.server.seen) < 6, (line, here.server.tried())
+        assert len(here.run("status", "--json").document["prompts"]) == COUNT
+        assert pending(here) == []
