@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.files.git.history import Commit
+from promptsync.files.git.output import Commit
 from promptsync.files.git.revisions import FileRevision, _Chains
 
 Parents = dict[str, frozenset[str]]

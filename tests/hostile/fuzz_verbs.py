@@ -34,6 +34,8 @@ VERBS = """\
 status
 status -v --json
 status --offline
+mv --keep-name
+mv --keep-name support/refund support/return
 status --since HEAD~1
 status --label prod
 diff

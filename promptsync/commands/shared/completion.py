@@ -127,7 +127,7 @@ def teach(command: click.Command, path: str) -> None:
 def _offer_for(path: str, named: str, parameter: click.Parameter) -> Offer | None:
     if "@" in named:
         return versions
-    if named in ("NAME", "NAME|ID"):
+    if named in ("NAME", "NAME|ID", "OLD NEW"):
         # an option with one NAME names something new
         is_given = isinstance(parameter, click.Option) and not parameter.multiple
         return None if is_given else _NAMES.get(path, prompts)

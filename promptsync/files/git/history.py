@@ -5,48 +5,20 @@ Nothing here writes to the repository.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
 from typing import Final
 
 from promptsync.errors import PromptsyncError
+from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
 
 _RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
-
-    commit: str
-    path: str
-    old: str | None
-    new: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit, with the parents that git's history simplification leaves it."""
-
-    id: str
-    parents: tuple[str, ...]
-    changes: tuple[FileChange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
-
-    path: str
-    mode: str
-    object: str
 
 
 def is_in_repository(root: Path) -> bool:
@@ -118,7 +90,7 @@ class GitHistory:
     @property
     def prefix(self) -> str:
         """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
-        return _path(self._place[1])
+        return path_of(self._place[1])
 
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
@@ -141,7 +113,7 @@ class GitHistory:
         simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
         shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
         out = self._git.run("log", *simplified, *shown, *tips, "--", self._pathspec)
-        return tuple(_commits(out))
+        return tuple(commits_in(out))
 
     def newest_of(self, commit: str) -> str | None:
         """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
@@ -182,12 +154,12 @@ class GitHistory:
         if not self.born:
             return {}
         out = self._git.run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        return {entry.path: entry.object for entry in _entries(out)}
+        return {entry.path: entry.object for entry in entries_in(out)}
 
     def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
         """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
         out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        return tuple(_entries(out))
+        return tuple(entries_in(out))
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
@@ -247,12 +219,12 @@ class GitHistory:
         # A move is a score such as R087, the old path and the new one.
         found = iter(token.strip(b"\n") for token in out.split(b"\0"))
         pairs = [(next(found), next(found)) for token in found if token.startswith(b"R")]
-        return {_path(new): _path(old) for old, new in pairs}
+        return {path_of(new): path_of(old) for old, new in pairs}
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         # Where git honors this, it does not even note the new times of touched files in the index.
         out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
-        return frozenset(_path(path) for path in out.split(b"\0")[1::2])
+        return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
     def hidden(self) -> frozenset[str]:
@@ -273,7 +245,7 @@ class GitHistory:
     def _marks(self) -> dict[str, bytes]:
         # S means skip-worktree, and a lower-case letter assume-unchanged.
         out = self._git.run("ls-files", "-v", "-z", "--", self._pathspec)
-        return {_path(line[2:]): line[:1] for line in out.split(b"\0") if line}
+        return {path_of(line[2:]): line[:1] for line in out.split(b"\0") if line}
 
     def has(self, path: str) -> bool:
         """Whether git tracks a path, or anything below it."""
@@ -282,7 +254,7 @@ class GitHistory:
     def tracked_as(self, file_name: str) -> list[str]:
         """Return the tracked files of this name in the whole repository, as paths from the top."""
         out = self._git.run("ls-files", "--full-name", "-z", "--", f":(top,glob)**/{file_name}")
-        return [_path(path) for path in out.split(b"\0") if path]
+        return [path_of(path) for path in out.split(b"\0") if path]
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
@@ -291,37 +263,3 @@ class GitHistory:
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         return self._git.line(command, *arguments)
-
-
-def _path(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _entries(out: bytes) -> Iterator[TreeEntry]:
-    """Read ``git ls-tree -z``."""
-    for line in filter(None, out.split(b"\0")):
-        facts, path = line.split(b"\t", 1)
-        mode, _, id_ = facts.decode().split()[:3]
-        yield TreeEntry(_path(path), mode, id_)
-
-
-def _commits(out: bytes) -> Iterator[Commit]:
-    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
-    found: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
-    commit = ""
-    tokens = iter(out.split(b"\0"))
-    for token in tokens:
-        token = token.lstrip(b"\n")
-        if token.startswith(b"\x01"):
-            commit, *parents = token[1:].decode().split()
-            # A merge is listed once for each parent, with the same new contents each time.
-            found.setdefault(commit, (tuple(parents), {}))
-        elif token.startswith(b":"):
-            path = _path(next(tokens))
-            _, _, old, new, _ = token[1:].decode().split(" ", 4)
-            change = FileChange(
-                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
-            )
-            found[commit][1].setdefault(path, change)
-    for commit, (parents_of, changes) in found.items():
-        yield Commit(commit, parents_of, tuple(changes.values()))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.blob_cache import BlobText, Synced, load_blobs, save_blobs
-from promptsync.files.git.history import Commit, FileChange, GitHistory
+from promptsync.files.git.history import GitHistory
+from promptsync.files.git.output import Commit, FileChange
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
 from promptsync.files.state.disk import real_path

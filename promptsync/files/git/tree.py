@@ -10,7 +10,8 @@ from typing import Final
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory, TreeEntry
+from promptsync.files.git.history import GitHistory
+from promptsync.files.git.output import TreeEntry
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import is_skipped

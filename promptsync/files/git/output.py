@@ -1,0 +1,69 @@
+"""What git prints: commits with the files that they changed, and the entries of trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
+
+    commit: str
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit, with the parents that git's history simplification leaves it."""
+
+    id: str
+    parents: tuple[str, ...]
+    changes: tuple[FileChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
+
+    path: str
+    mode: str
+    object: str
+
+
+def path_of(raw: bytes) -> str:
+    """Return a path that git prints, whatever its bytes are."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def entries_in(out: bytes) -> Iterator[TreeEntry]:
+    """Read ``git ls-tree -z``."""
+    for line in filter(None, out.split(b"\0")):
+        facts, path = line.split(b"\t", 1)
+        mode, _, id_ = facts.decode().split()[:3]
+        yield TreeEntry(path_of(path), mode, id_)
+
+
+def commits_in(out: bytes) -> Iterator[Commit]:
+    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
+    found: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
+    commit = ""
+    tokens = iter(out.split(b"\0"))
+    for token in tokens:
+        token = token.lstrip(b"\n")
+        if token.startswith(b"\x01"):
+            commit, *parents = token[1:].decode().split()
+            # A merge is listed once for each parent, with the same new contents each time.
+            found.setdefault(commit, (tuple(parents), {}))
+        elif token.startswith(b":"):
+            path = path_of(next(tokens))
+            _, _, old, new, _ = token[1:].decode().split(" ", 4)
+            change = FileChange(
+                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
+            )
+            found[commit][1].setdefault(path, change)
+    for commit, (parents_of, changes) in found.items():
+        yield Commit(commit, parents_of, tuple(changes.values()))
