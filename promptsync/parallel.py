@@ -31,15 +31,20 @@ _NOTICE = 0.1
 
 
 def for_each(
-    do: Callable[[_Item], None], items: Iterable[_Item], *, width: Callable[[], int] = lambda: _WRITES
+    do: Callable[[_Item], None],
+    items: Iterable[_Item],
+    *,
+    width: Callable[[], int] = lambda: _WRITES,
+    on_interrupt: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Call ``do``, which may write, with each item, several at a time, and return when all are done.
 
     ``width`` returns how many may be under way by now, such as ``Registry.width``; at least one is.
-    After the first exception or Ctrl-C, no further item is started, and those under way are waited for. A
-    second Ctrl-C does not wait. ``do`` must record what it did, so that the caller knows after an exception.
+    After the first exception or Ctrl-C, no further item is started, and those under way are waited for:
+    ``on_interrupt`` gets their number. A second Ctrl-C does not wait. ``do`` must record what it did, so that
+    the caller knows after an exception.
     """
-    _run(do, list(items), width, presses=2)
+    _run(do, list(items), width, presses=2, on_interrupt=on_interrupt)
 
 
 def mapped(
@@ -109,12 +114,17 @@ def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) 
 
 
 def _run(
-    do: Callable[[_Item], None], items: Iterable[_Item], width: Callable[[], int], *, presses: int
+    do: Callable[[_Item], None],
+    items: Iterable[_Item],
+    width: Callable[[], int],
+    *,
+    presses: int,
+    on_interrupt: Callable[[int], None] = lambda _: None,
 ) -> None:
     workers = _Workers(do, items, width)
     with _held_back() as pressed:
         workers.start()
-        error = workers.wait(pressed, presses)
+        error = workers.wait(pressed, presses, on_interrupt)
     if pressed:
         raise KeyboardInterrupt
     if error is not None:
@@ -152,10 +162,13 @@ class _Workers(Generic[_Item]):
                     raise
                 return
 
-    def wait(self, pressed: list[int], presses: int) -> BaseException | None:
+    def wait(
+        self, pressed: list[int], presses: int, on_interrupt: Callable[[int], None]
+    ) -> BaseException | None:
         """Wait for all threads, or for that many presses of Ctrl-C. Return the first error."""
         first: BaseException | None = None
         ended = 0
+        is_told = False
         # A thread starts others only before it ends, so once all have ended, there will be no more.
         while ended < self._started and len(pressed) < presses:
             with suppress(Empty):
@@ -164,6 +177,9 @@ class _Workers(Generic[_Item]):
                 ended += 1
             if first is not None or pressed:
                 self._is_stopped = True
+            if pressed and not is_told and self._live:
+                is_told = True
+                on_interrupt(self._live)
         self._is_stopped = True
         return first
 

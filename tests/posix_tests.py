@@ -71,7 +71,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_label_verbs.py": [
             "test_on_a_terminal_it_asks_and_no_is_exit_1",
             "test_yes_goes_on_and_the_option_answers_beforehand",
-            "test_what_takes_nothing_away_is_not_asked_about",
         ],
         "commands/test_pager.py": [],
     },

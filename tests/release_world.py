@@ -55,11 +55,11 @@ class World:
             self.project.registry.prompts.publish(Prompt(name, template, tags=tuple(tags)), message=message)
 
     def label(self, name: str, **versions: int) -> None:
-        """Point labels at versions; ``prod_rolled_back`` is prod.rolled-back."""
+        """Point labels at versions; ``prod_released`` is ``prod.released``."""
         listed = next(item for item in self.project.registry.prompts.list(name=name) if item.name == name)
         for label, version in versions.items():
             there = {one.name: one for one in self.project.registry.labels.of(listed.template_id, name)}
-            wanted = label.replace("_", ".", 1).replace("_", "-")
+            wanted = label.replace("_", ".")
             self.project.registry.labels.set(listed.template_id, name, wanted, version, there.get(wanted))
 
     def labels(self, name: str) -> dict[str, int]:

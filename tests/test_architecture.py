@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -175,6 +176,12 @@ def _names(tree: ast.Module) -> set[str]:
 
 def _calls(tree: ast.Module) -> set[str]:
     return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_no_source_contains_control_characters() -> None:
+    """An escape such as ``\\b`` is visible to a reader, the character itself is not."""
+    control = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+    assert [path for path in sorted(PACKAGE.rglob("*.py")) if control.search(path.read_bytes())] == []
 
 
 @pytest.mark.parametrize("call", ["print", "sys.exit", "exit", "quit", "os._exit"])

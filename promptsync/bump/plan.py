@@ -26,7 +26,7 @@ _FIRST = {
     State.AHEAD: "promptsync push {}",
     State.DIVERGED: "promptsync pull --merge {0}\npromptsync push {0}",
     State.BEHIND: "promptsync pull {}",
-    State.DELETED_REMOTELY: "promptsync push --restore {}",
+    State.DELETED_REMOTELY: "promptsync push {} --restore",
     State.CONFLICT: "promptsync lint",
     State.RENAMED_REMOTELY: "promptsync status",
 }

@@ -8,10 +8,19 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptsync.checks.catalogue import Agent, Evaluation, ItemT, list_agents, list_evaluations, pick
+from promptsync.checks.catalogue import (
+    Agent,
+    Evaluation,
+    ItemT,
+    NoSuchItem,
+    list_agents,
+    list_evaluations,
+    pick,
+)
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
+from promptsync.registry.address import LOCAL
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -197,22 +206,26 @@ def find_checks(registry: Registry, selection: Selection) -> Found:
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
     problems: list[PromptsyncError] = []
+    missing: list[Check] = []
     evaluations: list[tuple[EvaluationCheck, Evaluation]] = []
     agents: list[tuple[AgentCheck, Agent]] = []
     if selection.evaluations:
         known = list_evaluations(registry, runs=True)
-        evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems)
+        evaluations = _find_each(selection.evaluations, known, "evaluation", registry.url, problems, missing)
     if selection.agents:
-        agents = _find_each(selection.agents, list_agents(registry), "agent", registry.url, problems)
+        listed = list_agents(registry)
+        agents = _find_each(selection.agents, listed, "agent", registry.url, problems, missing)
     # All missing names are reported at once, so that they can be fixed in one go.
+    declare = _declaration(missing) if registry.url.startswith(LOCAL) else []
     if len(problems) > 1:
         raise type(problems[0])(
             f"{registry.url} does not have {len(problems)} evaluations and agents that your files name",
-            details=[f"{one.message} ({one.hint})" for one in problems],
+            hint="\n".join(dict.fromkeys(one.hint for one in problems)) if declare else "",
+            details=[*(f"{one.message} ({one.hint})" for one in problems), *declare],
             code=problems[0].code,
         )
     if problems:
-        raise problems[0]
+        raise problems[0].replaced(details=declare)
     return Found(_merged(evaluations), tuple(agents))
 
 
@@ -222,6 +235,7 @@ def _find_each(
     kind: str,
     url: str,
     problems: list[PromptsyncError],
+    missing: list[Check],
 ) -> list[tuple[CheckT, ItemT]]:
     found = []
     for check in checks:
@@ -232,9 +246,23 @@ def _find_each(
             if check.named_in:
                 message = f"{check.named_in[0]}{f' and {others} more' if others else ''}: {message}"
             problems.append(type(error)(message, hint=error.hint, code=error.code))
+            # A similar name in the hint means that this one is mistyped, not missing.
+            if isinstance(error, NoSuchItem) and check.named_in and error.hint.startswith("promptsync"):
+                missing.append(check)
         else:
             found.append((check, item))
     return found
+
+
+def _declaration(missing: Sequence[Check]) -> list[str]:
+    if not missing:
+        return []
+    from promptsync.checks.declaration import declaration
+
+    return declaration(
+        [check for check in missing if isinstance(check, EvaluationCheck)],
+        [check for check in missing if isinstance(check, AgentCheck)],
+    )
 
 
 def _merged(

@@ -16,6 +16,7 @@ from promptsync.compare.gather import gather
 from promptsync.compare.select import At, expanded, matching, may_have_version, named_by
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
+from promptsync.files.errors import text_of
 from promptsync.files.worktree import scan
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
@@ -57,7 +58,7 @@ def command(
     A version, as in NAME@N or NAME:LABEL, is compared with the file instead. Two versions of the same prompts
     are compared with each other. NAME is a name, a pattern, a file or a directory.
 
-    
+    \b
     promptsync diff
     promptsync diff support/refund@1 support/refund@3
     promptsync diff support/refund:prod
@@ -82,7 +83,7 @@ def command(
         lines = _annotations(session, root, found)
     else:
         lines = _lines(found, form, stat=stat, name_only=name_only)
-    lines += [output.safe(f"{one.path}:{one.line}:{one.column}: {one.message}") for one in problems]
+    lines += [output.safe(text_of(one)) for one in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
     return Outcome(lines, body, code)

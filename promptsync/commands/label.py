@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels, chosen_labels
+from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.labels import labelled
@@ -69,11 +69,19 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @click.argument("name", metavar="NAME[@N|:LABEL]")
 @click.argument("target", metavar="LABEL")
 @version_options
+@skip_checks_option
 @dry_run_option
 @yes_option
 @expect_option
 def set_command(
-    session: Session, name: str, target: str, at: At, dry_run: bool, yes: bool, expect: str | None
+    session: Session,
+    name: str,
+    target: str,
+    at: At,
+    skip_checks: bool,
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
 ) -> Outcome:
     """Create LABEL on a prompt, or on all that a pattern or a directory names.
 
@@ -91,7 +99,15 @@ def set_command(
             plan_set(project, one, target, version_at(project, one, found.at)) for one, found in chosen
         ]
         plan = LabelPlan(tuple(changes), together=True)
-        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
+        return change_labels(
+            session,
+            project,
+            lambda: plan,
+            dry_run=dry_run,
+            yes=yes,
+            expect=expect,
+            skip_checks=skip_checks,
+        )
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -99,6 +115,7 @@ def set_command(
 @click.argument("target", metavar="LABEL")
 @version_options
 @click.option("--force", is_flag=True, help="Also move it to a lower version.")
+@skip_checks_option
 @dry_run_option
 @yes_option
 @expect_option
@@ -108,6 +125,7 @@ def move_command(
     target: str,
     at: At,
     force: bool,
+    skip_checks: bool,
     dry_run: bool,
     yes: bool,
     expect: str | None,
@@ -134,7 +152,15 @@ def move_command(
             for one, found in having
         ]
         plan = LabelPlan(tuple(changes), together=True)
-        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
+        return change_labels(
+            session,
+            project,
+            lambda: plan,
+            dry_run=dry_run,
+            yes=yes,
+            expect=expect,
+            skip_checks=skip_checks,
+        )
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})

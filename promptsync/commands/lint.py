@@ -34,13 +34,17 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github", "sarif")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+@click.option(
+    "--deleted", is_flag=True, help="Also check who uses the prompts that were deleted or renamed since HEAD."
+)
 @click.option("--rules", is_flag=True, help="List the rules instead.")
 def command(
-    session: Session, files: tuple[Path, ...], form: str | None, strict: bool, rules: bool
+    session: Session, files: tuple[Path, ...], form: str | None, strict: bool, deleted: bool, rules: bool
 ) -> Outcome:
-    """Check FILEs, or everything in the prompts directory. Needs no network, no git and no key.
+    """Check FILEs, or everything in the prompts directory. Needs no network and no key.
 
-    Exits with 1 when there are errors.
+    Exits with 1 when there are errors. A hook passes the files of a commit and --deleted, which reads git: a
+    prompt that refers to a deleted one is an error, too, although the commit does not change it.
 
     \b
     promptsync lint
@@ -51,7 +55,7 @@ def command(
     if rules:
         return _rules()
     directory = session.directory
-    found = check_files(directory, files) if files else check_all(directory)
+    found = check_files(directory, files, deleted=deleted) if files or deleted else check_all(directory)
     problems = _relative(found, directory)
     if form in ("github", "sarif"):
         there = _relative(found, session.annotated_directory)

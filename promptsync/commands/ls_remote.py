@@ -34,7 +34,7 @@ def command(
     NAME is a name, a pattern whose * crosses /, a file or a directory. A star marks the prompts that have a
     file. With the URL of a registry no promptsync.yaml is required.
 
-    
+    \b
     promptsync ls-remote 'support/*' --label prod
     promptsync ls-remote --remote https://api.promptlayer.com
     """

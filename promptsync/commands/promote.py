@@ -7,7 +7,7 @@ import shlex
 import click
 
 from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels, chosen_labels
+from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labelled
 from promptsync.compare.select import LATEST
@@ -22,7 +22,8 @@ from promptsync.show.outcome import Outcome
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @dry_run_option
-@click.option("--force", multiple=True, metavar="NAME", help="Also move TO of NAME to a lower version.")
+@click.option("--force", is_flag=True, help="Also move TO of the named prompts to a lower version.")
+@skip_checks_option
 @yes_option
 @expect_option
 def command(
@@ -31,14 +32,15 @@ def command(
     target: str,
     names: tuple[str, ...],
     dry_run: bool,
-    force: tuple[str, ...],
+    force: bool,
+    skip_checks: bool,
     yes: bool,
     expect: str | None,
 ) -> Outcome:
     """Point the label TO at the version that FROM points at, for every prompt in scope that has FROM.
 
     All labels move, or none: TO never moves to a lower version, and if one label stays where it is, for
-    instance because it needs an approval, the others move back.
+    instance because it needs an approval, the others move back. --force needs exact names.
 
     \b
     promptsync promote staging prod
@@ -49,7 +51,7 @@ def command(
         raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
     with session.project() as project:
         if names:
-            chosen = chosen_labels(session, project, (*names, *force))
+            chosen = chosen_labels(session, project, names)
             for _, found in chosen:
                 if found.at != LATEST:
                     move = f"promptsync label move {shlex.join([f'{found.listed.name}@N', target])}"
@@ -58,5 +60,16 @@ def command(
             named = [found.listed.name for _, found in chosen if found.is_exact]
         else:
             prompts, named = labelled(project), []
+        if force and not (named and len(named) == len(prompts)):
+            example = f"promptsync promote {shlex.join([source, target])} NAME --force"
+            raise UsageError("--force needs exact names", hint=example)
         plan = plan_promotion(project, prompts, source, target, named=named, force=force)
-        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
+        return change_labels(
+            session,
+            project,
+            lambda: plan,
+            dry_run=dry_run,
+            yes=yes,
+            expect=expect,
+            skip_checks=skip_checks,
+        )

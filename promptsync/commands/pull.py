@@ -13,7 +13,7 @@ from promptsync.commands.shared.action import carry_out, dry_run_option, expect_
 from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.project import Project
-from promptsync.compare.select import At, NoSuchPrompt, may_have_version, named_by
+from promptsync.compare.select import At, NoSuchPrompt, exact_names, may_have_version, named_by
 from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.pull.options import PullOptions
 
@@ -31,26 +31,12 @@ if TYPE_CHECKING:  # loaded while the registry is listed
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
 @click.option("--markers", is_flag=True, help="Merge, and write conflict markers where texts do not merge.")
-@click.option(
-    "--theirs",
-    multiple=True,
-    is_flag=False,
-    flag_value="",
-    metavar="[NAME]",
-    help="Take the registry's text of NAME (default: all arguments) and back yours up.",
-)
-@click.option(
-    "--ours",
-    multiple=True,
-    is_flag=False,
-    flag_value="",
-    metavar="[NAME]",
-    help="Keep your text of NAME (default: all arguments) as the next version.",
-)
+@click.option("--theirs", is_flag=True, help="Take the registry's text of the NAMEs and back yours up.")
+@click.option("--ours", is_flag=True, help="Keep your text of the NAMEs as the next version.")
 @click.option(
     "--passed-over/--no-passed-over",
     default=None,
-    help="Merge versions that a later one passed over, or leave them out for good.",
+    help="Merge versions that a later one passed over, or leave those of the NAMEs out for good.",
 )
 @click.option(
     "--partial", is_flag=True, help="Skip what does not merge and write the rest; still exits with 3."
@@ -73,8 +59,8 @@ def command(
     names: tuple[str, ...],
     merge: bool,
     markers: bool,
-    theirs: tuple[str, ...],
-    ours: tuple[str, ...],
+    theirs: bool,
+    ours: bool,
     passed_over: bool | None,
     partial: bool,
     prune: bool,
@@ -88,7 +74,8 @@ def command(
     """Write what changed in the registry into the files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
+    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
+    and with NAME@N only that one. --theirs, --ours and --no-passed-over need exact names or paths of files.
     With --label or --version the files get exactly those versions, unless uncommitted text would be lost.
 
     \b
@@ -97,16 +84,19 @@ def command(
     promptsync pull --merge --passed-over --partial --format markdown > drift.md
     promptsync pull support/refund@3
     promptsync pull --label prod --output build/prompts
-    promptsync pull support/refund --theirs
+    promptsync pull support/refund support/greeting --theirs
     """
     choose_format(session, form)
-    theirs, ours = _named("--theirs", theirs, names), _named("--ours", ours, names)
     options = PullOptions(names, theirs, ours, prune, merge or markers, markers, passed_over, partial)
     _check_together(options, at, target)
     with session.project() as project:
-        names, at = _at_version(session, project, names, at)
-        names, theirs, ours = (named_by(project, session.directory, one) for one in (names, theirs, ours))
-        options = replace(options, names=names, theirs=theirs, ours=ours)
+        flag = "--theirs" if theirs else "--ours" if ours else "--no-passed-over"
+        if theirs or ours or passed_over is False:
+            exact_names(project, session.directory, names, flag)
+        if passed_over is None:
+            names, at = _at_version(session, project, names, at)
+            names = named_by(project, session.directory, names)
+        options = replace(options, names=names)
         _check_together(options, at, target)
         if target is not None:
             return _export(session, project, names, at, target, dry_run)
@@ -114,7 +104,7 @@ def command(
             return carry_out(
                 session,
                 project,
-                plan=lambda: _plan(project, options, at),
+                plan=lambda: _plan(project, session.directory, options, at),
                 apply=lambda made: _apply(project, made),
                 show_plan=lambda made: _show_plan(project, made),
                 show_receipt=lambda made, done, shown: _show_receipt(project, made, done, shown),
@@ -126,13 +116,6 @@ def command(
             )
         except Refused as refusal:
             return _show_refusal(refusal, dry_run)
-
-
-def _named(option: str, given: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that ``--theirs`` or ``--ours`` means; without its own it means the arguments."""
-    if "" in given and not names:
-        raise UsageError(f"{option} needs a prompt", hint=f"promptsync pull NAME {option}")
-    return tuple(dict.fromkeys([*(name for name in given if name), *(names if "" in given else ())]))
 
 
 def _at_version(
@@ -161,16 +144,15 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         passed_over = "--passed-over" if options.passed_over else "--no-passed-over"
         flag = "--merge" if options.merge else passed_over
         raise UsageError(f"{flag} cannot be combined with --label, --version or --output")
-    both = sorted({*options.theirs} & {*options.ours})
-    if both:
-        raise UsageError(f"{both[0]!r} cannot be both --theirs and --ours")
+    if options.theirs and options.ours:
+        raise UsageError("--theirs and --ours cannot be combined", hint="run pull once for each")
     if is_version and (options.ours or options.prune or options.partial):
         raise UsageError("--label and --version cannot be combined with --ours, --prune or --partial")
     if directory is not None and (options.theirs or options.ours or options.prune or options.partial):
         raise UsageError("--output cannot be combined with --theirs, --ours, --prune or --partial")
 
 
-def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
+def _plan(project: Project, directory: Path, options: PullOptions, at: At) -> PullPlan:
     if at:
         from promptsync.pull.materialise import plan_materialise
 
@@ -179,10 +161,14 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
         )
     from promptsync.compare.gather import gather
 
-    snapshot = gather(project, meanwhile=_load)
+    snapshot = gather(project, meanwhile=_load, merge_keys=options.merge)
     from promptsync.compare.conflict import Conflict
     from promptsync.pull.plan import plan_pull
 
+    if options.passed_over is not None and options.names:
+        from promptsync.pull.passed_over import at_versions
+
+        options = at_versions(project, directory, snapshot, options)
     try:
         return plan_pull(project, snapshot, options)
     except Conflict as conflict:

@@ -14,13 +14,14 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
-from promptsync.compare.select import named_by
+from promptsync.compare.select import exact_names, named_by
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push, with_pins
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
 from promptsync.show import push as show_push
 from promptsync.show.outcome import Outcome
+from promptsync.show.push_json import push_body
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
 @verb(
     "push",
     short_help="Publish changed prompts as new versions.",
-    blank=show_push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+    blank=push_body(PushPlan(()), PushReceipt(), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
 @dry_run_option
 @yes_option
-@click.option("--skip-checks", is_flag=True, help="Move a label without the checks that deploy would run.")
+@click.option("--skip-checks", is_flag=True, help="Change what is live without the checks of deploy.")
 @click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
-@click.option("--force", multiple=True, metavar="NAME", help="Publish NAME over the registry's changes.")
-@click.option("--restore", multiple=True, metavar="NAME", help="Publish the archived prompt NAME again.")
+@click.option("--force", is_flag=True, help="Publish the named prompts over the registry's changes.")
+@click.option("--restore", is_flag=True, help="Publish the named prompts again that are archived.")
 @click.option("--prune", is_flag=True, help="Archive prompts whose files were deleted in git.")
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @expect_option
@@ -52,6 +53,8 @@ def command(
     yes: bool,
     expect: str | None,
     form: str | None,
+    force: bool,
+    restore: bool,
     **given: object,
 ) -> Outcome:
     """Publish every prompt that is new or ahead as a new version, snippets first.
@@ -74,8 +77,8 @@ def command(
         options = replace(
             options,
             names=named_by(project, session.directory, names),
-            force=named_by(project, session.directory, options.force),
-            restore=named_by(project, session.directory, options.restore),
+            force=exact_names(project, session.directory, names, "--force") if force else (),
+            restore=exact_names(project, session.directory, names, "--restore") if restore else (),
             command=session.command(without="--max-changes"),
         )
         return carry_out(

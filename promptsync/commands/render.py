@@ -55,7 +55,7 @@ def command(
     NAME is a name, a pattern, a file or a directory. A version, as in NAME@N or NAME:LABEL, is rendered by
     the registry, which also accepts an id as NAME. A variable without a value is left empty, with a warning.
 
-    
+    \b
     promptsync render support/refund --example 1
     promptsync render support/refund --var question="Where is my money?" --var days:=30
     promptsync render support/refund:prod --llm-kwargs

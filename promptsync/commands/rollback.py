@@ -19,6 +19,7 @@ from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
+from promptsync.prompt.labels import is_own
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome
 
@@ -27,7 +28,7 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
 @verb("rollback", short_help="Move a label back to an earlier version.", blank=_BLANK)
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
-@click.option("--label", required=True, metavar="LABEL", help="The label to move back, such as prod.")
+@click.option("--label", metavar="LABEL", help="The label to move back; default: the only one of labels:.")
 @click.option(
     "--to",
     "--version",
@@ -41,7 +42,7 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 def command(
     session: Session,
     names: tuple[str, ...],
-    label: str,
+    label: str | None,
     to: str | None,
     dry_run: bool,
     yes: bool,
@@ -56,7 +57,7 @@ def command(
     every prompt that has LABEL. A prompt without such a version is skipped and listed.
 
     \b
-    promptsync rollback support/refund --label prod
+    promptsync rollback support/refund
     promptsync rollback support/refund --label prod --to 3
     promptsync rollback --label prod --to HEAD~1 --dry-run
     """
@@ -64,7 +65,7 @@ def command(
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        commit = None
+        label, commit = label or _only_label(project), None
         if to is not None and number is None:
             plan, commit = _plan_to_commit(session, project, names, label, to)
         elif names:
@@ -73,6 +74,18 @@ def command(
             raise _no_names(project, label, to)
         outcome = change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
     return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+
+
+def _only_label(project: Project) -> str:
+    """Return the only label of ``labels:``, or without that the only one in the registry."""
+    known = set(project.config.labels.values())
+    known = known or {one.name for one in project.registry.labels.all() or () if is_own(one.name)}
+    if len(known) == 1:
+        return known.pop()
+    labels = sorted(known)
+    named = f"specify the label: {' or '.join(labels)}" if labels else "specify the label with --label"
+    label = shlex.quote(labels[0]) if labels else "LABEL"
+    raise UsageError(named, hint=f"promptsync rollback NAME --label {label}", code="no-label")
 
 
 def _plan_to_version(

@@ -117,5 +117,5 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
         return [f"set name: {first.renamed_to} in {first.path}", *partial]
     # These prompts have no file, so there is no text to merge.
     gone = shlex.join(item.name for item in items)
-    archive = f"promptsync push --prune {' '.join(f'--force {shlex.quote(item.name)}' for item in items)}"
+    archive = f"promptsync push {gone} --prune --force"
     return [f"promptsync pull --theirs {gone}", *([archive] if first.newest is not None else partial)]

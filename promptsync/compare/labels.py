@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from promptsync.compare.gather import list_all
 from promptsync.compare.project import Project
 from promptsync.compare.select import find_in, find_prompt
-from promptsync.prompt.labels import previous_name, rolled_back_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, released_name
 from promptsync.prompt.prompt import Label, Listed
 from promptsync.registry.errors import Unsupported
 
@@ -28,11 +28,9 @@ class Labelled:
         """The version that a label points at, ``None`` without one."""
         return self.labels[label].version if label in self.labels else None
 
-    def was_rolled_back(self, label: str, version: int) -> bool:
-        """Whether a label was at a version and was then rolled back."""
-        beside = (previous_name(label), rolled_back_name(label))
-        previous, rolled_back = (self.version(name) if name is not None else None for name in beside)
-        return was_rolled_back(version, self.version(label), previous, rolled_back)
+    def is_on_hold(self, label: str, version: int) -> bool:
+        """Whether a label was moved back from a version, which is not released again by itself."""
+        return is_on_hold(version, self.version(label), self.version(released_name(label) or ""))
 
 
 def deploy_command(project: Project, label: str) -> str:

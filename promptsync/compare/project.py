@@ -14,7 +14,7 @@ from promptsync.files.config import Config, RemoteConfig, is_possible
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.files.state.registry_memory import FileMemory
-from promptsync.parallel import mapped
+from promptsync.parallel import for_each, mapped
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
@@ -133,6 +133,21 @@ class Project:
             return result
 
         return mapped(one, waiting)
+
+    def for_each(
+        self, do: Callable[[_Item], None], items: Iterable[_Item], *, width: int | None = None
+    ) -> None:
+        """Call ``do``, which writes, with each item, ``width`` or as many as the registry allows at once.
+
+        After Ctrl-C, what is under way is finished, and the user is told so.
+        """
+
+        def interrupted(number: int) -> None:
+            if self.on_wait is not None:
+                requests = "request that is" if number == 1 else "requests that are"
+                self.on_wait(f"finishing {number} {requests} under way; Ctrl-C again stops at once")
+
+        for_each(do, items, width=lambda: width or self.registry.width, on_interrupt=interrupted)
 
     def close(self) -> None:
         if self._registry is not None:

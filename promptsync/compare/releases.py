@@ -10,7 +10,7 @@ from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, previous_name, rolled_back_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, is_own, released_name
 from promptsync.prompt.prompt import RemoteVersion
 
 
@@ -80,8 +80,8 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
     there = dict((snapshot.labels or {}).get(name, ()))
     for label, now in there.items():
-        beside = (there.get(one or "") for one in (previous_name(label), rolled_back_name(label)))
-        if is_own(label) and project.config.governs(label) and was_rolled_back(version, now, *beside):
+        released = there.get(released_name(label) or "")
+        if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
             return label
     return None
 
@@ -93,8 +93,8 @@ def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unrele
     released = _at(labels, item, label)
     if released == version:
         return None
-    beside = (_at(labels, item, name) for name in (previous_name(label), rolled_back_name(label)))
-    return Unreleased(item.name, label, version, released, was_rolled_back(version, released, *beside))
+    newest = _at(labels, item, released_name(label))
+    return Unreleased(item.name, label, version, released, is_on_hold(version, released, newest))
 
 
 def _at(labels: _Labels, item: Item, label: str | None) -> int | None:

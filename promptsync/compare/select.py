@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -188,6 +188,24 @@ def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tup
     return tuple(names)
 
 
+def exact_names(project: Project, directory: Path, arguments: Sequence[str], option: str) -> tuple[str, ...]:
+    """Return the prompts that ``option`` may overwrite. Raises ``UsageError`` unless each is named exactly.
+
+    Names and paths of files are exact, patterns and directories are not.
+    """
+    if not arguments:
+        raise UsageError(f"{option} needs the names of the prompts", hint="promptsync status")
+    for one in arguments:
+        is_path = bool(_names_at(project, directory, one))
+        if not one.endswith(SUFFIXES) if is_path else is_pattern(one):
+            what = "directory" if is_path else "pattern"
+            raise UsageError(
+                f"{option} needs exact names, and {one!r} is a {what}",
+                hint=f"promptsync status {shlex.quote(one)}",
+            )
+    return named_by(project, directory, arguments)
+
+
 def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
     """Return the prompts at a path, a pattern for a directory without files, ``[]`` for what is no path."""
     prompts = project.config.prompts
@@ -257,7 +275,7 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     """Return the error for a name that the registry does not have, or has archived."""
     path = project.config.prompts_path / path_for(name)
     if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
-        restore = f"promptsync push --restore {shlex.quote(name)}"
+        restore = f"promptsync push {shlex.quote(name)} --restore"
         # --restore publishes the file, so without one somebody has to bring that back first
         hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
         message = f"there is no prompt {name!r} in {project.registry.url}: it is archived"

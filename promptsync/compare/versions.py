@@ -15,6 +15,7 @@ from promptsync.compare.select import LATEST, At, select
 from promptsync.compare.suggest import close_name
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
+from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound, Unsupported
 
@@ -140,10 +141,11 @@ def read_labels(project: Project, listed: Listed) -> Pointers | None:
 
 
 def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
-    """Return the names of the labels that point at a version."""
+    """Return the names of the labels that point at a version, without the marks of the newest releases."""
     if labels is None:
         return None
-    return tuple(sorted(name for name, one in labels.items() if one.version == version))
+    there = (name for name, one in labels.items() if one.version == version)
+    return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
 
 
 def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:

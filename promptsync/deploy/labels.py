@@ -9,9 +9,10 @@ from dataclasses import replace
 from promptsync.compare.project import Project
 from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.labels.apply import ChangedLabel, Stopped, apply_changes, failure
-from promptsync.labels.plan import LabelChange
-from promptsync.prompt.labels import previous_after, rolled_back_after, unchecked_name
+from promptsync.labels.apply import Stopped, apply_changes, failure
+from promptsync.labels.move import ChangedLabel
+from promptsync.labels.plan import Beside, LabelChange, beside_after, beside_before
+from promptsync.prompt.labels import released_after, unchecked_name
 from promptsync.push.publish import Landed
 
 
@@ -26,7 +27,7 @@ class Moves:
         self._project = project
         self._label = label
         self._releases = releases
-        self._moved: dict[str, LabelChange] = {}
+        self._moved: dict[str, ChangedLabel] = {}
         self.outcomes: dict[str, ChangedLabel] = {}
         self._as_good: dict[str, set[int]] = {}
         self._marked = {member.name for member in releases if member.is_moved}
@@ -74,7 +75,8 @@ class Moves:
         """
         self._marked.add(name)
         if old is None:
-            self._record(ChangedLabel(LabelChange(name, self.ids[name], self._label, None, new), True))
+            change = LabelChange(name, self.ids[name], self._label, None, new)
+            self._record(ChangedLabel(change, True, before=beside_before(self._label, {})))
 
     def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Mark what gets the label before it is checked: if this deploy is killed, the next one checks it."""
@@ -110,7 +112,8 @@ class Moves:
 
     def take_back(self, names: Collection[str]) -> None:
         """Move labels back to where they were before the deploy, as far as that is possible."""
-        back = [change.reversed() for name, change in self._moved.items() if name in names]
+        moved = [one for name, one in self._moved.items() if name in names]
+        back = [one.change.reversed(one.before) for one in moved]
         self._apply(back, self._record_undone)
         undone = self._marked & self.outcomes.keys() & {*names}
         self._unmark({name for name in undone if not self.outcomes[name].moved})
@@ -141,23 +144,17 @@ class Moves:
 
     def _record(self, done: ChangedLabel) -> None:
         """Record a move: from where the label was at first to where it is now."""
-        change = done.change
-        first = self._moved.get(change.name)
+        first = self._moved.get(done.change.name)
         # A label may move twice, first to be created and then to be released: undoing must skip the middle.
         if first is not None:
-            change = replace(
-                change,
-                old=first.old,
-                previous=(first.previous[0], change.previous[1]),
-                rolled_back=(first.rolled_back[0], change.rolled_back[1]),
-            )
-        if done.moved and change.old != change.new:
-            self._moved[change.name] = change
-        self.outcomes[change.name] = replace(done, change=change)
+            done = replace(done, change=replace(done.change, old=first.change.old), before=first.before)
+        if done.moved and not done.is_overtaken and done.change.old != done.change.new:
+            self._moved[done.change.name] = done
+        self.outcomes[done.change.name] = done
 
     def _record_undone(self, undone: ChangedLabel) -> None:
         name = undone.change.name
-        change = self._moved[name]
+        change = self._moved[name].change
         if undone.moved:
             del self._moved[name]
             reason = self.outcomes[name].reason or "moved back"
@@ -167,13 +164,16 @@ class Moves:
 
     def _change(self, member: Member) -> LabelChange:
         new, id_ = self.versions[member.name], self.ids[member.name]
-        # A rollback leads to where the label was before the deploy, not to where the checks needed it.
-        previous = previous_after(member.released, new, member.previous)
-        rolled_back = rolled_back_after(member.released, new, member.rolled_back)
         first = self._moved.get(member.name)
         if first is None:
-            ways = (member.previous, previous), (member.rolled_back, rolled_back)
             as_good = frozenset(self._as_good.get(member.name, ()))
-            return LabelChange(member.name, id_, self._label, member.released, new, *ways, as_good)
-        ways = (first.previous[1], previous), (first.rolled_back[1], rolled_back)
-        return LabelChange(member.name, id_, self._label, first.new, new, *ways)
+            beside = self._unfinished(member) if member.is_moved else None
+            return LabelChange(member.name, id_, self._label, member.released, new, beside, as_good)
+        # A rollback leads to where the label was before the deploy, not to where the checks needed it.
+        beside = beside_after(self._label, member.released, new, first.before)
+        return LabelChange(member.name, id_, self._label, first.change.new, new, beside)
+
+    def _unfinished(self, member: Member) -> Beside:
+        """Return where the labels beside one belong that a stopped deploy moved already."""
+        newest = released_after(member.released, member.version, member.newest)
+        return dict(zip(beside_before(self._label, {}), (member.live_before, newest), strict=True))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from promptsync.compare.histories import read_version
+from promptsync.compare.live_users import direct_users
 from promptsync.compare.project import Project
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, Survey, follows_label, follows_latest
 from promptsync.errors import Refused, RemoteError
 from promptsync.prompt.snippet_graph import Follows, parents
 from promptsync.prompt.snippets import Reference, rendered_in
-from promptsync.registry.errors import NotFound, Unsupported
 
 _LISTED = 10
 
@@ -134,16 +134,10 @@ def _foreign_references(
     project: Project, survey: Survey, member: Member
 ) -> dict[str, Sequence[Reference] | None]:
     """Return the references of prompts in other repositories that use a snippet, ``None`` if unknown."""
-    files, listing, prompts = survey.latest.worktree.files, survey.latest.listing, project.registry.prompts
-    if files[member.name].prompt.template.get("type") != "completion" or member.template_id is None:
-        return {}  # only completion prompts can be snippets
-    try:
-        usage = prompts.snippet_usage(member.template_id, member.name)
-    except (Unsupported, NotFound):
+    listing, prompts = survey.latest.listing, project.registry.prompts
+    if member.name not in listing:
         return {}
-    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
-    entries = [one for found in lists if isinstance(found, list) for one in found]
-    names = {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)} & listing.keys()
+    names = (direct_users(project, listing[member.name]) or set()) & listing.keys()
     references: dict[str, Sequence[Reference] | None] = {}
     for name in sorted(names - {item.name for item in survey.latest.items if item.file is not None}):
         listed = listing[name]

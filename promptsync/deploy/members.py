@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.files.prompt_file import PromptFile
+from promptsync.prompt.labels import way_back
 from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 
@@ -104,8 +105,8 @@ class Member:
     published first. ``forced`` says that the file does not include the latest one: what is published is made
     from ``parents``. ``passed_over`` are the versions that the release does not include.
     ``pending`` says that it is pending from an earlier deploy: no commit of this push touched it. ``through``
-    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points,
-    ``rolled_back`` where ``LABEL.rolled-back`` does.
+    are the changed snippets that it renders. ``previous`` is where ``LABEL.previous`` points, ``newest``
+    where ``LABEL.released`` does.
     """
 
     name: str
@@ -121,7 +122,7 @@ class Member:
     dependant: bool = False
     through: tuple[str, ...] = ()
     previous: int | None = None
-    rolled_back: int | None = None
+    newest: int | None = None
 
     @property
     def publishes(self) -> bool:
@@ -137,8 +138,13 @@ class Member:
     def live(self) -> int | None:
         """The version that was live before the deploy; of a stopped deploy, before that one."""
         is_stopped = self.is_moved and not self.dependant
-        is_release = (self.previous or 0) < (self.released or 0)
-        return self.previous if is_stopped and is_release else self.released
+        before = self.live_before
+        return before if is_stopped and (before or 0) < (self.released or 0) else self.released
+
+    @property
+    def live_before(self) -> int | None:
+        """The version to which a rollback of the label goes."""
+        return way_back(self.released or 0, self.previous, self.newest)
 
     @property
     def version(self) -> int:

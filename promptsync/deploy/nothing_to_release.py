@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from promptsync.compare.gather import gather
-from promptsync.compare.labels import pointers_of
+from promptsync.compare.labels import Pointers, pointers_of
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
 from promptsync.parallel import in_background
-from promptsync.prompt.labels import unchecked_name
+from promptsync.prompt.labels import previous_name, released_name, unchecked_name
 from promptsync.prompt.prompt import Label
 
 
@@ -26,6 +26,23 @@ def gather_with_labels(project: Project) -> tuple[Snapshot, list[Label] | None]:
     with in_background(read) as pointers:
         latest = gather(project)
         return latest, pointers()
+
+
+def unfinished_moves(label: str, latest: Snapshot, everything: list[Label] | None) -> frozenset[str]:
+    """Return the prompts whose label is above the newest release that the labels beside it know.
+
+    So it is where a release was stopped right after its move, and after a move up in the dashboard.
+    """
+    listed = [item.listed for item in latest.items if item.listed is not None]
+    pointers = pointers_of(everything or (), listed)
+    return frozenset(name for name, there in pointers.items() if _is_unfinished(label, there))
+
+
+def _is_unfinished(label: str, there: Pointers) -> bool:
+    now, released = there.get(label), there.get(released_name(label) or "")
+    if now is None or released is not None:
+        return now is not None and released is not None and released.version < now.version
+    return (previous_name(label) or "") in there
 
 
 def is_released(label: str, latest: Snapshot, everything: list[Label] | None) -> bool:

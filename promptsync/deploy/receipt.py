@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from promptsync.deploy.members import together
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.push.receipt import PushReceipt
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from promptsync.deploy.members import (
     needed_snippets,
     parents_of,
 )
-from promptsync.deploy.nothing_to_release import gather_with_labels, is_released
+from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.labels import previous_name, rolled_back_name, unchecked_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, previous_name, released_name, unchecked_name
 
 _IN_WAY = {
     State.DIVERGED: "changed in your files and in the version under the label",
@@ -76,10 +76,11 @@ def survey(
     chosen = {*names, *needed_by}
     if stuck := [one for one in latest.unusable if one.file and (not names or one.name in chosen)]:
         raise unusable(stuck, "deploy")
-    if is_released(label, latest, pointers):
+    unfinished = unfinished_moves(label, latest, pointers)
+    if not unfinished and is_released(label, latest, pointers):
         return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
-    found = _Survey(project, label, latest, under, touched, again)
+    found = _Survey(project, label, latest, under, touched, again, unfinished)
     found.look(chosen)
     ways = affected(project, label, latest, found.releases)
     return Survey(
@@ -105,6 +106,7 @@ class _Survey:
         under: Snapshot,
         touched: Collection[str] | None,
         again: Collection[str],
+        unfinished: Collection[str],
     ) -> None:
         self._project = project
         self._label = label
@@ -118,6 +120,7 @@ class _Survey:
             for one in project.registry.prompts.list(label=unchecked_name(label))
             if (item := self._under.get(one.name)) is not None and item.version == one.version
         }
+        self._unfinished = unfinished
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.on_hold: list[OnHold] = []
@@ -138,7 +141,9 @@ class _Survey:
             # checks failed: readers without a label get it until the file is published. Tags have no version,
             # so a change of them shows only there, too.
             is_replaced = item.state is State.AHEAD
-            if under.state is not State.IN_SYNC or is_replaced or name in self._unchecked:
+            is_latest = item.state is State.IN_SYNC and item.version == under.version
+            is_stopped = name in self._unchecked or (name in self._unfinished and is_latest)
+            if under.state is not State.IN_SYNC or is_replaced or is_stopped:
                 self._place(under, item)
         self._check_in_way()
         self._put_on_hold()
@@ -225,7 +230,7 @@ class _Survey:
         if item.state is State.CONFLICT:
             return edit(where(item))
         if item.state is State.DELETED_REMOTELY:
-            return f"promptsync push --restore {name}\nor delete its file and commit that"
+            return f"promptsync push {name} --restore\nor delete its file and commit that"
         if item.state is State.RENAMED_REMOTELY:
             return (
                 f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
@@ -236,39 +241,37 @@ class _Survey:
         how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
         return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
 
-    # -- releases that were rolled back -----------------------------------------------------------------
+    # -- on hold -----------------------------------------------------------------------------------------
 
     def _put_on_hold(self) -> None:
-        """Put on hold what was released before and then rolled back."""
+        """Put on hold what was released before and rolled back, here or in the dashboard."""
         if not any(member.released is not None for member in self.releases):
             return
-        previous, rolled_back = self._pointing(previous_name), {}
-        # Only a rollback brings a label down to LABEL.previous, so most deploys save the second request.
-        if any(previous.get(one.name, 0) >= (one.released or 0) for one in self.releases if one.released):
-            rolled_back = self._pointing(rolled_back_name)
-        released = []
-        for found in self.releases:
-            name = found.name
-            member = replace(found, previous=previous.get(name), rolled_back=rolled_back.get(name))
-            version = self._rolled_back(member) if name not in self._again else None
+        newest = self._pointing(released_name)
+        # Where a stopped deploy moved the label, the version before it was live.
+        is_stopped = any(member.is_moved for member in self.releases)
+        previous = self._pointing(previous_name) if is_stopped else {}
+        releases = []
+        for member in self.releases:
+            name = member.name
+            version = self._version_on_hold(member, newest.get(name)) if name not in self._again else None
             if version is None:
-                released.append(member)
+                releases.append(replace(member, previous=previous.get(name), newest=newest.get(name)))
             else:
                 self.on_hold.append(OnHold(name, version, member.released or 0, self._is_touched(name)))
-        self.releases = released
+        self.releases = releases
 
     def _pointing(self, name_of: Callable[[str], str | None]) -> dict[str, int]:
         """Return the versions under a label that remembers the history of this one."""
         listed = self._project.registry.prompts.list(label=name_of(self._label))
         return {one.name: one.version for one in listed}
 
-    def _rolled_back(self, member: Member) -> int | None:
-        """Return the newest version that was rolled back and has the text of the file."""
+    def _version_on_hold(self, member: Member, newest: int | None) -> int | None:
+        """Return the newest version that is on hold and has the text of the file."""
         item = self._latest[member.name]
-        for number in range(member.latest or 0, member.released or 0, -1):
-            if not was_rolled_back(number, member.released, member.previous, member.rolled_back):
-                continue
-            if number == member.existing or _has_text(self._project, item, number):
+        for number in range(min(member.latest or 0, newest or 0), member.released or 0, -1):
+            is_it = number == member.existing or _has_text(self._project, item, number)
+            if is_it and is_on_hold(number, member.released, newest):
                 return number
         return None
 

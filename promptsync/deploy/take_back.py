@@ -12,7 +12,7 @@ from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.prompt.canonical import digest
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one

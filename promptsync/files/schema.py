@@ -16,6 +16,7 @@ import jsonschema_rs
 
 from promptsync.files.yaml.load import Loaded
 from promptsync.files.yaml.syntax import shortened
+from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
 
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
@@ -147,6 +148,8 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
         known = list(_around(kind, error.schema_path).get("properties", ()))
         for key in details["unexpected"]:
             hint = _FORMER.get((kind, key)) or suggestion(key, known)
+            if kind == "prompt" and not where:
+                hint = _below_model(key) or hint
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint
     elif name == "type":
         yield where, "wrong-type", *_wrong_type(loaded, where, details["types"])
@@ -157,6 +160,14 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
         yield where, "schema", f"{shown(where)} {said}.", ""
     else:
         yield where, *_words(name, error, where)
+
+
+def _below_model(key: str) -> str:
+    """Return where a key belongs that people write at the top of a prompt file."""
+    if key in MODEL_KEYS - {"name"}:
+        return "Write it in model."
+    parameter = key if key in PARAMETERS else meant(key, PARAMETERS)
+    return f"Write {parameter}: in model.parameters." if parameter else ""
 
 
 def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final
@@ -66,6 +66,23 @@ def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
                 code="prompts-directory",
             ) from None
     return _read(root, prompts_dir, found, problems, names(found) if names is not None else {})
+
+
+def without_synced_conflicts(worktree: Worktree) -> Worktree:
+    """Return the files with both keys where git could not merge ``synced:``, as files without a problem."""
+    merged = [
+        file
+        for file in worktree.broken
+        if file.conflicted is not None and file.prompt.name not in worktree.files
+    ]
+    paths = {file.path for file in merged}
+    files = sorted([*worktree.files.values(), *merged], key=lambda file: file.path)
+    return replace(
+        worktree,
+        files={file.prompt.name: file for file in files},
+        problems=tuple(one for one in worktree.problems if one.path not in paths),
+        broken=tuple(file for file in worktree.broken if file.path not in paths),
+    )
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:

@@ -14,12 +14,14 @@ class PassedOver:
     """A version that neither the latest version nor your files include.
 
     ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
-    text from which its changes are merged into the file, ``None`` if there is no common text.
+    text from which its changes are merged into the file, ``None`` if there is no common text. A file that
+    this version alone is merged into ``includes`` these versions.
     """
 
     version: int
     numbers: tuple[int, ...]
     base: str | None
+    includes: tuple[int, ...]
 
 
 def passed_over(
@@ -43,7 +45,8 @@ def passed_over(
             base = sides.merged_versions(common)
         if base is not None and base not in texts.contents:
             raise Missing(texts=[base])
-        found.append(PassedOver(head, tuple(sorted(graph.includes(head) & not_included)), base))
+        numbers = graph.includes(head) & not_included
+        found.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers)))
     return tuple(found), graph.heads(included | not_included)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
-from promptsync.files.names import broken_names, names_beside
+from promptsync.files.names import broken_names, name_in, names_beside
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
 from promptsync.files.state.record import left_out_seen
@@ -19,8 +19,9 @@ from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts, KnownVersion
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.names import SUFFIXES
+from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippets import FENCE, of_prompt
 
 _BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
 _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-commit-config.yaml"
@@ -45,11 +46,12 @@ def check_all(directory: Path) -> Checked:
     return _check(_configuration(directory), None)
 
 
-def check_files(directory: Path, given: Sequence[Path]) -> Checked:
+def check_files(directory: Path, given: Sequence[Path], *, deleted: bool = False) -> Checked:
     """Check these files, or the prompt files below these directories; references may name any prompt.
 
     Paths are absolute or relative to ``directory``. Each file belongs to the nearest promptsync.yaml above
-    it, so several working copies can be checked at once, also from outside. Raises ``UsageError`` for a path
+    it, so several working copies can be checked at once, also from outside. ``deleted`` checks other files,
+    too, if they refer to prompts that ``HEAD`` has and the files do not. Raises ``UsageError`` for a path
     that is not a prompt file.
     """
     groups: dict[Path, set[Path]] = {}
@@ -59,9 +61,37 @@ def check_files(directory: Path, given: Sequence[Path]) -> Checked:
             hint = "pass the paths of prompt files, not the names of prompts"
             raise UsageError(f"{path} does not exist", hint=hint)
         groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
-    found = [_check(configuration, files) for configuration, files in groups.items()]
+    gone = _changed_names(directory) if deleted else {}
+    groups = {configuration: set[Path]() for configuration in gone} | groups
+    found = [_check(one, files, gone.get(one, frozenset())) for one, files in groups.items()]
     problems = sorted(problem for one in found for problem in one.problems)
     return Checked(tuple(problems), sum(one.files for one in found))
+
+
+def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
+    """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
+    # Imported only here, because nothing else of lint needs git.
+    from promptsync.compare.project import open_project
+    from promptsync.files.git.program import GitProgram
+
+    listed = GitProgram(directory).line("ls-files", "-z", "--", f":(top,glob)**/{FILE_NAME}") or ""
+    found: dict[Path, frozenset[str]] = {}
+    for shown in filter(None, listed.split("\0")):
+        path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
+        try:
+            config = load(path)
+        except (InvalidConfig, UsageError):
+            continue  # it is reported when it is checked itself
+        history = open_project(config).history
+        if history is None or not history.born:
+            continue
+        blobs = {path: history.head[path] for path in history.differing("HEAD") if path in history.head}
+        texts = history.blobs(blobs.values())
+        top = f"{config.prompts}/"
+        found[path] = frozenset(
+            name_in(texts[blob]) or name_for(shown.removeprefix(top)) for shown, blob in blobs.items()
+        )
+    return {path: names for path, names in found.items() if names}
 
 
 def _configuration(directory: Path) -> Path:
@@ -74,7 +104,7 @@ def _configuration(directory: Path) -> Path:
     return path
 
 
-def _check(path: Path, selected: set[Path] | None) -> Checked:
+def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = frozenset()) -> Checked:
     try:
         config = load(path)
     except InvalidConfig as error:
@@ -87,6 +117,9 @@ def _check(path: Path, selected: set[Path] | None) -> Checked:
     problems = [*worktree.problems, *_of_prompts(config, worktree, paths)]
     if paths is not None:
         problems = [one for one in problems if one.path in paths or one.rule in _BETWEEN_FILES]
+        dangling = {(one.path, one.line, one.message): one for one in _dangling(config, worktree, changed)}
+        problems = [one for one in problems if (one.path, one.line, one.message) not in dangling]
+        problems += dangling.values()
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
     return Checked(
@@ -125,6 +158,23 @@ def _of_prompts(config: Config, worktree: Worktree, paths: set[str] | None) -> I
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+
+
+def _dangling(config: Config, worktree: Worktree, changed: frozenset[str]) -> Iterator[Problem]:
+    """Yield the references to those of the ``changed`` names that no file has any more.
+
+    They are errors even if ``include`` leaves out some prompts, because these had files here.
+    """
+    gone = changed - {*worktree.files, *worktree.unread.values(), *broken_names(worktree)}
+    users = {
+        file.path
+        for file in (worktree.files.values() if gone else ())
+        if gone & {used.name for used in of_prompt(file.prompt.template)}
+    }
+    starts = tuple(f"{FENCE}{name}{end}" for name in gone for end in (FENCE, "@"))
+    for problem in _of_prompts(config, worktree, users) if users else ():
+        if problem.rule == "snippet-missing" and problem.message.startswith(starts):
+            yield replace(problem, severity="error")
 
 
 def _of_broken(worktree: Worktree, known: KnownPrompts, files: Mapping[str, PromptFile]) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
+from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, syntax_error, template_variables
 from promptsync.prompt.variables import Filling, Rendered, Values
@@ -104,7 +105,10 @@ def _files(
         if read.problems:
             raise InvalidFile(read.problems)
         return read.files.values()
-    broken = [one for one in worktree.problems if one.path.startswith(f"{worktree.prompts}/{argument}.")]
+    top = f"{worktree.prompts}/"
+    names = {one.path: name_for(one.path.removeprefix(top)) for one in worktree.problems}
+    names |= {file.path: file.prompt.name for file in worktree.broken}
+    broken = [one for one in worktree.problems if names.get(one.path) == argument]
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)
     try:

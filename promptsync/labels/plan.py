@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.compare.labels import Labelled, Pointers, deploy_command
@@ -12,18 +12,21 @@ from promptsync.compare.project import Project
 from promptsync.compare.select import At
 from promptsync.compare.versions import find_number, no_such_version
 from promptsync.errors import Refused, UsageError
-from promptsync.prompt.labels import previous_after, previous_name, rolled_back_after, rolled_back_name
+from promptsync.prompt.labels import previous_after, previous_name, released_after, released_name
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, Unsupported
+
+Beside = Mapping[str, int | None]
+"""The versions of the labels that remember the history of another one, by name; ``None``: no such label."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
     """A label of one prompt that moves from one version to another; ``None`` means that there is no label.
 
-    ``previous`` are the versions of ``LABEL.previous``, where a rollback goes: before and after the move.
-    ``rolled_back`` are those of ``LABEL.rolled-back``. ``as_good`` are versions with the very same text: if
-    somebody else moved the label to one of them, nothing is left to do.
+    ``beside`` are the versions of the labels that remember its history after the move, if they do not follow
+    from it, as when a move is undone. ``as_good`` are versions with the very same text: if somebody else
+    moved the label to one of them, nothing is left to do.
     """
 
     name: str
@@ -31,32 +34,41 @@ class LabelChange:
     label: str
     old: int | None
     new: int | None
-    previous: tuple[int | None, int | None] = (None, None)
-    rolled_back: tuple[int | None, int | None] = (None, None)
+    beside: Beside | None = None
     as_good: frozenset[int] = frozenset()
-
-    @property
-    def beside(self) -> dict[str, tuple[int | None, int | None]]:
-        """The labels that remember the history of this one, each with its versions before and after."""
-        names = previous_name(self.label), rolled_back_name(self.label)
-        ways = zip(names, (self.previous, self.rolled_back), strict=True)
-        return {name: way for name, way in ways if name is not None}
 
     @property
     def is_lower(self) -> bool:
         """Whether the label moves to a lower version, which undoes a release."""
         return self.old is not None and self.new is not None and self.new < self.old
 
-    def reversed(self) -> LabelChange:
-        """Return the change that undoes this one."""
-        return replace(
-            self,
-            old=self.new,
-            new=self.old,
-            previous=self.previous[::-1],
-            rolled_back=self.rolled_back[::-1],
-            as_good=frozenset(),  # those versions have the text that is undone
-        )
+    def reversed(self, beside: Beside) -> LabelChange:
+        """Return the change that undoes this one, given the labels beside it before it was made."""
+        # as_good has the text that is undone.
+        return replace(self, old=self.new, new=self.old, beside=beside, as_good=frozenset())
+
+    def beside_after(self, before: Beside) -> Beside:
+        """Return where the labels beside this one belong after the move, given where they were before."""
+        if self.beside is not None:
+            return self.beside
+        return beside_after(self.label, self.old, self.new, before)
+
+
+def beside_before(label: str, there: Pointers) -> dict[str, int | None]:
+    """Return where the labels beside ``label`` are, given all labels of the prompt."""
+    names = (previous_name(label), released_name(label))
+    return {one: there[one].version if one in there else None for one in names if one is not None}
+
+
+def beside_after(label: str, old: int | None, new: int | None, before: Beside) -> dict[str, int | None]:
+    """Return where the labels beside ``label`` belong after a move; they are deleted with it."""
+    previous, released = previous_name(label), released_name(label)
+    if previous is None or released is None or new is None:
+        return dict.fromkeys(before)
+    return {
+        previous: previous_after(old, new, before.get(previous)),
+        released: released_after(old, new, before.get(released)),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +175,12 @@ def plan_promotion(
     target: str,
     *,
     named: Collection[str] = (),
-    force: Iterable[str] = (),
+    force: bool = False,
 ) -> LabelPlan:
     """Plan to point ``target`` at what ``source`` points at, for each of the prompts that has ``source``.
 
-    ``named`` are the prompts that must have it. ``force`` allows a lower version by name. Raises
-    ``NoSuchVersion`` for one without it, ``UsageError`` if none has it, and for a name in ``force`` that is
-    not promoted.
+    ``named`` are the prompts that must have it. ``force`` allows a lower version. Raises ``NoSuchVersion``
+    for one without it, and ``UsageError`` if none has it.
     """
     for one in prompts:
         if one.listed.name in named:
@@ -178,26 +189,21 @@ def plan_promotion(
     if not having:
         raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
     changes = tuple(change_to(one, target, one.labels[source].version) for one in having)
-    unknown = sorted(set(force) - {one.name for one in changes})
-    if unknown:
-        raise UsageError(f"--force {unknown[0]}: that prompt is not part of this promotion")
     return LabelPlan(
         changes,
         together=True,
-        refusal=_lower(project, changes, source, target, set(force)),
+        refusal=None if force else _lower(project, changes, source, target),
     )
 
 
-def _lower(
-    project: Project, changes: Sequence[LabelChange], source: str, target: str, forced: set[str]
-) -> Refused | None:
-    lower = [one for one in changes if one.is_lower and one.name not in forced]
+def _lower(project: Project, changes: Sequence[LabelChange], source: str, target: str) -> Refused | None:
+    lower = [one for one in changes if one.is_lower]
     if not lower:
         return None
     name = shlex.quote(lower[0].name)
     hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
     if not project.config.governs(target):
-        hints.append(f"promptsync promote {shlex.join([source, target])} --force {name}")
+        hints.append(f"promptsync promote {shlex.join([source, target])} {name} --force")
     return Refused(
         f"{target!r} would move to a lower version; no label was changed",
         hint="\n".join(hints),
@@ -214,17 +220,10 @@ def change_to(one: Labelled, label: str, version: int) -> LabelChange:
 def change_from(name: str, template_id: int, label: str, there: Pointers, version: int | None) -> LabelChange:
     """Return the change that moves a label to a version, given the labels that the prompt has now.
 
-    Without a version it deletes the label. The labels beside it change with it.
+    Without a version it deletes the label.
     """
-
-    def at(one: str | None) -> int | None:
-        return there[one].version if one is not None and one in there else None
-
-    old, previous, rolled_back = at(label), at(previous_name(label)), at(rolled_back_name(label))
-    after: tuple[int | None, int | None] = None, None
-    if version is not None and previous_name(label) is not None:
-        after = previous_after(old, version, previous), rolled_back_after(old, version, rolled_back)
-    return LabelChange(name, template_id, label, old, version, (previous, after[0]), (rolled_back, after[1]))
+    old = there[label].version if label in there else None
+    return LabelChange(name, template_id, label, old, version)
 
 
 def existing(one: Labelled, label: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from promptsync.compare.git_state import find_state
 from promptsync.compare.labels import Labelled, deploy_command
@@ -27,7 +27,7 @@ from promptsync.labels.plan import (
 )
 from promptsync.labels.version_search import Wanted, versions_with_text
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, previous_name
+from promptsync.prompt.labels import is_own, previous_name, released_name, way_back
 
 _LISTED = 8
 _SUBJECT = 50
@@ -53,8 +53,14 @@ def plan_rollbacks(
 
 def _is_rolled_back(one: Labelled, label: str) -> bool:
     """Whether a label is not above ``LABEL.previous``, as after each release."""
-    now, previous = one.version(label), one.version(previous_name(label) or "")
+    now = one.version(label)
+    previous = _way_back(one, label, now) if now is not None else None
     return now is not None and previous is not None and previous >= now
+
+
+def _way_back(one: Labelled, label: str, now: int) -> int | None:
+    previous, released = previous_name(label) or "", released_name(label) or ""
+    return way_back(now, one.version(previous), one.version(released))
 
 
 def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
@@ -79,7 +85,7 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
             f"{label!r} records the previous version of another label and has none itself",
             hint="specify the version: --to N",
         )
-    previous = one.version(remembered)
+    previous = _way_back(one, label, now)
     if previous is None:
         raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
     if _is_rolled_back(one, label):
@@ -171,13 +177,13 @@ def plan_rollback_to_commit(
         version = found.get(name)
         if version is None:
             skipped.append(files.skipped(name, label, versions[name]))
-        elif version > versions[name] and not one.was_rolled_back(label, version):
+        elif version > versions[name] and not one.is_on_hold(label, version):
             reason = f"v{version} has its text in {target.ref}, but was never live"
             skipped.append(
                 SkippedLabel(name, label, versions[name], reason, hint=deploy_command(project, label))
             )
         else:
-            changes.append(_change_to(one, label, version))
+            changes.append(change_to(one, label, version))
     stays = all(change.old == change.new for change in changes)
     return LabelPlan(
         tuple(changes),
@@ -186,17 +192,6 @@ def plan_rollback_to_commit(
         skipped=tuple(skipped),
         commit=target.title,
     )
-
-
-def _change_to(one: Labelled, label: str, version: int) -> LabelChange:
-    """Return the change to a version. Going forward, what is still above it stays rolled back."""
-    change = change_to(one, label, version)
-    previous, rolled_back = change.previous[0], change.rolled_back[0]
-    is_higher = change.old is not None and version > change.old
-    if not is_higher or rolled_back is None or rolled_back <= version:
-        return change
-    # A label that is not above its LABEL.previous is the sign of a rollback.
-    return replace(change, previous=(previous, version), rolled_back=(rolled_back, rolled_back))
 
 
 def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:

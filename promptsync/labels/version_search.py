@@ -12,7 +12,7 @@ from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
 from promptsync.prompt.additions import content_beside
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import previous_name, rolled_back_name
+from promptsync.prompt.labels import previous_name, released_name
 from promptsync.prompt.prompt import RemoteVersion
 
 _FIRST_ROUND = 2
@@ -32,7 +32,7 @@ def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -
     """Return by name which version has the text; prompts without one are left out. All have the label.
 
     Of several versions it is the one under the label, then those under ``LABEL.previous`` and
-    ``LABEL.rolled-back``, then the newest below the label, then the newest that was rolled back, and then the
+    ``LABEL.released``, then the newest below the label, then the newest that is on hold, and then the
     newest. Usually the first ones are enough, and the lists show the versions under those labels, so that no
     version is read on its own.
     """
@@ -62,12 +62,15 @@ class _Search:
         self.listed = wanted.one.listed
         self.matches: dict[int, bool] = {}
         there = wanted.one.labels
-        remembered = (label, previous_name(label), rolled_back_name(label))
-        self.near = {name: there[name].version for name in remembered if name is not None and name in there}
+        remembered = (label, previous_name(label), released_name(label))
+        self.near: dict[str, int] = {}
+        for name in filter(None, remembered):
+            if name in there and there[name].version not in self.near.values():
+                self.near[name] = there[name].version
         under = there[label].version
         below, above = range(under - 1, 0, -1), range(self.listed.version, under, -1)
-        rolled_back = [number for number in above if wanted.one.was_rolled_back(label, number)]
-        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *rolled_back, *above)))
+        on_hold = [number for number in above if wanted.one.is_on_hold(label, number)]
+        self._order = tuple(dict.fromkeys((*self.near.values(), *below, *on_hold, *above)))
 
     @property
     def found(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from promptsync.lint import names, references, scalars, structure, text
+from promptsync.lint import names, references, scalars, spelling, structure, text
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KnownPrompts, Located, Subject
 from promptsync.prompt.prompt import Problem
@@ -17,6 +17,7 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
     references.check,
     references.edited,
     scalars.check,
+    spelling.check,
 )
 """Each checks one file, with the snippets of all files at hand."""
 

@@ -71,9 +71,7 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
         where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
         yield _rejection(subject, found, where)
     for found in rejected_metadata(metadata):
-        # The model is at the top of a file, unless the file has it in its metadata.
-        below = subject.position(("metadata", "model")) != subject.position(("metadata",))
-        yield _rejection(subject, found, ("metadata", *found.path) if below else found.path)
+        yield _rejection(subject, found, subject.in_metadata(found.path))
 
 
 def _rejection(subject: Subject, found: Rejection, path: KeyPath) -> Problem:

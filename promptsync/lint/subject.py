@@ -115,6 +115,11 @@ class Subject:
                 path = path[:-1]
         return 1, 1
 
+    def in_metadata(self, path: KeyPath) -> KeyPath:
+        """Return where a part of the model is: at the top of a file, unless it is in the metadata."""
+        below = self.position(("metadata", "model")) != self.position(("metadata",))
+        return ("metadata", *path) if below else path
+
     def place(self, path: KeyPath, within: tuple[int, int | None]) -> tuple[int, int]:
         """Return the place in the file of a line and column of a text.
 

@@ -141,6 +141,7 @@ def _is_random(key: str) -> bool:
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."
 _VARIABLE = re.compile(r"[\w-]+(?: [\w-]+)*")
+_DOUBLE = re.compile(r"(?<!\{)\{\{ *[A-Za-z_][\w.]{0,80}(?: *\|[^{}\n]{0,80})? *\}\}(?!\})")
 
 _UNKNOWN_NAME = ("no filter named ", "no test named ")
 
@@ -153,6 +154,7 @@ def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             yield from _jinja(subject, text, found, snippets) if found else ()
         elif found is None:
             yield from _fields(subject, text)
+            yield from _jinja_in_fstring(subject, text)
         else:
             reason, line, column = found
             yield subject.problem(
@@ -175,6 +177,16 @@ def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
         message = f"The registry reads this as a variable named {places[start]!r}."
         within = _line(text.text, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
+
+
+def _jinja_in_fstring(subject: Subject, text: Text) -> Iterator[Problem]:
+    """Report the first ``{{ x }}`` of an f-string, which is a pair of literal braces."""
+    found = _DOUBLE.search(text.text) if "{{" in text.text else None
+    if found is not None:
+        message = f"{found[0]} renders as {found[0][1:-1]}."
+        hint = "Did you mean template_format: jinja2?"
+        within = _line(text.text, found.start())
+        yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
 
 
 def _jinja(

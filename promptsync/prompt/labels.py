@@ -1,7 +1,7 @@
 """Release labels: their names, and the labels beside them that remember their history.
 
-The registry keeps no history of its labels. So ``prod.previous`` is kept beside ``prod``, at the version that
-a rollback of ``prod`` returns to, and after a rollback ``prod.rolled-back`` at the version that it left.
+The registry keeps no history of its labels. So two labels are kept beside ``prod``: ``prod.previous`` at the
+version that a rollback of ``prod`` returns to, and ``prod.released`` at the newest version that was released.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from promptsync.errors import UsageError
 
 SUFFIX = ".previous"
 
-ROLLED_BACK = ".rolled-back"
-"""Suffix of the label that marks the highest version that was rolled back, until the next release."""
+RELEASED = ".released"
+"""Suffix of the label that marks the newest version that was released, also after a rollback."""
 
 UNCHECKED = ".unchecked"
 """Suffix of the label that marks a version released before its checks passed, until they pass."""
@@ -25,7 +25,7 @@ MAX_LABEL = 255
 
 def previous_name(label: str) -> str | None:
     """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
-    return None if label.endswith((SUFFIX, ROLLED_BACK, UNCHECKED)) else label + SUFFIX
+    return None if label.endswith((SUFFIX, RELEASED, UNCHECKED)) else label + SUFFIX
 
 
 def is_own(label: str) -> bool:
@@ -33,9 +33,9 @@ def is_own(label: str) -> bool:
     return previous_name(label) is not None
 
 
-def rolled_back_name(label: str) -> str | None:
-    """Return the label that remembers what was rolled back; a label beside another one has none."""
-    return label + ROLLED_BACK if is_own(label) else None
+def released_name(label: str) -> str | None:
+    """Return the label that remembers the newest release; a label beside another one has none."""
+    return label + RELEASED if is_own(label) else None
 
 
 def unchecked_name(label: str) -> str:
@@ -47,32 +47,37 @@ def previous_after(old: int | None, new: int, previous: int | None) -> int | Non
     """Return where ``LABEL.previous`` belongs after the label moved from ``old`` to ``new``.
 
     After a move up, that is ``old``, so that a rollback returns to what was live before. After a move down it
-    is never below the label, because a label at or below it is the sign of a rollback. It is not ``old``
-    either, because the next rollback would release again the version that this one withdrew.
+    is never below the label, which says that there is nothing to roll back. It is not ``old`` either, because
+    the next rollback would release again the version that this one withdrew.
     """
     if old is None or old == new:
         return previous
     return old if new > old else max(previous or 0, new)
 
 
-def rolled_back_after(old: int | None, new: int, rolled_back: int | None) -> int | None:
-    """Return where ``LABEL.rolled-back`` belongs after the label moved; a release deletes it."""
-    if old is None or old == new:
-        return rolled_back
-    return None if new > old else max(rolled_back or 0, old)
+def released_after(old: int | None, new: int, released: int | None) -> int:
+    """Return where ``LABEL.released`` belongs after the label moved: it never goes down."""
+    return max(released or 0, old or 0, new)
 
 
-def was_rolled_back(version: int, now: int | None, previous: int | None, rolled_back: int | None) -> bool:
-    """Whether a version was live and then rolled back, given where the label and those beside it point.
+def way_back(now: int, previous: int | None, released: int | None) -> int | None:
+    """Return the version that a rollback of a label at ``now`` goes to, ``None`` if it is unknown.
 
-    After a rollback in the dashboard nothing says which version was live, so all above the label count.
+    If the label is above the newest release, it was moved in the dashboard, or a release was stopped right
+    after its move. Then ``LABEL.previous`` is from the time before, and that release was live in between.
     """
-    if now is None or version <= now:
-        return False
-    if rolled_back is not None and rolled_back > now:
-        return version <= rolled_back
-    # A release leaves LABEL.previous below the label. Only a rollback brings the label down to it.
-    return previous is not None and previous >= now
+    if released is not None and released < now:
+        return max(released, previous or 0)
+    return previous
+
+
+def is_on_hold(version: int, now: int | None, released: int | None) -> bool:
+    """Whether a version is not released again by itself: a label at ``now`` was moved back from it.
+
+    That may have happened in the dashboard. Nothing says which versions below the newest release were live,
+    so all above the label count.
+    """
+    return now is not None and released is not None and now < version <= released
 
 
 def check_label(label: str) -> None:
@@ -84,7 +89,7 @@ def check_label(label: str) -> None:
             f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
             hint="use a word, such as prod",
         )
-    if len(label) + len(ROLLED_BACK) > MAX_LABEL:
+    if len(label) + len(UNCHECKED) > MAX_LABEL:
         raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word, such as prod")
 
 

@@ -32,28 +32,28 @@ def plan_materialise(
     *,
     label: str | None,
     version: int | None,
-    theirs: Sequence[str],
+    theirs: bool,
 ) -> PullPlan:
     """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
 
     A file is replaced only if its text is committed or is a version of the registry, so that nothing is lost.
-    For any other file this raises ``Refused``, unless ``theirs`` names it: then a backup is made.
+    For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
     """
     snapshot = gather(project)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    names, theirs = matching(snapshot, names), matching(snapshot, theirs)
-    chosen = [item for item in snapshot.only((*names, *theirs) if names else ()) if item.listed is not None]
+    names = matching(snapshot, names)
+    chosen = [item for item in snapshot.only(names) if item.listed is not None]
     _check_listed(names, [item.name for item in chosen])
     targets = _targets(project, chosen, names, label, version)
     items = [item for item in chosen if item.name in targets]
-    unsafe = [item for item in items if not _is_safe(item) and item.name not in theirs]
+    unsafe = [item for item in items if not _is_safe(item) and not theirs]
     if unsafe:
         listed = ", ".join(repr(item.name) for item in unsafe[:3])
         raise Refused(
             f"{listed}: the text in the file is neither committed nor a version of the registry; "
             "nothing was written",
-            hint=_ways_out(unsafe[0], label, version),
+            hint=_ways_out(unsafe, label, version),
             code="uncommitted",
         )
     paths = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
@@ -62,19 +62,19 @@ def plan_materialise(
         found = targets[item.name]
         if item.state is State.IN_SYNC and found.version == item.version:
             continue  # the file has this version already, and does not need ``synced:``
-        one = render(
-            project, item, found, paths.get(item.name), keep=item.name in theirs, heads=(found.version,)
-        )
+        one = render(project, item, found, paths.get(item.name), keep=theirs, heads=(found.version,))
         if one.old != one.new:
             writes.append(one)
     return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
 
 
-def _ways_out(item: Item, label: str | None, version: int | None) -> str:
-    """Return the commands that commit a text or replace it; the second one makes a backup."""
-    path = shlex.quote(item.path or "")
+def _ways_out(items: Sequence[Item], label: str | None, version: int | None) -> str:
+    """Return the commands that commit texts or replace them; the second one makes backups."""
+    paths, names = (
+        shlex.join(some) for some in zip(*((one.path or "", one.name) for one in items), strict=True)
+    )
     at = f"--label {shlex.quote(label)}" if label is not None else f"--version {version}"
-    return f"git add {path} && git commit {path}\npromptsync pull {shlex.quote(item.name)} {at} --theirs"
+    return f"git add {paths} && git commit {paths}\npromptsync pull {names} {at} --theirs"
 
 
 def _is_safe(item: Item) -> bool:

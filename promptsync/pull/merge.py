@@ -23,7 +23,8 @@ class Unmerged:
     """A prompt that does not merge with the ``version`` of the registry, field by field.
 
     ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict
-    markers in its texts would show every conflict.
+    markers in its texts would show every conflict, and ``is_crowded`` that this pull cannot write them,
+    because it brings more than one version into the file.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Unmerged:
     conflicts: tuple[FieldConflict, ...]
     is_passed_over: bool = False
     markable: bool = False
+    is_crowded: bool = False
 
 
 class MergeConflict(Refused):
@@ -47,6 +49,8 @@ class MergeConflict(Refused):
         """Why these prompts do not merge."""
         if all(one.is_passed_over for one in unmerged):
             self.reason = f"versions that were passed over do not merge in {places}"
+        if len(unmerged) == 1 and unmerged[0].is_passed_over:
+            self.reason = f"v{unmerged[0].version}, which was passed over, does not merge in {places}"
         names = ", ".join(repr(one.name) for one in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         message = f"{names}{more}: {self.reason}"
@@ -57,21 +61,15 @@ class MergeConflict(Refused):
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
-    ways = _PASSED_OVER_WAYS if unmerged[0].is_passed_over else _WAYS
-    # The first way writes conflict markers, which works only if they show every conflict.
-    shown = ways if all(one.markable for one in unmerged) else ways[1:]
-    return "\n".join(shown[:2]).replace("NAME", shlex.join(one.name for one in unmerged))
-
-
-_WAYS = (
-    "promptsync pull --merge --markers NAME",
-    "promptsync pull --theirs NAME",
-    "promptsync pull --ours NAME",
-)
-_PASSED_OVER_WAYS = (
-    "promptsync pull --passed-over --markers NAME",
-    "promptsync pull --no-passed-over NAME",
-)
+    is_passed_over = unmerged[0].is_passed_over
+    # Passed-over versions come one at a time, because conflict markers cannot be nested.
+    names = shlex.join(f"{one.name}@{one.version}" if is_passed_over else one.name for one in unmerged)
+    is_markable = all(one.markable for one in unmerged)
+    if is_passed_over:
+        first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
+        return f"promptsync {first}\npromptsync pull {names} --no-passed-over"
+    ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
+    return "\n".join(ways[:2] if is_markable else ways[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def parted(
 
     Raises ``MergeConflict`` if something would be skipped, unless ``partial``.
     """
-    marked = tuple(one for one in unmerged if markers and one.markable)
+    marked = tuple(one for one in unmerged if markers and one.markable and not one.is_crowded)
     skipped = tuple(one for one in unmerged if one not in marked)
     if skipped and not partial:
         raise MergeConflict(unmerged, marked=False)

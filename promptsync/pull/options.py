@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``passed_over`` says whether versions that were passed over are brought in or left out for good, ``None``
-    if neither. ``partial`` writes what can be written and skips the rest.
+    ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
+    passed over are brought in or left out for good, ``None`` if neither; for a prompt in ``versions`` it is
+    about that version alone. ``partial`` writes what can be written and skips the rest.
     """
 
     names: tuple[str, ...] = ()
-    theirs: tuple[str, ...] = ()
-    ours: tuple[str, ...] = ()
+    theirs: bool = False
+    ours: bool = False
     prune: bool = False
     merge: bool = False
     markers: bool = False
     passed_over: bool | None = None
     partial: bool = False
+    versions: Mapping[str, int] = field(default_factory=dict)

@@ -5,25 +5,25 @@ A version is passed over while neither the newest one nor the files include it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.history import History
 from promptsync.compare.project import Project
-from promptsync.compare.snapshot import Item
+from promptsync.compare.select import select
+from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
+from promptsync.errors import UsageError
 from promptsync.history.passed_over import PassedOver
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted
 from promptsync.pull.options import PullOptions
 from promptsync.pull.write import Write, kept, read_tracked, rewritten
-
-if TYPE_CHECKING:
-    from promptsync.prompt.merge_fields import FieldConflict
 
 Found = Mapping[str, tuple[RemoteVersion, ...]]
 """Passed-over versions by prompt, oldest first."""
@@ -64,20 +64,23 @@ def bring_passed_over(
         return Brought()
     by_name = {item.name: item for item in items}
     merged: dict[str, _Merged] = {}
-    for name, found in find_passed_over(project, items).items():
+    wanted = {
+        name: number
+        for name, number in options.versions.items()
+        if name in by_name and by_name[name].state not in _UNSETTLED
+    }
+    for name, found in _chosen(find_passed_over(project, items), wanted).items():
         file, planned = by_name[name].file, writes.get(name)
         assert file is not None
         text = planned.prompt if planned is not None else file.prompt
         if options.passed_over:
-            merged[name] = _with_versions(text, found, markable=name not in marked)
+            merged[name] = _with_versions(text, found, is_marked=name in marked)
         else:
             merged[name] = _Merged(found, text)
     unmerged = [
-        Unmerged(
-            name, by_name[name].path or "", one.found.versions[-1].version, one.conflicts, True, one.markable
-        )
+        replace(one.unmerged, path=by_name[name].path or "")
         for name, one in merged.items()
-        if one.conflicts
+        if one.unmerged is not None
     ]
     markers, skipped = parted(unmerged, markers=options.markers, partial=options.partial)
     for gone in skipped:
@@ -89,6 +92,27 @@ def bring_passed_over(
         write = _write(project, by_name[name], one, writes.get(name))
         writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
     return Brought({name: one.found.read for name, one in merged.items()}, markers, skipped)
+
+
+def at_versions(project: Project, directory: Path, snapshot: Snapshot, options: PullOptions) -> PullOptions:
+    """Return the options with plain names and the versions that ``NAME@N`` specified.
+
+    Raises ``NoSuchPrompt``, and ``UsageError`` where a version is not specified by its number alone.
+    """
+    known = {item.name for item in snapshot.items} | set(snapshot.worktree.files)
+    names: dict[str, None] = {}
+    versions: dict[str, int] = {}
+    for argument in options.names:
+        (chosen,) = select(project, directory, [argument], known, where="your files or the registry")
+        names |= dict.fromkeys(chosen.names)
+        for name in chosen.names if chosen.at else ():
+            number = chosen.at.number
+            if number is None or not chosen.is_exact or versions.setdefault(name, number) != number:
+                raise UsageError(
+                    f"passed-over versions are specified one at a time, as in NAME@2, not {argument!r}",
+                    hint=f"promptsync log {shlex.quote(name)}",
+                )
+    return replace(options, names=tuple(names), versions=versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +131,26 @@ class PassedOverVersions:
         """All of them that the registry still has, oldest first."""
         numbers = sorted(number for one in self.versions for number in one.numbers)
         return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
+
+
+def _chosen(
+    found: Mapping[str, PassedOverVersions], wanted: Mapping[str, int]
+) -> dict[str, PassedOverVersions]:
+    """Return what was passed over, where a version is wanted that one alone. Raises ``UsageError``."""
+    for name, number in wanted.items():
+        heads = found[name].versions if name in found else ()
+        head = next((one for one in heads if number in one.numbers), None)
+        if head is None or head.version != number:
+            quoted = shlex.quote(name)
+            what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
+            hint = (
+                f"promptsync pull {quoted}@{head.version} --passed-over"
+                if head
+                else f"promptsync log {quoted}"
+            )
+            raise UsageError(f"{name}: v{number} {what}", hint=hint)
+        found = {**found, name: PassedOverVersions((head,), head.includes, found[name].history)}
+    return dict(found)
 
 
 def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
@@ -145,31 +189,32 @@ def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> W
 
 @dataclass(frozen=True, slots=True)
 class _Merged:
-    """A text with the versions that were passed over."""
+    """A text with the versions that were passed over. ``unmerged`` is the first that does not merge."""
 
     found: PassedOverVersions
     prompt: Prompt
-    conflicts: tuple[FieldConflict, ...] = ()
-    markable: bool = True
+    unmerged: Unmerged | None = None
 
 
-def _with_versions(text: Prompt, found: PassedOverVersions, *, markable: bool) -> _Merged:
-    """Merge what passed-over versions changed into a text."""
+def _with_versions(text: Prompt, found: PassedOverVersions, *, is_marked: bool) -> _Merged:
+    """Merge what passed-over versions changed into a text, up to the first that does not merge.
+
+    ``is_marked`` says that the text has conflict markers, which cannot be nested.
+    """
     from promptsync.prompt.merge import merge
 
     prompt, history = text, found.history
-    conflicts: list[FieldConflict] = []
     for lost in found.versions:
         version = history.prompts.get(lost.version)
         if version is None:
             continue
-        # Conflict markers cannot be nested.
-        markable = markable and not conflicts
         # Tags belong to the prompt, not to its versions.
         base = history.text(lost.base) if lost.base is not None else None
         base = replace(base, tags=text.tags) if base is not None else None
         one = merge(base, prompt, replace(version, tags=text.tags), names=("yours", f"v{lost.version}"))
         prompt = one.prompt
-        conflicts += one.conflicts
-        markable = markable and one.is_markable
-    return _Merged(found, prompt, tuple(conflicts), markable)
+        if one.conflicts:
+            is_crowded = is_marked or lost is not found.versions[-1]
+            unmerged = Unmerged(text.name, "", lost.version, one.conflicts, True, one.is_markable, is_crowded)
+            return _Merged(found, prompt, unmerged)
+    return _Merged(found, prompt)

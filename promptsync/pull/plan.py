@@ -22,7 +22,17 @@ from promptsync.prompt.prompt import RemoteVersion
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
 from promptsync.pull.options import PullOptions
 from promptsync.pull.passed_over import Found, bring_passed_over
-from promptsync.pull.write import Delete, Write, kept, last_files, read_all, render, restore, rewritten
+from promptsync.pull.write import (
+    Delete,
+    Write,
+    kept,
+    last_files,
+    merge_keys,
+    read_all,
+    render,
+    restore,
+    rewritten,
+)
 from promptsync.registry.errors import NotFound
 
 _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
@@ -94,16 +104,15 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     Raises ``InvalidFile`` if a file cannot be read, ``UsageError`` for unknown names, ``RemoteError``, and
     ``Refused`` if the clone is too shallow to distinguish a deleted prompt from a new one. Unless the pull is
     ``partial``, raises ``Conflict`` for a prompt that changed on both sides and that is neither merged nor
-    named by ``theirs`` or ``ours``, and ``MergeConflict`` for one that does not merge.
+    settled by ``theirs`` or ``ours``, and ``MergeConflict`` for one that does not merge.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    names, theirs, ours = (matching(snapshot, one) for one in (options.names, options.theirs, options.ours))
-    options = replace(options, names=names, theirs=theirs, ours=ours)
-    chosen = (*names, *theirs, *ours)
+    chosen = matching(snapshot, options.names)
     items = tuple(item for item in snapshot.only(chosen) if not item.problem)
-    _check_ours(items, options)
-    apart = [item for item in items if _is_apart(item, {*options.theirs, *options.ours})]
+    if options.ours:
+        _check_ours(items)
+    apart = [item for item in items if _is_apart(item, options)]
     merging = [
         item
         for item in apart
@@ -119,14 +128,13 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     _check_not_deleted(project, wanted, chosen)
     writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
     # --ours keeps the text, but the file must now say that it includes the registry's version.
-    writes |= {
-        item.name: kept(project, item)
-        for item in items
-        if item.name in options.ours and item.file is not None and item.listed
-    }
+    if options.ours:
+        writes |= {item.name: kept(project, item) for item in items if item not in conflicts}
     stuck = {item.name for item in conflicts} | {one.name for one in unmerged}
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
+    stuck |= {one.name for one in brought.skipped}
+    merge_keys(project, [item for item in items if item.name not in stuck], writes)
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = _deletes(project, items) if options.prune else []
@@ -175,8 +183,7 @@ def _writes(
         if name in last:
             writes[name] = restore(project, pulled[name], found, last[name], paths[name])
         elif name in pulled:
-            keep = name in options.theirs
-            writes[name] = render(project, pulled[name], found, paths.get(name), keep=keep)
+            writes[name] = render(project, pulled[name], found, paths.get(name), keep=options.theirs)
 
     listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
     remote = read_all(project, listed, then=prepare)
@@ -209,18 +216,18 @@ def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequenc
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
 
 
-def _is_apart(item: Item, settled: set[str]) -> bool:
-    """Whether a prompt stops a pull; a renamed one does even if ``theirs`` or ``ours`` names it."""
+def _is_apart(item: Item, options: PullOptions) -> bool:
+    """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
     if item.state is State.RENAMED_REMOTELY:
         return True
-    return item.state is State.DIVERGED and item.name not in settled
+    return item.state is State.DIVERGED and not (options.theirs or options.ours)
 
 
-def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
+def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
-        if item.name in options.ours and item.state is State.CONFLICT:
+        if item.state is State.CONFLICT:
             raise Conflict([item], "pull", others=False)
-        if item.name in options.ours and (item.file is None or item.listed is None):
+        if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(
                 f"--ours: {item.name!r} {where}, so there is nothing to choose",
@@ -229,9 +236,9 @@ def _check_ours(items: Sequence[Item], options: PullOptions) -> None:
 
 
 def _is_pulled(item: Item, options: PullOptions) -> bool:
-    if item.name in options.ours or item.listed is None:
+    if options.ours or item.listed is None:
         return False
-    return item.state in _PULLED or (item.name in options.theirs and item.state is not State.IN_SYNC)
+    return item.state in _PULLED or (options.theirs and item.state is not State.IN_SYNC)
 
 
 # -- the versions that a pull brings in ---------------------------------------------------------------------

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
 from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
@@ -124,6 +126,24 @@ def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Wr
     """Return the write that keeps the text of a file and records that it includes the tracked version."""
     assert item.file is not None
     return rewritten(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
+
+
+def merge_keys(project: Project, items: Iterable[Item], writes: dict[str, Write]) -> None:
+    """Make ``writes`` include the files in which git could not merge ``synced:``; they get the keys of both.
+
+    Raises ``Refused`` for a prompt that the registry does not have.
+    """
+    for item in items:
+        file = item.file
+        if file is None or file.conflicted is None:
+            continue
+        if item.listed is None:
+            message = f"{item.name!r} is not in the registry, so {file.path} stays in conflict"
+            raise Refused(f"{message}; nothing was written", hint=edit(file.path), code="conflict-markers")
+        write = writes.get(item.name)
+        if write is None:
+            write = _write(project, item, file, read_tracked(project, item), file.prompt, local=file.local)
+        writes[item.name] = replace(write, old=file.conflicted, merged=True)
 
 
 def read_tracked(project: Project, item: Item) -> RemoteVersion:

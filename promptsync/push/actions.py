@@ -12,6 +12,7 @@ from promptsync.compare.plan import fingerprint
 from promptsync.errors import Refused
 
 if TYPE_CHECKING:
+    from promptsync.compare.live_users import LiveUser
     from promptsync.compare.snapshot import Snapshot
 
 
@@ -39,6 +40,7 @@ class Action:
     prompt without a file that had the same content: this one looks like that one renamed. ``parents`` are the
     versions that the new one is made from, ``None`` for the one before it. ``referred_labels`` are the labels
     by which other prompts of this push refer to a new snippet: it gets them as soon as it is published.
+    ``released`` are the labels of a prompt that is archived, with their versions.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Action:
     was: str | None = None
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
+    released: tuple[tuple[str, int], ...] = ()
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -78,9 +81,10 @@ class Action:
 class PushOptions:
     """What was requested. Empty ``names`` mean every prompt in scope.
 
-    ``command`` is what was typed, without ``--max-changes``. ``skip_checks`` allows governed labels to move
-    unchecked. In a deploy, ``checked_label`` is the label whose checks follow, and ``parents`` are those of
-    versions that are made from the version under it, by prompt.
+    ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
+    ``--max-changes``. ``skip_checks`` allows what is live to change unchecked. In a deploy, ``checked_label``
+    is the label whose checks follow, and ``parents`` are those of versions that are made from the version
+    under it, by prompt.
     """
 
     names: tuple[str, ...] = ()
@@ -112,10 +116,11 @@ class PushPlan:
     """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has.
 
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
-    their files do not say so yet. ``refusal`` is a safety limit that the plan exceeds, or a governed label
-    that only ``deploy`` moves; with ``--skip-checks`` those labels are ``governed``. ``pins`` are those that
-    stay behind the published snippets. A new snippet that gets ``checked_label`` is marked as unchecked
-    before. ``snapshot`` is what the plan was made from.
+    their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
+    a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
+    those labels are ``governed``. ``live`` are the prompts that render a snippet at once, by snippet,
+    ``pins`` those that stay behind. A new snippet that gets ``checked_label`` is marked as unchecked before.
+    ``snapshot`` is what the plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -127,6 +132,7 @@ class PushPlan:
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
     checked_label: str | None = None
+    live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
     pins: PinReport = field(default=NO_PINS, compare=False)
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
 
@@ -164,7 +170,8 @@ class PushPlan:
         """
         facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
         skipped = sorted([one.name, one.state] for one in self.skipped if one.blocks)
-        return fingerprint([self.workspace, facts, skipped, dict(self.options)])
+        live = [[name, user.name, user.label] for name in sorted(self.live) for user in self.live[name]]
+        return fingerprint([self.workspace, facts, skipped, dict(self.options), *live])
 
     @property
     def is_empty(self) -> bool:
@@ -172,15 +179,16 @@ class PushPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that publish over a text or archive a prompt."""
+        """The options that move a label, publish over a text or archive a prompt."""
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
-        return tuple(option for kind, option in options.items() if kind in kinds)
+        labelled = ("--label",) if any(action.labels for action in self.actions) else ()
+        return (*labelled, *(option for kind, option in options.items() if kind in kinds))
 
 
 def _facts(action: Action) -> list[Any]:
     sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
-    return [action.name, action.kind, action.current, *sides, sorted(action.labels)]
+    return [action.name, action.kind, action.current, *sides, sorted(action.labels), *action.released]
 
 
 def over_limit(changed: int, total: int, limit: float) -> bool:
@@ -189,6 +197,24 @@ def over_limit(changed: int, total: int, limit: float) -> bool:
     There is no limit for fewer than ten prompts.
     """
     return total >= 10 and limit < 1.0 and changed > limit * total
+
+
+def limit_refusal(
+    actions: Sequence[Action], total: int, options: PushOptions, *, limit: float
+) -> Refused | None:
+    """Return the refusal of a plan that changes too many prompts."""
+    changed, most = counted(actions), options.max_changes
+    if most is None:
+        allowed, is_within = f"{limit:.0%}", not over_limit(changed, total, limit)
+    else:
+        allowed, is_within = f"--max-changes {most}", changed <= most
+    if is_within:
+        return None
+    return Refused(
+        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
+        hint=f"{options.command} --max-changes {changed}\npromptsync diff --stat",
+        code="too-many-changes",
+    )
 
 
 def counted(actions: Iterable[Action]) -> int:

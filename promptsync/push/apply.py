@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.prompt_text import render_edit
-from promptsync.files.state.disk import backup, new_stamp, write
 from promptsync.files.state.record import Entry
-from promptsync.history.synced_key import identity, make_key
-from promptsync.parallel import for_each
-from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
@@ -25,6 +17,7 @@ from promptsync.push.labels import labels_in_publish
 from promptsync.push.point import check_pointing, label_snippet, point
 from promptsync.push.publish import Attempt, Landed, Lost, publish_one
 from promptsync.push.receipt import Moved, PushReceipt, came_first
+from promptsync.push.synced import write_key
 from promptsync.push.verify import is_published, list_after, verify, with_same_text
 from promptsync.registry.errors import Unsupported
 
@@ -57,7 +50,7 @@ class _Push:
         self._inline_labels = False
         self._same_text: dict[str, frozenset[int]] = {}
         self._already: dict[str, Landed] = {}
-        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed)
+        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed, live=plan.live)
 
     def run(self) -> PushReceipt:
         if not self._plan.actions:
@@ -73,6 +66,7 @@ class _Push:
             self._move_labels()
         except KeyboardInterrupt:
             self.receipt.interrupted = True
+            self.receipt.add_interrupted(self._plan, self._begun, self._archiving)
         finally:
             self._stop.set()
             self.receipt.add_outcomes(
@@ -136,7 +130,8 @@ class _Push:
                     self._skip(action, f"requires {needs[0]!r}, which was not published")
                 else:
                     ready.append(action)
-            for_each(self._publish, ready, width=lambda: self._registry.width)
+            self._project.progress("Publishing", len(self._outcomes), len(self._plan.publishing))
+            self._project.for_each(self._publish, ready)
             # Before the next level: a prompt that refers to a snippet by a label needs that label.
             self._label_snippets(ready)
 
@@ -173,21 +168,26 @@ class _Push:
         """Archive if everything was published: the registry's old text of the rest may still use it."""
         landed = self._landed
         unpublished = [one.name for one in self._plan.publishing if one.name not in landed]
-        for action in self._plan.actions:
-            if action.kind is not Kind.ARCHIVE:
-                continue
-            if unpublished:
+        archiving = [action for action in self._plan.actions if action.kind is Kind.ARCHIVE]
+        if unpublished:
+            for action in archiving:
                 self._skip(action, f"not archived because {unpublished[0]!r} was not published")
-                continue
-            listed = self._snapshot.listing[action.name]
+            return
+        # One at a time, in a thread: Ctrl-C waits for the request that is under way.
+        self._project.for_each(self._archive, archiving, width=1)
+
+    def _archive(self, action: Action) -> None:
+        listed = self._snapshot.listing[action.name]
+        self._begun.add(action.name)
+        self._project.progress("Archiving", len(self._archiving), 0)
+        try:
+            self._registry.prompts.archive(listed.template_id, listed.is_snippet)
             self._archiving[action.name] = None
-            try:
-                self._registry.prompts.archive(listed.template_id, listed.is_snippet)
-            except RemoteError as error:
-                # Nothing was written yet, so this is a plain error and not a partial push.
-                if isinstance(error, Unsupported) and not self._outcomes and len(self._archiving) == 1:
-                    raise
-                self._archiving[action.name] = error
+        except RemoteError as error:
+            # Nothing was written yet, so this is a plain error and not a partial push.
+            if isinstance(error, Unsupported) and not self._outcomes and not self._archiving:
+                raise
+            self._archiving[action.name] = error
 
     def _skip(self, action: Action, reason: str) -> None:
         self.receipt.skipped.append(SkippedPrompt(action.name, self._items[action.name].state, reason))
@@ -201,6 +201,7 @@ class _Push:
         try:
             archived = [name for name, error in self._archiving.items() if error is None]
             names = self._names(landed)
+            self._project.progress("Reading back", 0, 0)
             listing: Mapping[str, Listed] | None = list_after(self._project, names, landed, archived)
         except RemoteError as error:
             listing = None
@@ -284,19 +285,7 @@ class _Push:
             landed[name] = Landed(listed.template_id, listed.version)
         for name, one in sorted(landed.items()):
             try:
-                _write_key(self._project, self._files[name], one, self.receipt.backups)
+                write_key(self._project, self._files[name], one, self.receipt.backups)
                 self.receipt.synced.append(name)
             except (OSError, PromptsyncError) as error:
                 self.receipt.unsynced[name] = str(error)
-
-
-def _write_key(project: Project, file: PromptFile, landed: Landed, backups: dict[str, Path]) -> None:
-    prompt = identity(project.registry.workspace_id, landed.template_id)
-    key = make_key(prompt, landed.version, digest(file.prompt))
-    text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
-    # The user may have saved the file in the meantime, and the edit above is of the old text.
-    if (project.root / file.path).read_bytes() != file.text.encode():
-        raise PromptsyncError(f"{file.path} changed while it was published")
-    if needs_backup(project, file.path, file.text, text):
-        backups[file.prompt.name] = backup(project.root, file.path, new_stamp())
-    write(project.root, file.path, text, within=project.config.prompts)

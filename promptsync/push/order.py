@@ -93,8 +93,9 @@ def check_snippets(snapshot: Snapshot, chosen: set[str]) -> None:
             item = snapshot.get(other)
             hint = f"create {other!r} or remove the reference"
             if item is not None and item.file is not None:
-                restore = "--restore " if item.state is State.DELETED_REMOTELY else ""
-                hint = f"promptsync push {restore}{shlex.quote(other)} {shlex.quote(name)}"
+                hint = f"promptsync push {shlex.join([other, name])}"
+                if item.state is State.DELETED_REMOTELY:
+                    hint = f"promptsync push {shlex.quote(other)} --restore"
             raise Refused(
                 f"{name!r} uses the snippet {other!r}, which is not published",
                 hint=hint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
@@ -10,10 +10,9 @@ from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
 from promptsync.compare.plan import workspace_of
 from promptsync.compare.project import Project
-from promptsync.compare.select import check_names, matching
+from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
-from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
@@ -28,8 +27,7 @@ from promptsync.push.actions import (
     PushOptions,
     PushPlan,
     SkippedPrompt,
-    counted,
-    over_limit,
+    limit_refusal,
     with_levels,
 )
 from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
@@ -49,12 +47,10 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     message = check_options(options)
     if snapshot.problems:
         raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
-    options = replace(options, names=matching(snapshot, options.names))
-    check_names(snapshot, (*options.force, *options.restore))
-    named = {*options.names, *options.force}
-    if found := [item for item in snapshot.unusable if item.name in named]:
+    exact, options = options.names, replace(options, names=matching(snapshot, options.names))
+    if found := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(found, "push")
-    items = snapshot.only((*options.names, *options.force, *options.restore) if options.names else ())
+    items = snapshot.only(options.names)
     actions = _actions(project, items, options)
     chosen = {action.name for action in actions}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
@@ -84,7 +80,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         unfinished = tuple(item.name for item in items if _is_unfinished(project, item))
         place = workspace()
     total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
-    return PushPlan(
+    plan = PushPlan(
         actions=described,
         skipped=skipped,
         unfinished=unfinished,
@@ -92,11 +88,25 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         workspace=place,
         total=total,
         refusal=governed_refusal(project, governed, ordered, options)
-        or _over_limit(project, actions, total, options),
+        or limit_refusal(actions, total, options, limit=project.config.limits_changes),
         governed=governed if options.skip_checks else (),
         checked_label=options.checked_label,
         snapshot=snapshot,
     )
+    return _with_production(project, plan, options, exact)
+
+
+def _with_production(
+    project: Project, plan: PushPlan, options: PushOptions, exact: Collection[str]
+) -> PushPlan:
+    """Return a plan with what it would change in production at once, and the refusal that follows."""
+    kinds = {action.kind for action in plan.actions}
+    if not kinds or options.checked_label is not None:  # a deploy decides that itself
+        return plan
+    from promptsync.push.live import with_archived_labels, with_live_users  # only some pushes need it
+
+    plan = with_live_users(project, plan, skip_checks=options.skip_checks)
+    return with_archived_labels(project, plan, exact) if Kind.ARCHIVE in kinds else plan
 
 
 def with_pins(project: Project, plan: PushPlan) -> PushPlan:
@@ -232,25 +242,6 @@ def _with_labels(
         missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
         if missing:
             yield _for(item, Kind.LABEL, item.version, missing)
-
-
-def _over_limit(
-    project: Project, actions: Sequence[Action], total: int, options: PushOptions
-) -> Refused | None:
-    """Return the refusal of a plan that changes too many prompts."""
-    changed, most = counted(actions), options.max_changes
-    if most is None:
-        limit = project.config.limits_changes
-        allowed, within = f"{limit:.0%}", not over_limit(changed, total, limit)
-    else:
-        allowed, within = f"--max-changes {most}", changed <= most
-    if within:
-        return None
-    return Refused(
-        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
-        hint=f"{options.command} --max-changes {changed}\npromptsync diff --stat",
-        code="too-many-changes",
-    )
 
 
 def _with_messages(

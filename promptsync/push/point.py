@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
-from promptsync.labels.apply import is_held_back, relabel_from
+from promptsync.labels.apply import is_held_back
+from promptsync.labels.move import relabel_from
 from promptsync.labels.plan import change_from
-from promptsync.parallel import for_each
-from promptsync.prompt.labels import unchecked_name, was_rolled_back
+from promptsync.prompt.labels import is_on_hold, released_name, unchecked_name
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
@@ -27,12 +27,25 @@ def point(
     does not go live again. Each result is added to ``found`` at once, so that Ctrl-C loses none.
     """
     total = len(found) + len(targets)
+    project.progress(f"Moving {label}", len(found), total)
+    begun: set[str] = set()
+    done: set[str] = set()
 
     def one(name: str) -> None:
-        found.append(_point(project, name, label, targets[name], is_new=is_new))
+        begun.add(name)
+        moved = _point(project, name, label, targets[name], is_new=is_new)
+        done.add(name)
+        found.append(moved)
         project.progress(f"Moving {label}", len(found), total)
 
-    for_each(one, sorted(targets), width=lambda: project.registry.width)
+    try:
+        project.for_each(one, sorted(targets))
+    except KeyboardInterrupt:
+        found += [
+            _interrupted(name, label, targets[name], is_unknown=name in begun)
+            for name in sorted(targets.keys() - done)
+        ]
+        raise
 
 
 def label_snippet(
@@ -79,14 +92,21 @@ def _point(
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)
         change = change_from(name, landed.template_id, label, there, version)
-        if not is_new and was_rolled_back(version, old, change.previous[0], change.rolled_back[0]):
+        released = there.get(released_name(label) or "")
+        if not is_new and is_on_hold(version, old, released.version if released is not None else None):
             return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
         changed = relabel_from(project, change, there)
     except RemoteError as error:
         return _failed(name, label, old, version, error)
     if changed.error is not None and not changed.moved:
         return _failed(name, label, old, version, changed.error)
-    return Moved(name, label, old, version, changed.moved, changed.reason or changed.note)
+    moved = changed.moved and not changed.is_overtaken
+    return Moved(name, label, old, version, moved, changed.reason or changed.note)
+
+
+def _interrupted(name: str, label: str, landed: Landed, *, is_unknown: bool) -> Moved:
+    reason = "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
+    return Moved(name, label, None, landed.version, False, reason, unknown=is_unknown)
 
 
 def _failed(name: str, label: str, old: int | None, version: int, error: RemoteError) -> Moved:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
-from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.prompt.prompt import Listed
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.publish import Landed, Lost
-from promptsync.registry.errors import UNUSABLE_HINT, FateUnknown, NotSent, Rejected, Unsupported
+from promptsync.push.receipt_error import push_error
+from promptsync.registry.errors import FateUnknown, NotSent, Rejected, Unsupported
+
+if TYPE_CHECKING:
+    from promptsync.compare.live_users import LiveUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class Failed:
 class Moved:
     """One label: where it pointed (``None``: nowhere), where it should point, and whether it does.
 
-    ``failed`` distinguishes a label that could not be moved, or whose position is unknown, from one that the
-    registry or we did not move on purpose. ``of_registry`` is as in ``Failed``.
+    ``failed`` distinguishes a label that could not be moved from one that the registry or we did not move on
+    purpose. It is ``unknown`` whether it moved if the run was stopped. ``of_registry`` is as in ``Failed``.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Moved:
     reason: str = ""
     failed: bool = False
     of_registry: bool = False
+    unknown: bool = False
 
 
 @dataclass
@@ -73,9 +77,9 @@ class PushReceipt:
     ``already`` the one of them that counts as published by this push. ``altered`` names the fields that the
     registry returned differently, ``raced`` what else somebody published at the same time, ``unverified`` why
     a published version could not be read back; all by prompt. ``governed`` are labels that this push moves
-    without checks. ``synced`` are the files that now name the version that their uncommitted text became,
-    ``unsynced`` says why others do not. ``unrecorded`` says why this working copy could not remember what it
-    did.
+    without checks, ``live`` the prompts that were to render a snippet at once. ``synced`` are the files that
+    now name the version that their uncommitted text became, ``unsynced`` says why others do not.
+    ``unrecorded`` says why this working copy could not remember what it did.
     """
 
     published: list[Published] = field(default_factory=list)
@@ -88,6 +92,7 @@ class PushReceipt:
     unverified: dict[str, str] = field(default_factory=dict)
     labels: list[Moved] = field(default_factory=list)
     governed: tuple[str, ...] = ()
+    live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
     archived: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
     backups: dict[str, Path] = field(default_factory=dict)
@@ -109,6 +114,12 @@ class PushReceipt:
         return sorted({one.name for one in moved if one.label in self.governed})
 
     @property
+    def changed_live(self) -> dict[str, tuple[LiveUser, ...]]:
+        """The live prompts that render another text since this push, by snippet."""
+        done = self.versions.keys() | {one.name for one in self.labels if one.moved and one.old != one.new}
+        return {name: users for name, users in self.live.items() if name in done}
+
+    @property
     def versions(self) -> dict[str, int]:
         """The numbers that were published, by prompt."""
         return {one.name: one.version for one in self.published}
@@ -117,7 +128,7 @@ class PushReceipt:
     def did_nothing(self) -> bool:
         """Whether the registry is certainly as it was before."""
         done = self.published or self.archived or any(label.moved for label in self.labels)
-        return not done and not any(failed.unknown for failed in self.failed)
+        return not done and not self.unknown
 
     @property
     def exit_code(self) -> int:
@@ -126,59 +137,12 @@ class PushReceipt:
     @property
     def error(self) -> PromptsyncError | None:
         """The error that the push ends in; an unfinished write takes precedence over a refusal."""
-        if self.interrupted:
-            done = f"{len(self.published)} published" if self.published else "nothing published"
-            return Interrupted(f"interrupted: {done}", hint="promptsync push")
-        return self._unfinished() or self._refused()
+        return push_error(self)
 
-    def _unfinished(self) -> PromptsyncError | None:
-        failed: list[Failed | Moved] = [*self.failed, *(label for label in self.labels if label.failed)]
-        if failed and self.did_nothing and all(one.of_registry for one in failed):
-            return RemoteError(f"nothing was published: {failed[0].reason}", hint="promptsync doctor")
-        if self.unverified or any(one.unknown for one in self.failed):
-            return Incomplete(
-                "some outcomes are unknown; see above",
-                hint="promptsync status\npromptsync push",
-                code="unknown-outcome",
-            )
-        if failed:
-            names = [one.name for one in failed]
-            return Incomplete(
-                f"{_several(names)} failed; first: {names[0]}: {failed[0].reason}",
-                hint="promptsync push",
-                code="partial",
-            )
-        if self.altered:
-            name = next(iter(self.altered))
-            return Incomplete(
-                f"the registry returned {_several(list(self.altered))} differently from what was sent",
-                hint=f"promptsync diff {shlex.quote(name)}",
-                code="altered",
-            )
-        return None
-
-    def _refused(self) -> Refused | None:
-        if self.raced:
-            name = next(iter(self.raced))
-            # If our version is the latest, theirs was passed over; otherwise theirs is the latest.
-            is_on_top = any(one.name == name and one.passed_over for one in self.published)
-            option = "--passed-over" if is_on_top else "--merge"
-            return Refused(
-                f"somebody else published {name!r} at the same time",
-                hint=f"promptsync pull {option} {shlex.quote(name)}",
-                code="raced",
-            )
-        blocked = [one for one in self.skipped if one.blocks]
-        if blocked:
-            return _blocked(blocked)
-        stayed = next((label for label in self.labels if not label.moved), None)
-        if stayed is None:
-            return None
-        return Refused(
-            f"{stayed.label} of {stayed.name!r} was not moved: {stayed.reason}",
-            hint=f"promptsync label list {shlex.quote(stayed.name)}",
-            code="label-not-moved",
-        )
+    @property
+    def unknown(self) -> int:
+        """How many publishes, label moves and archivings may have happened or not."""
+        return sum(one.unknown for one in self.failed) + sum(one.unknown for one in self.labels)
 
     # -- filling it in ----------------------------------------------------------------------------------
 
@@ -210,7 +174,7 @@ class PushReceipt:
                 of_registry = is_of_registry(found.error)
                 self.failed.append(Failed(action.name, found.reason, found.unknown, of_registry))
             elif action.name in begun:
-                reason = "interrupted before the registry responded"
+                reason = "interrupted: it may or may not be published"
                 self.failed.append(Failed(action.name, reason, unknown=True))
             elif action.name not in skipped and action.name not in already:
                 item = snapshot.get(action.name)
@@ -236,6 +200,26 @@ class PushReceipt:
             shown = ", ".join(f"v{number}" for number in sorted(others))
             reason = f"published as v{landed.version}, after somebody else had published {shown}"
             self.raced[action.name] = reason
+
+    def add_interrupted(
+        self, plan: PushPlan, begun: Collection[str], archiving: Mapping[str, RemoteError | None]
+    ) -> None:
+        """Add what is known of the prompts that were to be archived when Ctrl-C was pressed."""
+        known = {*self.archived, *(one.name for one in self.failed), *(one.name for one in self.skipped)}
+        for action in plan.actions:
+            if action.kind is not Kind.ARCHIVE or action.name in known:
+                continue
+            error = archiving.get(action.name)
+            if error is not None:
+                self.failed.append(Failed(action.name, error.message, isinstance(error, FateUnknown)))
+            elif action.name in archiving:
+                self.archived.append(action.name)
+            elif action.name in begun:
+                reason = "interrupted: it may or may not be archived"
+                self.failed.append(Failed(action.name, reason, unknown=True))
+            else:
+                reason = "interrupted before it was archived"
+                self.skipped.append(SkippedPrompt(action.name, "deleted-locally", reason))
 
     def add_archived(
         self, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Listed] | None
@@ -266,25 +250,3 @@ def is_of_registry(error: RemoteError | None) -> bool:
     if isinstance(error, Rejected):
         return error.status in (401, 403, 429)
     return isinstance(error, NotSent | Unsupported)
-
-
-def _blocked(skipped: Sequence[SkippedPrompt]) -> Refused:
-    """Return the error for prompts without which a partial push is incomplete."""
-    diverged = [one.name for one in skipped if one.state == State.DIVERGED]
-    first = next((one for one in skipped if one.name in diverged), skipped[0])
-    message = f"{first.name!r} was skipped: it {first.reason}"
-    if len(skipped) > 1:
-        message = f"{len(skipped)} prompts were skipped; first: {first.name!r} {first.reason}"
-    if diverged:
-        return Refused(message, hint=f"promptsync pull --merge {shlex.join(diverged)}", code="diverged")
-    if first.state == State.INVALID:
-        return Refused(message, hint=UNUSABLE_HINT, code="unusable-prompt")
-    if first.state == State.RENAMED_REMOTELY:
-        return Refused(message, hint="promptsync status", code="diverged")
-    # It has conflict markers, or uses a snippet that has.
-    return Refused(message, hint="promptsync lint", code="conflict-markers")
-
-
-def _several(names: Collection[str]) -> str:
-    first = next(iter(names))
-    return repr(first) if len(names) == 1 else f"{len(names)} prompts"

@@ -1,4 +1,4 @@
-"""The operations of PromptLayer's API that this registry lacks, which get 501.
+"""The operations of PromptLayer's API that this registry lacks, which get 404.
 
 docs/compatibility.md lists every operation and whether it works.
 """

@@ -145,14 +145,14 @@ def _map(rules: Iterable[tuple[str, list[str], str]]) -> MapAdapter:
 def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
     """Return the name of the handler of a raw path, and its decoded parameters.
 
-    501 for an operation of PromptLayer's API that this registry lacks, 404 for an unknown path, 405 with
-    ``Allow`` for another method.
+    404 for an unknown path, and for an operation of PromptLayer's API that this registry lacks, because the
+    SDKs repeat requests after a 5xx. 405 with ``Allow`` for another method.
     """
     shown = path[:200]
     routes, missing = _maps(_first(path))
     # First, because the id in the path of a route also matches words such as "suggestions".
     if missing.test(path, method=method):
-        raise ApiError(501, f"This registry does not support {method} {shown}; see {TABLE} in promptsync.")
+        raise ApiError(404, f"This registry does not support {method} {shown}; see {TABLE} in promptsync.")
     try:
         handler, raw = routes.match(path, method=method)
     except NotFound:

@@ -11,10 +11,10 @@ from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
-from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body
 from promptsync.show.labels import changed_body, label_body
 from promptsync.show.pins import pins_body
+from promptsync.show.push_json import push_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     return {
         "label": plan.label,
         "members": [_member_body(survey, member) for member in survey.members],
-        "push": push.push_body(plan.push, receipt.push, dry_run=dry_run),
+        "push": push_body(plan.push, receipt.push, dry_run=dry_run),
         "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
         "labels": [changed_body(one) for one in receipt.labels]
@@ -78,7 +78,7 @@ def blank_body() -> dict[str, Any]:
     return {
         "label": None,
         "members": [],
-        "push": push.push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
         "eval": nothing,
         "agents": nothing,
         "labels": [],

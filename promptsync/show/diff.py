@@ -83,7 +83,7 @@ _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
 
 _OTHER_WAYS = (
     "Other ways: pull --theirs takes the registry's text and backs yours up; pull --ours keeps yours as the",
-    "next version; push --force publishes yours over the registry's.",
+    "next version; push NAME --force publishes yours over the registry's.",
 )
 
 

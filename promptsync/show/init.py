@@ -120,9 +120,10 @@ def _settings(added: Scaffold | None) -> list[str]:
 
 
 def _steps(done: Started, imported: Imported | None, added: Scaffold | None, directory: str) -> list[Step]:
-    """Return the commands in the order of doing: try, configure, commit, set up GitHub, push."""
+    """Return the commands in the order of doing: try, configure, commit, publish, set up GitHub, push."""
     promptsync = shlex.join(["promptsync", *(["-C", directory] if directory else [])])
     steps: list[Step] = []
+    publish: list[Step] = []
     if imported is not None:
         remote, plan = imported.remote, imported.plan
         choice = "" if remote == done.config.default_remote else f" --remote {shlex.quote(remote)}"
@@ -131,14 +132,17 @@ def _steps(done: Started, imported: Imported | None, added: Scaffold | None, dir
         steps.append((f"{promptsync} status{choice}", why))
     elif added is None or FILE_NAME in done.created:
         steps += _first(done, promptsync)
+        publish = _publish(done, promptsync)
     if added is not None:
         steps += _compare(added) + _configure(done.config, added, directory)
-    is_new = bool(done.created or done.changed or (imported is not None and imported.receipt.written))
-    commits = (imported is not None and is_new) or (
-        added is not None and (is_new or bool(added.created or added.changed))
+    commits = bool(
+        (done.created or done.changed)
+        or (imported is not None and imported.receipt.written)
+        or (added is not None and (added.created or added.changed))
     )
     if commits:
         steps += _commit(done, imported, added, directory)
+    steps += publish
     if added is not None:
         creates = commits and _has_workflows(added) and not added.target.has_origin
         if creates:
@@ -154,24 +158,29 @@ def _steps(done: Started, imported: Imported | None, added: Scaffold | None, dir
 
 
 def _first(done: Started, promptsync: str) -> list[Step]:
-    remote = done.config.remotes.get(done.config.default_remote)
-    if remote is not None and not remote.url.startswith(LOCAL):
+    if not _is_local(done.config):
+        url = done.config.remotes[done.config.default_remote].url
         return [
-            ("export PROMPTLAYER_API_KEY=…", f"the key for {output.name(remote.url)}"),
+            ("export PROMPTLAYER_API_KEY=…", f"the key for {output.name(url)}"),
             (f"{promptsync} ls-remote", "list the prompts in the registry"),
             (f"{promptsync} pull", "write them to files"),
         ]
+    lint = (f"{promptsync} lint", "check the files, offline")
     if f"{done.config.prompts}/{EXAMPLE}" in done.created:
-        return [
-            (f"{promptsync} lint", "check the files, offline"),
-            (f"{promptsync} render hello --example 1", "show what a model would see"),
-            (f"{promptsync} push", "publish to the embedded registry"),
-        ]
-    return [
-        (f"{promptsync} lint", "check the files, offline"),
-        (f"{promptsync} status", "show what changed on either side"),
-        (f"{promptsync} push", "publish what is new"),
-    ]
+        return [lint, (f"{promptsync} render hello --example 1", "show what a model would see")]
+    return [lint, (f"{promptsync} status", "show what changed on either side")]
+
+
+def _publish(done: Started, promptsync: str) -> list[Step]:
+    """Return the push to the embedded registry. It follows the commit, whose subject it publishes."""
+    if not _is_local(done.config):
+        return []
+    return [(f"{promptsync} push", "publish to the embedded registry")]
+
+
+def _is_local(config: Config) -> bool:
+    remote = config.remotes.get(config.default_remote)
+    return remote is None or remote.url.startswith(LOCAL)
 
 
 def _compare(added: Scaffold) -> list[Step]:
@@ -208,8 +217,11 @@ def _configure(config: Config, added: Scaffold, directory: str) -> list[Step]:
 def _commit(done: Started, imported: Imported | None, added: Scaffold | None, directory: str) -> list[Step]:
     """Return the commands that commit the new files."""
     paths = [FILE_NAME, ".gitignore"]
-    message = "Keep prompts with promptsync"
-    if imported is not None or f"{done.config.prompts}/{EXAMPLE}" in done.created:
+    is_example = f"{done.config.prompts}/{EXAMPLE}" in done.created
+    message = "Add a first prompt" if is_example else "Keep prompts with promptsync"
+    pulls = FILE_NAME in done.created and not _is_local(done.config)
+    # git refuses to add a directory without files.
+    if pulls or any(path.is_file() for path in done.config.prompts_path.rglob("*")):
         paths.append(done.config.prompts)
     if imported is not None and imported.receipt.written:
         message = f"Import {output.count(len(imported.receipt.written), 'prompt')} from the registry"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.labels import Labelled
 from promptsync.prompt.labels import is_own
+from promptsync.show.lines import noted
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:  # most pushes and deploys change no label
-    from promptsync.labels.apply import ChangedLabel, LabelReceipt
+    from promptsync.labels.apply import LabelReceipt
+    from promptsync.labels.move import ChangedLabel
     from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel
 
 
@@ -40,7 +42,7 @@ def _listed_row(one: Labelled, label: str) -> tuple[str, ...]:
 
 def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     """Return a plan; ``with_dry_run`` says so in the document."""
-    from promptsync.labels.apply import ChangedLabel
+    from promptsync.labels.move import ChangedLabel
 
     done = [ChangedLabel(one, one.old == one.new) for one in plan.changes]
     body: dict[str, Any] = {"labels": [changed_body(one) for one in done]}
@@ -51,7 +53,15 @@ def show_plan(plan: LabelPlan, *, with_dry_run: bool = False) -> Outcome:
     rows: list[tuple[str, ...]]
     rows = [(f"  {output.name(one.name)}", _label(one), way(one.old, one.new)) for one in shown]
     rows += [(f"  {name}", label, at, f"skipped: {why}") for name, label, at, why in _skipped_cells(plan)]
-    return Outcome(output.table(rows), body)
+    return Outcome([*output.table(rows), *_deleted_lines(plan)], body)
+
+
+def _deleted_lines(plan: LabelPlan) -> Iterator[str]:
+    """Yield what is live under the labels that are deleted."""
+    for one in plan.pending:
+        if one.new is None and is_own(one.label):
+            text = f"v{one.old} is live under {output.name(one.label)}; applications that load it get nothing"
+            yield noted("live", "warn", one.name, text)
 
 
 def headline(plan: LabelPlan) -> str:
@@ -87,11 +97,12 @@ def _of_commit(plan: LabelPlan, counts: str) -> str:
 def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool = False) -> Outcome:
     """Return the result of each change; after ``was_shown`` only the counts and what failed."""
     if receipt is None:
-        from promptsync.labels.apply import ChangedLabel, LabelReceipt
+        from promptsync.labels.apply import LabelReceipt
+        from promptsync.labels.move import ChangedLabel
 
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
     error = receipt.error
-    rows = [one for one in receipt.changed if not (was_shown and one.moved and not one.note)]
+    rows = [one for one in receipt.changed if not (was_shown and one.moved and not (one.note or one.reason))]
     if plan.commit:
         rows = [one for one in rows if one.change.old != one.change.new]
     skipped = [("  skipped", *cells) for cells in _skipped_cells(plan)]
@@ -125,8 +136,9 @@ def summary(changed: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
     done = [one.change for one in changed if one.moved and one.change.old != one.change.new]
     moved = _counted(Counter((one.label, "deleted" if one.new is None else "moved") for one in done))
-    stayed = sum(not one.moved for one in changed)
-    parts = [moved, f"{stayed} not moved" if stayed else ""]
+    unknown = sum(one.is_unknown for one in changed)
+    stayed = sum(not one.moved for one in changed) - unknown
+    parts = [moved, f"{stayed} not moved" if stayed else "", f"{unknown} unknown" if unknown else ""]
     return ", ".join(filter(None, parts)) or "no label was changed"
 
 
@@ -161,8 +173,12 @@ def changed_row(word: str, done: ChangedLabel) -> tuple[str, ...]:
 
 def _row(done: ChangedLabel) -> tuple[str, ...]:
     one = done.change
-    if not done.moved:
+    if done.is_unknown:
+        word = output.style("unknown", "bad")
+    elif not done.moved:
         word = output.style("not moved", "bad")
+    elif done.is_overtaken:
+        word = output.style("moved", "warn")
     elif one.old == one.new:
         word = output.style("unchanged", "faint")
     elif one.new is None:

@@ -126,7 +126,9 @@ def _word(plan: PullPlan, one: Write) -> str:
         return "conflict"
     if one.old is None:
         return "restored" if one.restored else "new"
-    return "merged" if one.merged else "updated"
+    if one.merged:
+        return "merged"
+    return "kept yours" if plan.options.ours else "took theirs" if plan.options.theirs else "updated"
 
 
 def _passed_over(plan: PullPlan, name: str) -> str:
@@ -188,7 +190,7 @@ _EXPLAINED = (
 )
 
 _ARCHIVED = (
-    "Nothing was changed. `promptsync push --restore NAME` publishes one again, `promptsync pull --prune` "
+    "Nothing was changed. `promptsync push NAME --restore` publishes one again, `promptsync pull --prune` "
     "deletes the files; `promptsync status --drift` fails until one of them is done."
 )
 

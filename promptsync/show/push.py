@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,6 @@ from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
-from promptsync.show.labels import label_body
 from promptsync.show.lines import (
     backup_lines,
     noted,
@@ -23,12 +22,14 @@ from promptsync.show.lines import (
 )
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import pin_lines, pins_body
+from promptsync.show.pins import pin_lines
+from promptsync.show.push_json import push_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
+    from promptsync.compare.live_users import LiveUser
 
 # -- the plan -----------------------------------------------------------------------------------------------
 
@@ -64,6 +65,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
     lines += _unchecked_lines(plan.unchecked, plan.governed, "will move")
+    lines += _live_lines(plan.live)
     return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
 
 
@@ -74,6 +76,7 @@ def action_row(action: Action) -> tuple[str, ...]:
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
     labels = " ".join(f"+{output.name(label)}" for label in action.labels)
+    labels += " ".join(f"{output.name(label)} v{at}" for label, at in action.released)
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",
@@ -88,6 +91,18 @@ def _unchecked_lines(names: Sequence[str], labels: Sequence[str], move: str) -> 
     """Return the prompts on which governed labels move without checks."""
     what = f"{', '.join(map(output.name, labels))} {move} without checks"
     return [noted("unchecked", "warn", name, what) for name in names]
+
+
+def _live_lines(live: Mapping[str, Sequence[LiveUser]]) -> list[str]:
+    """Return the snippets that live prompts render at once, without checks."""
+    if not live:
+        return []
+    from promptsync.compare.live_users import named_users
+
+    return [
+        noted("unchecked", "warn", name, f"live at once in {named_users(users)}")
+        for name, users in sorted(live.items())
+    ]
 
 
 def skipped_lines(plan: PushPlan) -> list[str]:
@@ -144,20 +159,24 @@ def receipt_lines(receipt: PushReceipt, shown: PushPlan | None = None) -> list[s
         )
         for one in sorted(published, key=lambda one: one.name)
     ]
-    lines = output.table(rows, free=True)
+    lines = output.table(rows, free=True, aside=True)
     lines += [
         noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
         for name, one in receipt.already.items()
     ]
-    lines += [noted("archived", "warn", name, "") for name in receipt.archived if shown is None]
-    lines += output.table(_label_row(moved) for moved in receipt.labels if shown is None or not moved.moved)
+    archived = [(f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived]
+    lines += output.table(archived if shown is None else [], aside=True)
+    moved = [label for label in receipt.labels if label.moved]
+    lines += output.table(map(_label_row, moved if shown is None else []), aside=True)
+    lines += output.table(_label_row(label) for label in receipt.labels if not label.moved)
     lines += _unchecked_lines(receipt.unchecked, receipt.governed, "moved")
+    lines += _live_lines(receipt.changed_live)
     lines += _trouble(receipt)
     lines += [passed_over_line(one.name, one.passed_over) for one in receipt.published if one.passed_over]
     if shown is None:
         lines += [noted("skipped", "warn", one.name, one.reason) for one in receipt.skipped]
     lines += _synced_lines(receipt)
-    lines.append(output.Aside(summary(receipt)))
+    lines.append(summary(receipt))
     if receipt.unrecorded:
         lines.append(
             f"  {output.style('note:', 'warn')} this working copy could not record the push: "
@@ -174,7 +193,8 @@ def summary(receipt: PushReceipt) -> str:
     numbers = {
         "published by somebody else": len(receipt.already),
         "archived": len(receipt.archived),
-        "failed": len(receipt.failed) + sum(one.failed for one in receipt.labels),
+        "failed": sum(not one.unknown for one in receipt.failed) + sum(one.failed for one in receipt.labels),
+        "unknown": receipt.unknown,
         "skipped": len(receipt.skipped),
     }
     parts += [f"{number} {what}" for what, number in numbers.items() if number]
@@ -185,7 +205,8 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
         files = count(len(receipt.synced), "file")
-        yield f"  synced: was written to {files} because the text is not committed; commit first to avoid it"
+        why = "because the text is not committed; commit first to avoid it"
+        yield output.Aside(f"  synced: was written to {files} {why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")
@@ -209,56 +230,6 @@ def _trouble(receipt: PushReceipt) -> Iterator[str]:
     for name, what in receipt.raced.items():
         if name not in skipped:
             yield noted("raced", "bad", name, what)
-
-
-# -- JSON ---------------------------------------------------------------------------------------------------
-
-
-def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
-    """Return the body of the JSON document."""
-    return {
-        "plan": [
-            {
-                "name": action.name,
-                "action": str(action.kind),
-                "path": action.path,
-                "from": action.current,
-                "to": None if action.kind is Kind.ARCHIVE else action.next,
-                "message": action.message,
-                "labels": list(action.labels),
-                "renamed_from": action.was,
-            }
-            for action in plan.actions
-        ],
-        "fingerprint": plan.fingerprint,
-        "published": [
-            {
-                "name": one.name,
-                "version": one.version,
-                "message": one.message,
-                "labels": list(one.labels),
-                "passed_over": list(one.passed_over),
-            }
-            for one in receipt.published
-        ],
-        "already": [{"name": name, "version": one.version} for name, one in receipt.already.items()],
-        "failed": [
-            {"name": one.name, "reason": one.reason, "unknown": one.unknown} for one in receipt.failed
-        ],
-        "skipped": [{"name": one.name, "state": one.state, "reason": one.reason} for one in receipt.skipped],
-        "altered": [{"name": name, "fields": list(paths)} for name, paths in receipt.altered.items()],
-        "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
-        "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
-        "synced": list(receipt.synced),
-        "backups": {name: str(path) for name, path in receipt.backups.items()},
-        "archived": list(receipt.archived),
-        "labels": [
-            label_body(one.name, one.label, one.old, one.new, one.moved, one.reason) for one in receipt.labels
-        ],
-        "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
-        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
-        "dry_run": dry_run,
-    }
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------

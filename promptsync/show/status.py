@@ -47,7 +47,7 @@ _ADVICE = {
     State.ALTERED: "promptsync diff",
     State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
     State.DELETED_LOCALLY: "promptsync push --prune",
-    State.DELETED_REMOTELY: "promptsync push --restore NAME, or promptsync pull --prune",
+    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
     State.RENAMED_REMOTELY: "set the new name: in the file",
     State.INVALID: "promptsync lint",
 }
@@ -210,9 +210,17 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
         if not snapshot.problems:
             states.pop(_ADVICE[State.INVALID], None)
     deleted = snapshot.of(State.DELETED_LOCALLY)
+    live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
     if deleted and not any(item.deletion_committed for item in deleted):
         states.pop(_ADVICE[State.DELETED_LOCALLY], None)
         states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
+    elif live:
+        if len(live) == len(deleted):
+            states.pop(_ADVICE[State.DELETED_LOCALLY], None)
+        for name, labels in live.items():
+            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
+            command = f"promptsync push {output.name(shlex.quote(name))} --prune"
+            states[command] = [f"{State.DELETED_LOCALLY}, still live at {where}"]
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
@@ -233,6 +241,12 @@ def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offlin
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+
+
+def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
+    """Return the governed labels of a prompt with their versions, as far as they are known."""
+    labels = (snapshot.labels or {}).get(name, ())
+    return [(label, at) for label, at in labels if is_own(label) and project.config.governs(label)]
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------

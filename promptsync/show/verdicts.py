@@ -31,6 +31,16 @@ def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
         yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
 
 
+def failed_text(failed: Sequence[Verdict]) -> str:
+    """Return for a question that a label moves to versions that failed their checks; empty if none did."""
+    if not failed:
+        return ""
+    first = f"{output.name(failed[0].name)} v{failed[0].version}"
+    if len(failed) == 1:
+        return f", to a version that failed its checks: {first}"
+    return f", {len(failed)} of them to versions that failed their checks; first: {first}"
+
+
 def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:
     """Return the ``warnings`` of a document."""
     return [

@@ -91,6 +91,10 @@ class Aside(str):
     """A line about the result, such as a total, which ``-q`` leaves out."""
 
 
+class AsideRow(Row, Aside):
+    """A line of a table that is an aside."""
+
+
 class HangingAside(Hanging, Aside):
     """An aside that is wrapped like ``Hanging``."""
 
@@ -106,11 +110,13 @@ def without_asides(lines: Iterable[str]) -> list[str]:
     return kept
 
 
-def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool = False) -> list[str]:
+def table(
+    rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool = False, aside: bool = False
+) -> list[str]:
     """Return rows as lines with aligned columns, without empty columns.
 
     ``free`` says that the last column may be cut on a narrow terminal; ``headed`` says that the first row
-    has the headings.
+    has the headings; ``aside`` says that ``-q`` leaves the rows out.
     """
     rows = list(rows)
     longest = max(map(len, rows), default=0)
@@ -120,7 +126,9 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool =
     heads = kept[0] if headed and kept else ()
     lines: list[str] = []
     for cells in kept:
-        row = Row("  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip())
+        row = (AsideRow if aside else Row)(
+            "  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip()
+        )
         row.cells, row.widths, row.heads, row.free = cells, widths, heads, free and longest - 1 in used
         lines.append(row)
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 PATIENCE = 0.6
@@ -16,10 +15,11 @@ class Bar:
     def __init__(self, *, shown: bool, plain: bool = False) -> None:
         self._shown = shown
         self._plain = plain
-        self._started: float | None = None
+        self._timer: threading.Timer | None = None
         self._progress: Any = None
         self._task: Any = None
         self._what = ""
+        self._now = "", 0, 0
         self._lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -27,18 +27,14 @@ class Bar:
         if not self._shown:
             return
         with self._lock:
-            now = time.monotonic()
-            if self._started is None:
-                self._started = now
-            # A bar for a few milliseconds would only flicker.
-            if now - self._started < PATIENCE:
-                return
-            if self._progress is None:
-                self._start()
-            if what != self._what:
-                self._what = what
-                self._progress.reset(self._task, description=what, total=total or None)
-            self._progress.update(self._task, completed=done, total=total or None)
+            self._now = what, done, total
+            if self._progress is not None:
+                self._draw()
+            elif self._timer is None:
+                # A bar for a few milliseconds would only flicker. It appears even if nothing ends until then.
+                self._timer = threading.Timer(PATIENCE, self._appear)
+                self._timer.daemon = True
+                self._timer.start()
 
     def wait(self, message: str) -> None:
         """Print that the registry requested a pause."""
@@ -54,7 +50,22 @@ class Bar:
             if self._progress is not None:
                 self._progress.stop()
                 self._progress = None
-            self._started = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _appear(self) -> None:
+        with self._lock:
+            if self._timer is not None and self._progress is None:
+                self._start()
+                self._draw()
+
+    def _draw(self) -> None:
+        what, done, total = self._now
+        if what != self._what:
+            self._what = what
+            self._progress.reset(self._task, description=what, total=total or None)
+        self._progress.update(self._task, completed=done, total=total or None)
 
     def _start(self) -> None:
         from rich.console import Console
@@ -69,4 +80,4 @@ class Bar:
             transient=True,
         )
         self._progress.start()
-        self._task = self._progress.add_task("", total=None)
+        self._task, self._what = self._progress.add_task("", total=None), ""

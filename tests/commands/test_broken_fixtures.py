@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from worlds import World
 
 from promptsync.cli import run
 
@@ -82,3 +83,28 @@ def test_a_mended_file_works_at_once(here: Path, capsys: pytest.CaptureFixture[s
     )
     assert run(["-C", str(here), "eval", "list"], {}) == 0
     assert "quality" in capsys.readouterr().out
+
+
+ASK = """\
+content: "Hello {name}"
+evaluations: ["quality: tone"]
+agents: [{name: writer}]
+examples: [{name: Ana}]
+"""
+
+
+def test_what_a_file_names_and_the_registry_lacks_can_be_pasted(world: World) -> None:
+    config, fixtures = world.root / "promptsync.yaml", world.root / "registry.yaml"
+    config.write_text("labels: {main: prod}\nremotes: {local: {url: 'local:'}}\n", "utf-8")
+    (world.root / "prompts").mkdir(exist_ok=True)
+    (world.root / "prompts/ask.yaml").write_text(ASK, "utf-8")
+    world.commit("Add ask")
+    told = world.run("deploy", "--yes", "--json").document["error"]
+    assert "does not have 2 evaluations and agents" in told["message"]
+    assert told["hint"] == "promptsync eval list\npromptsync agent list"
+    assert world.run("doctor").out.count("registry.yaml") == 2
+    _, _, _, *lines, _, remote = told["details"]
+    fixtures.write_text("\n".join(lines), "utf-8")
+    config.write_text(f"labels: {{main: prod}}\nremotes:\n{remote}\n", "utf-8")
+    world.commit("Declare the checks")
+    assert "1 prompt released to prod" in world.run("deploy", "--yes").out

@@ -186,7 +186,7 @@ def test_an_edit_beside_your_own_change_is_merged_by_the_hint(used: World) -> No
 def test_an_edit_that_was_passed_over_is_brought_back_by_the_hint(used: World) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
     change(used)
-    used.ok("push", "--force", "tone", "-y")
+    used.ok("push", "tone", "--force", "-y")
     used.edit("b", "number:1@", "number:2@")
     used.commit()
     line = next(one for one in pinned_lines(used.ok("status")) if "b pins v2" in one)
@@ -465,7 +465,7 @@ def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answe
             lambda world: (world.publish("tone", content=TONE.replace("Five.", "5.")), change(world)),
             ["pull --merge tone", "push tone"],
         ),
-        (lambda world: world.archive("tone"), ["push --restore tone"]),
+        (lambda world: world.archive("tone"), ["push tone --restore"]),
     ],
     ids=["new", "ahead", "diverged", "archived"],
 )
@@ -473,7 +473,7 @@ def test_the_hints_of_a_refusal_lead_to_a_version_that_can_be_pinned(
     used: World, prepare: object, hints: list[str]
 ) -> None:
     prepare(used)  # type: ignore[operator]
-    snippet = hints[-1].split()[-1]
+    snippet = hints[-1].split()[1]
     done = used.run("bump", snippet)
     assert done.code == 3, str(done)
     found = re.findall(r"(?m)^hint: promptsync (.*)$", done.err)

@@ -122,7 +122,7 @@ def test_what_is_offered(offered, line, words):
 def test_versions_and_labels_are_offered_once_the_registry_was_seen(copy, offered, capsys):
     (copy / "prompts/broken.yaml").unlink()
     (copy / "registry.yaml").unlink()
-    assert run(["-C", str(copy), "push", "--label", "live"], {}) == 0
+    assert run(["-C", str(copy), "push", "--label", "live", "--yes"], {}) == 0
     assert offered("promptsync show support/refund@") == ["support/refund@1"]
     assert run(["-C", str(copy), "status"], {}) == 0
     assert offered("promptsync show support/refund:l") == ["support/refund:live"]

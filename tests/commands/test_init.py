@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from promptsync.cli import run
 from promptsync.files.config import load
+
+PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 def init(root: Path, *arguments: str) -> int:
@@ -27,11 +32,23 @@ def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
     assert names(tmp_path) == [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
     assert (tmp_path / ".gitignore").read_text() == ".promptsync/\n"
     assert "created  promptsync.yaml\n" in out
-    lines = ("lint", "render hello --example 1", "push")
-    numbered = [f"  {number}. promptsync -C {tmp_path} {line}" for number, line in enumerate(lines, 1)]
-    assert out.splitlines()[-4:] == ["Next:", *numbered]
-    for line in lines:
-        assert run(["-C", str(tmp_path), *line.split()], {}) == 0
+    steps = [
+        f"promptsync -C {tmp_path} lint",
+        f"promptsync -C {tmp_path} render hello --example 1",
+        f"git -C {tmp_path} init",
+        f"git -C {tmp_path} add promptsync.yaml .gitignore prompts",
+        f"git -C {tmp_path} commit -m 'Add a first prompt'",
+        f"promptsync -C {tmp_path} push",
+    ]
+    numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
+    assert out.splitlines()[-7:] == ["Next:", *numbered]
+    for program, *arguments in map(shlex.split, steps):
+        if program == "git":
+            subprocess.run([program, *arguments], check=True, env=os.environ | PERSON)
+        else:
+            assert run(arguments, {}) == 0
+    # The commit comes first, because its subject is published.
+    assert "v1  Add a first prompt (" in capsys.readouterr().out
     capsys.readouterr()
     assert run(["-C", str(tmp_path), "lint", "--strict"], {}) == 0
     assert run(["-C", str(tmp_path), "status", "--exit-code"], {}) == 0
@@ -42,7 +59,9 @@ def test_doing_it_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
     capsys.readouterr()
     assert init(tmp_path) == 0
-    assert capsys.readouterr().out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
+    out = capsys.readouterr().out
+    assert out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
+    assert "git" not in out.split("Next:")[1]
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
 
@@ -97,6 +116,7 @@ def test_a_registry_that_exists_is_pulled_from_first(
     assert init(tmp_path, "--url", "https://api.example.com/") == 0
     out = capsys.readouterr().out
     assert f"  3. promptsync -C {tmp_path} pull\n" in out
+    assert f"  5. git -C {tmp_path} add promptsync.yaml .gitignore prompts\n" in out
     assert "PROMPTLAYER_API_KEY" in out
     assert names(tmp_path) == [".gitignore", "promptsync.yaml"]
     config = load(tmp_path / "promptsync.yaml")

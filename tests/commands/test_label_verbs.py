@@ -110,7 +110,7 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("label", "set", "refund", " "), 2, "a word, such as prod"),
     (("label", "set", "refund"), 2, "--help"),
     (("label", "mve", "refund", "prod"), 2, "did you mean 'promptsync label move'?"),
-    (("rollback", "refund"), 2, "--help"),
+    (("rollback", "refund"), 3, "--label prod --to N"),
     (("rollback", "refund", "--label", "prod"), 3, "--label prod --to N"),
     (("rollback", "refund", "--label", "staging"), 2, "promptsync label list refund"),
     (("rollback", "refund", "--label", "prod", "--to", "3"), 3, "label move refund prod --to 3"),
@@ -118,7 +118,8 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     (("promote", "prod", " "), 2, "a word, such as prod"),
     (("promote", "prod", "live", "greet"), 2, "promptsync label list greet"),
     (("promote", "prod", "live", "gret"), 2, "did you mean 'greet'"),
-    (("promote", "prod", "live", "--force", "nobody"), 2, "not part of this promotion"),
+    (("promote", "prod", "live", "--force"), 2, "promptsync promote prod live NAME --force"),
+    (("promote", "prod", "live", "ref*", "--force"), 2, "promptsync promote prod live NAME --force"),
 ]
 
 
@@ -141,7 +142,7 @@ def test_a_lower_version_needs_force_and_a_yes(here: World) -> None:
     here.label("refund", prod=3)
     ran = here.run("label", "move", "refund", "prod", "--to", "1", "--force", "-y")
     assert ran.lines == [["moved", "refund", "prod", "v3", "->", "v1", "lower"]]
-    assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
+    assert here.labels("refund") == {"prod": 1, "prod.previous": 1, "prod.released": 3}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,7 @@ def test_without_a_terminal_a_label_is_deleted_only_with_a_yes(here: World) -> N
     ran = here.run("label", "delete", "refund", "prod", CI="")
     assert ran.code == 2
     assert "deleting a label needs confirmation" in ran.err
+    assert "refund: v1 is live under prod; applications that load it get nothing" in ran.out
     assert here.labels("refund") == {"prod": 1}
     assert here.run("label", "delete", "refund", "prod", "-y").code == 0
     assert here.labels("refund") == {}
@@ -264,7 +266,7 @@ def test_a_promotion_moves_every_prompt_in_scope_and_remembers_the_way_back(here
         ["moved", "refund", "prod", "v1", "->", "v3"],
         ["prod", "moved", "on", "2", "prompts"],
     ]
-    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1}
+    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
     again = here.run("promote", "staging", "prod")
     assert (again.code, [line[0] for line in again.lines]) == (0, ["unchanged", "unchanged", "no"])
 
@@ -302,13 +304,15 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 3
     assert "refund  prod  v3 -> v1" in ran.err
-    assert "--force refund" in ran.err
+    assert "promote staging prod refund --force" in ran.err
     assert here.labels("greet") == {"staging": 2, "prod": 1}
     body = here.run("promote", "staging", "prod", "--json").document
     assert [(one["name"], one["moved"]) for one in body["labels"]] == [("greet", False), ("refund", False)]
-    assert here.run("promote", "staging", "prod", "--force", "refund").code == 0
-    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.rolled-back": 3}
-    assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1}
+    assert here.run("promote", "staging", "prod", "refund", "--force", CI="").code == 2
+    assert here.run("promote", "staging", "prod", "refund", "--force", "-y").code == 0
+    assert here.run("promote", "staging", "prod", "greet", "-y").code == 0
+    assert here.labels("refund") == {"staging": 1, "prod": 1, "prod.previous": 1, "prod.released": 3}
+    assert here.labels("greet") == {"staging": 2, "prod": 2, "prod.previous": 1, "prod.released": 2}
 
 
 def test_a_promotion_of_nothing_says_so(here: World) -> None:
@@ -331,7 +335,7 @@ def test_a_rollback_undoes_the_last_release_once(here: World) -> None:
     assert "rolled back already" in again.err
     assert "v3  staging  three" in again.err
     assert here.run("promote", "staging", "prod").code == 0
-    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1}
+    assert here.labels("refund") == {"staging": 3, "prod": 3, "prod.previous": 1, "prod.released": 3}
 
 
 def test_a_rollback_goes_to_the_version_it_is_given(here: World) -> None:

@@ -195,7 +195,7 @@ QUIET = [
     (["push", "-n"], "  update"),
     (["diff", "--name-only"], "support/refund"),
     (["pull"], "  updated"),
-    (["push"], "  published"),
+    (["push"], "1 prompt published\n"),
     (["status"], ""),
     (["push"], ""),
     (["pull"], ""),

@@ -43,12 +43,14 @@ GIVEN: list[tuple[tuple[str, ...], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("verb", ["status", "diff", "push -n", "pull --theirs -n"])
+@pytest.mark.parametrize("verb", ["status", "diff", "push -n", "pull --merge -n"])
 @pytest.mark.parametrize(("given", "meant"), GIVEN, ids=[" ".join(one[0]) for one in GIVEN])
 def test_what_is_given_is_what_is_meant(
     changed: World, verb: str, given: tuple[str, ...], meant: list[str]
 ) -> None:
     first, *options = verb.split()
+    for name in NAMES if first == "pull" else ():
+        changed.publish(name, "Hello {name}", metadata={"owner": "shop"})
     document = changed.run(first, *given, *options, "--json").document
     key = {"status": "prompts", "diff": "changes", "push": "plan", "pull": "written"}[first]
     assert sorted(one["name"] for one in document[key]) == meant
@@ -78,16 +80,23 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(world: World) -> None:
 
 def test_what_is_forced_is_named_and_never_matched(changed: World) -> None:
     changed.publish("support/refund")
-    refused = changed.run("push", "--force", "support/*", "-y")
-    assert (refused.code, changed.writes) == (2, [])
-    changed.ok("push", "support/refund", "--force", "prompts/support/refund.yaml", "-y")
+    for option in ("--force", "--restore"):
+        for names, why in {
+            (): "needs the names of the prompts",
+            ("support/*",): "needs exact names, and 'support/*' is a pattern",
+            ("hello", "prompts/support"): "needs exact names, and 'prompts/support' is a directory",
+        }.items():
+            refused = changed.run("push", *names, option, "-y")
+            assert (refused.code, changed.writes) == (2, []), str(refused)
+            assert f"{option} {why}" in refused.err
+    changed.ok("push", "prompts/support/refund.yaml", "--force", "-y")
     assert changed.text("support/refund", 3) == "Ciao {name}"
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        *("status helo", "diff helo", "push helo", "push --force helo", "push --restore helo", "pull helo"),
+        *("status helo", "diff helo", "push helo", "push helo --force", "push helo --restore", "pull helo"),
         *("pull --theirs helo", "pull helo --version 1", "log helo", "show helo", "label list helo"),
         *("render helo", "render helo --from-registry", "ls-remote helo", "diff helo@1", "show helo:prod"),
         *("label set helo prod", "rollback helo --label prod", "promote a b helo", "status he?o.yaml"),
@@ -128,7 +137,7 @@ def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) 
     shown = changed.run("show", "gone")
     assert shown.code == 2 and "it is archived\nhint: git log -- " in shown.err
     changed.write("gone")
-    assert "hint: promptsync push --restore gone\n" in changed.run("show", "gone").err
+    assert "hint: promptsync push gone --restore\n" in changed.run("show", "gone").err
 
 
 # -- ids ----------------------------------------------------------------------------------------------------
@@ -185,7 +194,7 @@ def test_a_name_of_digits_wins_over_an_id(numbered: tuple[World, str], command: 
         "pull {}",
         "pull {}@1",
         "push {}",
-        "push --force {}",
+        "push {} --force",
         "status {}",
         "label set {} prod",
         "label move {} prod",

@@ -160,7 +160,7 @@ def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
     ):
         assert line in ran.err
     assert "\x1b[31m" not in ran.err
-    assert "promptsync pull --theirs refund" in ran.err and "promptsync pull --ours refund" in ran.err
+    assert "promptsync pull refund --theirs" in ran.err and "promptsync pull refund --ours" in ran.err
     assert "--markers" not in ran.err  # they could not show the model's name
 
     found = shop.run("pull", "--merge", "--json").document
@@ -198,7 +198,7 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
 
     lint = shop.run("lint", "--json")
     assert [(one["rule"], one["line"]) for one in lint.document["problems"]] == [("conflict-markers", 13)]
-    for push in (["push"], ["push", "--force", "refund"], ["push", "refund"], ["push", "--partial"]):
+    for push in (["push"], ["push", "refund", "--force", "-y"], ["push", "refund"], ["push", "--partial"]):
         ran = shop.run(*push)
         assert ran.code == 3
         assert "has conflict markers at prompts/refund.yaml:13" in ran.err
@@ -261,7 +261,7 @@ def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> 
     assert "<<<<<<<" in read(marked, "tone")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--force", "tone"], ["tone"]])
+@pytest.mark.parametrize("arguments", [[], ["tone", "--force", "-y"], ["tone"]])
 def test_a_push_refuses_a_conflict_and_says_what_to_do(marked: World, arguments: list[str]) -> None:
     before = published(marked)
     ran = marked.run("push", *arguments, "--json")

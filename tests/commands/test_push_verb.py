@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
+
 import pytest
-from worlds import World
+from worlds import Reply, Seen, World, fault, published_name, publishing
 
 from promptsync.commands.shared.session import Environment, Session
 
@@ -133,13 +137,9 @@ def test_lint_errors_do_not_stop_a_push_with_nothing_to_do(ahead: World) -> None
     assert ahead.run("push", "a").code == 0
 
 
-def test_quiet_says_only_the_answer(ahead: World) -> None:
+def test_a_quiet_push_prints_one_line(ahead: World) -> None:
     done = ahead.ok("push", "-q")
-    assert done.err == ""
-    assert [line.split()[:3] for line in done.out.splitlines()] == [
-        ["published", "a", "v2"],
-        ["published", "b", "v1"],
-    ]
+    assert (done.out, done.err) == ("2 prompts published\n", "")
 
 
 def test_a_push_to_another_remote_does_not_know_the_first_ones_versions(ahead: World) -> None:
@@ -167,3 +167,20 @@ def test_a_hint_is_the_command_that_was_typed_with_what_it_lacks(
     typed: tuple[str, ...], more: tuple[str, ...], without: str | None, shown: str
 ) -> None:
     assert Session(Environment(), typed).command(*more, without=without) == shown
+
+
+def test_progress_shows_before_the_first_response(ahead: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    shown = []
+
+    def wait_for_bar(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        for _ in range(2000):
+            if "Publishing" in sys.stderr.getvalue():  # type: ignore[attr-defined]
+                shown.append(published_name(seen))
+                break
+            time.sleep(0.01)
+        return forward(seen)
+
+    ahead.faults.append(fault(publishing(), wait_for_bar))
+    assert ahead.on_terminal("push", "-y", answer=None).code == 0
+    assert len(shown) == 2

@@ -194,6 +194,13 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, capsys: pytest.Capt
     assert "prompts/one.yaml:2:1: This is not valid YAML" in capsys.readouterr().err
 
 
+def test_only_the_file_of_the_very_name_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree(tmp_path, **{"x.v2": "content: [\n", "y": "name: z\ncontent: a\nno: b\n"})
+    for name, code, said in (("x", 2, "no prompt 'x'"), ("x.v2", 1, "x.v2.yaml:"), ("z", 1, "y.yaml:3:")):
+        assert render(tmp_path, name) == code
+        assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -345,8 +352,7 @@ def test_the_registry_renders_for_another_provider_and_its_model(
     found = as_json(root, capsys, *asked, "--model", "claude-sonnet-4")
     assert (found["model"]["provider"], found["model"]["name"]) == ("anthropic", "claude-sonnet-4")
     assert found["llm_kwargs"]["model"] == "claude-sonnet-4"
-    assert render(root, *asked) == 4
-    assert "Pass a model for anthropic" in capsys.readouterr().err
+    assert "No model was passed for anthropic" in shown(root, capsys, *asked)[1]
 
 
 def test_the_registry_takes_values_of_the_files_example(

@@ -82,7 +82,7 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     assert "**2 prompts not released**" in markdown
     assert "a  prod v1, v2 not released: a is polite 0 < 100" in markdown
     labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
-    assert labels == {"a": {"prod": 1}, "b": {"prod": 1}}
+    assert labels == {name: {"prod": 1, "prod.released": 1} for name in "ab"}
 
 
 def test_a_release_that_was_rolled_back_is_reported(released: World) -> None:

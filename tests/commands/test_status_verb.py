@@ -63,7 +63,7 @@ def test_a_person_is_reported_what_to_do_about_each(states: World) -> None:
             assert state in done.out
     assert "prompts/broken.yaml:2:1:" in done.out
     assert "v1 -> v2" in done.out
-    for advice in ("push", "pull", "push --restore NAME", "pull --prune", "lint"):
+    for advice in ("push", "pull", "push NAME --restore", "pull --prune", "lint"):
         assert re.search(rf"(  |or )promptsync {advice}(,|$)", done.out, re.M), advice
     assert states.run("status", "-q").out.count("\n") < done.out.count("\n")
 

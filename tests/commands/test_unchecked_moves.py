@@ -1,4 +1,4 @@
-"""Labels that are moved without a deploy: a warning names what failed its checks or never ran them."""
+"""Labels moved without a deploy: what failed its checks needs a yes, what never ran them is named."""
 
 from __future__ import annotations
 
@@ -55,46 +55,70 @@ def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
 MOVES = [
     ("label", "move", "a@2", "prod"),
     ("label", "move", "a", "prod", "--to", "2"),
-    ("label", "move", "*", "prod", "--to", "2", "-y"),
+    ("label", "move", "*", "prod", "--to", "2"),
+    ("promote", "staging", "prod"),
 ]
 
 
-@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
-def test_a_move_to_what_failed_its_checks_warns_and_is_done(world: World, arguments: tuple[str, ...]) -> None:
-    assert warnings(world, *arguments) == [FAILED]
-    assert world.label("a", "prod") == 2
-
-
-def test_promote_warns_too(world: World) -> None:
+@pytest.fixture
+def staged(world: World) -> World:
+    """``a`` v2 and ``b`` v2 are under staging as well."""
     world.ok("label", "set", "a@2", "staging")
     world.ok("label", "set", "b@2", "staging")
-    assert warnings(world, "promote", "staging", "prod", "-y") == [FAILED]
-    assert world.label("a", "prod") == 2
+    return world
+
+
+@pytest.mark.parametrize("option", ["--yes", "--skip-checks"])
+@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
+def test_a_move_to_what_failed_its_checks_needs_an_option(
+    staged: World, arguments: tuple[str, ...], option: str
+) -> None:
+    for more in ((), ("-n",)):
+        done = staged.run(*arguments, *more)
+        assert done.code == 3, str(done)
+        assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
+        assert "v2 of 'a' failed its checks: kind 0 < 90; no label was changed" in done.err
+        assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
+        assert staged.label("a", "prod") == 1
+    assert warnings(staged, *arguments, option) == [FAILED]
+    assert staged.label("a", "prod") == 2
+
+
+@pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 1), ("y\n", 0, 2)])
+def test_on_a_terminal_the_question_names_what_failed(
+    staged: World, answer: str, code: int, version: int
+) -> None:
+    done = staged.on_terminal("label", "move", "a@2", "prod", answer=answer)
+    assert done.code == code, str(done)
+    assert "prod moves on 1 prompt, to a version that failed its checks: a v2. Continue?" in done.err
+    assert staged.label("a", "prod") == version
 
 
 def test_a_rollback_warns_too(world: World) -> None:
     assert warnings(world, "label", "move", "a@3", "prod") == [
         {"name": "a", "version": 3, "failed": False, "reason": "kind never ran it"}
     ]
-    assert warnings(world, "rollback", "a", "--label", "prod", "--to", "2", "-y") == [FAILED]
+    assert warnings(world, "rollback", "a", "--label", "prod", "--to", "2") == [FAILED]
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
 
 
 def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
     config(world, "labels: {main: prod}", "checks: [{match: a, evaluation: kind, max_drop: 10}]")
-    (found,) = warnings(world, "label", "move", "a@2", "prod")
+    (found,) = warnings(world, "label", "move", "a@2", "prod", "--skip-checks")
     assert (found["failed"], found["reason"]) == (True, "kind 0 < 90 (v1: 100, max_drop: 10)")
 
 
 def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> None:
     config(world, "labels: {main: prod, next: staging}", CHECKS)
-    assert warnings(world, "label", "set", "a@2", "staging") == [FAILED]
+    assert world.run("label", "set", "a@2", "staging").code == 3
+    assert warnings(world, "label", "set", "a@2", "staging", "--skip-checks") == [FAILED]
 
 
 def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
     line = "warning  a: v2 failed its checks: kind 0 < 90"
     world.ok("label", "set", "a@2", "staging")
-    dry = world.ok("promote", "staging", "prod", "-n")
+    dry = world.run("promote", "staging", "prod", "-n")
+    assert dry.code == 3
     assert line in dry.out
     done = world.on_terminal("promote", "staging", "prod", answer="y\n")
     assert done.code == 0, str(done)
@@ -111,7 +135,7 @@ def test_a_move_in_a_pipe_warns_in_its_receipt(world: World) -> None:
 
 def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
     world.faults.append(fault(lambda seen: seen.method in ("PATCH", "PUT"), failing(403)))
-    done = world.run("label", "move", "a@2", "prod", "--json")
+    done = world.run("label", "move", "a@2", "prod", "--skip-checks", "--json")
     assert done.code != 0
     assert world.label("a", "prod") == 1
     assert not json.loads(done.out).get("warnings")
@@ -139,7 +163,7 @@ def test_what_no_checks_guard_costs_no_request_and_no_warning(
 
 def test_without_labels_in_the_configuration_checks_guard_every_label(world: World) -> None:
     config(world, CHECKS)
-    assert warnings(world, "label", "set", "a@2", "anything") == [FAILED]
+    assert warnings(world, "label", "set", "a@2", "anything", "--skip-checks") == [FAILED]
 
 
 def test_a_prompt_without_checks_or_a_label_that_stays_costs_no_request(world: World) -> None:

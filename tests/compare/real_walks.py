@@ -576,7 +576,7 @@ class RealWalk:
             seen = self.oracle.settle(text, seen)
         elif before is not None:
             seen = self._with_agreed(text, seen, before)
-        options = ("--force", NAME, "-y") if force else (NAME, "-y")
+        options = (NAME, "--force", "-y") if force else (NAME, "-y")
         with happening(between):
             code, document = self.run(clone, "push", "--remote", remote, *options)
         published = self.learn(remote, seen)

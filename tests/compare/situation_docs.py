@@ -50,7 +50,7 @@ A prompt was committed and published as version 1. Then this happened:
 """
 
 MIDDLE = """
-To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `push --force`.
+To settle `diverged`, use `pull --merge`, `pull --theirs`, `pull --ours` or `push NAME --force`.
 To settle `conflict`, edit the file: choose a side and delete the marker lines.
 
 ## A publish that goes wrong

@@ -344,7 +344,7 @@ def forced_over_dashboard_edit(copy: Copy) -> Copy:
     edited_in_dashboard(a)
     a.ok("pull")
     edited_and_committed(copy)
-    assert copy.push("--force", NAME, "-y") == [3]
+    assert copy.push(NAME, "--force", "-y") == [3]
     return a
 
 
@@ -920,7 +920,7 @@ SITUATIONS: tuple[Situation, ...] = (
         "archived in the registry",
         archived_there,
         states("deleted-remotely"),
-        leaves("skips it; `--restore NAME` publishes it again"),
+        leaves("skips it; `--restore` publishes it again"),
         leaves("keeps the file; `--prune` deletes it"),
     ),
     Situation(

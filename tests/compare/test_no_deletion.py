@@ -100,7 +100,7 @@ def test_a_deletion_that_is_in_doubt_does_not_stop_the_others_when_that_is_said(
     kept.forget()
     refused = kept.run("push", "--prune", "-y")
     assert (refused.code, kept.writes) == (3, [])
-    assert "push --prune --force p00" in refused.err
+    assert "push p00 --prune --force" in refused.err
     done = kept.run("push", "--prune", "-y", "--partial", "--json").document
     assert [one["name"] for one in done["published"]] == [NAMES[1]]
     assert (done["exit_code"], done["archived"]) == (3, [])

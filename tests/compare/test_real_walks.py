@@ -230,7 +230,7 @@ def test_what_the_dashboard_took_away_does_not_return_with_what_was_passed_over(
     colleague.git("pull", "-q", str(main.root), "main")
     colleague.line(3, THEIRS)
     assert colleague.push("-y") == [2]
-    assert main.push("--force", NAME, "-y") == [3]
+    assert main.push(NAME, "--force", "-y") == [3]
     assert main.restore(1) == 4
     clone = fresh(main)
     clone.ok("pull", "--passed-over")
@@ -242,6 +242,6 @@ def test_a_pull_keeps_what_a_forced_old_version_passed_over(main: Copy) -> None:
     assert main.push() == [2]
     colleague = fresh(main)
     main.ok("pull", NAME, "--version", "1")
-    assert main.ok("push", "--force", NAME, "-y")["published"][0]["passed_over"] == [2]
+    assert main.ok("push", NAME, "--force", "-y")["published"][0]["passed_over"] == [2]
     colleague.run("pull")
     assert MINE in colleague.content()

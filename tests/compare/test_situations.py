@@ -180,7 +180,7 @@ def test_old_text_forced_from_an_old_commit_counts_as_included_by_what_followed_
     copy.commit("Good day")
     copy.push()
     copy.git("checkout", "-q", "HEAD~1")
-    assert copy.push("--force", NAME, "-y") == [3]
+    assert copy.push(NAME, "--force", "-y") == [3]
     assert copy.state() == "in-sync"
     copy.git("checkout", "-q", "main")
     assert copy.state() == "ahead"
@@ -191,7 +191,7 @@ def test_what_was_forced_over_the_registrys_edit_is_the_base_of_what_follows(cop
     copy.publish("Theirs")
     copy.commit("Mine")
     assert copy.state() == "diverged"
-    assert copy.push("--force", NAME, "-y") == [3]
+    assert copy.push(NAME, "--force", "-y") == [3]
     copy.commit("Mine again")
     assert copy.state() == "ahead"
     assert copy.clone("ci").push() == [4]

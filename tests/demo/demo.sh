@@ -1,6 +1,6 @@
 #!/bin/sh
 # Shows the main job, from an empty registry to a release, with the commands that a user would type.
-# Works on a copy of example-repo. Asks nothing, so it also runs in a pipe and in CI.
+# Works on a copy of example-repo. Waits for Enter between the steps on a terminal, and never in a pipe or in CI.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -56,11 +56,21 @@ if [ -t 1 ]; then
 fi
 case $width in "" | *[!0-9]*) width=80 ;; esac
 [ "$width" -ge 20 ] && [ "$width" -le 100 ] || width=80
-# Nothing may wait for an answer.
-exec </dev/null 3>&-
+pauses=""
+if [ -t 0 ] && [ -t 1 ]; then
+  case ${CI:-} in "" | 0 | no | false) pauses=yes ;; esac
+fi
+# No command of the demo may wait for an answer.
+exec 4<&0 </dev/null 3>&-
 
 step=0
+pause() {
+  [ -n "$pauses" ] || return 0
+  printf '\n(press Enter to continue) '
+  read -r _ <&4 || pauses=""
+}
 step() {
+  [ "$step" = 0 ] || pause
   step=$((step + 1))
   printf '\n%s%s%s\n' "$bold" "$(wrap "$step. $*")" "$plain"
 }
@@ -68,6 +78,14 @@ step() {
 seen() { printf '\n%s\n' "$(wrap "=> $*")"; }
 wrap() { printf '%s\n' "$*" | fold -s -w "$width" | sed 's/ *$//'; }
 run() { printf '\n$ %s\n' "$1"; eval "$1"; }
+# For git, which does not wrap long lines. It would show no colors to fold.
+run_folded() {
+  printf '\n$ %s\n' "$1"
+  colors=never
+  [ -z "$bold" ] || colors=always
+  eval "git -c color.ui=$colors ${1#git }" > "$work/.git/output"
+  fold -s -w "$width" "$work/.git/output"
+}
 # For a command that fails on purpose: shows its exit code, and stops the demo at any other.
 run_failing() {
   printf '\n$ %s\n' "$2"
@@ -81,7 +99,7 @@ edit() {
   printf '\n(edit %s)\n' "$1"
   sed "$2" "$1" > "$1.new" && mv "$1.new" "$1"
   if git diff --quiet; then echo "The demo could not edit $1." >&2; exit 1; fi
-  run "git diff -U1"
+  run_folded "git diff -U1"
 }
 quoted() {
   case $1 in
@@ -139,7 +157,7 @@ seen "promptsync noticed the edit, and a scheduled job can do so by the exit cod
 
 step "Pull the edit into your file"
 run "promptsync pull"
-run "git diff -U1"
+run_folded "git diff -U1"
 run "git commit --quiet --all -m 'Take the edit made in the dashboard'"
 run "promptsync status"
 seen "The file has the edit and kept its comments; 'synced' records the version."
@@ -151,7 +169,7 @@ seen "staging moved to v3. staging.previous stays at v2, so you can roll back."
 
 step "Release to prod: deploy publishes, runs evaluations, then moves prod"
 edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
-run "git commit --quiet --all -m 'Ask for the category that fits best'"
+run "git commit --quiet --all -m 'Choose the best category'"
 run "promptsync deploy --yes"
 seen "The evaluations passed, so prod now points at the latest versions."
 
@@ -165,10 +183,11 @@ seen "The score fell below the minimum, so prod did not move, and push refuses."
 
 step "Undo the change"
 run "git revert --no-edit HEAD"
-run "git show --format= -U1"
+run_folded "git show --format= -U1"
 run "promptsync deploy --yes"
 seen "The revert was published, checked and released: git and prod agree again."
 
+pause
 finished=yes
 activate=""
 [ ! -f "$bin/activate" ] || activate="  . $(quoted "$bin/activate")

@@ -1,4 +1,4 @@
-"""``make demo`` runs by itself, in a terminal and in a pipe, and cleans up when it is interrupted."""
+"""``make demo`` runs in a terminal, a pipe and CI, and cleans up when it is interrupted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ BIN = Path(sys.executable).parent
 # Only a demo that hangs takes this long.
 TIMEOUT = 300
 STEPS = 10
+PAUSE = "(press Enter to continue) "
 
 
 def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:
@@ -30,7 +31,7 @@ def environment(tmp_path: Path, **changes: str | None) -> dict[str, str]:
 
 
 class Terminal:
-    """A demo under a pseudo-terminal where nobody types. ``text`` grows while it runs."""
+    """A demo under a pseudo-terminal. ``text`` grows while it runs."""
 
     def __init__(self, columns: int, env: dict[str, str]) -> None:
         self._master, slave = os.openpty()
@@ -55,6 +56,10 @@ class Terminal:
             with self._changed:
                 self.text += data.decode(errors="replace").replace("\r\n", "\n")
                 self._changed.notify_all()
+
+    def press_enter(self, times: int) -> None:
+        """Type ahead: the terminal keeps the lines until the demo reads them."""
+        os.write(self._master, b"\n" * times)
 
     def wait_for(self, text: str) -> None:
         with self._changed:
@@ -96,22 +101,29 @@ def check_narration(text: str) -> None:
     for edit in (
         "+      You kindly answer refund questions",
         "+      You kindly and briefly answer",
-        "+      You sort the mail of an outdoor shop's customers. Choose the one category",
+        "+      You sort the mail of an outdoor shop's customers. Choose",
         "-      That was the mail. Answer with a JSON object",
         "+      That was the mail. Answer with a JSON object",
     ):
         assert edit in text
 
 
-def test_the_demo_runs_by_itself_in_a_terminal(tmp_path: Path) -> None:
-    with terminal(tmp_path) as demo:
+def test_the_demo_waits_for_enter_after_each_step_in_a_terminal(tmp_path: Path) -> None:
+    with terminal(tmp_path, CI=None) as demo:
+        demo.wait_for("1. Start")
+        demo.wait_for(PAUSE)
+        assert "2. Publish" not in demo.text
+        demo.press_enter(STEPS)
         code = demo.finish()
 
     assert code == 0, demo.text
     assert "\x1b[32m+" in demo.text
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", demo.text)
-    check_narration(plain)
-    assert max(map(len, narration(plain))) <= 80
+    # A carriage return draws the progress bar again.
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", demo.text).replace("\r", "\n")
+    check_narration(plain.replace(PAUSE, "\n"))
+    assert plain.count(PAUSE) == STEPS
+    steps, _, _ = plain.partition("Done. Try")
+    assert max(len(line) for line in steps.splitlines() if not line.startswith("error: ")) <= 80
     # Each remark fits on one line.
     assert not re.search(r"^=> .*\n.+", plain, re.MULTILINE)
 
@@ -154,7 +166,8 @@ def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Pa
 
 
 def test_ctrl_c_stops_the_server_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with terminal(tmp_path, columns=60, NO_COLOR="1", TERM=None) as demo:
+    # Nobody types: in CI there are no pauses, not even in a terminal.
+    with terminal(tmp_path, columns=60, NO_COLOR="1", TERM=None, CI="true") as demo:
         # From here on the server is starting, running or stopping.
         demo.wait_for("A colleague edits")
         os.killpg(demo.process.pid, signal.SIGINT)

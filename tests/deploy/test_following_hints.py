@@ -34,7 +34,7 @@ ACTIONS = (
     "label set a prod",
     "push",
     "push --label prod",
-    "push --label prod --force a",
+    "push a --label prod --force",
     "push --prune -y",
     "pull",
     "pull --label prod",

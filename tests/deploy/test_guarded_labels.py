@@ -19,7 +19,7 @@ def rejected(released: World) -> World:
     return released
 
 
-@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("--force", "a", "-y"), ("--partial",)])
+@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("a", "--force", "-y"), ("--partial",)])
 def test_a_push_does_not_move_a_governed_label(rejected: World, options: tuple[str, ...]) -> None:
     done = rejected.run("push", *options, "--label", "prod", "--json")
     assert done.code == 3, str(done)
@@ -102,7 +102,7 @@ def test_new_text_is_released_after_a_rollback_whether_it_was_pushed_first_or_no
     released.commit("Welcome")
     released.ok("deploy")
     released.ok("rollback", "a", "b", "--label", "prod", "-y")
-    assert released.label("a", "prod.rolled-back") == 2
+    assert released.label("a", "prod.released") == 2
     released.edit("a", "welcome", "good day")
     released.commit("Good day")
     released.ok("push")
@@ -112,7 +112,7 @@ def test_new_text_is_released_after_a_rollback_whether_it_was_pushed_first_or_no
     assert done.code == 0, str(done)
     assert done.document["on_hold"] == []
     assert (released.label("a", "prod"), released.label("b", "prod")) == (3, 3)
-    assert released.label("a", "prod.rolled-back") is None
+    assert released.label("a", "prod.released") == 3
 
 
 def test_what_was_rolled_back_stays_on_hold_when_it_is_published_again(released: World) -> None:

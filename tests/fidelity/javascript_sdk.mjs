@@ -136,6 +136,8 @@ const PROBES = {
     assert.deepEqual(turns.map((turn) => turn.role), ["user", "assistant"]);
     await sdk.run({ ...asked, modelParameterOverrides: { temperature: 1 } });
     assert.equal(seen.temperature, 1);
+    await sdk.run({ ...asked, provider: "openai", model: "gpt-4" });
+    assert.equal(seen.model, "gpt-4");
     await sdk.run({ ...asked, provider: "anthropic", model: "claude-sonnet-4" });
     assert(seen.path.endsWith("/v1/messages"), seen.path);
     let last = null;

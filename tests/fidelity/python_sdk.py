@@ -15,12 +15,13 @@ import logging
 import os
 import sys
 import threading
+import urllib.request
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 NAVIGATION = {"tables.sheets": ("1",), "tables.sheets.for_sheet": ("1",)}
-"""Methods that only return the manager of a part, with their arguments; its methods are called, too."""
+"""Calls that only return the manager of a part, with their arguments; its methods are called, too."""
 
 ATTRIBUTES = {"api_key", "base_url", "throw_on_error", "tracer", "tracer_provider"}
 UNANSWERED = "does not support"
@@ -211,6 +212,8 @@ def _run(sdk):
     assert Provider.seen["temperature"] == 0
     found = sdk.do("run", "greeting", input_variables=NAME, model_parameter_overrides={"temperature": 1})
     assert Provider.seen["temperature"] == 1, Provider.seen
+    sdk.do("run", "greeting", input_variables=NAME, provider="openai", model="gpt-4")
+    assert Provider.seen["model"] == "gpt-4", Provider.seen
     found = sdk.do(
         "run",
         "greeting",
@@ -284,6 +287,27 @@ def _configure_tracing(sdk):
     provider = sdk.module.configure_tracing(api_key="pl_test", base_url=sdk.url, providers=())
     provider.get_tracer("fidelity").start_span("step").end()
     _sent(provider)
+
+
+@probe("instrument_openai")
+def _instrument_openai(sdk):
+    from openai import AsyncOpenAI, OpenAI
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+
+    # Clients with enable_tracing have instrumented OpenAI's client already.
+    OpenAIInstrumentor().uninstrument()
+    provider = TracerProvider()
+    sdk.module.instrument_openai(api_key="pl_test", base_url=sdk.url, tracer_provider=provider)
+    create = (OpenAI() if sdk.kind == "sync" else AsyncOpenAI()).chat.completions.create
+    with provider.get_tracer("fidelity").start_as_current_span("step") as step:
+        sdk.wait(lambda: create(model="gpt-4o", messages=[{"role": "user", "content": "Hi"}]))
+    OpenAIInstrumentor().uninstrument()
+    _sent(provider)
+    url = f"{sdk.url}/api/public/v2/traces/{step.get_span_context().trace_id:032x}"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"X-API-KEY": "pl_test"})) as answer:
+        names = sorted(span["name"] for span in json.load(answer)["spans"])
+    assert names == ["chat gpt-4o", "step"], names
 
 
 def _sent(provider):
@@ -379,7 +403,7 @@ def methods(sdk):
     """Yield the name of each public method of a client, and of functions beside it that make requests."""
     yield from _methods(sdk.client, "")
     yield from (("openai", None), ("anthropic", None))
-    for name in ("evaluate", "configure_tracing"):
+    for name in ("evaluate", "configure_tracing", "instrument_openai"):
         if hasattr(sdk.module, name):
             yield name, None
 
@@ -393,12 +417,13 @@ def _methods(owner, prefix):
             yield from _methods(value(*NAVIGATION[dotted]), f"{dotted}.")
         elif inspect.isroutine(value):
             yield dotted, value
-        elif type(value).__module__.startswith("promptlayer"):
+        # A manager can be called as well as have methods.
+        if type(value).__module__.startswith("promptlayer"):
             yield from _methods(value, f"{dotted}.")
 
 
 def outcome(sdk, name, method):
-    """Return ``works``, ``not there`` if the registry says so, or what failed."""
+    """Return ``works``, ``not there`` if the registry says so, ``not installed``, or what failed."""
     called = PROBES.get(name)
     try:
         if called is not None:
@@ -407,19 +432,11 @@ def outcome(sdk, name, method):
             parameters = inspect.signature(method).parameters.values()
             required = [one for one in parameters if one.default is one.empty]
             sdk.wait(lambda: method(*({} if one.name in ("body", "params") else "1" for one in required)))
+    except ModuleNotFoundError:
+        return "not installed"
     except BaseException as error:
         return "not there" if UNANSWERED in str(error) else f"{type(error).__name__}: {error}"
     return "works" if called is not None else "answered, but nothing here checks the answer"
-
-
-def do_not_wait():
-    """Let the SDK repeat a request at once; it repeats those that are answered with 501, too."""
-    import tenacity
-
-    for module in [one for name, one in sys.modules.items() if name.startswith("promptlayer")]:
-        for value in vars(module).values():
-            if hasattr(value, "retry") and hasattr(value.retry, "wait"):
-                value.retry.wait = tenacity.wait_none()
 
 
 def main(url):
@@ -433,7 +450,6 @@ def main(url):
     found = {}
     for kind in ("sync", "async"):
         sdk = Sdk(kind, url)
-        do_not_wait()
         for name, method in methods(sdk):
             found.setdefault(name, {})[kind] = outcome(sdk, name, method)
     provider.shutdown()

@@ -88,6 +88,24 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                 (3, 1, "unknown-key", "Unknown key mesages. Did you mean messages?"),
             ],
         ),
+        (
+            "content: x\ntemperature: 0.2\nmax_token: 9\nprovider: openai\n",
+            [
+                (
+                    2,
+                    1,
+                    "unknown-key",
+                    "Unknown key temperature. Write temperature: in model.parameters.",
+                ),
+                (
+                    3,
+                    1,
+                    "unknown-key",
+                    "Unknown key max_token. Write max_tokens: in model.parameters.",
+                ),
+                (4, 1, "unknown-key", "Unknown key provider. Write it in model."),
+            ],
+        ),
         ("content:\n", [(1, 1, "wrong-type", "content must be text or a list, but it is empty.")]),
         (
             "messages:\n  - content: x\n  - role: on\n    content: {a: b}\n",

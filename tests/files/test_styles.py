@@ -240,6 +240,30 @@ def test_a_changed_word_changes_one_line(style: str, lines: list[list[str]], ran
     assert yaml.safe_load(edited)["content"] == new
 
 
+BACKSLASHES = [
+    *(r"\underline{x}", r"\Users\bob", r"\x20{2,}", r"\u00e9", r"\U0001F600", r"\x", r"\N", "\\", r"\\"),
+    *("''", "it''s", '\\"', "\\'", "\\\n", "\\u\n", "\\ "),
+]
+
+_with_backslashes = st.lists(st.sampled_from([*BACKSLASHES, *WORDS[:3], "\n"]), min_size=1, max_size=12)
+
+
+@given(
+    st.sampled_from(["", "'", '"', "|", ">"]),
+    st.lists(_with_backslashes.map(" ".join), min_size=2, max_size=2, unique=True),
+    st.sampled_from([20, 80]),
+)
+@settings(max_examples=examples(400), deadline=None)
+def test_only_double_quotes_have_escapes(style: str, contents: list[str], width: int) -> None:
+    """PyYAML writes the text in each style, and reads the edited one."""
+    old, new = contents
+    text = "content: " + yaml.dump(old, default_style=style or None, width=width, allow_unicode=True)
+    text = text.removesuffix("...\n")
+    assume(yaml.safe_load(text)["content"] == old)
+    edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt({"content": new}, "p"))
+    assert yaml.safe_load(edited) == {"content": new}
+
+
 @given(
     st.dictionaries(st.sampled_from("abcdef"), _values | _numbers, min_size=2, max_size=4),
     st.lists(_values, min_size=2, max_size=5, unique=True),

@@ -58,7 +58,7 @@ pull --version 1
 pull --output out
 push
 push --partial
-push --force ask -y
+push ask --force -y
 push --prune -y
 push --label x
 deploy -n

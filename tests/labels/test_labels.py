@@ -93,7 +93,7 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
         assert one(fresh).labels == {}
         (moved,) = done(fresh, plan_set(fresh.project, one(fresh), "prod", 3))
     assert moved.moved
-    assert here.labels("refund") == {"prod": 3}
+    assert here.labels("refund") == {"prod": 3, "prod.released": 3}
 
 
 # -- plans ---------------------------------------------------------------------------------------------
@@ -154,8 +154,8 @@ def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None
     here.label("greet", staging=2)
     plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
     assert plan.refusal is not None and plan.refusal.details == ("refund  prod  v4 -> v2",)
-    forced = plan_promotion(here.project, labelled(here.project), "staging", "prod", force=["refund"])
-    assert forced.refusal is None and forced.destructive == ("--force",)
+    forced = plan_promotion(here.project, labelled(here.project), "staging", "prod", force=True)
+    assert forced.refusal is None
 
 
 # -- moving --------------------------------------------------------------------------------------------
@@ -163,18 +163,18 @@ def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None
 
 def test_each_release_remembers_the_version_before(here: World) -> None:
     done(here, plan_set(here.project, one(here), "prod", 1))
-    assert here.labels("refund") == {"prod": 1}
+    assert here.labels("refund") == {"prod": 1, "prod.released": 1}
     done(here, plan_move(here.project, one(here), "prod", 2))
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 1}
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
     done(here, plan_move(here.project, one(here), "prod", 4))
-    assert here.labels("refund") == {"prod": 4, "prod.previous": 2}
+    assert here.labels("refund") == {"prod": 4, "prod.previous": 2, "prod.released": 4}
 
 
 def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
     here.label("refund", prod=4, prod_previous=2)
     (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
     assert back.moved
-    assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.rolled-back": 4}
+    assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.released": 4}
     with pytest.raises(Refused, match="was rolled back") as caught:
         plan_rollback(here.project, one(here), "prod", None)
     assert caught.value.details[0].startswith("v4")
@@ -182,9 +182,9 @@ def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: Worl
 
 ROLLBACKS = [
     # prod, prod.previous, --to -> prod, prod.previous
-    ((4, 3), 1, {"prod": 1, "prod.previous": 3, "prod.rolled-back": 4}),
-    ((4, 2), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
-    ((4, None), 3, {"prod": 3, "prod.previous": 3, "prod.rolled-back": 4}),
+    ((4, 3), 1, {"prod": 1, "prod.previous": 3, "prod.released": 4}),
+    ((4, 2), 3, {"prod": 3, "prod.previous": 3, "prod.released": 4}),
+    ((4, None), 3, {"prod": 3, "prod.previous": 3, "prod.released": 4}),
     ((4, 3), 4, {"prod": 4, "prod.previous": 3}),
 ]
 
@@ -218,7 +218,7 @@ def test_a_rollback_never_goes_up(here: World) -> None:
 
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
-    here.label("refund", prod=3, prod_previous=2, prod_rolled_back=4, staging=4)
+    here.label("refund", prod=3, prod_previous=2, prod_released=4, staging=4)
     (gone,) = done(here, plan_delete(one(here), "prod"))
     assert gone.moved
     assert here.labels("refund") == {"staging": 4}
@@ -258,7 +258,7 @@ def test_a_label_that_somebody_moved_to_an_equal_version_meanwhile_is_not_called
     (moved,) = done(here, planned)
     assert moved.moved
     here.label("refund", prod=3)
-    (back,) = done(here, planned.reversed())
+    (back,) = done(here, planned.reversed(moved.before))
     assert not back.moved
     assert "moved it to v3" in back.reason
 
@@ -367,6 +367,19 @@ def test_a_way_back_that_cannot_be_kept_stops_the_release(tmp_path: Path) -> Non
         assert [one for one in odd.asked if one.startswith("PATCH")] == ["PATCH /prompt-labels/1"] * 2
 
 
+def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        return (403, {"message": "no"}) if (method, path) == ("PATCH", "/prompt-labels/3") else None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        released(sound)
+        for label, version in (("prod_previous", 1), ("prod_released", 2), ("prod", 2)):
+            sound.label("refund", **{label: version})
+        changed = moved_in(broken)
+        assert not changed.moved and changed.reason.endswith("403 Forbidden: no")
+        assert sound.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+
+
 def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
     written: list[str] = []
 
@@ -383,7 +396,8 @@ def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
         assert changed.is_unknown
         error = failure(broken.project, [changed])
         assert isinstance(error, Incomplete)
-        assert sound.labels("refund") == {"prod": 3, "prod.previous": 1}
+        assert "it is unknown whether 'prod' of 'refund' moved: it could not be read back" in error.message
+        assert sound.labels("refund") == {"prod": 3}
 
 
 def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_after_a_rollback_it_is_the_version_that_was_live(
     here: World, company: bool, rolled_back: int
 ) -> None:
     here.publish("refund", "A", "B", "C", "B")
-    here.label("refund", prod=1, prod_previous=1, prod_rolled_back=rolled_back)
+    here.label("refund", prod=1, prod_previous=1, prod_released=rolled_back)
     texts = {"refund": "B"}
     if company:
         here.publish("greet", "X")

@@ -48,6 +48,11 @@ def chat(content: str, *more: str) -> str:
     )
 
 
+def model(line: str) -> str:
+    """A file with a model, to which the fourth line belongs."""
+    return f"model:\n  provider: openai\n  name: o3\n  {line}\ncontent: a\n"
+
+
 def test_a_good_file_has_no_problems() -> None:
     assert lint(GOOD, TONE) == []
 
@@ -163,6 +168,31 @@ ALONE: dict[str, tuple[str, tuple[str, str, int, int]]] = {
     "JSON in an f-string": (chat('Answer in JSON:\n  {"a": 1}'), ("fstring-field", "warning", 6, 9)),
     "JSON over several lines": (chat('Answer:\n{\n "a": 1\n}'), ("fstring-field", "warning", 6, 7)),
     "blanks in a field": ("content: 'Hi { name }'\n", ("fstring-field", "warning", 1, 1)),
+    "a jinja2 variable": (chat("Hi {name}\n  {{ user.name }}"), ("fstring-jinja", "warning", 6, 9)),
+    "a jinja2 filter": ("content: 'Hi {{ name | title }}'\n", ("fstring-jinja", "warning", 1, 1)),
+    "misspelled parameter": (model("parameters: {temprature: 0.2}"), ("misspelled", "warning", 4, 16)),
+    "misspelled provider": (
+        "content: a\nmodel:\n  provider: opneai\n  name: o3\n",
+        ("misspelled", "warning", 3, 3),
+    ),
+    "misspelled key of a model": (model("paramters: {seed: 1}"), ("misspelled", "warning", 4, 3)),
+    "misspelled response format": (
+        model("parameters: {response_format: {type: json_shema, json_schema: {}}}"),
+        ("misspelled", "warning", 4, 34),
+    ),
+    "misspelled schema": (
+        model("parameters: {response_format: {type: json_schema, json_shema: {}}}"),
+        ("misspelled", "warning", 4, 53),
+    ),
+    "misspelled key of a message": (
+        "messages:\n- role: user\n  content: a\n  template_fromat: jinja2\n",
+        ("misspelled", "warning", 4, 3),
+    ),
+    "misspelled parameter below metadata": (
+        "content: a\nmetadata:\n  model: {provider: openai, name: o3, parameters: {max_token: 9}}\n",
+        ("misspelled", "warning", 3, 52),
+    ),
+    "a parameter beside the others": (model("temperature: 0.2"), ("misplaced", "warning", 4, 3)),
     "unbalanced brace": (chat("Answer:\n  }"), ("fstring-unrenderable", "warning", 6, 9)),
     "dotted field": ("content: 'Hi {user.name}'\n", ("fstring-unrenderable", "warning", 1, 1)),
     "positional field": ("content: 'Hi {}'\n", ("fstring-unrenderable", "warning", 1, 1)),
@@ -197,7 +227,39 @@ def test_each_rule_finds_its_place(text: str, row: tuple[str, str, int, int]) ->
     assert found(lint(text)) == [(*row, "a.yaml")]
 
 
+SUGGESTED = {
+    "content: 'Hi {{ name }}'\n": (
+        "{{ name }} renders as { name }.",
+        "Did you mean template_format: jinja2?",
+    ),
+    model("parameters: {temprature: 0.2}"): (
+        "model.parameters.temprature looks misspelled.",
+        "Did you mean temperature?",
+    ),
+    model("api_tpye: responses"): ("model.api_tpye looks misspelled.", "Did you mean api_type?"),
+    model("temperature: 0.2"): (
+        "model.temperature belongs in model.parameters.",
+        "Move it there.",
+    ),
+    "content: a\nmodel: {provider: OpenAI, name: o3}\n": (
+        "model.provider: OpenAI looks misspelled.",
+        "Did you mean openai?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), SUGGESTED.items())
+def test_what_was_probably_meant_is_suggested(text: str, words: tuple[str, str]) -> None:
+    (problem,) = lint(text)
+    assert (problem.message, problem.hint) == words
+
+
 HARMLESS = {
+    "braces that are no variable": "content: 'Write {{}}, {{ {name} }}, {{\"a\": 1}} or {{a: b}}.'\n",
+    "a value in braces": "content: 'Write {{{name}}}.'\n",
+    "parameters that few know": model("parameters: {top_n: 1, min_tokens: 2, typical_p: 0.3, mirostat: 2}"),
+    "a provider of one's own": "content: a\nmodel: {provider: openai-eu, name: o3}\n",
+    "a key of one's own in a message": "messages: [{role: user, content: a, importance: 3}]\n",
     "comments and CRLF": "# a\r\nname: a\r\ncontent: Hi\r\n",
     "flag of England": "content: 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\n",
     "family": "content: 👩‍👩‍👧\n",

@@ -38,7 +38,7 @@ def keys(world: World, name: str = "refund") -> list[int]:
 
 def release(world: World, name: str = "refund") -> None:
     """Publish what the file says over whatever the registry holds, as a deploy does."""
-    world.ok("push", "--force", name, "-y", name)
+    world.ok("push", name, "--force", "-y")
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_draft_that_the_text_holds_already_is_no_reason_to_write_a_file(passed
     passed.ok("push")
     before = passed.files()
     assert passed.ok("pull", "--passed-over").out == "nothing to pull\n"
-    assert passed.ok("pull", "--no-passed-over").out == "nothing to pull\n"
+    assert passed.ok("pull", "--no-passed-over", "refund").out == "nothing to pull\n"
     assert passed.files() == before
 
 
@@ -243,9 +243,9 @@ def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_ne
     shop.edit("refund", "Be brief.", "Be short.")
     shop.commit("Be short")
     line = "  passed over  refund: v2; promptsync pull --passed-over refund"
-    planned = shop.run("push", "--force", "refund", "-n", "refund").out
+    planned = shop.run("push", "refund", "--force", "-n").out
     assert "passes over  refund: v2; promptsync pull --merge refund" in planned
-    done = shop.run("push", "--force", "refund", "-y", "refund", "--json").document
+    done = shop.run("push", "refund", "--force", "-y", "--json").document
     assert [one["passed_over"] for one in done["published"]] == [[2]]
     assert shop.messages("refund")[-1].endswith(" v3^1)")
     shop.forget()
@@ -326,9 +326,9 @@ def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) ->
     assert (conflict["name"], conflict["version"]) == ("refund", 2)
     assert clashing.files() == before
     shown = clashing.run("pull", "--passed-over").err
-    assert "versions that were passed over do not merge in 1 place" in shown
-    assert "promptsync pull --passed-over --markers refund" in shown
-    assert "promptsync pull --no-passed-over refund" in shown and "--theirs" not in shown
+    assert "'refund': v2, which was passed over, does not merge in 1 place" in shown
+    assert "promptsync pull refund@2 --passed-over --markers" in shown
+    assert "promptsync pull refund@2 --no-passed-over" in shown and "--theirs" not in shown
 
 
 def test_a_partial_pull_brings_back_what_can_be_and_names_the_rest(clashing: World) -> None:
@@ -434,7 +434,7 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert lines[0] == "**1 prompt from the registry**"
     assert "updated  other  v1 -> v3  prompts/other.yaml" in lines
     assert "**1 prompt skipped**, for somebody to decide:" in lines
-    assert "refund: versions that were passed over do not merge in 1 place" in lines
+    assert "refund: v2, which was passed over, does not merge in 1 place" in lines
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     assert outside_fences(lines) == [

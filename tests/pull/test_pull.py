@@ -81,7 +81,7 @@ def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     assert "Ours" in shown and "Theirs" in shown
 
 
-@pytest.mark.parametrize("arguments", [("--theirs", "b"), ("b", "--theirs")])
+@pytest.mark.parametrize("arguments", [("--theirs", "b"), ("b", "--theirs"), ("prompts/b.yaml", "--theirs")])
 def test_theirs_takes_the_registrys_text_and_keeps_ours(three: World, arguments: tuple[str, ...]) -> None:
     three.edit("b", "Hello", "Ours")
     ours = three.path("b").read_bytes()
@@ -105,10 +105,37 @@ def test_ours_keeps_the_text_as_the_next_version(three: World, arguments: tuple[
     assert (three.text("b"), three.version("b")) == ("Ours {name}", 3)
 
 
+@pytest.mark.parametrize(
+    ("way", "word", "text"), [("--ours", "kept yours", "Ours"), ("--theirs", "took theirs", "Theirs")]
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_side_is_taken_for_all_prompts_that_are_named(
+    three: World, way: str, word: str, text: str, place: int
+) -> None:
+    for name in "abc":
+        three.edit(name, "Hello", "Ours")
+        three.publish(name, "Theirs {name}")
+    untouched = three.path("c").read_bytes()
+    names = ["a", "b"]
+    done = three.ok("pull", *names[:place], way, *names[place:])
+    rows = [line.split("  ") for line in done.out.splitlines()]
+    assert [row[1:3] for row in rows if word in row] == [[word, "a"], [word, "b"]]
+    for name in names:
+        assert f"{text} {{name}}" in three.path(name).read_text("utf-8")
+    assert three.path("c").read_bytes() == untouched
+
+
 WRONG = [
     ("--theirs",),
     ("--ours",),
-    ("b", "--theirs", "--ours", "b"),
+    ("--no-passed-over",),
+    ("--label", "prod", "--theirs"),
+    ("--merge", "--theirs"),
+    ("*", "--theirs"),
+    ("?", "--ours"),
+    ("b", "*", "--no-passed-over"),
+    ("prompts/", "--ours"),
+    ("b", "--theirs", "--ours"),
     ("--ours", "gone"),
     ("--ours", "only-remote"),
     ("--version", "1"),
@@ -140,7 +167,7 @@ def test_wrong_usage_is_reported_and_writes_nothing(three: World, arguments: tup
     ]
     done = three.run("pull", *inside)
     assert done.code == 2, str(done)
-    assert "hint:" in done.err or "exclude" in done.err or "cannot be both" in done.err or "take" in done.err
+    assert "hint:" in done.err or "exclude" in done.err or "take" in done.err
     assert three.files() == before
     assert not (three.root / "out").exists()
 

@@ -64,7 +64,7 @@ def test_a_push_of_most_of_them_reads_the_list_again(many: World) -> None:
     for number in range(1, 5):
         many.write(f"p{number:03}", "Changed {name}")
     many.commit("Change more")
-    many.ok("push", "--force", "p001", "--force", "p002", "--force", "p003", "--force", "p004", "-y")
+    many.ok("push", "p001", "p002", "p003", "p004", "p200", "--force", "-y")
     assert len(many.published) == 5
     assert not any(map(searched, many.seen))
 

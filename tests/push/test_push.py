@@ -43,7 +43,7 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
     assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
     for way in ("promptsync pull --merge c", "promptsync push --partial"):
         assert f"hint: {way}\n" in done.err
-    for way in ("pull --theirs", "pull --ours", "push --force"):
+    for way in ("pull --theirs", "pull --ours", "push NAME --force"):
         assert way in done.err
 
 
@@ -73,28 +73,29 @@ def test_a_failed_write_beside_what_was_left_is_the_worse_of_the_two(three: Worl
 def test_force_overrides_for_that_name_only(three: World) -> None:
     diverge(three, "b")
     diverge(three, "c")
-    refused = three.run("push", "--force", "b", "-y")
-    assert refused.code == 3 and "'c'" in refused.err
-    assert three.writes == []
-    done = three.run("push", "--force", "b", "--partial", "-y")
-    assert done.code == 3
+    three.ok("push", "b", "--force", "-y")
     assert (three.text("b"), three.text("c")) == ("Ours {name}", "Theirs {name}")
     assert three.text("b", 2) == "Theirs {name}"
 
 
-def test_force_of_one_name_pushes_the_rest_too(three: World) -> None:
-    three.edit("a", "Hello", "Ciao")
+def test_force_with_partial_skips_what_cannot_be_forced(three: World) -> None:
     diverge(three, "b")
-    three.ok("push", "--force", "b", "-y")
-    assert (three.text("a"), three.text("b")) == ("Ciao {name}", "Ours {name}")
-    assert set(three.states().values()) == {"in-sync"}
+    three.path("c").write_text(
+        "name: c\ncontent: |\n  <<<<<<< yours\n  a\n  =======\n  b\n  >>>>>>> registry\n"
+    )
+    assert three.run("push", "b", "c", "--force", "-y").code == 3
+    assert three.writes == []
+    found = three.run("push", "b", "c", "--force", "--partial", "-y", "--json")
+    assert found.code == 3
+    assert [one["name"] for one in found.document["published"]] == ["b"]
+    assert [(one["name"], one["state"]) for one in found.document["skipped"]] == [("c", "conflict")]
 
 
 def test_force_needs_a_yes_where_nobody_can_be_asked(three: World) -> None:
     diverge(three, "b")
-    done = three.run("push", "--force", "b", CI="")
+    done = three.run("push", "b", "--force", CI="")
     assert (done.code, three.writes) == (2, [])
-    assert "push --force b --yes\n" in done.err
+    assert "push b --force --yes\n" in done.err
 
 
 def test_behind_prompts_are_left_and_named(three: World) -> None:
@@ -163,7 +164,7 @@ def fingerprint(world: World, *options: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "options", ["", "--prune", "--force c", "--restore gone", "--label prod", "--partial"]
+    "options", ["", "--prune", "c --force", "gone --restore", "--label prod", "--partial"]
 )
 def test_no_option_makes_a_dry_run_write(three: World, options: str) -> None:
     three.write("gone")
@@ -309,8 +310,8 @@ def test_a_deleted_prompt_that_moved_on_is_archived_by_force_only(three: World) 
     three.publish("a")
     refused = three.run("push", "--prune", "-y")
     assert refused.code == 3
-    assert "pull --theirs a" in refused.err and "push --prune --force a" in refused.err
-    assert three.ok("push", "--prune", "--force", "a", "-y", "--json").document["archived"] == ["a"]
+    assert "pull --theirs a" in refused.err and "push a --prune --force" in refused.err
+    assert three.ok("push", "a", "--prune", "--force", "-y", "--json").document["archived"] == ["a"]
 
 
 def test_nothing_is_archived_beside_a_publish_that_failed(three: World) -> None:
@@ -330,7 +331,7 @@ def test_an_archived_prompt_is_published_again_only_when_told(three: World) -> N
     done = three.ok("push")
     assert "--restore publishes it again" in done.out
     assert three.writes == []
-    found = three.ok("push", "--restore", "a", "--json").document
+    found = three.ok("push", "a", "--restore", "--json").document
     assert [(one["name"], one["version"]) for one in found["published"]] == [("a", 2)]
     assert found["raced"] == []
     assert three.messages("a")[-1].endswith("v2)")

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-from worlds import KEY, Reply, Seen, World, asking, fault
+from interrupting import held, press, started
+from worlds import Reply, Seen, World, asking, fault
 
 COUNT = 24
-
-
-def start(world: World, *arguments: str) -> subprocess.Popen[str]:
-    environ = {
-        **os.environ,
-        "CI": "1",
-        "PROMPTLAYER_API_KEY": KEY,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
-    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def slowly(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
@@ -38,15 +24,18 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
         world.write(name)
     world.commit()
     world.faults.append(fault(asking("POST", "/label"), slowly))
-    with start(world, "push", "--label", "prod", "--json", "--jobs", "4") as process:
+    with started(world, "push", "--label", "prod", "--yes", "--json", "--jobs", "4") as process:
         while len([one for one in world.seen if one.path.endswith("/label")]) < 4:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, ""), out
+    assert process.returncode == 130, out + err
+    assert err.startswith("finishing ")
     document = json.loads(out)
     assert {one["name"] for one in document["published"]} == set(names)
     moved = {one["name"] for one in document["labels"] if one["moved"]}
+    reasons = {one["name"]: one["reason"] for one in document["labels"]}
+    assert {reasons[name] for name in set(names) - moved} == {"interrupted before it was moved"}
     assert moved == {name for name in names if world.label(name, "prod") == 1}
     assert 0 < len(moved) < COUNT
     assert {one["name"] for one in document["published"] if one["labels"] == ["prod"]} == moved
@@ -55,3 +44,23 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
     world.ok("push", "--label", "prod")
     assert world.published == []
     assert all(world.label(name, "prod") == 1 for name in names)
+
+
+def test_labels_that_were_moving_at_a_second_ctrl_c_are_unknown(world: World) -> None:
+    for name in "abc":
+        world.write(name)
+    world.commit()
+    world.ok("push")
+    world.forget()
+    moves = asking("POST", "/label")
+    with held(world, moves), started(world, "push", "--label", "prod", "--yes", "--json") as process:
+        while not any(map(moves, world.seen)) and process.poll() is None:
+            time.sleep(0.002)
+        press(process)
+        process.send_signal(signal.SIGINT)
+        document = json.loads(process.communicate(timeout=20)[0])
+    assert process.returncode == 130
+    assert [one["moved"] for one in document["labels"]] == [False] * 3
+    unknown = {one["name"] for one in document["labels"] if "may or may not" in one["reason"]}
+    assert unknown and {name for name in "abc" if world.label(name, "prod")} <= unknown
+    assert document["error"]["message"] == f"interrupted: {len(unknown)} unknown"

@@ -31,6 +31,7 @@ ABOUT_THE_ROUTE = [
     {"error": "No such route: /prompts/7/label"},
     {"error": "unknown endpoint /x"},
     {"message": "Cannot POST /prompts/7/label"},
+    {"message": "This registry does not support PATCH /rest/workflows/7; see docs/compatibility.md."},
     "<html><title>404</title></html>",
     "404 page not found",
 ]

@@ -222,7 +222,7 @@ DEEP: list[tuple[str, int, str]] = [
     ("pull", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
     ("pull b", 3, "'b' was skipped: nests deeper than 100 levels in the registry"),
     ("push b", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
-    ("push --force b -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
+    ("push b --force -y", 3, "'b' nests deeper than 100 levels in the registry; push skips it"),
     ("push", 3, "'b' was skipped: it nests deeper than 100 levels in the registry"),
     ("deploy --label prod -y", 3, "'b' nests deeper than 100 levels in the registry; deploy skips it"),
     ("show b", 4, "v1 of 'b' nests deeper than 100 levels in the registry"),

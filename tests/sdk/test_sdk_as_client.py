@@ -183,6 +183,19 @@ def test_an_unknown_name_version_and_label_raise(sdk: Sdk, publish: Any) -> None
             sdk.do("templates.get", name, how)
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_missing_operation_is_requested_once(kind: str, app: Application) -> None:
+    paths = []
+
+    def counting(environ: Any, start_response: Any) -> Any:
+        paths.append(environ["PATH_INFO"])
+        return app(environ, start_response)
+
+    with running(counting) as url, pytest.raises(promptlayer.PromptLayerNotFoundError, match="not support"):
+        Sdk(kind, url).do("tables.list")
+    assert paths == ["/api/public/v2/tables"]
+
+
 # -- the SDK on one side, promptsync on the other ------------------------------------------------------
 
 RICH = {

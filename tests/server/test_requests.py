@@ -335,7 +335,8 @@ def test_anything_but_a_date_time_is_a_value_error(value):
 )
 def test_an_operation_that_is_missing_names_the_page_of_what_works(call, method, path):
     answer = call(method, path, None if method == "GET" else {})
-    assert answer.status == 501
+    # The SDKs repeat a request after a 5xx.
+    assert answer.status == 404
     assert answer.body["message"] == (
         f"This registry does not support {method} {path}; see docs/compatibility.md in promptsync."
     )

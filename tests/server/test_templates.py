@@ -369,13 +369,24 @@ def test_the_api_type_fits_the_other_provider(call, publish, provider, api_type)
     assert ("api_type" in found) == (api_type is not None)
 
 
-def test_another_provider_without_a_model_and_an_unknown_one_are_refused(call, publish):
+def test_another_provider_without_a_model_gets_its_form_and_a_warning(call, publish):
     publish("a", metadata={"model": GPT})
-    answer = call("POST", "/prompt-templates/a", {"provider": "anthropic"})
-    assert (answer.status, answer.body["message"]) == (
-        422,
-        "Pass a model for anthropic: the prompt's own model, gpt-4o, belongs to openai.",
+    found = call(
+        "POST", "/prompt-templates/a", {"provider": "anthropic", "input_variables": {"name": "A"}}
+    ).body
+    assert found["llm_kwargs"] == {
+        "model": "gpt-4o",
+        "max_tokens": 4096,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello A"}]}],
+    }
+    assert found["metadata"]["model"]["provider"] == "anthropic"
+    assert found["warning"] == (
+        "No model was passed for anthropic, so gpt-4o is used, the prompt's model of openai."
     )
+
+
+def test_an_unknown_provider_is_refused(call, publish):
+    publish("a", metadata={"model": GPT})
     answer = call("POST", "/prompt-templates/a", {"provider": "acme", "model": "m"})
     assert answer.status == 422
     assert answer.body["message"].startswith(
@@ -384,26 +395,23 @@ def test_another_provider_without_a_model_and_an_unknown_one_are_refused(call, p
 
 
 @pytest.mark.parametrize("provider", [{}, {"provider": "openai"}])
-def test_the_model_alone_changes_nothing_and_the_response_says_so(call, publish, provider):
-    publish("a", metadata={"model": GPT})
-    found = call(
-        "POST", "/prompt-templates/a", {**provider, "model": "gpt-5", "input_variables": {"name": "A"}}
-    ).body
-    assert (found["llm_kwargs"]["model"], found["metadata"]["model"]["name"]) == ("gpt-4o", "gpt-4o")
-    assert found["warning"] == (
-        "The model is still gpt-4o, because gpt-5 has the same provider. "
-        "To change it, pass model in model_parameter_overrides."
-    )
-    wanted = {"model_parameter_overrides": {"model": "gpt-5"}, "input_variables": {"name": "A"}}
+def test_a_model_overrides_that_of_the_same_provider_and_keeps_its_parameters(call, publish, provider):
+    publish("a", metadata={"owner": "x", "model": GPT})
+    wanted = {**provider, "model": "gpt-4", "input_variables": {"name": "A"}}
     found = call("POST", "/prompt-templates/a", wanted).body
-    assert (found["llm_kwargs"]["model"], found["warning"]) == ("gpt-5", None)
+    chosen = {key: found["llm_kwargs"][key] for key in ("model", "temperature", "max_tokens")}
+    assert chosen == {"model": "gpt-4", "temperature": 0, "max_tokens": 5}
+    assert found["metadata"]["model"]["name"] == "gpt-4"
+    assert (found["metadata"]["owner"], found["warning"]) == ("x", None)
+    assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["name"] == "gpt-4o"
 
 
-def test_a_model_among_the_parameters_wins_without_a_warning_as_recorded(call, publish):
+def test_a_model_among_the_stored_parameters_stays_as_recorded(call, publish):
     publish("a", metadata={"model": {**GPT, "parameters": {"model": "gpt-4o-mini"}}})
     wanted = {"provider": "openai", "model": "gpt-3.5-turbo", "input_variables": {"name": "A"}}
     found = call("POST", "/prompt-templates/a", wanted).body
-    assert (found["llm_kwargs"]["model"], found["warning"]) == ("gpt-4o-mini", None)
+    assert (found["llm_kwargs"]["model"], found["metadata"]["model"]["name"]) == ("gpt-4o-mini", "gpt-4o")
+    assert found["warning"] is None
 
 
 def test_a_part_that_the_provider_has_no_place_for_is_named(call, publish):

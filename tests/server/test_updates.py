@@ -609,4 +609,4 @@ def test_a_request_that_is_no_handshake_gets_a_sentence(url, call):
     with caught.value as answer:
         assert (answer.code, "is a WebSocket" in json.load(answer)["message"]) == (400, True)
     in_process = call("GET", "/connection/websocket", upgrade="websocket")
-    assert (in_process.status, "promptsync serve" in in_process.body["message"]) == (501, True)
+    assert (in_process.status, "promptsync serve" in in_process.body["message"]) == (404, True)

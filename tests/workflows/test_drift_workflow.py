@@ -89,7 +89,7 @@ def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> Non
     team.edit_in_registry("support/refund", *REFUND)
     assert team.drift().passed
     assert "**1 prompt archived in the registry**" in pull(team)["body"]
-    assert "promptsync push --restore NAME" in pull(team)["body"]
+    assert "promptsync push NAME --restore" in pull(team)["body"]
 
 
 def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
+
 from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import branch_to_merge_into
-from promptsync.compare.labels import Labelled, check_changeable, with_labels
+from promptsync.compare.labels import Labelled, check_changeable, deploy_command, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
@@ -22,7 +24,13 @@ from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
+    from promptsync.checks.verdicts import Verdict
     from promptsync.files.git.history import GitHistory
+
+
+skip_checks_option = click.option(
+    "--skip-checks", is_flag=True, help="Also move it to a version that failed its checks."
+)
 
 
 def chosen_labels(
@@ -55,15 +63,16 @@ def change_labels(
     dry_run: bool | None = None,
     yes: bool = False,
     expect: str | None = None,
+    skip_checks: bool = False,
 ) -> Outcome:
     """Carry out a plan of labels.
 
     Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
-    version that is not known to have passed its checks.
-    Raises ``Unsupported`` if the registry cannot change labels.
+    version that is not known to have passed its checks. If one failed them, a move up needs a person who
+    confirms it, ``yes`` or ``skip_checks``. Raises ``Unsupported`` if the registry cannot change labels.
     """
-    from promptsync.checks.verdicts import Verdict, not_passed
-    from promptsync.show.verdicts import with_warnings
+    from promptsync.checks.verdicts import not_passed
+    from promptsync.show.verdicts import failed_text, with_warnings
 
     warnings: list[Verdict] = []
 
@@ -73,7 +82,17 @@ def change_labels(
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
         if made.refusal is None:
             warnings[:] = not_passed(project, made.pending)
+            if not (yes or skip_checks or session.can_ask) and (failed := failed_of(made)):
+                return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
         return made
+
+    def failed_of(made: LabelPlan) -> list[Verdict]:
+        # A rollback is an emergency, and the version was live before.
+        up = {change.name for change in made.pending if not change.is_lower}
+        return [one for one in warnings if one.passed is False and one.name in up]
+
+    def headline(made: LabelPlan) -> str:
+        return show_labels.headline(made) + failed_text(failed_of(made))
 
     def show_plan(made: LabelPlan) -> Outcome:
         return with_warnings(show_labels.show_plan(made, with_dry_run=bool(dry_run)), warnings)
@@ -95,7 +114,7 @@ def change_labels(
         apply=lambda made: apply_labels(project, made),
         show_plan=show_plan,
         show_receipt=show_receipt,
-        headline=show_labels.headline,
+        headline=headline,
         unchanged="no label was changed",
         dry_run=bool(dry_run),
         yes=yes,
@@ -103,6 +122,16 @@ def change_labels(
         lock=False,
     )
     return outcome if dry_run is None else replace(outcome, body={**outcome.body, "dry_run": dry_run})
+
+
+def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
+    first = failed[0]
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return Refused(
+        f"v{first.version} of {first.name!r} failed its checks: {first.reason}{more}; no label was changed",
+        hint=deploy_command(project, label),
+        code="failed-checks",
+    )
 
 
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:

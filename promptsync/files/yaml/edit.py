@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Final
+
+from yaml import YAMLError
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import flow, layout
+from promptsync.files.yaml.aliases import written_out
 from promptsync.files.yaml.load import load
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import block_in_style, flow_in_style
@@ -36,21 +39,31 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
     source = text.replace("\r\n", "\n") if is_crlf else text
     has_end = source.endswith("\n")
     source = source if has_end else source + "\n"
-    root = parts(source)
     value = load(source.encode(), "").value
-    if root is None or root.kind != "mapping":
-        return
     # A shallower edit replaces more of the text, but works with layouts that a deeper one cannot follow.
-    for depth in _DEPTHS:
-        editor = _Editor(source)
-        try:
-            editor.inside(root, value, target, depth)
-            result = editor.result()
-        except Unspliceable:
+    for depth, has_aliases in product(_DEPTHS, (True, False)):
+        # An anchored value changes in all places, so its aliases are written out if only some should change.
+        before = source if has_aliases else written_out(source, value)
+        if before == source and not has_aliases:
+            continue
+        result = _edited(before, value, target, depth)
+        if result is None:
             continue
         if not has_end and result.endswith("\n") and same(_value(result[:-1]), target):
             result = result[:-1]
         yield result.replace("\n", "\r\n") if is_crlf else result
+
+
+def _edited(text: str, value: Any, target: dict[str, Any], depth: int) -> str | None:
+    """Return a text that holds ``value`` after an edit, ``None`` if that is not possible so deep."""
+    root, editor = parts(text), _Editor(text)
+    try:
+        if root is None or root.kind != "mapping":
+            return None
+        editor.inside(root, value, target, depth)
+        return editor.result()
+    except (Unspliceable, YAMLError):
+        return None
 
 
 def same(one: Any, other: Any) -> bool:

@@ -12,6 +12,7 @@ import yaml
 _EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _KINDS: Final = {yaml.MappingStartEvent: "mapping", yaml.SequenceStartEvent: "list"}
 _KEEP: Final = re.compile(r"[|>]\d?\+")
+_ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
 
 
 @dataclass(slots=True)
@@ -36,6 +37,11 @@ class Part:
     def is_block_scalar(self) -> bool:
         """Whether this is a literal or folded block."""
         return self.style in ("|", ">")
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether this stands for the value of an anchor."""
+        return self.kind == "scalar" and self.style is None
 
     @property
     def is_block(self) -> bool:
@@ -116,12 +122,15 @@ def line_after(text: str, part: Part) -> int:
 def _part(event: Any, text: str) -> Part:
     start, end = event.start_mark.index, event.end_mark.index
     style = (event.style or "") if isinstance(event, yaml.ScalarEvent) else None
+    kind, is_flow = _KINDS.get(type(event), "scalar"), bool(getattr(event, "flow_style", False))
+    if kind != "scalar" and not is_flow and (anchor := _ANCHOR.match(text, start)):
+        start = anchor.end()  # The parser marks the anchor, which is on a line above the first entry.
     return Part(
-        _KINDS.get(type(event), "scalar"),
+        kind,
         start,
         _block_end(text, start, end) if style in ("|", ">") else end,
-        event.start_mark.column,
-        is_flow=bool(getattr(event, "flow_style", False)),
+        start - line_start(text, start),
+        is_flow=is_flow,
         style=style,
     )
 

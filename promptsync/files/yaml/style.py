@@ -249,7 +249,7 @@ def _marks(source: str, style: str, text: str) -> _Marks:
     marks: _Marks = {}
     at = 0
     for piece in _PIECE[style].findall(source):
-        meaning = _meaning(piece)
+        meaning = _meaning(piece, style)
         if not meaning and at:
             # A line break after a backslash means nothing.
             marks[at - 1] = marks.get(at - 1, _usual(text[at - 1], style, "")) + piece
@@ -262,10 +262,10 @@ def _marks(source: str, style: str, text: str) -> _Marks:
     return marks if at == len(text) else {}
 
 
-def _meaning(piece: str) -> str:
-    """Return what one piece of a plain or quoted scalar means."""
+def _meaning(piece: str, style: str) -> str:
+    """Return what one piece of a plain or quoted scalar means. Only double quotes have escapes."""
     folds = piece.count("\n")
-    if piece[0] == "\\" and len(piece) > 1:
+    if style == '"' and piece[0] == "\\" and len(piece) > 1:
         if folds:
             return "\n" * (folds - 1)
         if piece[1] in Scanner.ESCAPE_CODES:
@@ -273,7 +273,7 @@ def _meaning(piece: str) -> str:
         return str(Scanner.ESCAPE_REPLACEMENTS.get(piece[1], ""))
     if folds:
         return " " if folds == 1 else "\n" * (folds - 1)
-    return "'" if piece == "''" else piece
+    return "'" if style == "'" and piece == "''" else piece
 
 
 def _spelled(text: str, style: str, marks: Mapping[int, str], pad: str) -> str:

@@ -6,7 +6,7 @@ libyaml parses where PyYAML was built with it; otherwise its Python parser does,
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -48,6 +48,9 @@ NESTING: Final = f"Values nest deeper than {MAX_DEPTH} levels."
 
 EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 """The loader for reading single events."""
+
+_MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
+_BASE_MARKER: Final = re.compile(r"^\|{7}", re.MULTILINE)
 
 _MOST_SHOWN: Final = 80
 
@@ -152,6 +155,11 @@ def decode(data: bytes, path: str) -> str:
 
 def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     """Return the problem for an error of the YAML parser."""
+    if conflict := conflict_after(text, 0):
+        line, column = _end_of(text[: conflict.start])
+        message = "Git conflict markers: both sides of a merge are in this file."
+        hint = f"edit {path}:{line}: choose a side and delete the marker lines"
+        return Problem(path, line, column, "conflict-markers", message, hint=hint)
     if isinstance(error, RecursionError) or "nesting depth" in str(error):
         return _nesting_problem(text, path)
     message = ", ".join(part for name in ("context", "problem") if (part := getattr(error, name, None)))
@@ -170,6 +178,30 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         message = f"a value cannot start with {char!r}"
         hint = "Indent with spaces, not with tabs." if char == "\t" else hint
     return Problem(path, line, column, "yaml-syntax", f"This is not valid YAML: {message}.", hint=hint)
+
+
+class GitConflict(NamedTuple):
+    """A stretch of a text in which git wrote both sides of a merge."""
+
+    start: int
+    end: int
+    ours: str
+    theirs: str
+
+
+def conflict_after(text: str, position: int) -> GitConflict | None:
+    """Return the first conflict after a position, ``None`` if there is none."""
+    found: list[re.Match[str]] = []
+    for marker in _MARKERS:
+        match = marker.search(text, found[-1].end() if found else position)
+        if match is None:
+            return None
+        found.append(match)
+    first, middle, last = found
+    ours = text[first.end() : middle.start()]
+    base = _BASE_MARKER.search(ours)
+    ours = ours[: base.start()] if base is not None else ours
+    return GitConflict(first.start(), last.end(), ours, text[middle.end() : last.start()])
 
 
 def _nesting_problem(text: str, path: str) -> Problem:

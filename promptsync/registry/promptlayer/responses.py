@@ -21,7 +21,9 @@ _ABOUT_ROUTES: Final = re.compile(
 )
 """A 404 with only these words is about the route, not about an item."""
 
-_ROUTING_WORDS: Final = re.compile(r"\b(route|endpoint|requested url)\b|cannot (get|post|patch|delete) /")
+_ROUTING_WORDS: Final = re.compile(
+    r"\b(route|endpoint|requested url)\b|(cannot|does not support) (get|post|patch|delete) /"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def connect(environ: WSGIEnvironment, store: Store) -> Response:
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
         raise ApiError(400, f"{WEBSOCKET} is a WebSocket; send the header Upgrade: websocket.")
     if UPGRADE not in environ:
-        raise ApiError(501, "Only promptsync serve has WebSockets, not a registry inside a program.")
+        raise ApiError(404, "Only promptsync serve has WebSockets, not a registry inside a program.")
     environ[UPGRADE](Updates(store))
     return Response(status=204)
 

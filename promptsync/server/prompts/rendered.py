@@ -16,7 +16,7 @@ from promptsync.server.store.database import decoded
 def get_rendered(request: Request) -> Response:
     """Return a template as a model would get it. A label wins over a version.
 
-    If the request has another provider and model, ``metadata`` has them, too.
+    If the request has another provider or model, ``metadata`` has it, too.
     """
     body = request.body(status=422)
     number, label = body.version()
@@ -30,8 +30,8 @@ def get_rendered(request: Request) -> Response:
         version = find.version(db, row, number, label)
         template, used = snippets.expanded(db, decoded(version["template"]))
         template, warnings = tools.resolved(db, template)
-    metadata, ignored = with_override(decoded(version["metadata"]), provider, model)
-    warnings += ignored
+    metadata, assumed = with_override(decoded(version["metadata"]), provider, model)
+    warnings += assumed
     # As in the official SDK: without variables and without a model, the template stays unrendered.
     renders = values or llm_kwargs(template, metadata, provider)[0] is not None
     if renders and not body.get("skip_input_variable_rendering"):

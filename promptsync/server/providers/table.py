@@ -7,7 +7,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from promptsync.server.http.answer import invalid
 from promptsync.server.prompts.template import normalised_metadata
 from promptsync.server.providers import anthropic, bedrock, google, openai
 from promptsync.server.providers.parts import Arguments, ModelRequest
@@ -81,22 +80,21 @@ def with_override(
 ) -> tuple[Metadata | None, list[str]]:
     """Return the metadata for a request with a provider and a model, and warnings.
 
-    Another provider drops the stored parameters, because only the stored provider understands them. The
-    model alone changes nothing, as recorded; a warning says so, unless the parameters contain a model.
+    A model among the stored parameters stays, as recorded. Another provider drops the stored parameters,
+    because only the stored provider understands them.
     """
     stored = (metadata or {}).get("model")
-    if not stored or provider in (None, stored["provider"]):
-        parameters = (stored or {}).get("parameters") or {}
-        if stored and name not in (None, stored["name"]) and "model" not in parameters:
-            return metadata, [
-                f"The model is still {stored['name']}, because {name} has the same provider. "
-                "To change it, pass model in model_parameter_overrides."
-            ]
+    if not stored:
         return metadata, []
+    if provider in (None, stored["provider"]):
+        if name is None or "model" in (stored.get("parameters") or {}):
+            return metadata, []
+        return {**(metadata or {}), "model": {**stored, "name": name}}, []
+    warnings = []
     if name is None:
-        raise invalid(
-            f"Pass a model for {provider}: the prompt's own model, {stored['name']}, "
-            f"belongs to {stored['provider']}.",
-            *("body", "model"),
-        )
-    return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), []
+        name = stored["name"]
+        warnings = [
+            f"No model was passed for {provider}, so {name} is used, "
+            f"the prompt's model of {stored['provider']}."
+        ]
+    return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), warnings

@@ -1,0 +1,179 @@
+"""Which prompts render a snippet under a governed label, judged by the versions that are live there.
+
+A snippet without a pin renders its newest text, so publishing it changes those prompts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from promptsync.compare.histories import read_version
+from promptsync.compare.labels import pointers_of, with_labels
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.state import State
+from promptsync.prompt.labels import is_own
+from promptsync.prompt.prompt import Listed
+from promptsync.prompt.snippet_graph import Follows
+from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
+
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LiveUser:
+    """A prompt whose version under a governed label renders a snippet, directly or through others.
+
+    Without a ``label`` it is the latest version that does.
+    """
+
+    name: str
+    label: str
+
+
+def direct_users(project: Project, listed: Listed) -> set[str] | None:
+    """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
+    if listed.prompt.template.get("type") != "completion":
+        return set()  # nothing else can be a snippet
+    try:
+        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
+    except (Unsupported, NotFound):
+        return None
+    lists = (usage.get("snippet_usage"), usage.get("label_usage"))
+    entries = [one for found in lists if isinstance(found, list) for one in found]
+    return {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
+
+
+def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, dict[str, int]]:
+    """Return the release labels of prompts and where they point, by prompt; without those beside another.
+
+    A registry that cannot list all labels is asked for the governed ones.
+    """
+    registry, config = project.registry, project.config
+    found: Mapping[str, Mapping[str, int]]
+    everything = registry.labels.all() if registry.labels.may_list_all else None
+    if everything is not None:
+        there = pointers_of(everything, list(items))
+        found = {name: {one.name: one.version for one in labels.values()} for name, labels in there.items()}
+    elif config.labels:
+        lists = {label: registry.prompts.list(label=label) for label in {*config.labels.values()}}
+        at = {label: {one.name: one.version for one in listed} for label, listed in lists.items()}
+        found = {
+            item.name: {label: at[label][item.name] for label in at if item.name in at[label]}
+            for item in items
+        }
+    else:
+        try:
+            found = {
+                one.listed.name: {label.name: label.version for label in one.labels.values()}
+                for one in with_labels(project, list(items))
+            }
+        except Unsupported:
+            found = {}
+    return {
+        name: {label: at for label, at in labels.items() if is_own(label)} for name, labels in found.items()
+    }
+
+
+class LiveTexts:
+    """The versions under governed labels, and what they reference. Reads what is needed, and that once."""
+
+    def __init__(self, project: Project, snapshot: Snapshot) -> None:
+        self._project = project
+        self._snapshot = snapshot
+        self._items = {item.name: item for item in snapshot.items}
+        self._labels: dict[str, Mapping[str, int]] = {}
+        self._references: dict[tuple[str, int], Sequence[Reference] | None] = {}
+
+    @cached_property
+    def _pointers(self) -> dict[str, dict[str, int]]:
+        return release_pointers(self._project, self._snapshot.listing.values())
+
+    def users(self, snippet: str, follows: Follows) -> tuple[LiveUser, ...]:
+        """Return the live prompts that render ``snippet`` through a reference that ``follows``.
+
+        Those here are found by their live texts. Those of other repositories are read only if the registry
+        says that they use the snippet, or cannot say who does.
+        """
+        here = {item.name for item in self._snapshot.items if item.state is not State.REMOTE_ONLY}
+        known = self._known_users(snippet)
+        candidates = self._pointers.keys() if known is None else here | known
+        return tuple(
+            LiveUser(name, label)
+            for name in sorted(candidates & self._pointers.keys() - {snippet})
+            for label, version in sorted(self._pointers[name].items())
+            if self._project.config.governs(label) and self._renders(name, version, snippet, follows)
+        )
+
+    def references(self, name: str, version: int) -> Sequence[Reference] | None:
+        """Return the references in a version, ``None`` if it cannot be read."""
+        key = name, version
+        if key not in self._references:
+            self._references[key] = self._read(name, version)
+        return self._references[key]
+
+    def _known_users(self, snippet: str) -> set[str] | None:
+        """Return the prompts that the registry knows to use a snippet, also through other snippets."""
+        listing, found, waiting = self._snapshot.listing, {snippet}, [snippet]
+        while waiting:
+            users = direct_users(self._project, listing[waiting.pop()])
+            if users is None:
+                return None
+            new = users & listing.keys() - found
+            found |= new
+            waiting += sorted(new)
+        return found
+
+    def _renders(self, name: str, version: int, snippet: str, follows: Follows) -> bool:
+        waiting, seen = [(name, version)], set()
+        while waiting:
+            at = waiting.pop()
+            if at in seen:
+                continue
+            seen.add(at)
+            references = self.references(*at)
+            if references is None:
+                return True  # what cannot be read counts as a user, to be safe
+            if any(one.name == snippet and follows(one) for one in references):
+                return True
+            waiting += [(one.name, found) for one in references if (found := self._version(one)) is not None]
+        return False
+
+    def _version(self, reference: Reference) -> int | None:
+        """Return the version that a reference renders now."""
+        listed = self._snapshot.listing.get(reference.name)
+        if reference.label is None or listed is None:
+            return reference.version or (listed.version if listed is not None else None)
+        pointers = self._pointers.get(reference.name, {})
+        if reference.label in pointers:
+            return pointers[reference.label]
+        if reference.label not in self._labels:
+            under = self._project.registry.prompts.list(label=reference.label)
+            self._labels[reference.label] = {one.name: one.version for one in under}
+        return self._labels[reference.label].get(reference.name)
+
+    def _read(self, name: str, version: int) -> Sequence[Reference] | None:
+        item, listed = self._items.get(name), self._snapshot.listing.get(name)
+        is_latest = item is not None and item.state is State.IN_SYNC and item.version == version
+        if is_latest and item is not None and item.file is not None:
+            return rendered_in(item.file.prompt.template)
+        if listed is None:
+            return ()
+        try:
+            found = read_version(self._project, listed, version)
+        except (NotReadableRaw, UnusablePrompt):
+            return None
+        return rendered_in(found.prompt.template) if found is not None else ()
+
+
+def named_users(users: Iterable[LiveUser]) -> str:
+    """Return prompts with the labels under which they are live: ``bots/faq (prod), ops/sql``."""
+    labels: dict[str, list[str]] = {}
+    for user in sorted(users):
+        labels.setdefault(user.name, []).append(user.label)
+    shown = [f"{name} ({', '.join(found)})" if any(found) else name for name, found in labels.items()]
+    more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+    return ", ".join(shown[:_LISTED]) + more

@@ -1,0 +1,158 @@
+"""What a push would change in production at once: prompts that render a snippet, and those it archives."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from promptsync.compare.labels import deploy_command
+from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users, release_pointers
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Snapshot
+from promptsync.errors import Refused
+from promptsync.prompt.snippet_graph import Follows
+from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.push.actions import Action, Kind, PushPlan
+
+
+def is_snippet(snapshot: Snapshot, action: Action) -> bool:
+    """Whether prompts may render what an action publishes, labels or archives."""
+    listed = snapshot.listing.get(action.name)
+    return listed is not None and listed.prompt.template.get("type") == "completion"
+
+
+def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> PushPlan:
+    """Return a plan with the live prompts that render its snippets at once.
+
+    It gets a refusal unless the checks are skipped, because only a deploy checks those prompts before.
+    """
+    snapshot, config = plan.snapshot, project.config
+    assert snapshot is not None
+    snippets = [
+        action
+        for action in plan.actions
+        if action.kind is not Kind.ARCHIVE
+        and is_snippet(snapshot, action)
+        and (action.labels or action.name in plan.new_texts)
+    ]
+    if not snippets or not (config.labels or config.checks):
+        return plan
+    texts = LiveTexts(project, snapshot)
+    found = {one.name: texts.users(one.name, _follows(one, plan)) for one in snippets}
+    live = {name: users for name, users in found.items() if users}
+    if not live:
+        return plan
+    refusal = plan.refusal or (None if skip_checks else _live_refusal(project, live, plan))
+    return replace(plan, live=live, refusal=refusal)
+
+
+def _follows(action: Action, plan: PushPlan) -> Follows:
+    is_new = action.name in plan.new_texts
+
+    def follows(reference: Reference) -> bool:
+        if reference.label is not None:
+            return reference.label in action.labels
+        return reference.version is None and is_new
+
+    return follows
+
+
+def _live_refusal(project: Project, live: dict[str, tuple[LiveUser, ...]], plan: PushPlan) -> Refused:
+    name, users = next(iter(sorted(live.items())))
+    before = next(action.current for action in plan.actions if action.name == name)
+    return Refused(
+        f"the new text of {name!r} would be live at once in {named_users(users)}, without checks; "
+        "nothing was published",
+        hint=f"{deploy_command(project, users[0].label)}\n"
+        f"pin the version that renders now: @@@{name}@version_number:{before}@@@",
+        details=[f"{one}: live at once in {named_users(found)}" for one, found in sorted(live.items())]
+        if len(live) > 1
+        else (),
+        code="live-snippets",
+    )
+
+
+def with_archived_labels(project: Project, plan: PushPlan, exact: Collection[str]) -> PushPlan:
+    """Return a plan with the labels of the prompts that it archives, and the refusal that follows.
+
+    A prompt under a governed label is archived only if ``exact`` names it, and a snippet only if no prompt
+    uses it any more.
+    """
+    snapshot = plan.snapshot
+    assert snapshot is not None
+    archived = [action for action in plan.actions if action.kind is Kind.ARCHIVE]
+    pointers = release_pointers(project, [snapshot.listing[one.name] for one in archived])
+    actions = tuple(
+        replace(one, released=tuple(sorted(pointers.get(one.name, {}).items())))
+        if one.kind is Kind.ARCHIVE
+        else one
+        for one in plan.actions
+    )
+    plan = replace(plan, actions=actions)
+    refusal = plan.refusal or _use_refusal(project, plan) or _released_refusal(project, plan, exact)
+    return replace(plan, refusal=refusal)
+
+
+def _released_refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
+    live = [
+        (action.name, label, version)
+        for action in plan.actions
+        for label, version in action.released
+        if project.config.governs(label) and action.name not in exact
+    ]
+    if not live:
+        return None
+    name, label, version = live[0]
+    return Refused(
+        f"{name!r} is live: {label} is at v{version}, and --prune archives such a prompt only by name; "
+        "nothing was published",
+        hint=f"promptsync push {shlex.join(dict.fromkeys(one for one, _, _ in live))} --prune",
+        code="live-prompt",
+    )
+
+
+def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
+    snapshot = plan.snapshot
+    assert snapshot is not None
+    texts = LiveTexts(project, snapshot)
+    is_governing = bool(project.config.labels or project.config.checks)
+    for action in plan.actions:
+        if action.kind is not Kind.ARCHIVE or not is_snippet(snapshot, action):
+            continue
+        users = _latest_users(project, plan, texts, action.name)
+        if is_governing:
+            live = texts.users(action.name, lambda _: True)
+            users = [*live, *(one for one in users if one.name not in {user.name for user in live})]
+        if users:
+            return Refused(
+                f"the snippet {action.name!r} is used by {named_users(users)}; nothing was published",
+                hint=f"promptsync pull {shlex.quote(action.name)}\n"
+                "or publish and release its users without the reference, then run this again",
+                code="snippet-in-use",
+            )
+    return None
+
+
+def _latest_users(project: Project, plan: PushPlan, texts: LiveTexts, snippet: str) -> list[LiveUser]:
+    """Return the prompts whose latest version will reference a snippet once the plan is carried out."""
+    snapshot = plan.snapshot
+    assert snapshot is not None
+    files, listing = snapshot.worktree.files, snapshot.listing
+    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
+    published = {action.name: rendered_in(files[action.name].prompt.template) for action in plan.publishing}
+    here = {name for name, file in files.items() if _uses(rendered_in(file.prompt.template), snippet)}
+    users = []
+    known = direct_users(project, listing[snippet])
+    for name in sorted((listing.keys() if known is None else here | known) & listing.keys() - archived):
+        if name in published:
+            references: Sequence[Reference] | None = published[name]
+        else:
+            references = texts.references(name, listing[name].version)
+        if references is None or _uses(references, snippet):
+            users.append(LiveUser(name, ""))
+    return users
+
+
+def _uses(references: Collection[Reference], snippet: str) -> bool:
+    return any(one.name == snippet for one in references)

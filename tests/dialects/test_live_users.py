@@ -1,0 +1,45 @@
+"""What a push would change under a governed label is found in each document's registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dialect_servers import customer, embedded, vendor
+from dialect_world import Here, beside
+from gitcopy import git
+
+KINDS = {"embedded": embedded, "customer": customer, "vendor": vendor}
+
+
+@pytest.fixture(params=KINDS)
+def here(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Here]:
+    """``voice`` is a snippet of ``bots/faq``, which somebody else released to the governed label."""
+    with beside(KINDS[request.param], tmp_path, capsys) as found:
+        config = tmp_path / "promptsync.yaml"
+        config.write_text(f"{config.read_text()}labels: {{main: prod}}\ninclude: [voice, support/*]\n")
+        (tmp_path / "prompts/voice.yaml").write_text("name: voice\ncontent: Be kind.\n")
+        git(tmp_path, "init", "-q", "-b", "main")
+        git(tmp_path, "add", "prompts")
+        git(tmp_path, "commit", "-qm", "Add prompts")
+        assert found.run("push").code == 0
+        found.publish("bots/faq", "@@@voice@@@ {question}", release_labels=["prod"])
+        yield found
+
+
+def test_a_snippet_that_is_live_at_once_is_refused(here: Here) -> None:
+    path = here.root / "prompts/voice.yaml"
+    path.write_text(path.read_text().replace("kind", "rude"))
+    done = here.run("push")
+    assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
+
+
+def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
+    git(here.root, "rm", "-q", "prompts/support/refund.yaml")
+    git(here.root, "commit", "-qm", "Drop it")
+    done = here.run("push", "--prune", "-y")
+    assert (done.code, "'support/refund' is live: prod is at v2" in done.err) == (3, True), done.err
+    assert "/api/public/v2/folders/entities" not in {path for _, path, _ in here.server.seen}

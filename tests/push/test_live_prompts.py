@@ -1,0 +1,226 @@
+"""A push never changes what is live under a governed label unless somebody says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from worlds import World, made
+
+PIN = "@@@voice@version_number:1@@@ {name}"
+LIVE = "live at once in bots/faq (prod)"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``deploy`` guards prod; nothing is published yet but two snippets."""
+    with made(tmp_path) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+        world.write("voice", content="Be kind.")
+        world.write("middle", content="@@@voice@@@ Be short.")
+        world.commit("Add snippets")
+        world.ok("push")
+        yield world
+
+
+def release(world: World, *texts: str) -> None:
+    """Release the last of the texts of ``bots/faq``."""
+    for text in texts:
+        world.write("bots/faq", text)
+        world.commit("Change the bot")
+        world.ok("push")
+    world.ok("label", "set", "bots/faq", "prod", "--to", str(len(texts)), "--yes")
+
+
+def foreign(world: World, text: str) -> None:
+    """Somebody else releases ``bots/faq``, which has no file here."""
+    world.publish("bots/faq", text, release_labels=["prod"])
+    include_ours(world)
+
+
+def include_ours(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [voice, middle]\n")
+    world.commit("Include what is ours")
+
+
+def rewrite(world: World, text: str) -> None:
+    """Change the file of ``bots/faq`` after its release."""
+    world.write("bots/faq", text)
+    world.commit("Change the bot again")
+
+
+USERS: dict[str, tuple[bool, Callable[[World], object]]] = {
+    "unpinned": (True, lambda world: release(world, "@@@voice@@@ {name}")),
+    "through a snippet": (True, lambda world: release(world, "@@@middle@@@ {name}")),
+    "through a pinned snippet": (True, lambda world: release(world, "@@@middle@version_number:1@@@ {name}")),
+    "live, but pinned in the file": (
+        True,
+        lambda world: (release(world, "@@@voice@@@ {name}"), rewrite(world, PIN)),
+    ),
+    "live, but pinned in the latest version": (
+        True,
+        lambda world: (release(world, "@@@voice@@@ {name}"), rewrite(world, PIN), world.ok("push")),
+    ),
+    "without a file here": (True, lambda world: foreign(world, "@@@voice@@@ {name}")),
+    "without a file, through a snippet": (True, lambda world: foreign(world, "@@@middle@@@ {name}")),
+    "pinned": (False, lambda world: release(world, PIN)),
+    "pinned, without a file here": (False, lambda world: foreign(world, PIN)),
+    "by a label": (
+        False,
+        lambda world: (
+            world.ok("label", "set", "voice", "prod", "--yes"),
+            release(world, "@@@voice@label:prod@@@ {name}"),
+        ),
+    ),
+    "unpinned in the file alone": (
+        False,
+        lambda world: (release(world, PIN), rewrite(world, "@@@voice@@@ {name}")),
+    ),
+    "unpinned in the latest version alone": (
+        False,
+        lambda world: (release(world, PIN), rewrite(world, "@@@voice@@@ {name}"), world.ok("push")),
+    ),
+    "not released": (False, lambda world: (rewrite(world, "@@@voice@@@ {name}"), world.ok("push"))),
+}
+
+
+@pytest.mark.parametrize(("is_live", "prepare"), USERS.values(), ids=list(USERS))
+def test_a_snippet_that_is_live_at_once_is_refused_and_named(
+    world: World, is_live: bool, prepare: Callable[[World], object]
+) -> None:
+    prepare(world)
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    world.forget()
+    done = world.run("push")
+    assert (done.code, bool(world.published), LIVE in done.out + done.err) == (
+        (3, False, True) if is_live else (0, True, False)
+    ), str(done)
+    if is_live:
+        assert "; nothing was published\nhint: promptsync deploy\n" in done.err
+
+
+def test_skip_checks_publishes_it_and_says_so_everywhere(world: World, tmp_path: Path) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.write("voice", content="Be brief.")
+    world.commit("Change the voice")
+    told = f"unchecked  voice: {LIVE}"
+    live = [{"snippet": "voice", "users": [{"name": "bots/faq", "label": "prod"}]}]
+    refused = world.run("push", "--json").document
+    assert (refused["error"]["code"], refused["live"]) == ("live-snippets", live)
+    planned = world.run("push", "-n", "--skip-checks")
+    assert (planned.code, told in planned.out) == (0, True)
+    assert world.run("push", "-n", "--skip-checks", "--json").document["live"] == live
+    asked = world.on_terminal("push", "--skip-checks", answer="n\n", NO_COLOR="1")
+    assert (asked.code, told in asked.err) == (1, True)
+    assert world.version("voice") == 1
+    summary = tmp_path / "summary.md"
+    done = world.run("push", "--skip-checks", GITHUB_STEP_SUMMARY=str(summary))
+    assert (done.code, told in done.out, told in summary.read_text("utf-8")) == (0, True, True)
+    assert world.version("voice") == 2
+
+
+def test_a_label_that_a_live_prompt_follows_does_not_move_either(world: World) -> None:
+    world.ok("label", "set", "voice", "staging", "--yes")
+    release(world, "@@@voice@label:staging@@@ {name}")
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    refused = world.run("push", "--label", "staging")
+    assert (refused.code, LIVE in refused.err) == (3, True)
+    world.ok("push")
+    assert world.label("voice", "staging") == 1
+
+
+def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) -> None:
+    release(world, "@@@voice@@@ {name}")
+    rewrite(world, "@@@voice@@@ Hello {name}")
+    world.forget()
+    world.ok("push")
+    assert [one.target for one in world.seen if "usage" in one.target or "label" in one.target] == []
+    world.write("voice", content="Be rude.")
+    world.forget()
+    assert world.run("push").code == 3
+    assert len(world.seen) <= 6, [one.target for one in world.seen]
+
+
+# -- archiving ----------------------------------------------------------------------------------------------
+
+
+def delete(world: World, name: str) -> None:
+    world.path(name).unlink()
+    world.commit(f"Delete {name}")
+    world.forget()
+
+
+def test_a_live_prompt_is_archived_only_by_name_and_the_plan_shows_its_labels(world: World) -> None:
+    release(world, "Hello {name}")
+    world.ok("label", "set", "bots/faq", "canary", "--yes")
+    delete(world, "bots/faq")
+    for names in ((), ("bots/*",)):
+        refused = world.run("push", *names, "--prune", "--yes")
+        assert (refused.code, world.writes) == (3, []), str(refused)
+        assert "'bots/faq' is live: prod is at v1" in refused.err
+        assert "hint: promptsync push bots/faq --prune\n" in refused.err
+    planned = world.run("push", "bots/faq", "--prune", "-n")
+    assert ["archive", "bots/faq", "v1", "->", "archived", "canary", "v1", "prod", "v1"] in [
+        line.split() for line in planned.out.splitlines()
+    ]
+    found = world.ok("push", "prompts/bots/faq.yaml", "--prune", "--yes", "--json").document
+    assert (found["archived"], found["plan"][0]["released"]) == (["bots/faq"], {"canary": 1, "prod": 1})
+
+
+def test_status_suggests_the_name_of_a_live_prompt_with_its_label(world: World) -> None:
+    release(world, "Hello {name}")
+    delete(world, "bots/faq")
+    assert advised(world) == {"promptsync push bots/faq --prune": "deleted-locally, still live at prod v1"}
+    delete(world, "middle")
+    assert advised(world).keys() == {"promptsync push bots/faq --prune", "promptsync push --prune"}
+
+
+def advised(world: World) -> dict[str, str]:
+    """The commands that ``status`` suggests, with what each is for."""
+    rows = [line.strip().partition("  promptsync ") for line in world.ok("status").out.splitlines()]
+    return {f"promptsync {command}": text.strip() for text, _, command in rows if command}
+
+
+KEEPERS: dict[str, tuple[str, Callable[[World], object]]] = {
+    "a live prompt": ("bots/faq (prod)", lambda world: release(world, "@@@voice@@@ {name}", PIN)),
+    "a live prompt without it now": (
+        "bots/faq (prod)",
+        lambda world: (release(world, PIN), rewrite(world, "Hello {name}"), world.ok("push")),
+    ),
+    "a prompt": ("bots/faq", lambda world: (rewrite(world, PIN), world.ok("push"))),
+    "a prompt elsewhere": (
+        "bots/faq",
+        lambda world: (world.publish("bots/faq", PIN), include_ours(world)),
+    ),
+    "a snippet": ("middle", lambda world: None),
+}
+
+
+@pytest.mark.parametrize(("user", "prepare"), KEEPERS.values(), ids=list(KEEPERS))
+def test_a_snippet_that_others_use_is_not_archived(
+    world: World, user: str, prepare: Callable[[World], object]
+) -> None:
+    if user != "middle":
+        delete(world, "middle")
+        world.ok("push", "--prune", "--yes")
+    prepare(world)
+    delete(world, "voice")
+    for names in ((), ("voice",)):
+        refused = world.run("push", *names, "--prune", "--yes")
+        assert (refused.code, world.writes) == (3, []), str(refused)
+        assert f"the snippet 'voice' is used by {user}; nothing was published" in refused.err
+
+
+def test_a_snippet_is_archived_with_or_after_its_last_user(world: World) -> None:
+    world.write("bots/faq", PIN)
+    world.commit("Use it")
+    world.ok("push")
+    world.write("bots/faq", "Hello {name}")
+    world.path("voice").unlink()
+    delete(world, "middle")
+    assert world.ok("push", "--prune", "--yes", "--json").document["archived"] == ["middle", "voice"]
