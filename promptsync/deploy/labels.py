@@ -112,7 +112,8 @@ class Moves:
 
     def take_back(self, names: Collection[str]) -> None:
         """Move labels back to where they were before the deploy, as far as that is possible."""
-        back = [one.change.reversed(one.before) for name, one in self._moved.items() if name in names]
+        moved = [one for name, one in self._moved.items() if name in names]
+        back = [one.change.reversed(one.before) for one in moved]
         self._apply(back, self._record_undone)
         undone = self._marked & self.outcomes.keys() & {*names}
         self._unmark({name for name in undone if not self.outcomes[name].moved})

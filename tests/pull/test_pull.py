@@ -264,11 +264,7 @@ def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, argume
     assert done.code in (2, 3), str(done)
     if "--ours" not in arguments:
         assert "is now named 'better' in the registry" in done.err
-<<<<<<< HEAD
         assert "hint: promptsync mv b better" in done.err
-=======
-        assert "promptsync mv b better" in done.err
->>>>>>> w-history
     assert three.files() == before
     pushed = three.run("push")
     assert (pushed.code, three.writes) == (3, [])
