@@ -41,7 +41,8 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
     if item.state is State.DELETED_REMOTELY:
         return f"promptsync push {name} --restore\nor delete its file and commit that"
     if item.state is State.RENAMED_REMOTELY:
-        return f"set name: {item.renamed_to} in {item.path}\nor rename it back in the PromptLayer dashboard"
+        rename = f"promptsync mv {shlex.join([item.name, item.renamed_to or ''])}"
+        return f"{rename}\nor rename it back in the PromptLayer dashboard"
     if item.became is not None:
         return "\n".join(ways_to_rename(item))
     seen = f" --label {shlex.quote(label)}" if item is not latest else ""

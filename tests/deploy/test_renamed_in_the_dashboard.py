@@ -28,12 +28,12 @@ def renamed(released: World) -> World:
 def test_a_fresh_clone_sees_the_rename_below_the_edit(renamed: World, verb: str) -> None:
     done = renamed.run(verb)
     assert done.code == 3, str(done)
-    assert "'a'" in done.err and "hint: set name: z in prompts/a.yaml" in done.err
+    assert "'a'" in done.err and "hint: promptsync mv a z\n" in done.err
     assert renamed.writes == []
 
 
 def test_what_the_refusal_says_brings_the_edit_in(renamed: World) -> None:
-    renamed.edit("a", "name: a", "name: z")
+    renamed.ok("mv", "a", "z")
     renamed.commit("Rename a to z")
     assert renamed.states()["z"] == "behind"
     renamed.ok("pull")
