@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptsync.compare.histories import read_version
-from promptsync.compare.labels import list_labels, pointers_of, with_labels
+from promptsync.compare.labels import Pointers, list_labels, pointers_of, with_labels
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -50,18 +50,19 @@ def direct_users(project: Project, listed: Listed) -> set[str] | None:
 def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, dict[str, int]]:
     """Return the release labels of prompts and where they point, by prompt; without those beside another.
 
-    A registry that cannot list all labels is asked for the governed ones.
+    Where the registry cannot list all labels, these are the governed ones.
     """
     everything = list_labels(project.registry, project.config.labels.values())
+    there: Mapping[str, Pointers]
     if everything is not None:
         there = pointers_of(everything, list(items))
     else:
         try:
             there = {one.listed.name: one.labels for one in with_labels(project, list(items))}
         except Unsupported:
-            there = {}
+            return {}
     return {
-        name: {label: at.version for label, at in labels.items() if is_own(label)}
+        name: {one.name: one.version for one in labels.values() if is_own(one.name)}
         for name, labels in there.items()
     }
 

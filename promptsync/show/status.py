@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -10,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.conflict import ways_to_rename
-from promptsync.compare.labels import deploy_command
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.state import State
 from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
-from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
-from promptsync.show.lines import MOVED_NOTE, passed_over_line, rename_note
+from promptsync.show.lines import passed_over_line
 from promptsync.show.not_released import (
     NOTHING_PENDING,
     Pending,
@@ -29,6 +25,7 @@ from promptsync.show.not_released import (
 )
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_lines, pins_body
+from promptsync.show.status_advice import advice_lines, state_word
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -38,23 +35,6 @@ if TYPE_CHECKING:
 
 PassedOver = Mapping[str, Sequence[int]]
 """By prompt, the versions that neither the latest one nor the file includes."""
-
-_ADVICE = {
-    State.NEW: "promptsync push",
-    State.AHEAD: "promptsync push",
-    State.BEHIND: "promptsync pull",
-    State.REMOTE_ONLY: "promptsync pull",
-    State.DIVERGED: "promptsync pull --merge",
-    State.ALTERED: "promptsync diff",
-    State.CONFLICT: "promptsync lint, then edit the file: choose a side and delete the marker lines",
-    State.DELETED_LOCALLY: "promptsync push --prune",
-    State.DELETED_REMOTELY: "promptsync push NAME --restore, or promptsync pull --prune",
-    State.RENAMED_REMOTELY: "promptsync mv OLD NEW",
-    State.MOVED: "promptsync mv --keep-name",
-    State.INVALID: "promptsync lint",
-    State.UNKNOWN: "promptsync status",
-}
-"""The command to run in each state."""
 
 _MANY = 20
 """If more prompts than this exist only in the registry, they are counted and not listed."""
@@ -127,7 +107,7 @@ def _lines(
     if outside := snapshot.outside(project.config):
         note = f"  {count(outside, 'prompt file')} not matched by include:; promptsync lint lists them"
         lines.append(output.Aside(output.style(note, "faint")))
-    return [*lines, *_advice(project, snapshot, counts, offline)]
+    return [*lines, *advice_lines(project, snapshot, counts, offline)]
 
 
 def _counts(snapshot: Snapshot) -> Counter[State]:
@@ -187,75 +167,7 @@ def totals(counts: Counter[State]) -> str:
     """Return how many prompts are in which state."""
     if set(counts) == {State.IN_SYNC}:
         return output.style(f"{count(counts[State.IN_SYNC], 'prompt')}, all in sync", "good")
-    return ", ".join(f"{number} {_word(state)}" for state, number in sorted(counts.items()))
-
-
-def _word(state: State) -> str:
-    # Only a status without --offline can tell.
-    return "unknown here" if state is State.UNKNOWN else str(state)
-
-
-def _advice(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
-    """Return each state that needs a command, with that command."""
-    states: dict[str, list[str]] = {}
-    for state, command in _ADVICE.items():
-        if counts[state]:
-            states.setdefault(command, []).append(_word(state))
-    if snapshot.unusable:
-        states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
-        if not snapshot.problems:
-            states.pop(_ADVICE[State.INVALID], None)
-    gone = [item for item in snapshot.of(State.DIVERGED) if item.file is None]
-    if gone and len(gone) == counts[State.DIVERGED]:
-        states.pop(_ADVICE[State.DIVERGED])
-    for item in gone:  # there is no text to merge
-        restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
-        command = restore if item.became is None else ways_to_rename(item)[0]
-        states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
-    deleted = snapshot.of(State.DELETED_LOCALLY)
-    live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
-    if deleted and not any(item.deletion_committed for item in deleted):
-        states.pop(_ADVICE[State.DELETED_LOCALLY], None)
-        states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
-    elif live:
-        if len(live) == len(deleted):
-            states.pop(_ADVICE[State.DELETED_LOCALLY], None)
-        for name, labels in live.items():
-            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
-            command = f"promptsync push {output.name(shlex.quote(name))} --prune"
-            states[command] = [f"{State.DELETED_LOCALLY}, still live at {where}"]
-    if snapshot.label is not None and not snapshot.listing:
-        states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
-    # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
-    # governed one.
-    elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
-        moved = states.pop(_ADVICE[State.NEW])
-        label = snapshot.label
-        command = f"promptsync push --label {shlex.quote(label)}"
-        if project.config.governs(label):
-            command = deploy_command(project, label)
-        states[output.name(command)] = moved
-    rows = [
-        (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))
-        for command, settled in states.items()
-    ]
-    lines: list[str] = [output.Aside(output.style(line, "faint")) for line in output.table(rows)]
-    notes = [
-        rename_note(item.name, item.was)
-        for item in snapshot.items
-        if item.was is not None and item.state is not State.MOVED
-    ]
-    if counts[State.MOVED]:
-        notes.append(MOVED_NOTE)
-    if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
-        notes.append("set include: in promptsync.yaml if some of them belong to another repository")
-    return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
-
-
-def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
-    """Return the governed labels of a prompt with their versions, as far as they are known."""
-    labels = (snapshot.labels or {}).get(name, ())
-    return [(label, at) for label, at in labels if is_own(label) and project.config.governs(label)]
+    return ", ".join(f"{number} {state_word(state)}" for state, number in sorted(counts.items()))
 
 
 # -- JSON and Markdown --------------------------------------------------------------------------------------
