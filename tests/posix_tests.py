@@ -75,6 +75,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_pager.py": [],
     },
     "creates symbolic links, for which Windows requires a privilege": {
+        "compare/test_included.py": [
+            "test_a_file_that_is_reached_through_a_link_has_the_commits_of_its_target",
+        ],
         "commands/test_bad_input.py": [
             "test_lint_tells_where_and_what_to_do",
             "test_push_publishes_nothing",

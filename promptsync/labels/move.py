@@ -130,12 +130,15 @@ def _write_beside(
 
 def _move(project: Project, change: LabelChange, before: Pointers, beside: Beside) -> ChangedLabel:
     """Create a label, move it down, or delete it; those beside it change first, unless it is deleted."""
-    first = list(beside.items())
-    if change.is_lower:
-        # Made anew even at the same version, so that a release at the same time sees the rollback.
-        first = [(label, None) for label in beside if label == previous_name(change.label)] + first
-    move = [(change.label, change.new)]
-    error = _write(project, change, [*move, *first] if change.new is None else [*first, *move], before)
+    steps: list[tuple[str, int | None]] = [*beside.items(), (change.label, change.new)]
+    if change.new is None:
+        steps.reverse()
+    previous = previous_name(change.label)
+    if previous is not None and change.is_lower and beside.get(previous) == _at(before, previous):
+        # Made anew at the same version, so that a release at the same time sees the rollback. This comes
+        # last, because a rollback that is stopped without it can be run again.
+        steps += [(previous, None), (previous, beside.get(previous))]
+    error = _write(project, change, steps, before)
     return _read_back(project, change, error, beside, restore=beside_before(change.label, before))
 
 

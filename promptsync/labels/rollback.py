@@ -89,9 +89,7 @@ def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -
     if previous is None:
         raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
     if _is_rolled_back(one, label):
-        raise _refusal(
-            project, one, label, f"{remembered!r} is at v{previous}: that release was rolled back already"
-        )
+        raise _refusal(project, one, label, "its last release was rolled back already")
     return change_to(one, label, previous)
 
 

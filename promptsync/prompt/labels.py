@@ -65,10 +65,12 @@ def way_back(now: int, previous: int | None, released: int | None) -> int | None
 
     If the label is above the newest release, it was moved in the dashboard, or a release was stopped right
     after its move. Then ``LABEL.previous`` is from the time before, and that release was live in between.
+    Without ``LABEL.previous``, a label below the newest release was moved back already.
     """
     if released is not None and released < now:
         return max(released, previous or 0)
-    return previous
+    is_back = previous is None and released is not None and now < released
+    return now if is_back else previous
 
 
 def is_on_hold(version: int, now: int | None, released: int | None) -> bool:

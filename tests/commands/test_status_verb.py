@@ -51,7 +51,7 @@ def test_every_prompt_is_listed_with_who_changed_it(states: World) -> None:
     prompts = {one["name"]: one for one in found.document["prompts"]}
     assert {name: prompts[name]["state"] for name in EXPECTED} == EXPECTED
     assert prompts["behind"]["version"] == 2
-    assert prompts["in-sync"]["labels"] == {"prod": 1}
+    assert prompts["in-sync"]["labels"] == {"prod": 1, "prod.released": 1}
     assert prompts["new"]["version"] is None
     assert states.writes == []
 

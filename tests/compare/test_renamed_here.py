@@ -158,6 +158,6 @@ def test_an_edit_of_a_prompt_without_a_file_is_restored_by_what_status_says(rena
     renamed.path(OLD).unlink()
     renamed.commit("Delete it")
     renamed.publish(OLD, "Where is my money, dear {name}?", tags=["billing"])
-    assert f"promptsync pull --theirs {OLD}" in renamed.ok("status").out
+    assert f"promptsync pull {OLD} --theirs" in renamed.ok("status").out
     renamed.ok("pull", "--theirs", OLD)
     assert set(renamed.states().values()) == {"in-sync"}

@@ -84,7 +84,7 @@ EVERYWHERE = "everywhere"
 
 def _everywhere(version: dict[str, Any]) -> None:
     for where, grow in GROWN.items():
-        if where != EVERYWHERE:
+        if where not in (EVERYWHERE, "in known fields"):  # what was sent is searched for among few keys
             grow(version)
 
 

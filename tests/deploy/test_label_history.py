@@ -136,12 +136,12 @@ def test_a_killed_first_deploy_is_finished_by_the_next(world: World, writes: int
 
 
 def test_a_rollback_that_was_killed_holds_nothing_else(two_live: World) -> None:
-    for writes in range(3):  # prod.previous is made anew with two, then prod moves
+    for writes in range(4):  # prod moves, and then prod.previous is made anew with two
         dead_after(two_live, writes)
         two_live.run("rollback", "a")
         two_live.faults.clear()
-        assert two_live.run("deploy", "--json").document["on_hold"] == []
-        assert two_live.label("a", "prod") == 2
+        held = [one["name"] for one in two_live.run("deploy", "--json").document["on_hold"]]
+        assert (held, two_live.label("a", "prod")) == (([], 2) if writes == 0 else (["a"], 1))
         two_live.ok("rollback", "a", "--to", "1")
         assert [one["name"] for one in two_live.run("deploy", "--json").document["on_hold"]] == ["a"]
         two_live.ok("rollback", "a", "--to", "HEAD")

@@ -60,7 +60,7 @@ class Here:
     name: str = ""
 
     def run(self, *arguments: str) -> Ran:
-        environ = {"PROMPTLAYER_API_KEY": "pl_test", "NO_COLOR": "1"}
+        environ = {"PROMPTLAYER_API_KEY": "pl_test", "NO_COLOR": "1", "CI": "true"}
         self.server.seen.clear()
         code = run(["-C", str(self.root), "--remote", self.url, *arguments], environ)
         shown = self.capsys.readouterr()

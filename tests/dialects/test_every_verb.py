@@ -88,6 +88,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("push -y", {}, edited),
     ("pull", {}, behind),
     ("pull --label prod", {}, None),
+    ("mv --keep-name", {}, None),
     ("ls-remote", {}, None),
     ("ls-remote --label prod", {}, None),
     ("log support/refund", {}, None),

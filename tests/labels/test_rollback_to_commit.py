@@ -181,7 +181,8 @@ def test_a_registry_that_expands_snippets_in_its_list_misleads_nobody(world: Wor
     world.commit("Say one")
     world.publish("tone", content="Be kind.")
     world.publish("hello", "Say: @@@tone@@@")  # renders to what was committed, and is another prompt
-    world.ok("push", "hello", "--force", "-y", "--label", "prod")
+    world.ok("push", "hello", "--force")
+    world.ok("push", "--label", "prod")
     assert prod(world) == {"bye": 1, "hello": 2, "tone": 1}
     world.ok("rollback", "hello", "--label", "prod", "--to", "1")
 

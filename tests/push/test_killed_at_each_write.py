@@ -27,8 +27,10 @@ def begun(directory: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
     copy = Copy(directory / "work", directory / "registry.db", capsys).begin()
     for name in NAMES:
         copy.write("Hello", name)
-    with (copy.root / "promptsync.yaml").open("a") as file:
-        file.write("labels: {main: prod}\n")
+    # The registry is named by its place beside the working copy, so that both can be copied.
+    config = copy.root / "promptsync.yaml"
+    text = config.read_text().replace(f"{copy.registry}", "../registry.db")
+    config.write_text(f"{text}labels: {{main: prod}}\n")
     copy.commit()
     copy.ok("deploy")
     return copy
@@ -118,11 +120,8 @@ def test_the_next_run_finishes_what_a_kill_at_any_write_left(
 ) -> None:
     prepare(begun(tmp_path / "kept", capsys))
     for at in range(1, MOST):
-        # the configuration names the registry by its place, so it is always the same one
         shutil.copytree(tmp_path / "kept", tmp_path / "try")
         copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
-        config = copy.project / "promptsync.yaml"
-        config.write_text(config.read_text().replace("/kept/", "/try/"))
         was_killed = runner.killed(copy, at, *verb)
         texts = {
             name: yaml.safe_load(copy.path(name).read_text())["messages"][0]["content"] for name in NAMES
@@ -207,8 +206,6 @@ def test_a_kill_at_any_write_leaves_nothing_live_that_must_not_be(
     for at in range(1, MOST):
         shutil.copytree(tmp_path / "kept", tmp_path / "try")
         copy = Copy(tmp_path / "try/work", tmp_path / "try/registry.db", capsys)
-        config = copy.project / "promptsync.yaml"
-        config.write_text(config.read_text().replace("/kept/", "/try/"))
         was_killed = runner.killed(copy, at, *verb, codes=codes)
         assert copy.run(*verb)[0] in codes
         assert live(copy) == dict.fromkeys(NAMES, 1)

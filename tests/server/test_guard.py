@@ -357,7 +357,10 @@ def test_the_command_line_publishes_and_moves_a_label(tmp_path, app, url) -> Non
     assert run(["-C", str(tmp_path), "label", "set", "one@1", "prod", "--yes"], environ) == 0
     assert published(app) == ["one"]
     labels = Caller(app)("GET", "/prompt-templates/one/labels").body["release_labels"]
-    assert [(label["release_label"], label["prompt_version_number"]) for label in labels] == [("prod", 1)]
+    assert [(label["release_label"], label["prompt_version_number"]) for label in labels] == [
+        ("prod", 1),
+        ("prod.released", 1),
+    ]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
