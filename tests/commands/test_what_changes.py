@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from registry_server import chat
 from worlds import World, made
+
+from promptsync.cli import VERBS, group
 
 FIXTURES = """
 datasets:
@@ -24,6 +30,15 @@ CONFIG = """
 labels: {main: prod}
 checks: [{match: "ops/ahead", evaluation: greeting}]
 """
+
+REQUEST = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hi"),
+    "output": chat("Hello"),
+    "request_start_time": "2026-01-01T00:00:00Z",
+    "request_end_time": "2026-01-01T00:00:01Z",
+}
 
 READING = """
 status
@@ -77,7 +92,10 @@ log ops/twice -p
 show ops/twice@1
 show ops/twice:prod
 eval list
+eval show greeting
 agent list
+agent show 1
+track show 1
 dataset list
 doctor
 schema config
@@ -112,15 +130,20 @@ WRITING = {
     "eval run greeting": set(),
     "agent run greeter": set(),
     "track group --new": set(),
+    "track group 1 1": set(),
+    "track request request.json": set(),
+    "track prompt 1 ops/twice --version 1": set(),
+    "track score 1 90": set(),
+    "track metadata 1 user=42": set(),
     "init --github --package promptsync/promptsync@0123456789012345678901234567890123456789": {"settings"},
 }
 """Commands that change something, and all that each of them may change. Runs and logged requests are free."""
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[World]:
+@contextmanager
+def busy(directory: Path) -> Iterator[World]:
     """A working copy where each prompt is in another state, released to prod where it is in the registry."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
+    with made(directory, fixtures=FIXTURES) as world:
         config = world.root / "promptsync.yaml"
         config.write_text(config.read_text("utf-8") + CONFIG, "utf-8")
         for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
@@ -140,6 +163,9 @@ def busy(tmp_path: Path) -> Iterator[World]:
         world.edit("ops/ahead", "Hello", "Hello again")
         world.path("ops/deleted").unlink()
         world.commit("Greet again")
+        (world.root / "request.json").write_text(json.dumps(REQUEST), "utf-8")
+        for command in ("agent run greeter", "track request request.json", "track group --new"):
+            world.ok(*command.split(), "-C", str(world.root))
         world.forget()
         yield world
 
@@ -167,19 +193,48 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {kind for kind in before if before[kind] != after[kind]}
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all commands that change nothing; the first one that does fails, and those after it may."""
+    with busy(tmp_path_factory.mktemp("shown")) as world:
+        yield world
+
+
 @pytest.mark.parametrize("command", READING.strip().splitlines())
-def test_a_command_that_only_shows_writes_nothing(busy: World, command: str) -> None:
-    before = state(busy)
-    done = busy.run(*shlex.split(command))
+def test_a_command_that_only_shows_writes_nothing(shown: World, command: str) -> None:
+    before = state(shown)
+    done = shown.run(*shlex.split(command))
     assert done.code in (0, 1, 3), str(done)
-    assert not busy.writes, busy.writes
-    assert not changed(before, state(busy))
+    assert not shown.writes, shown.writes
+    assert not changed(before, state(shown))
 
 
 @pytest.mark.parametrize("command", WRITING)
-def test_a_command_changes_only_what_it_is_for(busy: World, command: str) -> None:
-    before = state(busy)
-    done = busy.run(*shlex.split(command))
-    assert done.code in (0, 1, 3), str(done)
-    after = changed(before, state(busy))
-    assert after == WRITING[command], (after, str(done))
+def test_a_command_changes_only_what_it_is_for(tmp_path: Path, command: str) -> None:
+    with busy(tmp_path) as world:
+        before = state(world)
+        done = world.run(*shlex.split(command))
+        assert done.code in (0, 1, 3), str(done)
+        assert changed(before, state(world)) == WRITING[command], str(done)
+
+
+def test_no_command_is_left_out() -> None:
+    rows = [*READING.strip().splitlines(), *WRITING]
+    lacking = []
+    for name, command in _commands():
+        own = [row for row in rows if row.startswith(name)]
+        dry = [row for row in own if {"-n", "--dry-run", "--rehearse"}.intersection(row.split())]
+        if not own or ("dry_run" in {option.name for option in command.params} and not dry):
+            lacking.append(name)
+    assert lacking == []
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for verb in VERBS:
+        command = group.get_command(context, verb)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from ((f"{verb} {name}", part) for name, part in command.commands.items())
+        else:
+            yield verb, command
