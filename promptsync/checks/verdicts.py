@@ -12,6 +12,8 @@ from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import Standard
 from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
 from promptsync.checks.run_versions import latest_of
+from promptsync.compare.gather import gather
+from promptsync.compare.live_users import LiveTexts, follows_label, named_users
 from promptsync.errors import RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
@@ -32,12 +34,14 @@ class Verdict:
 
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
     count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
+    ``is_live`` says that live prompts render it as soon as a label moves.
     """
 
     name: str
     version: int
     passed: bool | None
     reason: str = ""
+    is_live: bool = False
 
 
 def verdicts(
@@ -196,3 +200,21 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdic
     live = {name: one.old for name, one in new.items()}
     found = verdicts(project, versions, files, live=live, template_ids=template_ids)
     return tuple(one for one in found.values() if one.passed is not True)
+
+
+def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
+    """Return the snippets that prompts under governed labels render as soon as a label moves up to them.
+
+    Their own checks do not run those prompts. Costs no request unless the label of a snippet moves up.
+    """
+    config = project.config
+    moves = [one for one in changes if one.is_snippet and one.new is not None and not one.is_lower]
+    if not moves or not (config.labels or config.checks):
+        return ()
+    texts = LiveTexts(project, gather(project))
+    found = ((one, texts.users(one.name, follows_label(one.label))) for one in moves)
+    return tuple(
+        Verdict(one.name, one.new or 0, None, f"live at once in {named_users(users)}", is_live=True)
+        for one, users in found
+        if users
+    )

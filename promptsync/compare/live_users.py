@@ -34,6 +34,11 @@ class LiveUser:
     label: str
 
 
+def follows_label(label: str) -> Follows:
+    """Whether a reference renders what ``label`` points at."""
+    return lambda reference: reference.label == label
+
+
 def direct_users(project: Project, listed: Listed) -> set[str] | None:
     """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
     if listed.prompt.template.get("type") != "completion":

@@ -26,7 +26,8 @@ class LabelChange:
 
     ``beside`` are the versions of the labels that remember its history after the move, if they do not follow
     from it, as when a move is undone. ``as_good`` are versions with the very same text: if somebody else
-    moved the label to one of them, nothing is left to do.
+    moved the label to one of them, nothing is left to do. ``is_snippet`` says that other prompts may render
+    what has the label.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LabelChange:
     new: int | None
     beside: Beside | None = None
     as_good: frozenset[int] = frozenset()
+    is_snippet: bool = False
 
     @property
     def is_lower(self) -> bool:
@@ -214,7 +216,8 @@ def _lower(project: Project, changes: Sequence[LabelChange], source: str, target
 
 def change_to(one: Labelled, label: str, version: int) -> LabelChange:
     """Return the change that moves a label of a prompt to a version."""
-    return change_from(one.listed.name, one.listed.template_id, label, one.labels, version)
+    change = change_from(one.listed.name, one.listed.template_id, label, one.labels, version)
+    return replace(change, is_snippet=one.listed.prompt.template.get("type") == "completion")
 
 
 def change_from(name: str, template_id: int, label: str, there: Pointers, version: int | None) -> LabelChange:

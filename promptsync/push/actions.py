@@ -181,11 +181,12 @@ class PushPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that move a label, publish over a text or archive a prompt."""
+        """The options that move a label, publish over a text, archive a prompt or change what is live."""
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()
-        return (*labelled, *(option for kind, option in options.items() if kind in kinds))
+        unchecked = ("--skip-checks",) if self.live else ()
+        return (*labelled, *unchecked, *(option for kind, option in options.items() if kind in kinds))
 
 
 def _facts(action: Action) -> list[Any]:

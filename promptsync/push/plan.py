@@ -153,7 +153,11 @@ def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> l
         kind = kinds[item.name]
         if kind is not None:
             current = archived.get(item.name) if kind is Kind.RESTORE else item.version
-            actions.append(replace(_for(item, kind, current), parents=_parents(item, kind, options)))
+            action = replace(_for(item, kind, current), parents=_parents(item, kind, options))
+            if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
+                # Who forces a file wants its tags, too; a deploy only wants what is new in it.
+                action = replace(action, tags=action.tags | tag_set(item.file.prompt))
+            actions.append(action)
     return actions
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from promptsync.show.deploy_rows import (
     row_lines,
 )
 from promptsync.show.labels import changed_row
-from promptsync.show.lines import noted
+from promptsync.show.lines import kept_tag_lines, noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_lines
@@ -187,7 +186,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if plan.push.actions:
         known = passed_over_texts(plan)
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
-        lines += _kept_tag_lines(receipt)
+        lines += kept_tag_lines(plan.push, receipt.push.versions)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
     words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
@@ -207,13 +206,6 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
-
-
-def _kept_tag_lines(receipt: DeployReceipt) -> Iterator[str]:
-    for action in receipt.plan.push.actions:
-        if action.kept_tags and action.name in receipt.push.versions:
-            text = f"the tags of the dashboard: {', '.join(action.kept_tags)}"
-            yield noted("kept", "warn", action.name, text, f"promptsync pull {shlex.quote(action.name)}")
 
 
 def summary(receipt: DeployReceipt) -> str:

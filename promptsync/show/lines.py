@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from promptsync.checks.assignment import EvaluationCheck
+    from promptsync.push.actions import PushPlan
 
 
 def noted(word: str, meaning: str, name: str, text: str, command: str = "") -> str:
@@ -109,3 +110,18 @@ def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = 
     note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"
     keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
     return note if done else f"{note}. {keeps}"
+
+
+def kept_tag_lines(plan: PushPlan, names: Container[str]) -> list[str]:
+    """Return the tags of the registry that a version made over it keeps, of the prompts in ``names``."""
+    return [
+        noted(
+            "kept",
+            "warn",
+            action.name,
+            f"the tags of the dashboard: {', '.join(action.kept_tags)}",
+            f"promptsync pull {shlex.quote(action.name)}",
+        )
+        for action in plan.actions
+        if action.kept_tags and action.name in names
+    ]

@@ -15,6 +15,7 @@ from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.lines import (
     backup_lines,
+    kept_tag_lines,
     noted,
     passed_over_line,
     rename_note,
@@ -67,6 +68,7 @@ def plan_lines(plan: PushPlan) -> list[str]:
     lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
     lines += _unchecked_lines(plan.unchecked, plan.governed, "will move")
     lines += _live_lines(plan.live)
+    lines += kept_tag_lines(plan, {action.name for action in plan.actions})
     return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
 
 
@@ -135,6 +137,7 @@ def show_receipt(
     else:
         lines = [
             *receipt_lines(done, plan if was_shown else None),
+            *kept_tag_lines(plan, done.versions),
             *_rename_lines(plan, done=True),
             *pin_lines(pins),
         ]

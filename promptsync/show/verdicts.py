@@ -26,7 +26,8 @@ def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
     shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
     for one in shown:
         what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
-        yield noted("warning", "warn", one.name, f"v{one.version} {what}: {one.reason}")
+        text = f"is {one.reason}, unchecked there" if one.is_live else f"{what}: {one.reason}"
+        yield noted("warning", "warn", one.name, f"v{one.version} {text}")
     if len(shown) < len(warnings):
         yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
 
@@ -36,9 +37,11 @@ def failed_text(failed: Sequence[Verdict]) -> str:
     if not failed:
         return ""
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
+    if len(failed) == 1 and failed[0].is_live:
+        return f", {failed[0].reason}"
     if len(failed) == 1:
         return f", to a version that failed its checks: {first}"
-    return f", {len(failed)} of them to versions that failed their checks; first: {first}"
+    return f", {len(failed)} of them to versions that failed their checks or are live at once; first: {first}"
 
 
 def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:

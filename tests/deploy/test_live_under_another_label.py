@@ -59,3 +59,32 @@ def test_a_snippet_that_is_live_under_another_label_is_refused(released: World, 
     done = released.run("deploy", "--label", "staging", "--live-snippets")
     assert f"unchecked  tone: live at once in {USERS[use]}" in done.out, str(done)
     assert released.label("tone", "staging") == 2
+
+
+@pytest.mark.parametrize("label", ["staging", "prod"])
+@pytest.mark.parametrize("verb", ["label move tone {label}", "promote next {label} tone"])
+def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
+    released: World, label: str, verb: str
+) -> None:
+    released.write("tone", content="A polite text.")
+    released.commit("Add a tone")
+    released.ok("push", "--label", "staging", "--skip-checks")
+    released.ok("label", "set", "tone", "prod", "--yes") if label == "prod" else None
+    released.write("a", f"@@@tone@label:{label}@@@ A polite hello, {{name}}", tags=["greeting"])
+    released.commit("Use it")
+    released.ok("deploy", "--live-snippets")
+    released.write("tone", content="Another text.")
+    released.commit("Another tone")
+    released.ok("push", "tone", "--label", "next")
+    released.forget()
+    command = verb.format(label=label).split()
+    for more in ((), ("--dry-run",)):
+        done = released.run(*command, *more)
+        assert done.code == 3 and released.writes == [], str(done)
+        assert "v2 of 'tone' would be live at once in a (prod), without checks" in done.err
+        assert "tone: v2 is live at once in a (prod), unchecked there" in done.out
+    asked = released.on_terminal(*command, answer="n\n")
+    assert (asked.code, released.writes) == (1, [])
+    assert f"{label} moves on 1 prompt, live at once in a (prod). Continue?" in asked.err
+    released.ok(*command, "--skip-checks")
+    assert released.label("tone", label) == 2

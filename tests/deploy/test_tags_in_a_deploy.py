@@ -57,8 +57,21 @@ def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
     released.edit("a", "hello", "welcome")
     released.commit("Welcome")
-    released.ok("push", "--force", "a", "-y")
+    kept = "kept  a: the tags of the dashboard: vip; promptsync pull a"
+    assert kept in released.ok("push", "a", "--force", "-n").out
+    assert kept in released.ok("push", "a", "--force", "-y").out
     assert tags(released) == ["greeting", "vip"]
+
+
+def test_a_forced_push_publishes_every_tag_of_the_file(released: World) -> None:
+    """One of them was removed in the dashboard."""
+    released.publish("a", "Theirs {name}", tags=[])
+    released.edit("a", "- greeting", "- greeting\n- new")
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    released.ok("push", "a", "--force", "-y")
+    assert tags(released) == ["greeting", "new"]
+    assert released.states()["a"] == "in-sync"
 
 
 def test_a_tag_that_is_added_after_the_plan_was_made_stops_the_deploy(released: World) -> None:

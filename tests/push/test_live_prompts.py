@@ -114,6 +114,7 @@ def test_skip_checks_publishes_it_and_says_so_everywhere(world: World, tmp_path:
     planned = world.run("push", "-n", "--skip-checks")
     assert (planned.code, told in planned.out) == (0, True)
     assert world.run("push", "-n", "--skip-checks", "--json").document["live"] == live
+    assert world.run("push", "--skip-checks", CI="").code == 2
     asked = world.on_terminal("push", "--skip-checks", answer="n\n", NO_COLOR="1")
     assert (asked.code, told in asked.err) == (1, True)
     assert world.version("voice") == 1

@@ -68,10 +68,11 @@ def change_labels(
     """Carry out a plan of labels.
 
     Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
-    version that is not known to have passed its checks. If one failed them, a move up needs a person who
-    confirms it, ``yes`` or ``skip_checks``. Raises ``Unsupported`` if the registry cannot change labels.
+    version that is not known to have passed its checks. If one failed them, or live prompts render it at
+    once, a move up needs a person who confirms it, ``yes`` or ``skip_checks``. Raises ``Unsupported`` if the
+    registry cannot change labels.
     """
-    from promptsync.checks.verdicts import not_passed
+    from promptsync.checks.verdicts import live_at_once, not_passed
     from promptsync.show.verdicts import failed_text, with_warnings
 
     warnings: list[Verdict] = []
@@ -81,7 +82,7 @@ def change_labels(
         for change in made.pending[:1]:
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
         if made.refusal is None:
-            warnings[:] = not_passed(project, made.pending)
+            warnings[:] = [*not_passed(project, made.pending), *live_at_once(project, made.pending)]
             if not (yes or skip_checks or session.can_ask) and (failed := failed_of(made)):
                 return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
         return made
@@ -89,7 +90,7 @@ def change_labels(
     def failed_of(made: LabelPlan) -> list[Verdict]:
         # A rollback is an emergency, and the version was live before.
         up = {change.name for change in made.pending if not change.is_lower}
-        return [one for one in warnings if one.passed is False and one.name in up]
+        return [one for one in warnings if one.is_live or (one.passed is False and one.name in up)]
 
     def headline(made: LabelPlan) -> str:
         return show_labels.headline(made) + failed_text(failed_of(made))
@@ -127,8 +128,11 @@ def change_labels(
 def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
     first = failed[0]
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    what = (
+        f"would be {first.reason}, without checks" if first.is_live else f"failed its checks: {first.reason}"
+    )
     return Refused(
-        f"v{first.version} of {first.name!r} failed its checks: {first.reason}{more}; no label was changed",
+        f"v{first.version} of {first.name!r} {what}{more}; no label was changed",
         hint=deploy_command(project, label),
         code="failed-checks",
     )
