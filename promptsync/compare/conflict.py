@@ -91,8 +91,9 @@ def unusable(items: Sequence[Item], verb: str) -> Refused:
 
 def ways_to_rename(item: Item) -> list[str]:
     """Return how to bring what changed under the old name into the file that has the new one."""
+    names = shlex.join([item.name, item.became or ""])
     return [
-        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync pull",
+        f"rename {item.name} to {item.became} in the PromptLayer dashboard, then promptsync mv {names}",
         f"or set name: {item.name} in the file again, then promptsync pull",
     ]
 

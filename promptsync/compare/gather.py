@@ -26,8 +26,9 @@ def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
 
     If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
-    ``moved``. Equal content counts, and for files without ``name:`` what git calls a rename. Of several
-    candidates the one in the same file comes first, and none is used twice.
+    ``moved``. Equal content counts, and what git calls a rename for files without ``name:`` and for prompts
+    that changed in the registry. Of several candidates the one in the same file comes first, and none is
+    used twice.
     """
     # The deleted prompts by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
@@ -45,10 +46,15 @@ def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
                 is_free = item.name not in was and old.name not in was.values()
                 if is_free and (item.path == old.last_path or not same_file):
                     was[item.name] = old.name
-    nameless = {item.name: item for item in items if item.state is State.NEW and _is_nameless(item)}
-    was |= _moved(project, [item for name, item in nameless.items() if name not in was], items, was.values())
+    nameless = {item.name for item in items if item.state is State.NEW and _is_nameless(item)}
+    others = [item for item in items if item.state is State.NEW and item.name not in was]
+    by_file = _by_file(project, others, items, was.values())
+    was |= {name: old for name, old in by_file.items() if name in nameless}
     became = {old: name for name, old in was.items()}
-    moved = {*nameless} & {*was}
+    # What was edited in both places under two names must not be restored without the edit of the file.
+    changed = {item.name for item in items if item.state is State.DIVERGED}
+    became |= {old: name for name, old in by_file.items() if old in changed}
+    moved = nameless & {*was}
     return [
         replace(
             item,
@@ -66,21 +72,21 @@ def _is_nameless(item: Item) -> bool:
     return item.file is not None and not name_in(item.file.text.encode())
 
 
-def _moved(
-    project: Project, nameless: Sequence[Item], items: Sequence[Item], taken: Collection[str]
+def _by_file(
+    project: Project, new: Sequence[Item], items: Sequence[Item], taken: Collection[str]
 ) -> dict[str, str]:
-    """Return the old names of new prompts without ``name:`` whose files git says were moved and edited."""
+    """Return the old names of new prompts in the files of deleted ones, or in files that git says moved."""
     gone = {
         item.last_path: item
         for item in items
         if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED)
         if item.name not in taken and item.last_path is not None
     }
-    history = project.history if nameless and gone else None
+    history = project.history if new and gone else None
     if history is None:
         return {}
     moves = history.moves(item.newest for item in gone.values() if item.deletion_committed and item.newest)
-    old = ((item.name, gone.get(moves.get(item.path or "", ""))) for item in nameless)
+    old = ((item.name, gone.get(moves.get(path := item.path or "", path))) for item in new)
     return {name: item.name for name, item in old if item is not None}
 
 

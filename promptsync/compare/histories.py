@@ -94,7 +94,7 @@ class Histories:
                 continue
             workspace = self._project.registry.workspace_id if keys else None
             prompt = identity(workspace, one.listed.template_id)
-            has_twin = one.name in self._project.names_elsewhere
+            has_twin = self._has_twin(one, self._graph(one))
             one.leave_out_additions(keys, prompt, partial(self._read_texts, [one.name]), has_twin=has_twin)
 
     def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
@@ -138,19 +138,22 @@ class Histories:
 
     # -- the local side ---------------------------------------------------------------------------------
 
-    def _local(self, one: History) -> LocalSide:
+    def _graph(self, one: History) -> RevisionGraph:
         revisions = tuple(
             Revision(each.commit, each.parents, each.digest, each.tags, keys_in(each.synced, self._project))
             for each in one.lineage.revisions
         )
         tips = {short: one.lineage.tips.get(full or "") for short, full in one.commits.items()}
-        graph = RevisionGraph(revisions, one.lineage.head, tips)
+        return RevisionGraph(revisions, one.lineage.head, tips)
+
+    def _local(self, one: History) -> LocalSide:
+        graph = self._graph(one)
         has_keys = any(revision.keys for revision in graph.all) or bool(self._keys(one))
         # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
         registry = self._project.registry
         workspace = registry.workspace_id if has_keys else registry.workspace_seen
         prompt = identity(workspace, one.listed.template_id)
-        has_twin = one.name in self._project.names_elsewhere
+        has_twin = self._has_twin(one, graph)
         if one.file is None or one.digest is None:
             return LocalSide(None, identity=prompt, revisions=graph, has_twin=has_twin)
         content = one.digest
@@ -159,6 +162,11 @@ class Histories:
         head = graph.all[graph.head] if graph.head is not None else None
         committed = head is not None and (head.digest, head.tags, head.keys) == (content, tags, keys)
         return LocalSide(content, keys, tags, committed, prompt, graph, has_twin)
+
+    def _has_twin(self, one: History, graph: RevisionGraph) -> bool:
+        """Whether another ``promptsync.yaml`` has a file for it, at ``HEAD`` or at a marked commit."""
+        names = self._project.names_elsewhere
+        return one.name in names() or any(one.name in names(commit) for commit in one.unlike_marks(graph))
 
     def _keys(self, one: History) -> tuple[Key, ...]:
         return keys_in(one.file.local.synced, self._project) if one.file is not None else ()

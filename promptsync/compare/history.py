@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from promptsync.compare.sent_texts import Evidence, Stored, as_sent, unread
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision
 from promptsync.history.graph import Contents, Version
+from promptsync.history.revisions import RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.prompt.additions import NONE, Additions, content_beside, has_additions, without_additions
 from promptsync.prompt.canonical import digest
@@ -106,6 +107,16 @@ class History:
         prompt = identity(workspace_id, self.listed.template_id)
         known = ((number, self.versions[number].digest) for number in numbers if number in self.versions)
         return tuple(make_key(prompt, number, one) for number, one in known if one is not None)
+
+    def unlike_marks(self, graph: RevisionGraph) -> Iterator[str]:
+        """Yield the commits in marks at which the file has another text than the version."""
+        for version in self.versions.values():
+            mark = version.mark
+            if mark is None or mark.commit is None or mark.dirty:
+                continue
+            place = graph.place(mark.commit)
+            if place is not None and graph.all[place].digest != version.digest:
+                yield mark.commit
 
     def text(self, content: str) -> Prompt | None:
         """Return the prompt with this digest, ``None`` if it was not read."""

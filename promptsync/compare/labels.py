@@ -39,9 +39,12 @@ class Labelled:
 
 
 def deploy_command(project: Project, label: str) -> str:
-    """Return the command that moves a governed label, after the checks."""
+    """Return the command that moves a governed label, after the checks, or that goes to a branch for it."""
     branch = project.history.branch if project.history is not None else None
-    is_default = branch is not None and project.config.labels.get(branch) == label
+    branches = [name for name, one in project.config.labels.items() if one == label]
+    if branch is not None and branches and branch not in branches:
+        return f"git switch {shlex.quote(branches[0])}"
+    is_default = branch in branches
     return project.on_remote("promptsync deploy" + ("" if is_default else f" --label {shlex.quote(label)}"))
 
 

@@ -53,6 +53,7 @@ class Project:
     jobs: int | None = None
     """The most requests at once, ``None`` for the default."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
+    _elsewhere: dict[str | None, frozenset[str]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def root(self) -> Path:
@@ -99,12 +100,16 @@ class Project:
         """The URL by which cache and record identify the remote."""
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
-    @cached_property
-    def names_elsewhere(self) -> frozenset[str]:
-        """The names of the prompts that belong to other ``promptsync.yaml`` files of this repository."""
+    def names_elsewhere(self, commit: str | None = None) -> frozenset[str]:
+        """Return the names of the prompts that belong to other ``promptsync.yaml`` files of this repository.
+
+        They are those at ``HEAD``, or at a commit given by an abbreviation of its id.
+        """
         from promptsync.files.git.tree import names_elsewhere
 
-        return names_elsewhere(self.history) if self.history is not None else frozenset()
+        if commit not in self._elsewhere and self.history is not None:
+            self._elsewhere[commit] = names_elsewhere(self.history, commit)
+        return self._elsewhere.get(commit, frozenset())
 
     def record(self) -> Record:
         """What this working copy recorded of its own pushes and pulls."""

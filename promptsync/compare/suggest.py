@@ -36,7 +36,9 @@ def suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
     close = text if text in folders else close_name(text, [*known, *folders])
     if close is None or close in known:
         return close
-    return f"{prompts}/{close}" if is_path else f"{close}/*"
+    path = f"{prompts}/{close}"
+    # The path of a directory that is gone means nothing, but a pattern does.
+    return path if is_path and path != given.rstrip("/") else f"{close}/*"
 
 
 def close_name(name: str, names: Iterable[str]) -> str | None:

@@ -23,7 +23,7 @@ class LocalSide:
 
     ``committed`` says that ``HEAD`` has the same text, tags and keys. ``identity`` identifies the prompt in
     this registry, and binds keys to it. ``has_twin`` says that another ``promptsync.yaml`` of the repository
-    has a file for the same prompt, so that a commit in a mark may mean that file.
+    has or had a file for the same prompt, so that a commit in a mark may mean that file.
     """
 
     digest: str | None

@@ -142,7 +142,7 @@ class FieldMerger:
         """Add a conflict for a value that means something else on each side, so that no merge makes sense."""
         if _is_prompt_text(path) and all(isinstance(side, str) for side in sides):
             self.conflict(path, reason, sides, markable=True)
-            return MergedText((Clash(*sides),)).marked(*self._names)
+            return MergedText((Clash(*sides),), sides[1].endswith("\n")).marked(*self._names)
         return self.conflict(path, reason, sides)
 
     def _text(self, texts: ThreeWay, reason: str, path: Path) -> Any:

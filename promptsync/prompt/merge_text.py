@@ -33,9 +33,13 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class MergedText:
-    """A merged text in parts: merged texts, and clashes of whole lines."""
+    """A merged text in parts: merged texts, and clashes of whole lines.
+
+    ``ends_line`` says that our text has a line break at its end.
+    """
 
     parts: tuple[str | Clash, ...]
+    ends_line: bool = False
 
     @property
     def text(self) -> str | None:
@@ -59,7 +63,7 @@ class MergedText:
             text = f"{_ended(text)}<<<<<<< {ours}\n{_ended(part.ours)}=======\n"
             text += f"{_ended(part.theirs)}>>>>>>> {theirs}\n"
         # The last marker line ends like our text, which may have no line break at its end.
-        ends_open = isinstance(part := self.parts[-1], Clash) and not part.ours.endswith("\n")
+        ends_open = isinstance(self.parts[-1], Clash) and not self.ends_line
         return text.removesuffix("\n") if ends_open else text
 
 
@@ -84,7 +88,7 @@ def _merged_lines(
 ) -> MergedText:
     lines = _lines(base), _lines(ours), _lines(theirs)
     parts = _merged(*lines, lambda line: line.removesuffix("\n"), back)
-    return MergedText(tuple(_refined(part, by_words, back) for part in parts))
+    return MergedText(tuple(_refined(part, by_words, back) for part in parts), ours.endswith("\n"))
 
 
 def _refined(part: str | Clash, by_words: bool, back: Collection[str]) -> str | Clash:

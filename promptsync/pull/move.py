@@ -6,6 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.histories import read_usable
+from promptsync.compare.list_equality import digest_beside
+from promptsync.compare.origin import keys_in, with_keys
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import unknown
@@ -18,7 +21,10 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.state.disk import check_unchanged, delete, write
 from promptsync.files.worktree import path_for_new
+from promptsync.history.message import parse_mark
+from promptsync.history.synced_key import identity, make_key
 from promptsync.prompt.names import name_for
+from promptsync.prompt.prompt import Listed, Local
 from promptsync.registry.errors import Unsupported
 
 
@@ -70,6 +76,13 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     # A moved file without name: already is at the new path.
     moved = next((item for item in snapshot.of(State.MOVED) if (item.was, item.name) == (old, new)), None)
     file = moved.file if moved is not None else worktree.files.get(old)
+    local = None
+    if not keep_name and old not in snapshot.listing and new in snapshot.listing:
+        # Renamed in the dashboard. A file without name: may be at the new path already.
+        renamed = file if file is not None else worktree.files.get(new)
+        local = _with_version(project, renamed, snapshot.listing[new], old) if renamed is not None else None
+        if file is None and local is not None and renamed is not None:
+            return MovePlan((_move(renamed, new, renamed.path, local),))
     if file is None:
         raise unknown(old, worktree.files, where=project.config.prompts)
     if moved is None and (other := worktree.files.get(new)) is not None:
@@ -78,7 +91,28 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
         _check_rename(project, snapshot, old, new)
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
     path = path_for_new(worktree, new) if moved is None and (keep_name or is_default) else file.path
-    return MovePlan((_move(file, old if keep_name else new, path),))
+    return MovePlan((_move(file, old if keep_name else new, path, local),))
+
+
+def _with_version(project: Project, file: PromptFile, listed: Listed, old: str) -> Local | None:
+    """Return the local part of a file with the newest version published from it under its old name.
+
+    Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.
+    """
+    revisions = project.revisions()
+    lineage = revisions.of_names([old]).get(old) if revisions is not None else None
+    committed = {one.digest for one in lineage.back()} if lineage is not None else set()
+    newest = max((key.version for key in keys_in(file.local.synced, project)), default=0)
+    for number in range(listed.version, newest, -1) if committed else ():
+        found = read_usable(project, listed, number)
+        mark = parse_mark(found.message) if found is not None else None
+        if found is None or mark is None or mark.dirty or mark.version != number:
+            continue
+        content = digest_beside(file.prompt, found.prompt)
+        if content in committed:
+            prompt = identity(project.registry.workspace_id, listed.template_id)
+            return with_keys(file.local, project, [make_key(prompt, number, content)])
+    return None
 
 
 def _check_rename(project: Project, snapshot: Snapshot, old: str, new: str) -> None:
@@ -102,10 +136,10 @@ def _check_readable(snapshot: Snapshot) -> None:
         raise InvalidFile(snapshot.problems)
 
 
-def _move(file: PromptFile, name: str, path: str) -> Move:
+def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
     stated = replace(file, prompt=replace(file.prompt, name=name_in(file.text.encode())))
-    text = render_edit(stated, replace(file.prompt, name=name), file.local)
+    text = render_edit(stated, replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 
 

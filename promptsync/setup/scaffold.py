@@ -219,7 +219,9 @@ def _hooks(text: str, below: str, config: Config) -> str:
     # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
     pattern = "^{}({}/|{}$)".format(*(re.escape(one).replace(r"\-", "-") for one in parts))
     arguments = ["-C", below] if below else []
-    arguments += ["--remote", remote_of(config) or _REMOTE]
+    # With embedded registries only, the hook compares with the default one.
+    remote = remote_of(config)
+    arguments += ["--remote", remote] if remote is not None else []
     return _replaced(
         _replaced(text, "files", _scalar(pattern)), "args", f"[{', '.join(map(_scalar, arguments))}]"
     )

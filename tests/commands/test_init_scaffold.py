@@ -303,6 +303,15 @@ def test_below_a_configuration_it_must_be_said_which_one_is_meant(
     assert list(place.iterdir()) == []
 
 
+def test_without_a_remote_for_workflows_the_drift_hook_compares_with_the_default_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", tmp_path], check=True)
+    document(tmp_path, capsys, "init", "--pre-commit", *PACKAGE)
+    _, drift = yaml.safe_load((tmp_path / HOOKS).read_text("utf-8"))["repos"][0]["hooks"]
+    assert run(["-C", str(tmp_path), "status", "--drift", *drift["args"]], {}) == 0
+
+
 @pytest.mark.parametrize("below", ["bot", "services/my-bot", "it's a #1", "0123"])
 def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str

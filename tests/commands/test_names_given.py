@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_the_path_of_a_file_that_is_gone_still_means_its_prompt(changed: World) 
     changed.path("hello").unlink()
     document = changed.run("status", "prompts/hello.yaml", "--json").document
     assert [(one["name"], one["state"]) for one in document["prompts"]] == [("hello", "deleted-locally")]
+
+
+def test_a_directory_that_is_gone_is_suggested_as_a_pattern(changed: World) -> None:
+    shutil.rmtree(changed.root / "prompts" / "support")
+    for given in ("prompts/support", "prompts/support/"):
+        refused = changed.run("push", given, "--prune", "-n")
+        assert (refused.code, "hint: did you mean 'support/*'?" in refused.err) == (2, True), str(refused)
+    found = changed.run("status", "support/*", "--json").document["prompts"]
+    assert {one["state"] for one in found} == {"deleted-locally"}
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(world: World) -> None:

@@ -208,3 +208,12 @@ def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World, optio
     assert changed.run("deploy", "--expect", strict).code == 3
     assert changed.writes == []
     assert changed.run("deploy", "--expect", strict, *options).code == 0
+
+
+def test_status_goes_to_a_branch_that_may_release(changed: World) -> None:
+    assert "promptsync deploy" in changed.ok("status", "--label", "prod").out
+    feature(changed)
+    out = changed.ok("status", "--label", "prod").out
+    assert "git switch main" in out and "promptsync deploy" not in out
+    detached(changed)
+    assert "promptsync deploy --label prod" in changed.ok("status", "--label", "prod").out

@@ -197,6 +197,9 @@ def test_a_clash_of_words_stays_a_clash(base: str, ours: str, theirs: str) -> No
         ("a\nb", "a\nX", "a\nY", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7"),
         ("a\nb\n", "a\nX\n", "a\nY", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7\n"),
         ("a\nb\nc", "a\nc", "a\nY\nc", "a\n<<<<<<< me\n=======\nY\n>>>>>>> v7\nc"),
+        ("a\nb\n", "a\n", "a\nY\n", "a\n<<<<<<< me\n=======\nY\n>>>>>>> v7\n"),
+        ("a\nb", "a", "a\nY", "a\n<<<<<<< me\n=======\nY\n>>>>>>> v7"),
+        ("a\nb\n", "a\nX\n", "a\n", "a\n<<<<<<< me\nX\n=======\n>>>>>>> v7\n"),
     ],
 )
 def test_conflict_markers_are_on_their_own_lines(base: str, ours: str, theirs: str, marked: str) -> None:

@@ -129,6 +129,47 @@ def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: Worl
     assert live.label(NEW, "prod") == 1
 
 
+@pytest.mark.parametrize("with_name", [False, True])
+@pytest.mark.parametrize("dashboard_edit", [False, True])
+def test_an_edit_before_mv_stays_ahead(live: World, with_name: bool, dashboard_edit: bool) -> None:
+    if with_name:
+        live.edit(OLD, "messages:", f"name: {OLD}\nmessages:")
+    live.edit(OLD, "that tone counts", "that manners count")
+    live.commit("Be shorter")
+    live.rename(OLD, NEW)
+    if dashboard_edit:
+        live.publish(NEW, TEXT.replace("order", "rank"))
+    live.ok("mv", OLD, NEW)
+    live.commit("Rename it")
+    live.forget()
+    assert live.states() == {NEW: "diverged" if dashboard_edit else "ahead"}
+    if dashboard_edit:
+        live.ok("pull", "--merge", NEW)
+    live.ok("push")
+    assert "that manners count" in live.text(NEW)
+    assert ("rank" in live.text(NEW)) is dashboard_edit
+
+
+def test_mv_after_git_mv_and_a_rename_in_the_dashboard(moved: World) -> None:
+    moved.edit(NEW, "that length counts", "that brevity counts")
+    moved.commit("Move it, and be shorter")
+    assert f"then promptsync mv {OLD} {NEW}" in moved.run("mv", OLD, NEW, "--json").document["error"]["hint"]
+    moved.rename(OLD, NEW)
+    moved.ok("mv", OLD, NEW)
+    assert moved.path(NEW).read_text("utf-8").startswith(f"name: {NEW}\n")
+    moved.commit("Rename it")
+    assert moved.states() == {NEW: "ahead"}
+
+
+def test_mv_does_not_take_an_unrelated_prompt_for_a_renamed_one(live: World) -> None:
+    live.publish("other", TEXT)
+    live.write("draft", TEXT)
+    live.commit("Add a draft")
+    live.ok("mv", "draft", "other")
+    assert "synced:" not in live.path("other").read_text("utf-8")
+    assert live.run("mv", "nobody", OLD).code == 2
+
+
 def test_mv_of_a_prompt_that_was_never_published_and_of_one_in_a_file_of_its_own(live: World) -> None:
     live.write("draft")
     live.ok("mv", "draft", "sketch")

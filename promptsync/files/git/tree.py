@@ -63,15 +63,23 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
     )
 
 
-def names_elsewhere(history: GitHistory) -> frozenset[str]:
-    """Return the names of the prompts at ``HEAD`` that belong to other ``promptsync.yaml`` files."""
+def names_elsewhere(history: GitHistory, commit: str | None = None) -> frozenset[str]:
+    """Return the names of the prompts at a commit that belong to other ``promptsync.yaml`` files.
+
+    The default is ``HEAD``. A commit that git does not know has none.
+    """
     own = history.prefix + FILE_NAME
-    configs = [path for path in history.tracked_as(FILE_NAME) if path != own] if history.born else []
+    configs = {*history.tracked_as(FILE_NAME)} if history.born else set()
+    if commit is not None:
+        commit = history.existing([commit]).get(commit)
+        if commit is None:
+            return frozenset()
+        configs |= history.vanished(commit, FILE_NAME)
     files: dict[str, str] = {}
-    for config in configs:
-        for entry in history.entries("HEAD", config):
+    for config in sorted(configs - {own}):
+        for entry in history.entries(commit or "HEAD", config):
             place = _directory(history, entry, "prompts")
-            blobs = {one.path: one.object for one in history.entries("HEAD", place)}
+            blobs = {one.path: one.object for one in history.entries(commit or "HEAD", place)}
             files |= _below(place, blobs)
     contents = history.blobs(files.values())
     return frozenset(name_in(contents.get(blob, b"")) or name_for(path) for path, blob in files.items())
