@@ -94,7 +94,7 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
     stayed = [one for one in changed if not one.moved or one.is_overtaken]
     if not stayed:
         return None
-    first = next((one for one in stayed if not one.is_undone), stayed[0])
+    first = min(stayed, key=lambda one: (not one.is_unknown, one.is_undone))
     message = _failed(first)
     is_partial = any(one.moved and one.change.old != one.change.new for one in changed if one not in stayed)
     if is_partial or any(one.is_unknown for one in stayed):

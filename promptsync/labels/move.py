@@ -77,7 +77,7 @@ def _move_up(project: Project, change: LabelChange, before: Pointers, beside: Be
     try:
         now = _labels(project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread)
+        return _unread(change, error, unread, is_unknown=error is None or isinstance(error, FateUnknown))
     version = _at(now, change.label)
     somebody_moved = any(now.get(label) != before.get(label) for label in beside)
     if version != change.new:
@@ -169,7 +169,8 @@ def _read_back(
     try:
         now = _labels(project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread)
+        # The label may have been written before the write that failed.
+        return _unread(change, error, unread, is_unknown=True)
     if restore and _at(now, change.label) == change.old:
         # If this fails, too, a rollback is refused, which is safe. That the label did not move is reported
         # anyway.
@@ -177,9 +178,10 @@ def _read_back(
     return _judged(change, now, error, beside)
 
 
-def _unread(change: LabelChange, error: RemoteError | None, unread: RemoteError) -> ChangedLabel:
+def _unread(
+    change: LabelChange, error: RemoteError | None, unread: RemoteError, *, is_unknown: bool
+) -> ChangedLabel:
     reason = error.message if error is not None else f"it could not be read back: {unread.message}"
-    is_unknown = error is None or isinstance(error, FateUnknown)
     return ChangedLabel(change, False, reason, error=error or unread, is_unknown=is_unknown)
 
 

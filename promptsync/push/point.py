@@ -99,7 +99,8 @@ def _point(
     except RemoteError as error:
         return _failed(name, label, old, version, error)
     if changed.error is not None and not changed.moved:
-        return _failed(name, label, old, version, changed.error)
+        failed = _failed(name, label, old, version, changed.error)
+        return replace(failed, unknown=changed.is_unknown)
     moved = changed.moved and not changed.is_overtaken
     return Moved(name, label, old, version, moved, changed.reason or changed.note)
 
