@@ -156,11 +156,23 @@ class DeployReceipt:
 
     @property
     def _next_deploy(self) -> str:
-        """The command that releases the others that passed, or after a fix everything."""
-        passed = () if self.is_released else self.passed_others
-        if len(passed) > _LISTED:
+        """The command that releases the others, or after a fix everything."""
+        others = () if self.is_released else self._releasable
+        if len(others) > _LISTED:
             return "promptsync deploy --keep-going"
-        return shlex.join(["promptsync", "deploy", *passed])
+        return shlex.join(["promptsync", "deploy", *others])
+
+    @property
+    def _releasable(self) -> tuple[str, ...]:
+        """The others, without unchecked ones that a failed check ran or may have run."""
+        if self.results is None or any(one.reason for one in self.results.agents):
+            return self.passed_others
+        runs = [one.run for one in self.results.evaluations if one.reason]
+        ids = {run.prompt_id for run in runs} - {None}
+        ran = {use.prompt for run in runs for use in run.uses}
+        ran |= {one.name for one in self.push.published if one.template_id in ids}
+        ran |= {one.name for one in self.plan.survey.releases if one.template_id in ids}
+        return tuple(name for name in self.others if name not in self.plan.unchecked or name not in ran)
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:
