@@ -181,10 +181,9 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     on_hold = [one for one in survey.on_hold if one.touched]
     if on_hold:
         first, *others = on_hold
-        what = f"{first.name!r} is on hold: {plan.label} was rolled back to v{first.released}, "
+        what = f"{first.name!r} is on hold: {plan.label} {first.how}, "
         if others:
-            rolled_back = f"{first.name!r}: rolled back to v{first.released}"
-            what = f"{len(on_hold)} prompts are on hold; first: {rolled_back}, "
+            what = f"{len(on_hold)} prompts are on hold; first: {first.name!r}: {plan.label} {first.how}, "
         return Refused(
             f"{what}and v{first.version} has the text of the file",
             hint=release_on_hold([one.name for one in on_hold], plan.label),

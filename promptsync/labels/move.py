@@ -129,9 +129,12 @@ def _write_beside(
 
 
 def _move(project: Project, change: LabelChange, before: Pointers, beside: Beside) -> ChangedLabel:
-    """Create a label, move it down, or delete it; those beside it change first, unless it is deleted."""
+    """Create a label, move it down, or delete it; those beside it change first, unless it is created.
+
+    A missing label beside ``LABEL.released`` was removed, and a stop in between must not look like that.
+    """
     steps: list[tuple[str, int | None]] = [*beside.items(), (change.label, change.new)]
-    if change.new is None:
+    if change.old is None:
         steps.reverse()
     previous = previous_name(change.label)
     if previous is not None and change.is_lower and beside.get(previous) == _at(before, previous):
