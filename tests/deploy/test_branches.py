@@ -179,12 +179,51 @@ def test_checks_are_those_of_the_commit(
         changed.git("update-index", "--assume-unchanged", path)
     change(changed)
     changed.forget()
-    for options in ([], ["a"], ["--dry-run"]):
+    for options in ([], ["a"] if path == "promptsync.yaml" else [], ["--dry-run"]):
         done = changed.run("deploy", *options)
         assert done.code == 3 and f"{path} has changes that are not committed" in done.err, str(done)
         assert f"git add {'promptsync.yaml' if 'sync' in path else 'prompts'} && git commit" in done.err
     assert changed.writes == []
     assert changed.run("deploy", "--allow-dirty").code == 0
+
+
+def test_the_configuration_behind_a_link_is_committed_too(changed: World) -> None:
+    shared = changed.root / "shared"
+    shared.mkdir()
+    config = changed.root / "promptsync.yaml"
+    config.rename(shared / "cfg.yaml")
+    config.symlink_to("shared/cfg.yaml")
+    changed.commit("Share the configuration")
+    config.write_text(config.read_text().replace("min_score: 100", "min_score: 0"))
+    done = changed.run("deploy")
+    assert done.code == 3 and "shared/cfg.yaml has changes that are not committed" in done.err, str(done)
+    assert "hint: git add shared/cfg.yaml && git commit" in done.err
+    changed.commit("Lower the minimum")
+    changed.ok("deploy")
+
+
+def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: World) -> None:
+    changed.write("wip", "Half a {thought}")
+    changed.edit("b", "hello", "welcome")
+    changed.edit("a", "welcome", "good day")
+    done = changed.run("deploy", "a")
+    assert done.code == 3 and "prompts/a.yaml has changes that are not committed; deploy" in done.err
+    changed.git("checkout", "prompts/a.yaml")
+    assert changed.run("deploy").code == 3
+    changed.ok("deploy", "a")
+    assert [changed.label(name, "prod") for name in ("a", "b", "wip")] == [2, 1, None]
+
+
+def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
+    released.write("tone", content="A polite tone.")
+    released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
+    released.commit("Use a snippet")
+    released.ok("deploy")
+    released.edit("tone", "polite", "rude")
+    released.commit("A rude tone")
+    released.write("a", "A polite hello, {name}", tags=["greeting"])
+    done = released.run("deploy", "tone", "--live-snippets")
+    assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 
 
 @pytest.mark.parametrize(
