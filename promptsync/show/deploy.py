@@ -65,9 +65,10 @@ def show_plan(
         lines += ["", *rehearsal_lines(rehearsal)]
     elif not is_rehearsed:
         lines += ["", output.Aside(_NOT_REHEARSED)]
+    passed = rehearsal is not None and error is None
     return Outcome(
         lines,
-        deploy_body(receipt, dry_run=True),
+        {**deploy_body(receipt, dry_run=True), "passed": passed},
         error.exit_code if error is not None else 0,
         error,
         outputs=deploy_outputs(receipt, passed=error is None),

@@ -122,7 +122,8 @@ def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(
     for line in done.out.splitlines():
         assert " released" not in line or "nothing was released" in line
     found = changed.run("deploy", "--label", "prod", *options, "--json").document
-    assert (found["dry_run"], found["passed"], found["not_from_here"]) == (True, False, message)
+    assert (found["dry_run"], found["passed"]) == (True, "--rehearse" in options)
+    assert found["not_from_here"] == message
     assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
 
 
@@ -139,6 +140,7 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
     assert "rehearsal failed, with these files in a temporary registry; nothing was released" in done.out
     assert "error: the rehearsal failed: " in done.err and "published" not in done.out
     assert changed.writes == [] and 'failures="1"' in junit.read_text()
+    assert changed.run("deploy", "--rehearse", "--json").document["passed"] is False
 
 
 # -- what is committed --------------------------------------------------------------------------------------
