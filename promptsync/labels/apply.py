@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.labels import deploy_command
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import ChangedLabel, change_label
@@ -108,7 +110,11 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
         )
     if error is not None and not is_held_back(error):
         return error
-    return Refused(message, hint="promptsync label list", code="label-not-moved")
+    hint = "promptsync label list"
+    if first.lost is not None and project.config.governs(first.change.label):
+        again = deploy_command(project, first.change.label)
+        hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
+    return Refused(message, hint=hint, code="label-not-moved")
 
 
 def _failed(changed: ChangedLabel) -> str:

@@ -20,8 +20,8 @@ class ChangedLabel:
 
     ``note`` is something else that went wrong. ``is_unknown`` says that the label may or may not have moved.
     ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken`` says that
-    it did move, while somebody else moved it, too: theirs is lost. ``before`` are the versions of the labels
-    beside it before the move.
+    it did move, while somebody else moved it, too: theirs is lost, and ``lost`` is the newer version that
+    they released, if any. ``before`` are the versions of the labels beside it before the move.
     """
 
     change: LabelChange
@@ -32,6 +32,7 @@ class ChangedLabel:
     is_unknown: bool = False
     is_undone: bool = False
     is_overtaken: bool = False
+    lost: int | None = None
     before: Beside = field(default_factory=dict)
 
 
@@ -110,7 +111,8 @@ def _overtaken(change: LabelChange, before: Pointers, now: Pointers) -> ChangedL
     theirs = _at(now, released)
     what = f"released {_shown(theirs)}" if theirs != _at(before, released) else "moved it"
     reason = f"somebody else {what} at the same time, and it is at {_shown(change.new)} now"
-    return ChangedLabel(change, True, reason, is_overtaken=True)
+    lost = theirs if (theirs or 0) > (change.new or 0) else None
+    return ChangedLabel(change, True, reason, is_overtaken=True, lost=lost)
 
 
 def _write_beside(

@@ -32,6 +32,7 @@ from promptsync.terminal.output import count
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
+    from promptsync.labels.move import ChangedLabel
 
 _LISTED = 10
 _LONG_LABEL = 100
@@ -191,9 +192,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += _kept_tag_lines(receipt)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
-    words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
-    labels = [one for one in receipt.labels if not (was_shown and one.moved)]
-    lines += output.table(changed_row(words[one.moved], one) for one in labels)
+    labels = [one for one in receipt.labels if not was_shown or not one.moved or one.is_overtaken]
+    lines += output.table(changed_row(_word(one), one) for one in labels)
     lines += [
         noted("unchecked", "warn", one.name, live_elsewhere(one))
         for one in plan.live
@@ -208,6 +208,14 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
+
+
+def _word(changed: ChangedLabel) -> str:
+    if changed.is_unknown:
+        return output.style("unknown", "bad")
+    if changed.is_overtaken:
+        return output.style("moved", "warn")
+    return output.style("released", "good") if changed.moved else output.style("not released", "bad")
 
 
 def _kept_tag_lines(receipt: DeployReceipt) -> Iterator[str]:

@@ -244,7 +244,17 @@ def test_an_older_deploy_at_the_same_time_says_so_or_loses(
         "'prod' of 'a' was moved by somebody else, too: "
         "somebody else released v4 at the same time, and it is at v3 now"
     )
+    assert done.document["error"]["hint"] == "git pull\npromptsync deploy a --again"
     assert two_live.label("a", "prod.released") == 4
+    other.ok("deploy", "a", "--again")
+    assert two_live.label("a", "prod") == 4
+
+
+def test_a_release_over_a_newer_one_is_not_called_released(two_live: World, other: World) -> None:
+    two_live.faults.append(once(is_move, outside(other, "deploy")))
+    done = two_live.run("deploy")
+    assert "  moved  a  prod  v2 -> v3  somebody else released v4 at the same time" in done.out, str(done)
+    assert "released  a" not in done.out
 
 
 def test_a_move_that_was_decided_before_and_comes_after_is_told(two_live: World, other: World) -> None:
