@@ -256,6 +256,8 @@ def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     elif receipt.is_released:
         kept_back = f", {kept} kept back" if kept else ""
         page.say(f"**{count(moved, 'prompt')} released to {label}{kept_back}**")
+    elif any(one.is_unknown for one in receipt.labels):
+        page.say(f"**Not released; the position of {label} is unknown**")
     else:
         page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))

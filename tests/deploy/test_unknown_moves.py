@@ -51,3 +51,13 @@ def test_a_write_whose_response_is_lost_is_unknown(
     assert json.loads(done.out)["error"]["message"].startswith("it is unknown whether ")
     assert version in {released.label(name, "beta" if method == "POST" else "prod") for name in "ac"}
     assert "did not move" not in done.err and "not moved" not in done.err
+
+
+def test_a_deploy_whose_move_is_unknown_does_not_say_that_nothing_was_released(released: World) -> None:
+    released.edit("a", "polite", "polite and short")
+    released.commit("Shorten")
+    moved_and_gone(released, "PATCH")
+    done = released.run("deploy", "--format", "markdown")
+    assert done.code == 5
+    assert done.out.startswith("**Not released; the position of `prod` is unknown**")
+    assert "  unknown  a  prod" in done.out and "not released  a" not in done.out
