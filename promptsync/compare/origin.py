@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.state.disk import real_path
 from promptsync.history.synced_key import Key, parse_key
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Local
@@ -77,18 +79,24 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
 
     Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
-    from promptsync.files.git.history import GitHistory
-
     history = project.history
     if history is None:
         return []
+    return [*uncommitted_config(project), *_uncommitted(history, project.root, worktree.paths)]
+
+
+def uncommitted_config(project: Project) -> list[str]:
+    """Return the configuration, and the file that it is a link to, if ``HEAD`` has them differently."""
+    from promptsync.files.git.history import GitHistory
+
     config = project.config.path.name
-    around_config = GitHistory.find(project.root, config)
-    assert around_config is not None  # the same repository as that of the prompts
-    return [
-        *_uncommitted(around_config, project.root, [config]),
-        *_uncommitted(history, project.root, worktree.paths),
-    ]
+    target = real_path(project.root / config)
+    paths = []
+    for root, name in dict.fromkeys([(real_path(project.root), config), (target.parent, target.name)]):
+        history = GitHistory.find(root, name)
+        if history is not None and _uncommitted(history, root, [name]):
+            paths.append(Path(os.path.relpath(root / name, real_path(project.root))).as_posix())
+    return paths
 
 
 def _uncommitted(history: GitHistory, root: Path, paths: Sequence[str]) -> list[str]:
@@ -97,7 +105,7 @@ def _uncommitted(history: GitHistory, root: Path, paths: Sequence[str]) -> list[
     known = history.head
     # What is reached through a link is not in this repository.
     new = {one for one in paths if not known.keys() & {one, *map(str, PurePosixPath(one).parents)}}
-    edited = {one for one in history.differing("HEAD") if one.endswith(SUFFIXES)}
+    edited = {one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths}
     # git does not look at these files, whatever they have.
     unwatched = {one for one in history.unwatched & {*paths} if known.get(one) != _blob(history, root / one)}
     return sorted(new | edited | unwatched)

@@ -169,13 +169,19 @@ class Member:
 class OnHold:
     """A prompt that was rolled back: ``version`` has the text of the file and is above ``released``.
 
-    The label is at ``released`` now. ``touched`` says that this push changed the prompt.
+    The label is at ``released`` now, ``None`` if it was removed. ``touched`` says that this push changed the
+    prompt.
     """
 
     name: str
     version: int
-    released: int
+    released: int | None
     touched: bool
+
+    @property
+    def how(self) -> str:
+        """What happened to the label."""
+        return "was removed" if self.released is None else f"was rolled back to v{self.released}"
 
 
 @dataclass(frozen=True, slots=True)

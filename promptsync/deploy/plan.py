@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import uncommitted_paths
+from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.plan import fingerprint, workspace_of
 from promptsync.compare.project import Project
@@ -18,6 +18,7 @@ from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live,
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
+from promptsync.files.git.revisions import target_of
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
@@ -137,7 +138,7 @@ def plan_deploy(
     found = survey(project, options.label, options.touched, names=options.names, again=options.again)
     if found.releases:
         if not options.allow_dirty:
-            _check_committed(project, found)
+            _check_committed(project, found, is_named=bool(options.names))
         check_changeable(project, next(iter(found.latest.listing.values()), None))
     push = _plan_push(project, found, options)
     names = [member.name for member in found.members]
@@ -172,14 +173,22 @@ def plan_deploy(
     )
 
 
-def _check_committed(project: Project, found: Survey) -> None:
-    """Raise ``Refused`` if the texts or the checks to deploy are not those of the commit."""
+def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None:
+    """Raise ``Refused`` if the texts or the checks to deploy are not those of the commit.
+
+    Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
+    """
     paths = uncommitted_paths(project, found.latest.worktree)
+    places = uncommitted_config(project) if paths else []
+    files = found.latest.worktree.files
+    types = {files[one.name].prompt.template.get("type") for one in found.releases if one.name in files}
+    if is_named and "completion" not in types:
+        root, prompts = project.root, project.config.prompts
+        own = {path: target_of(root, prompts, path) for one in found.members if (path := one.path)}
+        paths = [one for one in paths if one in {*places, *own, *own.values()}]
     if not paths:
         return
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    config = project.config.path.name
-    places = [config] if config in paths else []
     places += [project.config.prompts] if paths != places else []
     raise Refused(
         f"{paths[0]} has changes that are not committed{more}; deploy releases what is committed",

@@ -156,11 +156,23 @@ class DeployReceipt:
 
     @property
     def _next_deploy(self) -> str:
-        """The command that releases the others that passed, or after a fix everything."""
-        passed = () if self.is_released else self.passed_others
-        if len(passed) > _LISTED:
+        """The command that releases the others, or after a fix everything."""
+        others = () if self.is_released else self._releasable
+        if len(others) > _LISTED:
             return "promptsync deploy --keep-going"
-        return shlex.join(["promptsync", "deploy", *passed])
+        return shlex.join(["promptsync", "deploy", *others])
+
+    @property
+    def _releasable(self) -> tuple[str, ...]:
+        """The others, without unchecked ones that a failed check ran or may have run."""
+        if self.results is None or any(one.reason for one in self.results.agents):
+            return self.passed_others
+        runs = [one.run for one in self.results.evaluations if one.reason]
+        ids = {run.prompt_id for run in runs} - {None}
+        ran = {use.prompt for run in runs for use in run.uses}
+        ran |= {one.name for one in self.push.published if one.template_id in ids}
+        ran |= {one.name for one in self.plan.survey.releases if one.template_id in ids}
+        return tuple(name for name in self.others if name not in self.plan.unchecked or name not in ran)
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:
@@ -169,10 +181,9 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     on_hold = [one for one in survey.on_hold if one.touched]
     if on_hold:
         first, *others = on_hold
-        what = f"{first.name!r} is on hold: {plan.label} was rolled back to v{first.released}, "
+        what = f"{first.name!r} is on hold: {plan.label} {first.how}, "
         if others:
-            rolled_back = f"{first.name!r}: rolled back to v{first.released}"
-            what = f"{len(on_hold)} prompts are on hold; first: {rolled_back}, "
+            what = f"{len(on_hold)} prompts are on hold; first: {first.name!r}: {plan.label} {first.how}, "
         return Refused(
             f"{what}and v{first.version} has the text of the file",
             hint=release_on_hold([one.name for one in on_hold], plan.label),

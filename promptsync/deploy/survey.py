@@ -230,8 +230,9 @@ class _Survey:
     # -- on hold -----------------------------------------------------------------------------------------
 
     def _put_on_hold(self) -> None:
-        """Put on hold what was released before and rolled back, here or in the dashboard."""
-        if not any(member.released is not None for member in self.releases):
+        """Put on hold what was released before, and rolled back or removed, here or in the dashboard."""
+        # What the registry does not have was never released.
+        if not any(member.latest is not None for member in self.releases):
             return
         newest = self._pointing(released_name)
         # Where a stopped deploy moved the label, the version before it was live.
@@ -244,7 +245,7 @@ class _Survey:
             if version is None:
                 releases.append(replace(member, previous=previous.get(name), newest=newest.get(name)))
             else:
-                self.on_hold.append(OnHold(name, version, member.released or 0, self._is_touched(name)))
+                self.on_hold.append(OnHold(name, version, member.released, self._is_touched(name)))
         self.releases = releases
 
     def _pointing(self, name_of: Callable[[str], str | None]) -> dict[str, int]:
@@ -255,7 +256,11 @@ class _Survey:
     def _version_on_hold(self, member: Member, newest: int | None) -> int | None:
         """Return the newest version that is on hold and has the text of the file."""
         item = self._latest[member.name]
-        for number in range(min(member.latest or 0, newest or 0), member.released or 0, -1):
+        if newest is None:
+            return None
+        # Without the label, only the newest release is known to have been live.
+        below = member.released if member.released is not None else newest - 1
+        for number in range(min(member.latest or 0, newest), below, -1):
             is_it = number == member.existing or _has_text(self._project, item, number)
             if is_it and is_on_hold(number, member.released, newest):
                 return number

@@ -141,12 +141,22 @@ def _base_in_git(sides: Sides, common: Includes) -> Base | None:
 
 
 def _base_at(sides: Sides, version: int) -> Base:
-    """Return a version with the tags at the time when it was published, or pulled into the file."""
+    """Return a version with the tags at the time when it was published, or pulled into the file.
+
+    A file includes a version that was saved in the dashboard with the same text, whatever its tags. Then the
+    tags are those of the newest version before it whose tags are known.
+    """
+    window, before = sides.graph.window, sides.graph.includes(version) & sides.of_file
+    known = (_tags_at(sides, one) for one in (version, *sorted(before, reverse=True)) if one in window)
+    tags = next((one for one in known if one is not None), None)
+    return Base(sides.graph.digest(version) or "", version, tags)
+
+
+def _tags_at(sides: Sides, version: int) -> Tags | None:
     revisions = sides.revisions.all
     place = sides.published_from(version)
     # The version may come from the dashboard or from an uncommitted text. Then a pull or push left its key.
     if place is None:
         keys = ((one, key) for one in sorted(sides.revisions.of_head) for key in revisions[one].keys)
         place = next((one for one, key in keys if key.version == version), None)
-    tags = revisions[place].tags if place is not None else None
-    return Base(sides.graph.digest(version) or "", version, tags)
+    return revisions[place].tags if place is not None else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.labels import deploy_command
 from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import ChangedLabel, change_label
@@ -94,7 +96,7 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
     stayed = [one for one in changed if not one.moved or one.is_overtaken]
     if not stayed:
         return None
-    first = next((one for one in stayed if not one.is_undone), stayed[0])
+    first = min(stayed, key=lambda one: (not one.is_unknown, one.is_undone))
     message = _failed(first)
     is_partial = any(one.moved and one.change.old != one.change.new for one in changed if one not in stayed)
     if is_partial or any(one.is_unknown for one in stayed):
@@ -108,7 +110,11 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
         )
     if error is not None and not is_held_back(error):
         return error
-    return Refused(message, hint="promptsync label list", code="label-not-moved")
+    hint = "promptsync label list"
+    if first.lost is not None and project.config.governs(first.change.label):
+        again = deploy_command(project, first.change.label)
+        hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
+    return Refused(message, hint=hint, code="label-not-moved")
 
 
 def _failed(changed: ChangedLabel) -> str:

@@ -20,8 +20,8 @@ class ChangedLabel:
 
     ``note`` is something else that went wrong. ``is_unknown`` says that the label may or may not have moved.
     ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken`` says that
-    it did move, while somebody else moved it, too: theirs is lost. ``before`` are the versions of the labels
-    beside it before the move.
+    it did move, while somebody else moved it, too: theirs is lost, and ``lost`` is the newer version that
+    they released, if any. ``before`` are the versions of the labels beside it before the move.
     """
 
     change: LabelChange
@@ -32,6 +32,7 @@ class ChangedLabel:
     is_unknown: bool = False
     is_undone: bool = False
     is_overtaken: bool = False
+    lost: int | None = None
     before: Beside = field(default_factory=dict)
 
 
@@ -77,7 +78,7 @@ def _move_up(project: Project, change: LabelChange, before: Pointers, beside: Be
     try:
         now = _labels(project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread)
+        return _unread(change, error, unread, is_unknown=error is None or isinstance(error, FateUnknown))
     version = _at(now, change.label)
     somebody_moved = any(now.get(label) != before.get(label) for label in beside)
     if version != change.new:
@@ -110,7 +111,8 @@ def _overtaken(change: LabelChange, before: Pointers, now: Pointers) -> ChangedL
     theirs = _at(now, released)
     what = f"released {_shown(theirs)}" if theirs != _at(before, released) else "moved it"
     reason = f"somebody else {what} at the same time, and it is at {_shown(change.new)} now"
-    return ChangedLabel(change, True, reason, is_overtaken=True)
+    lost = theirs if (theirs or 0) > (change.new or 0) else None
+    return ChangedLabel(change, True, reason, is_overtaken=True, lost=lost)
 
 
 def _write_beside(
@@ -129,9 +131,12 @@ def _write_beside(
 
 
 def _move(project: Project, change: LabelChange, before: Pointers, beside: Beside) -> ChangedLabel:
-    """Create a label, move it down, or delete it; those beside it change first, unless it is deleted."""
+    """Create a label, move it down, or delete it; those beside it change first, unless it is created.
+
+    A missing label beside ``LABEL.released`` was removed, and a stop in between must not look like that.
+    """
     steps: list[tuple[str, int | None]] = [*beside.items(), (change.label, change.new)]
-    if change.new is None:
+    if change.old is None:
         steps.reverse()
     previous = previous_name(change.label)
     if previous is not None and change.is_lower and beside.get(previous) == _at(before, previous):
@@ -169,7 +174,8 @@ def _read_back(
     try:
         now = _labels(project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread)
+        # The label may have been written before the write that failed.
+        return _unread(change, error, unread, is_unknown=True)
     if restore and _at(now, change.label) == change.old:
         # If this fails, too, a rollback is refused, which is safe. That the label did not move is reported
         # anyway.
@@ -177,9 +183,10 @@ def _read_back(
     return _judged(change, now, error, beside)
 
 
-def _unread(change: LabelChange, error: RemoteError | None, unread: RemoteError) -> ChangedLabel:
+def _unread(
+    change: LabelChange, error: RemoteError | None, unread: RemoteError, *, is_unknown: bool
+) -> ChangedLabel:
     reason = error.message if error is not None else f"it could not be read back: {unread.message}"
-    is_unknown = error is None or isinstance(error, FateUnknown)
     return ChangedLabel(change, False, reason, error=error or unread, is_unknown=is_unknown)
 
 

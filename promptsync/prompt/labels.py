@@ -76,10 +76,10 @@ def way_back(now: int, previous: int | None, released: int | None) -> int | None
 def is_on_hold(version: int, now: int | None, released: int | None) -> bool:
     """Whether a version is not released again by itself: a label at ``now`` was moved back from it.
 
-    That may have happened in the dashboard. Nothing says which versions below the newest release were live,
-    so all above the label count.
+    That may have happened in the dashboard, where the label may also have been removed (``None``). Nothing
+    says which versions below the newest release were live, so all above the label count.
     """
-    return now is not None and released is not None and now < version <= released
+    return released is not None and (now or 0) < version <= released
 
 
 def check_label(label: str) -> None:

@@ -15,7 +15,7 @@ from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
 
-_ROLLED_BACK = "it was rolled back to v{old}; promptsync deploy NAME --again checks and releases it"
+_ROLLED_BACK = "it was {how}; promptsync deploy NAME --again checks and releases it"
 
 
 def point(
@@ -94,12 +94,14 @@ def _point(
         change = change_from(name, landed.template_id, label, there, version)
         released = there.get(released_name(label) or "")
         if not is_new and is_on_hold(version, old, released.version if released is not None else None):
-            return Moved(name, label, old, version, False, _ROLLED_BACK.format(old=old))
+            how = f"rolled back to v{old}" if old is not None else "removed"
+            return Moved(name, label, old, version, False, _ROLLED_BACK.format(how=how))
         changed = relabel_from(project, change, there)
     except RemoteError as error:
         return _failed(name, label, old, version, error)
     if changed.error is not None and not changed.moved:
-        return _failed(name, label, old, version, changed.error)
+        failed = _failed(name, label, old, version, changed.error)
+        return replace(failed, unknown=changed.is_unknown)
     moved = changed.moved and not changed.is_overtaken
     return Moved(name, label, old, version, moved, changed.reason or changed.note)
 

@@ -31,6 +31,7 @@ from promptsync.terminal.output import count
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
+    from promptsync.labels.move import ChangedLabel
 
 _LISTED = 10
 _LONG_LABEL = 100
@@ -64,9 +65,10 @@ def show_plan(
         lines += ["", *rehearsal_lines(rehearsal)]
     elif not is_rehearsed:
         lines += ["", output.Aside(_NOT_REHEARSED)]
+    passed = rehearsal is not None and error is None
     return Outcome(
         lines,
-        deploy_body(receipt, dry_run=True),
+        {**deploy_body(receipt, dry_run=True), "passed": passed},
         error.exit_code if error is not None else 0,
         error,
         outputs=deploy_outputs(receipt, passed=error is None),
@@ -189,9 +191,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += kept_tag_lines(plan.push, receipt.push.versions)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
-    words = {True: output.style("released", "good"), False: output.style("not released", "bad")}
-    labels = [one for one in receipt.labels if not (was_shown and one.moved)]
-    lines += output.table(changed_row(words[one.moved], one) for one in labels)
+    labels = [one for one in receipt.labels if not was_shown or not one.moved or one.is_overtaken]
+    lines += output.table(changed_row(_word(one), one) for one in labels)
     lines += [
         noted("unchecked", "warn", one.name, live_elsewhere(one))
         for one in plan.live
@@ -206,6 +207,14 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
+
+
+def _word(changed: ChangedLabel) -> str:
+    if changed.is_unknown:
+        return output.style("unknown", "bad")
+    if changed.is_overtaken:
+        return output.style("moved", "warn")
+    return output.style("released", "good") if changed.moved else output.style("not released", "bad")
 
 
 def summary(receipt: DeployReceipt) -> str:
@@ -239,6 +248,8 @@ def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     elif receipt.is_released:
         kept_back = f", {kept} kept back" if kept else ""
         page.say(f"**{count(moved, 'prompt')} released to {label}{kept_back}**")
+    elif any(one.is_unknown for one in receipt.labels):
+        page.say(f"**Not released; the position of {label} is unknown**")
     else:
         page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))

@@ -163,8 +163,7 @@ def _exceptions(plan: DeployPlan, *, released: bool) -> Iterator[tuple[str, str,
             else:
                 yield "live", one.name, f"{text}; to undo it, git revert the change and deploy", ""
     for paused in survey.on_hold:
-        back = f"{label} was rolled back to v{paused.released}"
-        text = f"v{paused.version} has the text of the file, but {back}"
+        text = f"v{paused.version} has the text of the file, but {label} {paused.how}"
         yield "on hold", paused.name, text, release_on_hold([paused.name], plan.label)
     for skipped in survey.skipped:
         yield "skipped", skipped.name, f"{skipped.state}, {skipped.reason}", ""

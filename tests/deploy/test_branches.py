@@ -8,7 +8,7 @@ import pytest
 from worlds import World
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
-DETACHED = "a commit outside of these branches does not release to prod; labels: sends main there"
+DETACHED = "a commit that is not on main does not release to prod; labels: sends main there"
 OLDER = "main has a newer commit; a deploy releases the newest one, after its checks"
 
 
@@ -80,7 +80,8 @@ def test_a_label_is_released_from_its_branches_and_their_newest_commit(
     assert (done.code, message in done.err) == (code, True), str(done)
     assert bool(changed.writes) == (code == 0)
     if code:
-        assert ("git switch main" if message != OLDER else "--older") in done.err
+        assert ("git switch main" if message != OLDER else "git pull") in done.err
+        assert "--older" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,8 @@ def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(
     for line in done.out.splitlines():
         assert " released" not in line or "nothing was released" in line
     found = changed.run("deploy", "--label", "prod", *options, "--json").document
-    assert (found["dry_run"], found["passed"], found["not_from_here"]) == (True, False, message)
+    assert (found["dry_run"], found["passed"]) == (True, "--rehearse" in options)
+    assert found["not_from_here"] == message
     assert message in changed.run("deploy", "--label", "prod", *options, "--format", "markdown").out
 
 
@@ -138,6 +140,7 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
     assert "rehearsal failed, with these files in a temporary registry; nothing was released" in done.out
     assert "error: the rehearsal failed: " in done.err and "published" not in done.out
     assert changed.writes == [] and 'failures="1"' in junit.read_text()
+    assert changed.run("deploy", "--rehearse", "--json").document["passed"] is False
 
 
 # -- what is committed --------------------------------------------------------------------------------------
@@ -178,12 +181,51 @@ def test_checks_are_those_of_the_commit(
         changed.git("update-index", "--assume-unchanged", path)
     change(changed)
     changed.forget()
-    for options in ([], ["a"], ["--dry-run"]):
+    for options in ([], ["a"] if path == "promptsync.yaml" else [], ["--dry-run"]):
         done = changed.run("deploy", *options)
         assert done.code == 3 and f"{path} has changes that are not committed" in done.err, str(done)
         assert f"git add {'promptsync.yaml' if 'sync' in path else 'prompts'} && git commit" in done.err
     assert changed.writes == []
     assert changed.run("deploy", "--allow-dirty").code == 0
+
+
+def test_the_configuration_behind_a_link_is_committed_too(changed: World) -> None:
+    shared = changed.root / "shared"
+    shared.mkdir()
+    config = changed.root / "promptsync.yaml"
+    config.rename(shared / "cfg.yaml")
+    config.symlink_to("shared/cfg.yaml")
+    changed.commit("Share the configuration")
+    config.write_text(config.read_text().replace("min_score: 100", "min_score: 0"))
+    done = changed.run("deploy")
+    assert done.code == 3 and "shared/cfg.yaml has changes that are not committed" in done.err, str(done)
+    assert "hint: git add shared/cfg.yaml && git commit" in done.err
+    changed.commit("Lower the minimum")
+    changed.ok("deploy")
+
+
+def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: World) -> None:
+    changed.write("wip", "Half a {thought}")
+    changed.edit("b", "hello", "welcome")
+    changed.edit("a", "welcome", "good day")
+    done = changed.run("deploy", "a")
+    assert done.code == 3 and "prompts/a.yaml has changes that are not committed; deploy" in done.err
+    changed.git("checkout", "prompts/a.yaml")
+    assert changed.run("deploy").code == 3
+    changed.ok("deploy", "a")
+    assert [changed.label(name, "prod") for name in ("a", "b", "wip")] == [2, 1, None]
+
+
+def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
+    released.write("tone", content="A polite tone.")
+    released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
+    released.commit("Use a snippet")
+    released.ok("deploy")
+    released.edit("tone", "polite", "rude")
+    released.commit("A rude tone")
+    released.write("a", "A polite hello, {name}", tags=["greeting"])
+    done = released.run("deploy", "tone", "--live-snippets")
+    assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 
 
 @pytest.mark.parametrize(

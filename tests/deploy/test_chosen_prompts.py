@@ -66,6 +66,18 @@ def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(fail
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
 
 
+def test_the_way_on_names_prompts_without_checks_too(released: World) -> None:
+    released.write("sql", "Select {name}")
+    released.edit("a", "polite", "rude")
+    released.commit("Add sql, and be rude")
+    done = released.run("deploy")
+    assert done.code == 1, str(done)
+    assert done.err.endswith("promptsync deploy sql\n")
+    assert "other prompt" not in done.out
+    released.ok("deploy", "sql")
+    assert (released.label("a", "prod"), released.label("sql", "prod")) == (1, 1)
+
+
 def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: World, tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     done = failing_a.run("deploy", "--keep-going", "--junit", str(junit))

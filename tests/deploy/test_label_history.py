@@ -80,6 +80,30 @@ def test_a_first_release_that_was_moved_back_is_on_hold_too(world: World) -> Non
     assert [one["name"] for one in world.run("deploy", "--json").document["on_hold"]] == ["a"]
 
 
+def test_a_label_that_was_removed_in_the_dashboard_does_not_come_back_by_itself(two_live: World) -> None:
+    found = map(parse.label, two_live.call("GET", "/prompt-templates/labels").body["release_labels"])
+    (label_id,) = (one.label_id for one in found if (one.prompt_name, one.name) == ("a", "prod"))
+    assert two_live.call("DELETE", f"/prompt-labels/{label_id}").status == 200
+    change(two_live, "welcome", "b")
+    done = two_live.run("deploy", "--since", "HEAD~1")
+    assert done.code == 0 and "on hold  a: v2 has the text of the file, but prod was removed" in done.out
+    assert (two_live.label("a", "prod"), two_live.label("b", "prod")) == (None, 2)
+    refused = two_live.run("deploy", "--json")
+    assert (refused.code, refused.document["on_hold"][0]["released"]) == (3, None)
+    assert refused.document["error"]["hint"] == "promptsync deploy a --label prod --again"
+    two_live.ok("deploy", "a", "--again")
+    assert history(two_live)["prod"] == 2
+
+
+def test_a_label_that_promptsync_deleted_leaves_nothing_on_hold(two_live: World) -> None:
+    for writes in range(4):  # prod.previous and prod.released, then prod
+        dead_after(two_live, writes)
+        two_live.run("label", "delete", "a", "prod", "--yes")
+        two_live.faults.clear()
+        assert two_live.run("deploy", "--json").document["on_hold"] == []
+        assert two_live.label("a", "prod") == 2
+
+
 WAYS_BACK = [
     # prod, prod.previous, prod.released -> where a rollback goes
     ((2, 1, 2), 1),
@@ -131,8 +155,13 @@ def test_a_killed_first_deploy_is_finished_by_the_next(world: World, writes: int
     world.run("deploy")
     world.faults.clear()
     assert world.run("deploy", "--json").document["on_hold"] == []
+    assert [world.label(name, "prod") for name in "abcde"] == [1] * 5
+    # A first release that was stopped before prod.released is recorded with the next one.
     for name in "abcde":
-        assert world.label(name, "prod") == world.label(name, "prod.released") == 1
+        change(world, "welcome", name)
+    world.ok("deploy")
+    for name in "abcde":
+        assert world.label(name, "prod") == world.label(name, "prod.released") == 2
 
 
 def test_a_rollback_that_was_killed_holds_nothing_else(two_live: World) -> None:
@@ -215,7 +244,17 @@ def test_an_older_deploy_at_the_same_time_says_so_or_loses(
         "'prod' of 'a' was moved by somebody else, too: "
         "somebody else released v4 at the same time, and it is at v3 now"
     )
+    assert done.document["error"]["hint"] == "git pull\npromptsync deploy a --again"
     assert two_live.label("a", "prod.released") == 4
+    other.ok("deploy", "a", "--again")
+    assert two_live.label("a", "prod") == 4
+
+
+def test_a_release_over_a_newer_one_is_not_called_released(two_live: World, other: World) -> None:
+    two_live.faults.append(once(is_move, outside(other, "deploy")))
+    done = two_live.run("deploy")
+    assert "  moved  a  prod  v2 -> v3  somebody else released v4 at the same time" in done.out, str(done)
+    assert "released  a" not in done.out
 
 
 def test_a_move_that_was_decided_before_and_comes_after_is_told(two_live: World, other: World) -> None:

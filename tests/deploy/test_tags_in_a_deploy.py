@@ -53,6 +53,21 @@ def test_a_tag_of_the_dashboard_alone_publishes_nothing(released: World) -> None
     assert tags(released) == ["greeting", "vip"]
 
 
+def test_a_tag_that_a_dashboard_version_removed_stays_removed(released: World) -> None:
+    released.write("a", "A polite hello, {name}", tags=["greeting", "old"])
+    released.commit("Tag it")
+    released.ok("deploy")
+    released.publish("a", "A polite hello, {name}", tags=["greeting"])
+    assert released.states()["a"] == "behind"
+    released.edit("b", "hello", "welcome")
+    released.commit("Welcome")
+    assert [one["name"] for one in released.ok("deploy", "--json").document["members"]] == ["b"]
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome, too")
+    released.ok("deploy")
+    assert (tags(released), released.label("a", "prod")) == (["greeting"], 4)
+
+
 def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
     released.edit("a", "hello", "welcome")

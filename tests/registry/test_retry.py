@@ -147,10 +147,11 @@ def test_retry_after_counts_for_every_status_that_is_retried() -> None:
 def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
     line = Line([503])
 
-    def moved() -> None:
+    def moved() -> bool:
         assert len(line.slept) == line.sent
         if line.sent == 2:
             raise KeyError("somebody else moved it")
+        return True
 
     with pytest.raises(KeyError):
         send_with_retries(
@@ -162,6 +163,21 @@ def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
             sleep=line.slept.append,
         )
     assert line.sent == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "last"), [([LOST, REFUSED], LOST), ([503, REFUSED], 503), ([429, REFUSED], REFUSED)]
+)
+def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_done(
+    outcomes: list[Outcome], last: Outcome
+) -> None:
+    line = Line(outcomes)
+    if isinstance(last, int):
+        assert line.run(REPEATABLE).status == last
+    else:
+        with pytest.raises(TransportError) as caught:
+            line.run(REPEATABLE)
+        assert caught.value is last
 
 
 VALUES = [

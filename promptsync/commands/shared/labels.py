@@ -187,10 +187,12 @@ def branch_refusal(
     if branch not in branches:
         sent = " and ".join(branches)
         what = (
-            f"the branch {branch!r} does" if branch is not None else "a commit outside of these branches does"
+            f"the branch {branch!r}"
+            if branch is not None
+            else f"a commit that is not on {' or '.join(branches)}"
         )
         return Refused(
-            f"{what} not release to {label}; labels: sends {sent} there",
+            f"{what} does not release to {label}; labels: sends {sent} there",
             hint=f"git switch {shlex.quote(branches[0])}",
             code="wrong-branch",
         )
@@ -201,7 +203,7 @@ def branch_refusal(
     commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
     return Refused(
         f"{branch} has {commits}; a deploy releases the newest one, after its checks",
-        hint=f"git pull\n{session.command('--older')}",
+        hint="git pull",
         code="older",
     )
 

@@ -36,7 +36,7 @@ class Call:
     query: Mapping[str, Any] | None
     body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None
     fresh: bool
-    before_repeat: Callable[[], None] | None = None
+    before_repeat: Callable[[], bool] | None = None
 
     def build(self, prefix: str, route: Route, operation: Operation, headers: Headers) -> HttpRequest:
         """Return the request by one route; ``prefix`` is the path of the registry's URL."""

@@ -117,14 +117,14 @@ class Connection:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None = None,
         fresh: bool = False,
-        before_repeat: Callable[[], None] | None = None,
+        before_repeat: Callable[[], bool] | None = None,
     ) -> Answer:
         """Send ``operation`` by the first of its routes that the registry has, and return its 2xx response.
 
         ``path`` fills the route's placeholders. ``body`` can be a function of the route's shape. ``fresh``
         bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
-        if that would be wrong by then. Raises the errors of ``registry.errors``; if several routes were
-        rejected, the error names all the reasons.
+        if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
+        ``registry.errors``; if several routes were rejected, the error names all the reasons.
         """
         request = Call(path or {}, query, body, fresh, before_repeat)
         if operation in self._routes or len(operation.routes) == 1:
@@ -180,7 +180,7 @@ class Connection:
         return answer
 
     def _sent(
-        self, request: HttpRequest, operation: Operation, before_repeat: Callable[[], None] | None
+        self, request: HttpRequest, operation: Operation, before_repeat: Callable[[], bool] | None
     ) -> HttpResponse:
         rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
         return send_with_retries(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
@@ -75,9 +76,13 @@ class PromptLayerLabels:
         path, body = {"template_id": template_id}, {"name": label, "prompt_version_number": version}
         try:
             self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
-        except FateUnknown:
+        except FateUnknown as unknown:
             # Unlike a version, a label can be looked up before it is created again.
-            made = next((one for one in self.of(template_id, name) if one.name == label), None)
+            try:
+                labels = self.of(template_id, name)
+            except RemoteError:
+                raise unknown from None
+            made = next((one for one in labels if one.name == label), None)
             if made is None:
                 self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
             elif made.version != version:
@@ -92,15 +97,20 @@ class PromptLayerLabels:
                 raise
 
     def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
-        def check() -> None:
+        def check() -> bool:
             # Somebody may have moved it during the wait before the retry.
-            found = next((one for one in self.of(template_id, name) if one.name == label.name), None)
+            try:
+                labels = self.of(template_id, name)
+            except RemoteError:
+                return False
+            found = next((one for one in labels if one.name == label.name), None)
             if found is not None and found.version not in (label.version, version):
                 raise Rejected(
                     f"somebody else moved {label.name!r} of {name!r} to v{found.version} in the meantime",
                     status=409,
                     hint="run the command again",
                 )
+            return True
 
         self._call(
             endpoints.MOVE_LABEL,

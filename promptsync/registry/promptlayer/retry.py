@@ -64,31 +64,43 @@ def send_with_retries(
     *,
     first_wait: float,
     on_wait: OnWait,
-    before_repeat: Callable[[], None] | None = None,
+    before_repeat: Callable[[], bool] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> HttpResponse:
     """Call ``send`` as often as ``rules`` allow, and return its last response or raise its last failure.
 
-    ``before_repeat`` is called after each wait, and raises if sending again would be wrong by then.
+    ``before_repeat`` is called after each wait, and raises if sending again would be wrong by then. If it
+    returns false, that is unknown, and nothing is sent again. A failure to connect does not hide that an
+    attempt before it may have been executed.
     """
-    attempt = 1
+    attempt, unknown = 1, None
     while True:
-        try:
-            response = send()
-        except TransportError as failure:
-            if not _follows_failure(failure, attempt, rules):
-                raise
-            status, asked = None, 0.0
+        outcome = _outcome(send)
+        if isinstance(outcome, TransportError):
+            is_over, status, asked = not _follows_failure(outcome, attempt, rules), None, 0.0
         else:
-            if not _follows_status(response.status, attempt, rules):
-                return response
-            status, asked = response.status, retry_after(response.header("Retry-After"))
-        seconds = min(asked or _backoff(attempt, first_wait), rules.longest_wait)
-        on_wait(seconds, status)
-        sleep(seconds)
-        if before_repeat is not None:
-            before_repeat()
+            is_over, status = not _follows_status(outcome.status, attempt, rules), outcome.status
+            asked = retry_after(outcome.header("Retry-After"))
+        if not isinstance(outcome, NoConnection) and status != TOO_MANY:
+            unknown = outcome
+        if not is_over:
+            seconds = min(asked or _backoff(attempt, first_wait), rules.longest_wait)
+            on_wait(seconds, status)
+            sleep(seconds)
+            is_over = before_repeat is not None and not before_repeat()
+        if is_over:
+            last = unknown if unknown is not None and isinstance(outcome, NoConnection) else outcome
+            if isinstance(last, TransportError):
+                raise last
+            return last
         attempt += 1
+
+
+def _outcome(send: Callable[[], HttpResponse]) -> HttpResponse | TransportError:
+    try:
+        return send()
+    except TransportError as failure:
+        return failure
 
 
 def _follows_status(status: int, attempt: int, rules: Rules) -> bool:
