@@ -57,7 +57,15 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
             chosen = chosen_labels(session, project, names, by_id=True)
             shown = [(one, at.at.label or label) for one, at in chosen]
         else:
-            shown = [(one, label) for one in labelled(project, only=label)]
+            # With -v everything is read, prompt by prompt where the registry has no list of all labels.
+            governed = () if session.verbose else project.config.labels.values()
+            only = governed if label is None else (label,)
+            shown = [(one, label) for one in labelled(project, only=tuple(only))]
+            if label is None and governed and not project.registry.labels.may_list_all:
+                session.say(
+                    f"{project.registry.url} has no list of all labels, so these are those in labels:; "
+                    "-v lists all"
+                )
     rows = [(one, name) for one, only in shown for name in sorted(one.labels) if only in (None, name)]
     outcome = show_labels.show_labels(rows, with_previous=session.verbose > 0 or label is not None)
     if not outcome.lines and not session.quiet:

@@ -248,7 +248,6 @@ class Decider:
             last_path=last.path if last is not None else None,
             last_digest=last.digest if last is not None else None,
             last_blob=last.blob if last is not None else None,
-            archived_id=archived.get(name),
             renamed_to=renamed.get(name),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,11 +65,11 @@ def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
     return [label for labels in mapped(pointing, wanted) for label in labels]
 
 
-def labelled(project: Project, names: Sequence[str] = (), *, only: str | None = None) -> list[Labelled]:
+def labelled(project: Project, names: Sequence[str] = (), *, only: Collection[str] = ()) -> list[Labelled]:
     """Return prompts with their labels, sorted by name: those of ``names``, otherwise all in scope.
 
-    One name costs few requests; all labels are read in one, where the registry can do that. If the label
-    ``only`` is all that is needed, the others may be missing. Raises ``NoSuchPrompt``, and ``Unsupported``
+    One name costs few requests; all labels are read in one, where the registry can do that. If the labels
+    ``only`` are all that is needed, the others may be missing. Raises ``NoSuchPrompt``, and ``Unsupported``
     where labels cannot be read.
     """
     if len(names) == 1:
@@ -80,11 +80,11 @@ def labelled(project: Project, names: Sequence[str] = (), *, only: str | None = 
     return with_labels(project, items, only=only)
 
 
-def with_labels(project: Project, items: Sequence[Listed], *, only: str | None = None) -> list[Labelled]:
+def with_labels(project: Project, items: Sequence[Listed], *, only: Collection[str] = ()) -> list[Labelled]:
     """Return prompts of the registry with their labels, read now; see ``labelled``."""
     if len(items) == 1:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
-    everything = list_labels(project.registry, () if only is None else (only,))
+    everything = list_labels(project.registry, only)
     if everything is not None:
         pointers = pointers_of(everything, items)
         return [Labelled(item, pointers[item.name]) for item in items]

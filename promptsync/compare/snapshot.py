@@ -56,7 +56,6 @@ class Item:
     last_blob: str | None = None
     was: str | None = None
     became: str | None = None
-    archived_id: int | None = None
     renamed_to: str | None = None
 
     @property

@@ -99,7 +99,7 @@ def test_few_requests_show_the_releases_of_many_prompts(
         for number in range(COUNT - 2):
             here.publish(f"p{number}", "Hello", release_labels=["prod"])
         assert here.run("pull").code == 0
-        for line in ("status --json", "status --json", "label list --label prod", "ls-remote"):
+        for line in ("status --json", "label list", "label list --label prod", "ls-remote"):
             (here.root / ".promptsync/cache/registries.json").unlink(missing_ok=True)
             ran = here.run(*line.split())
             assert ran.code == 0
