@@ -48,12 +48,11 @@ def carry_out(
 
     ``show_receipt`` gets no receipt where there was nothing to do, and whether the plan was shown before.
     ``headline`` has the counts and the place: "2 prompts to publish to production". ``unchanged`` completes
-    messages: "nothing was published". What is destructive is always confirmed;
-    ``needs_confirmation`` says what else is, where there is a terminal, and ``further_question`` what else is
-    asked there, if anything. Nothing is carried out with
-    ``dry_run``, if the plan is not the one that ``expect`` names, if it has a refusal, or if it is
-    destructive and nobody can confirm it: then the outcome is the plan. ``lock`` keeps other runs out of the
-    working copy.
+    messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
+    what else is, where there is a terminal, and ``further_question`` what else is asked there, if anything.
+    Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, if it has a
+    refusal, or if it is destructive and nobody can confirm it: then the outcome is the plan. ``lock`` keeps
+    other runs out of the working copy.
     """
     # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not dry_run else nullcontext():

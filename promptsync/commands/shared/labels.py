@@ -134,7 +134,7 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
     return Refused(
         f"v{first.version} of {first.name!r} {what}{more}; no label was changed",
         hint=deploy_command(project, label),
-        code="failed-checks",
+        code="live-snippets" if first.is_live else "failed-checks",
     )
 
 
