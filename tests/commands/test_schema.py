@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import jsonschema_rs
 import pytest
 
 from promptsync.cli import run
@@ -31,6 +32,15 @@ def test_the_schema_is_json_schema_and_tells_good_from_bad(
     validator = jsonschema.Draft202012Validator(schema)
     assert validator.is_valid(good)
     assert not validator.is_valid(bad)
+
+
+def test_strict_validators_resolve_the_documents_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reference is a URI, so a blank in the name of a command must be escaped."""
+    assert run(["schema", "output"], {}) == 0
+    schema = json.loads(capsys.readouterr().out)
+    for name in schema["$defs"]:
+        one = {**schema, "$ref": f"#/$defs/{name.replace(' ', '%20')}", "$id": "urn:documents"}
+        jsonschema_rs.validator_for(one)
 
 
 def test_the_json_document_holds_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
