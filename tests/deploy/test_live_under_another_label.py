@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from worlds import World
 
@@ -83,7 +85,7 @@ def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
         assert done.code == 3 and released.writes == [], str(done)
         assert "v2 of 'tone' would be live at once in a (prod), without checks" in done.err
         assert "tone: v2 is live at once in a (prod), unchecked there" in done.out
-    assert released.run(*command, "--json").document["error"]["code"] == "live-snippets"
+    assert json.loads(released.run(*command, "--json").out)["error"]["code"] == "live-snippets"
     asked = released.on_terminal(*command, answer="n\n")
     assert (asked.code, released.writes) == (1, [])
     assert f"{label} moves on 1 prompt, live at once in a (prod). Continue?" in asked.err
