@@ -194,6 +194,10 @@ def provider_fake() -> Iterator[ProviderFake]:
     fake = ProviderFake()
 
     class Handler(BaseHTTPRequestHandler):
+        # An answer leaves in one write: the SDK's asynchronous client for Amazon closes its connections
+        # before it reads a stream, so it gets only what arrived with the headers.
+        wbufsize = -1
+
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
