@@ -17,8 +17,8 @@ from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
 
-_RAW: Final = ("--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z")
-"""Changes as blob ids and paths, whatever the user configured."""
+_RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
+"""Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
 
 
 def is_in_repository(root: Path) -> bool:
