@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from interrupting import held
 from seeds import numbers, seed_of
-from worlds import KEY, Reply, Seen, World, fault, published_name
+from worlds import KEY, Seen, World, fault, published_name
 
 NAMES = "abc"
 
@@ -89,17 +90,11 @@ def test_ctrl_c_while_proving_leaves_the_labels_and_says_what_still_runs(release
 
 def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -> None:
     change_all(released)
-
-    def slowly(seen: Seen, forward: object) -> Reply:
-        assert callable(forward)
-        reply: Reply = forward(seen)
-        return replace(reply, delay=0.1)
-
-    released.faults.append(fault(is_move, slowly))
-    with start(released.root, "deploy", "--json") as process:
+    with held(released, is_move) as answer, start(released.root, "deploy", "--json") as process:
         while process.poll() is None and not any(map(is_move, released.seen)):
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
+        answer.set()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
     told = {one["name"]: one["moved"] for one in json.loads(out)["labels"]}
