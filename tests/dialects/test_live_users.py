@@ -43,3 +43,24 @@ def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
     done = here.run("push", "--prune", "-y")
     assert (done.code, "'support/refund' is live: prod is at v2" in done.err) == (3, True), done.err
     assert "/api/public/v2/folders/entities" not in {path for _, path, _ in here.server.seen}
+
+
+def archive(here: Here, name: str) -> None:
+    number = here.call("GET", f"/prompt-templates/{name.replace('/', '%2F')}").body["id"]
+    entities = [{"id": number, "type": "PROMPT"}]
+    here.call("DELETE", "/api/public/v2/folders/entities", {"entities": entities, "cascade": False})
+
+
+def test_a_restored_snippet_that_is_live_at_once_is_refused(here: Here) -> None:
+    archive(here, "voice")
+    path = here.root / "prompts/voice.yaml"
+    path.write_text(path.read_text().replace("kind", "rude"))
+    done = here.run("push", "voice", "--restore")
+    assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
+
+
+def test_a_restored_prompt_shows_the_labels_that_answer_again(here: Here) -> None:
+    archive(here, "support/refund")
+    here.write("support/refund", "Say more {question}")
+    done = here.run("push", "support/refund", "--restore")
+    assert (done.code, "live again  support/refund: prod at v2" in done.out) == (0, True), done.out + done.err
