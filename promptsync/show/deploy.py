@@ -200,7 +200,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     ]
     for live in receipt.live:
         after = live.note or ("the old text is live again" if live.taken_back else "")
-        how = f"unchecked; {after}" if after else "before it was checked"
+        is_checked = not after and live.name not in plan.unchecked
+        how = "before it was checked" if is_checked else "; ".join(filter(None, ["unchecked", after]))
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     if plan.keep_going:
         lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
