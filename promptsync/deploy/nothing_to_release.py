@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptsync.compare.gather import gather
-from promptsync.compare.labels import Pointers, pointers_of
+from promptsync.compare.labels import Pointers, list_labels, pointers_of
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -13,13 +13,15 @@ from promptsync.prompt.labels import previous_name, released_name, unchecked_nam
 from promptsync.prompt.prompt import Label
 
 
-def gather_with_labels(project: Project) -> tuple[Snapshot, list[Label] | None]:
-    """Return both sides and all labels, ``None`` if the registry cannot list those."""
-    labels = project.registry.labels
+def gather_with_labels(project: Project, label: str) -> tuple[Snapshot, list[Label] | None]:
+    """Return both sides, and all labels or ``label`` and those beside it, ``None`` if they cannot be read."""
+    registry = project.registry  # opened before two threads ask for it
+    beside = (previous_name(label), released_name(label), unchecked_name(label))
+    names = (label, *(name for name in beside if name is not None))
 
     def read() -> list[Label] | None:
         try:
-            return labels.all() if labels.may_list_all else None
+            return list_labels(registry, names)
         except RemoteError:  # reading the prompts under the label gives the same result
             return None
 

@@ -78,14 +78,15 @@ def action_row(action: Action) -> tuple[str, ...]:
     version = f"{arrow} -> v{action.next}" if action.next != action.current else arrow
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
-    labels = " ".join(f"+{output.name(label)}" for label in action.labels)
-    labels += " ".join(f"{output.name(label)} v{at}" for label, at in action.released)
+    labels = [f"+{output.name(label)}" for label in action.labels]
+    labels += [f"{output.name(label)} v{at}" for label, at in action.released]
+    labels += ["live again"] if action.released and action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",
         output.name(action.name),
         version,
-        labels,
+        " ".join(labels),
         output.safe(action.message or "", newlines=False),
     )
 
@@ -171,6 +172,11 @@ def receipt_lines(
         for one in sorted(published, key=lambda one: one.name)
     ]
     lines = output.table(rows, free=True, aside=True)
+    lines += [
+        noted("live again", "warn", one.name, ", ".join(f"{label} at v{at}" for label, at in one.live_again))
+        for one in receipt.published
+        if one.live_again
+    ]
     lines += [
         noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
         for name, one in receipt.already.items()
