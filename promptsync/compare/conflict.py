@@ -116,7 +116,7 @@ class Conflict(Refused):
 
     def __init__(self, items: Sequence[Item], verb: str, *, others: bool = True) -> None:
         # A moved file stands for its old name, too.
-        items = [item for item in items if item.became is None or item.state is not State.MOVED] or items
+        items = [item for item in items if item.was is not None or item.state is not State.MOVED] or items
         first = items[0]
         done = "published" if verb == "push" else "written"
         if len(items) == 1:
@@ -145,7 +145,9 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     if first.state is State.RENAMED_REMOTELY:
         return [f"promptsync mv {shlex.join([first.name, first.renamed_to or ''])}", *partial]
     if first.state is State.MOVED:
-        rest = [f"add name: {first.name} to {first.path} to publish a new prompt"] if first.path else []
+        rest = (
+            [f"or add name: {first.name} to {first.path} to publish it as {first.name}"] if first.path else []
+        )
         return ["promptsync mv --keep-name", *rest, *partial][:2]
     if first.became is not None:
         return ways_to_rename(first)
