@@ -302,32 +302,6 @@ def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> No
     assert "Hello" in three.path("b").read_text("utf-8")
 
 
-def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(
-    three: World, tmp_path: Path
-) -> None:
-    three.ok("push", "b", "--label", "prod")
-    three.publish("b", "Theirs {name}")
-    target = tmp_path / "build" / "prompts"
-    target.mkdir(parents=True)
-    (target / "old.yaml").write_text("name: old\n")
-    before, record = three.files(), (three.root / ".promptsync/record.json").read_bytes()
-    done = three.ok("pull", "--label", "prod", "--output", str(target), "--dry-run")
-    assert done.out.startswith("DRY RUN") and not (target / "b.yaml").exists()
-    three.ok("pull", "--label", "prod", "--output", str(target))
-    assert sorted(path.name for path in target.iterdir()) == ["b.yaml", "old.yaml"]
-    assert "Hello" in (target / "b.yaml").read_text("utf-8")
-    assert three.files() == before
-    assert (three.root / ".promptsync/record.json").read_bytes() == record
-    assert three.states()["b"] == "behind"
-
-
-def test_an_export_into_a_place_that_cannot_be_written_is_reported(three: World, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("here")
-    done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
-    assert done.code == 2
-    assert "could not write" in done.err
-
-
 # -- stopped --------------------------------------------------------------------------------------------
 
 
