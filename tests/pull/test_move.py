@@ -129,6 +129,20 @@ def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: Worl
     assert live.label(NEW, "prod") == 1
 
 
+def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: World) -> None:
+    live.edit(OLD, "counts", "matters")
+    live.rename(OLD, NEW)
+    before = live.files()
+    assert live.states() == {OLD: "renamed-remotely"}
+    for arguments, code in ((("--partial",), 3), ((NEW,), 2), ((NEW, "--theirs"), 2), (("support/*",), 3)):
+        done = live.run("pull", *arguments)
+        assert done.code == code, str(done)
+        assert f"hint: promptsync mv {OLD} {NEW}" in done.err
+        assert live.files() == before
+    live.ok("mv", OLD, NEW)
+    assert live.states() == {NEW: "ahead"}
+
+
 @pytest.mark.parametrize("with_name", [False, True])
 @pytest.mark.parametrize("dashboard_edit", [False, True])
 def test_an_edit_before_mv_stays_ahead(live: World, with_name: bool, dashboard_edit: bool) -> None:
