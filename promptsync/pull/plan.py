@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.origin import needs_backup
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
@@ -25,6 +24,7 @@ from promptsync.pull.passed_over import Found, bring_passed_over
 from promptsync.pull.write import (
     Delete,
     Write,
+    deletes_of,
     kept,
     last_files,
     merge_keys,
@@ -137,7 +137,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     merge_keys(project, [item for item in items if item.name not in stuck], writes)
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
-    deletes = _deletes(project, items) if options.prune else []
+    deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
@@ -149,19 +149,6 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         unmerged=(*unmerged, *brought.skipped),
         options=options,
     )
-
-
-def _deletes(project: Project, items: Sequence[Item]) -> list[Delete]:
-    """Return the deletions of committed files whose prompts are archived in the registry."""
-    files = {
-        item.name: item.file
-        for item in items
-        if item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
-    }
-    return [
-        Delete(name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
-        for name, file in files.items()
-    ]
 
 
 def _writes(

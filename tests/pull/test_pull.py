@@ -255,6 +255,19 @@ def test_an_archived_prompts_uncommitted_text_is_never_deleted(three: World) -> 
     assert three.path("b").exists()
 
 
+def test_an_edit_that_was_never_published_is_deleted_only_by_name(three: World) -> None:
+    three.archive("b")
+    three.edit("b", "Hello", "Ours")
+    three.commit("Edit b")
+    done = three.ok("pull", "--prune", "-y")
+    assert "its text is not the archived one; promptsync push b --restore publishes it" in done.out
+    assert three.path("b").exists()
+    assert three.run("pull", "--prune", "--theirs", "-y").code == 2
+    assert three.run("push", "b", "--restore", "-n").code == 0
+    three.ok("pull", "b", "--prune", "--theirs", "-y")
+    assert not three.path("b").exists()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])
 def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, arguments: tuple[str, ...]) -> None:
     three.rename("b", "better")
