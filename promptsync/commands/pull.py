@@ -96,7 +96,7 @@ def command(
         if passed_over is None:
             names, at = _at_version(session, project, names, at)
             names = named_by(project, session.directory, names)
-        options = replace(options, names=names)
+        options = replace(options, names=names, command=session.command())
         _check_together(options, at, target)
         if target is not None:
             return _export(session, project, names, at, target, dry_run)

@@ -189,6 +189,12 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
     if not paths:
         return
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    if project.history is not None and project.history.ignores(paths[0]):
+        raise Refused(
+            f"git ignores {paths[0]}, so it is not committed{more}; deploy releases what is committed",
+            hint=f"git add -f {shlex.quote(paths[0])} && git commit\nadd --allow-dirty",
+            code="uncommitted",
+        )
     places += [project.config.prompts] if paths != places else []
     raise Refused(
         f"{paths[0]} has changes that are not committed{more}; deploy releases what is committed",

@@ -124,7 +124,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     conflicts = [item for item in apart if item not in merging]
     wanted = [item for item in items if _is_pulled(item, options)]
     if conflicts and not options.partial:
-        raise Conflict(conflicts, "pull", others=bool(merging or wanted))
+        raise Conflict(conflicts, "pull", command=options.command if merging or wanted else "")
     _check_not_deleted(project, wanted, chosen)
     writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
     # --ours keeps the text, but the file must now say that it includes the registry's version.
@@ -213,7 +213,7 @@ def _is_apart(item: Item, options: PullOptions) -> bool:
 def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
         if item.state is State.CONFLICT:
-            raise Conflict([item], "pull", others=False)
+            raise Conflict([item], "pull")
         if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(

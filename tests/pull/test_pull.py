@@ -75,7 +75,8 @@ def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     assert done.document["written"] == []
     assert three.files() == before
     shown = three.run("pull").err
-    assert "hint: promptsync pull --merge b\nhint: promptsync pull --partial\n" in shown
+    partial = f"promptsync -C {three.root} pull --partial"
+    assert f"hint: promptsync pull --merge b\nhint: {partial}\n" in shown
     for way in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force"):
         assert way in shown
     assert "Ours" in shown and "Theirs" in shown
