@@ -138,6 +138,8 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
+    # A side that was taken before is recorded already.
+    writes = {name: one for name, one in writes.items() if one.old != one.new}
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),

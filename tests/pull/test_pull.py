@@ -102,6 +102,7 @@ def test_ours_keeps_the_text_as_the_next_version(three: World, arguments: tuple[
     three.ok("pull", *arguments)
     assert "Ours" in three.path("b").read_text("utf-8")
     assert three.states()["b"] == "ahead"
+    assert three.ok("pull", *arguments).out.endswith("nothing to pull\n")
     three.ok("push")
     assert (three.text("b"), three.version("b")) == ("Ours {name}", 3)
 
