@@ -111,7 +111,8 @@ def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> No
 
 
 def test_mv_keeps_the_name_in_the_moved_file(live: World) -> None:
-    assert live.run("mv", "--keep-name", OLD, NEW, "-n").code == 0
+    shown = live.ok("mv", "--keep-name", OLD, NEW, "-n").out
+    assert NEW in shown and "fingerprint" not in shown  # mv has no --expect
     assert live.path(OLD).exists()
     out = live.ok("mv", "--keep-name", OLD, NEW).out
     assert f"  moved  {OLD}  prompts/{OLD}.yaml -> prompts/{NEW}.yaml" in out
