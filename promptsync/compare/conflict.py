@@ -109,12 +109,12 @@ _OF_ALL = {
 class Conflict(Refused):
     """Prompts that somebody must decide about, such as those that changed on both sides: ``items``.
 
-    ``others`` says that other prompts could be written, so that ``--partial`` is worth a hint.
+    ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
     """
 
     code = "diverged"
 
-    def __init__(self, items: Sequence[Item], verb: str, *, others: bool = True) -> None:
+    def __init__(self, items: Sequence[Item], verb: str, *, command: str = "") -> None:
         # A moved file stands for its old name, too.
         items = [item for item in items if item.was is not None or item.state is not State.MOVED] or items
         first = items[0]
@@ -125,7 +125,7 @@ class Conflict(Refused):
             states = {item.state for item in items}
             what = _OF_ALL.get(first.state, "") if len(states) == 1 else "need a decision"
             message = f"{len(items)} prompts {what}; nothing was {done}"
-        super().__init__(message, hint="\n".join(_ways_out(items, verb, others=others)))
+        super().__init__(message, hint="\n".join(_ways_out(items, command)))
         self.items = tuple(items)
         if first.state is State.CONFLICT:
             self.code = "conflict-markers"
@@ -133,9 +133,9 @@ class Conflict(Refused):
             self.code = "moved"
 
 
-def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
+def _ways_out(items: Sequence[Item], command: str) -> list[str]:
     """Return the commands that resolve a conflict, first the one that loses no text."""
-    partial = [f"promptsync {verb} --partial"] if others else []
+    partial = [f"{command} --partial"] if command else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:
         return [f"promptsync pull --merge {shlex.join(apart)}", *partial]

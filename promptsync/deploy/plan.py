@@ -203,6 +203,11 @@ def _not_committed(project: Project, paths: Sequence[str], places: Sequence[str]
     elif repository != repository_of(project, project.config.path.name):
         git = f"git -C {shlex.quote(str(folder))}"
         what, hint = "has changes that are not committed", f"{git} add {shlex.join(names)} && {git} commit"
+    elif project.history is not None and project.history.ignores(first):
+        what, hint = (
+            "is ignored by git, so it is not committed",
+            f"git add -f {shlex.quote(first)} && git commit",
+        )
     else:
         changed = [*places, *([project.config.prompts] if paths != places else [])]
         what, hint = "has changes that are not committed", f"git add {shlex.join(changed)} && git commit"

@@ -138,6 +138,7 @@ def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
     assert snapshot is not None
     texts = LiveTexts(project, snapshot)
     is_governing = bool(project.config.labels or project.config.checks)
+    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
     for action in plan.actions:
         if action.kind is not Kind.ARCHIVE or not is_snippet(snapshot, action):
             continue
@@ -145,6 +146,7 @@ def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
         if is_governing:
             live = texts.users(action.name, lambda _: True)
             users = [*live, *(one for one in users if one.name not in {user.name for user in live})]
+            users = [one for one in users if one.name not in archived]
         if users:
             return Refused(
                 f"the snippet {action.name!r} is used by {named_users(users)}; nothing was published",

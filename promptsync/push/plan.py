@@ -55,7 +55,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     chosen = {action.name for action in actions}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
     if blocking and not options.partial:
-        raise Conflict(blocking, "push", others=bool(actions))
+        raise Conflict(blocking, "push", command=options.command if actions else "")
     skipped = tuple(
         SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
         for item in items

@@ -11,6 +11,7 @@ import click
 
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.project import Project
+from promptsync.history.message import parse_mark
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.lines import (
@@ -226,8 +227,10 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
         files = count(len(receipt.synced), "file")
-        why = "because the text is not committed; commit first to avoid it"
-        yield output.Aside(f"  synced: was written to {files} {why}")
+        marks = [parse_mark(one.message) for one in receipt.published]
+        in_git = any(mark is not None and mark.commit is not None for mark in marks)
+        why = " because the text is not committed; commit first to avoid it" if in_git else ""
+        yield output.Aside(f"  synced: was written to {files}{why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")
