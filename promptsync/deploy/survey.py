@@ -61,7 +61,7 @@ def survey(
     prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
     does not show who changed what.
     """
-    latest, pointers = gather_with_labels(project)
+    latest, pointers = gather_with_labels(project, label)
     if latest.problems:
         raise InvalidFile(latest.problems)
     names, again = matching(latest, names), matching(latest, again)
