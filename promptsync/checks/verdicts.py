@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import EvaluationCheck, Selection, select_checks
 from promptsync.checks.catalogue import Evaluation, list_evaluations, named
-from promptsync.checks.live_scores import LiveScore
+from promptsync.checks.live_scores import MOST, LiveScore
 from promptsync.checks.receipt import Standard
 from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
 from promptsync.checks.run_versions import latest_of
@@ -23,9 +23,6 @@ from promptsync.prompt.labels import previous_name
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
-
-MOST = 10
-"""How many runs of each evaluation are read at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,8 @@ def verdicts(
     ``checks:``, each with its limits. A snippet is also checked by the prompts that render it, but reports do
     not say with which version of it. ``live`` are the versions under the label, which ``max_drop`` needs, and
     ``template_ids`` the ids of the prompts, which are looked up otherwise. Costs no request if no evaluation
-    is named. A registry that fails makes verdicts unknown, and raises nothing.
+    is named; otherwise, the reports of up to ``MOST`` runs of each are read. A registry that fails makes
+    verdicts unknown, and raises nothing.
     """
     selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
     # By the name of the check, the versions that it may have run.
