@@ -13,8 +13,8 @@ from promptsync.checks.receipt import Standard
 from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
 from promptsync.checks.run_versions import latest_of
 from promptsync.compare.gather import gather
-from promptsync.compare.live_users import LiveTexts, follows_label, named_users
-from promptsync.errors import RemoteError
+from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.labels.plan import LabelChange
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptsync.compare.project import Project
     from promptsync.files.config import Config
 
-About = Literal["checks", "live", "on-hold"]
+About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
 
 
@@ -36,7 +36,7 @@ class Verdict:
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
     count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
     ``about`` says what else a warning is about: live prompts render the version as soon as a label moves up
-    (``live``), or the version is on hold.
+    (``live``) or also after it moved down (``still-live``), or the version is on hold.
     """
 
     name: str
@@ -237,6 +237,30 @@ def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verd
     found = ((one, texts.users(one.name, follows_label(one.label))) for one in moves)
     return tuple(
         Verdict(one.name, one.new or 0, None, f"live at once in {named_users(users)}", about="live")
+        for one, users in found
+        if users
+    )
+
+
+def still_live(project: Project, changes: Sequence[LabelChange]) -> tuple[Verdict, ...]:
+    """Return the snippets whose labels move down although live prompts render their newest texts, unpinned.
+
+    Costs no request unless the label of a snippet moves down, and raises nothing, because a rollback is an
+    emergency.
+    """
+    config = project.config
+    moves = [one for one in changes if one.is_snippet and one.is_lower]
+    if not moves or not (config.labels or config.checks):
+        return ()
+    after = {one.name: {one.label: one.new} for one in changes if one.new is not None}
+    try:
+        snapshot = gather(project)
+        texts = LiveTexts(project, snapshot, after)
+        found = [(one, texts.users(one.name, follows_latest)) for one in moves]
+    except PromptsyncError:
+        return ()
+    return tuple(
+        Verdict(one.name, snapshot.listing[one.name].version, None, named_users(users), about="still-live")
         for one, users in found
         if users
     )

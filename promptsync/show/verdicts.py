@@ -35,6 +35,9 @@ def _text(one: Verdict) -> str:
         return f"is {one.reason}, unchecked there"
     if one.about == "on-hold":
         return f"is on hold: {one.reason}"
+    if one.about == "still-live":
+        undo = "to undo it, git revert its commit and promptsync deploy"
+        return f"is still live in {one.reason}: an unpinned reference renders the newest text; {undo}"
     what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
     return f"{what}: {one.reason}"
 

@@ -112,6 +112,14 @@ def test_a_label_is_listed_and_named_by_doctor(here: Here) -> None:
     assert "prod" in found["message"]
 
 
+@pytest.mark.parametrize("kind", [embedded, vendor])
+def test_a_rollback_takes_the_only_label_of_the_named_prompts(
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        assert here.run("rollback", "support/refund", "-y").out.split()[-4:] == ["v2", "->", "v1", "lower"]
+
+
 def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with beside(vendor, tmp_path, capsys) as here:
         govern(here)

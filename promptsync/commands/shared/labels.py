@@ -74,7 +74,7 @@ def change_labels(
     or ``yes``. Checks that are not committed do not count. Raises ``Unsupported`` if the registry cannot
     change labels.
     """
-    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold
+    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
     from promptsync.show.verdicts import failed_text, with_warnings
 
     warnings: list[Verdict] = []
@@ -90,6 +90,7 @@ def change_labels(
         if made.refusal is None:
             moves = made.pending
             warnings[:] = [*not_passed(project, moves), *live_at_once(project, moves), *on_hold(project, up)]
+            warnings.extend(still_live(project, moves))
             failed = [one for one in failed_of(made) if one.about == "on-hold" or not skip_checks]
             if failed and not (yes or session.can_ask):
                 return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
