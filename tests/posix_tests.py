@@ -79,6 +79,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_file_that_is_reached_through_a_link_has_the_commits_of_its_target",
         ],
         "deploy/test_branches.py": ["test_the_configuration_behind_a_link_is_committed_too"],
+        "deploy/test_committed_elsewhere.py": [],
         "commands/test_bad_input.py": [
             "test_lint_tells_where_and_what_to_do",
             "test_push_publishes_nothing",

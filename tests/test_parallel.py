@@ -20,7 +20,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
     def do(number: int) -> int:
         if number == 0:
-            later.wait(20)  # the first ends last
+            later.wait(120)  # the first ends last
         if number == 9:
             later.set()
         return number * number
@@ -72,7 +72,7 @@ def test_more_are_under_way_as_soon_as_there_may_be() -> None:
         if number == 0:
             allowed = 3
         else:
-            three.wait(20)
+            three.wait(120)
 
     for_each(do, range(7), width=lambda: allowed)
 
@@ -97,7 +97,7 @@ def test_work_in_a_thread_can_use_threads_again() -> None:
 
 def test_work_beside_a_block_is_waited_for() -> None:
     go = threading.Event()
-    with in_background(lambda: go.wait(20) and "done") as result:
+    with in_background(lambda: go.wait(120) and "done") as result:
         go.set()
         assert result() == "done"
 

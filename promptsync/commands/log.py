@@ -46,8 +46,8 @@ def command(
 
     NAME is a name, a pattern, a file, a directory or an id. The list begins at the version that is specified,
     by default the latest. The commit is the one whose file has the same content. "base" marks the newest
-    version that your file includes, "passed over" one that the latest version does not include. "From" lists
-    the versions that a version was made from, unless that is the one before.
+    version that your file includes, "passed over" one that neither your file nor the latest version includes.
+    "From" lists the versions that a version was made from, unless that is the one before.
 
     \b
     promptsync log support/refund --oneline

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import click
 
 from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.project import Project
+from promptsync.compare.select import named_by
 from promptsync.errors import UsageError
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.pull.move import MovePlan, apply_move, plan_kept_names, plan_move
@@ -35,9 +39,11 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
     promptsync mv --keep-name support/triage routing/triage
     promptsync mv --keep-name
     """
-    _check(names, keep_name)
+    if len(names) != 2 and (names or not keep_name):
+        raise UsageError("mv takes the old name and the new one", hint="promptsync mv OLD NEW")
     session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
+        _check(project, session.directory, names, keep_name)
         return carry_out(
             session,
             project,
@@ -51,15 +57,14 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
         )
 
 
-def _check(names: tuple[str, ...], keep_name: bool) -> None:
-    if len(names) != 2 and (names or not keep_name):
-        raise UsageError("mv takes the old name and the new one", hint="promptsync mv OLD NEW")
-    for name in names:
-        if name.endswith(SUFFIXES):
-            raise UsageError(
-                f"{name!r} is a file; mv takes names of prompts",
-                hint=f"use {name_for(name)!r} without prompts/",
-            )
+def _check(project: Project, directory: Path, names: tuple[str, ...], keep_name: bool) -> None:
+    file = next((name for name in names if name.endswith(SUFFIXES)), None)
+    if file is not None:
+        meant = [name_for(named_by(project, directory, [name])[0]) for name in names]
+        flag = "--keep-name " if keep_name else ""
+        raise UsageError(
+            f"{file!r} is a file; mv takes names of prompts", hint=f"promptsync mv {flag}{shlex.join(meant)}"
+        )
 
 
 def _plan(project: Project, names: tuple[str, ...], keep_name: bool) -> MovePlan:

@@ -96,7 +96,7 @@ def command(
         if passed_over is None:
             names, at = _at_version(session, project, names, at)
             names = named_by(project, session.directory, names)
-        options = replace(options, names=names)
+        options = replace(options, names=names, command=session.command())
         _check_together(options, at, target)
         if target is not None:
             return _export(session, project, names, at, target, dry_run)
@@ -146,6 +146,10 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         raise UsageError(f"{flag} cannot be combined with --label, --version or --output")
     if options.theirs and options.ours:
         raise UsageError("--theirs and --ours cannot be combined", hint="run pull once for each")
+    side = "--theirs" if options.theirs else "--ours"
+    if (options.theirs or options.ours) and (options.merge or options.passed_over):
+        other = "--passed-over" if options.passed_over else "--markers" if options.markers else "--merge"
+        raise UsageError(f"{side} and {other} cannot be combined", hint="run pull once for each")
     if is_version and (options.ours or options.prune or options.partial):
         raise UsageError("--label and --version cannot be combined with --ours, --prune or --partial")
     if directory is not None and (options.theirs or options.ours or options.prune or options.partial):

@@ -36,7 +36,7 @@ _DRIFT = frozenset(
 @verb("status", short_help="Show who changed what.", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
-@click.option("--drift", is_flag=True, help="Exit with 1 if the registry was edited.")
+@click.option("--drift", is_flag=True, help="Exit with 1 if the registry has edits that your files lack.")
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL instead of the latest.")
 @format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy.")
@@ -79,16 +79,19 @@ def command(
         wanted = matching(snapshot, named_by(project, session.directory, names))
         pins = _pins(project, snapshot, offline)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
+        passed_over = _passed_over(project, snapshot, offline, drift)
         outcome = show_status(
             project,
             snapshot,
-            _passed_over(project, snapshot, offline),
+            passed_over,
             _pending(project, snapshot),
             pins.about(wanted) if wanted else pins,
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
         )
+        if drift and passed_over:
+            outcome = replace(outcome, exit_code=1)
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 
@@ -115,10 +118,16 @@ def _pending(project: Project, snapshot: Snapshot) -> Pending:
     return Pending(found, {(one.name, one.version): one.reason for one in failed})
 
 
-def _passed_over(project: Project, snapshot: Snapshot, offline: bool) -> PassedOver:
+def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> PassedOver:
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}
+    if drift:
+        # The exit code must not depend on how often somebody has published since.
+        from promptsync.pull.passed_over import find_passed_over
+
+        found = find_passed_over(project, snapshot.items)
+        return {name: [one.version for one in versions.read] for name, versions in found.items()}
     unclear = [item for item in snapshot.items if item.may_pass_over]
     if not unclear:
         return {}

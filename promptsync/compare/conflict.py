@@ -109,14 +109,14 @@ _OF_ALL = {
 class Conflict(Refused):
     """Prompts that somebody must decide about, such as those that changed on both sides: ``items``.
 
-    ``others`` says that other prompts could be written, so that ``--partial`` is worth a hint.
+    ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
     """
 
     code = "diverged"
 
-    def __init__(self, items: Sequence[Item], verb: str, *, others: bool = True) -> None:
+    def __init__(self, items: Sequence[Item], verb: str, *, command: str = "") -> None:
         # A moved file stands for its old name, too.
-        items = [item for item in items if item.became is None or item.state is not State.MOVED] or items
+        items = [item for item in items if item.was is not None or item.state is not State.MOVED] or items
         first = items[0]
         done = "published" if verb == "push" else "written"
         if len(items) == 1:
@@ -125,7 +125,7 @@ class Conflict(Refused):
             states = {item.state for item in items}
             what = _OF_ALL.get(first.state, "") if len(states) == 1 else "need a decision"
             message = f"{len(items)} prompts {what}; nothing was {done}"
-        super().__init__(message, hint="\n".join(_ways_out(items, verb, others=others)))
+        super().__init__(message, hint="\n".join(_ways_out(items, command)))
         self.items = tuple(items)
         if first.state is State.CONFLICT:
             self.code = "conflict-markers"
@@ -133,9 +133,9 @@ class Conflict(Refused):
             self.code = "moved"
 
 
-def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
+def _ways_out(items: Sequence[Item], command: str) -> list[str]:
     """Return the commands that resolve a conflict, first the one that loses no text."""
-    partial = [f"promptsync {verb} --partial"] if others else []
+    partial = [f"{command} --partial"] if command else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:
         return [f"promptsync pull --merge {shlex.join(apart)}", *partial]
@@ -145,7 +145,9 @@ def _ways_out(items: Sequence[Item], verb: str, *, others: bool) -> list[str]:
     if first.state is State.RENAMED_REMOTELY:
         return [f"promptsync mv {shlex.join([first.name, first.renamed_to or ''])}", *partial]
     if first.state is State.MOVED:
-        rest = [f"add name: {first.name} to {first.path} to publish a new prompt"] if first.path else []
+        rest = (
+            [f"or add name: {first.name} to {first.path} to publish it as {first.name}"] if first.path else []
+        )
         return ["promptsync mv --keep-name", *rest, *partial][:2]
     if first.became is not None:
         return ways_to_rename(first)

@@ -64,7 +64,10 @@ class Decider:
         self.hidden: tuple[str, ...] = ()
 
     def decide(self, names: Sequence[str]) -> list[Item]:
-        """Return an item for each name, in any order, without those that a sparse checkout hides."""
+        """Return an item for each name, in any order, without those that a sparse checkout hides.
+
+        A prompt that was renamed in the registry has one item, under the name in the files.
+        """
         self._read_lineages(names)
         shown = [name for name in names if name not in self.hidden]
         remote = self._read_remote(shown)
@@ -83,6 +86,8 @@ class Decider:
         return [
             self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
             for name in shown
+            # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
+            if name in self._files or name not in renamed.values()
         ]
 
     def _read_lineages(self, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from promptsync.compare.catalog import list_all
 from promptsync.compare.labels import labels_by_prompt, list_labels
@@ -20,20 +21,26 @@ from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
 from promptsync.prompt.prompt import Label, Listed
 
+if TYPE_CHECKING:
+    from promptsync.files.git.history import GitHistory
+
+_MAY_HAVE_MOVED = (State.NEW, State.AHEAD, State.DIVERGED)
+_MAY_BE_ELSEWHERE = (State.DELETED_LOCALLY, State.DIVERGED)
+
 
 def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
     """Return the items with ``was`` and ``became`` set where another name is likely.
 
     If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
-    ``moved``. Equal content counts, and what git calls a rename for files without ``name:`` and for prompts
-    that changed in the registry. Of several candidates the one in the same file comes first, and none is
-    used twice.
+    ``moved``, also where it took the path of another. Equal content counts, and what git calls a rename for
+    files without ``name:`` and for prompts that changed in the registry. Of several candidates the one in
+    the same file comes first, and none is used twice.
     """
     # The deleted prompts by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
     for item in items:
-        if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED):
+        if item.file is None and item.state in _MAY_BE_ELSEWHERE:
             base = item.base.digest if item.base is not None else None
             for content in {item.last_digest, base, item.remote_digest} - {None}:
                 gone[content].append(item)
@@ -46,9 +53,8 @@ def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
                 is_free = item.name not in was and old.name not in was.values()
                 if is_free and (item.path == old.last_path or not same_file):
                     was[item.name] = old.name
-    nameless = {item.name for item in items if item.state is State.NEW and _is_nameless(item)}
-    others = [item for item in items if item.state is State.NEW and item.name not in was]
-    by_file = _by_file(project, others, items, was.values())
+    nameless = {item.name for item in items if item.state in _MAY_HAVE_MOVED and _is_nameless(item)}
+    by_file = _by_file(project, items, nameless, was)
     was |= {name: old for name, old in by_file.items() if name in nameless}
     became = {old: name for name, old in was.items()}
     # What was edited in both places under two names must not be restored without the edit of the file.
@@ -73,21 +79,57 @@ def _is_nameless(item: Item) -> bool:
 
 
 def _by_file(
-    project: Project, new: Sequence[Item], items: Sequence[Item], taken: Collection[str]
+    project: Project, items: Sequence[Item], nameless: Collection[str], was: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the old names of new prompts in the files of deleted ones, or in files that git says moved."""
-    gone = {
-        item.last_path: item
-        for item in items
-        if item.file is None and item.state in (State.DELETED_LOCALLY, State.DIVERGED)
-        if item.name not in taken and item.last_path is not None
-    }
-    history = project.history if new and gone else None
+    """Return more old names: of prompts in the files of deleted ones, and in files that git says moved."""
+    gone = [item for item in items if item.file is None and item.state in _MAY_BE_ELSEWHERE]
+    gone = [item for item in gone if item.name not in was.values()]
+    new = [item for item in items if item.state is State.NEW and item.name not in was]
+    changed = [item for item in items if item.state is not State.NEW and item.name in nameless]
+    history = project.history if (new and gone) or changed else None
     if history is None:
         return {}
-    moves = history.moves(item.newest for item in gone.values() if item.deletion_committed and item.newest)
-    old = ((item.name, gone.get(moves.get(path := item.path or "", path))) for item in new)
-    return {name: item.name for name, item in old if item is not None}
+    paths = {item.last_path: item.name for item in gone}
+    found = {item.name: paths[item.path] for item in new if item.path in paths}
+    moved = [item for item in new if item.name not in found]
+    left = [item for item in gone if item.name not in found.values()]
+    found |= _by_text(history, [*moved, *changed], [*left, *changed])
+    # A later commit may have made the text of a moved file quite another.
+    moves = history.moves(item.newest for item in left if item.deletion_committed and item.newest)
+    for item in moved:
+        old = paths.get(moves.get(item.path or ""))
+        if old is not None and item.name not in found and old not in found.values():
+            found[item.name] = old
+    return found
+
+
+def _by_text(history: GitHistory, new: Sequence[Item], old: Sequence[Item]) -> dict[str, str]:
+    """Return the old names of files whose texts are more like that of another prompt than like their own."""
+    blobs = {item.name: blob for item in old if (blob := _old_blob(item)) is not None}
+    if not any(item.name != name for item in new for name in blobs):
+        return {}
+    contents = history.blobs(blobs.values())
+    before = {name: contents[blob] for name, blob in blobs.items() if blob in contents}
+    after = {item.name: item.file.text.encode() for item in new if item.file is not None}
+    origins = history.alike(before, after)
+    crossed = {name: origin for name, origin in origins.items() if origin[0] != name}
+    own: dict[str, int] = {}
+    for name in {*crossed, *(was for was, _ in crossed.values())} & before.keys() & after.keys():
+        origin = history.alike({name: before[name]}, {name: after[name]}).get(name)
+        own |= {name: origin[1]} if origin is not None else {}
+    moved = {name: was for name, (was, likeness) in crossed.items() if likeness > own.get(name, 0)}
+    # A file that is still like itself was copied, and did not move.
+    return {name: was for name, was in moved.items() if was in moved or was not in own}
+
+
+def _old_blob(item: Item) -> str | None:
+    """Return the last text in git that a prompt without a file had, or the last one that both sides had."""
+    if item.file is None or item.history is None:
+        return item.last_blob
+    lineage = item.history.lineage
+    base = item.base.digest if item.base is not None else None
+    common = next((revision.blob for revision in lineage.back() if revision.digest == base), None)
+    return common or (lineage.newest.blob if lineage.newest is not None else None)
 
 
 def gather(

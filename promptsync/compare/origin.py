@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -78,12 +78,18 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
     """Return the configuration and the prompt files that ``HEAD`` has differently, or not at all.
 
-    Local keys and comments count too, and so do deleted files. Outside of git there are none.
+    Local keys and comments count too, and so do deleted files. What is below a link or in a submodule must be
+    committed in its own repository. If the configuration is outside of git, nothing is uncommitted.
     """
+    from promptsync.files.git.revisions import target_of
+
     history = project.history
     if history is None:
         return []
-    return [*uncommitted_config(project), *_uncommitted(history, project.root, worktree.paths)]
+    root, prompts = project.root, project.config.prompts
+    # What a linked file contains counts as well as the link.
+    paths = {one for path in worktree.paths for one in (path, target_of(root, prompts, path))}
+    return [*uncommitted_config(project), *_uncommitted(history, root, paths)]
 
 
 def uncommitted_config(project: Project) -> list[str]:
@@ -95,7 +101,7 @@ def uncommitted_config(project: Project) -> list[str]:
     paths = []
     for root, name in dict.fromkeys([(real_path(project.root), config), (target.parent, target.name)]):
         history = GitHistory.find(root, name)
-        if history is not None and _uncommitted(history, root, [name]):
+        if history is None or _uncommitted(history, root, {name}):
             paths.append(Path(os.path.relpath(root / name, real_path(project.root))).as_posix())
     return paths
 
@@ -115,16 +121,43 @@ def committed_config(project: Project) -> Config | None:
         return None
 
 
-def _uncommitted(history: GitHistory, root: Path, paths: Sequence[str]) -> list[str]:
+def repository_of(project: Project, path: str) -> Path | None:
+    """Return the top of the repository that holds a path, links followed, ``None`` if none does."""
+    place = real_path((project.root / path).parent)
+    return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
+
+
+def _uncommitted(history: GitHistory, root: Path, paths: Set[str]) -> list[str]:
+    """Return the paths that differ from ``HEAD`` in the repository that holds them."""
     if not history.born:
         return sorted(paths)
     known = history.head
-    # What is reached through a link is not in this repository.
     new = {one for one in paths if not known.keys() & {one, *map(str, PurePosixPath(one).parents)}}
-    edited = {one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths}
+    # To git, a submodule or a link to a directory is a single entry.
+    folders = {one for one in known if (root / one).is_dir()}
+    edited = {
+        one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths or one in folders
+    }
     # git does not look at these files, whatever they have.
-    unwatched = {one for one in history.unwatched & {*paths} if known.get(one) != _blob(history, root / one)}
-    return sorted(new | edited | unwatched)
+    unwatched = {one for one in history.unwatched & paths if known.get(one) != _blob(history, root / one)}
+    below = {path for folder in folders for path in _uncommitted_below(root, folder, paths)}
+    return sorted(new | edited | unwatched | below)
+
+
+def _uncommitted_below(root: Path, folder: str, paths: Iterable[str]) -> list[str]:
+    """Return the uncommitted paths below a submodule or a link to a directory."""
+    from promptsync.files.git.history import GitHistory
+
+    place = root / folder
+    below = [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
+    is_submodule = (place / ".git").exists() and not place.is_symlink()
+    # All prompts of a submodule may have been deleted. Without this limit, links could lead in a circle.
+    if not (below or is_submodule):
+        return []
+    target = real_path(place)
+    history = GitHistory.find(target, ".")
+    found = below if history is None else _uncommitted(history, target, set(below))
+    return [f"{folder}/{path}" for path in found]
 
 
 def _blob(history: GitHistory, path: Path) -> str:

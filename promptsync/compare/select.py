@@ -243,7 +243,13 @@ def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
 def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
     """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
     known = [item.name for item in snapshot.items]
+    renamed = {item.renamed_to: item.name for item in snapshot.items}
     for name in names:
+        if name in renamed:
+            raise NoSuchPrompt(
+                f"{renamed[name]!r} was renamed to {name!r} in the registry, and its file has the old name",
+                hint=f"promptsync mv {shlex.join([renamed[name], name])}",
+            )
         if name not in known and name in snapshot.worktree.files:
             raise NoSuchPrompt(
                 f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import with_labels
+from promptsync.compare.live_users import LiveTexts, LiveUser, follows_latest
 from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.message import parse_mark
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.prompt import RemoteVersion
 from promptsync.registry.errors import UnusablePrompt
 
 
-def with_drafts(project: Project, listing: Mapping[str, Listed], members: Sequence[Member]) -> list[Member]:
+def with_drafts(project: Project, latest: Snapshot, members: Sequence[Member]) -> list[Member]:
     """Return members with all that the registry tells about the versions that they pass over."""
+    listing = latest.listing
     over = {member.name: member.passed_over for member in members if member.passed_over}
     if not over:
         return list(members)
@@ -32,7 +35,7 @@ def with_drafts(project: Project, listing: Mapping[str, Listed], members: Sequen
             return None
 
     versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
-    described = {}
+    texts, described = LiveTexts(project, latest), {}
     for name, drafts in over.items():
         pointing = [one for one in labels[name].values() if is_own(one.name)]
         described[name] = tuple(
@@ -42,7 +45,17 @@ def with_drafts(project: Project, listing: Mapping[str, Listed], members: Sequen
             )
             for draft in drafts
         )
+        newest = described[name][-1]
+        if newest.in_dashboard and listing[name].prompt.template.get("type") == "completion":
+            newest = replace(newest, users=_live_users(project, texts, name))
+            described[name] = (*described[name][:-1], newest)
     return [replace(member, passed_over=described.get(member.name, ())) for member in members]
+
+
+def _live_users(project: Project, texts: LiveTexts, snippet: str) -> tuple[LiveUser, ...]:
+    """Return the prompts under governed labels that render the newest text of a snippet."""
+    config = project.config
+    return texts.users(snippet, follows_latest) if config.labels or config.checks else ()
 
 
 def _described(

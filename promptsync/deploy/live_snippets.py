@@ -29,9 +29,9 @@ class LiveSnippet:
     """A snippet that prompts render as soon as it is published or, ``by_label``, as soon as its label moves.
 
     ``parents`` are the live prompts that render it; ``before`` is the version that they render until then.
-    ``elsewhere`` are those under other governed labels, which this deploy does not check. ``already`` says
-    that they render the new version already, because of an earlier push or a deploy that was stopped;
-    ``before`` is then that new version.
+    ``elsewhere`` are those that this deploy does not check: under other governed labels, or without a file
+    here. ``already`` says that ``parents`` render the new version already, because of an earlier push or a
+    deploy that was stopped; ``before`` is then that new version.
     """
 
     name: str
@@ -87,8 +87,13 @@ def _live(
     already: bool,
 ) -> LiveSnippet:
     parents = {*users, *(user.name for user in governed if user.label == survey.label)}
-    others = () if already else tuple(user for user in governed if user.label != survey.label)
-    return LiveSnippet(member.name, False, tuple(sorted(parents)), before, already, others)
+    if already:
+        return LiveSnippet(member.name, False, tuple(sorted(parents)), before, already)
+    checked = {one.name for one in survey.members}
+    others = {user for user in governed if user.label != survey.label or user.name not in checked}
+    others |= {LiveUser(name, "") for name in parents - checked - {user.name for user in others}}
+    shown = tuple(sorted(parents & checked))
+    return LiveSnippet(member.name, False, shown, before, elsewhere=tuple(sorted(others)))
 
 
 def beforehand(survey: Survey, live: Sequence[LiveSnippet]) -> tuple[Member, ...]:

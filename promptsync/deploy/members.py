@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptsync.compare.live_users import follows_label, follows_latest
+from promptsync.compare.live_users import LiveUser, follows_label, follows_latest
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.files.prompt_file import PromptFile
@@ -92,7 +92,8 @@ def dependants(
 class PassedOverVersion:
     """A version that a release does not include. ``old`` and ``new`` are the texts before it and its own.
 
-    ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it.
+    ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it,
+    and ``users`` are the live prompts that render it as the newest text of a snippet.
     """
 
     version: int
@@ -100,6 +101,7 @@ class PassedOverVersion:
     origin: str = "saved in the dashboard"
     created_at: str | None = None
     labels: tuple[str, ...] = ()
+    users: tuple[LiveUser, ...] = ()
     old: Prompt | None = None
     new: Prompt | None = None
 

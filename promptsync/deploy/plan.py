@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import uncommitted_config, uncommitted_paths
+from promptsync.compare.origin import repository_of, uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.plan import fingerprint, workspace_of
 from promptsync.compare.project import Project
@@ -185,14 +186,34 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
     if is_named and "completion" not in types:
         root, prompts = project.root, project.config.prompts
         own = {path: target_of(root, prompts, path) for one in found.members if (path := one.path)}
-        paths = [one for one in paths if one in {*places, *own, *own.values()}]
-    if not paths:
-        return
+        # A file in a submodule, or below a link, changes with it.
+        above = {str(parent) for path in own for parent in PurePosixPath(path).parents}
+        paths = [one for one in paths if one in {*places, *own, *own.values(), *above}]
+    if paths:
+        raise _not_committed(project, paths, places)
+
+
+def _not_committed(project: Project, paths: Sequence[str], places: Sequence[str]) -> Refused:
+    first, folder = paths[0], PurePosixPath(paths[0]).parent
+    names = [PurePosixPath(one).name for one in paths if PurePosixPath(one).parent == folder]
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    places += [project.config.prompts] if paths != places else []
-    raise Refused(
-        f"{paths[0]} has changes that are not committed{more}; deploy releases what is committed",
-        hint=f"git add {shlex.join(places)} && git commit\nadd --allow-dirty",
+    repository = repository_of(project, first)
+    if repository is None:
+        what, hint = "is in no git repository", "move it into one, and commit it"
+    elif repository != repository_of(project, project.config.path.name):
+        git = f"git -C {shlex.quote(str(folder))}"
+        what, hint = "has changes that are not committed", f"{git} add {shlex.join(names)} && {git} commit"
+    elif project.history is not None and project.history.ignores(first):
+        what, hint = (
+            "is ignored by git, so it is not committed",
+            f"git add -f {shlex.quote(first)} && git commit",
+        )
+    else:
+        changed = [*places, *([project.config.prompts] if paths != places else [])]
+        what, hint = "has changes that are not committed", f"git add {shlex.join(changed)} && git commit"
+    return Refused(
+        f"{first} {what}{more}; deploy releases what is committed",
+        hint=f"{hint}\nadd --allow-dirty",
         code="uncommitted",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptsync.deploy.members import together
+from promptsync.deploy.members import Member, together
 from promptsync.deploy.plan import DeployPlan
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, Refused
 from promptsync.labels.move import ChangedLabel
@@ -72,6 +72,13 @@ class DeployReceipt:
         """The releases that are not kept back."""
         kept = self.kept_back
         return tuple(one.name for one in self.plan.survey.releases if one.name not in kept)
+
+    @property
+    def live_failures(self) -> tuple[Member, ...]:
+        """The releases that did not pass their checks, and that the label pointed at before the deploy."""
+        checks = self.results.all if self.results is not None else ()
+        failed = {name for one in checks if one.passed is False for name in one.check.prompts}
+        return tuple(one for one in self.plan.survey.releases if one.is_moved and one.name in failed)
 
     @property
     def passed_others(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from promptsync.compare.conflict import reason, unusable
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
+from promptsync.compare.live_users import named_users
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
 from promptsync.compare.snapshot import Item, Snapshot
@@ -106,7 +107,7 @@ class _Survey:
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
         self._files = latest.worktree.files
-        self._listing = latest.listing
+        self._snapshot = latest
         self._touched = touched
         self._again = again
         self._unchecked = {
@@ -139,7 +140,7 @@ class _Survey:
                 self._place(under, item)
         self._check_in_way()
         self._put_on_hold()
-        self.releases = with_drafts(self._project, self._listing, self.releases)
+        self.releases = with_drafts(self._project, self._snapshot, self.releases)
         for member in self.releases:
             self._check_drafts(member)
         self._check_in_way()
@@ -214,12 +215,13 @@ class _Survey:
         return self._touched is None or name in self._touched
 
     def _check_drafts(self, member: Member) -> None:
-        """Add a release that passes over a dashboard edit under a label, or one that the team refuses."""
+        """Add a release that passes over a dashboard edit that is in use, or one that the team refuses."""
         for draft in member.passed_over:
             used = " and ".join(draft.labels) if member.publishes else ""
+            used = f" and labelled {used}" if used else ""
+            used += f" and live in {named_users(draft.users)}" if draft.users else ""
             if draft.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
-                labelled = f" and labelled {used}" if used else ""
-                why = f"would be released without v{draft.version}, {draft.origin}{labelled}"
+                why = f"would be released without v{draft.version}, {draft.origin}{used}"
                 self._in_way.append((self._latest[member.name], why))
                 return
 

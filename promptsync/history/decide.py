@@ -153,10 +153,20 @@ def _base_at(sides: Sides, version: int) -> Base:
 
 
 def _tags_at(sides: Sides, version: int) -> Tags | None:
+    """Return the tags that came into the file with the key of a version, or those that it was published with.
+
+    Tags have no versions, so a pull may bring tags that were changed since the version was published.
+    """
     revisions = sides.revisions.all
-    place = sides.published_from(version)
-    # The version may come from the dashboard or from an uncommitted text. Then a pull or push left its key.
-    if place is None:
-        keys = ((one, key) for one in sorted(sides.revisions.of_head) for key in revisions[one].keys)
-        place = next((one for one, key in keys if key.version == version), None)
+
+    def has_key(place: int) -> bool:
+        return any(key.version == version for key in revisions[place].keys)
+
+    # Later revisions keep the key, whatever tags they add.
+    written = (
+        place
+        for place in sorted(sides.revisions.of_head, reverse=True)
+        if has_key(place) and not any(map(has_key, revisions[place].parents))
+    )
+    place = next(written, sides.published_from(version))
     return revisions[place].tags if place is not None else None

@@ -29,9 +29,9 @@ class LoggedVersion:
     the registry says so.
     ``commit`` is the full id of the git commit whose file has the same content, ``abbreviated`` its short
     form. ``is_base`` marks the newest version that the working file includes. ``parents`` are the versions
-    that this one was made from; ``is_passed_over`` says that the latest version does not include it.
-    ``labels`` is ``None`` where the registry cannot list them. ``patch`` is the difference to the version
-    before, where it was requested.
+    that this one was made from; ``is_passed_over`` says that neither the latest version nor the file
+    includes it. ``labels`` is ``None`` where the registry cannot list them. ``patch`` is the difference to
+    the version before, where it was requested.
     """
 
     version: int
@@ -89,6 +89,9 @@ def read_log(
         history.add(one.version, one)
     histories = Histories(project, {name: history})
     outline = histories.outline(name, min((one.version for one in shown), default=1))
+    passed_over = set(outline.passed_over)
+    if passed_over and file is not None:
+        passed_over -= {*histories.included({name: sorted(passed_over)})[name]}
     digests = {one.version: history.versions[one.version].digest or "" for one in shown}
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
@@ -109,7 +112,7 @@ def read_log(
             abbreviated=described.get(commits[one.version] or "", (None,))[0],
             is_base=one.version == base,
             parents=tuple(parent for parent in outline.parents[one.version] if parent > 0),
-            is_passed_over=one.version in outline.passed_over,
+            is_passed_over=one.version in passed_over,
             patch=_patch(history, before[one.version], one) if patches else None,
             author=authors[one.version],
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -13,16 +11,19 @@ from typing import Any
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.prompt import function_name, plain
 from promptsync.prompt.snippets import strings
+from promptsync.prompt.text_diff import word_counts, word_share
 
 Pair = tuple[int | None, int | None]
 
 _ALIKE = 0.6
 """Share of common words from which two items of different kinds count as one item that changed its kind."""
-_MOVED = 1.6
-"""Similarity, see ``_Item``, above which an item that was removed and one that was inserted are the same."""
+_MOVED = 0.5
+"""Share of common words from which a removed item and an inserted one of its kind count as one that moved."""
 _MAX_CELLS = 4_000
 """Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
-_WORD = re.compile(r"\w+")
+_KIND = ("role", "type", "id", "tool_registry_id")
+_NO_WORDS = frozenset({*_KIND, "template_format"})
+"""Keys whose values are no words of an item, so that a change of role alone leaves it the same item."""
 
 
 def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
@@ -119,26 +120,30 @@ class _Item:
 
     def __init__(self, value: Any) -> None:
         self.kind = _kind(value)
-        self.words = Counter(word for text in strings(value) for word in _WORD.findall(text))
-        self.size = self.words.total()
+        has_kind = isinstance(value, Mapping)
+        content = [part for key, part in value.items() if key not in _NO_WORDS] if has_kind else value
+        self.words = word_counts(strings(content))
 
     def similarity(self, other: _Item) -> float:
         """Return 0 for items that are unrelated, up to 2 for items of one kind."""
         if self.kind is None or other.kind is None:
             return 0.0
-        total = self.size + other.size
-        words = 2 * (self.words & other.words).total() / total if total else 1.0
+        share = word_share(self.words, other.words)
         if self.kind == other.kind:
-            return 1.0 + words
-        return words if words >= _ALIKE else 0.0
+            return 1.0 + share
+        return share if share >= _ALIKE else 0.0
+
+    def has_moved_to(self, other: _Item) -> bool:
+        """Whether an inserted item is this one, moved and maybe edited."""
+        least = _MOVED if self.kind == other.kind else _ALIKE
+        return bool(self.similarity(other)) and word_share(self.words, other.words) >= least
 
 
 def _kind(value: Any) -> tuple[str, ...] | None:
     """Return what an item is: a message's role, a block's type, a tool's name. Scalars have no kind."""
     if not isinstance(value, Mapping):
         return None
-    keys = ("role", "type", "id", "tool_registry_id")
-    return (*(str(value.get(key, "")) for key in keys), function_name(value) or "")
+    return (*(str(value.get(key, "")) for key in _KIND), function_name(value) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,7 @@ def _moved_to(item: Any, inserted: Sequence[tuple[Inserted, int, Any]]) -> tuple
     """Return the place and the index of an inserted item that is this one, moved and maybe edited."""
     code = encode(plain(item))
     equal = ((place, index) for place, index, new in inserted if encode(plain(new)) == code)
-    like = ((place, index) for place, index, new in inserted if _Item(item).similarity(_Item(new)) > _MOVED)
+    like = ((place, index) for place, index, new in inserted if _Item(item).has_moved_to(_Item(new)))
     return next(equal, None) or next(like, None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -10,8 +10,9 @@ from promptsync.prompt.canonical import encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
 from promptsync.prompt.lists import Inserted, Kept, keys_of, merged_order, moved_apart, slots
-from promptsync.prompt.merge_text import Clash, MergedText, merge_text
+from promptsync.prompt.merge_text import Clash, MergedText, merge_text, returned
 from promptsync.prompt.prompt import as_blocks, plain
+from promptsync.prompt.snippets import strings
 
 BOTH_CHANGED: Final = "changed on both sides"
 BOTH_ADDED: Final = "added on both sides"
@@ -93,7 +94,21 @@ class FieldMerger:
         if kinds.ours != kinds.theirs:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
-        return self._object(ThreeWay(base, ours, theirs), ())
+        merged = self._object(ThreeWay(base, ours, theirs), ())
+        self._moved_elsewhere(ThreeWay(base, ours, theirs), merged)
+        return merged
+
+    def _moved_elsewhere(self, documents: ThreeWay, merged: Object) -> None:
+        """Add conflicts for sentences that one side moved to another text, if the other side removed them."""
+        texts = [dict(_prose(document)) for document in (*documents, merged)]
+        # Without a line between them, the end of one text and the start of the next would be one place.
+        base, ours, theirs, both = ("\n\0\n".join(side.values()) for side in texts)
+        told = "\n".join(strings([[one.base, one.ours, one.theirs] for one in self.conflicts]))
+        for sentence in sorted(returned(Clash(base, ours, theirs), [both]) - {"\0"}):
+            if sentence not in told:
+                sides = ThreeWay(*(sentence if sentence in text else ABSENT for text in (base, ours, theirs)))
+                path = next(path for side in texts[1:3] for path, text in side.items() if sentence in text)
+                self.conflict(path, _move_of(sentence in ours, sentence in theirs), sides)
 
     def _value(self, sides: ThreeWay, path: Path) -> Any:
         base, ours, theirs = sides
@@ -151,16 +166,14 @@ class FieldMerger:
             return merged.text
         markable = _is_prompt_text(path)
         for clash in merged.clashes:
-            self.conflict(path, reason, ThreeWay(clash.base, clash.ours, clash.theirs), markable=markable)
+            self.conflict(path, *_explained(clash, texts, reason), markable=markable)
         return merged.marked(*self._names) if markable else texts.ours
 
     def _items(self, lists: ThreeWay, path: Path) -> list[Any]:
         places = slots(*lists)
         for moved in moved_apart(places, *lists):
             sides = _items_at(lists, moved)
-            reason = BOTH_MOVED
-            if sides.ours is ABSENT or sides.theirs is ABSENT:
-                reason = MOVED_THERE if sides.ours is ABSENT else MOVED_HERE
+            reason = _move_of(sides.ours is not ABSENT, sides.theirs is not ABSENT)
             self.conflict((*path, _index(moved)), reason, sides)
         merged: list[Any] = []
         for place in places:
@@ -203,6 +216,31 @@ class FieldMerger:
             index = ours.index(key) if key in ours else theirs.index(key)
             merged.append(self._value(_under(by_key, key), (*path, index)))
         return [item for item in merged if item is not ABSENT]
+
+
+def _explained(clash: Clash, texts: ThreeWay, reason: str) -> tuple[str, ThreeWay]:
+    """Return the reason and the values of a conflict. A part that moved is shown wherever it is in a text."""
+    sides = ThreeWay(clash.base, clash.ours, clash.theirs)
+    if clash.base not in sides[1:]:
+        return reason, sides
+    moved = clash.theirs if clash.ours == clash.base else clash.ours
+    values = zip(sides, texts, strict=True)
+    sides = ThreeWay(*(moved if moved.strip() in text else side for side, text in values))
+    return _move_of(sides.ours == moved, sides.theirs == moved), sides
+
+
+def _move_of(is_in_ours: bool, is_in_theirs: bool) -> str:
+    on_one_side = MOVED_HERE if is_in_ours else MOVED_THERE
+    return BOTH_MOVED if is_in_ours and is_in_theirs else on_one_side
+
+
+def _prose(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield all texts of a document with their paths."""
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(item, str):
+            yield from [((*path, key), item)] if key in _TEXTS else ()
+        elif isinstance(item, Mapping | list):
+            yield from _prose(item, (*path, key))
 
 
 def _items_at(lists: ThreeWay, place: Kept) -> ThreeWay:

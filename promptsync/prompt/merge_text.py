@@ -12,9 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, words
+from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, word_counts, word_share, words
 
 Pieces = Sequence[str]
+
+_ALIKE = 0.6
+"""Share of common words from which a removed and an inserted sentence count as one that moved."""
+_MAX_CELLS = 4_000
+"""Most pairs of changed sentences that are compared. More of them are no moved sentence, but another text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class MergedText:
 def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> MergedText:
     """Merge two texts that were made from ``base``. Nothing that either side added is lost.
 
-    A line or sentence that one side removed and the other side moved is a clash.
+    A line or sentence that one side moved, and that the other side removed or moved elsewhere, is a clash.
 
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other. ``by_words`` merges clashes once more, word by word, which
@@ -79,7 +84,7 @@ def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> 
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
     merged = _merged_lines(base, ours, theirs, by_words)
-    back = _brought_back(Clash(base, ours, theirs), merged.parts, _sentences)
+    back = returned(Clash(base, ours, theirs), merged.parts)
     return _merged_lines(base, ours, theirs, by_words, back) if back else merged
 
 
@@ -123,27 +128,68 @@ def _merged_words(part: str | Clash, back: Collection[str]) -> str | Clash:
     return _joined(parts, lambda clash: clash.ours)
 
 
+def returned(whole: Clash, parts: Sequence[str | Clash]) -> frozenset[str]:
+    """Return the sentences that one side moved, and that the other side removed or moved elsewhere.
+
+    ``parts`` are the merge, which has them although one side removed them, or has them twice.
+    """
+    return _brought_back(whole, parts, _sentences) | _reworded(whole)
+
+
+def _reworded(whole: Clash) -> frozenset[str]:
+    """Return the sentences that are new on one side and like one that both sides removed elsewhere."""
+    base, ours, theirs = (_sentences(text) for text in (whole.base, whole.ours, whole.theirs))
+    if not {*base} - {*ours} - {*theirs}:
+        return frozenset()
+    (our_gone, our_new), (their_gone, their_new) = _moves(base, ours), _moves(base, theirs)
+    gone = [word_counts([base[at]]) for at in our_gone & their_gone]
+    new = {*our_new, *their_new} - {*base} - ({*ours} & {*theirs})
+    if len(gone) * len(new) > _MAX_CELLS:
+        return frozenset()
+    return frozenset(piece for piece in new if _is_like(word_counts([piece]), gone))
+
+
+def _moves(old: Pieces, new: Pieces) -> tuple[set[int], set[str]]:
+    """Return the places of old sentences without a like one in their place, and the new ones likewise."""
+    gone: set[int] = set()
+    inserted: set[str] = set()
+    for tag, low, high, new_low, new_high in matcher_of(old, new).get_opcodes():
+        if tag == "equal" or (high - low) * (new_high - new_low) > _MAX_CELLS:
+            continue
+        was, now = (
+            [word_counts([piece]) for piece in side] for side in (old[low:high], new[new_low:new_high])
+        )
+        gone |= {low + at for at, piece in enumerate(was) if not _is_like(piece, now)}
+        inserted |= {new[new_low + at] for at, piece in enumerate(now) if not _is_like(piece, was)}
+    return gone, inserted
+
+
+def _is_like(piece: Counter[str], others: Sequence[Counter[str]]) -> bool:
+    return bool(piece) and any(other and word_share(piece, other) >= _ALIKE for other in others)
+
+
 def _brought_back(
     whole: Clash, parts: Sequence[str | Clash], split: Callable[[str], list[str]]
 ) -> frozenset[str]:
-    """Return the pieces that one side removed, and that are in the merge because the other side moved them.
+    """Return the pieces of which a merge has too many, because one side moved them.
 
-    The merge of a removal with anything but a move has no more of a piece than the side that removed it.
+    The merge of a removal with anything but a move has no more of a piece than the side that removed it. If
+    both sides have as many of a piece as the base, a merge that has more of it has it at two new places.
     """
     was, our, their = (Counter(split(text)) for text in (whole.base, whole.ours, whole.theirs))
-    removed = {
+    wanted = {
         piece: min(our[piece], their[piece])
         for piece, number in was.items()
-        if min(our[piece], their[piece]) < number == max(our[piece], their[piece]) and not piece.isspace()
+        if number == max(our[piece], their[piece]) and not piece.isspace()
     }
-    if not removed:
+    if not wanted:
         return frozenset()
     merged: Counter[str] = Counter()
     for part in parts:
         sides = (part,) if isinstance(part, str) else (part.ours, part.theirs)
         counts = [Counter(split(side)) for side in sides]
         merged += counts[0] & counts[-1]
-    return frozenset(piece for piece, number in removed.items() if merged[piece] > number)
+    return frozenset(piece for piece, number in wanted.items() if merged[piece] > number)
 
 
 def _has_moved(part: Clash, back: Collection[str]) -> bool:

@@ -7,7 +7,8 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -186,6 +187,17 @@ def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatc
 def words(text: str) -> list[str]:
     """Return the words, runs of white space and punctuation of a text. Joined, they are the text."""
     return _WORD.findall(text)
+
+
+def word_counts(texts: Iterable[str]) -> Counter[str]:
+    """Return how often texts have each word; white space and punctuation do not count."""
+    return Counter(word for text in texts for word in words(text) if word.isalnum() or "_" in word)
+
+
+def word_share(one: Counter[str], other: Counter[str]) -> float:
+    """Return the share of common words, from 0 to 1; without any words, 1."""
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 1.0
 
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:

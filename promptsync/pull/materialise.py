@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from promptsync.compare.select import expanded, matching
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
+from promptsync.files.config import find, load
 from promptsync.files.errors import InvalidFile
+from promptsync.files.names import name_in
 from promptsync.files.prompt_text import render_new
-from promptsync.files.state.disk import write
+from promptsync.files.state.disk import present_text, real_path, write
 from promptsync.files.worktree import paths_for_new
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
@@ -127,7 +129,8 @@ def export(
     """Write prompts below another directory; nothing is recorded in the working copy, nothing is deleted.
 
     Returns the path below ``directory`` and the version of each. Raises ``UsageError`` if a name does not
-    exist, if no prompt has the label, or if the files would be among the working copy's own.
+    exist, if no prompt has the label, or if the files would be among those of a working copy, and ``Refused``
+    if they would replace anything but an earlier export.
     """
     listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
     names = expanded((one.name for one in listed), names)
@@ -139,16 +142,36 @@ def export(
     paths: dict[str, str] = {}
     for name in sorted(found):
         paths[name] = path_for(name, list(paths.values()))
-    # Files of a build have no ``synced:``; among the working copy's own they would look like edits.
-    own = (project.root / project.config.prompts).resolve()
-    targets = [directory, *(directory / path for path in paths.values())]
-    if any(target.resolve().is_relative_to(own) for target in targets):
-        raise UsageError(
-            f"--output would write into {own}, which holds the files of this working copy",
-            hint="pass another directory, or leave out --output to pull into the working copy",
-        )
     texts = {name: render_new(without_notes(one.prompt), Local()) for name, one in sorted(found.items())}
+    _check_targets(project, directory, {paths[name]: (name, text) for name, text in texts.items()})
     if not dry_run:
         for name, text in texts.items():
             write(directory, paths[name], text)
     return [(paths[name], found[name]) for name in texts]
+
+
+def _check_targets(project: Project, directory: Path, texts: Mapping[str, tuple[str, str]]) -> None:
+    """Raise an error if an export would write into a working copy or over a file that it did not make.
+
+    ``texts`` has the name and the new text of the prompt for each path below ``directory``.
+    """
+    folders = {real_path(directory / path).parent for path in texts} | {real_path(directory)}
+    found = {config for folder in folders if (config := find(folder)) is not None}
+    configs = [project.config, *map(load, found - {project.config.path})]
+    # Files of a build have no ``synced:``; among those of a working copy they would look like edits.
+    prompts = [real_path(config.prompts_path) for config in configs]
+    for folder in sorted(folders):
+        if ".git" in folder.parts or any(map(folder.is_relative_to, prompts)):
+            raise UsageError(
+                f"--output would write into {folder}, which holds the files of git or of a working copy; "
+                "nothing was written",
+                hint="pass another directory, or leave out --output to pull into the working copy",
+            )
+    for path, (name, text) in sorted(texts.items()):
+        old = present_text(directory, path)
+        if old is not None and old != text and name_in(old.encode()) != name:
+            raise Refused(
+                f"{directory / path} is not an earlier export of {name!r}; nothing was written",
+                hint="pass an empty directory to --output, or move the file away",
+                code="exists",
+            )

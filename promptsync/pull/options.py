@@ -13,6 +13,7 @@ class PullOptions:
     ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
     passed over are brought in or left out for good, ``None`` if neither; for a prompt in ``versions`` it is
     about that version alone. ``partial`` writes what can be written and skips the rest.
+    ``command`` is what was typed.
     """
 
     names: tuple[str, ...] = ()
@@ -23,4 +24,5 @@ class PullOptions:
     markers: bool = False
     passed_over: bool | None = None
     partial: bool = False
+    command: str = "promptsync pull"
     versions: Mapping[str, int] = field(default_factory=dict)

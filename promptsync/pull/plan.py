@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.origin import needs_backup
 from promptsync.compare.plan import fingerprint
 from promptsync.compare.project import Project
 from promptsync.compare.select import matching
@@ -25,6 +24,7 @@ from promptsync.pull.passed_over import Found, bring_passed_over
 from promptsync.pull.write import (
     Delete,
     Write,
+    deletes_of,
     kept,
     last_files,
     merge_keys,
@@ -124,7 +124,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     conflicts = [item for item in apart if item not in merging]
     wanted = [item for item in items if _is_pulled(item, options)]
     if conflicts and not options.partial:
-        raise Conflict(conflicts, "pull", others=bool(merging or wanted))
+        raise Conflict(conflicts, "pull", command=options.command if merging or wanted else "")
     _check_not_deleted(project, wanted, chosen)
     writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
     # --ours keeps the text, but the file must now say that it includes the registry's version.
@@ -137,7 +137,9 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     merge_keys(project, [item for item in items if item.name not in stuck], writes)
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
-    deletes = _deletes(project, items) if options.prune else []
+    deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
+    # A side that was taken before is recorded already.
+    writes = {name: one for name, one in writes.items() if one.old != one.new}
     done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
     return PullPlan(
         writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
@@ -149,19 +151,6 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
         unmerged=(*unmerged, *brought.skipped),
         options=options,
     )
-
-
-def _deletes(project: Project, items: Sequence[Item]) -> list[Delete]:
-    """Return the deletions of committed files whose prompts are archived in the registry."""
-    files = {
-        item.name: item.file
-        for item in items
-        if item.state is State.DELETED_REMOTELY and item.file is not None and not item.origin.dirty
-    }
-    return [
-        Delete(name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
-        for name, file in files.items()
-    ]
 
 
 def _writes(
@@ -226,7 +215,7 @@ def _is_apart(item: Item, options: PullOptions) -> bool:
 def _check_ours(items: Sequence[Item]) -> None:
     for item in items:
         if item.state is State.CONFLICT:
-            raise Conflict([item], "pull", others=False)
+            raise Conflict([item], "pull")
         if item.file is None or item.listed is None:
             where = "has no file" if item.file is None else "is not in the registry"
             raise UsageError(

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 
 from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
+from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
+from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
+from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
@@ -52,6 +55,32 @@ class Delete:
     path: str
     old: str
     backup: bool = False
+
+
+def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[Delete]:
+    """Return the deletions of committed files whose prompts are archived in the registry.
+
+    A text that is not the archived one may be an edit that was never published; it goes only with ``theirs``.
+    """
+    gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
+    archived = {}
+    if gone and not theirs:
+        archived = {one.name: one for one in project.registry.prompts.list(status="deleted")}
+    return [
+        Delete(item.name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
+        for item in gone
+        if (file := item.file) is not None
+        and (theirs or (item.name in archived and _is_published(item, file, archived[item.name])))
+    ]
+
+
+def _is_published(item: Item, file: PromptFile, listed: Listed) -> bool:
+    """Whether a listed version has the text of a file, or was made from its commit."""
+    mark = parse_mark(listed.message)
+    is_clean = mark is not None and mark.version == listed.version and not mark.dirty
+    commit = mark.commit if mark is not None and is_clean else None
+    is_marked = commit is not None and (item.origin.commit or "").startswith(commit)
+    return is_marked or has_same_text(file.prompt, listed)
 
 
 def read_all(

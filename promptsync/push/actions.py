@@ -14,6 +14,7 @@ from promptsync.errors import Refused
 if TYPE_CHECKING:
     from promptsync.compare.live_users import LiveUser
     from promptsync.compare.snapshot import Snapshot
+    from promptsync.prompt.prompt import Listed
 
 
 class Kind(StrEnum):
@@ -41,7 +42,7 @@ class Action:
     looks like that one renamed. ``parents`` are the versions that the new one is made from, ``None`` for the
     one before it. ``referred_labels`` are the labels by which other prompts of this push refer to a new
     snippet: it gets them as soon as it is published. ``released`` are the labels of a prompt that is
-    archived, with their versions.
+    archived or restored, with their versions. ``archived`` is the latest version of one that is restored.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Action:
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
+    archived: Listed | None = field(default=None, compare=False, repr=False)
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -181,11 +183,16 @@ class PushPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that move a label, publish over a text, archive a prompt or change what is live."""
+        """The options that move a label, publish over a text, archive a prompt or change what is live.
+
+        That includes a restored prompt with labels: they answer again, at their old versions.
+        """
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()
         unchecked = ("--skip-checks",) if self.live else ()
+        if any(one.kind is Kind.RESTORE and one.released for one in self.actions):
+            options[Kind.RESTORE] = "--restore"
         return (*labelled, *unchecked, *(option for kind, option in options.items() if kind in kinds))
 
 

@@ -1,4 +1,7 @@
-"""What a push would change in production at once: prompts that render a snippet, and those it archives."""
+"""What a push would change in production at once.
+
+These are prompts that render a snippet, and those that it archives or restores.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from promptsync.compare.labels import deploy_command
-from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users, release_pointers
+from promptsync.compare.list_equality import has_same_text
+from promptsync.compare.live_users import (
+    LiveTexts,
+    LiveUser,
+    archived_pointers,
+    direct_users,
+    named_users,
+    release_pointers,
+)
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
@@ -17,8 +28,8 @@ from promptsync.push.actions import Action, Kind, PushPlan
 
 
 def is_snippet(snapshot: Snapshot, action: Action) -> bool:
-    """Whether prompts may render what an action publishes, labels or archives."""
-    listed = snapshot.listing.get(action.name)
+    """Whether prompts may render what an action publishes, labels or archives; they do from the archive."""
+    listed = action.archived or snapshot.listing.get(action.name)
     return listed is not None and listed.prompt.template.get("type") == "completion"
 
 
@@ -35,16 +46,24 @@ def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> P
         if action.kind is not Kind.ARCHIVE
         and is_snippet(snapshot, action)
         and (action.labels or action.name in plan.new_texts)
+        and not _has_archived_text(snapshot, action)
     ]
     if not snippets or not (config.labels or config.checks):
         return plan
-    texts = LiveTexts(project, snapshot)
+    archived = {one.name: one.archived for one in snippets if one.archived is not None}
+    texts = LiveTexts(project, replace(snapshot, listing={**snapshot.listing, **archived}))
     found = {one.name: texts.users(one.name, _follows(one, plan)) for one in snippets}
     live = {name: users for name, users in found.items() if users}
     if not live:
         return plan
     refusal = plan.refusal or (None if skip_checks else _live_refusal(project, live, plan))
     return replace(plan, live=live, refusal=refusal)
+
+
+def _has_archived_text(snapshot: Snapshot, action: Action) -> bool:
+    """Whether a restored snippet renders as it does from the archive."""
+    prompt = snapshot.worktree.files[action.name].prompt
+    return action.archived is not None and not action.labels and has_same_text(prompt, action.archived)
 
 
 def _follows(action: Action, plan: PushPlan) -> Follows:
@@ -60,12 +79,14 @@ def _follows(action: Action, plan: PushPlan) -> Follows:
 
 def _live_refusal(project: Project, live: dict[str, tuple[LiveUser, ...]], plan: PushPlan) -> Refused:
     name, users = next(iter(sorted(live.items())))
-    before = next(action.current for action in plan.actions if action.name == name)
+    action = next(action for action in plan.actions if action.name == name)
+    command = deploy_command(project, users[0].label)
+    if action.kind is Kind.RESTORE:  # a deploy does not release what is archived
+        command = f"promptsync push {shlex.quote(name)} --restore --skip-checks"
     return Refused(
         f"the new text of {name!r} would be live at once in {named_users(users)}, without checks; "
         "nothing was published",
-        hint=f"{deploy_command(project, users[0].label)}\n"
-        f"pin the version that renders now: @@@{name}@version_number:{before}@@@",
+        hint=f"{command}\npin the version that renders now: @@@{name}@version_number:{action.current}@@@",
         details=[f"{one}: live at once in {named_users(found)}" for one, found in sorted(live.items())]
         if len(live) > 1
         else (),
@@ -73,23 +94,23 @@ def _live_refusal(project: Project, live: dict[str, tuple[LiveUser, ...]], plan:
     )
 
 
-def with_archived_labels(project: Project, plan: PushPlan, exact: Collection[str]) -> PushPlan:
-    """Return a plan with the labels of the prompts that it archives, and the refusal that follows.
+def with_released_labels(project: Project, plan: PushPlan, exact: Collection[str]) -> PushPlan:
+    """Return a plan with the labels of the prompts that it archives or restores, and what it is refused for.
 
     A prompt under a governed label is archived only if ``exact`` names it, and a snippet only if no prompt
     uses it any more.
     """
     snapshot = plan.snapshot
     assert snapshot is not None
-    archived = [action for action in plan.actions if action.kind is Kind.ARCHIVE]
-    pointers = release_pointers(project, [snapshot.listing[one.name] for one in archived])
-    actions = tuple(
-        replace(one, released=tuple(sorted(pointers.get(one.name, {}).items())))
-        if one.kind is Kind.ARCHIVE
-        else one
-        for one in plan.actions
-    )
-    plan = replace(plan, actions=actions)
+    archived = [snapshot.listing[one.name] for one in plan.actions if one.kind is Kind.ARCHIVE]
+    pointers = release_pointers(project, archived) if archived else {}
+    pointers |= archived_pointers(project, [one.archived for one in plan.actions if one.archived is not None])
+    actions = []
+    for action in plan.actions:
+        released = sorted(pointers.get(action.name, {}).items())
+        kept = tuple((label, version) for label, version in released if label not in action.labels)
+        actions.append(replace(action, released=kept))
+    plan = replace(plan, actions=tuple(actions))
     refusal = plan.refusal or _use_refusal(project, plan) or _released_refusal(project, plan, exact)
     return replace(plan, refusal=refusal)
 
@@ -99,7 +120,7 @@ def _released_refusal(project: Project, plan: PushPlan, exact: Collection[str]) 
         (action.name, label, version)
         for action in plan.actions
         for label, version in action.released
-        if project.config.governs(label) and action.name not in exact
+        if action.kind is Kind.ARCHIVE and project.config.governs(label) and action.name not in exact
     ]
     if not live:
         return None
@@ -117,6 +138,7 @@ def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
     assert snapshot is not None
     texts = LiveTexts(project, snapshot)
     is_governing = bool(project.config.labels or project.config.checks)
+    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
     for action in plan.actions:
         if action.kind is not Kind.ARCHIVE or not is_snippet(snapshot, action):
             continue
@@ -124,6 +146,7 @@ def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
         if is_governing:
             live = texts.users(action.name, lambda _: True)
             users = [*live, *(one for one in users if one.name not in {user.name for user in live})]
+            users = [one for one in users if one.name not in archived]
         if users:
             return Refused(
                 f"the snippet {action.name!r} is used by {named_users(users)}; nothing was published",

@@ -55,7 +55,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     chosen = {action.name for action in actions}
     blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
     if blocking and not options.partial:
-        raise Conflict(blocking, "push", others=bool(actions))
+        raise Conflict(blocking, "push", command=options.command if actions else "")
     skipped = tuple(
         SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
         for item in items
@@ -103,10 +103,10 @@ def _with_production(
     kinds = {action.kind for action in plan.actions}
     if not kinds or options.checked_label is not None:  # a deploy decides that itself
         return plan
-    from promptsync.push.live import with_archived_labels, with_live_users  # only some pushes need it
+    from promptsync.push.live import with_live_users, with_released_labels  # only some pushes need it
 
     plan = with_live_users(project, plan, skip_checks=options.skip_checks)
-    return with_archived_labels(project, plan, exact) if Kind.ARCHIVE in kinds else plan
+    return with_released_labels(project, plan, exact) if kinds & {Kind.ARCHIVE, Kind.RESTORE} else plan
 
 
 def with_pins(project: Project, plan: PushPlan) -> PushPlan:
@@ -147,13 +147,14 @@ def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> l
     archived = {}
     if Kind.RESTORE in kinds.values():
         # The numbers of a restored prompt continue from its latest version in the archive.
-        archived = {one.name: one.version for one in project.registry.prompts.list(status="deleted")}
+        archived = {one.name: one for one in project.registry.prompts.list(status="deleted")}
     actions = []
     for item in items:
         kind = kinds[item.name]
         if kind is not None:
-            current = archived.get(item.name) if kind is Kind.RESTORE else item.version
-            action = replace(_for(item, kind, current), parents=_parents(item, kind, options))
+            was = archived.get(item.name) if kind is Kind.RESTORE else item.listed
+            action = _for(item, kind, was.version if was is not None else None)
+            action = replace(action, parents=_parents(item, kind, options), archived=archived.get(item.name))
             if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
                 # Who forces a file wants its tags, too; a deploy only wants what is new in it.
                 action = replace(action, tags=action.tags | tag_set(item.file.prompt))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Published:
     """One version that this run published.
 
-    ``passed_over`` are the versions right below it that it does not include.
+    ``passed_over`` are the versions right below it that it does not include. ``live_again`` are the labels
+    of a restored prompt, with the versions that they had.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Published:
     labels: tuple[str, ...] = ()
     template_id: int = 0
     passed_over: tuple[int, ...] = ()
+    live_again: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ class PushReceipt:
                 tuple(labels),
                 landed.template_id,
                 tuple(one for one in action.passed_over_by(landed.version) if one not in same),
+                action.released,
             )
         )
         others = came_first(action, landed) - same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -200,8 +201,13 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     ]
     for live in receipt.live:
         after = live.note or ("the old text is live again" if live.taken_back else "")
-        how = f"unchecked; {after}" if after else "before it was checked"
+        is_checked = not after and live.name not in plan.unchecked
+        how = "before it was checked" if is_checked else "; ".join(filter(None, ["unchecked", after]))
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
+    for member in receipt.live_failures:
+        text = f"{output.name(plan.label)} is at v{member.version}, which did not pass its checks"
+        undo = shlex.join(["promptsync", "rollback", member.name, "--label", plan.label])
+        lines.append(noted("live", "bad", member.name, text, undo))
     if plan.keep_going:
         lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)

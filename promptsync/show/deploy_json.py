@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from promptsync.compare.live_users import LiveUser
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -35,7 +36,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         ],
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "live": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in receipt.live],
-        "live_at_once": live_body({one.name: one.elsewhere for one in plan.live if one.elsewhere}),
+        "live_at_once": _live_at_once(plan),
         **_exceptions_body(plan, survey),
         "kept_back": list(receipt.kept_back),
         "not_from_here": plan.not_from_here or None,
@@ -56,6 +57,15 @@ def _member_body(survey: Survey, member: Member) -> dict[str, Any]:
         "dependant": member.dependant,
         "through": list(member.through),
     }
+
+
+def _live_at_once(plan: DeployPlan) -> list[dict[str, Any]]:
+    """Return what this deploy does not check: a snippet may be live there unpinned and by its label."""
+    users: dict[str, set[LiveUser]] = {}
+    for one in plan.live:
+        if one.elsewhere:
+            users.setdefault(one.name, set()).update(one.elsewhere)
+    return live_body({name: sorted(found) for name, found in users.items()})
 
 
 def _exceptions_body(plan: DeployPlan, survey: Survey) -> dict[str, Any]:

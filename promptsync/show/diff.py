@@ -61,7 +61,7 @@ def difference(found: Difference) -> list[str]:
         lines.append(f"  is {output.name(found.was)}, whose file moved and has no name:")
     elif found.was is not None:
         return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
-    if found.became is not None:
+    elif found.became is not None:
         lines.append(f"  looks renamed to {output.name(found.became)}")
     for one in found.steps:
         lines += [f"  {output.style(output.safe(one.title), 'faint')}", *step_lines(one)]
@@ -100,7 +100,7 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
     lines = [line for one in found for line in difference(one)]
     # Both texts must exist for these options to work.
-    apart = [item for item in conflict.items if item.state is not State.CONFLICT]
+    apart = [item for item in conflict.items if item.state not in (State.CONFLICT, State.MOVED)]
     if any(item.file is not None and item.listed is not None for item in apart):
         lines += _OTHER_WAYS
     return conflict.replaced(details=[click.unstyle(line) for line in lines])

@@ -99,7 +99,7 @@ def version_list(numbers: Sequence[int]) -> str:
 
 MOVED_NOTE = (
     "a file without name: has the name of its path; mv --keep-name writes the old name into moved files. "
-    "Add name: yourself to publish a new prompt instead"
+    "Add name: yourself to publish a text under the new name instead"
 )
 
 

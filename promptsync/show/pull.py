@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,11 @@ _SKIPPED = {
     State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }
 _MOST_LINES = 100
-_KEPT = "archived in the registry; its file is kept because no commit has this text"
+_UNCOMMITTED = "archived in the registry; its file is kept because no commit has this text"
+_UNPUBLISHED = (
+    "archived in the registry; its file is kept because its text is not the archived one; "
+    "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
+)
 
 ReadPulled = Callable[[], "Mapping[str, PulledVersions]"]
 """Reads the versions that a pull brings in, by prompt; called only if Markdown is wanted."""
@@ -142,8 +147,11 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
     for one in plan.blocked:
         yield f"{output.name(one.name)}: {output.safe(one.reason)}"
     for item in plan.skipped:
-        is_kept = plan.options.prune and item.state is State.DELETED_REMOTELY
-        if reason := _KEPT if is_kept else _SKIPPED.get(item.state):
+        reason = _SKIPPED.get(item.state, "")
+        if plan.options.prune and item.state is State.DELETED_REMOTELY:
+            kept = _UNCOMMITTED if item.origin.dirty else _UNPUBLISHED
+            reason = kept.format(output.name(shlex.quote(item.name)))
+        if reason:
             yield f"{output.name(item.name)}: {item.state}, {reason}"
 
 

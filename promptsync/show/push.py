@@ -11,6 +11,7 @@ import click
 
 from promptsync.compare.pins import NO_PINS, PinReport
 from promptsync.compare.project import Project
+from promptsync.history.message import parse_mark
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt
 from promptsync.show.lines import (
@@ -78,14 +79,15 @@ def action_row(action: Action) -> tuple[str, ...]:
     version = f"{arrow} -> v{action.next}" if action.next != action.current else arrow
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
-    labels = " ".join(f"+{output.name(label)}" for label in action.labels)
-    labels += " ".join(f"{output.name(label)} v{at}" for label, at in action.released)
+    labels = [f"+{output.name(label)}" for label in action.labels]
+    labels += [f"{output.name(label)} v{at}" for label, at in action.released]
+    labels += ["live again"] if action.released and action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",
         output.name(action.name),
         version,
-        labels,
+        " ".join(labels),
         output.safe(action.message or "", newlines=False),
     )
 
@@ -172,6 +174,11 @@ def receipt_lines(
     ]
     lines = output.table(rows, free=True, aside=True)
     lines += [
+        noted("live again", "warn", one.name, ", ".join(f"{label} at v{at}" for label, at in one.live_again))
+        for one in receipt.published
+        if one.live_again
+    ]
+    lines += [
         noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
         for name, one in receipt.already.items()
     ]
@@ -220,8 +227,10 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
         files = count(len(receipt.synced), "file")
-        why = "because the text is not committed; commit first to avoid it"
-        yield output.Aside(f"  synced: was written to {files} {why}")
+        marks = [parse_mark(one.message) for one in receipt.published]
+        in_git = any(mark is not None and mark.commit is not None for mark in marks)
+        why = " because the text is not committed; commit first to avoid it" if in_git else ""
+        yield output.Aside(f"  synced: was written to {files}{why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")

@@ -140,7 +140,7 @@ def _row(item: Item, snapshot: Snapshot, pending: Pending) -> tuple[str, ...]:
     labels = [pair for pair in (snapshot.labels or {}).get(item.name, ()) if is_own(pair[0])]
     shown = "; ".join(f"{output.name(name)} v{number}{late.get(name, '')}" for name, number in labels)
     now = item.renamed_to or item.became
-    where = f"now {now}" if now else f"{item.path}, was {item.was}" if item.was else (item.path or "")
+    where = f"{item.path}, was {item.was}" if item.was else f"now {now}" if now else (item.path or "")
     return (f"  {state_text(item.state)}", output.name(item.name), _versions(item), shown, output.safe(where))
 
 

@@ -10,13 +10,14 @@ from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.state import State
 from promptsync.prompt.labels import is_own
+from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT
 from promptsync.show.lines import MOVED_NOTE, rename_note
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
-    from promptsync.compare.snapshot import Snapshot
+    from promptsync.compare.snapshot import Item, Snapshot
 
 _ADVICE = {
     State.NEW: "promptsync push",
@@ -58,18 +59,7 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         command = restore if item.became is None else ways_to_rename(item)[0]
         states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
-    deleted = snapshot.of(State.DELETED_LOCALLY)
-    live = {item.name: labels for item in deleted if (labels := _governed(project, snapshot, item.name))}
-    if deleted and not any(item.deletion_committed for item in deleted):
-        states.pop(_ADVICE[State.DELETED_LOCALLY], None)
-        states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
-    elif live:
-        if len(live) == len(deleted):
-            states.pop(_ADVICE[State.DELETED_LOCALLY], None)
-        for name, labels in live.items():
-            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
-            command = f"promptsync push {output.name(shlex.quote(name))} --prune"
-            states[command] = [f"{State.DELETED_LOCALLY}, still live at {where}"]
+    _advise_on_deletions(project, snapshot, states)
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
@@ -96,6 +86,39 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
     return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+
+
+def _advise_on_deletions(project: Project, snapshot: Snapshot, states: dict[str, list[str]]) -> None:
+    deleted, prune = snapshot.of(State.DELETED_LOCALLY), _ADVICE[State.DELETED_LOCALLY]
+    if deleted and not any(item.deletion_committed for item in deleted):
+        states.pop(prune, None)
+        states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
+        return
+    special = {}
+    for item in deleted:
+        name = output.name(shlex.quote(item.name))
+        if users := _users(snapshot, item, {one.name for one in deleted}):
+            special[f"promptsync pull {name}"] = f"still used by {', '.join(map(output.name, users))}"
+        elif labels := _governed(project, snapshot, item.name):
+            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
+            special[f"promptsync push {name} --prune"] = f"still live at {where}"
+    if special and len(special) == len(deleted):
+        states.pop(prune, None)
+    for command, why in special.items():
+        states[command] = [f"{State.DELETED_LOCALLY}, {why}"]
+
+
+def _users(snapshot: Snapshot, item: Item, deleted: set[str]) -> list[str]:
+    """Return the prompts that reference a snippet, without those that go with it."""
+    if item.listed is None or item.listed.prompt.template.get("type") != "completion":
+        return []
+    prompts = {one.name: one.prompt for one in snapshot.listing.values() if one.name not in deleted}
+    prompts |= {name: file.prompt for name, file in snapshot.worktree.files.items()}
+    return [
+        name
+        for name, prompt in sorted(prompts.items())
+        if any(one.name == item.name for one in rendered_in(prompt.template))
+    ]
 
 
 def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:

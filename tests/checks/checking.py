@@ -50,7 +50,7 @@ class Commanded:
     patience: float = 1.0
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
-        self.go_on.wait(20)
+        self.go_on.wait(120)
         text = str(template["messages"][-1]["content"][0]["text"])
         if self.fail_at in text:
             raise ModelError("the model is out of order")

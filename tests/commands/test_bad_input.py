@@ -154,7 +154,7 @@ def test_lint_tells_where_and_what_to_do(
     root, line, words = case
     began = time.process_time()
     assert run(["-C", str(root), "--json", "lint"], {}) == 1
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 40
     problems = [
         problem
         for problem in json.loads(capsys.readouterr().out)["problems"]

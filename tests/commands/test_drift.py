@@ -43,3 +43,19 @@ def test_the_last_push_alone_cannot_tell_of_drift(world: World) -> None:
     done = world.run("status", "--drift", "--offline")
     assert done.code == 2
     assert "--drift needs the registry" in done.err
+
+
+def test_an_edit_that_was_passed_over_is_drift_until_it_is_answered(world: World) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    world.publish("one")
+    for number in range(2):
+        world.write("one", f"Ours, {number} {{name}}")
+        world.commit()
+        world.ok("push", *(() if number else ("one", "--force")))
+        done = world.run("status", "--drift")
+        assert (done.code, "passed over  one: v2" in done.out) == (1, True), str(done)
+    assert world.run("status", "--exit-code").code == 0
+    world.ok("pull", "one", "--no-passed-over")
+    assert world.run("status", "--drift").code == 0

@@ -284,7 +284,7 @@ def test_ctrl_c_reports_what_is_still_running(world: World) -> None:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     body = json.loads(out)
     assert process.returncode == body["exit_code"] == 130, err
     assert [(one["status"], one["passed"]) for one in body["runs"]] == [("running", None)]

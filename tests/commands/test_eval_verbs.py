@@ -397,7 +397,7 @@ def test_ctrl_c_reports_what_is_still_running(here: Copy) -> None:
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
             connection.close()
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=120)
     body = json.loads(out)
     assert process.returncode == body["exit_code"] == 130, err
     (found,) = body["runs"]

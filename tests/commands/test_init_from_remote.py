@@ -8,12 +8,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from scripted_registry import KEY
-from worlds import Reply, Run, World, asking, failing, fault
+from worlds import Reply, Run, Seen, World, asking, failing, fault
 
 from promptsync.files.config import load
 
@@ -265,22 +267,25 @@ def test_what_was_stopped_half_way_is_finished_by_the_same_command(full: World) 
 
 
 def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
-    full.faults.append(fault(asking("GET", "version="), lambda seen, forward: _slow(forward(seen))))
+    ended = threading.Event()
+
+    def wait(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        ended.wait(120)
+        return forward(seen)
+
+    reads = asking("GET", "version=")
+    full.faults.append(fault(reads, wait))
     command = [sys.executable, "-m", "promptsync", "-C", str(full.root), *FLAGS, "--include", "*"]
     environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PROMPTLAYER_BASE_URL": full.url}
     environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
-        while len(full.seen) < 8:
+        while not any(map(reads, full.seen)) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
+        ended.set()
     assert (process.returncode, "interrupted" in err) == (130, True)
     assert below(full.root) == []
-
-
-def _slow(reply: Reply) -> Reply:
-    time.sleep(0.05)
-    return reply
 
 
 def test_a_label_without_an_import_is_a_usage_error(full: World) -> None:

@@ -222,6 +222,7 @@ MEANT = [
     (["ls"], "did you mean 'promptsync ls-remote'?"),
     (["merge"], "did you mean 'promptsync pull --merge'?"),
     (["apply"], "did you mean 'promptsync push'?"),
+    (["revert"], "did you mean 'promptsync rollback'?"),
     (["search"], "did you mean 'promptsync ls-remote'?"),
     (["plan"], "hint: promptsync push --dry-run\nhint: promptsync deploy --dry-run"),
     (["new"], "hint: add a file to prompts/, then promptsync push"),

@@ -381,11 +381,14 @@ def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
     assert "pull refund --theirs" in ran.err
 
 
-def test_merge_and_a_side_for_one_prompt_go_together(shop: World) -> None:
+@pytest.mark.parametrize("side", ["--theirs", "--ours"])
+@pytest.mark.parametrize("way", ["--merge", "--markers", "--passed-over"])
+def test_a_side_is_not_merged_as_well(shop: World, side: str, way: str) -> None:
     edit(shop, ("kind and brief", "curt"))
     dashboard(shop, ("kind and brief", "short"))
-    assert shop.run("pull", "--merge", "--theirs", "refund").code == 0
-    assert "Be short." in read(shop)
+    done = shop.run("pull", "refund", way, side)
+    assert (done.code, "Be curt." in read(shop)) == (2, True)
+    assert f"error: {side} and {way} cannot be combined\n" in done.err
 
 
 @pytest.mark.parametrize("other", [("--label", "prod"), ("--version", "1"), ("--output", "out")])

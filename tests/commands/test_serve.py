@@ -53,7 +53,7 @@ def test_the_url_is_the_first_line_and_a_signal_ends_it_cleanly(
         assert get(url, "/prompt-templates").json()["total"] == 0
         assert get(url, "/prompt-templates", key=None).status_code == 401
         process.send_signal(ending)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")
         assert str(tmp_path / "registry.db") in err
         assert "Traceback" not in err
@@ -65,7 +65,7 @@ def test_the_json_document_comes_first_and_alone(tmp_path: Path) -> None:
         assert get(document["url"], "/prompt-templates").status_code == 200
         assert document["database"] == str(tmp_path / "registry.db")
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")
 
 
@@ -99,7 +99,7 @@ def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) ->
         assert get(url, "/prompt-templates", key="pl_other").status_code == 401
         assert (tmp_path / "a.db").exists()
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=120)
         assert "pl_secret" not in err
 
 

@@ -922,7 +922,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(
         "renamed in the registry",
         renamed_there,
-        {NAME: "renamed-remotely", OTHER: "remote-only"},
+        {NAME: "renamed-remotely"},
         REFUSES,
         REFUSES,
     ),

@@ -140,14 +140,14 @@ def test_deleting_the_private_directory_changes_no_answer(copy: Copy) -> None:
 def test_a_rename_in_the_dashboard_is_reported_by_the_commit_or_the_key(copy: Copy) -> None:
     copy.sql("UPDATE templates SET name = 'renamed' WHERE name = ?", NAME)
     for _ in range(2):
-        assert copy.states() == {NAME: "renamed-remotely", "renamed": "remote-only"}
+        assert copy.states() == {NAME: "renamed-remotely"}
         copy.forget()
     copy.sql("UPDATE templates SET name = ?", NAME)
     copy.write("Not committed")
     assert copy.push() == [2]
     copy.sql("UPDATE templates SET name = 'renamed' WHERE name = ?", NAME)
     copy.forget()
-    assert copy.states() == {NAME: "renamed-remotely", "renamed": "remote-only"}
+    assert copy.states() == {NAME: "renamed-remotely"}
 
 
 # -- several remotes ----------------------------------------------------------------------------------------

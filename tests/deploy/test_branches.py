@@ -85,26 +85,59 @@ def test_a_label_is_released_from_its_branches_and_their_newest_commit(
 
 
 @pytest.mark.parametrize(
-    ("variables", "code"),
+    ("variables", "is_checked_out", "code"),
     [
-        ({"GITHUB_REF_NAME": "main"}, 0),
-        ({"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "tag"}, 3),
-        ({"GITHUB_REF_NAME": "7/merge"}, 3),
+        ({"GITHUB_REF_NAME": "main"}, True, 0),
+        ({"GITHUB_REF_NAME": "main"}, False, 3),
+        ({"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "tag"}, True, 3),
+        ({"GITHUB_REF_NAME": "7/merge"}, True, 3),
     ],
 )
-def test_a_workflow_may_name_the_branch_only_where_git_knows_none(
-    changed: World, variables: dict[str, str], code: int
+def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
+    changed: World, variables: dict[str, str], is_checked_out: bool, code: int
 ) -> None:
-    variables["GITHUB_ACTIONS"] = "true"
+    head = changed.git("rev-parse", "HEAD" if is_checked_out else "HEAD~1").strip()
+    variables = {**variables, "GITHUB_ACTIONS": "true", "GITHUB_SHA": head}
     detached(changed)
     assert changed.run("deploy", "-n", "--label", "prod", **variables).code == 0
     changed.git("branch", "-qm", "main", "other")
-    assert changed.run("deploy", "--label", "prod", **variables).code == code
+    is_named = "on branch main moves prod" in changed.run("doctor", "--offline", "-v", **variables).out
+    assert is_named == (is_checked_out and variables["GITHUB_REF_NAME"] == "main")
+    done = changed.run("deploy", "--label", "prod", **variables)
+    assert done.code == code and ("does not release to prod" in done.err) == (code == 3), str(done)
     feature(changed)
     changed.edit("b", "hello", "welcome")
     changed.commit("On feature")
     done = changed.run("deploy", "--label", "prod", **variables)
     assert done.code == 3 and BRANCH in done.err, str(done)
+
+
+def upstream(world: World) -> None:
+    """The newer commit is at the upstream of main, which is not called origin."""
+    fetched(world)
+    world.git("remote", "rename", "origin", "team")
+    world.git("branch", "-q", "--set-upstream-to", "team/main")
+
+
+def upstream_beside_a_fork(world: World) -> None:
+    upstream(world)
+    world.git("remote", "add", "origin", str(world.root))
+    world.git("fetch", "-q", "origin")
+
+
+def only_remote(world: World) -> None:
+    upstream(world)
+    world.git("branch", "-q", "--unset-upstream")
+
+
+@pytest.mark.parametrize("place", [upstream, upstream_beside_a_fork, only_remote])
+def test_the_newest_commit_is_that_of_the_upstream_whatever_its_name(
+    changed: World, place: Callable[[World], None]
+) -> None:
+    place(changed)
+    changed.forget()
+    done = changed.run("deploy")
+    assert (done.code, changed.writes) == (3, []) and OLDER in done.err, str(done)
 
 
 @pytest.mark.parametrize("options", [["--rehearse"], ["--rehearse", "--yes"], ["-n"], ["-n", "--rehearse"]])

@@ -93,6 +93,38 @@ def test_an_edit_that_another_label_points_at_stops_the_release(drafted: World) 
     assert "end, drafted!" in done.err and drafted.writes == []
 
 
+def test_an_edit_of_a_snippet_that_is_live_at_once_stops_the_release(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.write("a", "@@@tone@@@ A polite hello, {name}", tags=["greeting"])
+    released.commit("Use a tone")
+    released.ok("deploy")
+    released.publish("tone", content="A polite hotfix.")
+    released.write("tone", content="A polite word.")
+    released.commit("Another tone")
+    released.forget()
+    for more in ((), ("--live-snippets",), ("--live-snippets", "--dry-run")):
+        done = released.run("deploy", *more)
+        assert (done.code, released.writes) == (3, []), str(done)
+        why = "without v2, saved in the dashboard and live in a (prod); nothing was released"
+        assert f"'tone' would be released {why}" in done.err
+        assert "hint: promptsync pull --merge tone\n" in done.err
+    released.ok("pull", "tone", "--ours")
+    released.commit("Keep our tone")
+    released.ok("deploy", "--live-snippets")
+    assert released.label("tone", "prod") == 3
+
+
+def test_an_edit_of_a_snippet_that_live_prompts_pin_does_not_stop_the_release(released: World) -> None:
+    released.write("tone", content="A polite text.")
+    released.write("a", "@@@tone@version_number:1@@@ A polite hello, {name}", tags=["greeting"])
+    released.commit("Use a tone")
+    released.ok("deploy")
+    released.publish("tone", content="A polite hotfix.")
+    released.write("tone", content="A polite word.")
+    released.commit("Another tone")
+    assert "passes over v2, saved in the dashboard" in released.ok("deploy", "--dry-run").out
+
+
 def test_a_version_of_another_branch_under_its_label_does_not_stop_the_release(released: World) -> None:
     released.git("checkout", "-qb", "staging")
     released.edit("a", "hello", "welcome")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from worlds import World
+from worlds import World, asking, failing, fault
 
 
 @pytest.fixture
@@ -74,6 +74,24 @@ def test_a_new_snippet_does_not_get_a_governed_label_by_a_push(released: World) 
     assert released.writes == []
     assert released.run("deploy").code == 0
     assert released.label("tone", "prod") == released.label("e", "prod") == 1
+
+
+@pytest.mark.parametrize("lists_labels", [True, False])
+def test_a_rejected_version_that_is_live_is_named_by_every_deploy(
+    rejected: World, lists_labels: bool
+) -> None:
+    body = {"name": "prod", "prompt_version_number": 2}
+    labels = rejected.call("GET", f"/prompt-templates/{rejected.read('a')['id']}/labels").body
+    (prod,) = [one for one in labels["release_labels"] if one["release_label"] == "prod"]
+    rejected.call("PATCH", f"/prompt-labels/{prod['release_label_id']}", body)
+    if not lists_labels:
+        rejected.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404)))
+    done = rejected.run("deploy")
+    command = "rollback a --label prod"
+    text = f"live  a: prod is at v2, which did not pass its checks; promptsync {command}"
+    assert (done.code, text in done.out) == (1, True), str(done)
+    rejected.ok(*command.split(), "--yes")
+    assert rejected.label("a", "prod") == 1
 
 
 def test_a_deploy_publishes_the_revert_of_what_failed(rejected: World) -> None:

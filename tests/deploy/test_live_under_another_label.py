@@ -63,6 +63,27 @@ def test_a_snippet_that_is_live_under_another_label_is_refused(released: World, 
     assert released.label("tone", "staging") == 2
 
 
+@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
+def test_a_user_without_a_file_here_is_not_called_checked(released: World, reference: str) -> None:
+    released.write("tone", content="A polite text.")
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text() + "include: [a, b, c, d, tone]\n")
+    released.commit("Add a tone")
+    released.ok("deploy")
+    released.publish("ext/app", f"{reference} {{name}}", release_labels=["prod"])
+    released.publish("ext/web", f"{reference} {{name}}")
+    released.write("tone", content="Another polite text.")
+    released.commit("Another tone")
+    live = "live at once in ext/app (prod), ext/web, unchecked there"
+    plan = released.ok("deploy", "--live-snippets", "--dry-run").out
+    assert live in plan and "is checked" not in plan and "are checked" not in plan
+    users = [{"name": "ext/app", "label": "prod"}, {"name": "ext/web", "label": ""}]
+    document = released.ok("deploy", "--live-snippets", "--dry-run", "--json").document
+    assert document["live_at_once"] == [{"snippet": "tone", "users": users}]
+    done = released.ok("deploy", "--live-snippets").out
+    assert f"unchecked  tone: {live}" in done and "before it was checked" not in done
+
+
 @pytest.mark.parametrize("label", ["staging", "prod"])
 @pytest.mark.parametrize("verb", ["label move tone {label}", "promote next {label} tone"])
 def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(

@@ -35,7 +35,7 @@ def test_a_registry_without_a_list_of_labels_is_read_by_label_and_tried_once_a_d
     for labels in (1, 0):
         released.ok("deploy")
         found = paths(released)
-        # the latest versions, those under the label, and those under the three labels beside it
+        # the latest versions, and those under the label and under the three labels beside it
         assert (found[LIST], found[LABELS]) == (5, labels)
 
 

@@ -68,6 +68,30 @@ def test_a_tag_that_a_dashboard_version_removed_stays_removed(released: World) -
     assert (tags(released), released.label("a", "prod")) == (["greeting"], 4)
 
 
+def test_a_tag_that_was_pulled_and_then_removed_in_the_dashboard_stays_removed(released: World) -> None:
+    released.tag("a", "greeting", "vip")
+    released.ok("pull")
+    released.commit("Pull")
+    released.tag("a", "greeting")
+    assert released.states()["a"] == "behind"
+    released.edit("a", "hello", "welcome")
+    released.commit("Welcome")
+    assert released.run("push").code == 3
+    released.ok("deploy")
+    assert tags(released) == ["greeting"]
+
+
+def test_a_tag_that_the_file_got_after_a_pull_of_tags_is_published(released: World) -> None:
+    released.tag("a", "greeting", "vip")
+    released.ok("pull")
+    released.commit("Pull")
+    released.edit("a", "- vip", "- vip\n- new")
+    released.commit("Tag it")
+    assert released.states()["a"] == "ahead"
+    released.ok("push")
+    assert tags(released) == ["greeting", "new", "vip"]
+
+
 def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
     released.edit("a", "hello", "welcome")

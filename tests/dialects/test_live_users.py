@@ -9,6 +9,7 @@ import pytest
 from dialect_servers import customer, embedded, vendor
 from dialect_world import Here, beside
 from gitcopy import git
+from registry_server import completion, flat
 
 KINDS = {"embedded": embedded, "customer": customer, "vendor": vendor}
 
@@ -43,3 +44,34 @@ def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
     done = here.run("push", "--prune", "-y")
     assert (done.code, "'support/refund' is live: prod is at v2" in done.err) == (3, True), done.err
     assert "/api/public/v2/folders/entities" not in {path for _, path, _ in here.server.seen}
+
+
+def test_a_dashboard_edit_of_a_snippet_that_is_live_at_once_stops_a_deploy(here: Here) -> None:
+    here.call("POST", "/rest/prompt-templates", flat("voice", completion("Be quick.")))
+    path = here.root / "prompts/voice.yaml"
+    path.write_text(path.read_text().replace("kind", "brief"))
+    git(here.root, "commit", "-qam", "Be brief")
+    done = here.run("deploy", "--live-snippets", "--allow-dirty")
+    why = "without v2, saved in the dashboard and live in bots/faq (prod); nothing was released"
+    assert (done.code, why in done.err) == (3, True), done.err
+
+
+def archive(here: Here, name: str) -> None:
+    number = here.call("GET", f"/prompt-templates/{name.replace('/', '%2F')}").body["id"]
+    entities = [{"id": number, "type": "PROMPT"}]
+    here.call("DELETE", "/api/public/v2/folders/entities", {"entities": entities, "cascade": False})
+
+
+def test_a_restored_snippet_that_is_live_at_once_is_refused(here: Here) -> None:
+    archive(here, "voice")
+    path = here.root / "prompts/voice.yaml"
+    path.write_text(path.read_text().replace("kind", "rude"))
+    done = here.run("push", "voice", "--restore")
+    assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
+
+
+def test_a_restored_prompt_shows_the_labels_that_answer_again(here: Here) -> None:
+    archive(here, "support/refund")
+    here.write("support/refund", "Say more {question}")
+    done = here.run("push", "support/refund", "--restore")
+    assert (done.code, "live again  support/refund: prod at v2" in done.out) == (0, True), done.out + done.err

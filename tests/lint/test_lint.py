@@ -378,7 +378,7 @@ def test_a_large_file_is_checked_quickly() -> None:
     assert file.prompt
     start = time.process_time()
     assert check([file]) == []
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 40
 
 
 def test_each_rule_is_reported_by_the_code() -> None:

@@ -106,6 +106,8 @@ def model(**changed: Any) -> dict[str, Any]:
     return {**MODEL, **changed}
 
 
+SHORT = say("system", "You are kind.")
+SHOTS = chat(SHOT[0], SHOT[1], USER)
 CONFLICTS: list[Any] = [
     pytest.param(
         BASE, chat(SYSTEM, USER, say("assistant", "Mine.")), chat(SYSTEM, USER, say("assistant", "Theirs.")),
@@ -147,6 +149,37 @@ CONFLICTS: list[Any] = [
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT),
         chat(SYSTEM, *SHOT, say("user", "Question: {question}!")),
         [("messages[3]", MOVED_THERE)], id="removed here, moved and edited there",
+    ),
+    pytest.param(
+        SHOTS, chat(USER, SHOT[0]), chat(USER, say("developer", "On its way."), SHOT[0]),
+        [("messages[1]", MOVED_THERE)], id="removed here, moved to another role there",
+    ),
+    pytest.param(
+        SHOTS, chat(USER, SHOT[0]), chat(say("user", "On its way."), USER),
+        [("messages[0].content", MOVED_THERE)], id="removed here, in the place of another one there",
+    ),
+    pytest.param(
+        SHOTS, chat(SHOT[0], USER), chat(SHOT[0], say("user", "On its way."), USER),
+        [("messages[1]", REMOVED_HERE)], id="removed here, another role there",
+    ),
+    pytest.param(
+        chat(say("user", "Hi"), say("system", "Reply"), SHOT[0]), chat(say("user", "Hi"), SHOT[0]),
+        chat(say("user", "Hi"), say("user", "Reply"), SHOT[0]),
+        [("messages[1]", REMOVED_HERE)], id="one word removed here, another role there",
+    ),
+    pytest.param(
+        BASE, chat(SHORT, USER), chat(SHORT, say("user", "Question: {question}\nYou are brief.")),
+        [("messages[1].content", MOVED_THERE)], id="line removed here, moved to another message there",
+    ),
+    pytest.param(
+        BASE, chat(SHORT, say("user", "You are always brief.\nQuestion: {question}")),
+        chat(SHORT, USER), [("messages[1].content", MOVED_HERE)],
+        id="line moved to another message and reworded here",
+    ),
+    pytest.param(
+        chat(SYSTEM, tools=[tool("a", "Finds an order.")]), chat(SYSTEM),
+        chat(SYSTEM, tools=[tool("b", "Finds an order.")]),
+        [("tools[0].function.description", MOVED_THERE)], id="tool removed here, renamed there",
     ),
     pytest.param(
         *(
@@ -262,6 +295,29 @@ def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
     assert texts(found)[0] == (
         "You are kind.\n<<<<<<< yours\nYou are curt.\n=======\nYou are terse.\n>>>>>>> registry v7"
     )
+
+
+LINES = ["You are kind.", "You are brief.", "Thank them.", "Never lie."]
+MOVES = [
+    pytest.param([1, 0, 2, 3], [0, 2, 3], (MOVED_HERE, True, None), id="moved here"),
+    pytest.param([0, 2, 3], [0, 2, 3, 1], (MOVED_THERE, None, True), id="moved there"),
+    pytest.param([1, 0, 2, 3], [0, 2, 3, 1], (BOTH_MOVED, True, True), id="moved on both sides"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "told"), MOVES)
+def test_a_line_that_moved_is_shown_wherever_it_is(
+    ours: list[int], theirs: list[int], told: tuple[str, bool | None, bool | None]
+) -> None:
+    def version(order: Sequence[int]) -> Prompt:
+        return chat(say("system", "".join(f"{LINES[at]}\n" for at in order)), USER)
+
+    found = merge(version(range(4)), version(ours), version(theirs))
+    for conflict in found.conflicts:
+        assert (conflict.base, conflict.markable) == ("You are brief.\n", True)
+        values = (conflict.ours or None, conflict.theirs or None)
+        assert (conflict.reason, *(value and value == conflict.base for value in values)) == told
+    assert found.conflicts
 
 
 def test_blocks_of_one_message_merge_by_their_kind() -> None:

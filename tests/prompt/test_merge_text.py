@@ -61,6 +61,8 @@ def test_changes_of_the_same_lines_clash(
     assert merged.clashes == (Clash(*clash),)
 
 
+RULE = "Never promise refunds.\n"
+RULES = f"Be brief.\nBe kind.\nUse short words.\n{RULE}Cite the manual.\nAnswer in English.\n"
 BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
 
 
@@ -85,6 +87,22 @@ BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
             "Do not ask, lie or guess now.", "Do ask, lie or guess now.", "Do ask, lie or guess now not.",
             id="a word",
         ),
+        pytest.param(
+            BULLETS, BULLETS.replace("- Thank.\n", ""),
+            "- Thank.\n" + BULLETS.replace("- Thank.\n", "").replace("End", "Stop"),
+            id="a bullet, beside another edit",
+        ),
+        pytest.param(
+            RULES, RULES.replace(RULE, ""), "Never promise any refunds.\n" + RULES.replace(RULE, ""),
+            id="a line that was reworded, too",
+        ),
+        pytest.param(
+            RULES, RULES.replace(f"{RULE}Cite", "Do cite"),
+            "Never promise any refunds.\n" + RULES.replace(RULE, ""), id="reworded, beside another edit",
+        ),
+        pytest.param(
+            RULES, RULE + RULES.replace(RULE, ""), RULES.replace(RULE, "") + RULE, id="moved on both sides",
+        ),
     ],
 )  # fmt: skip
 def test_what_one_side_removed_and_the_other_moved_clashes(
@@ -92,6 +110,24 @@ def test_what_one_side_removed_and_the_other_moved_clashes(
 ) -> None:
     for one, other in ((removed, moved), (moved, removed)):
         assert merge_text(base, one, other, by_words=by_words).text is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "merged"),
+    [
+        pytest.param(RULE + RULES.replace(RULE, ""), RULE + RULES.replace(RULE, ""), None, id="moved alike"),
+        pytest.param(
+            RULES.replace(RULE, ""), RULES.replace(RULE, "") + "Always cite prices.\n", None,
+            id="another line instead",
+        ),
+        pytest.param(
+            RULES.replace("Cite the", "Never cite a"), "Cite the policy.\n" + RULES,
+            "Cite the policy.\n" + RULES.replace("Cite the", "Never cite a"), id="like one that stays",
+        ),
+    ],
+)  # fmt: skip
+def test_what_moved_on_neither_side_alone_is_no_clash(ours: str, theirs: str, merged: str | None) -> None:
+    assert merge_text(RULES, ours, theirs).text == (merged or theirs)
 
 
 def test_a_move_beside_the_removal_of_equal_lines_is_no_clash() -> None:

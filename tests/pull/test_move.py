@@ -111,7 +111,8 @@ def test_mv_cannot_rename_in_the_registry_and_changes_nothing(live: World) -> No
 
 
 def test_mv_keeps_the_name_in_the_moved_file(live: World) -> None:
-    assert live.run("mv", "--keep-name", OLD, NEW, "-n").code == 0
+    shown = live.ok("mv", "--keep-name", OLD, NEW, "-n").out
+    assert NEW in shown and "fingerprint" not in shown  # mv has no --expect
     assert live.path(OLD).exists()
     out = live.ok("mv", "--keep-name", OLD, NEW).out
     assert f"  moved  {OLD}  prompts/{OLD}.yaml -> prompts/{NEW}.yaml" in out
@@ -127,6 +128,20 @@ def test_mv_after_a_rename_in_the_dashboard_keeps_versions_and_labels(live: Worl
     live.commit("Rename it")
     assert live.states() == {NEW: "in-sync"}
     assert live.label(NEW, "prod") == 1
+
+
+def test_no_pull_makes_a_second_file_of_a_prompt_renamed_in_the_dashboard(live: World) -> None:
+    live.edit(OLD, "counts", "matters")
+    live.rename(OLD, NEW)
+    before = live.files()
+    assert live.states() == {OLD: "renamed-remotely"}
+    for arguments, code in ((("--partial",), 3), ((NEW,), 2), ((NEW, "--theirs"), 2), (("support/*",), 3)):
+        done = live.run("pull", *arguments)
+        assert done.code == code, str(done)
+        assert f"hint: promptsync mv {OLD} {NEW}" in done.err
+        assert live.files() == before
+    live.ok("mv", OLD, NEW)
+    assert live.states() == {NEW: "ahead"}
 
 
 @pytest.mark.parametrize("with_name", [False, True])

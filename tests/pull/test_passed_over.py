@@ -153,12 +153,14 @@ def test_a_draft_that_the_text_holds_already_is_no_reason_to_write_a_file(passed
 
 def test_a_draft_can_be_left_out_for_good(passed: World) -> None:
     before = passed.path("refund").read_text("utf-8")
+    assert "(passed over)" in passed.ok("log", "refund", "--oneline").out
     done = passed.ok("pull", "--no-passed-over", "refund")
     assert "updated  refund  v3  prompts/refund.yaml  without v2, passed over before" in done.out
     assert SYNCED.sub("", passed.path("refund").read_text("utf-8")) == before
     assert keys(passed) == [3, 2]
     assert set(passed.states().values()) == {"in-sync"}
     passed.commit("Leave it out")
+    assert "(passed over)" not in passed.ok("log", "refund", "--oneline").out
     passed.ok("push", "--json")
     assert passed.version("refund") == 3
     assert found(passed) == []
@@ -226,16 +228,6 @@ def test_a_pull_says_nothing_of_what_was_passed_over_and_forgets_nothing(passed:
     assert "Be very kind." not in passed.path("refund").read_text("utf-8")
     passed.commit("Take the edit")
     assert found(passed) == [("refund", (2,))]
-
-
-@pytest.mark.parametrize("way", ["--theirs", "--ours"])
-def test_a_side_can_be_taken_together_with_what_was_passed_over(passed: World, way: str) -> None:
-    passed.publish("refund", said(l2="Be short.", l5="Answer {question} now."))
-    passed.edit("refund", "Answer {question}.", "Answer.")
-    passed.ok("pull", way, "refund", "--passed-over")
-    text = passed.path("refund").read_text("utf-8")
-    assert "Be very kind." in text
-    assert ("Answer {question} now." in text) == (way == "--theirs")
 
 
 def test_the_push_that_passes_over_says_so_and_so_does_status_while_it_is_the_newest(shop: World) -> None:

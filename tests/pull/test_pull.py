@@ -75,7 +75,8 @@ def test_nothing_is_written_while_one_prompt_diverged(three: World) -> None:
     assert done.document["written"] == []
     assert three.files() == before
     shown = three.run("pull").err
-    assert "hint: promptsync pull --merge b\nhint: promptsync pull --partial\n" in shown
+    partial = f"promptsync -C {three.root} pull --partial"
+    assert f"hint: promptsync pull --merge b\nhint: {partial}\n" in shown
     for way in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force"):
         assert way in shown
     assert "Ours" in shown and "Theirs" in shown
@@ -101,6 +102,7 @@ def test_ours_keeps_the_text_as_the_next_version(three: World, arguments: tuple[
     three.ok("pull", *arguments)
     assert "Ours" in three.path("b").read_text("utf-8")
     assert three.states()["b"] == "ahead"
+    assert three.ok("pull", *arguments).out.endswith("nothing to pull\n")
     three.ok("push")
     assert (three.text("b"), three.version("b")) == ("Ours {name}", 3)
 
@@ -255,6 +257,19 @@ def test_an_archived_prompts_uncommitted_text_is_never_deleted(three: World) -> 
     assert three.path("b").exists()
 
 
+def test_an_edit_that_was_never_published_is_deleted_only_by_name(three: World) -> None:
+    three.archive("b")
+    three.edit("b", "Hello", "Ours")
+    three.commit("Edit b")
+    done = three.ok("pull", "--prune", "-y")
+    assert "its text is not the archived one; promptsync push b --restore publishes it" in done.out
+    assert three.path("b").exists()
+    assert three.run("pull", "--prune", "--theirs", "-y").code == 2
+    assert three.run("push", "b", "--restore", "-n").code == 0
+    three.ok("pull", "b", "--prune", "--theirs", "-y")
+    assert not three.path("b").exists()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])
 def test_a_renamed_prompt_is_not_settled_by_choosing_a_text(three: World, arguments: tuple[str, ...]) -> None:
     three.rename("b", "better")
@@ -300,32 +315,6 @@ def test_a_version_is_not_put_over_text_that_is_nowhere_else(three: World) -> No
     done = three.ok("pull", "b", "--version", "1", "--theirs")
     assert "is backed up in" in done.out
     assert "Hello" in three.path("b").read_text("utf-8")
-
-
-def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(
-    three: World, tmp_path: Path
-) -> None:
-    three.ok("push", "b", "--label", "prod")
-    three.publish("b", "Theirs {name}")
-    target = tmp_path / "build" / "prompts"
-    target.mkdir(parents=True)
-    (target / "old.yaml").write_text("name: old\n")
-    before, record = three.files(), (three.root / ".promptsync/record.json").read_bytes()
-    done = three.ok("pull", "--label", "prod", "--output", str(target), "--dry-run")
-    assert done.out.startswith("DRY RUN") and not (target / "b.yaml").exists()
-    three.ok("pull", "--label", "prod", "--output", str(target))
-    assert sorted(path.name for path in target.iterdir()) == ["b.yaml", "old.yaml"]
-    assert "Hello" in (target / "b.yaml").read_text("utf-8")
-    assert three.files() == before
-    assert (three.root / ".promptsync/record.json").read_bytes() == record
-    assert three.states()["b"] == "behind"
-
-
-def test_an_export_into_a_place_that_cannot_be_written_is_reported(three: World, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("here")
-    done = three.run("pull", "--output", str(tmp_path / "file" / "below"))
-    assert done.code == 2
-    assert "could not write" in done.err
 
 
 # -- stopped --------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def held(world: World, matches: Callable[[Seen], bool]) -> Iterator[threading.Ev
 
     def wait(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
         reply = forward(seen)
-        answer.wait(20)
+        answer.wait(120)
         return reply
 
     world.faults.insert(0, fault(matches, wait))

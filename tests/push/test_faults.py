@@ -40,7 +40,7 @@ def three(world: World) -> World:
 @pytest.fixture
 def impatient(world: World) -> float:
     """Answers must come within this many seconds."""
-    world.timeouts = replace(world.timeouts, answer=0.3)
+    world.timeouts = replace(world.timeouts, answer=1.0)
     return world.timeouts.answer
 
 

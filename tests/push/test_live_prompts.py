@@ -147,6 +147,49 @@ def test_who_uses_a_snippet_is_asked_only_when_one_is_published(world: World) ->
     assert len(world.seen) <= 6, [one.target for one in world.seen]
 
 
+# -- restoring ----------------------------------------------------------------------------------------------
+
+
+def test_an_archived_snippet_is_restored_without_a_change_of_what_is_live(world: World) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.archive("voice")
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    world.forget()
+    refused = world.run("push", "voice", "--restore")
+    assert (refused.code, world.writes) == (3, []), str(refused)
+    assert f"the new text of 'voice' would be {LIVE}, without checks; nothing was published" in refused.err
+    command = "push voice --restore --skip-checks"
+    assert f"hint: promptsync {command}\n" in refused.err
+    assert f"unchecked  voice: {LIVE}" in world.ok(*command.split(), "-n").out
+    world.write("voice", content="Be kind.")
+    world.commit("Change it back")
+    world.ok("push", "voice", "--restore")
+    assert world.version("voice") == 2
+
+
+def test_a_restored_prompt_is_live_again_only_with_a_yes_and_the_plan_shows_its_labels(world: World) -> None:
+    release(world, "Hello {name}")
+    world.ok("label", "set", "bots/faq", "canary", "--yes")
+    world.ok("label", "set", "middle", "canary", "--yes")
+    world.archive("bots/faq")
+    rewrite(world, "Welcome {name}")
+    world.forget()
+    command = ("push", "bots/faq", "--restore")
+    refused = world.run(*command, CI="")
+    assert (refused.code, world.writes) == (2, []), str(refused)
+    assert "v1 -> v2  canary v1 prod v1 live again  Change the bot again" in refused.out
+    assert "--restore needs confirmation" in refused.err
+    assert world.run(*command, "-n", "--json").document["plan"][0]["released"] == {"canary": 1, "prod": 1}
+    done = world.run(*command, "--yes", CI="")
+    assert (done.code, "live again  bots/faq: canary at v1, prod at v1" in done.out) == (0, True), str(done)
+
+
+def test_a_restored_prompt_without_a_label_needs_no_confirmation(world: World) -> None:
+    world.archive("middle")
+    assert world.run("push", "middle", "--restore", CI="").code == 0
+
+
 # -- archiving ----------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
     assert three.version("a") == three.version("b") == 1
     assert "v1 -> prompts/c.yaml" in done.err and "v1 -> v2" in done.err
     assert "Ours" in done.err and "Theirs" in done.err and "Hello" in done.err
-    for way in ("promptsync pull --merge c", "promptsync push --partial"):
+    for way in ("promptsync pull --merge c", f"promptsync -C {three.root} push --partial"):
         assert f"hint: {way}\n" in done.err
     for way in ("pull NAME --theirs", "pull NAME --ours", "push NAME --force"):
         assert way in done.err

@@ -22,7 +22,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import TimedOut, UnreadableBody
 from promptsync.registry.promptlayer.client import PromptLayer
 
-QUICK = replace(SHORT_WAITS, request=0.4)
+QUICK = replace(SHORT_WAITS, request=1.0)
 """A short deadline, and nothing else that could end a request first."""
 
 # -- time ---------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_what_arrives_byte_by_byte_ends_at_the_deadline_and_is_not_requested_aga
     assert caught.value.message == (
         f"{url} cannot list the prompts "
         "(GET /prompt-templates?page=1&per_page=100&sort_by=id&sort_order=asc): "
-        "the response was not complete within 0.4 s"
+        "the response was not complete within 1 s"
     )
     assert "timeout:" in caught.value.hint and caught.value.exit_code == 4
 

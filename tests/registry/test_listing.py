@@ -51,7 +51,7 @@ def test_every_item_is_read_once_whatever_the_registry_says_about_pages(
 
 
 def test_a_second_reading_requests_all_pages_at_once() -> None:
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=120)
     answer = pages_of([item(n) for n in range(1, 251)])
 
     def react(seen: Seen) -> Reply:
@@ -84,7 +84,7 @@ def test_a_list_without_page_numbers_is_read_once() -> None:
 
 
 def test_pages_are_read_in_parallel_and_in_order_with_progress() -> None:
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=120)
     answer = pages_of([item(n) for n in range(1, 501)])
 
     def react(seen: Seen) -> Reply:

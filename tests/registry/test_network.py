@@ -176,7 +176,7 @@ def test_a_connection_that_the_server_closed_is_not_used_for_a_write() -> None:
     registry = Registry(closes=True)
     with listening(registry.serve) as port, PromptLayer(f"http://127.0.0.1:{port}", KEY) as client:
         client.prompts.list()
-        assert registry.has_closed.wait(5)
+        assert registry.has_closed.wait(120)
         assert client.prompts.publish(Prompt("greet", template()), message="m").version == 1
         assert client.requests == 2
     assert registry.connections == 2

@@ -126,7 +126,7 @@ def test_a_publish_without_an_answer_is_sent_in_no_other_shape(tmp_path: Path) -
 
 
 def test_the_next_process_requests_all_pages_at_once(tmp_path: Path) -> None:
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=120)
     answer = pages_of([item(n) for n in range(1, 251)])
 
     def react(seen: Seen) -> Reply:

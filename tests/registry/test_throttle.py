@@ -190,8 +190,8 @@ def test_a_full_throttle_waits_for_a_request_to_end() -> None:
 
 def test_requests_pass_when_a_closed_throttle_opens() -> None:
     throttle = Throttle(2, pause=1.0)
-    throttle.close_for(0.15)
     started = time.monotonic()
+    throttle.close_for(0.15)
     with throttle.passage():
         assert time.monotonic() - started > 0.1
 

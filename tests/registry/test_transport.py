@@ -33,7 +33,7 @@ class Crowd:
             is_refused = self.inside > self.limit
             self.refused += is_refused
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self.most >= self.expected, timeout=20)
+            self.changed.wait_for(lambda: self.most >= self.expected, timeout=120)
         time.sleep(0.01)
         with self.changed:
             self.inside -= 1

@@ -29,14 +29,14 @@ EVALUATIONS = "/api/public/v2/evaluations"
 class Waiting:
     """An echo that does not answer until its gate is open."""
 
-    name, parallel, patience = "waiting", 1, 20.0
+    name, parallel, patience = "waiting", 1, 120.0
 
     def __init__(self) -> None:
         self.asked, self.go_on = threading.Event(), threading.Event()
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         self.asked.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(120)
         return str(template["messages"][-1]["content"][0]["text"])
 
 
@@ -80,7 +80,7 @@ def started(call: Caller, name: str) -> int:
 
 
 def ended(call: Caller, report: int) -> dict[str, Any]:
-    for _ in range(2000):
+    for _ in range(12_000):
         found: dict[str, Any] = call("GET", f"/reports/{report}").body
         if found["status"] != "RUNNING":
             return found
@@ -94,7 +94,7 @@ def test_a_run_keeps_the_version_that_it_started_with(
 ) -> None:
     assert publish("first {question}") == 1
     report = started(call, name)
-    assert model.asked.wait(10)
+    assert model.asked.wait(120)
     # The publish moves the label in the middle of the run.
     assert publish("second {question}") == 2
     said = call("GET", f"{EVALUATIONS}/{report}").body
@@ -128,7 +128,7 @@ def test_the_answer_to_a_start_does_not_wait_for_the_model(
     publish("first {question}")
     reports = [started(call, name) for name in ("latest", "latest", "pinned")]
     assert len(set(reports)) == 3
-    assert model.asked.wait(10)
+    assert model.asked.wait(120)
     assert {call("GET", f"/reports/{report}").body["status"] for report in reports} == {"RUNNING"}
     model.go_on.set()
     assert {ended(call, report)["status"] for report in reports} == {"COMPLETED"}

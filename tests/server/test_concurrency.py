@@ -27,7 +27,7 @@ def post(base_url, body):
         data=json.dumps(body).encode(),
         headers={"X-API-KEY": "k", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
 
 
@@ -46,7 +46,7 @@ def test_as_many_requests_as_one_client_sends_are_handled_at_once():
     together = threading.Barrier(at_once)
 
     def app(environ, start_response):
-        together.wait(30)
+        together.wait(120)
         start_response("200 OK", [])
         return [b"{}"]
 
@@ -124,7 +124,7 @@ def test_a_killed_server_keeps_everything_that_it_confirmed(server):
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while len(answered) < 20 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -135,7 +135,7 @@ def test_a_killed_server_keeps_everything_that_it_confirmed(server):
     assert len(answered) >= 20
     _, url = server()
     request = urllib.request.Request(f"{url}/prompt-templates", headers={"X-API-KEY": "k"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         latest = json.load(answer)["items"][0]["version"]
     assert len(set(answered)) == len(answered)
     # Each writer may have stored one more version whose answer was cut off.
@@ -147,7 +147,7 @@ def test_an_interrupted_server_stops_and_frees_its_port(server):
     process, url = server()
     assert post(url, flat("a"))["version_number"] == 1
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(120) == 0
 
 
 def test_a_port_in_use_is_a_clear_error(app):

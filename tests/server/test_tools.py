@@ -292,4 +292,4 @@ def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:
         call = Caller(app)
         assert call("POST", PUBLISH, flat("p", chat("Hello", tools=[reference(9)]))).status == 201
         assert call("POST", "/workflows/a/run", {}).status == 201
-        assert [tool["function"]["name"] for tool in seen.get(timeout=10)] == ["get_time"]
+        assert [tool["function"]["name"] for tool in seen.get(timeout=120)] == ["get_time"]

@@ -37,7 +37,7 @@ agents:
 CHANNEL = "workflows:1:run:abc"
 RUN = {"input_variables": {"question": "Where?"}, "channel_name_suffix": "abc"}
 RESULT = "Q: Where?!"
-SECONDS = 30
+SECONDS = 120
 """How long a test waits for what must happen."""
 
 

@@ -180,7 +180,7 @@ def test_datasets_and_evaluations(check, call, world):
     check("POST", run, {}, path=path, status=400)
     check("POST", f"/reports/{report}/run", {"name": "x"}, path=path, status=403)
     check("POST", "/reports/99/run", {"name": "x"}, path=path, status=404)
-    for _ in range(500):
+    for _ in range(12_000):
         if (
             check("GET", f"/reports/{report}", path="/reports/{report_id}", status=200)["status"]
             == "COMPLETED"
@@ -205,7 +205,7 @@ def test_agents(check, call, world):
     execution = started["workflow_version_execution_id"]
     results = "/workflow-version-execution-results"
     asked = f"{results}?workflow_version_execution_id={execution}"
-    for _ in range(500):
+    for _ in range(12_000):
         if call("GET", asked).status == 200:
             break
         time.sleep(0.01)

@@ -65,6 +65,8 @@ class Job:
         self.event = event
         self.secrets = {**secrets, "GITHUB_TOKEN": TOKEN}
         self.place = hub.place / f"run-{hub.runs}"
+        newest = ["git", "-C", str(hub.origin), "rev-parse", event.ref]
+        self.sha = event.payload.get("after") or subprocess.check_output(newest, text=True).strip()
         self.workspace = self.place / "workspace"
         self.temp = self.place / "temp"
         self.temp.mkdir(parents=True)
@@ -236,6 +238,7 @@ class Job:
             "GITHUB_REF": self.event.ref,
             "GITHUB_REF_NAME": self.event.ref_name,
             "GITHUB_REF_TYPE": "branch",
+            "GITHUB_SHA": self.sha,
             "GITHUB_BASE_REF": self.event.base_ref,
             "GITHUB_HEAD_REF": self.event.head_ref,
             "GITHUB_WORKSPACE": str(self.workspace),

@@ -65,7 +65,10 @@ def carry_out(
             lines = [output.Aside(headline(made)), *shown.lines]
             if dry_run:
                 lines.insert(0, output.Aside(f"DRY RUN: {unchanged}"))
-                lines += [] if made.is_empty else ["", f"fingerprint {made.fingerprint}"]
+                is_expectable = "expect" in click.get_current_context().params
+                lines += (
+                    ["", f"fingerprint {made.fingerprint}"] if is_expectable and not made.is_empty else []
+                )
             code = shown.exit_code if refusal is None else refusal.exit_code
             return replace(shown, lines=lines, exit_code=code, error=refusal or shown.error)
         if made.is_empty:

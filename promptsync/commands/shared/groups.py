@@ -27,6 +27,7 @@ _OTHER_WORDS: Mapping[str, str] = {
     "publish": "push",
     "release": "deploy",
     "rename": "mv",
+    "revert": "rollback",
     "search": "ls-remote",
     "sync": "status",
     "tag": "label",

@@ -139,7 +139,9 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     from promptsync.checks.verdicts import is_governed
     from promptsync.compare.origin import committed_config, uncommitted_config
 
-    places = uncommitted_config(project) if any(is_own(one.label) for one in up) else []
+    # Outside of git nothing is uncommitted.
+    is_guarded = project.history is not None and any(is_own(one.label) for one in up)
+    places = uncommitted_config(project) if is_guarded else []
     if not places:
         return None
     # Labels that only the commit governs count, too.
@@ -241,9 +243,13 @@ def branch_refusal(
 
 
 def _tip(history: GitHistory, branch: str) -> str | None:
-    """Return the newest commit of a branch that this clone knows."""
-    found = history.commit(f"refs/remotes/origin/{branch}")
-    return found if found is not None else history.commit(f"refs/heads/{branch}")
+    """Return the newest commit of a branch that this clone knows; its upstream comes first."""
+    upstream = history.line("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}")
+    remotes = history.line("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}") or ""
+    places = (upstream, f"refs/remotes/origin/{branch}", remotes, f"refs/heads/{branch}")
+    # Several remotes are several lines, which name no commit.
+    commits = (history.commit(place) for place in places if place and "\n" not in place)
+    return next((commit for commit in commits if commit is not None), None)
 
 
 def _is_on(history: GitHistory, tip: str) -> bool:
@@ -256,9 +262,9 @@ def _branch(session: Session, project: Project, merged: bool) -> str | None:
     if merged and (target := branch_to_merge_into(variables)):
         return target
     history = project.history
-    branch = history.branch if history is not None else None
+    if history is None or history.branch is not None:
+        return history.branch if history is not None else None
+    # A checkout in a workflow may be on no branch. GitHub names the workflow's, which is that of its commit.
     is_named = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch"
-    if branch is None and is_named:
-        # a checkout in a workflow may be on no branch
-        return variables.get("GITHUB_REF_NAME") or None
-    return branch
+    is_checked_out = variables.get("GITHUB_SHA") == history.head_commit
+    return (variables.get("GITHUB_REF_NAME") or None) if is_named and is_checked_out else None

@@ -119,7 +119,9 @@ class Session:
             if not skips and argument != without and not argument.startswith(f"{without}="):
                 kept.append(argument)
             skips = argument == without
-        return shlex.join(["promptsync", *kept, *(one for one in more if one not in kept)])
+        # What follows -- are names, so options go before it.
+        end = kept.index("--") if "--" in kept else len(kept)
+        return shlex.join(["promptsync", *kept[:end], *(one for one in more if one not in kept), *kept[end:]])
 
     def on_remote(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose lines and hints choose the remote and label that the command line chose."""

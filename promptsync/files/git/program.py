@@ -46,14 +46,20 @@ class GitProgram:
         return None if done.returncode else done.stdout.removesuffix(b"\n").decode("utf-8", "replace")
 
     def run(
-        self, command: str, *arguments: str, given: bytes = b"", env: Mapping[str, str] = _NO_VARIABLES
+        self,
+        command: str,
+        *arguments: str,
+        given: bytes = b"",
+        env: Mapping[str, str] = _NO_VARIABLES,
+        differs: int = 0,
     ) -> bytes:
         """Return what git prints. ``given`` is its input, ``env`` are more variables for it.
 
-        Raises ``PromptsyncError`` when git fails.
+        ``differs`` is an exit code that only says that there are differences. Raises ``PromptsyncError`` when
+        git fails.
         """
         done = self._execute(command, arguments, given, env)
-        if done.returncode:
+        if done.returncode not in (0, differs):
             said = done.stderr.decode("utf-8", "surrogateescape").strip()
             raise self._failed(command, said or f"exit code {done.returncode}")
         return done.stdout

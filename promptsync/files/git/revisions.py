@@ -89,21 +89,23 @@ class Revisions:
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts in ``paths``, which maps their names to their current paths.
 
-        A move is followed if one commit added the new path and removed the old one. Links are followed, too.
+        A move is followed if the commit that gave the file its name took it from the one at the old path, or
+        removed that one. Links are followed, too.
         """
         by_path: dict[str, list[int]] = defaultdict(list)
-        removed: dict[str, list[int]] = defaultdict(list)
+        replaced: dict[str, list[FileChange]] = defaultdict(list)
         for index, change in enumerate(self._changes):
             by_path[change.path].append(index)
-            if change.new is None:
-                removed[change.commit].append(index)
+            if change.old is not None:
+                replaced[change.commit].append(change)
         targets = {name: target_of(self._root, self._prompts, path) for name, path in paths.items()}
         names = {
             name: {name} if target == paths[name] else {name, self._name_for(target)}
             for name, target in targets.items()
         }
+        self._read([self._changes[index] for target in targets.values() for index in by_path.get(target, ())])
         wanted = {
-            name: self._follow(names[name], target, by_path, removed) for name, target in targets.items()
+            name: self._follow(names[name], target, by_path, replaced) for name, target in targets.items()
         }
         return self._lineages(wanted, names)
 
@@ -138,7 +140,7 @@ class Revisions:
         names: Collection[str],
         path: str,
         by_path: Mapping[str, Sequence[int]],
-        removed: Mapping[str, Sequence[int]],
+        replaced: Mapping[str, Sequence[FileChange]],
     ) -> list[int]:
         changes = self._changes
         found: set[int] = set()
@@ -146,11 +148,12 @@ class Revisions:
         while queue:
             indexes = by_path.get(queue.pop(), ())
             found.update(indexes)
+            self._read_names(old for index in indexes if (old := changes[index].old))
             for index in indexes:
-                # Only a commit that added the path can have moved the file to it.
-                if changes[index].old is not None:
+                # A commit that found the prompt at this path did not move it there.
+                if self._name(changes[index].old, changes[index].path) in names:
                     continue
-                sources = [changes[other] for other in removed.get(changes[index].commit, ())]
+                sources = replaced.get(changes[index].commit, ())
                 self._read_names(change.old for change in sources if change.old)
                 for change in sources:
                     if change.path not in seen and self._name(change.old, change.path) in names:
@@ -163,7 +166,7 @@ class Revisions:
     ) -> dict[str, Lineage]:
         picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
         found = [change for changes in picked.values() for change in changes]
-        self._read_names((blob for c in found for blob in (c.old, c.new) if blob), texts=found)
+        self._read(found)
         # HEAD itself need not have touched the prompts: this is the newest commit that did.
         head = self._history.commits[0].id if self._history.commits else None
         tips = {tip: self._history.newest_of(tip) for tip in self._tips}
@@ -206,6 +209,10 @@ class Revisions:
 
     def _name_for(self, path: str) -> str:
         return name_for(path.removeprefix(f"{self._prompts}/"))
+
+    def _read(self, changes: Sequence[FileChange]) -> None:
+        """Read the names before and after some changes, and the texts after them."""
+        self._read_names((blob for c in changes for blob in (c.old, c.new) if blob), texts=changes)
 
     def _read_names(self, blobs: Iterable[str], texts: Iterable[FileChange] = ()) -> None:
         """Read the names in ``blobs``, and the texts that changes added."""

@@ -105,9 +105,9 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
 
 
 def _label(config: Config, history: GitHistory, variables: Mapping[str, str]) -> Iterator[Finding]:
-    # In a workflow there may be no branch checked out, but GitHub passes its name.
-    in_workflow = variables.get("GITHUB_REF_NAME") if variables.get("GITHUB_ACTIONS") else None
-    branch = in_workflow or history.branch or ""
+    # In a workflow there may be no branch checked out, but GitHub passes the name of its commit's.
+    in_workflow = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_SHA") == history.head_commit
+    branch = history.branch or (variables.get("GITHUB_REF_NAME", "") if in_workflow else "")
     if not config.labels:
         yield ok("labels", "labels: is empty, so deploy needs --label")
     elif branch in config.labels:
