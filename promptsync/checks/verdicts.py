@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from promptsync.checks.assignment import EvaluationCheck, Selection, select_checks
 from promptsync.checks.catalogue import Evaluation, list_evaluations, named
-from promptsync.checks.live_scores import LiveScore
+from promptsync.checks.live_scores import MOST, LiveScore
 from promptsync.checks.receipt import Standard
 from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
 from promptsync.checks.run_versions import latest_of
 from promptsync.compare.gather import gather
-from promptsync.compare.live_users import LiveTexts, follows_label, named_users
-from promptsync.errors import RemoteError
+from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.labels.plan import LabelChange
 from promptsync.parallel import mapped
-from promptsync.prompt.labels import previous_name
+from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
+    from promptsync.files.config import Config
 
-MOST = 10
-"""How many runs of each evaluation are read at most."""
+About = Literal["checks", "live", "on-hold", "still-live"]
+"""What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,20 @@ class Verdict:
 
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
     count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
-    ``is_live`` says that live prompts render it as soon as a label moves.
+    ``about`` says what else a warning is about: live prompts render the version as soon as a label moves up
+    (``live``) or also after it moved down (``still-live``), or the version is on hold.
     """
 
     name: str
     version: int
     passed: bool | None
     reason: str = ""
-    is_live: bool = False
+    about: About = "checks"
+
+    @property
+    def needs_yes(self) -> bool:
+        """Whether a label moves up to the version only if somebody confirms it."""
+        return self.passed is False or self.about in ("live", "on-hold")
 
 
 def verdicts(
@@ -58,7 +65,8 @@ def verdicts(
     ``checks:``, each with its limits. A snippet is also checked by the prompts that render it, but reports do
     not say with which version of it. ``live`` are the versions under the label, which ``max_drop`` needs, and
     ``template_ids`` the ids of the prompts, which are looked up otherwise. Costs no request if no evaluation
-    is named. A registry that fails makes verdicts unknown, and raises nothing.
+    is named; otherwise, the reports of up to ``MOST`` runs of each are read. A registry that fails makes
+    verdicts unknown, and raises nothing.
     """
     selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
     # By the name of the check, the versions that it may have run.
@@ -179,18 +187,32 @@ def _verdict(
     return Verdict(name, version, False if failed else None if unknown else True, reason)
 
 
+def is_governed(config: Config, label: str) -> bool:
+    """Whether the configuration governs a label; ``LABEL.previous`` and those like it release nothing."""
+    return is_own(label) and config.governs(label)
+
+
+def on_hold(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
+    """Return the versions on hold that governed labels move up to. Sends no request."""
+    return tuple(
+        Verdict(one.name, one.new or 0, None, _taken_back(one), about="on-hold")
+        for one in changes
+        if one.is_on_hold and is_governed(project.config, one.label)
+    )
+
+
+def _taken_back(change: LabelChange) -> str:
+    how = f"rolled back to v{change.old}" if change.old is not None else "removed"
+    return f"{change.label} was {how}"
+
+
 def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
     """Return the verdicts on what labels are to move to that is not known to have passed its checks.
 
     Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
     are none.
     """
-    new = {
-        one.name: one
-        for one in changes
-        # LABEL.previous and LABEL.unchecked release nothing.
-        if one.new is not None and previous_name(one.label) is not None and project.config.governs(one.label)
-    }
+    new = {one.name: one for one in changes if one.new is not None and is_governed(project.config, one.label)}
     if not new:
         return ()
     files = scan(project.root, project.config.prompts).files
@@ -214,7 +236,31 @@ def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verd
     texts = LiveTexts(project, gather(project))
     found = ((one, texts.users(one.name, follows_label(one.label))) for one in moves)
     return tuple(
-        Verdict(one.name, one.new or 0, None, f"live at once in {named_users(users)}", is_live=True)
+        Verdict(one.name, one.new or 0, None, f"live at once in {named_users(users)}", about="live")
+        for one, users in found
+        if users
+    )
+
+
+def still_live(project: Project, changes: Sequence[LabelChange]) -> tuple[Verdict, ...]:
+    """Return the snippets whose labels move down although live prompts render their newest texts, unpinned.
+
+    Costs no request unless the label of a snippet moves down, and raises nothing, because a rollback is an
+    emergency.
+    """
+    config = project.config
+    moves = [one for one in changes if one.is_snippet and one.is_lower]
+    if not moves or not (config.labels or config.checks):
+        return ()
+    after = {one.name: {one.label: one.new} for one in changes if one.new is not None}
+    try:
+        snapshot = gather(project)
+        texts = LiveTexts(project, snapshot, after)
+        found = [(one, texts.users(one.name, follows_latest)) for one in moves]
+    except PromptsyncError:
+        return ()
+    return tuple(
+        Verdict(one.name, snapshot.listing[one.name].version, None, named_users(users), about="still-live")
         for one, users in found
         if users
     )

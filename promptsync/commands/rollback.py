@@ -65,7 +65,7 @@ def command(
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        label, commit = label or _only_label(project), None
+        label, commit = label or _only_label(session, project, names), None
         if to is not None and number is None:
             plan, commit = _plan_to_commit(session, project, names, label, to)
         elif names:
@@ -76,10 +76,18 @@ def command(
     return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
-def _only_label(project: Project) -> str:
-    """Return the only label of ``labels:``, or without that the only one in the registry."""
+def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:
+    """Return the only label of ``labels:``, or without that the only one in the registry.
+
+    Where the registry cannot list all labels, it is the only one of the named prompts.
+    """
     known = set(project.config.labels.values())
-    known = known or {one.name for one in project.registry.labels.all() or () if is_own(one.name)}
+    if not known:
+        everything = project.registry.labels.all()
+        if everything is None and names:
+            prompts = chosen_labels(session, project, names)
+            everything = [label for one, _ in prompts for label in one.labels.values()]
+        known = {one.name for one in everything or () if is_own(one.name)}
     if len(known) == 1:
         return known.pop()
     labels = sorted(known)

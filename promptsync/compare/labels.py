@@ -57,12 +57,17 @@ def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
     everything = registry.labels.all() if registry.labels.may_list_all else None
     if everything is not None or not (wanted := sorted({*names})):
         return everything
+    return labels_named(registry, wanted)
+
+
+def labels_named(registry: Registry, names: Iterable[str]) -> list[Label]:
+    """Return the labels of all prompts that have one of ``names``: one list of prompts for each of these."""
 
     def pointing(name: str) -> list[Label]:
         listed = registry.prompts.list(label=name)
         return [Label(name, item.version, None, item.template_id, item.name) for item in listed]
 
-    return [label for labels in mapped(pointing, wanted) for label in labels]
+    return [label for labels in mapped(pointing, names) for label in labels]
 
 
 def labelled(project: Project, names: Sequence[str] = (), *, only: Collection[str] = ()) -> list[Labelled]:

@@ -39,6 +39,11 @@ def follows_label(label: str) -> Follows:
     return lambda reference: reference.label == label
 
 
+def follows_latest(reference: Reference) -> bool:
+    """Whether a reference renders the latest version."""
+    return reference.version is None and reference.label is None
+
+
 def direct_users(project: Project, listed: Listed) -> set[str] | None:
     """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
     if listed.prompt.template.get("type") != "completion":
@@ -89,9 +94,15 @@ def archived_pointers(project: Project, archived: Collection[Listed]) -> dict[st
 
 
 class LiveTexts:
-    """The versions under governed labels, and what they reference. Reads what is needed, and that once."""
+    """The versions under governed labels, and what they reference. Reads what is needed, and that once.
 
-    def __init__(self, project: Project, snapshot: Snapshot) -> None:
+    ``after`` are labels as they will be after a move, by prompt.
+    """
+
+    def __init__(
+        self, project: Project, snapshot: Snapshot, after: Mapping[str, Mapping[str, int]] | None = None
+    ) -> None:
+        self._after = after or {}
         self._project = project
         self._snapshot = snapshot
         self._items = {item.name: item for item in snapshot.items}
@@ -100,7 +111,8 @@ class LiveTexts:
 
     @cached_property
     def _pointers(self) -> dict[str, dict[str, int]]:
-        return release_pointers(self._project, self._snapshot.listing.values())
+        there = release_pointers(self._project, self._snapshot.listing.values())
+        return there | {name: there.get(name, {}) | {**labels} for name, labels in self._after.items()}
 
     def users(self, snippet: str, follows: Follows) -> tuple[LiveUser, ...]:
         """Return the live prompts that render ``snippet`` through a reference that ``follows``.

@@ -6,10 +6,17 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from promptsync.compare.histories import read_version
-from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, follows_label, named_users
+from promptsync.compare.live_users import (
+    LiveTexts,
+    LiveUser,
+    direct_users,
+    follows_label,
+    follows_latest,
+    named_users,
+)
 from promptsync.compare.project import Project
 from promptsync.compare.state import State
-from promptsync.deploy.members import Member, Survey, follows_latest
+from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused, RemoteError
 from promptsync.prompt.snippet_graph import Follows, parents
 from promptsync.prompt.snippets import Reference, rendered_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptsync.compare.live_users import LiveUser, follows_label
+from promptsync.compare.live_users import LiveUser, follows_label, follows_latest
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.files.prompt_file import PromptFile
@@ -13,11 +13,6 @@ from promptsync.prompt.labels import way_back
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import Follows, Way, parents
 from promptsync.prompt.snippets import Reference, rendered_in
-
-
-def follows_latest(reference: Reference) -> bool:
-    """Whether a reference renders the latest version."""
-    return reference.version is None and reference.label is None
 
 
 def affected(project: Project, label: str, latest: Snapshot, releases: Sequence[Member]) -> dict[str, Way]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptsync.compare.gather import gather
-from promptsync.compare.labels import Pointers, list_labels, pointers_of
+from promptsync.compare.labels import Pointers, labels_named, list_labels, pointers_of
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
@@ -13,30 +13,30 @@ from promptsync.prompt.labels import previous_name, released_name, unchecked_nam
 from promptsync.prompt.prompt import Label
 
 
-def gather_with_labels(project: Project, label: str) -> tuple[Snapshot, list[Label] | None]:
-    """Return both sides, and all labels or ``label`` and those beside it, ``None`` if they cannot be read."""
-    registry = project.registry  # opened before two threads ask for it
+def gather_with_labels(project: Project, label: str) -> tuple[Snapshot, list[Label]]:
+    """Return both sides, and all labels, or at least ``label`` and those beside it."""
     beside = (previous_name(label), released_name(label), unchecked_name(label))
-    names = (label, *(name for name in beside if name is not None))
+    names = [label, *filter(None, beside)]
+    registry = project.registry  # opened before two threads need it
 
-    def read() -> list[Label] | None:
+    def read() -> list[Label]:
         try:
-            return list_labels(registry, names)
-        except RemoteError:  # reading the prompts under the label gives the same result
-            return None
+            return list_labels(registry, names) or []
+        except RemoteError:  # the lists of prompts have the same labels
+            return labels_named(registry, names)
 
     with in_background(read) as pointers:
         latest = gather(project)
         return latest, pointers()
 
 
-def unfinished_moves(label: str, latest: Snapshot, everything: list[Label] | None) -> frozenset[str]:
+def unfinished_moves(label: str, latest: Snapshot, everything: list[Label]) -> frozenset[str]:
     """Return the prompts whose label is above the newest release that the labels beside it know.
 
     So it is where a release was stopped right after its move, and after a move up in the dashboard.
     """
     listed = [item.listed for item in latest.items if item.listed is not None]
-    pointers = pointers_of(everything or (), listed)
+    pointers = pointers_of(everything, listed)
     return frozenset(name for name, there in pointers.items() if _is_unfinished(label, there))
 
 
@@ -47,13 +47,13 @@ def _is_unfinished(label: str, there: Pointers) -> bool:
     return (previous_name(label) or "") in there
 
 
-def is_released(label: str, latest: Snapshot, everything: list[Label] | None) -> bool:
+def is_released(label: str, latest: Snapshot, everything: list[Label]) -> bool:
     """Whether every prompt is in sync, and has the label at its latest version, which is not unchecked.
 
     The list of the prompts under the label would then have the same versions again. A label that moves while
     both lists are read is at another version in one of them, or counts as it was before.
     """
-    if everything is None or not latest.items:
+    if not latest.items:
         return False
     listed = [item.listed for item in latest.items if item.state is State.IN_SYNC and item.listed is not None]
     if len(listed) != len(latest.items):

@@ -27,7 +27,7 @@ class LabelChange:
     ``beside`` are the versions of the labels that remember its history after the move, if they do not follow
     from it, as when a move is undone. ``as_good`` are versions with the very same text: if somebody else
     moved the label to one of them, nothing is left to do. ``is_snippet`` says that other prompts may render
-    what has the label.
+    what has the label, and ``is_on_hold`` that the label was moved back from the version.
     """
 
     name: str
@@ -38,6 +38,7 @@ class LabelChange:
     beside: Beside | None = None
     as_good: frozenset[int] = frozenset()
     is_snippet: bool = False
+    is_on_hold: bool = False
 
     @property
     def is_lower(self) -> bool:
@@ -217,7 +218,8 @@ def _lower(project: Project, changes: Sequence[LabelChange], source: str, target
 def change_to(one: Labelled, label: str, version: int) -> LabelChange:
     """Return the change that moves a label of a prompt to a version."""
     change = change_from(one.listed.name, one.listed.template_id, label, one.labels, version)
-    return replace(change, is_snippet=one.listed.prompt.template.get("type") == "completion")
+    is_snippet = one.listed.prompt.template.get("type") == "completion"
+    return replace(change, is_snippet=is_snippet, is_on_hold=one.is_on_hold(label, version))
 
 
 def change_from(name: str, template_id: int, label: str, there: Pointers, version: int | None) -> LabelChange:

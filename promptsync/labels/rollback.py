@@ -175,11 +175,12 @@ def plan_rollback_to_commit(
         version = found.get(name)
         if version is None:
             skipped.append(files.skipped(name, label, versions[name]))
-        elif version > versions[name] and not one.is_on_hold(label, version):
-            reason = f"v{version} has its text in {target.ref}, but was never live"
-            skipped.append(
-                SkippedLabel(name, label, versions[name], reason, hint=deploy_command(project, label))
-            )
+        elif version > versions[name] and version not in _known_live(one, label):
+            reason = f"v{version} has its text in {target.ref}, but is not known to have been live"
+            hint = deploy_command(project, label)
+            if one.is_on_hold(label, version):  # a deploy would keep it on hold
+                hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
+            skipped.append(SkippedLabel(name, label, versions[name], reason, hint=hint))
         else:
             changes.append(change_to(one, label, version))
     stays = all(change.old == change.new for change in changes)
@@ -190,6 +191,10 @@ def plan_rollback_to_commit(
         skipped=tuple(skipped),
         commit=target.title,
     )
+
+
+def _known_live(one: Labelled, label: str) -> set[int | None]:
+    return {one.version(name) for name in (previous_name(label), released_name(label)) if name is not None}
 
 
 def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:

@@ -25,23 +25,36 @@ def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
     """Yield a line for each of the first versions, and how many more there are."""
     shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
     for one in shown:
-        what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
-        text = f"is {one.reason}, unchecked there" if one.is_live else f"{what}: {one.reason}"
-        yield noted("warning", "warn", one.name, f"v{one.version} {text}")
+        yield noted("warning", "warn", one.name, f"v{one.version} {_text(one)}")
     if len(shown) < len(warnings):
         yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
 
 
+def _text(one: Verdict) -> str:
+    if one.about == "live":
+        return f"is {one.reason}, unchecked there"
+    if one.about == "on-hold":
+        return f"is on hold: {one.reason}"
+    if one.about == "still-live":
+        undo = "to undo it, git revert its commit and promptsync deploy"
+        return f"is still live in {one.reason}: an unpinned reference renders the newest text; {undo}"
+    what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
+    return f"{what}: {one.reason}"
+
+
 def failed_text(failed: Sequence[Verdict]) -> str:
-    """Return for a question that a label moves to versions that failed their checks; empty if none did."""
+    """Return for a question why the versions that a label moves to need confirmation; empty if none does."""
     if not failed:
         return ""
+    names = list(dict.fromkeys(one.name for one in failed))
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
-    if len(failed) == 1 and failed[0].is_live:
+    if len(names) > 1:
+        what = "to versions that failed their checks, are on hold or live at once"
+        return f", {len(names)} of them {what}; first: {first}"
+    if failed[0].about == "live":
         return f", {failed[0].reason}"
-    if len(failed) == 1:
-        return f", to a version that failed its checks: {first}"
-    return f", {len(failed)} of them to versions that failed their checks or are live at once; first: {first}"
+    what = "is on hold" if failed[0].about == "on-hold" else "failed its checks"
+    return f", to a version that {what}: {first}"
 
 
 def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from worlds import Reply, Seen, World, asking, failing, fault, made
 
-from promptsync.checks.verdicts import MOST, Verdict, verdicts
+from promptsync.checks.live_scores import MOST
+from promptsync.checks.verdicts import Verdict, verdicts
 from promptsync.files.worktree import scan
 
 FIXTURES = """
@@ -182,9 +183,13 @@ def test_one_report_is_read_once_for_several_prompts_and_stops_at_the_version(wo
 
 
 def test_only_the_newest_runs_are_read(world: World) -> None:
-    config(world, "match: a, evaluation: polite")
-    for _ in range(MOST + 1):
+    config(world, "match: a, evaluation: polite, min_score: 90")
+    run_at(world, "polite")
+    world.publish("a", "Go, {name}")
+    for _ in range(MOST - 1):
         run_at(world, "polite")
+    assert ask(world, a=2) == {"a": (False, "polite 0 < 90")}
+    run_at(world, "polite")
     world.forget()
     assert ask(world, a=1) == {"a": (None, f"polite: none of its newest {MOST} runs ran it")}
     assert len(_reports(world)) == MOST

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from worlds import World, asking, failing, fault, made
 
+from promptsync.registry.promptlayer import parse
+
 FIXTURES = """
 datasets:
   - name: people
@@ -42,6 +44,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 def config(world: World, *lines: str) -> None:
     path = world.root / "promptsync.yaml"
     path.write_text("\n".join([*path.read_text().splitlines()[:2], *lines]) + "\n")
+    world.git("add", "promptsync.yaml")
+    world.git("commit", "-qm", "Configure checks", "--allow-empty")
 
 
 def warnings(world: World, *arguments: str) -> list[dict[str, Any]]:
@@ -189,3 +193,87 @@ def test_many_warnings_are_cut_in_text(world: World) -> None:
     done = world.ok("label", "set", "p*", "prod", "-y")
     assert done.out.count("  warning  ") == 11
     assert "and 3 more; --json has all" in done.out
+
+
+# -- on hold --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rolled_back(world: World) -> World:
+    """``b`` v3, which is under staging as well, was released and rolled back to v1; v2 was never live."""
+    world.write("b", "See you, {name}")
+    world.commit("Say see you")
+    assert world.run("deploy", "b").code == 0
+    world.ok("label", "set", "b", "staging")
+    world.ok("rollback", "b@1", "-y")
+    return world
+
+
+ON_HOLD = [
+    (("promote", "staging", "prod"), "v3", "rolled back to v1"),
+    (("label", "move", "b", "prod"), "v3", "rolled back to v1"),
+    (("label", "move", "b@2", "prod"), "v2", "rolled back to v1"),
+    (("label", "set", "b*", "prod"), "v3", "removed"),
+]
+
+
+def remove_in_dashboard(world: World, name: str, label: str) -> None:
+    found = map(parse.label, world.call("GET", "/prompt-templates/labels").body["release_labels"])
+    (label_id,) = (one.label_id for one in found if (one.prompt_name, one.name) == (name, label))
+    assert world.call("DELETE", f"/prompt-labels/{label_id}").status < 300
+
+
+@pytest.mark.parametrize(("arguments", "version", "how"), ON_HOLD, ids=str)
+def test_a_move_up_to_what_was_rolled_back_needs_a_yes(
+    rolled_back: World, arguments: tuple[str, ...], version: str, how: str
+) -> None:
+    if how == "removed":
+        remove_in_dashboard(rolled_back, "b", "prod")
+    before = rolled_back.label("b", "prod")
+    for more in ((), ("--skip-checks",), ("-n",)):
+        done = rolled_back.run(*arguments, *more)
+        assert done.code == 3, str(done)
+        assert f"warning  b: {version} is on hold: prod was {how}" in done.out
+        assert f"{version} of 'b' is on hold: prod was {how}; no label was changed" in done.err
+        assert "hint: promptsync deploy b --label prod --again\n" in done.err
+        assert rolled_back.label("b", "prod") == before
+    (found,) = warnings(rolled_back, *arguments, "-y")
+    assert found["reason"] == f"prod was {how}"
+    assert f"v{rolled_back.label('b', 'prod')}" == version
+
+
+def test_on_a_terminal_the_question_names_what_is_on_hold(rolled_back: World) -> None:
+    done = rolled_back.on_terminal("promote", "staging", "prod", answer="n\n")
+    assert done.code == 1, str(done)
+    assert "prod moves on 1 prompt, to a version that is on hold: b v3. Continue?" in done.err
+
+
+def test_a_label_that_is_not_governed_moves_back_to_what_was_rolled_back(rolled_back: World) -> None:
+    rolled_back.ok("rollback", "b@1", "--label", "staging")
+    assert warnings(rolled_back, "label", "move", "b", "staging") == []
+
+
+# -- uncommitted checks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["min_score: 0", None], ids=["a lower score", "no checks"])
+@pytest.mark.parametrize("arguments", MOVES, ids=" ".join)
+def test_uncommitted_checks_move_no_label_up(
+    staged: World, arguments: tuple[str, ...], text: str | None
+) -> None:
+    path = staged.root / "promptsync.yaml"
+    lines = path.read_text().splitlines()
+    changed = lines[:2] if text is None else [one.replace("min_score: 90", text) for one in lines]
+    path.write_text("\n".join(changed) + "\n")
+    done = staged.run(*arguments, "--yes")
+    assert done.code == 3, str(done)
+    assert (
+        "promptsync.yaml has changes that are not committed, and its checks guard prod; no label" in done.err
+    )
+    assert "hint: git add promptsync.yaml && git commit\n" in done.err
+    assert staged.label("a", "prod") == 1
+    staged.ok("label", "set", "b", "beta")
+    staged.ok("label", "delete", "b", "prod", "-y")
+    staged.ok(*arguments, "--skip-checks")
+    assert staged.label("a", "prod") == 2
+    staged.ok("rollback", "a", "--label", "prod")

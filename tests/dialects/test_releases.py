@@ -10,6 +10,8 @@ import pytest
 from dialect_servers import Dialect, customer, embedded, recorded, vendor
 from dialect_world import Here, beside
 
+from promptsync.registry.promptlayer import parse
+
 Kind = Callable[[Any], Dialect]
 COUNT = 200
 
@@ -53,6 +55,38 @@ def test_status_shows_what_is_not_released(here: Here) -> None:
     assert "2 prompts not released to prod: promptsync deploy" in shown
 
 
+def point(here: Here, version: int) -> None:
+    """Move prod of ``support/refund`` as in the dashboard, or as a deploy that is killed right after it."""
+    found = map(parse.label, here.call("GET", "/prompt-templates/labels").body["release_labels"])
+    (label_id,) = (one.label_id for one in found if (one.prompt_name, one.name) == ("support/refund", "prod"))
+    body = {"prompt_version_number": version}
+    assert here.call("PATCH", f"/prompt-labels/{label_id}", body).status == 200
+
+
+@pytest.mark.parametrize("kind", [embedded, vendor])
+def test_a_label_moved_in_the_dashboard_is_recorded_and_its_move_back_is_on_hold(
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        govern(here)
+        deploy = ("deploy", "--label", "prod", "-y", "--json")
+        assert here.run(*deploy).code == 0
+        here.publish("support/refund", "Ask {question}")
+        assert here.run("pull").code == 0
+        point(here, 3)
+        moved = here.run(*deploy).document
+        assert [(one["name"], one["version"]) for one in moved["members"]] == [("support/refund", 3)]
+        there = {
+            one["label"]: one["version"]
+            for one in here.run("label", "list", "support/refund", "-v", "--json").document["labels"]
+        }
+        assert there == {"prod": 3, "prod.previous": 2, "prod.released": 3}
+        assert here.run(*deploy).document["members"] == []
+        point(here, 2)
+        held = here.run(*deploy).document
+        assert [(one["name"], one["version"]) for one in held["on_hold"]] == [("support/refund", 3)]
+
+
 @pytest.mark.parametrize("kind", [embedded, vendor])
 def test_status_shows_what_was_rolled_back(
     kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -76,6 +110,14 @@ def test_a_label_is_listed_and_named_by_doctor(here: Here) -> None:
         one for one in here.run("doctor", "--json").document["checks"] if one["name"] == "label-access"
     ]
     assert "prod" in found["message"]
+
+
+@pytest.mark.parametrize("kind", [embedded, vendor])
+def test_a_rollback_takes_the_only_label_of_the_named_prompts(
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with beside(kind, tmp_path, capsys) as here:
+        assert here.run("rollback", "support/refund", "-y").out.split()[-4:] == ["v2", "->", "v1", "lower"]
 
 
 def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -334,7 +334,7 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
             "name": "hello",
             "label": "prod",
             "version": 2,
-            "reason": "v3 has its text in HEAD, but was never live",
+            "reason": "v3 has its text in HEAD, but is not known to have been live",
         }
         assert done.document["error"]["hint"] == "promptsync deploy --label prod"
     assert released.writes == []
@@ -343,6 +343,24 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
     assert forward.code == 0
     assert [one["name"] for one in forward.document["skipped"]] == ["bye", "hello"]
     assert prod(released) == {"bye": 1, "hello": 1, "tone": 2}
+
+
+def test_a_rollback_releases_no_draft_below_what_was_rolled_back(released: World) -> None:
+    for text in ("Draft", "Good"):
+        released.write("hello", text)
+        released.commit(f"Say {text}")
+        released.ok("push")
+    released.ok("deploy", "--label", "prod")
+    assert released.label("hello", "prod") == 4
+    released.ok("rollback", "hello@1", "--label", "prod")
+    done = released.run("rollback", "hello", "--label", "prod", "--to", "HEAD~1")
+    assert done.code == 3, str(done)
+    assert "v3 has its text in HEAD~1, but is not known to have been live; no label was changed" in done.err
+    assert "hint: promptsync label move hello@3 prod\n" in done.err
+    assert released.label("hello", "prod") == 1
+    for ref, version in (("HEAD~2", 2), ("HEAD", 4)):
+        released.ok("rollback", "hello", "--label", "prod", "--to", ref)
+        assert released.label("hello", "prod") == version
 
 
 def test_going_forward_only_a_part_of_the_way_leaves_the_rest_on_hold(released: World) -> None:

@@ -18,7 +18,8 @@ from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
-from promptsync.labels.plan import LabelPlan
+from promptsync.labels.plan import LabelChange, LabelPlan
+from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
@@ -69,10 +70,11 @@ def change_labels(
 
     Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
     version that is not known to have passed its checks. If one failed them, or live prompts render it at
-    once, a move up needs a person who confirms it, ``yes`` or ``skip_checks``. Raises ``Unsupported`` if the
-    registry cannot change labels.
+    once, a move up needs a person who confirms it, ``yes`` or ``skip_checks``, and if it is on hold, a person
+    or ``yes``. Checks that are not committed do not count. Raises ``Unsupported`` if the registry cannot
+    change labels.
     """
-    from promptsync.checks.verdicts import live_at_once, not_passed
+    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
     from promptsync.show.verdicts import failed_text, with_warnings
 
     warnings: list[Verdict] = []
@@ -81,16 +83,23 @@ def change_labels(
         made = plan()
         for change in made.pending[:1]:
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
+        # A rollback to a commit moves up only to what was live, to undo another rollback.
+        up = () if made.commit else [one for one in made.pending if one.new is not None and not one.is_lower]
+        if made.refusal is None and not skip_checks:
+            made = replace(made, refusal=_uncommitted_checks(project, up))
         if made.refusal is None:
-            warnings[:] = [*not_passed(project, made.pending), *live_at_once(project, made.pending)]
-            if not (yes or skip_checks or session.can_ask) and (failed := failed_of(made)):
+            moves = made.pending
+            warnings[:] = [*not_passed(project, moves), *live_at_once(project, moves), *on_hold(project, up)]
+            warnings.extend(still_live(project, moves))
+            failed = [one for one in failed_of(made) if one.about == "on-hold" or not skip_checks]
+            if failed and not (yes or session.can_ask):
                 return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
         return made
 
     def failed_of(made: LabelPlan) -> list[Verdict]:
         # A rollback is an emergency, and the version was live before.
         up = {change.name for change in made.pending if not change.is_lower}
-        return [one for one in warnings if one.is_live or (one.passed is False and one.name in up)]
+        return [one for one in warnings if one.needs_yes and one.name in up]
 
     def headline(made: LabelPlan) -> str:
         return show_labels.headline(made) + failed_text(failed_of(made))
@@ -125,16 +134,41 @@ def change_labels(
     return outcome if dry_run is None else replace(outcome, body={**outcome.body, "dry_run": dry_run})
 
 
+def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
+    """Return why governed labels may not move up: the checks in the configuration are not committed."""
+    from promptsync.checks.verdicts import is_governed
+    from promptsync.compare.origin import committed_config, uncommitted_config
+
+    # Outside of git nothing is uncommitted.
+    is_guarded = project.history is not None and any(is_own(one.label) for one in up)
+    places = uncommitted_config(project) if is_guarded else []
+    if not places:
+        return None
+    # Labels that only the commit governs count, too.
+    configs = [one for one in (project.config, committed_config(project)) if one is not None]
+    label = next((one.label for one in up if any(is_governed(known, one.label) for known in configs)), None)
+    if label is None:
+        return None
+    return Refused(
+        f"{places[0]} has changes that are not committed, and its checks guard {label}; no label was changed",
+        hint=f"git add {shlex.join(places)} && git commit",
+        code="uncommitted",
+    )
+
+
 def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
     first = failed[0]
-    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-    what = (
-        f"would be {first.reason}, without checks" if first.is_live else f"failed its checks: {first.reason}"
-    )
+    others = len({one.name for one in failed}) - 1
+    more = f" (and {others} more)" if others else ""
+    hint, code = deploy_command(project, label), "failed-checks"
+    what = f"failed its checks: {first.reason}"
+    if first.about == "live":
+        what, code = f"would be {first.reason}, without checks", "live-snippets"
+    elif first.about == "on-hold":
+        what, code = f"is on hold: {first.reason}", "on-hold"
+        hint = f"promptsync deploy {shlex.join([first.name, '--label', label])} --again"
     return Refused(
-        f"v{first.version} of {first.name!r} {what}{more}; no label was changed",
-        hint=deploy_command(project, label),
-        code="live-snippets" if first.is_live else "failed-checks",
+        f"v{first.version} of {first.name!r} {what}{more}; no label was changed", hint=hint, code=code
     )
 
 

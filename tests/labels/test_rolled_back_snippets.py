@@ -1,0 +1,62 @@
+"""A rollback of a snippet says where its newest text stays live, because no label decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from worlds import World, asking, failing, fault, made
+
+PINNED = "@@@voice@version_number:1@@@ {name}"
+UNPINNED = "@@@voice@@@ {name}"
+BY_LABEL = "@@@voice@label:prod@@@ {name}"
+WARNING = (
+    "warning  voice: v2 is still live in bots/faq (prod): an unpinned reference renders the newest text; "
+    "to undo it, git revert its commit and promptsync deploy"
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with made(tmp_path) as world:
+        config = world.root / "promptsync.yaml"
+        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+        yield world
+
+
+def release(world: World, *texts: str) -> None:
+    """Release a snippet twice, with ``bots/faq`` at the first and at the second of its texts."""
+    for voice, text in zip(("Be kind.", "Be rude."), texts, strict=True):
+        world.write("voice", content=voice)
+        world.write("bots/faq", text)
+        world.commit(voice)
+        world.ok("deploy", "--live-snippets")
+
+
+CASES = [
+    ((UNPINNED, UNPINNED), ("voice",), True),
+    ((PINNED, UNPINNED), ("voice",), True),
+    ((PINNED, UNPINNED), ("--to", "HEAD~1"), False),
+    ((UNPINNED, UNPINNED + "!"), ("--to", "HEAD~1"), True),
+    ((PINNED, PINNED + "!"), ("voice",), False),
+    ((BY_LABEL, BY_LABEL), ("voice",), False),
+]
+
+
+@pytest.mark.parametrize(("texts", "arguments", "is_live"), CASES)
+def test_a_rollback_names_the_prompts_that_keep_the_newest_text(
+    world: World, texts: tuple[str, str], arguments: tuple[str, ...], is_live: bool
+) -> None:
+    release(world, *texts)
+    for more in (("-n",), ()):
+        done = world.ok("rollback", *arguments, *more)
+        assert (WARNING in done.out) == is_live, str(done)
+    assert world.label("voice", "prod") == 1
+
+
+def test_a_registry_that_cannot_say_it_does_not_stop_a_rollback(world: World) -> None:
+    release(world, UNPINNED, UNPINNED)
+    world.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(500)))
+    world.ok("rollback", "voice")
+    assert world.label("voice", "prod") == 1
