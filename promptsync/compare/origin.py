@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -78,8 +78,7 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
     """Return the configuration and the prompt files that ``HEAD`` has differently, or not at all.
 
-    Local keys and comments count too, and so do deleted files. What is below a link or in a submodule must be
-    committed in its own repository. If the configuration is outside of git, nothing is uncommitted.
+    Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
     from promptsync.files.git.revisions import target_of
 
@@ -121,10 +120,27 @@ def committed_config(project: Project) -> Config | None:
         return None
 
 
-def repository_of(project: Project, path: str) -> Path | None:
-    """Return the top of the repository that holds a path, links followed, ``None`` if none does."""
-    place = real_path((project.root / path).parent)
-    return next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
+def place_elsewhere(project: Project) -> tuple[str, Path] | None:
+    """Return a path in which ``HEAD`` does not have the prompts, and the directory where they are instead.
+
+    That is a prompts directory that is reached through a link, or a submodule in it or above it.
+    """
+    history, root = project.history, real_path(project.root)
+    if history is None:
+        return None
+    place = real_path(root / project.config.prompts)
+    if place != root / project.config.prompts:
+        return project.config.prompts, place
+    # To git, a submodule is a single entry.
+    entries = (root / one for one in history.head) if history.born else ()
+    found = next((one for one in entries if one.is_dir() and not one.is_symlink()), None)
+    return (found.relative_to(root).as_posix(), found) if found is not None else None
+
+
+def repository_of(place: Path) -> Path | None:
+    """Return the top of the repository that holds a directory, links followed, ``None`` if none does."""
+    target = real_path(place)
+    return next((folder for folder in (target, *target.parents) if (folder / ".git").exists()), None)
 
 
 def _uncommitted(history: GitHistory, root: Path, paths: Set[str]) -> list[str]:
@@ -133,31 +149,14 @@ def _uncommitted(history: GitHistory, root: Path, paths: Set[str]) -> list[str]:
         return sorted(paths)
     known = history.head
     new = {one for one in paths if not known.keys() & {one, *map(str, PurePosixPath(one).parents)}}
-    # To git, a submodule or a link to a directory is a single entry.
-    folders = {one for one in known if (root / one).is_dir()}
+    # To git, a link to a directory is a single entry.
+    links = {one for one in known if (root / one).is_symlink()}
     edited = {
-        one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths or one in folders
+        one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths or one in links
     }
     # git does not look at these files, whatever they have.
     unwatched = {one for one in history.unwatched & paths if known.get(one) != _blob(history, root / one)}
-    below = {path for folder in folders for path in _uncommitted_below(root, folder, paths)}
-    return sorted(new | edited | unwatched | below)
-
-
-def _uncommitted_below(root: Path, folder: str, paths: Iterable[str]) -> list[str]:
-    """Return the uncommitted paths below a submodule or a link to a directory."""
-    from promptsync.files.git.history import GitHistory
-
-    place = root / folder
-    below = [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
-    is_submodule = (place / ".git").exists() and not place.is_symlink()
-    # All prompts of a submodule may have been deleted. Without this limit, links could lead in a circle.
-    if not (below or is_submodule):
-        return []
-    target = real_path(place)
-    history = GitHistory.find(target, ".")
-    found = below if history is None else _uncommitted(history, target, set(below))
-    return [f"{folder}/{path}" for path in found]
+    return sorted(new | edited | unwatched)
 
 
 def _blob(history: GitHistory, path: Path) -> str:

@@ -107,6 +107,7 @@ def test_status_names_the_users_of_a_deleted_snippet(used: World) -> None:
 
 def test_a_user_that_the_same_plan_archives_does_not_keep_a_snippet(used: World) -> None:
     append(used, "promptsync.yaml", "labels: {main: prod}\n")
+    used.commit("Release main to prod")
     used.ok("label", "set", "ask", "prod", "-y")
     used.path("ask").unlink()
     used.commit("Drop ask")

@@ -1,4 +1,4 @@
-"""Prompts and configuration that another repository holds, or none: what is committed there is deployed."""
+"""A deploy refuses prompts and a configuration that another repository holds, or none."""
 
 from __future__ import annotations
 
@@ -13,19 +13,14 @@ DIRTY = "has changes that are not committed; deploy releases what is committed"
 NOWHERE = "is in no git repository; deploy releases what is committed"
 
 
-def library(world: World, place: str, *, in_git: bool = True) -> Path:
+def library(world: World, place: str) -> Path:
     """Move a directory of prompts into a repository of its own; returns that repository."""
     lib = world.root.parent / "lib"
     shutil.move(world.root / place, lib)
-    if in_git:
-        world.git("-C", str(lib), "init", "-q", "-b", "main")
-        commit(world, lib)
+    world.git("-C", str(lib), "init", "-q", "-b", "main")
+    world.git("-C", str(lib), "add", "--all")
+    world.git("-C", str(lib), "commit", "-qm", "Share")
     return lib
-
-
-def commit(world: World, place: Path) -> None:
-    world.git("-C", str(place), "add", "--all")
-    world.git("-C", str(place), "commit", "-qm", "Change")
 
 
 def submodule(world: World, place: str) -> None:
@@ -53,56 +48,40 @@ def grouped(released: World) -> World:
     return released
 
 
-def edited(world: World, file: Path) -> None:
-    """A text that its evaluation would fail, so that a deploy of it would have to drop its checks."""
-    file.write_text(file.read_text().replace("A polite", "A rude"))
-
-
-def deleted(world: World, file: Path) -> None:
-    file.unlink()
-
-
-def added(world: World, file: Path) -> None:
-    file.with_name("new.yaml").write_text("messages:\n- {role: user, content: New}\n")
-
-
 @pytest.mark.parametrize(
-    ("layout", "place"), [(submodule, "prompts"), (submodule, "prompts/shared"), (link, "prompts")]
+    ("layout", "place", "what"),
+    [
+        (submodule, "prompts", "prompts is a submodule"),
+        (submodule, "prompts/shared", "prompts/shared is a submodule"),
+        (link, "prompts", "prompts is a link to "),
+    ],
 )
-@pytest.mark.parametrize("change", [edited, deleted, added])
-def test_a_file_is_committed_in_the_repository_that_holds_it(
-    grouped: World,
-    layout: Callable[[World, str], None],
-    place: str,
-    change: Callable[[World, Path], None],
+def test_prompts_of_another_repository_are_deployed_there(
+    grouped: World, layout: Callable[[World, str], None], place: str, what: str
 ) -> None:
     layout(grouped, place)
-    grouped.ok("deploy", "--dry-run")
-    file = grouped.root / "prompts/shared/a.yaml"
-    change(grouped, file)
-    name = "new.yaml" if change is added else "a.yaml"
     grouped.forget()
-    done = grouped.run("deploy")
-    assert (done.code, grouped.writes) == (3, []), str(done)
-    assert f"error: prompts/shared/{name} {DIRTY}" in done.err
-    assert f"hint: git -C prompts/shared add {name} && git -C prompts/shared commit\n" in done.err
-    commit(grouped, file.parent)
-    if layout is submodule:
-        for arguments in (["deploy"], ["deploy", "a"] if change is edited else ["deploy"]):
-            done = grouped.run(*arguments)
-            assert done.code == 3 and f"error: {place} {DIRTY}" in done.err, str(done)
-            assert "hint: git add prompts && git commit\n" in done.err
-        grouped.commit("Take the change")
-    assert grouped.run("deploy", "--dry-run").code == 0
+    for arguments in ["deploy"], ["deploy", "--dry-run"], ["deploy", "b"]:
+        done = grouped.run(*arguments)
+        assert (done.code, grouped.writes) == (3, []), str(done)
+        assert f"error: {what}" in done.err and "; deploy releases what the repository of" in done.err
+        assert "hint: move promptsync.yaml to the repository of the prompts, and deploy there\n" in done.err
 
 
-def test_the_last_prompt_of_a_submodule_may_be_deleted_only_in_a_commit(grouped: World) -> None:
-    """``d`` has the agent that checks it, and would go with its file."""
-    (grouped.root / "prompts/shared/a.yaml").rename(grouped.path("a"))
-    submodule(grouped, "prompts/shared")
-    (grouped.root / "prompts/shared/d.yaml").unlink()
-    done = grouped.run("deploy")
-    assert done.code == 3 and f"prompts/shared/d.yaml {DIRTY}" in done.err, str(done)
+def test_a_link_to_prompts_of_this_repository_is_written_out(released: World) -> None:
+    shutil.move(released.root / "prompts", released.root / "texts")
+    (released.root / "prompts").symlink_to("texts")
+    released.commit("Use a link")
+    released.edit("b", "hello", "welcome")
+    released.commit("Welcome")
+    done = released.run("deploy")
+    assert done.code == 3 and "error: prompts is a link to texts; deploy releases" in done.err, str(done)
+    assert "hint: write prompts: texts in promptsync.yaml\n" in done.err
+    config = released.root / "promptsync.yaml"
+    config.write_text("prompts: texts\n" + config.read_text().replace("prompts: prompts\n", ""))
+    (released.root / "prompts").unlink()
+    released.commit("Name the directory")
+    assert "\n  update  b  v1 -> v2 " in released.ok("deploy", "--dry-run").out
 
 
 def test_a_link_may_lead_elsewhere_only_in_a_commit(grouped: World) -> None:
@@ -117,16 +96,6 @@ def test_a_link_may_lead_elsewhere_only_in_a_commit(grouped: World) -> None:
     alias.symlink_to(".other")
     done = grouped.run("deploy")
     assert done.code == 3 and f"prompts/alias {DIRTY}" in done.err, str(done)
-
-
-def test_what_no_repository_holds_is_not_committed(released: World) -> None:
-    lib = library(released, "prompts", in_git=False)
-    (released.root / "prompts").symlink_to(lib)
-    released.commit("Use a link")
-    edited(released, released.path("a"))
-    done = released.run("deploy")
-    assert done.code == 3 and f"error: prompts/a.yaml {NOWHERE}" in done.err.replace(" (and 3 more)", "")
-    assert "hint: move it into one, and commit it\n" in done.err
 
 
 def test_a_configuration_outside_of_git_is_not_committed(released: World) -> None:
