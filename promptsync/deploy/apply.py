@@ -139,8 +139,10 @@ class _Deploy:
             if released:
                 self._moves.mark_checked(released)
             if undone:
-                self._try(lambda: self._moves.take_back(undone))
-                self._try(lambda: self._live.take_back(receipt.push, undone))
+                try:
+                    self._try(lambda: self._moves.take_back(undone))
+                finally:  # after Ctrl-C, too
+                    self._try(lambda: self._live.take_back(receipt.push, undone))
         except KeyboardInterrupt:
             receipt.interrupted = True
         finally:

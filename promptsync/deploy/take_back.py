@@ -37,9 +37,8 @@ class LiveSnippets:
     def take_back(self, push: PushReceipt, names: Collection[str]) -> None:
         """Publish again what was live of some prompts before ``push``. ``Moves`` moves the labels back."""
         published = {one.name: one.version for one in push.published}
-        for one in self._snippets:
-            if one.by_label or one.name not in names:
-                continue
+
+        def back(one: LiveSnippet) -> None:
             version, lost = published.get(one.name), ""
             if version is not None:
                 try:
@@ -49,6 +48,11 @@ class LiveSnippets:
             if lost:
                 lost = f"v{version} is still live because v{one.before} could not be published again: {lost}"
             self._lost[one.name] = lost
+
+        # In threads: Ctrl-C waits for those that are under way.
+        self._project.for_each(
+            back, [one for one in self._snippets if not one.by_label and one.name in names]
+        )
 
     def times(
         self, push: PushReceipt, labels: Mapping[str, ChangedLabel], *, released: Collection[str]
