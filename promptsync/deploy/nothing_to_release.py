@@ -31,9 +31,9 @@ def gather_with_labels(project: Project, label: str) -> tuple[Snapshot, list[Lab
 
 
 def unfinished_moves(label: str, latest: Snapshot, everything: list[Label]) -> frozenset[str]:
-    """Return the prompts whose label is above the newest release that the labels beside it know.
+    """Return the prompts whose label is above the newest release, or that have the label without a release.
 
-    So it is where a release was stopped right after its move, and after a move up in the dashboard.
+    So it is where a release was stopped right after its move, and after a move in the dashboard.
     """
     listed = [item.listed for item in latest.items if item.listed is not None]
     pointers = pointers_of(everything, listed)
@@ -42,9 +42,7 @@ def unfinished_moves(label: str, latest: Snapshot, everything: list[Label]) -> f
 
 def _is_unfinished(label: str, there: Pointers) -> bool:
     now, released = there.get(label), there.get(released_name(label) or "")
-    if now is None or released is not None:
-        return now is not None and released is not None and released.version < now.version
-    return (previous_name(label) or "") in there
+    return now is not None and (released is None or released.version < now.version)
 
 
 def is_released(label: str, latest: Snapshot, everything: list[Label]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.show import push
@@ -205,14 +206,21 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         how = "before it was checked" if is_checked else "; ".join(filter(None, ["unchecked", after]))
         lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
     for member in receipt.live_failures:
-        text = f"{output.name(plan.label)} is at v{member.version}, which did not pass its checks"
-        undo = shlex.join(["promptsync", "rollback", member.name, "--label", plan.label])
-        lines.append(noted("live", "bad", member.name, text, undo))
+        lines.append(_live_failure(member, plan.label))
     if plan.keep_going:
         lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
     lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
+
+
+def _live_failure(member: Member, label: str) -> str:
+    text = f"{output.name(label)} is at v{member.version}, which did not pass its checks"
+    if (member.live_before or member.version) < member.version:
+        undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
+    else:
+        text, undo = f"{text}; nothing was live before it, so commit a new text", "promptsync deploy"
+    return noted("live", "bad", member.name, text, undo)
 
 
 def _word(changed: ChangedLabel) -> str:

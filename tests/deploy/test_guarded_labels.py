@@ -94,6 +94,25 @@ def test_a_rejected_version_that_is_live_is_named_by_every_deploy(
     assert rejected.label("a", "prod") == 1
 
 
+def test_a_label_that_was_set_in_the_dashboard_is_checked_once(world: World) -> None:
+    world.write("b", "A rude hello, {name}", tags=["greeting"])
+    world.commit("Be rude")
+    world.ok("push")
+    for name in "ab":
+        version = {"name": "prod", "prompt_version_number": 1}
+        assert world.call("POST", f"/prompts/{world.read(name)['id']}/label", version).status < 300
+    world.ok("deploy", "a")
+    assert (world.label("a", "prod"), world.label("a", "prod.released")) == (1, 1)
+    assert world.run("deploy", "a", "--json").document["members"] == []
+    done = world.run("deploy", "b")
+    text = "live  b: prod is at v1, which did not pass its checks; nothing was live before it, so commit"
+    assert (done.code, f"{text} a new text; promptsync deploy\n" in done.out) == (1, True), str(done)
+    world.write("b", "A polite hello, {name}", tags=["greeting"])
+    world.commit("Be polite")
+    world.ok("deploy")
+    assert world.label("b", "prod") == 2
+
+
 def test_a_deploy_publishes_the_revert_of_what_failed(rejected: World) -> None:
     rejected.git("revert", "--no-edit", "HEAD")
     done = rejected.run("deploy", "--json")
