@@ -23,7 +23,6 @@ from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.compare.project import Project
-    from promptsync.files.config import Config
 
 About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
@@ -187,9 +186,9 @@ def _verdict(
     return Verdict(name, version, False if failed else None if unknown else True, reason)
 
 
-def is_governed(config: Config, label: str) -> bool:
-    """Whether the configuration governs a label; ``LABEL.previous`` and those like it release nothing."""
-    return is_own(label) and config.governs(label)
+def is_governed(project: Project, label: str) -> bool:
+    """Whether only ``deploy`` moves a label; ``LABEL.previous`` and those like it release nothing."""
+    return is_own(label) and project.governs(label)
 
 
 def on_hold(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
@@ -197,7 +196,7 @@ def on_hold(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, 
     return tuple(
         Verdict(one.name, one.new or 0, None, _taken_back(one), about="on-hold")
         for one in changes
-        if one.is_on_hold and is_governed(project.config, one.label)
+        if one.is_on_hold and is_governed(project, one.label)
     )
 
 
@@ -212,7 +211,7 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdic
     Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
     are none.
     """
-    new = {one.name: one for one in changes if one.new is not None and is_governed(project.config, one.label)}
+    new = {one.name: one for one in changes if one.new is not None and is_governed(project, one.label)}
     if not new:
         return ()
     files = scan(project.root, project.config.prompts).files
@@ -229,9 +228,8 @@ def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verd
 
     Their own checks do not run those prompts. Costs no request unless the label of a snippet moves up.
     """
-    config = project.config
     moves = [one for one in changes if one.is_snippet and one.new is not None and not one.is_lower]
-    if not moves or not (config.labels or config.checks):
+    if not moves or not project.is_guarding:
         return ()
     texts = LiveTexts(project, gather(project))
     found = ((one, texts.users(one.name, follows_label(one.label))) for one in moves)
@@ -248,9 +246,8 @@ def still_live(project: Project, changes: Sequence[LabelChange]) -> tuple[Verdic
     Costs no request unless the label of a snippet moves down, and raises nothing, because a rollback is an
     emergency.
     """
-    config = project.config
     moves = [one for one in changes if one.is_snippet and one.is_lower]
-    if not moves or not (config.labels or config.checks):
+    if not moves or not project.is_guarding:
         return ()
     after = {one.name: {one.label: one.new} for one in changes if one.new is not None}
     try:

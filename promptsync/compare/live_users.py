@@ -62,7 +62,7 @@ def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, d
 
     Where the registry cannot list all labels, these are the governed ones.
     """
-    everything = list_labels(project.registry, project.config.labels.values())
+    everything = list_labels(project.registry, project.guarded_labels)
     there: Mapping[str, Pointers]
     if everything is not None:
         there = pointers_of(everything, list(items))
@@ -86,7 +86,7 @@ def archived_pointers(project: Project, archived: Collection[Listed]) -> dict[st
     if not pointers:
         return {}
     others = {label.name for label in list_labels(registry, ()) or () if is_own(label.name)}
-    for label in sorted({*others, *project.config.labels.values()}):
+    for label in sorted({*others, *project.guarded_labels}):
         for listed in registry.prompts.list(status="deleted", label=label):
             if listed.name in pointers:
                 pointers[listed.name][label] = listed.version
@@ -127,7 +127,7 @@ class LiveTexts:
             LiveUser(name, label)
             for name in sorted(candidates & self._pointers.keys() - {snippet})
             for label, version in sorted(self._pointers[name].items())
-            if self._project.config.governs(label) and self._renders(name, version, snippet, follows)
+            if self._project.governs(label) and self._renders(name, version, snippet, follows)
         )
 
     def references(self, name: str, version: int) -> Sequence[Reference] | None:
@@ -184,6 +184,9 @@ class LiveTexts:
             return rendered_in(item.file.prompt.template)
         if listed is None:
             return ()
+        if item is not None and item.state is State.DELETED_REMOTELY:
+            # Of what is archived, only the newest version can be read: the list has it.
+            return rendered_in(listed.prompt.template) if listed.version == version else None
         try:
             found = read_version(self._project, listed, version)
         except (NotReadableRaw, UnusablePrompt):

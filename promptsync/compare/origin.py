@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
-from promptsync.files.config import Config, InvalidConfig, parse
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.disk import real_path
 from promptsync.history.synced_key import Key, parse_key
@@ -103,21 +102,6 @@ def uncommitted_config(project: Project) -> list[str]:
         if history is None or _uncommitted(history, root, {name}):
             paths.append(Path(os.path.relpath(root / name, real_path(project.root))).as_posix())
     return paths
-
-
-def committed_config(project: Project) -> Config | None:
-    """Return the configuration that ``HEAD`` has, ``None`` without one that can be read."""
-    from promptsync.files.git.history import GitHistory
-
-    path = project.config.path
-    history = GitHistory.find(real_path(project.root), path.name)
-    blob = history.head.get(path.name) if history is not None and history.born else None
-    if history is None or blob is None:
-        return None
-    try:
-        return parse(path, history.blobs([blob])[blob])
-    except InvalidConfig:
-        return None
 
 
 def place_elsewhere(project: Project) -> tuple[str, Path] | None:

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from promptsync.errors import UsageError
-from promptsync.files.config import Config, RemoteConfig, is_possible
+from promptsync.errors import PromptsyncError, UsageError
+from promptsync.files.config import Config, RemoteConfig, is_possible, parse
 from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.state.record import FileCache, Record
 from promptsync.files.state.registry_memory import FileMemory
@@ -72,6 +72,36 @@ class Project:
         from promptsync.files.git.history import GitHistory
 
         return GitHistory.find(self.root, self.config.prompts)
+
+    @cached_property
+    def committed_config(self) -> Config | None:
+        """The configuration that ``HEAD`` has, ``None`` without one that can be read. Loads git."""
+        from promptsync.files.git.history import GitHistory
+
+        path = self.config.path
+        try:
+            history = GitHistory.find(real_path(self.root), path.name)
+            blob = history.head.get(path.name) if history is not None else None
+            return parse(path, history.blobs([blob])[blob]) if history is not None and blob else None
+        except PromptsyncError:  # a rollback must not need git
+            return None
+
+    def governs(self, label: str) -> bool:
+        """Whether only ``deploy`` moves a label: an edit that is not committed must not release it."""
+        if self.config.governs(label):
+            return True
+        return self.committed_config is not None and self.committed_config.governs(label)
+
+    @property
+    def guarded_labels(self) -> frozenset[str]:
+        """The labels in ``labels:``, here or at ``HEAD``."""
+        committed = self.committed_config
+        return frozenset(self.config.labels.values()).union(committed.labels.values() if committed else ())
+
+    @property
+    def is_guarding(self) -> bool:
+        """Whether any label is governed, here or at ``HEAD``."""
+        return self.config.is_guarding or bool(self.committed_config and self.committed_config.is_guarding)
 
     @property
     def in_git(self) -> bool:

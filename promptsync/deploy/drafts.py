@@ -54,8 +54,7 @@ def with_drafts(project: Project, latest: Snapshot, members: Sequence[Member]) -
 
 def _live_users(project: Project, texts: LiveTexts, snippet: str) -> tuple[LiveUser, ...]:
     """Return the prompts under governed labels that render the newest text of a snippet."""
-    config = project.config
-    return texts.users(snippet, follows_latest) if config.labels or config.checks else ()
+    return texts.users(snippet, follows_latest) if project.is_guarding else ()
 
 
 def _described(

@@ -73,8 +73,7 @@ def live_snippets(project: Project, survey: Survey) -> tuple[LiveSnippet, ...]:
 
 
 def _governed(project: Project, texts: LiveTexts, snippet: str, follows: Follows) -> Sequence[LiveUser]:
-    config = project.config
-    return texts.users(snippet, follows) if config.labels or config.checks else ()
+    return texts.users(snippet, follows) if project.is_guarding else ()
 
 
 def _live(

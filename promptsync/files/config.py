@@ -85,6 +85,11 @@ class Config:
         return label in self.labels.values() if self.labels else bool(self.checks)
 
     @property
+    def is_guarding(self) -> bool:
+        """Whether any label is governed."""
+        return bool(self.labels or self.checks)
+
+    @property
     def prompts_path(self) -> Path:
         """The directory of the prompt files."""
         return self.root / self.prompts

@@ -96,7 +96,7 @@ class LabelPlan:
 
     ``refusal`` is why none of them may be changed.
     ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
-    cannot go there.
+    cannot go there. ``workspace`` is part of the fingerprint.
     """
 
     changes: tuple[LabelChange, ...]
@@ -104,6 +104,7 @@ class LabelPlan:
     refusal: Refused | None = None
     commit: str = ""
     skipped: tuple[SkippedLabel, ...] = ()
+    workspace: str = ""
 
     @property
     def pending(self) -> tuple[LabelChange, ...]:
@@ -122,7 +123,8 @@ class LabelPlan:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint([[one.name, one.label, one.old, one.new] for one in self.changes])
+        changes = [[one.name, one.label, one.old, one.new] for one in self.changes]
+        return fingerprint([self.workspace, changes])
 
 
 def plan_set(project: Project, one: Labelled, label: str, version: int) -> LabelChange:
@@ -154,7 +156,7 @@ def plan_move(
 
 def move_command(project: Project, change: LabelChange) -> str:
     """Return the command to advise for a move up: the one that runs the checks, if the label is governed."""
-    if project.config.governs(change.label):
+    if project.governs(change.label):
         return deploy_command(project, change.label)
     return f"promptsync label move {shlex.join([change.name, change.label])} --to {change.new}"
 
@@ -162,7 +164,7 @@ def move_command(project: Project, change: LabelChange) -> str:
 def rollback_command(project: Project, change: LabelChange) -> str:
     """Return the command to advise for a move down; of a governed label, to the version that was live."""
     command = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(change.label)}"
-    return command if project.config.governs(change.label) else f"{command} --to {change.new}"
+    return command if project.governs(change.label) else f"{command} --to {change.new}"
 
 
 def plan_delete(one: Labelled, label: str) -> LabelChange:
@@ -205,7 +207,7 @@ def _lower(project: Project, changes: Sequence[LabelChange], source: str, target
         return None
     name = shlex.quote(lower[0].name)
     hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
-    if not project.config.governs(target):
+    if not project.governs(target):
         hints.append(f"promptsync promote {shlex.join([source, target])} {name} --force")
     return Refused(
         f"{target!r} would move to a lower version; no label was changed",

@@ -42,7 +42,8 @@ class Action:
     looks like that one renamed. ``parents`` are the versions that the new one is made from, ``None`` for the
     one before it. ``referred_labels`` are the labels by which other prompts of this push refer to a new
     snippet: it gets them as soon as it is published. ``released`` are the labels of a prompt that is
-    archived or restored, with their versions. ``archived`` is the latest version of one that is restored.
+    archived or restored, with their versions; ``has_unknown_labels`` says that it may have others that are
+    governed. ``archived`` is the latest version of one that is restored.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Action:
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
+    has_unknown_labels: bool = False
     archived: Listed | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -158,6 +160,12 @@ class PushPlan:
         return {one.name: one.next for one in self.publishing if one.next and one.local != one.remote}
 
     @property
+    def may_inline_labels(self) -> bool:
+        """Whether there are labels that may be set while publishing: those of a deploy must go back later."""
+        labelled = any(action.labels or action.referred_labels for action in self.actions)
+        return labelled and self.checked_label is None
+
+    @property
     def levels(self) -> list[list[Action]]:
         """The actions that publish, grouped so that each group only needs those before it."""
         grouped: dict[int, list[Action]] = {}
@@ -185,13 +193,14 @@ class PushPlan:
     def destructive(self) -> tuple[str, ...]:
         """The options that move a label, publish over a text, archive a prompt or change what is live.
 
-        That includes a restored prompt with labels: they answer again, at their old versions.
+        That includes a restored prompt that has labels, or may have: they
+        answer again, at their old versions.
         """
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()
         unchecked = ("--skip-checks",) if self.live else ()
-        if any(one.kind is Kind.RESTORE and one.released for one in self.actions):
+        if any(one.kind is Kind.RESTORE and (one.released or one.has_unknown_labels) for one in self.actions):
             options[Kind.RESTORE] = "--restore"
         return (*labelled, *unchecked, *(option for kind, option in options.items() if kind in kinds))
 

@@ -61,8 +61,8 @@ class _Push:
             self._write_keys()
             return self.receipt
         self._check_unmoved()
-        labels = any(action.labels or action.referred_labels for action in self._plan.actions)
-        self._inline_labels = labels and labels_in_publish(self._project, self._snapshot.listing)
+        is_possible = self._plan.may_inline_labels
+        self._inline_labels = is_possible and labels_in_publish(self._project, self._snapshot.listing)
         try:
             self._publish_all()
             self._archive_all()

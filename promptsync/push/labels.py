@@ -49,7 +49,7 @@ def governed_labels(project: Project, actions: Sequence[Action], options: PushOp
     """Return the governed labels that the push would move although no checks for them follow."""
     labels = {label for action in actions for label in action.referred_labels}.union(options.labels)
     labels.discard(options.checked_label or "")
-    return tuple(label for label in sorted(labels) if project.config.governs(label))
+    return tuple(label for label in sorted(labels) if project.governs(label))
 
 
 def governed_refusal(

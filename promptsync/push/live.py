@@ -38,7 +38,7 @@ def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> P
 
     It gets a refusal unless the checks are skipped, because only a deploy checks those prompts before.
     """
-    snapshot, config = plan.snapshot, project.config
+    snapshot = plan.snapshot
     assert snapshot is not None
     snippets = [
         action
@@ -48,10 +48,12 @@ def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> P
         and (action.labels or action.name in plan.new_texts)
         and not _has_archived_text(snapshot, action)
     ]
-    if not snippets or not (config.labels or config.checks):
+    if not snippets or not project.is_guarding:
         return plan
-    archived = {one.name: one.archived for one in snippets if one.archived is not None}
-    texts = LiveTexts(project, replace(snapshot, listing={**snapshot.listing, **archived}))
+    # What the same push restores is live again, and renders the new text, too.
+    archived = {one.name: one.archived for one in plan.actions if one.archived is not None}
+    after = archived_pointers(project, list(archived.values()))
+    texts = LiveTexts(project, replace(snapshot, listing={**snapshot.listing, **archived}), after)
     found = {one.name: texts.users(one.name, _follows(one, plan)) for one in snippets}
     live = {name: users for name, users in found.items() if users}
     if not live:
@@ -82,7 +84,8 @@ def _live_refusal(project: Project, live: dict[str, tuple[LiveUser, ...]], plan:
     action = next(action for action in plan.actions if action.name == name)
     command = deploy_command(project, users[0].label)
     if action.kind is Kind.RESTORE:  # a deploy does not release what is archived
-        command = f"promptsync push {shlex.quote(name)} --restore --skip-checks"
+        names = shlex.join(one.name for one in plan.actions)
+        command = f"promptsync push {names} --restore --skip-checks"
     return Refused(
         f"the new text of {name!r} would be live at once in {named_users(users)}, without checks; "
         "nothing was published",
@@ -105,11 +108,14 @@ def with_released_labels(project: Project, plan: PushPlan, exact: Collection[str
     archived = [snapshot.listing[one.name] for one in plan.actions if one.kind is Kind.ARCHIVE]
     pointers = release_pointers(project, archived) if archived else {}
     pointers |= archived_pointers(project, [one.archived for one in plan.actions if one.archived is not None])
+    # Archived prompts are listed only by labels that are known.
+    has_unknown = project.is_guarding and not project.guarded_labels
     actions = []
     for action in plan.actions:
         released = sorted(pointers.get(action.name, {}).items())
         kept = tuple((label, version) for label, version in released if label not in action.labels)
-        actions.append(replace(action, released=kept))
+        is_unknown = has_unknown and action.archived is not None and not kept
+        actions.append(replace(action, released=kept, has_unknown_labels=is_unknown))
     plan = replace(plan, actions=tuple(actions))
     refusal = plan.refusal or _use_refusal(project, plan) or _released_refusal(project, plan, exact)
     return replace(plan, refusal=refusal)
@@ -120,7 +126,7 @@ def _released_refusal(project: Project, plan: PushPlan, exact: Collection[str]) 
         (action.name, label, version)
         for action in plan.actions
         for label, version in action.released
-        if action.kind is Kind.ARCHIVE and project.config.governs(label) and action.name not in exact
+        if action.kind is Kind.ARCHIVE and project.governs(label) and action.name not in exact
     ]
     if not live:
         return None
@@ -137,7 +143,7 @@ def _use_refusal(project: Project, plan: PushPlan) -> Refused | None:
     snapshot = plan.snapshot
     assert snapshot is not None
     texts = LiveTexts(project, snapshot)
-    is_governing = bool(project.config.labels or project.config.checks)
+    is_governing = project.is_guarding
     archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
     for action in plan.actions:
         if action.kind is not Kind.ARCHIVE or not is_snippet(snapshot, action):

@@ -81,7 +81,9 @@ def action_row(action: Action) -> tuple[str, ...]:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
     labels += [f"{output.name(label)} v{at}" for label, at in action.released]
-    labels += ["live again"] if action.released and action.kind is Kind.RESTORE else []
+    if action.kind is Kind.RESTORE:
+        labels += ["live again"] if action.released else []
+        labels += ["labels that it had answer again"] if action.has_unknown_labels else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from dialect_servers import Dialect, customer, embedded, recorded, vendor
-from dialect_world import Here, beside
+from dialect_world import FIXTURES, Here, beside
+from gitcopy import git
+from registry_server import Caller, running
 
 from promptsync.registry.promptlayer import parse
+from promptsync.server.app import create_app
 
 Kind = Callable[[Any], Dialect]
 COUNT = 200
@@ -148,3 +151,28 @@ def test_few_requests_show_the_releases_of_many_prompts(
             assert len(here.server.seen) < 6, (line, here.server.tried())
         assert len(here.run("status", "--json").document["prompts"]) == COUNT
         assert pending(here) == []
+
+
+def test_a_first_deploy_that_fails_leaves_no_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty workspace does not show whether it can move labels."""
+    (tmp_path / "registry.yaml").write_text(FIXTURES)
+    (tmp_path / "prompts/support").mkdir(parents=True)
+    (tmp_path / "prompts/tone.yaml").write_text("name: tone\ncontent: Rude\n")
+    (tmp_path / "prompts/support/refund.yaml").write_text(
+        "name: support/refund\nmessages:\n- {role: user, content: '@@@tone@label:prod@@@'}\n"
+    )
+    with create_app(tmp_path / "registry.db", fixtures=tmp_path / "registry.yaml") as app:
+        server = vendor(app)
+        with running(server) as url:
+            here = Here(tmp_path, url, server, Caller(app), capsys)
+            (tmp_path / "promptsync.yaml").write_text(
+                f"remotes: {{there: {{url: '{url}'}}}}\nlabels: {{main: prod}}\n"
+                "checks: [{match: support/refund, evaluation: refund quality, min_score: 90}]\n"
+            )
+            git(tmp_path, "init", "-q", "-b", "main")
+            git(tmp_path, "add", "prompts", "promptsync.yaml")
+            git(tmp_path, "commit", "-qm", "Add prompts")
+            assert here.run("deploy").code == 1
+            assert here.call("GET", "/prompt-templates/labels").body["release_labels"] == []

@@ -190,6 +190,37 @@ def test_a_restored_prompt_without_a_label_needs_no_confirmation(world: World) -
     assert world.run("push", "middle", "--restore", CI="").code == 0
 
 
+def test_a_snippet_and_its_archived_user_are_not_restored_with_a_new_text(world: World) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.archive("bots/faq")
+    world.archive("voice")
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    world.forget()
+    command = "push bots/faq voice --restore"
+    refused = world.run(*command.split())
+    assert (refused.code, world.writes) == (3, []), str(refused)
+    assert f"the new text of 'voice' would be {LIVE}, without checks; nothing was published" in refused.err
+    world.write("voice", content="Be kind.")
+    world.commit("Change it back")
+    world.ok(*command.split())
+
+
+def test_where_checks_govern_every_label_each_restored_prompt_needs_a_yes(world: World) -> None:
+    release(world, "Hello {name}")
+    config = world.root / "promptsync.yaml"
+    checks = "checks:\n- {match: bots/faq, evaluation: polite}\n"
+    config.write_text(config.read_text().replace("labels: {main: prod}\n", checks))
+    world.commit("Guard every label")
+    world.archive("bots/faq")
+    world.forget()
+    refused = world.run("push", "bots/faq", "--restore", CI="")
+    assert (refused.code, world.writes) == (2, []), str(refused)
+    assert "v1 -> v2  labels that it had answer again  " in refused.out
+    assert world.run("push", "bots/faq", "--restore", "--yes", CI="").code == 0
+    assert world.label("bots/faq", "prod") == 1
+
+
 # -- archiving ----------------------------------------------------------------------------------------------
 
 
@@ -268,3 +299,48 @@ def test_a_snippet_is_archived_with_or_after_its_last_user(world: World) -> None
     world.path("voice").unlink()
     delete(world, "middle")
     assert world.ok("push", "--prune", "--yes", "--json").document["archived"] == ["middle", "voice"]
+
+
+# -- a configuration that is not committed --------------------------------------------------------------
+
+
+def guard_nothing(world: World) -> None:
+    """Remove what is guarded from the configuration, without a commit."""
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("labels: {main: prod}\n", ""))
+
+
+def guard_another_label(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("main: prod", "main: canary"))
+
+
+EDITS = [guard_nothing, guard_another_label]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_the_configuration_alone_does_not_release_a_text(
+    world: World, edit: Callable[[World], None]
+) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    edit(world)
+    world.forget()
+    refused = world.run("push")
+    assert (refused.code, LIVE in refused.err) == (3, True), str(refused)
+    refused = world.run("push", "--label", "prod")
+    assert "only promptsync deploy moves prod, after the checks; nothing was published" in refused.err
+    assert (refused.code, world.writes) == (3, [])
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_the_configuration_alone_does_not_archive_a_live_prompt(
+    world: World, edit: Callable[[World], None]
+) -> None:
+    release(world, "Hello {name}")
+    delete(world, "bots/faq")
+    edit(world)
+    refused = world.run("push", "--prune", "--yes")
+    assert (refused.code, world.writes) == (3, []), str(refused)
+    assert "'bots/faq' is live: prod is at v1" in refused.err

@@ -13,6 +13,7 @@ from promptsync.commands.shared.action import carry_out
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import branch_to_merge_into
 from promptsync.compare.labels import Labelled, check_changeable, deploy_command, with_labels
+from promptsync.compare.plan import workspace_of
 from promptsync.compare.project import Project
 from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import Chosen, choose
@@ -81,6 +82,8 @@ def change_labels(
 
     def planned() -> LabelPlan:
         made = plan()
+        if made.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
+            made = replace(made, workspace=workspace_of(project))
         for change in made.pending[:1]:
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
         # A rollback to a commit moves up only to what was live, to undo another rollback.
@@ -137,16 +140,14 @@ def change_labels(
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
     """Return why governed labels may not move up: the checks in the configuration are not committed."""
     from promptsync.checks.verdicts import is_governed
-    from promptsync.compare.origin import committed_config, uncommitted_config
+    from promptsync.compare.origin import uncommitted_config
 
     # Outside of git nothing is uncommitted.
     is_guarded = project.history is not None and any(is_own(one.label) for one in up)
     places = uncommitted_config(project) if is_guarded else []
     if not places:
         return None
-    # Labels that only the commit governs count, too.
-    configs = [one for one in (project.config, committed_config(project)) if one is not None]
-    label = next((one.label for one in up if any(is_governed(known, one.label) for known in configs)), None)
+    label = next((one.label for one in up if is_governed(project, one.label)), None)
     if label is None:
         return None
     return Refused(
