@@ -11,7 +11,6 @@ from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import ChangedLabel, change_label
 from promptsync.labels.plan import LabelChange, LabelPlan
-from promptsync.parallel import for_each
 from promptsync.registry.errors import Rejected
 
 
@@ -37,7 +36,10 @@ def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
         done = apply_changes(project, plan.changes, together=plan.together)
     except Stopped as stopped:
         moved = sum(one.moved and one.change.old != one.change.new for one in stopped.changed)
-        what = f"{moved} label{'s' * (moved != 1)} moved" if moved else "no label was changed"
+        unknown = sum(one.is_unknown for one in stopped.changed)
+        counts = [f"{moved} label{'s' * (moved != 1)} moved"] if moved else []
+        counts += [f"{unknown} unknown"] if unknown else []
+        what = ", ".join(counts) or "no label was changed"
         return LabelReceipt(
             stopped.changed, Interrupted(f"interrupted: {what}", hint="promptsync label list")
         )
@@ -71,7 +73,7 @@ def apply_changes(
         return done.get(number) or ChangedLabel(changes[number], False, reason, is_unknown=is_unknown)
 
     try:
-        for_each(one, range(len(changes)), width=lambda: project.registry.width)
+        project.for_each(one, range(len(changes)))
     except KeyboardInterrupt:
         found = [stopped(number) for number in range(len(changes))]
         raise Stopped(_undo(project, found, "the run was interrupted") if together else found) from None
@@ -111,7 +113,7 @@ def failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErro
     if error is not None and not is_held_back(error):
         return error
     hint = "promptsync label list"
-    if first.lost is not None and project.config.governs(first.change.label):
+    if first.lost is not None and project.governs(first.change.label):
         again = deploy_command(project, first.change.label)
         hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
     return Refused(message, hint=hint, code="label-not-moved")
@@ -150,7 +152,7 @@ def _undo(project: Project, found: list[ChangedLabel], why: str) -> list[Changed
         if one.moved and not one.is_overtaken and one.change.old != one.change.new
     ]
     try:
-        for_each(one, moved, width=lambda: project.registry.width)
+        project.for_each(one, moved)
     except KeyboardInterrupt:
         raise Stopped(after) from None
     return after

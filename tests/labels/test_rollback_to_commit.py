@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from interrupting import held, press, started
 from worlds import KEY, Reply, Seen, World, asking, failing, fault, made
 
 from promptsync.registry.promptlayer import parse
@@ -456,6 +458,21 @@ def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(release
     assert prod(released) == dict.fromkeys(NAMES, 1)
 
 
+def test_interrupted_twice_it_says_how_many_are_unknown(released: World) -> None:
+    with held(released, is_move) as answer, started(released, *to_commit("--json")) as process:
+        while process.poll() is None and not any(map(is_move, released.seen)):
+            time.sleep(0.002)
+        press(process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        answer.set()
+    assert process.returncode == 130, out + err
+    document = json.loads(out)
+    reasons = [one["reason"] for one in document["labels"]]
+    assert reasons == ["interrupted: it may or may not have moved"] * 3
+    assert document["error"]["message"] == "interrupted: 3 unknown"
+
+
 # -- the plan -------------------------------------------------------------------------------------------
 
 
@@ -484,6 +501,19 @@ def test_only_the_reviewed_plan_is_carried_out(released: World) -> None:
     assert prod(released) == dict.fromkeys(NAMES, 1)
 
 
+def test_a_plan_that_was_reviewed_in_another_workspace_is_refused(released: World, tmp_path: Path) -> None:
+    command = ("rollback", "hello@1", "--label", "prod")
+    with made(tmp_path / "other") as other:
+        for version in (1, 2):
+            other.publish("hello", f"Text {version}")
+        other.ok("label", "set", "hello", "prod")
+        fingerprint = other.run(*command, "-n", "--json").document["fingerprint"]
+    refused = released.run(*command, "--expect", fingerprint)
+    assert (refused.code, "not the plan that was reviewed" in refused.err) == (3, True), str(refused)
+    fingerprint = released.run(*command, "-n", "--json").document["fingerprint"]
+    assert released.run(*command, "--expect", fingerprint).code == 0
+
+
 @pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 2), ("y\n", 0, 1)])
 def test_on_a_terminal_the_plan_is_confirmed(released: World, answer: str, code: int, version: int) -> None:
     done = released.on_terminal(*to_commit(), answer=answer)
@@ -494,7 +524,8 @@ def test_on_a_terminal_the_plan_is_confirmed(released: World, answer: str, code:
 
 def test_the_requests_of_a_plan_do_not_grow_with_the_release(released: World) -> None:
     released.run(*to_commit("-n"))
-    assert len(released.seen) <= 6, [one.target for one in released.seen]
+    # The last one identifies the workspace, which is part of the fingerprint.
+    assert len(released.seen) <= 7, [one.target for one in released.seen]
 
 
 # -- what --to means ------------------------------------------------------------------------------------
