@@ -177,8 +177,41 @@ def test_a_dashboard_edit_of_the_prompt_at_the_path_changes_nothing(world: World
     assert world.states() == {"alpha": "in-sync", "beta": "behind"}
 
 
-def test_a_move_of_which_the_deletion_alone_is_committed(world: World) -> None:
+@pytest.mark.parametrize(("steps", "origin"), [("", "beta"), (", edit gamma", "new")])
+def test_a_move_of_which_the_deletion_alone_is_committed(world: World, steps: str, origin: str) -> None:
     publish(world)
-    change(world, "move beta gamma, edit gamma")
+    change(world, f"move beta gamma{steps}")
     world.git("commit", "-qam", "Move it")
+    assert origins(world) == {"alpha": "in-sync", "gamma": origin}
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_later_file_written_like_a_deleted_prompt_is_a_new_prompt(world: World, merged: bool) -> None:
+    publish(world, TWINS)
+    if merged:
+        world.git("checkout", "-qb", "cleanup")
+    change(world, "delete beta")
+    world.commit("Delete beta")
+    if merged:
+        world.git("checkout", "-q", "-")
+    world.path("gamma").write_text(text(WORDS["rewritten"], TWINS), "utf-8")
+    if merged:
+        world.commit("Add gamma")
+        world.git("merge", "-q", "--no-ff", "-m", "Merge cleanup", "cleanup")
+    states = {"alpha": "in-sync", "beta": "deleted-locally", "gamma": "new"}
+    assert world.states() == states
+    if not merged:
+        world.commit("Add gamma")
+        assert world.states() == states
+    world.ok("deploy", "--label", "prod")
+    assert (world.label("gamma", "prod"), world.label("beta", "prod")) == (1, 1)
+
+
+def test_a_file_that_replaces_one_like_it_in_the_same_commit_asks(world: World) -> None:
+    publish(world, TWINS)
+    change(world, "delete beta")
+    world.path("gamma").write_text(text(WORDS["rewritten"], TWINS), "utf-8")
+    world.commit("Replace beta")
     assert origins(world) == {"alpha": "in-sync", "gamma": "beta"}
+    change(world, "name gamma")
+    assert world.states() == {"alpha": "in-sync", "beta": "deleted-locally", "gamma": "new"}
