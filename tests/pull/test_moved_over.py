@@ -72,7 +72,6 @@ MOVES = [
         {"alpha": "beta", "beta": "alpha"},
         {"beta": "ahead"},
     ),
-    ("move alpha beta", {"beta": "alpha"}, {"beta": "deleted-locally"}),
     ("move beta gamma, edit gamma", {"alpha": "in-sync", "gamma": "beta"}, {"beta": "ahead"}),
 ]
 
@@ -144,6 +143,43 @@ def test_a_prompt_that_kept_its_name_keeps_its_history(world: World, steps: str,
     world.ok("push")
     assert ("ants" in world.text("alpha"), "beer" in world.text("beta")) == (True, True)
     assert (world.label("alpha", "prod"), world.label("beta", "prod")) == (1, 1)
+
+
+ADOPT = "add name: beta to prompts/beta.yaml to publish it under that name"
+RESTORE = "or add name: alpha to prompts/beta.yaml, then promptsync pull restores beta"
+
+
+@pytest.mark.parametrize("way", [ADOPT, RESTORE])
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("steps", ["move alpha beta", "move alpha beta, edit beta"])
+def test_a_text_that_takes_the_file_of_a_live_prompt_gets_a_name_by_hand(
+    world: World, steps: str, committed: bool, way: str
+) -> None:
+    publish(world)
+    change(world, steps)
+    if committed:
+        world.commit("Move alpha over beta")
+    assert origins(world) == {"beta": "alpha"}
+    before = world.files()
+    assert ADOPT in world.ok("status").out
+    deploy = ("deploy", "--label", "prod", "--allow-dirty")
+    for verb in (("push",), ("pull",), deploy, ("mv", "--keep-name")):
+        done = world.run(*verb)
+        hints = [line for line in done.err.splitlines() if line.startswith("hint: ")]
+        assert (done.code, hints) == (3, [f"hint: {ADOPT}", f"hint: {RESTORE}"]), str(done)
+    assert (world.files(), world.writes) == (before, [])
+
+    if way == ADOPT:
+        change(world, "name beta")
+        world.commit("Adopt the text")
+        world.ok(*deploy)
+        assert ("apples" in world.text("beta"), world.label("beta", "prod")) == (True, 2)
+        assert world.states() == {"alpha": "deleted-locally", "beta": "in-sync"}
+    else:
+        world.edit("beta", "messages:", "name: alpha\nmessages:")
+        world.ok("pull")
+        world.commit("Keep both")
+        assert world.states() == {"alpha": "ahead" if "edit" in steps else "in-sync", "beta": "in-sync"}
 
 
 @pytest.mark.parametrize("is_new", [False, True])
