@@ -14,6 +14,7 @@ from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
+from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
@@ -129,6 +130,8 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
         item.history.set(found.version, found.message, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
+    if path != last.path:  # the new path may stand for another name
+        last = replace(last, prompt=replace(last.prompt, name=name_in(last.text.encode())))
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
