@@ -79,7 +79,7 @@ def command(
         wanted = matching(snapshot, named_by(project, session.directory, names))
         pins = _pins(project, snapshot, offline)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
-        passed_over = _passed_over(project, snapshot, offline, drift)
+        passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
         outcome = show_status(
             project,
             snapshot,
@@ -90,7 +90,7 @@ def command(
             verbose=session.verbose > 0,
             counted=counted,
         )
-        if drift and passed_over:
+        if drift and has_edits:
             outcome = replace(outcome, exit_code=1)
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
@@ -118,22 +118,24 @@ def _pending(project: Project, snapshot: Snapshot) -> Pending:
     return Pending(found, {(one.name, one.version): one.reason for one in failed})
 
 
-def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> PassedOver:
+def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> tuple[PassedOver, bool]:
+    """Return what was passed over by name and, for ``drift``, whether any of it is a dashboard edit."""
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
-        return {}
+        return {}, False
     if drift:
         # The exit code must not depend on how often somebody has published since.
         from promptsync.pull.passed_over import find_passed_over
 
         found = find_passed_over(project, snapshot.items)
-        return {name: [one.version for one in versions.read] for name, versions in found.items()}
+        numbers = {name: [one.version for one in versions.read] for name, versions in found.items()}
+        return numbers, any(versions.has_edits for versions in found.values())
     unclear = [item for item in snapshot.items if item.may_pass_over]
     if not unclear:
-        return {}
+        return {}, False
     from promptsync.compare.histories import passed_over_by_latest
 
-    return passed_over_by_latest(project, unclear)
+    return passed_over_by_latest(project, unclear), False
 
 
 def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:

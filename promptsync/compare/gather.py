@@ -34,8 +34,8 @@ def with_renames(project: Project, items: Sequence[Item]) -> list[Item]:
     If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
     ``moved``, also where it took the path of another. Equal content counts, and what git calls a rename for
-    files without ``name:`` and for prompts that changed in the registry. Of several candidates the one in
-    the same file comes first, and none is used twice.
+    files without ``name:`` and for prompts that changed in the registry, if the same commit deleted the old
+    file, or none yet. Of several candidates the one in the same file comes first, and none is used twice.
     """
     # The deleted prompts by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
@@ -89,6 +89,10 @@ def _by_file(
     history = project.history if (new and gone) or changed else None
     if history is None:
         return {}
+    # A file that a later commit added is another prompt, even if it is written like a deleted one.
+    places = _places(history, gone)
+    path = {item.name: item.path for item in (*new, *changed)}
+    gone = [item for item in gone if item.name not in places or places[item.name] & {*path.values()}]
     paths = {item.last_path: item.name for item in gone}
     found = {item.name: paths[item.path] for item in new if item.path in paths}
     moved = [item for item in new if item.name not in found]
@@ -100,7 +104,23 @@ def _by_file(
         old = paths.get(moves.get(item.path or ""))
         if old is not None and item.name not in found and old not in found.values():
             found[item.name] = old
-    return found
+    return {name: old for name, old in found.items() if old not in places or path[name] in places[old]}
+
+
+def _places(history: GitHistory, gone: Sequence[Item]) -> dict[str, set[str]]:
+    """Return the paths that were written by the commits that deleted prompts, by name.
+
+    Merges are left out, because their changes come from separate commits.
+    """
+    texts = {(item.last_path, item.last_blob): item.name for item in gone if item.deletion_committed}
+    places: dict[str, set[str]] = {name: set() for name in texts.values()}
+    for commit in history.commits:
+        deleted = [name for change in commit.changes if (name := texts.get((change.path, change.old)))]
+        if deleted and len(commit.parents) < 2:
+            written = {change.path for change in commit.changes if change.new is not None}
+            for name in deleted:
+                places[name] |= written
+    return places
 
 
 def _by_text(history: GitHistory, new: Sequence[Item], old: Sequence[Item]) -> dict[str, str]:

@@ -77,22 +77,6 @@ def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, d
     }
 
 
-def archived_pointers(project: Project, archived: Collection[Listed]) -> dict[str, dict[str, int]]:
-    """Return the release labels that archived prompts still have, and where they point, by prompt.
-
-    A registry lists them by label only: by the governed ones, and by all that it knows of other prompts.
-    """
-    registry, pointers = project.registry, {one.name: dict[str, int]() for one in archived}
-    if not pointers:
-        return {}
-    others = {label.name for label in list_labels(registry, ()) or () if is_own(label.name)}
-    for label in sorted({*others, *project.guarded_labels}):
-        for listed in registry.prompts.list(status="deleted", label=label):
-            if listed.name in pointers:
-                pointers[listed.name][label] = listed.version
-    return pointers
-
-
 class LiveTexts:
     """The versions under governed labels, and what they reference. Reads what is needed, and that once.
 

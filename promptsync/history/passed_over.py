@@ -15,13 +15,15 @@ class PassedOver:
 
     ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
     text from which its changes are merged into the file, ``None`` if there is no common text. A file that
-    this version alone is merged into ``includes`` these versions.
+    this version alone is merged into ``includes`` these versions. ``edits`` are those of the ``numbers`` that
+    nobody pushed: they were saved in the dashboard.
     """
 
     version: int
     numbers: tuple[int, ...]
     base: str | None
     includes: tuple[int, ...]
+    edits: tuple[int, ...]
 
 
 def passed_over(
@@ -46,7 +48,8 @@ def passed_over(
         if base is not None and base not in texts.contents:
             raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
-        found.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers)))
+        edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
+        found.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
     return tuple(found), graph.heads(included | not_included)
 
 

@@ -137,7 +137,10 @@ def returned(whole: Clash, parts: Sequence[str | Clash]) -> frozenset[str]:
 
 
 def _reworded(whole: Clash) -> frozenset[str]:
-    """Return the sentences that are new on one side and like one that both sides removed elsewhere."""
+    """Return the sentences that are new on one side and like one that both sides removed elsewhere.
+
+    One that is as much like a sentence that both sides kept was written after that one, and did not move.
+    """
     base, ours, theirs = (_sentences(text) for text in (whole.base, whole.ours, whole.theirs))
     if not {*base} - {*ours} - {*theirs}:
         return frozenset()
@@ -146,7 +149,11 @@ def _reworded(whole: Clash) -> frozenset[str]:
     new = {*our_new, *their_new} - {*base} - ({*ours} & {*theirs})
     if len(gone) * len(new) > _MAX_CELLS:
         return frozenset()
-    return frozenset(piece for piece in new if _is_like(word_counts([piece]), gone))
+    moved = {piece: word_counts([piece]) for piece in new if _is_like(word_counts([piece]), gone)}
+    kept = [word_counts([piece]) for piece in {*base} & {*ours} & {*theirs}] if moved else []
+    if len(kept) * len(moved) > _MAX_CELLS:
+        return frozenset(moved)
+    return frozenset(piece for piece, has in moved.items() if _likeness(has, gone) > _likeness(has, kept))
 
 
 def _moves(old: Pieces, new: Pieces) -> tuple[set[int], set[str]]:
@@ -165,7 +172,11 @@ def _moves(old: Pieces, new: Pieces) -> tuple[set[int], set[str]]:
 
 
 def _is_like(piece: Counter[str], others: Sequence[Counter[str]]) -> bool:
-    return bool(piece) and any(other and word_share(piece, other) >= _ALIKE for other in others)
+    return bool(piece) and _likeness(piece, others) >= _ALIKE
+
+
+def _likeness(piece: Counter[str], others: Sequence[Counter[str]]) -> float:
+    return max((word_share(piece, other) for other in others if other), default=0.0)
 
 
 def _brought_back(

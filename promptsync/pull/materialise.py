@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from promptsync.compare.select import expanded, matching
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
-from promptsync.files.config import find, load
+from promptsync.files.config import InvalidConfig, find, load
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_text import render_new
@@ -157,7 +158,10 @@ def _check_targets(project: Project, directory: Path, texts: Mapping[str, tuple[
     """
     folders = {real_path(directory / path).parent for path in texts} | {real_path(directory)}
     found = {config for folder in folders if (config := find(folder)) is not None}
-    configs = [project.config, *map(load, found - {project.config.path})]
+    configs = [project.config]
+    for config in found - {project.config.path}:
+        with suppress(InvalidConfig):  # some other tool's file, or one that works for nobody
+            configs.append(load(config))
     # Files of a build have no ``synced:``; among those of a working copy they would look like edits.
     prompts = [real_path(config.prompts_path) for config in configs]
     for folder in sorted(folders):

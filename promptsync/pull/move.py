@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.histories import read_usable
 from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import keys_in, with_keys
@@ -67,6 +68,12 @@ def plan_kept_names(snapshot: Snapshot) -> MovePlan:
             raise Refused(
                 f"{item.path} is {item.name!r} now, and the text of {item.name!r} moved to {moved}",
                 hint=f"add name: to {item.path} and to {moved}",
+                code="moved",
+            )
+        if is_taken_over(item):
+            raise Refused(
+                f"{item.path} has the text of {item.was!r}, and {item.name!r} has no other file",
+                hint="\n".join(ways_to_name(item)),
                 code="moved",
             )
     return MovePlan(

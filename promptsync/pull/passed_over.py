@@ -132,6 +132,11 @@ class PassedOverVersions:
         numbers = sorted(number for one in self.versions for number in one.numbers)
         return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
 
+    @property
+    def has_edits(self) -> bool:
+        """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
+        return any(one.edits for one in self.versions)
+
 
 def _chosen(
     found: Mapping[str, PassedOverVersions], wanted: Mapping[str, int]

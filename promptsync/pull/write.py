@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from promptsync.compare.archived import archived_labels
 from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
 from promptsync.compare.list_equality import has_same_text
-from promptsync.compare.origin import needs_backup, with_keys
+from promptsync.compare.origin import keys_in, needs_backup, with_keys
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
+from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
@@ -60,27 +62,33 @@ class Delete:
 def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[Delete]:
     """Return the deletions of committed files whose prompts are archived in the registry.
 
-    A text that is not the archived one may be an edit that was never published; it goes only with ``theirs``.
+    A text that is no version may be an edit that was never published; it goes only with ``theirs``.
     """
     gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
-    archived = {}
+    versions: dict[str, list[Listed]] = {item.name: [] for item in gone}
     if gone and not theirs:
-        archived = {one.name: one for one in project.registry.prompts.list(status="deleted")}
+        for listed in project.registry.prompts.list(status="deleted"):
+            versions.get(listed.name, []).append(listed)
+        for name, labels in archived_labels(project, versions.keys()).items():
+            versions[name] += labels.values()
     return [
         Delete(item.name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
         for item in gone
         if (file := item.file) is not None
-        and (theirs or (item.name in archived and _is_published(item, file, archived[item.name])))
+        and (theirs or any(_is_published(project, item, file, one) for one in versions[item.name]))
     ]
 
 
-def _is_published(item: Item, file: PromptFile, listed: Listed) -> bool:
-    """Whether a listed version has the text of a file, or was made from its commit."""
+def _is_published(project: Project, item: Item, file: PromptFile, listed: Listed) -> bool:
+    """Whether a listed version has the text of a file or its commit, or ``synced:`` names the text."""
     mark = parse_mark(listed.message)
     is_clean = mark is not None and mark.version == listed.version and not mark.dirty
     commit = mark.commit if mark is not None and is_clean else None
-    is_marked = commit is not None and (item.origin.commit or "").startswith(commit)
-    return is_marked or has_same_text(file.prompt, listed)
+    if commit is not None and (item.origin.commit or "").startswith(commit):
+        return True
+    keys, content = keys_in(file.local.synced, project), digest(file.prompt)
+    prompt = identity(project.registry.workspace_id, listed.template_id) if keys else ""
+    return has_same_text(file.prompt, listed) or any(key.names(prompt, content) for key in keys)
 
 
 def read_all(
@@ -129,6 +137,8 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
         item.history.set(found.version, found.message, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
+    if path != last.path:  # the new path may stand for another name
+        last = replace(last, prompt=replace(last.prompt, name=name_in(last.text.encode())))
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 

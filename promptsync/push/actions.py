@@ -72,8 +72,12 @@ class Action:
 
     def passed_over_by(self, version: int) -> tuple[int, ...]:
         """Return what the new one passed over, given the number that it got."""
-        if self.kind not in (Kind.CREATE, Kind.UPDATE, Kind.FORCE):
-            return ()  # what number a restored version gets differs from registry to registry
+        if self.kind is Kind.RESTORE:
+            # What number it gets differs from registry to registry, and the archive shows the latest alone.
+            latest, parents = self.current or 0, self.parents
+            return () if parents is None or latest in parents or version <= latest else (latest,)
+        if self.kind not in PUBLISHING:
+            return ()
         above = max(self.parents, default=0) if self.parents is not None else self.current or 0
         return tuple(range(above + 1, version))
 
@@ -193,14 +197,17 @@ class PushPlan:
     def destructive(self) -> tuple[str, ...]:
         """The options that move a label, publish over a text, archive a prompt or change what is live.
 
-        That includes a restored prompt that has labels, or may have: they
-        answer again, at their old versions.
+        That includes a restored prompt that has labels, or may have, which answer again at their old
+        versions, and one that passes over the archived text.
         """
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()
         unchecked = ("--skip-checks",) if self.live else ()
-        if any(one.kind is Kind.RESTORE and (one.released or one.has_unknown_labels) for one in self.actions):
+        if any(
+            one.kind is Kind.RESTORE and (one.released or one.has_unknown_labels or one.passed_over)
+            for one in self.actions
+        ):
             options[Kind.RESTORE] = "--restore"
         return (*labelled, *unchecked, *(option for kind, option in options.items() if kind in kinds))
 

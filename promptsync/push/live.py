@@ -9,12 +9,12 @@ import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from promptsync.compare.archived import archived_labels, release_labels
 from promptsync.compare.labels import deploy_command
 from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.live_users import (
     LiveTexts,
     LiveUser,
-    archived_pointers,
     direct_users,
     named_users,
     release_pointers,
@@ -22,6 +22,7 @@ from promptsync.compare.live_users import (
 from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
+from promptsync.history.message import parse_mark
 from promptsync.prompt.snippet_graph import Follows
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.push.actions import Action, Kind, PushPlan
@@ -52,7 +53,7 @@ def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> P
         return plan
     # What the same push restores is live again, and renders the new text, too.
     archived = {one.name: one.archived for one in plan.actions if one.archived is not None}
-    after = archived_pointers(project, list(archived.values()))
+    after = release_labels(archived_labels(project, archived.keys()))
     texts = LiveTexts(project, replace(snapshot, listing={**snapshot.listing, **archived}), after)
     found = {one.name: texts.users(one.name, _follows(one, plan)) for one in snippets}
     live = {name: users for name, users in found.items() if users}
@@ -82,19 +83,29 @@ def _follows(action: Action, plan: PushPlan) -> Follows:
 def _live_refusal(project: Project, live: dict[str, tuple[LiveUser, ...]], plan: PushPlan) -> Refused:
     name, users = next(iter(sorted(live.items())))
     action = next(action for action in plan.actions if action.name == name)
-    command = deploy_command(project, users[0].label)
-    if action.kind is Kind.RESTORE:  # a deploy does not release what is archived
-        names = shlex.join(one.name for one in plan.actions)
-        command = f"promptsync push {names} --restore --skip-checks"
+    deploy = deploy_command(project, users[0].label)
+    hint = f"{deploy}\npin the version that renders now: @@@{name}@version_number:{action.current}@@@"
+    if action.kind is Kind.RESTORE:  # a deploy releases nothing while it is archived, not even a pin
+        hint = f"{_restore_as_archived(project, action)}\n{deploy}"
     return Refused(
         f"the new text of {name!r} would be live at once in {named_users(users)}, without checks; "
         "nothing was published",
-        hint=f"{command}\npin the version that renders now: @@@{name}@version_number:{action.current}@@@",
+        hint=hint,
         details=[f"{one}: live at once in {named_users(found)}" for one, found in sorted(live.items())]
         if len(live) > 1
         else (),
         code="live-snippets",
     )
+
+
+def _restore_as_archived(project: Project, action: Action) -> str:
+    """Return the command that restores the archived text, from the commit that it was published from."""
+    mark = parse_mark(action.archived.message) if action.archived is not None else None
+    push = project.on_remote(f"promptsync push {shlex.quote(action.name)} --restore")
+    commit = mark.commit if mark is not None and mark.version == action.current and not mark.dirty else None
+    if commit is not None and project.history is not None and project.history.existing([commit]):
+        return f"git switch --detach {commit} && {push} && git switch -"
+    return f"commit the archived text to {action.path}, and restore that: {push}"
 
 
 def with_released_labels(project: Project, plan: PushPlan, exact: Collection[str]) -> PushPlan:
@@ -107,7 +118,8 @@ def with_released_labels(project: Project, plan: PushPlan, exact: Collection[str
     assert snapshot is not None
     archived = [snapshot.listing[one.name] for one in plan.actions if one.kind is Kind.ARCHIVE]
     pointers = release_pointers(project, archived) if archived else {}
-    pointers |= archived_pointers(project, [one.archived for one in plan.actions if one.archived is not None])
+    restored = [one.name for one in plan.actions if one.archived is not None]
+    pointers |= release_labels(archived_labels(project, restored))
     # Archived prompts are listed only by labels that are known.
     has_unknown = project.is_guarding and not project.guarded_labels
     actions = []

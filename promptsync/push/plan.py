@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from promptsync.compare.archived import included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
@@ -144,17 +145,18 @@ def check_options(options: PushOptions) -> str | None:
 
 def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> list[Action]:
     kinds = {item.name: _kind(item, options) for item in items}
-    archived = {}
-    if Kind.RESTORE in kinds.values():
+    archived, restored = {}, {}
+    if restoring := [item for item in items if kinds[item.name] is Kind.RESTORE]:
         # The numbers of a restored prompt continue from its latest version in the archive.
         archived = {one.name: one for one in project.registry.prompts.list(status="deleted")}
+        restored = included_in_archive(project, restoring, archived)
     actions = []
     for item in items:
-        kind = kinds[item.name]
-        if kind is not None:
+        if (kind := kinds[item.name]) is not None:
             was = archived.get(item.name) if kind is Kind.RESTORE else item.listed
             action = _for(item, kind, was.version if was is not None else None)
-            action = replace(action, parents=_parents(item, kind, options), archived=archived.get(item.name))
+            parents = restored.get(item.name, _parents(item, kind, options))
+            action = replace(action, parents=parents, archived=archived.get(item.name))
             if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
                 # Who forces a file wants its tags, too; a deploy only wants what is new in it.
                 action = replace(action, tags=action.tags | tag_set(item.file.prompt))

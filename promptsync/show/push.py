@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -66,11 +67,20 @@ def headline(plan: PushPlan, where: str = "") -> str:
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
-    lines += [will_pass_over_line(one.name, one.passed_over) for one in plan.actions if one.passed_over]
+    lines += [_passes_over(one) for one in plan.actions if one.passed_over]
     lines += _unchecked_lines(plan.unchecked, plan.governed, "will move")
     lines += _live_lines(plan.live)
     lines += kept_tag_lines(plan, {action.name for action in plan.actions})
     return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
+
+
+def _passes_over(action: Action) -> str:
+    if action.kind is not Kind.RESTORE:
+        return will_pass_over_line(action.name, action.passed_over)
+    # No version of an archived prompt can be pulled, so it is brought in after the push.
+    text = f"v{action.current}, the archived version, which your file does not include; after the push,"
+    command = f"promptsync pull --passed-over {shlex.quote(action.name)}"
+    return noted("passes over", "warn", action.name, f"{text} {command} brings it in")
 
 
 def action_row(action: Action) -> tuple[str, ...]:

@@ -59,3 +59,27 @@ def test_an_edit_that_was_passed_over_is_drift_until_it_is_answered(world: World
     assert world.run("status", "--exit-code").code == 0
     world.ok("pull", "one", "--no-passed-over")
     assert world.run("status", "--drift").code == 0
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
+    world: World, is_edited: bool
+) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push")
+    if is_edited:
+        world.publish("one")
+    world.git("switch", "-qc", "feature")
+    if is_edited:
+        world.ok("pull")
+    world.edit("one", "{name}", "{name}, feature")
+    world.commit()
+    world.ok("push")
+    world.git("switch", "-q", "-")
+    world.edit("one", "Hello", "Ours")
+    world.commit()
+    world.ok("push", "one", "--force", "--yes")
+    shown = "passed over  one: v2, v3" if is_edited else "passed over  one: v2"
+    done = world.run("status", "--drift")
+    assert (done.code, shown in done.out) == (int(is_edited), True), str(done)

@@ -75,3 +75,15 @@ def test_a_restored_prompt_shows_the_labels_that_answer_again(here: Here) -> Non
     here.write("support/refund", "Say more {question}")
     done = here.run("push", "support/refund", "--restore")
     assert (done.code, "live again  support/refund: prod at v2" in done.out) == (0, True), done.out + done.err
+
+
+def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(here: Here) -> None:
+    body = here.call("GET", "/prompt-templates/support%2Frefund").body
+    template = {**body["prompt_template"], "messages": [*body["prompt_template"]["messages"]] * 2}
+    sent = {"prompt_name": "support/refund", "prompt_template": template, "commit_message": "by hand"}
+    here.call("POST", "/rest/prompt-templates", sent)
+    archive(here, "support/refund")
+    done = here.run("push", "support/refund", "--restore")
+    assert "passed over  support/refund: v3; promptsync pull --passed-over support/refund" in done.out, (
+        done.err
+    )

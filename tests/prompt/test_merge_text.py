@@ -130,6 +130,17 @@ def test_what_moved_on_neither_side_alone_is_no_clash(ours: str, theirs: str, me
     assert merge_text(RULES, ours, theirs).text == (merged or theirs)
 
 
+@pytest.mark.parametrize(
+    ("added", "clashes"), [("Answer in Dutch.", False), ("Answer only in French.", True)]
+)
+def test_a_sentence_like_one_that_stays_is_not_one_that_both_removed(added: str, clashes: bool) -> None:
+    removed = "Be kind.\nAnswer in German.\nThank them.\n"
+    base = removed.replace("Answer", "Answer in French.\nAnswer")
+    for theirs in (f"{removed}{added}\n", f"{added}\n{removed}"):
+        for one, other in ((removed, theirs), (theirs, removed)):
+            assert merge_text(base, one, other).text == (None if clashes else theirs)
+
+
 def test_a_move_beside_the_removal_of_equal_lines_is_no_clash() -> None:
     base = "```\none\n```\n\nSay:\n```\ntwo\n```\nMore.\nEnd.\n"
     removed = base.replace("Say:\n```\ntwo\n```\n", "")

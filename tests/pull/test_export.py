@@ -84,3 +84,12 @@ def test_an_export_never_enters_a_working_copy_or_git(three: World, tmp_path: Pa
     assert done.code == 2
     assert "--output would write into" in done.err and "nothing was written" in done.err
     assert mine.read_text() == "name: b\ncontent: Mine\n"
+
+
+@pytest.mark.parametrize("config", ["remote: x\n", "remotes: [\n"])
+def test_a_configuration_above_an_export_that_cannot_be_used_is_ignored(
+    three: World, tmp_path: Path, config: str
+) -> None:
+    (tmp_path / "promptsync.yaml").write_text(config)
+    three.ok("pull", "b", "--output", str(tmp_path / "build"))
+    assert (tmp_path / "build" / "b.yaml").exists()

@@ -72,7 +72,6 @@ MOVES = [
         {"alpha": "beta", "beta": "alpha"},
         {"beta": "ahead"},
     ),
-    ("move alpha beta", {"beta": "alpha"}, {"beta": "deleted-locally"}),
     ("move beta gamma, edit gamma", {"alpha": "in-sync", "gamma": "beta"}, {"beta": "ahead"}),
 ]
 
@@ -146,6 +145,43 @@ def test_a_prompt_that_kept_its_name_keeps_its_history(world: World, steps: str,
     assert (world.label("alpha", "prod"), world.label("beta", "prod")) == (1, 1)
 
 
+ADOPT = "add name: beta to prompts/beta.yaml to publish it under that name"
+RESTORE = "or add name: alpha to prompts/beta.yaml, then promptsync pull restores beta"
+
+
+@pytest.mark.parametrize("way", [ADOPT, RESTORE])
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("steps", ["move alpha beta", "move alpha beta, edit beta"])
+def test_a_text_that_takes_the_file_of_a_live_prompt_gets_a_name_by_hand(
+    world: World, steps: str, committed: bool, way: str
+) -> None:
+    publish(world)
+    change(world, steps)
+    if committed:
+        world.commit("Move alpha over beta")
+    assert origins(world) == {"beta": "alpha"}
+    before = world.files()
+    assert ADOPT in world.ok("status").out
+    deploy = ("deploy", "--label", "prod", "--allow-dirty")
+    for verb in (("push",), ("pull",), deploy, ("mv", "--keep-name")):
+        done = world.run(*verb)
+        hints = [line for line in done.err.splitlines() if line.startswith("hint: ")]
+        assert (done.code, hints) == (3, [f"hint: {ADOPT}", f"hint: {RESTORE}"]), str(done)
+    assert (world.files(), world.writes) == (before, [])
+
+    if way == ADOPT:
+        change(world, "name beta")
+        world.commit("Adopt the text")
+        world.ok(*deploy)
+        assert ("apples" in world.text("beta"), world.label("beta", "prod")) == (True, 2)
+        assert world.states() == {"alpha": "deleted-locally", "beta": "in-sync"}
+    else:
+        world.edit("beta", "messages:", "name: alpha\nmessages:")
+        world.ok("pull")
+        world.commit("Keep both")
+        assert world.states() == {"alpha": "ahead" if "edit" in steps else "in-sync", "beta": "in-sync"}
+
+
 @pytest.mark.parametrize("is_new", [False, True])
 def test_a_new_text_at_the_old_path_needs_names_in_both_files(world: World, is_new: bool) -> None:
     publish(world)
@@ -177,8 +213,41 @@ def test_a_dashboard_edit_of_the_prompt_at_the_path_changes_nothing(world: World
     assert world.states() == {"alpha": "in-sync", "beta": "behind"}
 
 
-def test_a_move_of_which_the_deletion_alone_is_committed(world: World) -> None:
+@pytest.mark.parametrize(("steps", "origin"), [("", "beta"), (", edit gamma", "new")])
+def test_a_move_of_which_the_deletion_alone_is_committed(world: World, steps: str, origin: str) -> None:
     publish(world)
-    change(world, "move beta gamma, edit gamma")
+    change(world, f"move beta gamma{steps}")
     world.git("commit", "-qam", "Move it")
+    assert origins(world) == {"alpha": "in-sync", "gamma": origin}
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_later_file_written_like_a_deleted_prompt_is_a_new_prompt(world: World, merged: bool) -> None:
+    publish(world, TWINS)
+    if merged:
+        world.git("checkout", "-qb", "cleanup")
+    change(world, "delete beta")
+    world.commit("Delete beta")
+    if merged:
+        world.git("checkout", "-q", "-")
+    world.path("gamma").write_text(text(WORDS["rewritten"], TWINS), "utf-8")
+    if merged:
+        world.commit("Add gamma")
+        world.git("merge", "-q", "--no-ff", "-m", "Merge cleanup", "cleanup")
+    states = {"alpha": "in-sync", "beta": "deleted-locally", "gamma": "new"}
+    assert world.states() == states
+    if not merged:
+        world.commit("Add gamma")
+        assert world.states() == states
+    world.ok("deploy", "--label", "prod")
+    assert (world.label("gamma", "prod"), world.label("beta", "prod")) == (1, 1)
+
+
+def test_a_file_that_replaces_one_like_it_in_the_same_commit_asks(world: World) -> None:
+    publish(world, TWINS)
+    change(world, "delete beta")
+    world.path("gamma").write_text(text(WORDS["rewritten"], TWINS), "utf-8")
+    world.commit("Replace beta")
     assert origins(world) == {"alpha": "in-sync", "gamma": "beta"}
+    change(world, "name gamma")
+    assert world.states() == {"alpha": "in-sync", "beta": "deleted-locally", "gamma": "new"}

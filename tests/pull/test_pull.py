@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,27 @@ def test_an_edit_that_was_never_published_is_deleted_only_by_name(three: World) 
     assert three.run("push", "b", "--restore", "-n").code == 0
     three.ok("pull", "b", "--prune", "--theirs", "-y")
     assert not three.path("b").exists()
+
+
+def released(world: World) -> None:
+    with (world.root / "promptsync.yaml").open("a") as config:
+        config.write("labels: {main: prod}\n")
+    world.commit("Release with deploy")
+    world.ok("label", "set", "b", "prod", "--yes")
+
+
+def pulled(world: World) -> None:
+    world.publish("b", "Theirs {name}")
+    world.ok("pull")
+    world.commit("Pull b")
+
+
+@pytest.mark.parametrize("known", [released, pulled])
+def test_a_file_that_is_merely_outdated_is_deleted(three: World, known: Callable[[World], None]) -> None:
+    known(three)
+    three.publish("b", "Theirs, later {name}")
+    three.archive("b")
+    assert three.ok("pull", "--prune", "-y").out.endswith("1 file deleted\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])

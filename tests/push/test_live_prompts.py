@@ -159,13 +159,67 @@ def test_an_archived_snippet_is_restored_without_a_change_of_what_is_live(world:
     refused = world.run("push", "voice", "--restore")
     assert (refused.code, world.writes) == (3, []), str(refused)
     assert f"the new text of 'voice' would be {LIVE}, without checks; nothing was published" in refused.err
-    command = "push voice --restore --skip-checks"
-    assert f"hint: promptsync {command}\n" in refused.err
-    assert f"unchecked  voice: {LIVE}" in world.ok(*command.split(), "-n").out
-    world.write("voice", content="Be kind.")
-    world.commit("Change it back")
+    assert f"unchecked  voice: {LIVE}" in world.ok("push", "voice", "--restore", "--skip-checks", "-n").out
+    commit = world.git("rev-parse", "--short", "HEAD~2").strip()
+    hint = f"git switch --detach {commit} && promptsync push voice --restore && git switch -"
+    assert refused.err.endswith(f"hint: {hint}\nhint: promptsync deploy\n")
+    world.git("switch", "--detach", commit)
     world.ok("push", "voice", "--restore")
-    assert world.version("voice") == 2
+    world.git("switch", "-")
+    assert (world.version("voice"), world.states()["voice"]) == (2, "ahead")
+    refused = world.run("deploy")
+    assert (refused.code, "@@@voice@version_number:2@@@" in refused.err) == (3, True), str(refused)
+
+
+def test_an_archived_snippet_of_which_git_lacks_the_text_is_restored_with_that_text_first(
+    world: World,
+) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.publish("voice", content="Be kinder.")
+    world.archive("voice")
+    refused = world.run("push", "voice", "--restore")
+    hint = "commit the archived text to prompts/voice.yaml, and restore that: promptsync push voice --restore"
+    assert (refused.code, f"hint: {hint}\n" in refused.err) == (3, True), str(refused)
+    world.write("voice", content="Be kinder.")
+    world.commit("Be kinder")
+    world.ok("push", "voice", "--restore")
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(
+    world: World, is_live: bool
+) -> None:
+    if is_live:
+        release(world, "Hello {name}")
+    else:
+        world.write("bots/faq", "Hello {name}")
+        world.commit("Add the bot")
+        world.ok("push")
+    world.publish("bots/faq", "Welcome {name}", **({"release_labels": ["prod"]} if is_live else {}))
+    world.archive("bots/faq")
+    refused = world.run("push", "bots/faq", "--restore", CI="")
+    assert (refused.code, "--restore needs confirmation" in refused.err) == (2, True), str(refused)
+    assert "passes over  bots/faq: v2, the archived version, which your file does not include" in refused.out
+    done = world.ok("push", "bots/faq", "--restore", "--yes")
+    assert "passed over  bots/faq: v2; promptsync pull --passed-over bots/faq" in done.out
+    assert world.run("status", "--drift").code == 1
+    assert world.run("deploy", "bots/faq").code == (3 if is_live else 0)
+    assert world.label("bots/faq", "prod") == (2 if is_live else 3)
+    world.ok("pull", "--passed-over", "bots/faq")
+    assert "Welcome" in world.path("bots/faq").read_text()
+    world.commit("Welcome them")
+    world.ok("deploy", "bots/faq")
+    assert (world.label("bots/faq", "prod"), world.run("status", "--drift").code) == (4, 0)
+
+
+def test_a_restored_prompt_includes_the_archived_text_that_its_file_was_edited_from(world: World) -> None:
+    release(world, "Hello {name}")
+    world.publish("bots/faq", "Welcome {name}")
+    world.ok("pull")
+    rewrite(world, "Welcome back {name}")
+    world.archive("bots/faq")
+    assert "passed over" not in world.ok("push", "bots/faq", "--restore").out
+    assert world.read("bots/faq")["commit_message"].endswith(" v3)")
 
 
 def test_a_restored_prompt_is_live_again_only_with_a_yes_and_the_plan_shows_its_labels(world: World) -> None:

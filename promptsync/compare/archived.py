@@ -1,0 +1,72 @@
+"""Archived prompts. A registry lists their latest versions and those under labels, and reads no others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from promptsync.compare.decide import too_shallow
+from promptsync.compare.histories import Histories, histories_of
+from promptsync.compare.labels import list_labels
+from promptsync.compare.project import Project
+from promptsync.compare.snapshot import Item
+from promptsync.history.decide import Relation
+from promptsync.parallel import mapped
+from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
+from promptsync.prompt.prompt import Listed
+
+
+def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[str, Listed]]:
+    """Return the versions of archived prompts under labels, by prompt and label.
+
+    A registry lists them by label only: by the governed ones, and by all that it knows of other prompts.
+    """
+    if not names:
+        return {}
+    prompts, found = project.registry.prompts, {name: dict[str, Listed]() for name in names}
+    labels = {label.name for label in list_labels(project.registry, ()) or ()}
+    labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
+    wanted = sorted(labels)
+    for label, listed in zip(
+        wanted, mapped(lambda label: prompts.list(status="deleted", label=label), wanted), strict=True
+    ):
+        for one in listed:
+            if one.name in found:
+                found[one.name][label] = one
+    return found
+
+
+def release_labels(labels: Mapping[str, Mapping[str, Listed]]) -> dict[str, dict[str, int]]:
+    """Return where the release labels of archived prompts point, without those beside another."""
+    return {
+        name: {label: one.version for label, one in versions.items() if is_own(label)}
+        for name, versions in labels.items()
+    }
+
+
+def included_in_archive(
+    project: Project, items: Iterable[Item], archived: Mapping[str, Listed]
+) -> dict[str, tuple[int, ...]]:
+    """Return by name the newest versions that a file includes, where the latest archived one is not its text.
+
+    Raises ``Refused`` if the clone is too shallow to tell.
+    """
+    wanted = [replace(item, listed=archived[item.name]) for item in items if item.name in archived]
+    histories = histories_of(project, wanted)
+    labels = archived_labels(project, histories.keys())
+    for name, history in histories.items():
+        for number in range(1, history.latest):
+            history.add(number, None)
+        for one in labels[name].values():
+            history.set(one.version, one.message, one.prompt)
+        history.add_listed()
+    Histories(project, histories).decide()
+    found = {}
+    for name, history in histories.items():
+        decision = history.decision
+        if decision is None or decision.relation is Relation.EQUAL:
+            continue
+        if not decision.is_included and project.history is not None and project.history.shallow:
+            raise too_shallow(f"whether {name!r} includes the archived v{history.latest}")
+        found[name] = decision.force
+    return found
