@@ -49,6 +49,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_ctrl_c_while_a_snippet_becomes_live_takes_it_back_and_says_so",
         ],
         "labels/test_rollback_to_commit.py": [
+            "test_interrupted_twice_it_says_how_many_are_unknown",
             "test_interrupted_none_has_moved_and_killed_the_next_run_completes_it",
         ],
         "pull/test_pull.py": [

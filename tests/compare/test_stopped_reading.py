@@ -63,6 +63,9 @@ def until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
     assert happened()
 
 
+FINISHING = r"finishing \d+ requests? that .* under way; Ctrl-C again stops at once"
+
+
 def ended(process: subprocess.Popen[str], err: str = "") -> dict[str, object]:
     """The document of a run that ends now."""
     out, shown = process.communicate(timeout=LONG)
@@ -146,7 +149,7 @@ def test_a_push_that_is_terminated_tells_what_was_done(world: World) -> None:
     with started(world, "push", "--json") as process:
         until(process, lambda: len(world.published) >= 4)
         process.send_signal(signal.SIGTERM)
-        document = ended(process, r"finishing \d+ requests? that .* under way; Ctrl-C again stops at once")
+        document = ended(process, FINISHING)
     told = {one["name"] for one in document["published"]}  # type: ignore[attr-defined]
     assert told == {name for name in names if world.version(name) == 1}
     assert 0 < len(told) < len(names)
@@ -180,7 +183,7 @@ def test_ctrl_c_while_labels_move_together_moves_back_what_moved(staged: World) 
     with started(staged, "promote", "staging", "prod", "-y", "--json") as process:
         until(process, lambda: moves(staged) >= 3)
         process.send_signal(signal.SIGINT)
-        document = ended(process)
+        document = ended(process, FINISHING)
     told = document["labels"]
     assert isinstance(told, list) and len(told) == 16
     assert [one["moved"] for one in told] == [False] * 16
