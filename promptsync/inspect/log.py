@@ -89,9 +89,7 @@ def read_log(
         history.add(one.version, one)
     histories = Histories(project, {name: history})
     outline = histories.outline(name, min((one.version for one in shown), default=1))
-    passed_over = set(outline.passed_over)
-    if passed_over and file is not None:
-        passed_over -= {*histories.included({name: sorted(passed_over)})[name]}
+    passed_over = _left_out(histories, name, outline.passed_over) if file is not None else outline.passed_over
     digests = {one.version: history.versions[one.version].digest or "" for one in shown}
     commits = {one.version: _commit(one, digests[one.version], lineage) for one in shown}
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
@@ -119,6 +117,11 @@ def read_log(
         for one in shown
     )
     return Log(name, versions, is_whole=not versions or versions[-1].version == 1)
+
+
+def _left_out(histories: Histories, name: str, numbers: frozenset[int]) -> frozenset[int]:
+    """Return those of the passed-over versions that the file does not include either."""
+    return numbers - histories.included({name: sorted(numbers)})[name] if numbers else numbers
 
 
 def _patch(history: History, old: RemoteVersion | None, new: RemoteVersion) -> Step:

@@ -29,6 +29,11 @@ class LabelReceipt:
     changed: tuple[ChangedLabel, ...] = ()
     error: PromptsyncError | None = None
 
+    @property
+    def may_have_moved(self) -> frozenset[str]:
+        """The prompts whose label moved, or may have moved."""
+        return frozenset(one.change.name for one in self.changed if one.moved or one.is_unknown)
+
 
 def apply_labels(project: Project, plan: LabelPlan) -> LabelReceipt:
     """Carry out ``plan``. Raises ``Unsupported``, with nothing changed, where labels cannot be changed."""

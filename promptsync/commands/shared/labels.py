@@ -86,8 +86,7 @@ def change_labels(
             made = replace(made, workspace=workspace_of(project))
         for change in made.pending[:1]:
             check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
-        # A rollback to a commit moves up only to what was live, to undo another rollback.
-        up = () if made.commit else [one for one in made.pending if one.new is not None and not one.is_lower]
+        up = _up(made)
         if made.refusal is None and not skip_checks:
             made = replace(made, refusal=_uncommitted_checks(project, up))
         if made.refusal is None:
@@ -111,12 +110,7 @@ def change_labels(
         return with_warnings(show_labels.show_plan(made, with_dry_run=bool(dry_run)), warnings)
 
     def show_receipt(made: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
-        moved = (
-            {one.change.name for one in receipt.changed if one.moved or one.is_unknown}
-            if receipt is not None
-            else set()
-        )
-        still = [one for one in warnings if one.name in moved]
+        still = [one for one in warnings if receipt is not None and one.name in receipt.may_have_moved]
         outcome = show_labels.show_receipt(made, receipt, was_shown)
         return with_warnings(outcome, still, in_text=not was_shown)
 
@@ -135,6 +129,11 @@ def change_labels(
         lock=False,
     )
     return outcome if dry_run is None else replace(outcome, body={**outcome.body, "dry_run": dry_run})
+
+
+def _up(plan: LabelPlan) -> Sequence[LabelChange]:
+    """Return the changes that release something: a rollback to a commit moves up only to what was live."""
+    return () if plan.commit else [one for one in plan.pending if one.new is not None and not one.is_lower]
 
 
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:
