@@ -42,8 +42,8 @@ class Action:
     looks like that one renamed. ``parents`` are the versions that the new one is made from, ``None`` for the
     one before it. ``referred_labels`` are the labels by which other prompts of this push refer to a new
     snippet: it gets them as soon as it is published. ``released`` are the labels of a prompt that is
-    archived or restored, with their versions; ``has_unknown_labels`` says that it may have others that are
-    governed. ``archived`` is the latest version of one that is restored.
+    archived or restored, as far as they are known, with their versions. ``archived`` is the latest version
+    of one that is restored.
     """
 
     name: str
@@ -62,7 +62,6 @@ class Action:
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
-    has_unknown_labels: bool = False
     archived: Listed | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -195,20 +194,14 @@ class PushPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that move a label, publish over a text, archive a prompt or change what is live.
+        """The options that move a label, publish over a text, archive or restore, or change what is live.
 
-        That includes a restored prompt that has labels, or may have, which answer again at their old
-        versions, and one that passes over the archived text.
+        The labels of a restored prompt answer again, at their old versions.
         """
         kinds = {action.kind for action in self.actions}
-        options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune"}
+        options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune", Kind.RESTORE: "--restore"}
         labelled = ("--label",) if any(action.labels for action in self.actions) else ()
         unchecked = ("--skip-checks",) if self.live else ()
-        if any(
-            one.kind is Kind.RESTORE and (one.released or one.has_unknown_labels or one.passed_over)
-            for one in self.actions
-        ):
-            options[Kind.RESTORE] = "--restore"
         return (*labelled, *unchecked, *(option for kind, option in options.items() if kind in kinds))
 
 

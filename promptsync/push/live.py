@@ -120,14 +120,11 @@ def with_released_labels(project: Project, plan: PushPlan, exact: Collection[str
     pointers = release_pointers(project, archived) if archived else {}
     restored = [one.name for one in plan.actions if one.archived is not None]
     pointers |= release_labels(archived_labels(project, restored))
-    # Archived prompts are listed only by labels that are known.
-    has_unknown = project.is_guarding and not project.guarded_labels
     actions = []
     for action in plan.actions:
         released = sorted(pointers.get(action.name, {}).items())
         kept = tuple((label, version) for label, version in released if label not in action.labels)
-        is_unknown = has_unknown and action.archived is not None and not kept
-        actions.append(replace(action, released=kept, has_unknown_labels=is_unknown))
+        actions.append(replace(action, released=kept))
     plan = replace(plan, actions=tuple(actions))
     refusal = plan.refusal or _use_refusal(project, plan) or _released_refusal(project, plan, exact)
     return replace(plan, refusal=refusal)

@@ -92,8 +92,8 @@ def action_row(action: Action) -> tuple[str, ...]:
     labels = [f"+{output.name(label)}" for label in action.labels]
     labels += [f"{output.name(label)} v{at}" for label, at in action.released]
     if action.kind is Kind.RESTORE:
-        labels += ["live again"] if action.released else []
-        labels += ["labels that it had answer again"] if action.has_unknown_labels else []
+        # Archived prompts are listed only by labels that are known.
+        labels.append("live again" if action.released else "its labels answer again")
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",

@@ -239,11 +239,6 @@ def test_a_restored_prompt_is_live_again_only_with_a_yes_and_the_plan_shows_its_
     assert (done.code, "live again  bots/faq: canary at v1, prod at v1" in done.out) == (0, True), str(done)
 
 
-def test_a_restored_prompt_without_a_label_needs_no_confirmation(world: World) -> None:
-    world.archive("middle")
-    assert world.run("push", "middle", "--restore", CI="").code == 0
-
-
 def test_a_snippet_and_its_archived_user_are_not_restored_with_a_new_text(world: World) -> None:
     release(world, "@@@voice@@@ {name}")
     world.archive("bots/faq")
@@ -260,17 +255,17 @@ def test_a_snippet_and_its_archived_user_are_not_restored_with_a_new_text(world:
     world.ok(*command.split())
 
 
-def test_where_checks_govern_every_label_each_restored_prompt_needs_a_yes(world: World) -> None:
+@pytest.mark.parametrize("config", ["", "checks:\n- {match: bots/faq, evaluation: polite}\n"])
+def test_a_prompt_whose_labels_are_unknown_is_restored_only_with_a_yes(world: World, config: str) -> None:
     release(world, "Hello {name}")
-    config = world.root / "promptsync.yaml"
-    checks = "checks:\n- {match: bots/faq, evaluation: polite}\n"
-    config.write_text(config.read_text().replace("labels: {main: prod}\n", checks))
-    world.commit("Guard every label")
+    path = world.root / "promptsync.yaml"
+    path.write_text(path.read_text().replace("labels: {main: prod}\n", config))
+    world.commit("Guard every label, or none")
     world.archive("bots/faq")
     world.forget()
     refused = world.run("push", "bots/faq", "--restore", CI="")
     assert (refused.code, world.writes) == (2, []), str(refused)
-    assert "v1 -> v2  labels that it had answer again  " in refused.out
+    assert "v1 -> v2  its labels answer again  " in refused.out
     assert world.run("push", "bots/faq", "--restore", "--yes", CI="").code == 0
     assert world.label("bots/faq", "prod") == 1
 
