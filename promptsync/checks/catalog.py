@@ -31,24 +31,24 @@ class NoSuchItem(UsageError):
     code = "not-found"
 
 
-class Item(Struct, frozen=True):
+class CatalogItem(Struct, frozen=True):
     """Anything with an id and a name."""
 
     id: int
     name: str
 
 
-ItemT = TypeVar("ItemT", bound=Item)
+ItemT = TypeVar("ItemT", bound=CatalogItem)
 
 
-class PastRun(Item, frozen=True):
+class PastRun(CatalogItem, frozen=True):
     """A run of an evaluation, as listed. ``score`` is ``None`` if the list has none."""
 
     status: str
     score: float | None
 
 
-class Evaluation(Item, frozen=True):
+class Evaluation(CatalogItem, frozen=True):
     """A pipeline. ``runs`` are newest first; ``None`` if the registry does not list them."""
 
     dataset_id: int | None
@@ -66,14 +66,14 @@ class Evaluation(Item, frozen=True):
         return next((run.score for run in self.completed), None)
 
 
-class Agent(Item, frozen=True):
+class Agent(CatalogItem, frozen=True):
     """A workflow. ``version`` is its latest."""
 
     version: int | None
     labels: tuple[str, ...]
 
 
-class Dataset(Item, frozen=True):
+class Dataset(CatalogItem, frozen=True):
     """One version of a dataset. ``name`` is the name of the group that its versions belong to."""
 
     dataset_group_id: int | None

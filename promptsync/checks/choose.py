@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Selection, joined, limits_in, select_checks
 from promptsync.checks.catalog import Kind
-from promptsync.checks.versions import Wanted
+from promptsync.checks.versions import WantedVersions
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.gather import gather
@@ -37,7 +37,7 @@ class Choice(Struct, frozen=True):
     changed: tuple[str, ...] = ()
     since: str = ""
     without: tuple[str, ...] = ()
-    wanted: Wanted = Wanted()
+    wanted: WantedVersions = WantedVersions()
 
 
 def choose_named(
@@ -80,7 +80,7 @@ def choose_changed(
         if name not in unpublished and (prompt := snapshot.listing.get(name)) is not None
     }
     renders = rendered_snippets(snapshot.worktree.files, changed.names)
-    return replace(choice, wanted=Wanted(versions, unpublished, renders))
+    return replace(choice, wanted=WantedVersions(versions, unpublished, renders))
 
 
 def rendered_snippets(

@@ -24,7 +24,7 @@ from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.past_runs import LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Progress, Status, complete, follow, poll, run_together
-from promptsync.checks.versions import Unbound, Wanted, latest_of, named_version, unbound
+from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Listed
@@ -39,7 +39,7 @@ _LONGEST_ID: Final = 18
 def run_checks(
     registry: Registry,
     located: Located,
-    wanted: Wanted | None = None,
+    wanted: WantedVersions | None = None,
     *,
     standard: Standard,
     timeout: float,
@@ -55,7 +55,7 @@ def run_checks(
     A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
     results say so. ``RemoteError`` is raised only before anything is started.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or WantedVersions()
     checked = {name for check, _ in located for name in check.prompts}
     # Before the runs start, so that a version published meanwhile is noticed.
     before = latest_of(registry, checked & wanted.versions.keys())
@@ -151,7 +151,7 @@ def _live_score(
     check: Check,
     run: EvaluationRun,
     standard: Standard,
-    wanted: Wanted,
+    wanted: WantedVersions,
     before: Mapping[str, Listed],
 ) -> LiveScore | None:
     """Return with which live score a run is compared: the highest of the prompts that it names."""

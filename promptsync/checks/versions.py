@@ -23,7 +23,7 @@ _FEW: Final = 5
 """Up to this many prompts are fetched one by one; the whole list has a page for every hundred."""
 
 
-class Wanted(Struct, frozen=True):
+class WantedVersions(Struct, frozen=True):
     """The versions that checks must check, by prompt; for prompts without one, any version will do.
 
     ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
@@ -81,7 +81,7 @@ def named_version(
 def unbound(
     registry: Registry,
     runs: Sequence[tuple[EvaluationRun | AgentRun, Collection[str]]],
-    wanted: Wanted,
+    wanted: WantedVersions,
     before: Mapping[str, Listed],
 ) -> list[tuple[Unbound, ...]]:
     """Return for each of some runs that passed what it did not check of the prompts that it should check.
@@ -119,7 +119,10 @@ def unbound(
 
 
 def _reasons(
-    run: EvaluationRun | AgentRun, prompts: Iterable[str], wanted: Wanted, before: Mapping[str, Listed]
+    run: EvaluationRun | AgentRun,
+    prompts: Iterable[str],
+    wanted: WantedVersions,
+    before: Mapping[str, Listed],
 ) -> dict[str, str]:
     """Return for each prompt why the run did not check it; empty if it did."""
     reasons = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from promptsync.checks.choose import rendered_snippets
 from promptsync.checks.judge import run_checks
-from promptsync.checks.versions import Wanted
+from promptsync.checks.versions import WantedVersions
 from promptsync.deploy.labels import Moves
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -113,7 +113,7 @@ class _Deploy:
         results = run_checks(
             self._project.registry,
             self._plan.found,
-            Wanted(
+            WantedVersions(
                 {**dependants, **self._moves.versions},
                 renders=rendered_snippets(survey.latest.worktree.files, names, self._plan.label),
                 live={member.name: member.live for member in survey.members},
