@@ -10,8 +10,8 @@ import click
 from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
 from promptsync.commands.shared.rendering import Rendering, RenderOptions, render_prompts
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.select import At
 from promptsync.errors import AnswerIsNo, UsageError
+from promptsync.project.target import At
 from promptsync.show.outcome import Outcome
 from promptsync.show.render import template_lines
 from promptsync.terminal import output
