@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World, faulty, made
+from release_world import World, faulty, world
 
 from promptsync.project.target import find_prompt
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[World]:
-    with made(tmp_path) as here:
+def here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
+    with world(tmp_path, capsys) as here:
         stock(here)
         yield here
 
@@ -29,7 +29,8 @@ def stock(here: World) -> None:
 
 
 def listed(here: World, *arguments: str) -> dict[str, dict[str, Any]]:
-    return {prompt["name"]: prompt for prompt in here.ok("ls-remote", "--json", *arguments).json["prompts"]}
+    document = here.run("ls-remote", "--json", *arguments).document
+    return {prompt["name"]: prompt for prompt in document["prompts"]}
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,11 @@ def test_the_list_has_labels_archived_prompts_and_files(here: World) -> None:
     assert listed(here, "--label", "prod")["support/refund"]["version"] == 1
 
 
-def test_labels_are_read_singly_only_when_that_is_wanted(tmp_path: Path) -> None:
+def test_labels_are_read_singly_only_when_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def answers(method: str, path: str) -> tuple[int, Any] | None:
         return (404, {"message": "no prompt labels"}) if path == "/prompt-templates/labels" else None
 
-    with faulty(tmp_path, answers) as (sound, broken, _):
+    with faulty(tmp_path, answers, capsys) as (sound, broken, _):
         stock(sound)
         assert [prompt["labels"] for prompt in listed(broken, "support/*").values()] == [None, None]
         singly = [prompt["labels"] for prompt in listed(broken, "support/*", "-v").values()]
