@@ -21,7 +21,7 @@ PURE = {"prompt", "lint", "history"}
 """Rooms that compute: values in, values out."""
 
 _READ = PURE | {"files", "registry", "parallel", "rendering"}
-_ACT = _READ | {"compare", "inspect", "labels"}
+_ACT = _READ | {"project", "compare", "inspect", "labels"}
 
 MAY_USE: dict[str, set[str]] = {
     "terminal": set(),
@@ -33,9 +33,10 @@ MAY_USE: dict[str, set[str]] = {
     "files": {"prompt"},
     "registry": {"prompt", "parallel"},
     "server": {"prompt", "rendering"},
-    "compare": _READ,
-    "labels": _READ | {"compare"},
-    "inspect": _READ | {"compare", "labels"},
+    "project": _READ,
+    "compare": _READ | {"project"},
+    "labels": _READ | {"project", "compare"},
+    "inspect": _READ | {"project", "compare", "labels"},
     "push": _ACT,
     "pull": _ACT,
     "bump": _ACT,

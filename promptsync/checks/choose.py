@@ -14,17 +14,17 @@ from promptsync.checks.assignment import (
     select_checks,
     with_variables,
 )
-from promptsync.compare.catalog import list_all
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.histories import has_text
 from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.project import Project
 from promptsync.errors import Refused
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.parallel import mapped
+from promptsync.project.project import Project
+from promptsync.project.versions import list_all
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt
 

@@ -11,15 +11,15 @@ from promptsync.checks.assignment import highest, select_checks
 from promptsync.checks.catalogue import Evaluation, PastRun, list_evaluations, named
 from promptsync.checks.evaluations import with_score
 from promptsync.checks.reports import named_version, read_report
-from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import scan
 from promptsync.inspect.log import LoggedVersion, read_log
 from promptsync.parallel import mapped
+from promptsync.project.target import NoSuchPrompt, find_prompt
 from promptsync.prompt.prompt import Listed
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
 NEWEST = 50

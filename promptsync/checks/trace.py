@@ -12,7 +12,7 @@ from promptsync.errors import RemoteError
 from promptsync.parallel import for_each, mapped
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
 COMMIT: Final = "git_commit"

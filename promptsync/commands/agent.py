@@ -41,8 +41,8 @@ from promptsync.commands.shared.options import (
     variables_option,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.compare.project import Project
 from promptsync.errors import UsageError
+from promptsync.project.project import Project
 from promptsync.show import catalogue
 from promptsync.show.checks import agent_notes, agents_body, follow_notes, output_lines, results_lines
 from promptsync.show.junit import junit

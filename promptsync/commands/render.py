@@ -10,9 +10,9 @@ import click
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.select import At
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.inspect.render import Rendering, RenderOptions, render_prompts
+from promptsync.project.target import At
 from promptsync.prompt.snippets import is_text_block
 from promptsync.prompt.variables import mappings
 from promptsync.show.outcome import Outcome

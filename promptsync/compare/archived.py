@@ -8,10 +8,10 @@ from dataclasses import replace
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.labels import list_labels
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.history.decide import Relation
 from promptsync.parallel import mapped
+from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
 from promptsync.prompt.prompt import Listed
 

@@ -9,7 +9,6 @@ from promptsync.compare.histories import Histories, read_usable
 from promptsync.compare.history import History
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
@@ -19,6 +18,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import Key, identity
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.tags import tag_set
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptsync.compare.catalog import list_all
 from promptsync.compare.labels import labels_by_prompt, list_labels
 from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, UsageError
@@ -19,6 +17,8 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
+from promptsync.project.project import Project
+from promptsync.project.versions import list_all
 from promptsync.prompt.prompt import Label, Listed
 
 if TYPE_CHECKING:

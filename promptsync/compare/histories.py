@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 from promptsync.compare.history import History
 from promptsync.compare.list_equality import came_back
 from promptsync.compare.origin import keys_in
-from promptsync.compare.project import Project
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
@@ -23,6 +22,7 @@ from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, identity
+from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside, has_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptsync.compare.catalog import list_all
-from promptsync.compare.project import Project
-from promptsync.compare.select import find_in, find_prompt
 from promptsync.parallel import mapped
+from promptsync.project.project import Project
+from promptsync.project.target import find_in, find_prompt
+from promptsync.project.versions import list_all
 from promptsync.prompt.labels import is_on_hold, released_name
 from promptsync.prompt.prompt import Label, Listed
 from promptsync.registry.errors import Unsupported

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import Entry
 from promptsync.history.message import parse_mark
+from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside, without_additions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion

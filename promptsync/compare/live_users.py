@@ -11,9 +11,9 @@ from functools import cached_property
 
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import Pointers, list_labels, pointers_of, with_labels
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
+from promptsync.project.project import Project
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippet_graph import Follows

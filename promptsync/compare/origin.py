@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.disk import real_path
 from promptsync.history.synced_key import Key, parse_key
+from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.tags import tag_set

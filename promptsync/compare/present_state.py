@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from promptsync.compare.project import Project
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.tags import tag_set
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from promptsync.compare.labels import labels_by_prompt, list_labels, read_labels
 from promptsync.compare.list_equality import came_back, digest_beside
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_on_hold, is_own, released_name
 from promptsync.prompt.prompt import RemoteVersion

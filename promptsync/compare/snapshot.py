@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.message import follows_directly
+from promptsync.project.target import NoSuchPrompt, expanded, unknown
 from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
 from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
 from promptsync.prompt.tags import merged_tags, tag_set
@@ -176,3 +178,29 @@ class Snapshot:
         """Return the items with these names, or all without any names."""
         wanted = set(names)
         return tuple(item for item in self.items if not wanted or item.name in wanted)
+
+
+def matching(snapshot: Snapshot, given: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that names and patterns mean. Raises ``NoSuchPrompt`` for one that means nothing."""
+    names = expanded([item.name for item in snapshot.items], given)
+    check_names(snapshot, names)
+    return names
+
+
+def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
+    """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
+    known = [item.name for item in snapshot.items]
+    renamed = {item.renamed_to: item.name for item in snapshot.items}
+    for name in names:
+        if name in renamed:
+            raise NoSuchPrompt(
+                f"{renamed[name]!r} was renamed to {name!r} in the registry, and its file has the old name",
+                hint=f"promptsync mv {shlex.join([renamed[name], name])}",
+            )
+        if name not in known and name in snapshot.worktree.files:
+            raise NoSuchPrompt(
+                f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
+                hint=f"add {name} to include: in promptsync.yaml",
+            )
+        if name not in known:
+            raise unknown(name, known, snapshot.worktree.prompts)

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.catalog import Catalog
 from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.histories import content_beside_file
-from promptsync.compare.project import Project
-from promptsync.compare.select import At, Selected, find_in, may_have_version, select
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.project.project import Project
+from promptsync.project.target import At, Selected, find_in, may_have_version, select
+from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.prompt import Listed, Prompt
 

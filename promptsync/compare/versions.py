@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.catalog import Catalog
 from promptsync.compare.histories import read_usable, read_version
 from promptsync.compare.labels import Pointers, read_labels
-from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At, select
-from promptsync.compare.suggest import close_name
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At, close_name, select
+from promptsync.project.versions import Catalog
 from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.registry.errors import NotFound

@@ -8,10 +8,10 @@ from dataclasses import replace
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import with_labels
 from promptsync.compare.live_users import LiveTexts, LiveUser, follows_latest
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.message import parse_mark
+from promptsync.project.project import Project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import RemoteVersion

@@ -13,13 +13,13 @@ from promptsync.checks.catalogue import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
-from promptsync.compare.project import Project
 from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import RemoteVersion
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import rendered_in

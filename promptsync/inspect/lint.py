@@ -73,8 +73,8 @@ def check_files(directory: Path, given: Sequence[Path], *, deleted: bool = False
 def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
     """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
     # Imported only here, because nothing else of lint needs git.
-    from promptsync.compare.project import open_project
     from promptsync.files.git.program import GitProgram
+    from promptsync.project.project import open_project
 
     listed = GitProgram(directory).line("ls-files", "-z", "--", f":(top,glob)**/{FILE_NAME}") or ""
     found: dict[Path, frozenset[str]] = {}
@@ -194,7 +194,7 @@ def _known_versions(
     snippets = {name: files[name] for name in pins_in(files) if name in files}
     if not snippets:
         return {}, {}
-    from promptsync.compare.project import open_project  # imported only here, because few files have pins
+    from promptsync.project.project import open_project  # imported only here, because few files have pins
 
     project = open_project(config)
     url = project.record_url

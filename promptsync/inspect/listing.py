@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
-from promptsync.compare.project import Project
-from promptsync.compare.select import expanded, named_by, no_such_prompt
-from promptsync.compare.suggest import is_pattern
 from promptsync.files.worktree import scan
+from promptsync.project.project import Project
+from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import Unsupported
 

@@ -10,13 +10,13 @@ from promptsync.compare.difference import Step, step
 from promptsync.compare.histories import Histories
 from promptsync.compare.history import History
 from promptsync.compare.labels import read_labels
-from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At
 from promptsync.compare.versions import find_number, labels_at, read_versions
 from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import load_paths, scan
 from promptsync.history.message import parse_mark, without_mark
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, RemoteVersion

@@ -11,14 +11,14 @@ from typing import Any
 
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.labels import read_labels
-from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.compare.versions import Chosen, choose, no_such_version
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, syntax_error, template_variables

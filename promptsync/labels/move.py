@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from promptsync.compare.labels import Pointers, labels_of_prompt
-from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.labels.plan import Beside, LabelChange, beside_before
+from promptsync.project.project import Project
 from promptsync.prompt.labels import previous_name, released_name
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.registry.errors import FateUnknown, TimedOut, Unsupported

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptsync.compare.labels import Labelled, Pointers, deploy_command
-from promptsync.compare.plan import fingerprint
-from promptsync.compare.project import Project
-from promptsync.compare.select import At
 from promptsync.compare.versions import find_number, no_such_version
 from promptsync.errors import Refused, UsageError
+from promptsync.project.plan import fingerprint
+from promptsync.project.project import Project
+from promptsync.project.target import At
 from promptsync.prompt.labels import previous_after, previous_name, released_after, released_name
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.errors import NotFound, Unsupported

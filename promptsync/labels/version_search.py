@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.labels import Labelled
 from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.project import Project
 from promptsync.files.prompt_file import PromptFile
+from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import previous_name, released_name

@@ -9,11 +9,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from promptsync.compare.catalog import list_all
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project
-from promptsync.compare.select import expanded, matching
-from promptsync.compare.snapshot import Item
+from promptsync.compare.snapshot import Item, matching
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import InvalidConfig, find, load
@@ -22,6 +19,9 @@ from promptsync.files.names import name_in
 from promptsync.files.prompt_text import render_new
 from promptsync.files.state.disk import present_text, real_path, write
 from promptsync.files.worktree import paths_for_new
+from promptsync.project.project import Project
+from promptsync.project.target import expanded
+from promptsync.project.versions import list_all
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Listed, Local, RemoteVersion

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptsync.compare.conflict import edit
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 
 if TYPE_CHECKING:

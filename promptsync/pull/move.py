@@ -12,9 +12,6 @@ from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.histories import read_usable
 from promptsync.compare.list_equality import digest_beside
 from promptsync.compare.origin import keys_in, with_keys
-from promptsync.compare.plan import fingerprint
-from promptsync.compare.project import Project
-from promptsync.compare.select import unknown
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -26,6 +23,9 @@ from promptsync.files.state.disk import check_unchanged, delete, write
 from promptsync.files.worktree import path_for_new
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
+from promptsync.project.plan import fingerprint
+from promptsync.project.project import Project
+from promptsync.project.target import unknown
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Listed, Local
 from promptsync.registry.errors import Unsupported

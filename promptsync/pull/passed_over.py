@@ -15,12 +15,12 @@ from msgspec import structs
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.history import History
-from promptsync.compare.project import Project
-from promptsync.compare.select import select
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
 from promptsync.history.passed_over import PassedOver
+from promptsync.project.project import Project
+from promptsync.project.target import select
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 from promptsync.pull.merge import Unmerged, parted

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.plan import fingerprint
-from promptsync.compare.project import Project
-from promptsync.compare.select import matching
-from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
 from promptsync.parallel import mapped
+from promptsync.project.plan import fingerprint
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import RemoteVersion
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
 from promptsync.pull.options import PullOptions

@@ -12,7 +12,6 @@ from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
 from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.origin import keys_in, needs_backup, with_keys
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -23,6 +22,7 @@ from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.state.record import Entry
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
 from promptsync.prompt.tags import tag_set

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.pins import NO_PINS, PinReport
-from promptsync.compare.plan import fingerprint
 from promptsync.errors import Refused
+from promptsync.project.plan import fingerprint
 
 if TYPE_CHECKING:
     from promptsync.compare.live_users import LiveUser

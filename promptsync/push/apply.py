@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from promptsync.compare.present_state import is_same, read_now, shown
-from promptsync.compare.project import Project
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.state.record import Entry
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed, Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptsync.compare.labels import can_change_labels, check_changeable, deploy_command
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions

@@ -9,9 +9,9 @@ from typing import Final
 
 from promptsync.compare.list_equality import came_back, has_same_text
 from promptsync.compare.present_state import read_now
-from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
+from promptsync.project.project import Project
 from promptsync.prompt.additions import without_additions
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Listed, Prompt

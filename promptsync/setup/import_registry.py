@@ -16,7 +16,6 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, Refused, UsageError
@@ -24,6 +23,7 @@ from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
 from promptsync.files.state.lock import locked
 from promptsync.files.worktree import paths_for_new
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan

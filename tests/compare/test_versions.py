@@ -11,13 +11,13 @@ import pytest
 from release_world import World, faulty, world
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project, open_project
-from promptsync.compare.select import NoSuchPrompt, find_prompt
 from promptsync.compare.versions import FoundVersion, choose, find_versions, read_versions
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
 from promptsync.inspect.listing import Filters, list_remote
 from promptsync.inspect.log import Log, read_log
+from promptsync.project.project import Project, open_project
+from promptsync.project.target import NoSuchPrompt, find_prompt
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push

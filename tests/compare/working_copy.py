@@ -19,8 +19,8 @@ import yaml
 from registry_server import chat
 
 from promptsync.cli import run
-from promptsync.compare.project import open_project
 from promptsync.files.config import load
+from promptsync.project.project import open_project
 from promptsync.prompt.prompt import Prompt, RemoteVersion
 from promptsync.push.apply import _Push
 

@@ -59,7 +59,7 @@ class VersionNumber(click.ParamType[int]):
     name = "version"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from promptsync.compare.select import version_number
+        from promptsync.project.target import version_number
 
         number = value if isinstance(value, int) else version_number(value)
         if not number:
@@ -72,7 +72,7 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*arguments: Any, version: int | None, label: str | None, **options: Any) -> Any:
-        from promptsync.compare.select import At
+        from promptsync.project.target import At
 
         if version is not None and label is not None:
             raise UsageError("--version and --label cannot be combined", hint="remove one of the two")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import find_checks, select_checks
 from promptsync.compare.labels import list_labels
-from promptsync.compare.project import Project, open_project
 from promptsync.errors import PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.prompt import Listed
 from promptsync.registry.address import LOCAL, Address, address, checked_key

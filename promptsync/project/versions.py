@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from promptsync.compare.project import Project
+from promptsync.project.project import Project
 from promptsync.prompt.prompt import Listed
 
 
