@@ -64,7 +64,6 @@ OWNERS = {
     "rich": {"terminal/progress.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
     "google": {"server/tracking/otlp.py"},
-    "matplotlib": {"show/plot.py"},
 }
 """Heavy libraries, each with the one module that loads it."""
 
@@ -156,7 +155,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "rich", "matplotlib", "opentelemetry", "google"}
+    deferred = {"jinja2", "deepdiff", "rich", "opentelemetry", "google"}
     modules_of_waitress = "promptsync.server.http.connections"
     early = [
         str(one)
