@@ -221,7 +221,7 @@ def test_a_public_class_name_means_one_thing() -> None:
 # -- what is loaded ------------------------------------------------------------------------------------------
 
 START = {"promptsync", "click"}
-FILES = {"yaml", "_yaml", "jsonschema_rs", "msgspec", "typing_extensions"}  # msgspec takes the last if it is there
+FILES = {"yaml", "_yaml", "jsonschema_rs", "msgspec", "typing_extensions"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
 SERVER = {"werkzeug", "markupsafe"}
 
@@ -282,9 +282,12 @@ def test_lint_loads_no_network_and_no_git(aligned: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["promptsync ", "promptsync push ", "promptsync show a@", "promptsync eval run "]
 )
-def test_completion_in_a_shell_loads_nothing_that_takes_long(aligned: Path, line: str) -> None:
-    environ = {"_PROMPTSYNC_COMPLETE": "bash_complete", "COMP_LINE": line}
-    assert loaded(aligned, **environ) <= START | FILES
+def test_completion_in_a_shell_loads_nothing_that_takes_long(
+    aligned: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+    assert loaded(aligned, _PROMPTSYNC_COMPLETE="bash_complete") <= START | FILES
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
