@@ -221,7 +221,7 @@ def test_a_public_class_name_means_one_thing() -> None:
 # -- what is loaded ------------------------------------------------------------------------------------------
 
 START = {"promptsync", "click"}
-FILES = {"yaml", "_yaml", "jsonschema_rs", "msgspec"}
+FILES = {"yaml", "_yaml", "jsonschema_rs", "msgspec", "typing_extensions"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
 SERVER = {"werkzeug", "markupsafe"}
 

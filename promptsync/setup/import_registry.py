@@ -7,11 +7,13 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain, count, takewhile
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
 from promptsync.registry.errors import (
