@@ -16,7 +16,7 @@ from promptsync.files.worktree import scan
 from promptsync.inspect.log import LoggedVersion, read_log
 from promptsync.parallel import mapped
 from promptsync.project.target import NoSuchPrompt, find_prompt
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
@@ -171,7 +171,7 @@ def _series(one: Evaluation, min_score: float | None, scored: Iterable[ScoredRun
     return Series(one.name, min_score, tuple(compared))
 
 
-def _versions(project: Project, listed: Listed, scored: Iterable[ScoredRun]) -> Mapping[int, LoggedVersion]:
+def _versions(project: Project, listed: Version, scored: Iterable[ScoredRun]) -> Mapping[int, LoggedVersion]:
     numbers = {run.version for run in scored if run.version is not None}
     if not numbers:
         return {}

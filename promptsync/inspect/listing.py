@@ -11,7 +11,7 @@ from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
 from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 
 
@@ -37,7 +37,7 @@ class ListedPrompt:
     working copy has a file for it, ``None`` without a working copy.
     """
 
-    listed: Listed
+    listed: Version
     labels: tuple[tuple[str, int], ...] | None
     is_archived: bool = False
     has_file: bool | None = None
@@ -67,7 +67,7 @@ def list_remote(
     return sorted(found, key=lambda one: (one.listed.name, one.is_archived))
 
 
-def _listed(project: Project, filters: Filters, status: str) -> list[Listed]:
+def _listed(project: Project, filters: Filters, status: str) -> list[Version]:
     on_page = partial(project.progress, "Listing the registry")
     # All registries filter by one tag in the same way, and by several in different ways.
     tag = next(iter(filters.tags), None)
@@ -90,7 +90,7 @@ def _wanted(project: Project, filters: Filters, directory: Path, known: set[str]
 
 
 def _labels(
-    project: Project, items: Sequence[Listed], singly: bool
+    project: Project, items: Sequence[Version], singly: bool
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     if not items:
         return {}
