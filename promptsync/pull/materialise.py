@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, matching
@@ -110,7 +110,7 @@ def _at(listed: Version, version: int | None) -> Version:
             f"{listed.name!r} has no version {version}: the latest is v{listed.version}",
             hint=f"promptsync log {shlex.quote(listed.name)}",
         )
-    return structs.replace(listed, version=version)
+    return replace(listed, version=version)
 
 
 def _check_listed(names: Sequence[str], present: Sequence[str], label: str | None = None) -> None:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.histories import read_usable
 from promptsync.compare.list_equality import digest_beside
@@ -155,8 +157,8 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = replace(file, prompt=replace(file.prompt, name=name_in(file.text.encode())))
-    text = render_edit(stated, replace(file.prompt, name=name), local or file.local)
+    stated = replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.history import History
@@ -216,8 +218,9 @@ def _with_versions(text: Prompt, found: PassedOverVersions, *, is_marked: bool) 
             continue
         # Tags belong to the prompt, not to its versions.
         base = history.text(lost.base) if lost.base is not None else None
-        base = replace(base, tags=text.tags) if base is not None else None
-        one = merge(base, prompt, replace(version, tags=text.tags), names=("yours", f"v{lost.version}"))
+        base = structs.replace(base, tags=text.tags) if base is not None else None
+        version = structs.replace(version, tags=text.tags)
+        one = merge(base, prompt, version, names=("yours", f"v{lost.version}"))
         prompt = one.prompt
         if one.conflicts:
             is_crowded = is_marked or lost is not found.versions[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.errors import PromptsyncError, Refused, RemoteError

@@ -219,7 +219,6 @@ class Checks(Protocol):
         *,
         label: str | None = None,
         version: int | None = None,
-        metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
         """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
 

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain, count, takewhile
 from pathlib import Path
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item
@@ -240,7 +240,7 @@ def _versions(project: Project, listed: Sequence[Version], label: str | None) ->
         return {one.name: one for one in listed}
     # A list for a label has each prompt at that label's version.
     under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
-    taken = {one.name: structs.replace(one, version=under[one.name]) for one in listed if one.name in under}
+    taken = {one.name: replace(one, version=under[one.name]) for one in listed if one.name in under}
     if not taken:
         raise UsageError(
             f"no prompt in scope has the label {label!r}; nothing was written",

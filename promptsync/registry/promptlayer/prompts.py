@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
@@ -111,7 +110,7 @@ class PromptLayerPrompts:
             return prompts
         others = mapped(lambda one: self._reading.tags(one.template_id, one.name), prompts[1:])
         return [
-            one if tags is None else structs.replace(one, prompt=replace(one.prompt, tags=tags))
+            one if tags is None else replace(one, prompt=replace(one.prompt, tags=tags))
             for one, tags in zip(prompts, [first, *others], strict=True)
         ]
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
@@ -84,9 +83,7 @@ class Reading:
     def _with_tags(self, found: Version) -> Version:
         """Return a version with its prompt's present tags: a cached response may have older ones."""
         tags = self._listing.tags.get(found.template_id, found.prompt.tags)
-        if tags == found.prompt.tags:
-            return found
-        return structs.replace(found, prompt=replace(found.prompt, tags=tags))
+        return found if tags == found.prompt.tags else replace(found, prompt=replace(found.prompt, tags=tags))
 
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> Version:
         # Such a name in a path means something else to the registry, so the list gives its id.
