@@ -19,7 +19,8 @@ from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
-from promptsync.prompt.prompt import Label, Listed
+from promptsync.prompt.prompt import Label
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.files.git.history import GitHistory
@@ -157,7 +158,7 @@ def gather(
     *,
     label: str | None = None,
     with_labels: bool = False,
-    latest: Mapping[str, Listed] | None = None,
+    latest: Mapping[str, Version] | None = None,
     meanwhile: Callable[[], object] = lambda: None,
     merge_keys: bool = False,
 ) -> Snapshot:
@@ -214,7 +215,7 @@ def gather(
 
 def _read_both(
     project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
-) -> tuple[Worktree, list[Listed], list[Label] | None]:
+) -> tuple[Worktree, list[Version], list[Label] | None]:
     """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
     registry = project.registry  # opened before two threads ask for it
 
@@ -232,7 +233,7 @@ def _read_both(
 
 
 def _remember(
-    project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
+    project: Project, listed: Iterable[Version], labels: Mapping[str, Sequence[tuple[str, int]]] | None
 ) -> None:
     """Remember the names for shell completion, which sends no request."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
@@ -257,7 +258,7 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
 def _in_sync(
     comparison: ListComparison,
     files: Mapping[str, PromptFile],
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     names: Sequence[str],
 ) -> list[Item]:
     """Return the prompts that are in sync as far as the list alone can show."""
