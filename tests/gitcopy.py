@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
-from promptsync.compare.project import open_project
 from promptsync.files.config import load
 from promptsync.files.worktree import scan
+from promptsync.project.project import open_project
 
 IDENTITY = ("-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false")
 

@@ -13,8 +13,8 @@ import pytest
 from registry_server import chat, completion, running
 
 from promptsync.cli import run
-from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt
 from promptsync.server.app import create_app
 

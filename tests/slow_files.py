@@ -17,7 +17,6 @@ SLOW_FILES = frozenset(
         "commands/test_label_verbs.py",
         "commands/test_names_given.py",
         "commands/test_odd_places.py",
-        "commands/test_score_history.py",
         "commands/test_serve.py",
         "commands/test_unchecked_moves.py",
         "compare/test_changed_places.py",

@@ -25,9 +25,9 @@ from registry_server import Caller, chat, completion
 from scripted_registry import DROPPED, KEY, Reply, Seen, serving
 
 from promptsync.cli import run
-from promptsync.compare.project import Project, open_project
 from promptsync.files.config import load
 from promptsync.files.schema import schema
+from promptsync.project.project import Project, open_project
 from promptsync.registry.promptlayer import parse
 from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptsync.bump.plan import BumpPlan, MovedPin
-from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
 from promptsync.files.state.disk import backup, check_unchanged, new_stamp, present_text, write
+from promptsync.project.project import Project
 
 
 @dataclass

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.origin import needs_backup
 from promptsync.compare.pins import PinnedAt, published_version
-from promptsync.compare.plan import fingerprint
-from promptsync.compare.project import Project
 from promptsync.compare.releases import rolled_back_from
-from promptsync.compare.select import At, check_names, expanded
-from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.snapshot import Item, Snapshot, check_names
 from promptsync.compare.state import State
 from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
+from promptsync.project.plan import fingerprint
+from promptsync.project.project import Project
+from promptsync.project.target import At, expanded
 
 _FIRST = {
     State.NEW: "promptsync push {}",

@@ -14,18 +14,18 @@ from promptsync.checks.assignment import (
     select_checks,
     with_variables,
 )
-from promptsync.compare.catalog import list_all
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.histories import has_text
 from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.project import Project
 from promptsync.errors import Refused
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.project.project import Project
+from promptsync.project.versions import list_all
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt
 
 Kind = Literal["evaluation", "agent"]
@@ -127,7 +127,7 @@ def _published_versions(
     return equal
 
 
-def _read(project: Project, item: Listed) -> RemoteVersion | None:
+def _read(project: Project, item: Version) -> Version | None:
     try:
         return project.registry.prompts.get(item.template_id, item.name, version=item.version)
     except (NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt):

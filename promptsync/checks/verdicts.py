@@ -22,7 +22,7 @@ from promptsync.parallel import mapped
 from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
 
 About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""

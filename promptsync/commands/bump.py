@@ -11,10 +11,10 @@ from promptsync.bump.plan import BumpPlan, plan_bump
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project
-from promptsync.compare.select import expanded, named_by
 from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
+from promptsync.project.project import Project
+from promptsync.project.target import expanded, named_by
 from promptsync.show import bump as show_bump
 from promptsync.show.outcome import Outcome
 

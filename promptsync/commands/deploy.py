@@ -16,11 +16,11 @@ from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
-from promptsync.compare.select import named_by
 from promptsync.deploy.in_the_way import InTheWay
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.project.target import named_by
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
@@ -29,7 +29,7 @@ from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
 
 
 @verb("deploy", short_help="Publish, check and release what is committed.", blank=blank_body())

@@ -13,17 +13,18 @@ from promptsync.commands.shared.options import choose_format, format_option, ver
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
-from promptsync.compare.select import At, expanded, matching, may_have_version, named_by
+from promptsync.compare.snapshot import matching
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
 from promptsync.files.errors import text_of
 from promptsync.files.worktree import scan
+from promptsync.project.target import At, expanded, may_have_version, named_by
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
     from promptsync.prompt.prompt import Problem
 
 

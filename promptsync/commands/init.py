@@ -18,7 +18,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
     from promptsync.setup.import_registry import Imported
 
 

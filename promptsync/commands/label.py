@@ -9,7 +9,6 @@ from promptsync.commands.shared.labels import change_labels, chosen_labels, skip
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.labels import labelled
-from promptsync.compare.select import At
 from promptsync.errors import UsageError
 from promptsync.labels.plan import (
     LabelPlan,
@@ -20,6 +19,7 @@ from promptsync.labels.plan import (
     plan_set,
     version_at,
 )
+from promptsync.project.target import At
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome

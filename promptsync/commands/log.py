@@ -9,9 +9,9 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.select import At
 from promptsync.compare.versions import choose
 from promptsync.inspect.log import Log, LoggedVersion, read_log
+from promptsync.project.target import At
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output

@@ -10,9 +10,9 @@ import click
 from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project
-from promptsync.compare.select import named_by
 from promptsync.errors import UsageError
+from promptsync.project.project import Project
+from promptsync.project.target import named_by
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.pull.move import MovePlan, apply_move, plan_kept_names, plan_move
 from promptsync.show import move as show_move

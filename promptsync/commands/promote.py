@@ -10,9 +10,9 @@ from promptsync.commands.shared.action import dry_run_option, expect_option, yes
 from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labelled
-from promptsync.compare.select import LATEST
 from promptsync.errors import UsageError
 from promptsync.labels.plan import plan_promotion
+from promptsync.project.target import LATEST
 from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome
 

@@ -12,9 +12,9 @@ import click
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.project import Project
-from promptsync.compare.select import At, NoSuchPrompt, exact_names, may_have_version, named_by
 from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.project.project import Project
+from promptsync.project.target import At, NoSuchPrompt, exact_names, may_have_version, named_by
 from promptsync.pull.options import PullOptions
 
 if TYPE_CHECKING:  # loaded while the registry is listed

@@ -13,8 +13,8 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project
-from promptsync.compare.select import exact_names, named_by
+from promptsync.project.project import Project
+from promptsync.project.target import exact_names, named_by
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push, with_pins
 from promptsync.push.receipt import PushReceipt

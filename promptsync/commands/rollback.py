@@ -13,12 +13,12 @@ from promptsync.commands.shared.action import dry_run_option, expect_option, yes
 from promptsync.commands.shared.labels import change_labels, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import Labelled, labelled
-from promptsync.compare.project import Project
-from promptsync.compare.select import LATEST, At, version_number
 from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At, version_number
 from promptsync.prompt.labels import is_own
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome

@@ -12,8 +12,8 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.select import At
 from promptsync.compare.versions import FoundVersion, choose, find_versions
+from promptsync.project.target import At
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
 from promptsync.show.outcome import Outcome

@@ -10,11 +10,11 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.compare.project import Project
-from promptsync.compare.select import matching, named_by
-from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.snapshot import Snapshot, matching
 from promptsync.compare.state import State
 from promptsync.errors import AnswerIsNo, UsageError
+from promptsync.project.project import Project
+from promptsync.project.target import named_by
 from promptsync.show.not_released import Pending
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status

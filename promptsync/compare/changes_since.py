@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from promptsync.compare.difference import Difference, Step, step
 from promptsync.compare.git_state import find_state
-from promptsync.compare.project import Project
 from promptsync.compare.state import Tags
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
@@ -17,6 +16,7 @@ from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt

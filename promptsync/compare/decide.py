@@ -9,7 +9,6 @@ from promptsync.compare.histories import Histories, read_usable
 from promptsync.compare.history import History
 from promptsync.compare.list_equality import ListComparison, digest_beside
 from promptsync.compare.origin import keys_in, origin_of
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
@@ -19,8 +18,9 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import Key, identity
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.project.project import Project
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 
 TEXT_STATES = {
     Relation.EQUAL: State.IN_SYNC,
@@ -46,7 +46,7 @@ class Decider:
         self,
         project: Project,
         worktree: Worktree,
-        listing: Mapping[str, Listed],
+        listing: Mapping[str, Version],
         comparison: ListComparison,
         *,
         label: str | None,
@@ -109,11 +109,11 @@ class Decider:
                 self._lineages |= revisions.of(only_in_files)
         revisions.save()
 
-    def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
+    def _read_remote(self, names: Sequence[str]) -> dict[str, Version]:
         """Read the tracked versions raw, except those whose digest is known already."""
         wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
 
-        def read(name: str) -> tuple[str, RemoteVersion]:
+        def read(name: str) -> tuple[str, Version]:
             listed = self._listing[name]
             prompts = self._project.registry.prompts
             return name, prompts.get(listed.template_id, name, version=listed.version)
@@ -137,7 +137,7 @@ class Decider:
             return body
         return body if self._comparison.recorded(listed, body) else None
 
-    def _history(self, name: str, remote: RemoteVersion | None) -> History:
+    def _history(self, name: str, remote: Version | None) -> History:
         """Return what is known so far about a prompt that exists on both sides."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
@@ -169,14 +169,14 @@ class Decider:
         # The versions under a label say nothing about a prompt without that label.
         return found | (self._renamed_and_edited(unknown, others) if self._label is None else {})
 
-    def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Listed]) -> dict[str, str]:
+    def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Version]) -> dict[str, str]:
         """Look at the first version, and at those that the file includes: the latest may be an edit."""
         numbers = {key.version for name in names for key in self._keys(name)}
         if any(self._lineage(name).newest is not None for name in names):
             numbers.add(1)
         wanted = [(other, number) for other in others for number in sorted(numbers) if number < other.version]
 
-        def read(pair: tuple[Listed, int]) -> RemoteVersion | None:
+        def read(pair: tuple[Version, int]) -> Version | None:
             return read_usable(self._project, *pair)
 
         found = self._project.mapped("Reading versions", read, wanted)
@@ -185,7 +185,7 @@ class Decider:
         ]
         return {name: other for name in names for other, one in versions if self._is_of_file(name, one)}
 
-    def _is_of_file(self, name: str, version: Listed | RemoteVersion) -> bool:
+    def _is_of_file(self, name: str, version: Version) -> bool:
         """Whether a version was published from one of our revisions of a file, or pulled into it."""
         keys = [key for key in self._keys(name) if key.version == version.version]
         mark = parse_mark(version.message)
@@ -207,7 +207,7 @@ class Decider:
     def _item(
         self,
         name: str,
-        remote: RemoteVersion | None,
+        remote: Version | None,
         history: History | None,
         archived: Mapping[str, int],
         renamed: Mapping[str, str],

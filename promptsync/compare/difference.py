@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.files.prompt_file import PromptFile
+from promptsync.project.project import Project
 from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.prompt import Prompt
 

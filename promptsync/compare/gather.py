@@ -7,10 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptsync.compare.catalog import list_all
 from promptsync.compare.labels import labels_by_prompt, list_labels
 from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, UsageError
@@ -19,7 +17,10 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
-from promptsync.prompt.prompt import Label, Listed
+from promptsync.project.project import Project
+from promptsync.project.versions import list_all
+from promptsync.prompt.prompt import Label
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.files.git.history import GitHistory
@@ -157,7 +158,7 @@ def gather(
     *,
     label: str | None = None,
     with_labels: bool = False,
-    latest: Mapping[str, Listed] | None = None,
+    latest: Mapping[str, Version] | None = None,
     meanwhile: Callable[[], object] = lambda: None,
     merge_keys: bool = False,
 ) -> Snapshot:
@@ -212,7 +213,7 @@ def gather(
 
 def _read_both(
     project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
-) -> tuple[Worktree, list[Listed], list[Label] | None]:
+) -> tuple[Worktree, list[Version], list[Label] | None]:
     """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
     registry = project.registry  # opened before two threads ask for it
 
@@ -230,7 +231,7 @@ def _read_both(
 
 
 def _remember(
-    project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
+    project: Project, listed: Iterable[Version], labels: Mapping[str, Sequence[tuple[str, int]]] | None
 ) -> None:
     """Remember the names for shell completion, which sends no request."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
@@ -255,7 +256,7 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
 def _in_sync(
     comparison: ListComparison,
     files: Mapping[str, PromptFile],
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     names: Sequence[str],
 ) -> list[Item]:
     """Return the prompts that are in sync as far as the list alone can show."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.files.names import broken_names
 from promptsync.files.state.record import names_seen
 from promptsync.files.worktree import scan
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.tags import tag_set
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptsync.compare.project import Project
+from msgspec.structs import replace
+
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.synced_key import Key, parse_key
+from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.tags import tag_set

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from promptsync.compare.project import Project
 from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
 from promptsync.files.state.record import remember_left_out
 from promptsync.files.worktree import pins_in
+from promptsync.project.project import Project
 
 _UNKNOWN = (
     *(State.INVALID, State.CONFLICT, State.MOVED),

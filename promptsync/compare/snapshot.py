@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.message import follows_directly
+from promptsync.project.target import NoSuchPrompt, expanded, unknown
 from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
-from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Problem, Prompt
 from promptsync.prompt.tags import merged_tags, tag_set
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.compare.history import History
@@ -43,8 +48,8 @@ class Item:
     name: str
     state: State
     file: PromptFile | None = None
-    listed: Listed | None = None
-    remote: RemoteVersion | None = None
+    listed: Version | None = None
+    remote: Version | None = None
     history: History | None = None
     digest: str | None = None
     remote_digest: str | None = None
@@ -111,7 +116,7 @@ class Item:
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
 
-    def content_of(self, found: RemoteVersion) -> Prompt:
+    def content_of(self, found: Version) -> Prompt:
         """Return the content of a version, without what the registry added to what was sent."""
         if self.history is not None and found.version in self.history.prompts:
             return replace(self.history.prompts[found.version], tags=found.prompt.tags)
@@ -132,7 +137,7 @@ class Snapshot:
 
     items: tuple[Item, ...]
     worktree: Worktree
-    listing: dict[str, Listed]
+    listing: dict[str, Version]
     label: str | None = None
     labels: dict[str, tuple[tuple[str, int], ...]] | None = None
     has_history: bool = True
@@ -173,3 +178,29 @@ class Snapshot:
         """Return the items with these names, or all without any names."""
         wanted = set(names)
         return tuple(item for item in self.items if not wanted or item.name in wanted)
+
+
+def matching(snapshot: Snapshot, given: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that names and patterns mean. Raises ``NoSuchPrompt`` for one that means nothing."""
+    names = expanded([item.name for item in snapshot.items], given)
+    check_names(snapshot, names)
+    return names
+
+
+def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
+    """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
+    known = [item.name for item in snapshot.items]
+    renamed = {item.renamed_to: item.name for item in snapshot.items}
+    for name in names:
+        if name in renamed:
+            raise NoSuchPrompt(
+                f"{renamed[name]!r} was renamed to {name!r} in the registry, and its file has the old name",
+                hint=f"promptsync mv {shlex.join([renamed[name], name])}",
+            )
+        if name not in known and name in snapshot.worktree.files:
+            raise NoSuchPrompt(
+                f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
+                hint=f"add {name} to include: in promptsync.yaml",
+            )
+        if name not in known:
+            raise unknown(name, known, snapshot.worktree.prompts)

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.catalog import Catalog
 from promptsync.compare.changes_since import ChangeKind
 from promptsync.compare.difference import Difference, step
 from promptsync.compare.histories import content_beside_file
-from promptsync.compare.project import Project
-from promptsync.compare.select import At, Selected, find_in, may_have_version, select
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
+from promptsync.project.project import Project
+from promptsync.project.target import At, Selected, find_in, may_have_version, select
+from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
 
 
 def _difference(
-    project: Project, file: PromptFile | None, listing: Mapping[str, Listed], comparison: Comparison
+    project: Project, file: PromptFile | None, listing: Mapping[str, Version], comparison: Comparison
 ) -> Difference | None:
     sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
     (old_title, old), (new_title, new) = sides
@@ -91,7 +92,7 @@ def _difference(
 def _side(
     project: Project,
     file: PromptFile | None,
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     comparison: Comparison,
     at: At | None,
 ) -> tuple[str, Prompt | None]:

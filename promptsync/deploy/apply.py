@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from promptsync.checks.batch import Patience
 from promptsync.checks.run import run_checks
-from promptsync.compare.project import Project
 from promptsync.deploy.labels import Moves
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.take_back import LiveSnippets
 from promptsync.errors import PromptsyncError, Refused
+from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
 from promptsync.push.publish import Landed
 

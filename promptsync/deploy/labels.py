@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.compare.project import Project
 from promptsync.deploy.members import Member
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.labels.apply import Stopped, apply_changes, failure
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import Beside, LabelChange, beside_after, beside_before
+from promptsync.project.project import Project
 from promptsync.prompt.labels import released_after, unchecked_name
 from promptsync.push.publish import Landed
 

@@ -14,10 +14,10 @@ from promptsync.compare.live_users import (
     follows_latest,
     named_users,
 )
-from promptsync.compare.project import Project
 from promptsync.compare.state import State
 from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused, RemoteError
+from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import Follows, parents
 from promptsync.prompt.snippets import Reference, rendered_in
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptsync.compare.live_users import LiveUser, follows_label, follows_latest
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.files.prompt_file import PromptFile
+from promptsync.project.project import Project
 from promptsync.prompt.labels import way_back
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import Follows, Way, parents

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from promptsync.compare.gather import gather
 from promptsync.compare.labels import Pointers, labels_named, list_labels, pointers_of
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
 from promptsync.parallel import in_background
+from promptsync.project.project import Project
 from promptsync.prompt.labels import previous_name, released_name, unchecked_name
 from promptsync.prompt.prompt import Label
 

@@ -12,12 +12,12 @@ from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.compare.plan import fingerprint, workspace_of
-from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
+from promptsync.project.plan import fingerprint, workspace_of
+from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push

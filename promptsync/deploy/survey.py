@@ -11,9 +11,7 @@ from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.live_users import named_users
-from promptsync.compare.project import Project
-from promptsync.compare.select import matching
-from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
 from promptsync.deploy.drafts import with_drafts
 from promptsync.deploy.in_the_way import in_the_way
@@ -31,6 +29,7 @@ from promptsync.deploy.members import (
 from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
+from promptsync.project.project import Project
 from promptsync.prompt.labels import is_on_hold, previous_name, released_name, unchecked_name
 from promptsync.prompt.tags import tag_set
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.present_state import read_now
-from promptsync.compare.project import Project
 from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.receipt import LiveTime
 from promptsync.errors import RemoteError
 from promptsync.history.message import make_mark, with_mark
 from promptsync.labels.move import ChangedLabel
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Attempt, Lost, publish_one

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from promptsync.compare.git_state import find_state
 from promptsync.compare.labels import Labelled, deploy_command
-from promptsync.compare.project import Project
-from promptsync.compare.select import At
 from promptsync.compare.versions import read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
@@ -26,6 +24,8 @@ from promptsync.labels.plan import (
     version_at,
 )
 from promptsync.labels.version_search import Wanted, versions_with_text
+from promptsync.project.project import Project
+from promptsync.project.target import At
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name, released_name, way_back
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from promptsync.compare.project import Project
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
 from promptsync.files.state.disk import backup, check_unchanged, delete, new_stamp, present_text, write
 from promptsync.parallel import for_each
+from promptsync.project.project import Project
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Delete, Write
 

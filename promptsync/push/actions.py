@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.pins import NO_PINS, PinReport
-from promptsync.compare.plan import fingerprint
 from promptsync.errors import Refused
+from promptsync.project.plan import fingerprint
 
 if TYPE_CHECKING:
     from promptsync.compare.live_users import LiveUser
     from promptsync.compare.snapshot import Snapshot
-    from promptsync.prompt.prompt import Listed
+    from promptsync.prompt.version import Version
 
 
 class Kind(StrEnum):
@@ -62,7 +62,7 @@ class Action:
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
-    archived: Listed | None = field(default=None, compare=False, repr=False)
+    archived: Version | None = field(default=None, compare=False, repr=False)
 
     @property
     def passed_over(self) -> tuple[int, ...]:

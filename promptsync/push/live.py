@@ -19,10 +19,10 @@ from promptsync.compare.live_users import (
     named_users,
     release_pointers,
 )
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
 from promptsync.history.message import parse_mark
+from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import Follows
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.push.actions import Action, Kind, PushPlan

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from promptsync.compare.conflict import edit, reason, where
-from promptsync.compare.project import Project
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
+from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import follows_text, parents, publish_order
 from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
 from promptsync.push.actions import PUBLISHING, Action, PushOptions, SkippedPrompt

@@ -9,15 +9,14 @@ from promptsync.compare.archived import included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.pins import find_pins
-from promptsync.compare.plan import workspace_of
-from promptsync.compare.project import Project
-from promptsync.compare.select import matching
-from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
 from promptsync.parallel import in_background
+from promptsync.project.plan import workspace_of
+from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from promptsync.compare.project import Project
 from promptsync.errors import RemoteError
 from promptsync.labels.apply import is_held_back
 from promptsync.labels.move import relabel_from
 from promptsync.labels.plan import change_from
+from promptsync.project.project import Project
 from promptsync.prompt.labels import is_on_hold, released_name, unchecked_name
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved

@@ -11,8 +11,8 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
     from promptsync.compare.releases import Unreleased
+    from promptsync.project.project import Project
     from promptsync.show.markdown import Page
 
 

@@ -30,8 +30,8 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
     from promptsync.compare.snapshot import Item, Snapshot
+    from promptsync.project.project import Project
 
 PassedOver = Mapping[str, Sequence[int]]
 """By prompt, the versions that neither the latest one nor the file includes."""

@@ -16,8 +16,8 @@ from promptsync.show.lines import MOVED_NOTE, rename_note
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.compare.project import Project
     from promptsync.compare.snapshot import Item, Snapshot
+    from promptsync.project.project import Project
 
 _ADVICE = {
     State.NEW: "promptsync push",

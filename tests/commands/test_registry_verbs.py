@@ -13,8 +13,8 @@ from registry_server import running
 from release_world import World, faulty, world
 
 from promptsync.cli import run
-from promptsync.compare.select import find_prompt
 from promptsync.files.prompt_file import parse
+from promptsync.project.target import find_prompt
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.server.app import create_app

@@ -34,8 +34,8 @@ from unittest.mock import patch
 import yaml
 
 from promptsync.cli import run as run_verb
-from promptsync.compare.project import open_project
 from promptsync.files.config import load
+from promptsync.project.project import open_project
 from promptsync.prompt.prompt import Prompt
 from promptsync.push.apply import _Push
 

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -21,13 +20,13 @@ import pytest
 import strategies
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scripted_registry import Reply, Seen
 from seeds import FUZZ
 from vendor_fields import grow
 from worlds import SYNCED, made
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import Project, open_project
 from promptsync.compare.state import State
 from promptsync.files.config import load
 from promptsync.files.prompt_file import PromptFile, parse
@@ -36,6 +35,7 @@ from promptsync.files.state.disk import write
 from promptsync.files.worktree import Worktree, paths_for_new, scan
 from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.defaults import BLOCKS, SHAPES

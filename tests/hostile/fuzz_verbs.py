@@ -76,7 +76,6 @@ label move ask prod
 label delete ask x
 eval list
 eval run --changed
-eval show --history ask
 agent list
 agent run helper
 dataset list

@@ -12,7 +12,6 @@ import pytest
 from release_world import World, faulty, world
 
 from promptsync.compare.labels import labelled
-from promptsync.compare.select import At, NoSuchPrompt
 from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
 from promptsync.labels.apply import ChangedLabel, apply_changes, failure
@@ -26,6 +25,7 @@ from promptsync.labels.plan import (
     version_at,
 )
 from promptsync.labels.rollback import plan_rollback
+from promptsync.project.target import At, NoSuchPrompt
 from promptsync.registry.errors import Unsupported
 
 

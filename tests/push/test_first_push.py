@@ -6,9 +6,9 @@ from registry_server import chat
 from release_world import world
 
 from promptsync.compare.gather import gather
-from promptsync.compare.project import open_project
 from promptsync.compare.state import State
 from promptsync.files.config import load
+from promptsync.project.project import open_project
 from promptsync.prompt.prompt import Prompt
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push

@@ -10,10 +10,10 @@ from typing import TypeVar
 import click
 
 from promptsync.commands.shared.session import Session
-from promptsync.compare.plan import Plan
-from promptsync.compare.project import Project
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
 from promptsync.files.state.lock import locked
+from promptsync.project.plan import Plan
+from promptsync.project.project import Project
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 

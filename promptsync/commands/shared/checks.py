@@ -22,7 +22,7 @@ from promptsync.show.outcome import Outcome
 if TYPE_CHECKING:
     from promptsync.checks.choose import Choice, Kind
     from promptsync.checks.receipt import CheckResults
-    from promptsync.compare.project import Project
+    from promptsync.project.project import Project
 
 BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 """The keys that the JSON document of a run has in any case."""

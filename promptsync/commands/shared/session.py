@@ -18,8 +18,8 @@ from promptsync.terminal.progress import Bar
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptsync.compare.project import Project
     from promptsync.files.config import Config
+    from promptsync.project.project import Project
     from promptsync.registry.timeouts import Timeouts
     from promptsync.show.outcome import Outcome
 
@@ -175,7 +175,7 @@ class Session:
 
     def project_of(self, config: Config, remote: str | None) -> Project:
         """Return the working copy of a configuration, which may not have a file yet; see ``project``."""
-        from promptsync.compare.project import open_project
+        from promptsync.project.project import open_project
 
         model = None
         if self.environment.model_url is not None:
@@ -299,7 +299,7 @@ def verb(
             session.verb = name if parent is None else f"{parent.name} {name}"
             session.uses_pager = is_long
             is_shown = session.environment.interactive and not session.quiet
-            session.bar = Bar(shown=is_shown, plain=session.use_colour is False)
+            session.bar = Bar(shown=is_shown)
             try:
                 return session.rendered(function(session, *arguments, **options))
             finally:

@@ -6,18 +6,18 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from promptsync.compare.catalog import Catalog
-from promptsync.compare.project import Project
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.suggest import close_name, is_pattern, matches, suggestion
 from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
+from promptsync.project.project import Project
+from promptsync.project.versions import Catalog
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
+_WILD = frozenset("*?[")
 _LONGEST_NUMBER = 18
 """Digits of a version number; more would overflow the 64 bits of a database."""
 
@@ -58,12 +58,12 @@ class Selected:
     is_exact: bool = True
 
 
-def find_prompt(project: Project, name: str) -> Listed:
+def find_prompt(project: Project, name: str) -> Version:
     """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
     return find_in(project, name, Catalog(project))
 
 
-def find_in(project: Project, name: str, listing: Mapping[str, Listed]) -> Listed:
+def find_in(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
     """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
     # Some registries match names in their own ways, so only the whole list shows that one is missing.
     if name in listing or name in list(listing):
@@ -223,13 +223,6 @@ def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
     return list(read) or [name_for(inside)]
 
 
-def matching(snapshot: Snapshot, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that names and patterns mean. Raises ``NoSuchPrompt`` for one that means nothing."""
-    names = expanded([item.name for item in snapshot.items], given)
-    check_names(snapshot, names)
-    return names
-
-
 def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
     """Return names in place of patterns, whose ``*`` crosses ``/``. What matches nothing stays as it is."""
     known = list(known)
@@ -238,25 +231,6 @@ def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
         found = matches(one, known) if one not in known else []
         names |= dict.fromkeys(found or [one])
     return tuple(names)
-
-
-def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
-    """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
-    known = [item.name for item in snapshot.items]
-    renamed = {item.renamed_to: item.name for item in snapshot.items}
-    for name in names:
-        if name in renamed:
-            raise NoSuchPrompt(
-                f"{renamed[name]!r} was renamed to {name!r} in the registry, and its file has the old name",
-                hint=f"promptsync mv {shlex.join([renamed[name], name])}",
-            )
-        if name not in known and name in snapshot.worktree.files:
-            raise NoSuchPrompt(
-                f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
-                hint=f"add {name} to include: in promptsync.yaml",
-            )
-        if name not in known:
-            raise unknown(name, known, snapshot.worktree.prompts)
 
 
 # -- names that do not exist --------------------------------------------------------------------------------
@@ -290,3 +264,43 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     if path.is_file():
         return found.replaced(hint=f"promptsync push {shlex.quote(name)}")
     return found if "did you mean" in found.hint else found.replaced(hint="promptsync ls-remote")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text has wildcards; a name that has some itself is still found as a name."""
+    return bool(_WILD & set(text))
+
+
+def matches(text: str, known: Iterable[str]) -> list[str]:
+    """Return the names that a pattern matches, whose ``*`` crosses ``/``; ``[]`` for what is no pattern."""
+    return [name for name in known if fnmatchcase(name, text)] if is_pattern(text) else []
+
+
+def suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
+    """Return the closest argument of the same kind: a name, a pattern, or a path below ``prompts``."""
+    folders = {name.rpartition("/")[0] for name in known if "/" in name}
+    folders |= {folder[:at] for folder in folders for at, sign in enumerate(folder) if sign == "/"}
+    if is_pattern(given):
+        folder, _, last = given.rpartition("/")
+        close = close_name(folder, folders) if folder else None
+        return f"{close}/{last}" if close and matches(f"{close}/{last}", known) else None
+    is_path = bool(prompts) and given.startswith(f"{prompts}/")
+    text = given.removeprefix(f"{prompts}/") if is_path else given
+    for suffix in SUFFIXES:
+        text = text.removesuffix(suffix)
+    text = text.rstrip("/")
+    close = text if text in folders else close_name(text, [*known, *folders])
+    if close is None or close in known:
+        return close
+    path = f"{prompts}/{close}"
+    # The path of a directory that is gone means nothing, but a pattern does.
+    return path if is_path and path != given.rstrip("/") else f"{close}/*"
+
+
+def close_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant, ``None`` when no name is close."""
+    import difflib  # imported only here, because most names exist
+
+    names = list(names)
+    same_end = [one for one in names if one.endswith(f"/{name}")]
+    return next(iter(same_end or difflib.get_close_matches(name, names, 1)), None)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Protocol
 
-from promptsync.compare.project import Project
 from promptsync.errors import Refused
+from promptsync.project.project import Project
 from promptsync.registry.address import LOCAL
 
 
