@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import click
+from msgspec.structs import replace
 
 from promptsync import __version__
 from promptsync.commands.shared.options import choose_format, format_option

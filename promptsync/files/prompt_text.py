@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from promptsync.errors import Refused
 from promptsync.files import schema

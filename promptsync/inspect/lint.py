@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from msgspec import structs
+
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.names import broken_names, name_in, names_beside
@@ -109,7 +111,8 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
         config = load(path)
     except InvalidConfig as error:
         # Without a configuration it is unknown where the prompt files are.
-        return Checked(tuple(replace(one, path=str(path), rule="config") for one in error.problems), 1)
+        wrong = (structs.replace(problem, path=str(path), rule="config") for problem in error.problems)
+        return Checked(tuple(wrong), 1)
     worktree = scan(
         config.root, config.prompts, _needless(config, selected) if selected is not None else None
     )
@@ -123,7 +126,7 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
     return Checked(
-        tuple(sorted(replace(one, path=str(config.root / one.path)) for one in problems)),
+        tuple(sorted(structs.replace(one, path=str(config.root / one.path)) for one in problems)),
         len(worktree.paths if paths is None else paths),
     )
 
@@ -174,7 +177,7 @@ def _dangling(config: Config, worktree: Worktree, changed: frozenset[str]) -> It
     starts = tuple(f"{FENCE}{name}{end}" for name in gone for end in (FENCE, "@"))
     for problem in _of_prompts(config, worktree, users) if users else ():
         if problem.rule == "snippet-missing" and problem.message.startswith(starts):
-            yield replace(problem, severity="error")
+            yield structs.replace(problem, severity="error")
 
 
 def _of_broken(worktree: Worktree, known: KnownPrompts, files: Mapping[str, PromptFile]) -> Iterator[Problem]:
