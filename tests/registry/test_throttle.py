@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.registry.promptlayer.retry import ATTEMPTS_IN_A_CROWD
 from promptsync.registry.promptlayer.throttle import START, Throttle
 
 LIMIT = 32
@@ -301,20 +300,6 @@ def test_a_rate_limit_costs_at_most_a_fifth_of_its_own_time(
     # All that are under way are rejected together once, and later one or a few now and then.
     assert simulation.rejected <= 2 * LIMIT + count / 20
     assert simulation.most_attempts <= 3
-
-
-@given(
-    st.one_of(st.integers(2, 200).map(Window), st.builds(Bucket, st.integers(2, 200), st.integers(1, 200))),
-    st.one_of(st.none(), st.floats(1, 5)),
-    st.floats(0.001, 0.5),
-    st.randoms(use_true_random=False),
-)
-def test_no_request_fails_because_of_a_rate_limit(
-    limit: Window | Bucket, retry_after: float | None, latency: float, jitter: random.Random
-) -> None:
-    simulation = Simulation(limit, retry_after, latency, jitter)
-    simulation.run(300)
-    assert simulation.most_attempts <= ATTEMPTS_IN_A_CROWD
 
 
 def test_a_low_estimate_of_the_rate_is_soon_corrected() -> None:
