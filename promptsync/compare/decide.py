@@ -12,7 +12,7 @@ from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
-from promptsync.files.git.revisions import Lineage, target_of
+from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
@@ -61,22 +61,20 @@ class Decider:
         self._lineages: dict[str, Lineage] = {}
         """The git revisions of each prompt's file; empty outside of git."""
         self.has_git = False
-        self.hidden: tuple[str, ...] = ()
 
     def decide(self, names: Sequence[str]) -> list[Item]:
-        """Return an item for each name, in any order, without those that a sparse checkout hides.
+        """Return an item for each name, in any order.
 
         A prompt that was renamed in the registry has one item, under the name in the files.
         """
         self._read_lineages(names)
-        shown = [name for name in names if name not in self.hidden]
-        remote = self._read_remote(shown)
+        remote = self._read_remote(names)
         histories = Histories(
             self._project,
-            {name: self._history(name, remote.get(name)) for name in shown if self._has_both(name)},
+            {name: self._history(name, remote.get(name)) for name in names if self._has_both(name)},
         )
         histories.decide()
-        absent = [name for name in shown if name in self._files and name not in self._listing]
+        absent = [name for name in names if name in self._files and name not in self._listing]
         archived = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
         if absent and self._label is None:
@@ -85,7 +83,7 @@ class Decider:
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
             self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
-            for name in shown
+            for name in names
             # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
             if name in self._files or name not in renamed.values()
         ]
@@ -100,12 +98,6 @@ class Decider:
         # files exist, their paths are enough.
         if any(name not in self._files for name in names):
             self._lineages = revisions.of_names({*names})
-            self._lineages |= revisions.of(self._linked(names))
-            missing = {name for name in names if name not in self._files}
-            last = {name: lineage.newest for name, lineage in self._lineages.items()}
-            self.hidden = tuple(
-                sorted(name for name in missing if (one := last.get(name)) and one.path in history.hidden)
-            )
         else:
             both = {name: self._files[name].path for name in names if name in self._listing}
             only_in_files = {name: self._files[name].path for name in names if name not in self._listing}
@@ -116,12 +108,6 @@ class Decider:
             if only_in_files:
                 self._lineages |= revisions.of(only_in_files)
         revisions.save()
-
-    def _linked(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the paths of files that are reached through links, by name."""
-        root, prompts = self._project.root, self._project.config.prompts
-        paths = {name: self._files[name].path for name in names if name in self._files}
-        return {name: path for name, path in paths.items() if target_of(root, prompts, path) != path}
 
     def _read_remote(self, names: Sequence[str]) -> dict[str, Version]:
         """Read the tracked versions raw, except those whose digest is known already."""

@@ -184,7 +184,6 @@ def gather(
     items = _in_sync(comparison, worktree.files, listing, names)
     equal = {item.name for item in items}
     open_names = [name for name in names if name not in equal]
-    hidden: tuple[str, ...] = ()
     has_history = True
     if open_names:
         # a tree in sync needs neither git nor a base
@@ -196,7 +195,7 @@ def gather(
         numbers = {name: item.version for name, item in (latest or {}).items()}
         decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
         items += with_renames(project, decider.decide(open_names))
-        hidden, has_history = decider.hidden, decider.has_git
+        has_history = decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
     broken += [Item(name, State.INVALID, worktree.files.get(name), listing[name]) for name in unusable]
@@ -208,7 +207,6 @@ def gather(
         listing=listing,
         label=label,
         labels=labels,
-        hidden=hidden,
         has_history=has_history,
     )
 

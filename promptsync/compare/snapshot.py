@@ -140,7 +140,6 @@ class Snapshot:
     listing: dict[str, Version]
     label: str | None = None
     labels: dict[str, tuple[tuple[str, int], ...]] | None = None
-    hidden: tuple[str, ...] = ()
     has_history: bool = True
 
     @property
