@@ -27,7 +27,7 @@ from promptsync.checks.run import Progress, Status, complete, follow, poll, run_
 from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _live_score(
     run: EvaluationRun,
     standard: Standard,
     wanted: WantedVersions,
-    before: Mapping[str, Listed],
+    before: Mapping[str, Version],
 ) -> LiveScore | None:
     """Return with which live score a run is compared: the highest of the prompts that it names."""
     if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:

@@ -11,7 +11,7 @@ from promptsync.checks.agents import AgentRun
 from promptsync.checks.evaluations import EvaluationRun
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -82,7 +82,7 @@ def unbound(
     registry: Registry,
     runs: Sequence[tuple[EvaluationRun | AgentRun, Collection[str]]],
     wanted: WantedVersions,
-    before: Mapping[str, Listed],
+    before: Mapping[str, Version],
 ) -> list[tuple[Unbound, ...]]:
     """Return for each of some runs that passed what it did not check of the prompts that it should check.
 
@@ -122,7 +122,7 @@ def _reasons(
     run: EvaluationRun | AgentRun,
     prompts: Iterable[str],
     wanted: WantedVersions,
-    before: Mapping[str, Listed],
+    before: Mapping[str, Version],
 ) -> dict[str, str]:
     """Return for each prompt why the run did not check it; empty if it did."""
     reasons = {}
@@ -137,7 +137,7 @@ def _reasons(
 
 
 def _latest(
-    registry: Registry, versions: Mapping[str, int], names: Collection[str], before: Mapping[str, Listed]
+    registry: Registry, versions: Mapping[str, int], names: Collection[str], before: Mapping[str, Version]
 ) -> dict[str, str]:
     """Return for each prompt why a run that names no version did not run the wanted one; empty if it did."""
     try:
@@ -153,7 +153,7 @@ def _latest(
     return reasons
 
 
-def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
+def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:
     """Return the prompts with these names, each at its latest version, without those that do not exist."""
     wanted = set(names)
     if len(wanted) > _FEW:
