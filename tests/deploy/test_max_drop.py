@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def test_the_live_score_costs_one_request_where_the_last_run_is_of_the_live_vers
 def test_a_registry_that_cannot_tell_the_live_score_stops_the_deploy(world: World) -> None:
     world.write("a", ONE)
     world.commit("Change a")
-    (last,) = world.run("eval", "list", "--json").document["evaluations"][-1]["runs"]
+    (last,) = json.loads(world.ok("eval", "list", "--json").out)["evaluations"][-1]["runs"]
     world.faults.append(fault(asking("GET", f"/evaluations/{last['report_id']}"), failing(500)))
     done = world.run("deploy", "--label", "prod")
     assert done.code == 4, str(done)
