@@ -116,7 +116,7 @@ def test_every_module_can_be_imported_without_what_only_posix_has() -> None:
 WITHOUT_POSIX = ("-W", "ignore:only soft file lock", "-p", "without_posix", "-p", "no:cacheprovider")
 
 
-@pytest.mark.slow
+@pytest.mark.lane
 def test_without_posix_every_test_file_that_is_not_listed_can_be_collected() -> None:
     done = run("-m", "pytest", "--collect-only", "-q", *WITHOUT_POSIX)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -16,7 +16,7 @@ from promptsync.history.message import without_mark
 from promptsync.project.project import Project
 from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -31,7 +31,7 @@ class ListedPrompt(msgspec.Struct, frozen=True):
     working copy has a file for it, ``None`` without a working copy.
     """
 
-    listed: Listed
+    listed: Version
     is_archived: bool
     has_file: bool | None
     labels: Labels | None = None

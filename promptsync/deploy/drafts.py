@@ -14,7 +14,7 @@ from promptsync.history.message import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import RemoteVersion
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import UnusablePrompt
 
 
@@ -27,7 +27,7 @@ def with_drafts(project: Project, latest: Snapshot, members: Sequence[Member]) -
     labels = {one.listed.name: one.labels for one in with_labels(project, [listing[name] for name in over])}
     pairs = sorted({(name, one.version - below) for name in over for one in over[name] for below in (0, 1)})
 
-    def read(pair: tuple[str, int]) -> RemoteVersion | None:
+    def read(pair: tuple[str, int]) -> Version | None:
         name, number = pair
         try:
             return read_version(project, listing[name], number) if number else None
@@ -58,7 +58,7 @@ def _live_users(project: Project, texts: LiveTexts, snippet: str) -> tuple[LiveU
 
 
 def _described(
-    draft: PassedOverVersion, version: RemoteVersion | None, before: RemoteVersion | None
+    draft: PassedOverVersion, version: Version | None, before: Version | None
 ) -> PassedOverVersion:
     if version is None:
         return draft

@@ -5,20 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import place_elsewhere, repository_of, uncommitted_config, uncommitted_paths
+from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
 from promptsync.deploy.members import Member, Survey
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
-from promptsync.files.git.revisions import target_of
-from promptsync.files.state.disk import real_path
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
@@ -180,48 +177,21 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
 
     Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
     """
-    if (elsewhere := place_elsewhere(project)) is not None:
-        raise _elsewhere(project, *elsewhere)
     paths = uncommitted_paths(project, found.latest.worktree)
     places = uncommitted_config(project) if paths else []
     files = found.latest.worktree.files
     types = {files[one.name].prompt.template.get("type") for one in found.releases if one.name in files}
     if is_named and "completion" not in types:
-        root, prompts = project.root, project.config.prompts
-        own = {path: target_of(root, prompts, path) for one in found.members if (path := one.path)}
-        # A file below a link changes with it.
-        above = {str(parent) for path in own for parent in PurePosixPath(path).parents}
-        paths = [one for one in paths if one in {*places, *own, *own.values(), *above}]
+        own = {one.path for one in found.members}
+        paths = [path for path in paths if path in own or path in places]
     if paths:
         raise _not_committed(project, paths, places)
 
 
-def _elsewhere(project: Project, path: str, place: Path) -> Refused:
-    root = real_path(project.root)
-    is_inside = place.is_relative_to(root) and repository_of(place) == repository_of(root)
-    shown = place.relative_to(root).as_posix() if is_inside else place
-    what = "a submodule" if place == root / path else f"a link to {shown}"
-    hint = "move promptsync.yaml to the repository of the prompts, and deploy there"
-    if is_inside:
-        hint = f"write prompts: {shown} in {project.config.path.name}"
-    return Refused(
-        f"{path} is {what}; deploy releases what the repository of {project.config.path.name} has committed",
-        hint=f"{hint}\nadd --allow-dirty",
-        code="uncommitted",
-    )
-
-
 def _not_committed(project: Project, paths: Sequence[str], places: Sequence[str]) -> Refused:
-    first, folder = paths[0], PurePosixPath(paths[0]).parent
-    names = [PurePosixPath(one).name for one in paths if PurePosixPath(one).parent == folder]
+    first = paths[0]
     more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    repository = repository_of(project.root / folder)
-    if repository is None:
-        what, hint = "is in no git repository", "move it into one, and commit it"
-    elif repository != repository_of(project.root):
-        git = f"git -C {shlex.quote(str(folder))}"
-        what, hint = "has changes that are not committed", f"{git} add {shlex.join(names)} && {git} commit"
-    elif project.history is not None and project.history.ignores(first):
+    if project.history is not None and project.history.ignores(first):
         what, hint = (
             "is ignored by git, so it is not committed",
             f"git add -f {shlex.quote(first)} && git commit",

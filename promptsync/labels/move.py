@@ -10,7 +10,8 @@ from promptsync.errors import RemoteError
 from promptsync.labels.plan import Beside, LabelChange, beside_before
 from promptsync.project.project import Project
 from promptsync.prompt.labels import previous_name, released_name
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import FateUnknown, TimedOut, Unsupported
 
 
@@ -215,7 +216,7 @@ def _moved_elsewhere(now: int | None) -> str:
 
 def _labels(project: Project, change: LabelChange) -> Pointers:
     # Only the id and the name are used to read labels.
-    item = Listed(change.template_id, 0, Prompt(change.name, {}))
+    item = Version(change.template_id, 0, Prompt(change.name, {}))
     return labels_of_prompt(project, item)
 
 

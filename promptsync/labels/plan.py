@@ -13,7 +13,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.labels import previous_after, previous_name, released_after, released_name
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, Unsupported
 
 Beside = Mapping[str, int | None]
@@ -246,7 +246,7 @@ def version_at(project: Project, one: Labelled, at: At) -> int:
     return find_number(project, one.listed, at, one.labels)
 
 
-def check_unused(project: Project, listed: Listed, label: str) -> None:
+def check_unused(project: Project, listed: Version, label: str) -> None:
     """Raise ``Refused`` if prompts refer to ``label`` of this snippet: without it they cannot be rendered.
 
     If the registry cannot list those prompts, nothing is raised.

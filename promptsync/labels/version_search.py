@@ -13,7 +13,7 @@ from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import previous_name, released_name
-from promptsync.prompt.prompt import RemoteVersion
+from promptsync.prompt.version import Version
 
 _FIRST_ROUND = 2
 _LARGEST_ROUND = 32
@@ -40,7 +40,7 @@ def versions_with_text(project: Project, label: str, wanted: Sequence[Wanted]) -
     if len(searches) > 1:
         _look_in_lists(project, searches)
 
-    def read(pair: tuple[_Search, int]) -> RemoteVersion | None:
+    def read(pair: tuple[_Search, int]) -> Version | None:
         search, number = pair
         return read_version(project, search.listed, number)
 

@@ -43,38 +43,6 @@ class Local(Struct, frozen=True):
     synced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-class RemoteVersion(Struct, frozen=True):
-    """One immutable version of a prompt, with its snippet references unexpanded."""
-
-    template_id: int
-    version: int
-    prompt: Prompt
-    message: str | None = None
-    created_at: str | None = None
-    author: str | None = None
-    workspace_id: int | None = None
-
-
-class Listed(Struct, frozen=True):
-    """One prompt in the registry's list, at its latest version or at the one with the requested label.
-
-    Snippets may be expanded in its body. An equal body means an equal prompt, but a different one may not
-    mean a different prompt. ``problem`` is why the body cannot be used; then ``prompt`` has only the name and
-    the tags.
-    """
-
-    template_id: int
-    version: int
-    prompt: Prompt
-    message: str | None = None
-    is_snippet: bool = False
-    problem: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.prompt.name
-
-
 class Label(Struct, frozen=True):
     """A release label of one prompt. Without ``label_id`` it can be compared, and not be moved or deleted."""
 

@@ -27,7 +27,8 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Listed, Local
+from promptsync.prompt.prompt import Local
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 
 
@@ -112,7 +113,7 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     return MovePlan((_move(file, old if keep_name else new, path, local),))
 
 
-def _with_version(project: Project, file: PromptFile, listed: Listed, old: str) -> Local | None:
+def _with_version(project: Project, file: PromptFile, listed: Version, old: str) -> Local | None:
     """Return the local part of a file with the newest version published from it under its old name.
 
     Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.

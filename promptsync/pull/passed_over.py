@@ -22,12 +22,13 @@ from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project
 from promptsync.project.target import select
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.pull.merge import Unmerged, parted
 from promptsync.pull.options import PullOptions
 from promptsync.pull.write import Write, kept, read_tracked, rewritten
 
-Found = Mapping[str, tuple[RemoteVersion, ...]]
+Found = Mapping[str, tuple[Version, ...]]
 """Passed-over versions by prompt, oldest first."""
 
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
@@ -129,7 +130,7 @@ class PassedOverVersions:
     history: History
 
     @property
-    def read(self) -> tuple[RemoteVersion, ...]:
+    def read(self) -> tuple[Version, ...]:
         """All of them that the registry still has, oldest first."""
         numbers = sorted(number for one in self.versions for number in one.numbers)
         return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)

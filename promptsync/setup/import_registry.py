@@ -24,7 +24,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.state.lock import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
@@ -234,7 +234,7 @@ def plan_import(project: Project, *, label: str | None = None) -> ImportPlan:
     )
 
 
-def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> dict[str, Listed]:
+def _versions(project: Project, listed: Sequence[Version], label: str | None) -> dict[str, Version]:
     """Return the prompts by name at the versions to import: the latest ones, or those under the label."""
     if label is None:
         return {one.name: one for one in listed}

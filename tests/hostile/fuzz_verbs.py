@@ -42,7 +42,7 @@ diff
 diff --format markdown
 diff support/refund@1
 lint
-lint --format sarif
+lint --format github
 log support/refund -p
 ls-remote --label prod
 show support/refund

@@ -91,8 +91,18 @@ def check_refused(world: World, line: str, words: str) -> None:
     assert (world.files(), len(world.writes)) == (before, writes)
 
 
-@pytest.mark.parametrize("line", VERBS)
-@pytest.mark.parametrize(("reply", "words"), BODIES.values(), ids=list(BODIES))
+LARGE = frozenset({"a gzip bomb", "70 MB", "a million empty lists", "five million values"})
+"""Bodies that take long to make and to read: one verb each, because all verbs read the list alike."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "line"),
+    [
+        pytest.param(*BODIES[name], line, id=f"{name}-{line}")
+        for name in BODIES
+        for line in (VERBS[:1] if name in LARGE else VERBS)
+    ],
+)
 def test_a_response_that_cannot_be_used_is_refused(
     copy: World, reply: Callable[[], Reply], words: str, line: str
 ) -> None:

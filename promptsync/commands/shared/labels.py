@@ -21,7 +21,8 @@ from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
@@ -85,7 +86,7 @@ def change_labels(
         if made.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
             made = replace(made, workspace=workspace_of(project))
         for change in made.pending[:1]:
-            check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
+            check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
         up = _up(made)
         if made.refusal is None and not skip_checks:
             made = replace(made, refusal=_uncommitted_checks(project, up))

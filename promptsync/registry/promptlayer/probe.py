@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 
 from promptsync.errors import RemoteError
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
@@ -60,7 +60,7 @@ class PromptLayerProbe:
         self.seconds = seconds
         self.skew = _skew(response.headers.get("Date", ""))
 
-    def capabilities(self, prompts: Sequence[Listed]) -> Capabilities:
+    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""
         first = prompts[0] if prompts else None
         everything = self.registry.labels.all()
@@ -72,13 +72,13 @@ class PromptLayerProbe:
         place = (first.template_id, first.name) if first is not None else (0, "")
         return Capabilities(raw, labels, everything is not None, self.registry.labels.can_change(*place))
 
-    def _labels_of(self, prompt: Listed) -> set[str] | None:
+    def _labels_of(self, prompt: Version) -> set[str] | None:
         try:
             return {one.name for one in self.registry.labels.of(prompt.template_id, prompt.name)}
         except (Unsupported, NotFound):
             return None
 
-    def _returns_raw(self, prompt: Listed) -> bool:
+    def _returns_raw(self, prompt: Version) -> bool:
         try:
             self.registry.prompts.get(prompt.template_id, prompt.name)
         except NotReadableRaw:
