@@ -40,6 +40,8 @@ class _Page(msgspec.Struct):
     total: int | None = None
     has_next: bool | None = None
     size: int = 0
+    request: str = ""
+    """The registry, what it was asked for and how, for messages."""
 
     @property
     def count(self) -> int | None:
@@ -78,8 +80,8 @@ def read_whole(
         if _belong_together(pages, items):
             return Whole(items, pages[0].pages)
     raise ListKeptChanging(
-        f"the list kept changing while it was read, in {READINGS} attempts in a row",
-        hint="try again when nobody else is changing the registry",
+        f"{pages[0].request}: the list kept changing while it was read, in {READINGS} attempts in a row",
+        hint="try again; if nobody changes the registry, it contradicts itself about the length of the list",
     )
 
 
@@ -145,7 +147,8 @@ def _check(pages: Sequence[_Page], most: int) -> None:
     """Raise ``BadAnswer`` for a list that is too long."""
     if most > MOST_PAGES or sum(page.size for page in pages) > MOST_BYTES:
         raise BadAnswer(
-            f"the list does not end: it has more than {MOST_PAGES:,} pages or {MOST_BYTES // 1024**2} MB",
+            f"{pages[0].request}: the list does not end, after {MOST_PAGES:,} pages "
+            f"or {MOST_BYTES // 1024**2} MB",
             hint="check the remote's url",
         )
 
@@ -163,6 +166,7 @@ def _page(answer: Answer, keys: Sequence[str]) -> _Page:
         number(envelope, "total"),
         has_next if isinstance(has_next, bool) else None,
         len(answer.content),
+        answer.message_start,
     )
 
 
