@@ -6,10 +6,11 @@ Loads no HTTP library.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from promptsync.errors import UsageError
 from promptsync.registry.errors import MissingKey
@@ -28,8 +29,7 @@ _SAFE: Final = "/%!$&'()*+,:;=@[]^|"
 """What stays as it is in the path of a registry's URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """The parts of a registry's URL.
 
     ``base`` is all of it, ``origin`` the part before its path, and ``path`` is percent-encoded; none of them

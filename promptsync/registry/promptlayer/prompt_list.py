@@ -61,8 +61,6 @@ class PromptList:
             connections=self._connection.connections,
             on_page=on_page,
             expected=self._pages.get(asked, None if query else self._facts.pages),
-            # If this list were empty by mistake, every prompt would look as if it were new.
-            may_be_empty=bool(query),
         )
         items = whole.items
         if whole.pages is not None:

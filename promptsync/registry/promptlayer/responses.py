@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -34,8 +33,7 @@ _ROUTING_WORDS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One response of a registry. Methods raise ``BadAnswer`` if its body has the wrong shape.
 
     ``purpose`` completes "cannot …", ``request`` is the method and the path, and ``scrub`` removes the API
