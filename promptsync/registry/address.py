@@ -107,12 +107,12 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        found = ip_address(host)
+        host_address = ip_address(host)
     except ValueError:
         return False
-    if isinstance(found, IPv4Address):
-        return found in _LOOPBACK
-    return found == IPv6Address("::1")
+    if isinstance(host_address, IPv4Address):
+        return host_address in _LOOPBACK
+    return host_address == IPv6Address("::1")
 
 
 def _shown(url: str) -> str:

@@ -281,7 +281,7 @@ class Connection:
         self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
 
 
-def given(**values: object) -> dict[str, Any]:
+def without_none(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.responses import fate_unknown_if_unreadable
 from promptsync.registry.values import number
 
@@ -21,8 +21,8 @@ class PromptLayerTracking:
     def log_request(self, request: Mapping[str, Any]) -> int:
         answer = self._call(endpoints.LOG_REQUEST, body=request)
         with fate_unknown_if_unreadable():
-            found = number(answer.object(), "request_id", "id")
-            return found or answer.fail("a number under 'request_id' or 'id'")
+            request_id = number(answer.object(), "request_id", "id")
+            return request_id or answer.fail("a number under 'request_id' or 'id'")
 
     def track_prompt(
         self,
@@ -33,7 +33,7 @@ class PromptLayerTracking:
         label: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        body = given(
+        body = without_none(
             request_id=request_id,
             prompt_name=prompt_name,
             version=version,
@@ -43,7 +43,7 @@ class PromptLayerTracking:
         self._call(endpoints.TRACK_PROMPT, body=body).acknowledge()
 
     def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
-        body = given(request_id=request_id, score=score, name=name)
+        body = without_none(request_id=request_id, score=score, name=name)
         self._call(endpoints.TRACK_SCORE, body=body).acknowledge()
 
     def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
