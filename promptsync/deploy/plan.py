@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Collection
+from dataclasses import astuple, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.origin import place_elsewhere, repository_of, uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
-from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.members import Survey
+from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.files.git.revisions import target_of
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class DeployOptions:
+class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``touched`` are the names that this
     push changed, ``None`` if unknown, and ``again`` those to release although they were rolled back.
     ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
-    fail. ``command`` is what was typed, without ``--max-changes``.
+    fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses`` says that the registry is a
+    temporary one, where nothing is live.
     """
 
     label: str
@@ -42,24 +44,22 @@ class DeployOptions:
     message: str | None = None
     touched: frozenset[str] | None = None
     require_checks: bool = False
-    live_snippets: bool = False
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
     max_changes: int | None = None
-    standard: Standard = field(default_factory=Standard)
+    standard: Standard = Standard()
     keep_going: bool = False
+    rehearses: bool = False
     command: str = "promptsync deploy"
 
 
-@dataclass(frozen=True, slots=True)
-class DeployPlan:
+class DeployPlan(msgspec.Struct, frozen=True):
     """Everything a deploy will do, in order.
 
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
-    label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
-    those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
-    that have no checks. ``pins`` are those that stay behind the released snippets. ``not_from_here`` says why
-    the plan is only shown: the branch does not release to the label.
+    label of the releases moves. ``unchecked`` are members that have no checks. ``pins`` are those that stay
+    behind the released snippets. ``not_from_here`` says why the plan is only shown: the branch does not
+    release to the label.
     """
 
     survey: Survey
@@ -67,13 +67,12 @@ class DeployPlan:
     selection: Selection
     found: Found
     unchecked: tuple[str, ...] = ()
-    live: tuple[LiveSnippet, ...] = ()
-    beforehand: tuple[Member, ...] = ()
     pins: PinReport = NO_PINS
     workspace: str = ""
     in_git: bool = True
-    standard: Standard = field(default_factory=Standard)
+    standard: Standard = Standard()
     keep_going: bool = False
+    rehearses: bool = False
     not_from_here: str = ""
 
     @property
@@ -113,14 +112,11 @@ class DeployPlan:
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [[one.name, one.min_score, one.max_drop] for one in self.selection.evaluations]
-        agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
-        is_live_first = any(not one.already for one in self.live)
-        pushed = self.push.fingerprint
+        evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
+        agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
         required = [*astuple(self.standard), self.keep_going]
-        return fingerprint(
-            [self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first, required]
-        )
+        pushed = self.push.fingerprint
+        return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
 
 def plan_deploy(
@@ -152,26 +148,21 @@ def plan_deploy(
             hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
             code="unchecked",
         )
-    live = live_snippets(project, found)
-    if not options.live_snippets:
-        check_live(live, options.command)
-    checks = find(project.registry, selection)
-    first = beforehand(found, live)
-    workspace = workspace_of(project) if found.releases else ""
-    pins = _pins(project, found, push)
+    if found.releases and not options.rehearses:
+        check_live(project, found)
+        check_order(found)
     return DeployPlan(
         found,
         push,
         selection,
-        checks,
+        find(project.registry, selection),
         unchecked,
-        live,
-        first,
-        pins,
-        workspace,
+        _pins(project, found, push),
+        workspace_of(project) if found.releases else "",
         project.in_git,
         options.standard,
         options.keep_going,
+        options.rehearses,
     )
 
 
@@ -181,55 +172,42 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
     Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
     """
     if (elsewhere := place_elsewhere(project)) is not None:
-        raise _elsewhere(project, *elsewhere)
+        path, place = elsewhere
+        what = "a submodule" if place == real_path(project.root) / path else f"a link to {place}"
+        raise Refused(
+            f"{path} is {what}; deploy releases what the repository of {project.config.path.name} has "
+            "committed",
+            hint="write the real directory as prompts: in the promptsync.yaml of its repository\n"
+            "add --allow-dirty",
+            code="uncommitted",
+        )
     paths = uncommitted_paths(project, found.latest.worktree)
     places = uncommitted_config(project) if paths else []
     files = found.latest.worktree.files
-    types = {files[one.name].prompt.template.get("type") for one in found.releases if one.name in files}
+    types = {files[member.name].prompt.template.get("type") for member in found.releases}
     if is_named and "completion" not in types:
         root, prompts = project.root, project.config.prompts
-        own = {path: target_of(root, prompts, path) for one in found.members if (path := one.path)}
+        own = {path: target_of(root, prompts, path) for member in found.members if (path := member.path)}
         # A file below a link changes with it.
         above = {str(parent) for path in own for parent in PurePosixPath(path).parents}
-        paths = [one for one in paths if one in {*places, *own, *own.values(), *above}]
-    if paths:
-        raise _not_committed(project, paths, places)
-
-
-def _elsewhere(project: Project, path: str, place: Path) -> Refused:
-    root = real_path(project.root)
-    is_inside = place.is_relative_to(root) and repository_of(place) == repository_of(root)
-    shown = place.relative_to(root).as_posix() if is_inside else place
-    what = "a submodule" if place == root / path else f"a link to {shown}"
-    hint = "move promptsync.yaml to the repository of the prompts, and deploy there"
-    if is_inside:
-        hint = f"write prompts: {shown} in {project.config.path.name}"
-    return Refused(
-        f"{path} is {what}; deploy releases what the repository of {project.config.path.name} has committed",
-        hint=f"{hint}\nadd --allow-dirty",
-        code="uncommitted",
-    )
-
-
-def _not_committed(project: Project, paths: Sequence[str], places: Sequence[str]) -> Refused:
-    first, folder = paths[0], PurePosixPath(paths[0]).parent
-    names = [PurePosixPath(one).name for one in paths if PurePosixPath(one).parent == folder]
-    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    repository = repository_of(project.root / folder)
+        paths = [path for path in paths if path in {*places, *own, *own.values(), *above}]
+    if not paths:
+        return
+    first, more = paths[0], f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    repository = repository_of(project.root / PurePosixPath(first).parent)
+    what, hint = "has changes that are not committed", "git add . && git commit"
     if repository is None:
         what, hint = "is in no git repository", "move it into one, and commit it"
     elif repository != repository_of(project.root):
-        git = f"git -C {shlex.quote(str(folder))}"
-        what, hint = "has changes that are not committed", f"{git} add {shlex.join(names)} && {git} commit"
+        folder = shlex.quote(str(PurePosixPath(first).parent))
+        hint = f"git -C {folder} add . && git -C {folder} commit"
     elif project.history is not None and project.history.ignores(first):
-        what, hint = (
-            "is ignored by git, so it is not committed",
-            f"git add -f {shlex.quote(first)} && git commit",
-        )
+        what = "is ignored by git, so it is not committed"
+        hint = f"git add -f {shlex.quote(first)} && git commit"
     else:
         changed = [*places, *([project.config.prompts] if paths != places else [])]
-        what, hint = "has changes that are not committed", f"git add {shlex.join(changed)} && git commit"
-    return Refused(
+        hint = f"git add {shlex.join(changed)} && git commit"
+    raise Refused(
         f"{first} {what}{more}; deploy releases what is committed",
         hint=f"{hint}\nadd --allow-dirty",
         code="uncommitted",
@@ -253,8 +231,10 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
     )
     plan = plan_push(project, found.latest, requested)
     # Nobody typed --force: what a release passes over is listed with it.
-    updates = (replace(one, kind=Kind.UPDATE) if one.kind is Kind.FORCE else one for one in plan.actions)
-    return replace(plan, actions=tuple(updates))
+    actions = (
+        replace(action, kind=Kind.UPDATE) if action.kind is Kind.FORCE else action for action in plan.actions
+    )
+    return replace(plan, actions=tuple(actions))
 
 
 def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from promptsync.checks.assignment import Found, Selection, find_checks, lowest
 from promptsync.checks.batch import Patience
 from promptsync.checks.catalogue import list_agents, list_evaluations
@@ -100,13 +102,13 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, patien
             _seed(project, copy)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.
-            everything = replace(
+            everything = structs.replace(
                 options,
                 names=(),
                 touched=None,
                 again=(),
                 require_checks=False,
-                live_snippets=True,
+                rehearses=True,
                 max_changes=10**9,
                 standard=replace(options.standard, max_drop=None),
                 keep_going=False,
@@ -115,7 +117,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, patien
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
             found = find_checks(copy.registry, selection)
-            plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
+            plan = structs.replace(plan, selection=selection, found=found, pins=NO_PINS)
             receipt = apply_deploy(copy, plan, patience)
             limits = [options.standard.max_drop, *(one.max_drop for one in wanted.evaluations)]
             return Rehearsal(receipt, url, without, is_compared=lowest(limits) is None)

