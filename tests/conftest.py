@@ -12,19 +12,25 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt", "compare", "push")]
 
 from posix_tests import HAS_POSIX, POSIX_TESTS
-from slow_files import SLOW_FILES
+from seeds import EXAMPLES
+from slow_files import LANE_FILES, SLOW_FILES
 from worlds import World, made
 
 # How long an example takes says more about the machine than about what is tested. The suite decides what
-# lands, so it tries the same examples each time; make fuzz tries others.
+# lands, so it tries the same few examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True)
-settings.register_profile("quick", settings.get_profile("suite"), max_examples=20)
+settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True, max_examples=EXAMPLES)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+# Examples contain constants of the modules that are imported, which differ with the tests that ran before.
+assert callable(providers._get_local_constants)
+providers._get_local_constants = lambda: providers._local_constants
 
 # What somebody configured for their own git is no part of a test.
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
@@ -70,6 +76,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.relative_to(HERE).as_posix()
         if name in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+        if name in LANE_FILES:
+            item.add_marker(pytest.mark.lane)
+        if item.get_closest_marker("lane") is not None:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(900))
         reason = POSIX_TESTS.get(f"{name}::{getattr(item, 'originalname', item.name)}")
         if reason is not None and not HAS_POSIX:
             item.add_marker(pytest.mark.skip(reason=f"needs POSIX: {reason}"))

@@ -27,9 +27,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
         ],
     },
-    "takes the lock that filelock takes on POSIX": {
+    "takes a lock that the system frees": {
         "files/test_disk.py": [
-            "test_a_run_with_filelock_and_this_one_keep_each_other_out",
+            "test_a_process_that_dies_frees_the_lock",
         ],
     },
     "sends signals to a process": {

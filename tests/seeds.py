@@ -14,6 +14,7 @@ import pytest
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
+EXAMPLES = 25
 
 
 def numbers(quick: int, count: int, fuzz: int) -> Sequence[Any]:
@@ -29,6 +30,6 @@ def seed_of(number: int) -> int:
     return seed
 
 
-def examples(count: int) -> int:
-    """The number of examples of a property; a fifth in ``make quick``."""
-    return max(10, count // 5) if QUICK else count
+def examples(fuzz: int) -> int:
+    """The number of examples of a property: ``fuzz`` in ``make fuzz``, and a few on each run."""
+    return fuzz if FUZZ else min(fuzz, 10 if QUICK else EXAMPLES)

@@ -1,9 +1,21 @@
-"""The files that ``make quick`` skips: they play whole stories with git, registries and processes.
+"""The files that ``make quick`` skips, and those that ``make test`` leaves to ``make lane``.
 
-Together they are a quarter of the tests and take most of the time. Elsewhere, single tests have the mark.
+Elsewhere, single tests have the marks ``slow`` and ``lane``.
 """
 
 from __future__ import annotations
+
+LANE_FILES = frozenset(
+    [
+        "demo/test_demo.py",
+        "fidelity/test_compatibility.py",
+        "hostile/test_fuzzed_verbs.py",
+        "test_pre_commit.py",
+        "test_screens.py",
+        "workflows/test_action_installs.py",
+    ]
+)
+"""They install packages, call every method of the SDKs, or run the demo and all verbs for long."""
 
 SLOW_FILES = frozenset(
     [
@@ -17,7 +29,6 @@ SLOW_FILES = frozenset(
         "commands/test_label_verbs.py",
         "commands/test_names_given.py",
         "commands/test_odd_places.py",
-        "commands/test_score_history.py",
         "commands/test_serve.py",
         "commands/test_unchecked_moves.py",
         "compare/test_changed_places.py",
@@ -30,7 +41,6 @@ SLOW_FILES = frozenset(
         "compare/test_situation_table.py",
         "compare/test_situations.py",
         "compare/test_stopped_reading.py",
-        "demo/test_demo.py",
         "deploy/test_deploy.py",
         "deploy/test_deploys_interrupted.py",
         "deploy/test_drift_round_trip.py",
@@ -57,12 +67,9 @@ SLOW_FILES = frozenset(
         "show/test_markdown.py",
         "show/test_results_and_deploys.py",
         "test_docs.py",
-        "test_pre_commit.py",
         "test_real_prompts.py",
-        "test_screens.py",
         "test_walkthroughs.py",
         "workflows/test_action.py",
-        "workflows/test_action_installs.py",
         "workflows/test_check_workflow.py",
         "workflows/test_deploy_workflow.py",
         "workflows/test_drift_workflow.py",
@@ -71,3 +78,4 @@ SLOW_FILES = frozenset(
         "workflows/test_with_serve.py",
     ]
 )
+"""They play whole stories with git, registries and processes."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import forked
 import jsonschema_rs
 import yaml
 from registry_server import Caller, chat, completion
@@ -123,6 +124,27 @@ class World:
             [sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
         return Run(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command line in a process of its own, which is killed at the end."""
+        with subprocess.Popen(
+            [*forked.command(), "-C", str(self.root), *arguments],
+            env={**os.environ, "CI": "true", "PROMPTLAYER_API_KEY": KEY, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def apart(self, *arguments: str) -> Run:
+        """Run a command line to its end in a process of its own."""
+        with self.started(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        return Run(process.returncode, out, err, arguments[0])
 
     def ok(self, *arguments: str) -> Run:
         done = self.run(*arguments)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.checks.batch import Batch, Run, Status, start_failed
 from promptsync.checks.catalogue import Agent
 from promptsync.errors import RemoteError
-from promptsync.registry.errors import FateUnknown, Rejected, Unsupported
+from promptsync.registry.errors import FateUnknown, Unsupported
 from promptsync.registry.values import text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
-    from promptsync.registry.results import StartedAgent
 
 # A node that is still queued or running when its agent has ended has no result either.
 _NODE_FAILED: Final = frozenset(
@@ -24,7 +22,6 @@ _NODE_FAILED: Final = frozenset(
 )
 # A registry may return the outputs at once, in the response to the start, under one of these keys.
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
-_NOT_UNDERSTOOD: Final = frozenset({400, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +39,25 @@ class NodeOutput:
 
 @dataclass(frozen=True, slots=True)
 class AgentOrder:
-    """What to run: an agent with its variables, at ``label`` or ``version``, by default the latest version.
-
-    ``metadata`` is attached to the requests that the run makes, if the registry supports that.
-    """
+    """What to run: an agent with its variables, by default at its latest version."""
 
     agent: Agent
     variables: Mapping[str, Any] = field(default_factory=dict)
     label: str | None = None
     version: int | None = None
-    metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRun(Run):
     """One run of an agent. ``execution_id`` is the id to poll, ``None`` if the outputs came at once.
 
-    ``agent_id`` is ``None`` if only the execution is known. ``request_ids`` are the requests that the
-    registry logged for it, as far as it says. ``has_metadata`` says that the registry accepted the metadata
-    of the order with the run.
+    ``agent_id`` is ``None`` if only the execution is known.
     """
 
     agent_id: int | None = None
     execution_id: int | None = None
     outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
     warning: str = ""
-    request_ids: tuple[int | str, ...] = ()
-    has_metadata: bool = False
 
     @property
     def location(self) -> str:
@@ -90,34 +79,17 @@ class AgentBatch(Batch[AgentRun]):
     def start(self, index: int) -> AgentRun:
         run, order = self.runs[index], self._orders[index]
         try:
-            run, started = self._start(run, order)
+            started = self._registry.checks.run_agent(
+                order.agent.id, order.variables, label=order.label, version=order.version
+            )
         except RemoteError as error:
             return start_failed(run, error)
         warning = text(started.raw, "warning") or ""
-        ids = _request_ids(started.raw)
-        run = replace(run, execution_id=started.execution_id, warning=warning, request_ids=ids)
+        run = replace(run, execution_id=started.execution_id, warning=warning)
         key = next((key for key in _OUTPUTS if started.raw.get(key) is not None), None)
         if key is not None:
             return _ended(run, started.raw[key])
         return replace(run, status=Status.RUNNING)
-
-    def _start(self, run: AgentRun, order: AgentOrder) -> tuple[AgentRun, StartedAgent]:
-        """Start a run; if the registry rejects its metadata, start it without."""
-        start = partial(
-            self._registry.checks.run_agent,
-            order.agent.id,
-            order.variables,
-            label=order.label,
-            version=order.version,
-        )
-        if order.metadata:
-            try:
-                return replace(run, has_metadata=True), start(metadata=order.metadata)
-            except Rejected as error:
-                # Only a request that the registry does not understand may be sent again without metadata.
-                if error.status not in _NOT_UNDERSTOOD:
-                    raise
-        return run, start()
 
     def poll(self, run: AgentRun) -> AgentRun:
         try:
@@ -139,24 +111,13 @@ class AgentBatch(Batch[AgentRun]):
         return len(self.ended()), len(self.runs)
 
 
-def _request_ids(raw: object) -> tuple[int | str, ...]:
-    """Return the ids under which the registry logged the requests of a run, if a response has them."""
-    if not isinstance(raw, Mapping):
-        return ()
-    several = raw.get("request_ids")
-    listed = [raw.get("request_id"), *(several if isinstance(several, list) else ())]
-    ids = [one for one in listed if isinstance(one, int | str) and not isinstance(one, bool) and one]
-    return tuple(dict.fromkeys(ids))
-
-
 def _ended(run: AgentRun, found: object) -> AgentRun:
     outputs = found if isinstance(found, dict) else {"output": found}
     # A registry may return other keys beside the nodes.
     outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
-    ids = [*run.request_ids, *(one for value in outputs.values() for one in _request_ids(value))]
-    return replace(run, status=status, outputs=nodes, request_ids=tuple(dict.fromkeys(ids)))
+    return replace(run, status=status, outputs=nodes)
 
 
 def _is_node(raw: object) -> bool:

@@ -25,7 +25,7 @@ from promptsync.files.worktree import scan
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt
 
 Kind = Literal["evaluation", "agent"]
@@ -127,7 +127,7 @@ def _published_versions(
     return equal
 
 
-def _read(project: Project, item: Listed) -> RemoteVersion | None:
+def _read(project: Project, item: Version) -> Version | None:
     try:
         return project.registry.prompts.get(item.template_id, item.name, version=item.version)
     except (NotFound, NotReadableRaw, RenamedRemotely, UnusablePrompt):

@@ -13,7 +13,7 @@ from promptsync.checks.catalogue import Use, uses_of_agent
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult, Unbound
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.values import number
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Binder:
         return self._rendered[key]
 
     @cached_property
-    def _after(self) -> Mapping[str, Listed]:
+    def _after(self) -> Mapping[str, Version]:
         return latest_of(self._registry, self.versions)
 
     @cached_property
@@ -209,7 +209,7 @@ class Binder:
             return None
 
 
-def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Listed]:
+def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:
     """Return the prompts with these names, each at its latest version, without those that do not exist."""
     wanted = set(names)
     if len(wanted) > _FEW:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from msgspec.structs import replace
 
 from promptsync.errors import Incomplete
 from promptsync.files import schema

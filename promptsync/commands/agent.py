@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from promptsync.checks.agents import AgentOrder
-from promptsync.checks.assignment import Found, find_checks
+from promptsync.checks.assignment import find_checks
 from promptsync.checks.catalogue import list_agents
 from promptsync.checks.choose import Choice, choose_agents
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import run_checks, show_execution
-from promptsync.checks.trace import Traced, attach_traces, git_trace, with_trace
 from promptsync.commands.shared.checks import (
     BLANK,
     ResultFile,
@@ -32,24 +31,18 @@ from promptsync.commands.shared.checks import (
     waiting_options,
 )
 from promptsync.commands.shared.options import (
-    checked_filters,
     choose_format,
     format_option,
-    list_filters,
     variable_option,
     variables,
     variables_option,
 )
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
-from promptsync.project.project import Project
 from promptsync.show import catalogue
 from promptsync.show.checks import agent_notes, agents_body, follow_notes, output_lines, results_lines
 from promptsync.show.junit import junit
 from promptsync.show.outcome import Outcome
-
-_BRANCHES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME")
-"""Where GitHub names the branch if none is checked out; the first is set for pull requests only."""
 
 _WRITTEN = ("agent", "prompts", "input_variables", "execution_id", "status", "passed", "outputs")
 """The keys of each run in the file of ``--output``."""
@@ -67,16 +60,14 @@ def command() -> None:
 
 
 @verb("list", parent=command, short_help="List agents.", blank={"agents": []})
-@list_filters(named=False)
-def list_command(session: Session, **filters: Any) -> Outcome:
+def list_command(session: Session) -> Outcome:
     """List the agents with their latest versions and labels.
 
     \b
     promptsync agent list
-    promptsync agent list --sort-by name --sort-order asc
     """
     with session.project(needs_config=False) as project:
-        found = list_agents(project.registry, **checked_filters(filters))
+        found = list_agents(project.registry)
     if not found:
         session.say("no agents")
     return Outcome(catalogue.agent_lines(found), catalogue.agents_body(found))
@@ -90,11 +81,6 @@ def list_command(session: Session, **filters: Any) -> Outcome:
 @click.option("--label", metavar="LABEL", help="Run the version of the agent with this label.")
 @click.option("--version", metavar="N", type=click.IntRange(1), help="Run this version of the agent.")
 @click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
-@click.option(
-    "--track",
-    is_flag=True,
-    help="Attach the git commit, branch and prompt versions to the requests of the run, as metadata.",
-)
 @junit_option
 @format_option("markdown")
 @waiting_options
@@ -109,7 +95,6 @@ def run_command(
     label: str | None,
     version: int | None,
     output_file: str | None,
-    track: bool,
     junit_file: str | None,
     form: str | None,
     no_wait: bool,
@@ -124,7 +109,7 @@ def run_command(
 
     \b
     promptsync agent run refund-agent --var order=A-17 --label prod
-    promptsync agent run --changed --output outputs.json --track
+    promptsync agent run --changed --output outputs.json
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
     choose_format(session, form)
@@ -142,8 +127,6 @@ def run_command(
             choice = choose_agents(names, values)
         found = find_checks(project.registry, choice.selection)
         orders = [AgentOrder(agent, check.input_variables, label, version) for check, agent in found.agents]
-        if track:
-            orders = _tracked(session, project, found, orders)
         results = run_checks(
             project.registry,
             found,
@@ -154,36 +137,20 @@ def run_command(
             unpublished=choice.unpublished,
             orders=orders,
         )
-        traces = []
-        if track and not results.interrupted:
-            traces = attach_traces(project.registry, [one.run for one in results.agents], orders)
-    return _outcome(session, choice, results, traces, outputs, report)
-
-
-def _tracked(
-    session: Session, project: Project, found: Found, orders: Sequence[AgentOrder]
-) -> list[AgentOrder]:
-    environment = session.environment.variables
-    branch = next((environment[key] for key in _BRANCHES if environment.get(key)), None)
-    git = git_trace(project, branch)
-    return [
-        with_trace(project.registry, order, check.prompts, git)
-        for order, (check, _) in zip(orders, found.agents, strict=True)
-    ]
+    return _outcome(session, choice, results, outputs, report)
 
 
 def _outcome(
     session: Session,
     choice: Choice,
     results: CheckResults,
-    traces: Sequence[Traced],
     outputs: ResultFile,
     report: ResultFile,
 ) -> Outcome:
-    for note in agent_notes(results, traces):
+    for note in agent_notes(results):
         session.say(note)
     _say_how_to_follow(session, results)
-    runs = agents_body(results, traces)
+    runs = agents_body(results)
     return checks_outcome(
         "agent",
         choice,
@@ -192,7 +159,6 @@ def _outcome(
         runs=runs,
         errors=[
             results.error,
-            *(trace.error for trace in traces),
             outputs.write(lambda: _written(runs)),
             report.write(lambda: junit(results)),
         ],

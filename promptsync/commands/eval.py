@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
@@ -29,20 +26,12 @@ from promptsync.commands.shared.checks import (
     wait_option,
     waiting_options,
 )
-from promptsync.commands.shared.options import (
-    SCORE,
-    checked_filters,
-    choose_format,
-    format_option,
-    list_filters,
-)
+from promptsync.commands.shared.options import SCORE, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.show import catalogue
 from promptsync.show.checks import evaluations_body, follow_notes, results_lines
 from promptsync.show.junit import junit
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
 
 
 @verb_group("eval", short_help="List, run and show evaluations.")
@@ -57,16 +46,14 @@ def command() -> None:
 
 
 @verb("list", parent=command, short_help="List evaluations.", blank={"evaluations": []})
-@list_filters(named=True)
-def list_command(session: Session, **filters: Any) -> Outcome:
+def list_command(session: Session) -> Outcome:
     """List the evaluations of the registry, with their last scores if it lists runs.
 
     \b
     promptsync eval list
-    promptsync eval list --name refund
     """
     with session.project(needs_config=False) as project:
-        found = list_evaluations(project.registry, runs=True, **checked_filters(filters))
+        found = list_evaluations(project.registry, runs=True)
     if not found:
         session.say("no evaluations")
     return Outcome(catalogue.evaluation_lines(found), catalogue.evaluations_body(found))
@@ -142,82 +129,21 @@ def run_command(
     )
 
 
-@verb("show", parent=command, short_help="Show a run of an evaluation, or scores over time.", blank=BLANK)
+@verb("show", parent=command, short_help="Show a run of an evaluation.", blank=BLANK)
 @click.argument("wanted", metavar="NAME|ID")
 @wait_option
-@click.option("--history", is_flag=True, help="NAME is a prompt: show the scores of its versions, with bars.")
-@click.option(
-    "--plot",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="With --history: also draw a chart, to FILE.svg or FILE.png.",
-)
-@click.option(
-    "--max-count",
-    metavar="N",
-    type=click.IntRange(1),
-    help="With --history: show the newest N runs of each evaluation (default: 50).",
-)
-def show_command(
-    session: Session,
-    wanted: str,
-    wait: bool,
-    timeout: float | None,
-    history: bool,
-    plot: Path | None,
-    max_count: int | None,
-) -> Outcome:
+def show_command(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
     """Show the run with the report id ID, or the last run of the evaluation NAME.
-
-    With --history, NAME is a prompt: show the scores of its versions in the evaluations that its file and
-    checks: name for it or, without any, in those that ran it. Runs that do not name a version are listed
-    separately.
 
     The exit code is 1 if the run failed or is below the min_score in checks:, or if --timeout ended the wait.
 
     \b
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
-    promptsync eval show --history support/refund --plot scores.svg
     """
-    if history and (wait or timeout is not None):
-        raise UsageError("--history cannot be combined with --wait or --timeout", hint="drop them")
-    if not history and (plot is not None or max_count is not None):
-        raise UsageError("--plot and --max-count need --history", hint="add --history")
     patience = patience_to_wait(wait, timeout)
-    if history:
-        return _show_history(session, wanted, plot, max_count)
     with session.project() as project:
         limits = limits_in(project.config)
         results = show_run(project.registry, wanted, limits, patience=patience, progress=session.bar)
     code, error = first_result(results.error)
     return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
-
-
-def _show_history(session: Session, name: str, plot: Path | None, max_count: int | None) -> Outcome:
-    from promptsync.checks.scores import NEWEST, score_history
-    from promptsync.files.state.disk import check_place, replace
-    from promptsync.show.plot import picture, picture_format
-    from promptsync.show.scores import can_show, history_body, history_lines, history_notes
-
-    path = None if plot is None else session.directory / plot
-    if path is not None:
-        picture_format(path)
-        check_place(path)
-    with session.project() as project:
-        history = score_history(project, name, newest=max_count or NEWEST)
-    for note in history_notes(history):
-        session.say(note)
-    if path is not None:
-        if not history.series:
-            raise AnswerIsNo(
-                f"nothing to draw: no run has a score for a version of {history.name!r}",
-                hint="promptsync eval run EVALUATION",
-                code="no-history",
-            )
-        replace(path, picture(history, picture_format(path)))
-        session.say(f"chart written to {output.name(str(plot))}")
-    use_colour = session.use_colour if session.use_colour is not None else sys.stdout.isatty()
-    # Block characters are for people on a terminal, as colours are; everything else gets ASCII.
-    lines = history_lines(history, blocks=use_colour and can_show(sys.stdout.encoding))
-    return Outcome(lines, {**BLANK, "history": history_body(history)})

@@ -1,38 +1,43 @@
-"""``promptsync lint``: check prompt files offline."""
+"""``promptsync lint``: reads prompt files and passes them to the rules. Needs neither the network nor git."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
 import click
+from msgspec.structs import replace
 
-from promptsync import __version__
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
-from promptsync.inspect.lint import Checked, check_all, check_files
-from promptsync.lint.rules import RULES
+from promptsync.errors import UsageError
+from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
+from promptsync.files.names import broken_names, name_in
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.schema import suggestion
+from promptsync.files.state.record import left_out_seen
+from promptsync.files.worktree import Worktree, pins_in, scan
+from promptsync.files.yaml import load as yaml_load
+from promptsync.lint.check import check
+from promptsync.lint.subject import KnownPrompts, KnownVersion
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.snippets import of_prompt
+from promptsync.show import lint as show
+from promptsync.show.lint import Checked
 from promptsync.show.outcome import Outcome
-from promptsync.terminal import output
 
-_SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
-_SARIF_HELP: Final = {
-    "error": "An error stops a push of the prompt. promptsync lint prints how to fix it.",
-    "warning": "A warning stops nothing unless lint runs with --strict.",
-}
-_MEANINGS: Final = {"error": "bad", "warning": "warn"}
+_BETWEEN_FILES: Final = frozenset({"name-duplicate", "path-twin"})
+_HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-commit-config.yaml"
 _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 
 
 @verb("lint", short_help="Check prompt files offline.", blank={"problems": []})
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
-@format_option("github", "sarif")
+@format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option(
     "--deleted", is_flag=True, help="Also check who uses the prompts that were deleted or renamed since HEAD."
@@ -44,7 +49,7 @@ def command(
     """Check FILEs, or everything in the prompts directory. Needs no network and no key.
 
     Exits with 1 when there are errors. A hook passes the files of a commit and --deleted, which reads git: a
-    prompt that refers to a deleted one is an error, too, although the commit does not change it.
+    prompt that refers to a deleted one is checked, too, although the commit does not change it.
 
     \b
     promptsync lint
@@ -53,105 +58,194 @@ def command(
     """
     form = choose_format(session, form)
     if rules:
-        return _rules()
-    directory = session.directory
-    found = check_files(directory, files, deleted=deleted) if files or deleted else check_all(directory)
-    problems = _relative(found, directory)
-    if form in ("github", "sarif"):
-        there = _relative(found, session.annotated_directory)
-        lines = _github(found, there) if form == "github" else _sarif(there)
+        return show.rules()
+    checked = lint(session.directory, files, deleted=deleted)
+    problems = _relative(checked, session.directory)
+    if form == "github":
+        lines = show.github(checked, _relative(checked, session.annotated_directory))
     else:
-        lines = _text(problems)
-        lines += [] if session.quiet else [_summary(found)]
+        lines = show.text(problems)
+        lines += [] if session.quiet else [show.summary(checked)]
     body = {"problems": [{key: getattr(problem, key) for key in _KEYS} for problem in problems]}
-    failed = found.count("error") or (strict and found.count("warning"))
+    failed = checked.count("error") or (strict and checked.count("warning"))
     return Outcome(lines, body, 1 if failed else 0)
 
 
-def _rules() -> Outcome:
-    rules = RULES.values()
-    rows = ((rule.id, output.style(rule.severity, _MEANINGS[rule.severity]), rule.summary) for rule in rules)
-    body = [{"id": rule.id, "severity": rule.severity, "summary": rule.summary} for rule in rules]
-    return Outcome(output.table(rows), {"rules": body})
+def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) -> Checked:
+    """Check these files, or the prompt files below these directories; without any, the whole working copy.
+
+    Paths are absolute or relative to ``directory``. Each file belongs to the nearest promptsync.yaml above
+    it, so several working copies can be checked at once, also from outside. References may name any prompt.
+    ``deleted`` checks other files, too, if they refer to prompts that ``HEAD`` has and the files do not.
+    """
+    if not files and not deleted:
+        return _check(_configuration(directory), None)
+    groups: dict[Path, set[Path]] = {}
+    gone = _changed_names(directory) if deleted else {}
+    for path in files:
+        absolute = Path(os.path.abspath(directory / path))  # noqa: PTH100 -- resolve() would follow links
+        if not absolute.exists():
+            hint = "pass the paths of prompt files, not the names of prompts"
+            raise UsageError(f"{path} does not exist", hint=hint)
+        groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
+    checks = [
+        _check(path, groups.get(path, set()), gone.get(path, frozenset()))
+        for path in dict.fromkeys((*gone, *groups))
+    ]
+    problems = sorted(problem for checked in checks for problem in checked.problems)
+    return Checked(tuple(problems), sum(checked.files for checked in checks))
 
 
-def _relative(found: Checked, directory: Path) -> list[Problem]:
+def _relative(checked: Checked, directory: Path) -> list[Problem]:
     return [
-        replace(one, path=Path(os.path.relpath(one.path, directory)).as_posix()) for one in found.problems
+        replace(problem, path=Path(os.path.relpath(problem.path, directory)).as_posix())
+        for problem in checked.problems
     ]
 
 
-def _text(problems: Sequence[Problem]) -> list[str]:
-    lines: list[str] = []
-    for problem in problems:
-        lines.append(_line(problem))
-        if problem.hint:
-            lines.append(f"    {output.style('hint:', 'remote')} {output.safe(problem.hint, newlines=False)}")
-    return lines
+def _configuration(directory: Path) -> Path:
+    path = find(directory)
+    if path is None:
+        raise UsageError(
+            f"no {FILE_NAME} in {directory} or any directory above it",
+            hint=f"promptsync init\n{_HOOK}",
+        )
+    return path
 
 
-def _line(problem: Problem) -> str:
-    place = output.style(f"{output.name(problem.path)}:{problem.line}:{problem.column}:", "strong")
-    severity = output.style(f"{problem.severity}:", _MEANINGS[problem.severity])
-    return f"{place} {severity} {output.safe(problem.message, newlines=False)} [{problem.rule}]"
+def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
+    """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
+    # Imported only here, because nothing else of lint needs git.
+    from promptsync.files.git.program import GitProgram
+    from promptsync.project.project import open_project
+
+    listed = GitProgram(directory).line("ls-files", "-z", "--", f":(top,glob)**/{FILE_NAME}") or ""
+    names: dict[Path, frozenset[str]] = {}
+    for shown in filter(None, listed.split("\0")):
+        path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
+        try:
+            config = load(path)
+        except (InvalidConfig, UsageError):
+            continue  # it is reported when it is checked itself
+        history = open_project(config).history
+        if history is None or not history.born:
+            continue
+        blobs = {path: history.head[path] for path in history.differing("HEAD") if path in history.head}
+        texts = history.blobs(blobs.values())
+        top = f"{config.prompts}/"
+        names[path] = frozenset(
+            name_in(texts[blob]) or name_for(shown.removeprefix(top)) for shown, blob in blobs.items()
+        )
+    return {path: changed for path, changed in names.items() if changed}
 
 
-def _summary(found: Checked) -> str:
-    counts = [
-        output.count(number, severity)
-        for severity in ("error", "warning")
-        if (number := found.count(severity))
-    ]
-    return f"{output.count(found.files, 'file')} checked, {' and '.join(counts) or 'no problems'}"
-
-
-def _github(found: Checked, problems: Sequence[Problem]) -> list[str]:
-    """Errors come first. Problems beyond GitHub's limit follow as plain lines, and a notice counts them."""
-    from promptsync.show.github import MOST_ANNOTATIONS, annotation
-
-    shown: list[str] = []
-    rest: list[str] = []
-    for severity in ("error", "warning"):
-        these = [problem for problem in problems if problem.severity == severity]
-        for one in these[:MOST_ANNOTATIONS]:
-            text, title = f"{one.message} {one.hint}".strip(), f"promptsync {one.rule}"
-            shown.append(
-                annotation(severity, text, title=title, path=one.path, line=one.line, column=one.column)
-            )
-        rest += map(_line, these[MOST_ANNOTATIONS:])
-    if rest:
-        more = output.count(len(rest), "more problem")
-        reason = f"GitHub shows {MOST_ANNOTATIONS} of each severity"
-        rest.append(annotation("notice", f"{more} in the log: {reason}", title="promptsync lint"))
-    return [*shown, *rest, _summary(found)]
-
-
-def _sarif(problems: Sequence[Problem]) -> list[str]:
-    """Return a SARIF 2.1.0 log with what GitHub's code scanning needs beyond the standard."""
-    numbers = {rule: number for number, rule in enumerate(RULES)}
-    rules = [
-        {
-            "id": rule.id,
-            "shortDescription": {"text": rule.summary},
-            "fullDescription": {"text": rule.summary},
-            "help": {"text": f"{rule.summary} {_SARIF_HELP[rule.severity]}"},
-            "defaultConfiguration": {"level": rule.severity},
-        }
-        for rule in RULES.values()
-    ]
-    driver = {"name": "promptsync", "version": __version__, "rules": rules}
-    results = [_sarif_result(one, numbers) for one in problems]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2).split("\n")
-
-
-def _sarif_result(problem: Problem, numbers: Mapping[str, int]) -> dict[str, Any]:
-    artifact = {"uri": quote(problem.path), "uriBaseId": "%SRCROOT%"}
-    region = {"startLine": problem.line, "startColumn": problem.column}
-    return {
-        "ruleId": problem.rule,
-        "ruleIndex": numbers[problem.rule],
-        "level": problem.severity,
-        "message": {"text": f"{problem.message} {problem.hint}".strip()},
-        "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
+def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = frozenset()) -> Checked:
+    try:
+        config = load(path)
+    except InvalidConfig as error:
+        # Without a configuration it is unknown where the prompt files are.
+        return Checked(
+            tuple(replace(problem, path=str(path), rule="config") for problem in error.problems), 1
+        )
+    worktree = scan(config.root, config.prompts)
+    gone = changed - {*worktree.files, *broken_names(worktree)}
+    paths = _selected(config, selected, worktree) if selected is not None else {*worktree.paths}
+    users = {
+        file.path
+        for file in (worktree.files.values() if gone else ())
+        if gone & {reference.name for reference in of_prompt(file.prompt.template)}
     }
+    problems = [*worktree.problems, *_of_prompts(config, worktree, paths | users, gone)]
+    if selected is not None:
+        problems = [
+            problem
+            for problem in problems
+            if problem.path in paths
+            or problem.rule in _BETWEEN_FILES
+            or (problem.path in users and problem.rule == "snippet-missing")
+        ]
+    if selected is None or path in selected:
+        problems += _of_config(config, worktree)
+    return Checked(
+        tuple(sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems)),
+        len(paths),
+    )
+
+
+def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[str]:
+    """Return the selected prompt files as paths below the root. Raises UsageError for any other file."""
+    known = set(worktree.paths) | {problem.path for problem in worktree.problems}
+    paths: set[str] = set()
+    for path in sorted(selected - {config.path}):
+        shown = path.relative_to(config.root).as_posix()
+        if not path.is_relative_to(config.prompts_path):
+            raise UsageError(
+                f"{shown} is outside the prompts directory {config.prompts}/",
+                hint=f"move it there, or change prompts: in {config.path}\n{_HOOK}",
+            )
+        if path.is_dir():
+            paths |= {below for below in known if (config.root / below).is_relative_to(path)}
+        elif shown in known:
+            paths.add(shown)
+        elif not shown.endswith(SUFFIXES):
+            raise UsageError(f"{shown} is not a prompt file; the suffix of prompt files is {SUFFIXES[0]}")
+    return paths
+
+
+def _of_prompts(
+    config: Config, worktree: Worktree, paths: set[str], gone: frozenset[str]
+) -> Iterator[Problem]:
+    files = worktree.files
+    checked = [file for file in files.values() if file.path in paths]
+    names = {file.prompt.name for file in checked}
+    versions, left_out = _known_versions(config, files)
+    known = KnownPrompts(
+        {name: file.prompt.template for name, file in files.items() if name not in names},
+        partial=bool(config.include),
+        gone=gone,
+        unreadable=frozenset(broken_names(worktree)),
+        versions=versions,
+        left_out=left_out,
+    )
+    broken = [file for file in worktree.broken if file.path in paths]
+    yield from check([*checked, *broken], known, worktree.problems)
+    for file in checked:
+        if not config.in_scope(file.prompt.name):
+            message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
+            hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
+            yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+
+
+def _known_versions(
+    config: Config, files: Mapping[str, PromptFile]
+) -> tuple[dict[str, KnownVersion], dict[str, frozenset[int]]]:
+    """Return what this working copy recorded about pinned snippets. Sends no request."""
+    snippets = {name: files[name] for name in pins_in(files) if name in files}
+    if not snippets:
+        return {}, {}
+    from promptsync.project.project import open_project  # imported only here, because few files have pins
+
+    project = open_project(config)
+    url = project.record_url
+    entries = project.record().entries(url, None)
+    versions = {
+        name: KnownVersion(entry.version, digest(file.prompt) == entry.digest)
+        for name, file in snippets.items()
+        if (entry := entries.get(name)) is not None
+    }
+    return versions, left_out_seen(config.root, url, {name: file.text for name, file in snippets.items()})
+
+
+def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
+    """Yield the problems of a valid configuration that does not match the files."""
+    loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME)
+    if not worktree.paths and not worktree.problems:
+        place = loaded.position(("prompts",))
+        message = f"There are no prompt files in {config.prompts}/, so nothing was checked."
+        yield Problem(FILE_NAME, *place, "no-prompts", message, "warning", "Check the path in prompts:.")
+    for remote in config.remotes.values():
+        if remote.fixtures and not (config.root / remote.fixtures).is_file():
+            place = loaded.position(("remotes", remote.name, "fixtures"))
+            message = f"The fixtures file of the remote {remote.name!r} does not exist: {remote.fixtures}."
+            hint = suggestion(remote.fixtures, [path.name for path in config.root.glob("*.y*ml")])
+            yield Problem(FILE_NAME, *place, "fixtures-missing", message, hint=hint)

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
+import msgspec
 
 from promptsync.commands.shared.session import Session, verb
+from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
+from promptsync.files.worktree import scan
 from promptsync.history.message import without_mark
-from promptsync.inspect.listing import Filters, ListedPrompt, list_remote
+from promptsync.project.project import Project
+from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
 from promptsync.prompt.labels import is_own
+from promptsync.prompt.version import Version
+from promptsync.registry.errors import Unsupported
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
+
+Labels = tuple[tuple[str, int], ...]
+
+
+class ListedPrompt(msgspec.Struct, frozen=True):
+    """One prompt of the registry.
+
+    ``labels`` are names and versions, ``None`` where they were not read. ``has_file`` says whether the
+    working copy has a file for it, ``None`` without a working copy.
+    """
+
+    listed: Version
+    is_archived: bool
+    has_file: bool | None
+    labels: Labels | None = None
 
 
 @verb("ls-remote", short_help="List the prompts of the registry.", blank={"prompts": []}, is_long=True)
@@ -38,43 +60,91 @@ def command(
     promptsync ls-remote 'support/*' --label prod
     promptsync ls-remote --remote https://api.promptlayer.com
     """
-    filters = Filters(names, label, status, tags)
     with session.project(needs_config=False) as project:
-        found = list_remote(project, filters, session.directory, labels_singly=session.verbose > 0)
-    _say_total(session, found)
-    return Outcome(output.table(map(_row, found), free=True), {"prompts": [_body(one) for one in found]})
+        on_page = partial(project.progress, "Listing the registry")
+        # All registries filter by one tag in the same way, and by several in different ways.
+        fetch = partial(
+            project.registry.prompts.list, label=label, tag=next(iter(tags), None), on_page=on_page
+        )
+        active = fetch(status="active") if status != "deleted" else []
+        archived = fetch(status="deleted") if status != "active" else []
+        files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
+        prompts = [
+            ListedPrompt(listed, items is archived, listed.name in files if files is not None else None)
+            for items in (active, archived)
+            for listed in items
+            if set(tags) <= set(listed.prompt.tags)
+        ]
+        known = sorted({prompt.listed.name for prompt in prompts})
+        wanted = set(expanded(known, named_by(project, session.directory, names))) if names else {*known}
+        unknown = sorted(name for name in wanted.difference(known) if not is_pattern(name))
+        # With filters, a name that is missing from the list may exist all the same.
+        if unknown and status == "active" and label is None and not tags:
+            raise no_such_prompt(project, unknown[0], known)
+        prompts = [prompt for prompt in prompts if prompt.listed.name in wanted]
+        prompts = _with_labels(project, prompts, singly=session.verbose > 0)
+    prompts.sort(key=lambda prompt: (prompt.listed.name, prompt.is_archived))
+    _say_total(session, prompts)
+    rows = output.table(map(_row, prompts), free=True)
+    return Outcome(rows, {"prompts": [_body(prompt) for prompt in prompts]})
 
 
-def _say_total(session: Session, found: Sequence[ListedPrompt]) -> None:
+def _with_labels(project: Project, prompts: Sequence[ListedPrompt], *, singly: bool) -> list[ListedPrompt]:
+    """Return the prompts with their labels as far as lists have them; ``singly`` allows one request each."""
+    active = [prompt.listed for prompt in prompts if not prompt.is_archived]
+    labels: dict[str, Labels] | None = None
+    if active and singly:
+        try:
+            labels = {
+                labelled.listed.name: tuple(
+                    sorted((label.name, label.version) for label in labelled.labels.values())
+                )
+                for labelled in with_labels(project, active)
+            }
+        except Unsupported:
+            labels = None
+    elif active:
+        labels = labels_by_prompt(list_labels(project.registry, project.config.labels.values()), active)
+    if labels is None:
+        return [*prompts]
+    return [
+        prompt
+        if prompt.is_archived
+        else msgspec.structs.replace(prompt, labels=labels.get(prompt.listed.name, ()))
+        for prompt in prompts
+    ]
+
+
+def _say_total(session: Session, prompts: Sequence[ListedPrompt]) -> None:
     if session.json:
         return
-    with_file = sum(one.has_file is True for one in found)
+    with_file = sum(prompt.has_file is True for prompt in prompts)
     files = f", {with_file} with a file (*)" if with_file else ""
-    session.say(f"{output.count(len(found), 'prompt')}{files}")
-    if any(one.labels is None and not one.is_archived for one in found):
+    session.say(f"{output.count(len(prompts), 'prompt')}{files}")
+    if any(prompt.labels is None and not prompt.is_archived for prompt in prompts):
         fetch = "-v fetches them, one request per prompt"
         why = "the registry cannot list them" if session.verbose else fetch
         session.say(f"labels are not shown: {why}")
 
 
-def _row(one: ListedPrompt) -> tuple[str, ...]:
-    listed = one.listed
-    labels = [(name, version) for name, version in one.labels or () if is_own(name)]
+def _row(prompt: ListedPrompt) -> tuple[str, ...]:
+    listed = prompt.listed
+    labels = [(name, version) for name, version in prompt.labels or () if is_own(name)]
     tags = ", ".join(output.name(tag) for tag in listed.prompt.tags)
     return (
-        "*" if one.has_file else "",
+        "*" if prompt.has_file else "",
         output.name(listed.name),
         f"v{listed.version}",
-        output.style("archived", "warn") if one.is_archived else "",
+        output.style("archived", "warn") if prompt.is_archived else "",
         "; ".join(f"{output.style(output.name(name), 'strong')} v{version}" for name, version in labels),
         f"[{tags}]" if tags else "",
         output.safe(without_mark(listed.message), newlines=False),
     )
 
 
-def _body(one: ListedPrompt) -> dict[str, Any]:
-    listed = one.listed
-    labels = None if one.labels is None else [{"label": name, "version": at} for name, at in one.labels]
+def _body(prompt: ListedPrompt) -> dict[str, Any]:
+    listed = prompt.listed
+    labels = None if prompt.labels is None else [{"label": name, "version": at} for name, at in prompt.labels]
     return {
         "name": listed.name,
         "id": listed.template_id,
@@ -83,6 +153,6 @@ def _body(one: ListedPrompt) -> dict[str, Any]:
         "tags": list(listed.prompt.tags),
         "message": listed.message,
         "is_snippet": listed.is_snippet,
-        "archived": one.is_archived,
-        "adopted": one.has_file,
+        "archived": prompt.is_archived,
+        "adopted": prompt.has_file,
     }

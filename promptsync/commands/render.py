@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
+from promptsync.commands.shared.rendering import Rendering, RenderOptions, render_prompts
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.inspect.render import Rendering, RenderOptions, render_prompts
 from promptsync.project.target import At
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import mappings
 from promptsync.show.outcome import Outcome
+from promptsync.show.render import template_lines
 from promptsync.terminal import output
 
 
@@ -74,86 +72,45 @@ def command(
     if model is not None and provider is None:
         raise UsageError("--model requires --provider", hint="add --provider PROVIDER")
     with session.project() as project:
-        found = render_prompts(project, session.directory, names, options)
+        renderings = render_prompts(project, session.directory, names, options)
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
-    if registry_only is not None and any(one.path is not None for one in found):
+    if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")
-    for one in found:
-        _say_warnings(session, one)
-    lines = _arguments(found) if llm_kwargs else _templates(found)
-    bodies = [_body(one) for one in found]
+    lines: list[str] = []
+    for rendering in renderings:
+        _say_warnings(session, rendering)
+        lines += [f"=== {rendering.name} ==="] if len(renderings) > 1 and not llm_kwargs else []
+        lines += _arguments(rendering) if llm_kwargs else template_lines(rendering.template)
+    bodies = [_body(rendering) for rendering in renderings]
     return Outcome(
         [output.safe(line) for line in lines], bodies[0] if len(bodies) == 1 else {"prompts": bodies}
     )
 
 
-def _say_warnings(session: Session, found: Rendering) -> None:
-    for warning in found.warnings:
+def _say_warnings(session: Session, rendering: Rendering) -> None:
+    for warning in rendering.warnings:
         session.say(f"{output.style('warning:', 'warn')} {output.safe(warning)}")
-    if found.warnings and found.has_unused_examples:
+    if rendering.warnings and rendering.has_unused_examples:
         session.say(f"{output.style('hint:', 'remote')} {output.safe(session.command('--example', '1'))}")
 
 
-def _arguments(found: Sequence[Rendering]) -> Iterator[str]:
-    for one in found:
-        if one.arguments is None:
-            raise AnswerIsNo(
-                f"{one.name} has no llm_kwargs, because the registry has no model for it",
-                hint="add --provider PROVIDER, or model: to the prompt file",
-            )
-        yield from json.dumps(one.arguments, ensure_ascii=False, indent=2).split("\n")
+def _arguments(rendering: Rendering) -> list[str]:
+    if rendering.arguments is None:
+        raise AnswerIsNo(
+            f"{rendering.name} has no llm_kwargs, because the registry has no model for it",
+            hint="add --provider PROVIDER, or model: to the prompt file",
+        )
+    return json.dumps(rendering.arguments, ensure_ascii=False, indent=2).split("\n")
 
 
-def _templates(found: Sequence[Rendering]) -> Iterator[str]:
-    for one in found:
-        if len(found) > 1:
-            yield f"=== {one.name} ==="
-        for block in _blocks(one.template):
-            yield from block.split("\n")
-
-
-def _body(found: Rendering) -> dict[str, Any]:
+def _body(rendering: Rendering) -> dict[str, Any]:
     body = {
-        "name": found.name,
-        "path": found.path,
-        "version": found.version,
-        "model": found.model,
-        "warnings": list(found.warnings),
+        "name": rendering.name,
+        "path": rendering.path,
+        "version": rendering.version,
+        "model": rendering.model,
+        "warnings": list(rendering.warnings),
     }
-    if found.arguments is not None:
-        body["llm_kwargs"] = found.arguments
-    return {**body, **{key: value for key, value in found.template.items() if key not in body}}
-
-
-def _blocks(template: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each message under its role; of a completion, only its text."""
-    if template.get("type") == "completion":
-        yield _content(template.get("content"))
-        return
-    for message in mappings(template.get("messages")):
-        name = f" ({message['name']})" if message.get("name") else ""
-        yield f"--- {message.get('role')}{name} ---"
-        if message.get("content"):
-            yield _content(message["content"])
-        for call in mappings(message.get("tool_calls")):
-            yield f"[tool call {json.dumps(call.get('function', call), ensure_ascii=False)}]"
-        yield ""
-    tools = [*mappings(template.get("tools")), *mappings(template.get("functions"))]
-    if tools:
-        yield "--- tools ---"
-    for tool in tools:
-        function = tool.get("function", tool)
-        called = function.get("name") or tool.get("type")
-        description = function.get("description")
-        yield f"{called}: {description}" if description else str(called)
-
-
-def _content(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    lines = []
-    for block in mappings(content):
-        rest = {key: value for key, value in block.items() if key != "type" and value is not None}
-        other = f"[{block.get('type')} {json.dumps(rest, ensure_ascii=False)}]"
-        lines.append(str(block["text"]) if is_text_block(block) else other)
-    return "\n".join(lines)
+    if rendering.arguments is not None:
+        body["llm_kwargs"] = rendering.arguments
+    return {**body, **{key: value for key, value in rendering.template.items() if key not in body}}

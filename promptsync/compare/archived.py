@@ -13,17 +13,17 @@ from promptsync.history.decide import Relation
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
 
-def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[str, Listed]]:
+def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[str, Version]]:
     """Return the versions of archived prompts under labels, by prompt and label.
 
     A registry lists them by label only: by the governed ones, and by all that it knows of other prompts.
     """
     if not names:
         return {}
-    prompts, found = project.registry.prompts, {name: dict[str, Listed]() for name in names}
+    prompts, found = project.registry.prompts, {name: dict[str, Version]() for name in names}
     labels = {label.name for label in list_labels(project.registry, ()) or ()}
     labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
     wanted = sorted(labels)
@@ -36,7 +36,7 @@ def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[
     return found
 
 
-def release_labels(labels: Mapping[str, Mapping[str, Listed]]) -> dict[str, dict[str, int]]:
+def release_labels(labels: Mapping[str, Mapping[str, Version]]) -> dict[str, dict[str, int]]:
     """Return where the release labels of archived prompts point, without those beside another."""
     return {
         name: {label: one.version for label, one in versions.items() if is_own(label)}
@@ -45,7 +45,7 @@ def release_labels(labels: Mapping[str, Mapping[str, Listed]]) -> dict[str, dict
 
 
 def included_in_archive(
-    project: Project, items: Iterable[Item], archived: Mapping[str, Listed]
+    project: Project, items: Iterable[Item], archived: Mapping[str, Version]
 ) -> dict[str, tuple[int, ...]]:
     """Return by name the newest versions that a file includes, where the latest archived one is not its text.
 

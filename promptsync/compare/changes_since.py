@@ -9,7 +9,7 @@ from enum import StrEnum
 from promptsync.compare.difference import Difference, Step, step
 from promptsync.compare.git_state import find_state
 from promptsync.compare.state import Tags
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.history import GitHistory
 from promptsync.files.git.tree import Tree, files_in, tree_at
@@ -18,7 +18,7 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.names import SUFFIXES, name_for
+from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import follows_text, parents
 from promptsync.prompt.snippets import rendered_in
@@ -47,11 +47,9 @@ class Texts:
 
 
 def read_texts(history: GitHistory, worktree: Worktree, commit: str | None) -> Texts:
-    """Return what may differ between a commit, or the empty state, and the working tree.
-
-    For a file that a sparse checkout hides, the text in ``HEAD`` counts.
-    """
-    now = _files_now(history, worktree)
+    """Return what may differ between a commit, or the empty state, and the working tree."""
+    prefix = f"{worktree.prompts}/"
+    now = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
     suspects = _suspects(history, commit, tree, now, worktree.prompts)
     data = {path: now[path].text.encode("utf-8", "surrogatepass") for path in suspects if path in now}
@@ -72,32 +70,6 @@ def text_of(file: PromptFile) -> FileText:
     return FileText(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
 
 
-def hidden_by_sparse_checkout(path: str, why: str) -> Refused:
-    """Return the error for a file that is needed and that a sparse checkout hides."""
-    folder = path.rpartition("/")[0]
-    return Refused(
-        f"{path} is hidden by a sparse checkout, and {why}",
-        hint=f"git sparse-checkout add {folder}",
-        code="hidden",
-    )
-
-
-def _files_now(history: GitHistory, worktree: Worktree) -> dict[str, PromptFile]:
-    prefix = f"{worktree.prompts}/"
-    found = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
-    hidden = [path for path in history.hidden if path.endswith(SUFFIXES) and path not in worktree.paths]
-    if not hidden:
-        return found
-    wanted = {path: history.head[path] for path in hidden if path in history.head}
-    contents = history.blobs(wanted.values())
-    for path, blob in wanted.items():
-        if blob not in contents:
-            raise hidden_by_sparse_checkout(path, "this clone does not have its content")
-        below = path.removeprefix(prefix)
-        found[below] = parse(contents[blob], path, name_for(below))
-    return found
-
-
 def _suspects(
     history: GitHistory, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
 ) -> set[str]:
@@ -105,8 +77,7 @@ def _suspects(
     # Git compares path by path, so it cannot help once the prompts directory has moved.
     if commit is None or not tree.in_place:
         return {*tree.files, *now}
-    reported: Iterable[str] = history.differing(commit) | history.unwatched
-    known = {path.removeprefix(f"{prompts}/") for path in reported} | tree.linked
+    known = {path.removeprefix(f"{prompts}/") for path in history.differing(commit)}
     return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
 
 
@@ -181,9 +152,6 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     in_scope = project.config.in_scope
     own = [one for one in _differences(texts, in_scope) if in_scope(one.name)]
     others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
-    for one in (*own, *others):
-        if one.path is not None and one.path not in worktree.paths:
-            raise hidden_by_sparse_checkout(one.path, f"{one.name} differs from {wanted}")
     return ChangedPrompts(
         wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind)))
     )

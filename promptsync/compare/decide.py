@@ -12,15 +12,15 @@ from promptsync.compare.origin import keys_in, origin_of
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.errors import Refused
-from promptsync.files.git.revisions import Lineage, target_of
+from promptsync.files.git.revisions import Lineage
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import Key, identity
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed, RemoteVersion
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 
 TEXT_STATES = {
     Relation.EQUAL: State.IN_SYNC,
@@ -46,7 +46,7 @@ class Decider:
         self,
         project: Project,
         worktree: Worktree,
-        listing: Mapping[str, Listed],
+        listing: Mapping[str, Version],
         comparison: ListComparison,
         *,
         label: str | None,
@@ -61,22 +61,20 @@ class Decider:
         self._lineages: dict[str, Lineage] = {}
         """The git revisions of each prompt's file; empty outside of git."""
         self.has_git = False
-        self.hidden: tuple[str, ...] = ()
 
     def decide(self, names: Sequence[str]) -> list[Item]:
-        """Return an item for each name, in any order, without those that a sparse checkout hides.
+        """Return an item for each name, in any order.
 
         A prompt that was renamed in the registry has one item, under the name in the files.
         """
         self._read_lineages(names)
-        shown = [name for name in names if name not in self.hidden]
-        remote = self._read_remote(shown)
+        remote = self._read_remote(names)
         histories = Histories(
             self._project,
-            {name: self._history(name, remote.get(name)) for name in shown if self._has_both(name)},
+            {name: self._history(name, remote.get(name)) for name in names if self._has_both(name)},
         )
         histories.decide()
-        absent = [name for name in shown if name in self._files and name not in self._listing]
+        absent = [name for name in names if name in self._files and name not in self._listing]
         archived = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
         if absent and self._label is None:
@@ -85,7 +83,7 @@ class Decider:
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
             self._item(name, remote.get(name), histories.by_name.get(name), archived, renamed)
-            for name in shown
+            for name in names
             # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
             if name in self._files or name not in renamed.values()
         ]
@@ -100,12 +98,6 @@ class Decider:
         # files exist, their paths are enough.
         if any(name not in self._files for name in names):
             self._lineages = revisions.of_names({*names})
-            self._lineages |= revisions.of(self._linked(names))
-            missing = {name for name in names if name not in self._files}
-            last = {name: lineage.newest for name, lineage in self._lineages.items()}
-            self.hidden = tuple(
-                sorted(name for name in missing if (one := last.get(name)) and one.path in history.hidden)
-            )
         else:
             both = {name: self._files[name].path for name in names if name in self._listing}
             only_in_files = {name: self._files[name].path for name in names if name not in self._listing}
@@ -117,17 +109,11 @@ class Decider:
                 self._lineages |= revisions.of(only_in_files)
         revisions.save()
 
-    def _linked(self, names: Sequence[str]) -> dict[str, str]:
-        """Return the paths of files that are reached through links, by name."""
-        root, prompts = self._project.root, self._project.config.prompts
-        paths = {name: self._files[name].path for name in names if name in self._files}
-        return {name: path for name, path in paths.items() if target_of(root, prompts, path) != path}
-
-    def _read_remote(self, names: Sequence[str]) -> dict[str, RemoteVersion]:
+    def _read_remote(self, names: Sequence[str]) -> dict[str, Version]:
         """Read the tracked versions raw, except those whose digest is known already."""
         wanted = [name for name in names if self._has_both(name) and self._known_digest(name) is None]
 
-        def read(name: str) -> tuple[str, RemoteVersion]:
+        def read(name: str) -> tuple[str, Version]:
             listed = self._listing[name]
             prompts = self._project.registry.prompts
             return name, prompts.get(listed.template_id, name, version=listed.version)
@@ -151,7 +137,7 @@ class Decider:
             return body
         return body if self._comparison.recorded(listed, body) else None
 
-    def _history(self, name: str, remote: RemoteVersion | None) -> History:
+    def _history(self, name: str, remote: Version | None) -> History:
         """Return what is known so far about a prompt that exists on both sides."""
         listed = self._listing[name]
         latest = max(self._latest.get(name, 0), listed.version)
@@ -183,14 +169,14 @@ class Decider:
         # The versions under a label say nothing about a prompt without that label.
         return found | (self._renamed_and_edited(unknown, others) if self._label is None else {})
 
-    def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Listed]) -> dict[str, str]:
+    def _renamed_and_edited(self, names: Sequence[str], others: Sequence[Version]) -> dict[str, str]:
         """Look at the first version, and at those that the file includes: the latest may be an edit."""
         numbers = {key.version for name in names for key in self._keys(name)}
         if any(self._lineage(name).newest is not None for name in names):
             numbers.add(1)
         wanted = [(other, number) for other in others for number in sorted(numbers) if number < other.version]
 
-        def read(pair: tuple[Listed, int]) -> RemoteVersion | None:
+        def read(pair: tuple[Version, int]) -> Version | None:
             return read_usable(self._project, *pair)
 
         found = self._project.mapped("Reading versions", read, wanted)
@@ -199,7 +185,7 @@ class Decider:
         ]
         return {name: other for name in names for other, one in versions if self._is_of_file(name, one)}
 
-    def _is_of_file(self, name: str, version: Listed | RemoteVersion) -> bool:
+    def _is_of_file(self, name: str, version: Version) -> bool:
         """Whether a version was published from one of our revisions of a file, or pulled into it."""
         keys = [key for key in self._keys(name) if key.version == version.version]
         mark = parse_mark(version.message)
@@ -221,7 +207,7 @@ class Decider:
     def _item(
         self,
         name: str,
-        remote: RemoteVersion | None,
+        remote: Version | None,
         history: History | None,
         archived: Mapping[str, int],
         renamed: Mapping[str, str],

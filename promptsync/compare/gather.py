@@ -19,7 +19,8 @@ from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
-from promptsync.prompt.prompt import Label, Listed
+from promptsync.prompt.prompt import Label
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.files.git.history import GitHistory
@@ -157,7 +158,7 @@ def gather(
     *,
     label: str | None = None,
     with_labels: bool = False,
-    latest: Mapping[str, Listed] | None = None,
+    latest: Mapping[str, Version] | None = None,
     meanwhile: Callable[[], object] = lambda: None,
     merge_keys: bool = False,
 ) -> Snapshot:
@@ -183,7 +184,6 @@ def gather(
     items = _in_sync(comparison, worktree.files, listing, names)
     equal = {item.name for item in items}
     open_names = [name for name in names if name not in equal]
-    hidden: tuple[str, ...] = ()
     has_history = True
     if open_names:
         # a tree in sync needs neither git nor a base
@@ -195,7 +195,7 @@ def gather(
         numbers = {name: item.version for name, item in (latest or {}).items()}
         decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
         items += with_renames(project, decider.decide(open_names))
-        hidden, has_history = decider.hidden, decider.has_git
+        has_history = decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
     broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
     broken += [Item(name, State.INVALID, worktree.files.get(name), listing[name]) for name in unusable]
@@ -207,14 +207,13 @@ def gather(
         listing=listing,
         label=label,
         labels=labels,
-        hidden=hidden,
         has_history=has_history,
     )
 
 
 def _read_both(
     project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
-) -> tuple[Worktree, list[Listed], list[Label] | None]:
+) -> tuple[Worktree, list[Version], list[Label] | None]:
     """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
     registry = project.registry  # opened before two threads ask for it
 
@@ -232,7 +231,7 @@ def _read_both(
 
 
 def _remember(
-    project: Project, listed: Iterable[Listed], labels: Mapping[str, Sequence[tuple[str, int]]] | None
+    project: Project, listed: Iterable[Version], labels: Mapping[str, Sequence[tuple[str, int]]] | None
 ) -> None:
     """Remember the names for shell completion, which sends no request."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
@@ -257,7 +256,7 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
 def _in_sync(
     comparison: ListComparison,
     files: Mapping[str, PromptFile],
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     names: Sequence[str],
 ) -> list[Item]:
     """Return the prompts that are in sync as far as the list alone can show."""

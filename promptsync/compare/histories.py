@@ -16,7 +16,7 @@ from promptsync.compare.origin import keys_in
 from promptsync.files.git.revisions import Lineage, Revisions
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Includes, Missing, Version
+from promptsync.history.graph import Contents, Includes, Missing, Node
 from promptsync.history.includes import LocalSide, RemoteSide, file_includes, left_out
 from promptsync.history.message import parse_mark
 from promptsync.history.passed_over import Outline, PassedOver, listed_as_passed_over, outline, passed_over
@@ -25,8 +25,9 @@ from promptsync.history.synced_key import Key, identity
 from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside, has_additions
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, History]:
     return found
 
 
-def content_beside_file(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion) -> Prompt:
+def content_beside_file(project: Project, file: PromptFile, listed: Version, found: Version) -> Prompt:
     """Return the content of one version, without what the registry added to what was sent."""
     if not has_additions(file.prompt, found.prompt):
         return content_beside(file.prompt, found.prompt)
@@ -214,16 +215,14 @@ def _lineage(project: Project, file: PromptFile) -> Lineage:
     return found
 
 
-def has_text(project: Project, file: PromptFile, listed: Listed, found: RemoteVersion | None) -> bool:
+def has_text(project: Project, file: PromptFile, listed: Version, found: Version | None) -> bool:
     """Whether a version has the text of a file. What the registry added by itself does not count."""
     if found is None or not came_back(file.prompt, found.prompt):
         return False
     return digest(content_beside_file(project, file, listed, found)) == digest(file.prompt)
 
 
-def read_version(
-    project: Project, listed: Listed, number: int, *, fresh: bool = False
-) -> RemoteVersion | None:
+def read_version(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
     """Return an older version of a prompt, ``None`` when the registry does not have it.
 
     ``fresh`` reads it again although the cache has it.
@@ -235,9 +234,7 @@ def read_version(
         return None
 
 
-def read_usable(
-    project: Project, listed: Listed, number: int, *, fresh: bool = False
-) -> RemoteVersion | None:
+def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
     """Return an older version of a prompt, ``None`` if there is none, or no file can hold it."""
     try:
         return read_version(project, listed, number, fresh=fresh)
@@ -271,9 +268,9 @@ def passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, 
     return {name: numbers for name, numbers in left.items() if numbers}
 
 
-def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
-    latest = Version(listed.version, digest(listed.prompt), listed.message)
-    versions: dict[int, Version] = {}
+def _passed_over_by(project: Project, listed: Version) -> tuple[int, ...]:
+    latest = Node(listed.version, digest(listed.prompt), listed.message)
+    versions: dict[int, Node] = {}
     while True:
         try:
             numbers = listed_as_passed_over(latest, versions)
@@ -282,9 +279,9 @@ def _passed_over_by(project: Project, listed: Listed) -> tuple[int, ...]:
             for number in needs.versions:
                 found = read_version(project, listed, number)
                 if found is None:
-                    versions[number] = Version(number, None)
+                    versions[number] = Node(number, None)
                 else:
-                    versions[number] = Version(number, digest(found.prompt), found.message)
+                    versions[number] = Node(number, digest(found.prompt), found.message)
     # A version with the very same text was not passed over.
     return tuple(
         one for one in sorted(numbers) if one not in versions or versions[one].digest != latest.digest

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from promptsync.compare.sent_texts import Evidence, Stored, as_sent, unread
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision
-from promptsync.history.graph import Contents, Version
+from promptsync.history.graph import Contents, Node
 from promptsync.history.revisions import RevisionGraph
 from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.prompt.additions import NONE, Additions, content_beside, has_additions, without_additions
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.files.git.revisions import Lineage
@@ -33,12 +36,12 @@ class History:
     name: str
     file: PromptFile | None
     digest: str | None
-    listed: Listed
+    listed: Version
     latest: int
     lineage: Lineage
     commits: dict[str, str | None] = field(default_factory=dict)
-    versions: dict[int, Version] = field(default_factory=dict)
-    remote: dict[int, RemoteVersion] = field(default_factory=dict)
+    versions: dict[int, Node] = field(default_factory=dict)
+    remote: dict[int, Version] = field(default_factory=dict)
     prompts: dict[int, Prompt] = field(default_factory=dict)
     added: Additions = NONE
     texts: Contents = field(default_factory=lambda: Contents(_merged))
@@ -46,10 +49,10 @@ class History:
     may_have_additions: bool = False
     _stored: dict[int, Stored] = field(default_factory=dict)
 
-    def add(self, number: int, found: RemoteVersion | None) -> None:
+    def add(self, number: int, found: Version | None) -> None:
         """Add a version that was read, ``None`` for one that the registry does not have any more."""
         if found is None:
-            self.versions[number] = Version(number, None)
+            self.versions[number] = Node(number, None)
             return
         self.remote[number] = found
         self._add_text(number, found.prompt, found.message)
@@ -74,7 +77,7 @@ class History:
         content = digest(prompt)
         self.texts.contents.setdefault(content, prompt)
         self.prompts[number] = prompt
-        self.versions[number] = Version(number, content, message)
+        self.versions[number] = Node(number, content, message)
 
     @property
     def has_additions(self) -> bool:

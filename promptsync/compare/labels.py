@@ -12,7 +12,8 @@ from promptsync.project.project import Project
 from promptsync.project.target import find_in, find_prompt
 from promptsync.project.versions import list_all
 from promptsync.prompt.labels import Position, position_of
-from promptsync.prompt.prompt import Label, Listed
+from promptsync.prompt.prompt import Label
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Pointers = Mapping[str, Label]
 class Labelled:
     """A prompt and where its labels point."""
 
-    listed: Listed
+    listed: Version
     labels: Pointers = field(default_factory=dict)
 
     def version(self, label: str) -> int | None:
@@ -89,7 +90,7 @@ def labelled(project: Project, names: Sequence[str] = (), *, only: Collection[st
     return with_labels(project, items, only=only)
 
 
-def with_labels(project: Project, items: Sequence[Listed], *, only: Collection[str] = ()) -> list[Labelled]:
+def with_labels(project: Project, items: Sequence[Version], *, only: Collection[str] = ()) -> list[Labelled]:
     """Return prompts of the registry with their labels, read now; see ``labelled``."""
     if len(items) == 1:
         return [Labelled(items[0], labels_of_prompt(project, items[0]))]
@@ -98,13 +99,13 @@ def with_labels(project: Project, items: Sequence[Listed], *, only: Collection[s
         pointers = pointers_of(everything, items)
         return [Labelled(item, pointers[item.name]) for item in items]
 
-    def read(item: Listed) -> Labelled:
+    def read(item: Version) -> Labelled:
         return Labelled(item, labels_of_prompt(project, item))
 
     return project.mapped("Reading labels", read, items)
 
 
-def labels_of_prompt(project: Project, item: Listed) -> Pointers:
+def labels_of_prompt(project: Project, item: Version) -> Pointers:
     """Return the labels of one prompt, read again."""
     registry = project.registry
     try:
@@ -117,7 +118,7 @@ def labels_of_prompt(project: Project, item: Listed) -> Pointers:
         return pointers_of(everything, [item])[item.name]
 
 
-def read_labels(project: Project, item: Listed) -> Pointers | None:
+def read_labels(project: Project, item: Version) -> Pointers | None:
     """Return the labels of one prompt, read again; ``None`` where the registry cannot list them."""
     try:
         return labels_of_prompt(project, item)
@@ -125,7 +126,7 @@ def read_labels(project: Project, item: Listed) -> Pointers | None:
         return None
 
 
-def can_change_labels(project: Project, some: Listed | None) -> bool:
+def can_change_labels(project: Project, some: Version | None) -> bool:
     """Whether the registry can change labels by themselves. ``some`` is one of its prompts, if it has any."""
     labels = project.registry.labels
     if some is not None:
@@ -134,7 +135,7 @@ def can_change_labels(project: Project, some: Listed | None) -> bool:
     return labels.can_change(0, "") or labels.all() is None
 
 
-def check_changeable(project: Project, some: Listed | None) -> None:
+def check_changeable(project: Project, some: Version | None) -> None:
     """Raise ``Unsupported`` if the registry cannot change labels; see ``can_change_labels``."""
     if not can_change_labels(project, some):
         raise Unsupported(
@@ -144,7 +145,7 @@ def check_changeable(project: Project, some: Listed | None) -> None:
 
 
 def labels_by_prompt(
-    found: Sequence[Label] | None, listing: Sequence[Listed]
+    found: Sequence[Label] | None, listing: Sequence[Version]
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     """Return labels with their versions by prompt, ``None`` for ``None``."""
     if found is None:
@@ -158,7 +159,7 @@ def labels_by_prompt(
     return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
 
 
-def pointers_of(everything: Iterable[Label], items: Sequence[Listed]) -> dict[str, Pointers]:
+def pointers_of(everything: Iterable[Label], items: Sequence[Version]) -> dict[str, Pointers]:
     """Return the labels of each prompt by its name, given those of all prompts."""
     found: dict[str, dict[str, Label]] = {item.name: {} for item in items}
     names = {item.template_id: item.name for item in items}

@@ -11,9 +11,10 @@ from promptsync.history.message import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside, without_additions
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 
 
 class ListComparison:
@@ -22,7 +23,7 @@ class ListComparison:
     ``whole`` says that the list has every active prompt, so that what it lacks does not exist.
     """
 
-    def __init__(self, project: Project, listing: Sequence[Listed], *, whole: bool) -> None:
+    def __init__(self, project: Project, listing: Sequence[Version], *, whole: bool) -> None:
         self._listing = listing
         self._whole = whole
         self._record: dict[str, Entry] | None = None
@@ -37,7 +38,7 @@ class ListComparison:
             self._digests[name] = digest(file.prompt)
         return self._digests[name]
 
-    def equal(self, file: PromptFile, listed: Listed) -> bool:
+    def equal(self, file: PromptFile, listed: Version) -> bool:
         """Whether the list alone is enough to be sure that a file equals the tracked version."""
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
@@ -48,7 +49,7 @@ class ListComparison:
         # A field that only the registry has may be an edit, unless this working copy has read it before.
         return self.recorded(listed, content) and came_back(file.prompt, listed.prompt)
 
-    def recorded(self, listed: Listed, body: str) -> bool:
+    def recorded(self, listed: Version, body: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""
         entry = self.entries.get(listed.name)
         return (
@@ -97,7 +98,7 @@ def came_back(sent: Prompt, stored: Prompt) -> bool:
     return digest(sent) == digest(without_additions(sent, stored, is_exact=True)[0])
 
 
-def has_same_text(sent: Prompt, other: RemoteVersion | Listed) -> bool:
+def has_same_text(sent: Prompt, other: Version) -> bool:
     """Whether a version that somebody else may have published has the text that we send.
 
     What a version without a mark has beyond that is an edit. To one with a mark, the registry may have added

@@ -15,9 +15,9 @@ from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.project.project import Project
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippet_graph import Follows
 from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
 
 _LISTED = 10
@@ -44,7 +44,7 @@ def follows_latest(reference: Reference) -> bool:
     return reference.version is None and reference.label is None
 
 
-def direct_users(project: Project, listed: Listed) -> set[str] | None:
+def direct_users(project: Project, listed: Version) -> set[str] | None:
     """Return the prompts of which any version references a snippet, ``None`` if the registry cannot say."""
     if listed.prompt.template.get("type") != "completion":
         return set()  # nothing else can be a snippet
@@ -57,7 +57,7 @@ def direct_users(project: Project, listed: Listed) -> set[str] | None:
     return {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
 
 
-def release_pointers(project: Project, items: Collection[Listed]) -> dict[str, dict[str, int]]:
+def release_pointers(project: Project, items: Collection[Version]) -> dict[str, dict[str, int]]:
     """Return the release labels of prompts and where they point, by prompt; without those beside another.
 
     Where the registry cannot list all labels, these are the governed ones.

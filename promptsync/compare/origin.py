@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.disk import real_path
 from promptsync.history.synced_key import Key, parse_key
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
@@ -68,10 +66,8 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
 
 def is_uncommitted(project: Project, file: PromptFile) -> bool:
     """Whether ``HEAD`` has the file differently, comments and local keys included."""
-    from promptsync.files.git.revisions import target_of
-
-    history, path = project.history, target_of(project.root, project.config.prompts, file.path)
-    return history is None or history.head.get(path) != history.blob_of(file.text.encode())
+    history = project.history
+    return history is None or history.head.get(file.path) != history.blob_of(file.text.encode())
 
 
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
@@ -79,72 +75,30 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
 
     Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
-    from promptsync.files.git.revisions import target_of
-
     history = project.history
     if history is None:
         return []
-    root, prompts = project.root, project.config.prompts
-    # What a linked file contains counts as well as the link.
-    paths = {one for path in worktree.paths for one in (path, target_of(root, prompts, path))}
-    return [*uncommitted_config(project), *_uncommitted(history, root, paths)]
+    return [*uncommitted_config(project), *_uncommitted(history, {*worktree.paths})]
 
 
 def uncommitted_config(project: Project) -> list[str]:
-    """Return the configuration, and the file that it is a link to, if ``HEAD`` has them differently."""
+    """Return the path of the configuration if ``HEAD`` has it differently."""
     from promptsync.files.git.history import GitHistory
 
-    config = project.config.path.name
-    target = real_path(project.root / config)
-    paths = []
-    for root, name in dict.fromkeys([(real_path(project.root), config), (target.parent, target.name)]):
-        history = GitHistory.find(root, name)
-        if history is None or _uncommitted(history, root, {name}):
-            paths.append(Path(os.path.relpath(root / name, real_path(project.root))).as_posix())
-    return paths
-
-
-def place_elsewhere(project: Project) -> tuple[str, Path] | None:
-    """Return a path in which ``HEAD`` does not have the prompts, and the directory where they are instead.
-
-    That is a prompts directory that is reached through a link, or a submodule in it or above it.
-    """
-    history, root = project.history, real_path(project.root)
+    name = project.config.path.name
+    history = GitHistory.find(project.root, name)
     if history is None:
-        return None
-    place = real_path(root / project.config.prompts)
-    if place != root / project.config.prompts:
-        return project.config.prompts, place
-    # To git, a submodule is a single entry.
-    entries = (root / one for one in history.head) if history.born else ()
-    found = next((one for one in entries if one.is_dir() and not one.is_symlink()), None)
-    return (found.relative_to(root).as_posix(), found) if found is not None else None
+        return [name]
+    history.check_index()
+    return _uncommitted(history, {name})
 
 
-def repository_of(place: Path) -> Path | None:
-    """Return the top of the repository that holds a directory, links followed, ``None`` if none does."""
-    target = real_path(place)
-    return next((folder for folder in (target, *target.parents) if (folder / ".git").exists()), None)
-
-
-def _uncommitted(history: GitHistory, root: Path, paths: Set[str]) -> list[str]:
-    """Return the paths that differ from ``HEAD`` in the repository that holds them."""
+def _uncommitted(history: GitHistory, paths: Set[str]) -> list[str]:
+    """Return the paths that differ from ``HEAD``."""
     if not history.born:
         return sorted(paths)
-    known = history.head
-    new = {one for one in paths if not known.keys() & {one, *map(str, PurePosixPath(one).parents)}}
-    # To git, a link to a directory is a single entry.
-    links = {one for one in known if (root / one).is_symlink()}
-    edited = {
-        one for one in history.differing("HEAD") if one.endswith(SUFFIXES) or one in paths or one in links
-    }
-    # git does not look at these files, whatever they have.
-    unwatched = {one for one in history.unwatched & paths if known.get(one) != _blob(history, root / one)}
-    return sorted(new | edited | unwatched)
-
-
-def _blob(history: GitHistory, path: Path) -> str:
-    return history.blob_of(path.read_bytes())
+    edited = {path for path in history.differing("HEAD") if path.endswith(SUFFIXES) or path in paths}
+    return sorted((paths - history.head.keys()) | edited)
 
 
 def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:

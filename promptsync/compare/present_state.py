@@ -28,11 +28,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 
 
-def read_now(project: Project, names: Collection[str], *, needed: Collection[str] = ()) -> dict[str, Listed]:
+def read_now(project: Project, names: Collection[str], *, needed: Collection[str] = ()) -> dict[str, Version]:
     """Return the active prompts among ``names`` at their latest versions, with tags if there are any.
 
     Costs one request for each name, or those of the whole list if that is fewer. A ``needed`` name counts as
@@ -46,7 +46,7 @@ def read_now(project: Project, names: Collection[str], *, needed: Collection[str
     return {item.name: item for item in found}
 
 
-def is_same(planned: Listed | None, now: Listed | None) -> bool:
+def is_same(planned: Version | None, now: Version | None) -> bool:
     """Whether a prompt still is what a plan was made from; ``None`` means that it does not exist."""
     if planned is None or now is None:
         return planned is now
@@ -54,6 +54,6 @@ def is_same(planned: Listed | None, now: Listed | None) -> bool:
     return before == after
 
 
-def shown(listed: Listed | None) -> str:
+def shown(listed: Version | None) -> str:
     """Return the version for people."""
     return f"v{listed.version}" if listed is not None else "missing"

@@ -12,7 +12,7 @@ from promptsync.compare.state import State
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_on_hold, is_own, released_name
-from promptsync.prompt.prompt import RemoteVersion
+from promptsync.prompt.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
 
     from promptsync.compare.histories import read_version
 
-    def read(one: Unreleased) -> tuple[Unreleased, RemoteVersion | None]:
+    def read(one: Unreleased) -> tuple[Unreleased, Version | None]:
         listed = items[one.name].listed
         if listed is None or one.released is None:
             return one, None
@@ -118,7 +118,7 @@ def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
     return dict(labels.get(item.name, ())).get(label or "")
 
 
-def _says_the_same(project: Project, item: Item, released: RemoteVersion | None) -> bool:
+def _says_the_same(project: Project, item: Item, released: Version | None) -> bool:
     """Whether the version under a label has the text of the latest one."""
     if released is None or item.file is None or item.listed is None:
         return False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from promptsync.compare.state import State
 from promptsync.files.config import Config
@@ -14,8 +16,9 @@ from promptsync.files.worktree import Worktree
 from promptsync.history.message import follows_directly
 from promptsync.project.target import NoSuchPrompt, expanded, unknown
 from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
-from promptsync.prompt.prompt import Listed, Problem, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Problem, Prompt
 from promptsync.prompt.tags import merged_tags, tag_set
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.compare.history import History
@@ -45,8 +48,8 @@ class Item:
     name: str
     state: State
     file: PromptFile | None = None
-    listed: Listed | None = None
-    remote: RemoteVersion | None = None
+    listed: Version | None = None
+    remote: Version | None = None
     history: History | None = None
     digest: str | None = None
     remote_digest: str | None = None
@@ -113,7 +116,7 @@ class Item:
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
 
-    def content_of(self, found: RemoteVersion) -> Prompt:
+    def content_of(self, found: Version) -> Prompt:
         """Return the content of a version, without what the registry added to what was sent."""
         if self.history is not None and found.version in self.history.prompts:
             return replace(self.history.prompts[found.version], tags=found.prompt.tags)
@@ -134,10 +137,9 @@ class Snapshot:
 
     items: tuple[Item, ...]
     worktree: Worktree
-    listing: dict[str, Listed]
+    listing: dict[str, Version]
     label: str | None = None
     labels: dict[str, tuple[tuple[str, int], ...]] | None = None
-    hidden: tuple[str, ...] = ()
     has_history: bool = True
 
     @property

@@ -17,7 +17,8 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, Selected, find_in, may_have_version, select
 from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
 
 
 def _difference(
-    project: Project, file: PromptFile | None, listing: Mapping[str, Listed], comparison: Comparison
+    project: Project, file: PromptFile | None, listing: Mapping[str, Version], comparison: Comparison
 ) -> Difference | None:
     sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
     (old_title, old), (new_title, new) = sides
@@ -91,7 +92,7 @@ def _difference(
 def _side(
     project: Project,
     file: PromptFile | None,
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     comparison: Comparison,
     at: At | None,
 ) -> tuple[str, Prompt | None]:

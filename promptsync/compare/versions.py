@@ -15,7 +15,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, close_name, select
 from promptsync.project.versions import Catalog
 from promptsync.prompt.labels import RELEASED
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 
 _BATCH = MOST_REQUESTS
@@ -35,7 +35,7 @@ class Chosen:
     ``is_exact`` says that it was named, and did not only match a pattern.
     """
 
-    listed: Listed
+    listed: Version
     at: At = LATEST
     is_exact: bool = True
 
@@ -44,7 +44,7 @@ class Chosen:
 class FoundVersion:
     """One version with the labels that point at it, ``None`` where they cannot be read."""
 
-    remote: RemoteVersion
+    remote: Version
     labels: tuple[str, ...] | None
 
 
@@ -82,7 +82,7 @@ def find_versions(project: Project, chosen: Sequence[Chosen]) -> list[FoundVersi
     return found
 
 
-def find_version(project: Project, listed: Listed, at: At) -> FoundVersion:
+def find_version(project: Project, listed: Version, at: At) -> FoundVersion:
     """Return one version of a prompt. Raises ``NoSuchVersion``."""
     labels = read_labels(project, listed)
     number = find_number(project, listed, at, labels)
@@ -92,7 +92,7 @@ def find_version(project: Project, listed: Listed, at: At) -> FoundVersion:
     return FoundVersion(found, labels_at(labels, number))
 
 
-def find_number(project: Project, listed: Listed, at: At, labels: Pointers | None) -> int:
+def find_number(project: Project, listed: Version, at: At, labels: Pointers | None) -> int:
     """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
 
     A number up to the latest one is returned even if the registry no longer has that version.
@@ -112,13 +112,13 @@ def find_number(project: Project, listed: Listed, at: At, labels: Pointers | Non
 
 
 def read_versions(
-    project: Project, listed: Listed, limit: int | None = None, *, newest: int | None = None
-) -> list[RemoteVersion]:
+    project: Project, listed: Version, limit: int | None = None, *, newest: int | None = None
+) -> list[Version]:
     """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
 
     Versions that the registry has lost are left out.
     """
-    found: list[RemoteVersion] = []
+    found: list[Version] = []
     number = listed.version if newest is None else newest
     count = _BATCH if limit is None else min(_BATCH, limit)
     while number > 0 and count > 0:
@@ -139,7 +139,7 @@ def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
     return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
 
 
-def no_such_version(listed: Listed, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
+def no_such_version(listed: Version, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
     """Return the error for a version or a label that a prompt does not have."""
     name = shlex.quote(listed.name)
     if at.label is None:

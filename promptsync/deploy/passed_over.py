@@ -13,10 +13,10 @@ from promptsync.history.message import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.version import Version
 
 
-def described(project: Project, listing: Mapping[str, Listed], members: Sequence[Member]) -> list[Member]:
+def described(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:
     """Return members with all that the registry tells about the versions that they pass over."""
     over = {member.name: member.passed_over for member in members if member.passed_over}
     if not over:
@@ -26,7 +26,7 @@ def described(project: Project, listing: Mapping[str, Listed], members: Sequence
     }
     pairs = sorted({(name, one.version - below) for name in over for one in over[name] for below in (0, 1)})
 
-    def read(pair: tuple[str, int]) -> RemoteVersion | None:
+    def read(pair: tuple[str, int]) -> Version | None:
         name, number = pair
         return read_usable(project, listing[name], number) if number else None
 
@@ -48,9 +48,7 @@ def described(project: Project, listing: Mapping[str, Listed], members: Sequence
     ]
 
 
-def _described(
-    version: RemoteVersion, before: RemoteVersion | None, labels: tuple[str, ...]
-) -> PassedOverVersion:
+def _described(version: Version, before: Version | None, labels: tuple[str, ...]) -> PassedOverVersion:
     mark = parse_mark(version.message)
     is_pushed = mark is not None and mark.version == version.version
     origin = "saved in the dashboard"

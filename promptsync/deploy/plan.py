@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection
 from dataclasses import astuple, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,14 +12,12 @@ import msgspec
 from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import place_elsewhere, repository_of, uncommitted_config, uncommitted_paths
+from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
-from promptsync.files.git.revisions import target_of
-from promptsync.files.state.disk import real_path
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
@@ -171,40 +168,21 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
 
     Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
     """
-    if (elsewhere := place_elsewhere(project)) is not None:
-        path, place = elsewhere
-        what = "a submodule" if place == real_path(project.root) / path else f"a link to {place}"
-        raise Refused(
-            f"{path} is {what}; deploy releases what the repository of {project.config.path.name} has "
-            "committed",
-            hint="write the real directory as prompts: in the promptsync.yaml of its repository\n"
-            "add --allow-dirty",
-            code="uncommitted",
-        )
     paths = uncommitted_paths(project, found.latest.worktree)
     places = uncommitted_config(project) if paths else []
     files = found.latest.worktree.files
     types = {files[member.name].prompt.template.get("type") for member in found.releases}
     if is_named and "completion" not in types:
-        root, prompts = project.root, project.config.prompts
-        own = {path: target_of(root, prompts, path) for member in found.members if (path := member.path)}
-        # A file below a link changes with it.
-        above = {str(parent) for path in own for parent in PurePosixPath(path).parents}
-        paths = [path for path in paths if path in {*places, *own, *own.values(), *above}]
+        own = {member.path for member in found.members}
+        paths = [path for path in paths if path in own or path in places]
     if not paths:
         return
     first, more = paths[0], f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
-    repository = repository_of(project.root / PurePosixPath(first).parent)
-    what, hint = "has changes that are not committed", "git add . && git commit"
-    if repository is None:
-        what, hint = "is in no git repository", "move it into one, and commit it"
-    elif repository != repository_of(project.root):
-        folder = shlex.quote(str(PurePosixPath(first).parent))
-        hint = f"git -C {folder} add . && git -C {folder} commit"
-    elif project.history is not None and project.history.ignores(first):
+    if project.history is not None and project.history.ignores(first):
         what = "is ignored by git, so it is not committed"
         hint = f"git add -f {shlex.quote(first)} && git commit"
     else:
+        what = "has changes that are not committed"
         changed = [*places, *([project.config.prompts] if paths != places else [])]
         hint = f"git add {shlex.join(changed)} && git commit"
     raise Refused(

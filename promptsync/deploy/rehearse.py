@@ -22,9 +22,9 @@ from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.state.record import Record
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import RemoteVersion
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.version import Version
 from promptsync.registry.address import LOCAL
 
 
@@ -129,7 +129,7 @@ def _seed(project: Project, copy: Project) -> None:
     references = [one for file in files.values() for one in rendered_in(file.prompt.template)]
     waiting = {one.name for one in references if one.version is not None or one.name not in files}
     listing = {one.name: one for one in project.registry.prompts.list()} if waiting else {}
-    versions: dict[str, list[RemoteVersion]] = {}
+    versions: dict[str, list[Version]] = {}
     # Old versions of a snippet may use further snippets, so this follows references until none is new.
     while waiting:
         name = waiting.pop()
@@ -149,7 +149,7 @@ def _seed(project: Project, copy: Project) -> None:
                 copy.registry.labels.set(done.template_id, name, label.name, label.version, None)
 
 
-def _needs(one: RemoteVersion) -> set[str]:
+def _needs(one: Version) -> set[str]:
     return {reference.name for reference in rendered_in(one.prompt.template)}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.synced_conflict import with_both_keys
@@ -75,4 +77,4 @@ def _synced_conflict(error: InvalidFile, data: bytes, path: str, default_name: s
         return error
     message = "Git conflict markers: both sides of a merge changed synced:."
     hint = f"promptsync pull --merge {shlex.quote(file.prompt.name)}"
-    return InvalidFile([replace(problem, message=message, hint=hint)], replace(file, conflicted=text))
+    return InvalidFile([structs.replace(problem, message=message, hint=hint)], replace(file, conflicted=text))

@@ -6,22 +6,17 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
-from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
-from promptsync.files.state.disk import real_path
 from promptsync.files.yaml import load
 from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import VERSION_PIN, of_prompt, pins
-
-_MOST_LINKS: Final = 3
-"""Through how many symbolic links to directories a file may be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +51,16 @@ def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
     found: dict[str, Path] = {}
     problems: list[Problem] = []
     top = root / prompts_dir
-    if top.exists() or top.is_symlink():
+    links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
+    if (link := next((folder for folder in links if folder.is_symlink()), None)) is not None:
+        raise UsageError(
+            f"the prompts directory {link} is a symbolic link, and git does not have what it leads to",
+            hint=f"fix prompts: in promptsync.yaml: it leads to {os.path.realpath(link)}",
+            code="prompts-directory",
+        )
+    if top.exists():
         try:
-            _walk(top, prompts_dir, top, found, problems)
+            _walk(top, prompts_dir, found, problems)
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
@@ -97,7 +99,7 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100
         shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
-            _walk(path, shown, path, found, problems)
+            _walk(path, shown, found, problems)
         else:
             found[shown] = path
     return _read(root, prompts_dir, dict(sorted(found.items())), problems)
@@ -147,7 +149,7 @@ def is_skipped(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith("~")
 
 
-def _walk(folder: Path, shown: str, top: Path, found: dict[str, Path], problems: list[Problem]) -> None:
+def _walk(folder: Path, shown: str, found: dict[str, Path], problems: list[Problem]) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -156,31 +158,29 @@ def _walk(folder: Path, shown: str, top: Path, found: dict[str, Path], problems:
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         # A suffix in capitals is refused with a reason below instead of being ignored.
         is_prompt = entry.name.lower().endswith(SUFFIXES)
-        # A link that leads in a circle is no directory, but entry.is_dir() raises an error for it.
-        is_directory = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112
-        # A broken link without a suffix may be a directory that cannot be reached.
-        is_cut_off = entry.is_symlink() and not PurePath(path).suffix and not os.path.exists(entry.path)  # noqa: PTH110
-        if not (is_prompt or is_directory or is_cut_off):
+        is_directory = entry.is_dir(follow_symlinks=False)
+        # A link that leads nowhere may be a directory of prompts that cannot be reached.
+        if not (is_prompt or is_directory or (entry.is_symlink() and not os.path.isfile(entry.path))):  # noqa: PTH113
             continue
-        reason = _refusal(entry, path, top, is_directory=is_directory)
+        reason = _refusal(entry, path, is_directory=is_directory)
         if reason:
             problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
         elif not is_directory:
             found[path] = Path(entry.path)
         else:
             try:
-                _walk(Path(entry.path), path, top, found, problems)
+                _walk(Path(entry.path), path, found, problems)
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
                 problems.append(Problem(_printable(path), 1, 1, "file-unreadable", message))
 
 
-def _refusal(entry: os.DirEntry[str], path: str, top: Path, *, is_directory: bool) -> str:
+def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
     """Return why an entry is not read, ``""`` when it is."""
     if _printable(entry.name) != entry.name:
         return "The file name is not UTF-8; rename the file."
-    if entry.is_symlink() and (reason := _link_refusal(Path(entry.path), top, is_directory=is_directory)):
-        return reason
+    if entry.is_symlink():
+        return "This is a symbolic link; replace it with the file or directory that it leads to."
     if is_directory:
         too_deep = path.count("/") > MAX_DEPTH
         return f"The directory is more than {MAX_DEPTH} levels deep." if too_deep else ""
@@ -188,24 +188,6 @@ def _refusal(entry: os.DirEntry[str], path: str, top: Path, *, is_directory: boo
         return "This is neither a file nor a directory."
     if not entry.name.endswith(SUFFIXES):
         return f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
-    return ""
-
-
-def _link_refusal(link: Path, top: Path, *, is_directory: bool) -> str:
-    """Return why a symbolic link is not followed, ``""`` when it is."""
-    target = real_path(link)
-    if target.is_symlink():
-        return "The symbolic link leads to itself."
-    if not target.is_relative_to(real_path(top)):
-        return f"The symbolic link points outside the prompts directory, to {target}."
-    if not is_directory:
-        return "" if target.exists() else "The target of the symbolic link does not exist."
-    around = [folder for folder in link.parents if folder.is_relative_to(top)]
-    if any(real_path(folder).is_relative_to(target) for folder in around):
-        return "The symbolic link points to a directory that contains it."
-    # A few directories that link to one another could otherwise be read in millions of ways.
-    if sum(folder.is_symlink() for folder in around) > _MOST_LINKS:
-        return f"The symbolic link is reached through more than {_MOST_LINKS} others."
     return ""
 
 

@@ -33,7 +33,7 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Node:
     """One version. ``digest`` is that of its content, ``None`` if the registry no longer has it."""
 
     number: int
@@ -83,7 +83,7 @@ class Graph:
     Every method raises ``Missing`` if it needs a version that is not among ``versions``.
     """
 
-    def __init__(self, versions: Mapping[int, Version], floor: int, latest: int, texts: Contents) -> None:
+    def __init__(self, versions: Mapping[int, Node], floor: int, latest: int, texts: Contents) -> None:
         self._versions = versions
         self.floor = floor
         self.latest = latest
@@ -96,7 +96,7 @@ class Graph:
         """The numbers of all versions in this graph, lowest first."""
         return range(self.floor, self.latest + 1)
 
-    def version(self, number: int) -> Version:
+    def version(self, number: int) -> Node:
         """Return a version."""
         if number not in self._versions:
             raise Missing(versions=[number])

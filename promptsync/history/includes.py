@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from promptsync.history.graph import Contents, Graph, Includes, Missing, Version
+from promptsync.history.graph import Contents, Graph, Includes, Missing, Node
 from promptsync.history.message import Mark
 from promptsync.history.revisions import Revision, RevisionGraph, Tags
 from promptsync.history.synced_key import Key
@@ -41,7 +41,7 @@ class RemoteSide:
 
     tracked: int
     latest: int
-    versions: Mapping[int, Version]
+    versions: Mapping[int, Node]
 
 
 def compare_sides(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:

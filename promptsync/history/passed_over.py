@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptsync.history.graph import Contents, Graph, Missing, Version
+from promptsync.history.graph import Contents, Graph, Missing, Node
 from promptsync.history.includes import LocalSide, RemoteSide, Sides
 
 
@@ -68,7 +68,7 @@ def outline(remote: RemoteSide, texts: Contents, lowest: int) -> Outline:
     return Outline({number: graph.parents(number) for number in graph.window}, not_included)
 
 
-def listed_as_passed_over(version: Version, versions: Mapping[int, Version]) -> tuple[int, ...]:
+def listed_as_passed_over(version: Node, versions: Mapping[int, Node]) -> tuple[int, ...]:
     """Return the versions directly below that a version passed over, going by its own message alone.
 
     Raises ``Missing`` if its mark has another version's number, because then the message may be restored.

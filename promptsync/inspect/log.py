@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from promptsync.compare.difference import Step, step
 from promptsync.compare.histories import Histories
@@ -17,7 +19,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import path_for
-from promptsync.prompt.prompt import Listed, RemoteVersion
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 
 
@@ -58,7 +60,7 @@ class Log:
 
 
 def read_log(
-    project: Project, listed: Listed, at: At = LATEST, *, limit: int | None = 20, patches: bool = False
+    project: Project, listed: Version, at: At = LATEST, *, limit: int | None = 20, patches: bool = False
 ) -> Log:
     """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
 
@@ -124,7 +126,7 @@ def _left_out(histories: Histories, name: str, numbers: frozenset[int]) -> froze
     return numbers - histories.included({name: sorted(numbers)})[name] if numbers else numbers
 
 
-def _patch(history: History, old: RemoteVersion | None, new: RemoteVersion) -> Step:
+def _patch(history: History, old: Version | None, new: Version) -> Step:
     """Return what a version changed; tags belong to the prompt and not to a version."""
     title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
     before = replace(history.prompts[old.version], tags=()) if old is not None else None
@@ -152,13 +154,13 @@ def _lineage(project: Project, name: str, file: PromptFile | None) -> Lineage:
     return found
 
 
-def _commit(version: RemoteVersion, content: str, lineage: Lineage) -> str | None:
+def _commit(version: Version, content: str, lineage: Lineage) -> str | None:
     """Return the commit that a version's mark names, or the newest one whose file has its content."""
     found = _marked(version, lineage)
     return found or next((one.commit for one in lineage.back() if one.digest == content), None)
 
 
-def _marked(version: RemoteVersion, lineage: Lineage) -> str | None:
+def _marked(version: Version, lineage: Lineage) -> str | None:
     """Return the commit that a version was published from, by its mark."""
     mark = parse_mark(version.message)
     # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.

@@ -11,7 +11,8 @@ from promptsync.errors import RemoteError
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import FateUnknown, TimedOut, Unsupported
 
 
@@ -80,7 +81,7 @@ class _Labels:
         self.project = project
         self.change = change
         if pointers is None:  # only the id and the name are used to read labels
-            pointers = labels_of_prompt(project, Listed(change.template_id, 0, Prompt(change.name, {})))
+            pointers = labels_of_prompt(project, Version(change.template_id, 0, Prompt(change.name, {})))
         self.pointers = pointers
         self.position = position_of(change.label, {name: label.version for name, label in pointers.items()})
         self.version = self.position.version

@@ -14,7 +14,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.labels import Position
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, Unsupported
 
 
@@ -200,7 +200,7 @@ def existing(prompt: Labelled, label: str) -> int:
     return version
 
 
-def check_unused(project: Project, listed: Listed, label: str) -> None:
+def check_unused(project: Project, listed: Version, label: str) -> None:
     """Raise ``Refused`` if prompts refer to ``label`` of this snippet: without it they cannot be rendered.
 
     If the registry cannot list those prompts, nothing is raised.

@@ -217,13 +217,12 @@ def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownProm
             message = f"{found}: neither the files nor the registry have a prompt with this name."
             yield subject.problem("snippet-missing", path, message, hint="Check the name; case matters.")
         return
-    severity: Severity = "warning" if known.partial else "error"
+    hint = f"Check the name, because case matters, or run promptsync pull {found.name!r}."
+    severity: Severity = "error"
+    if known.partial and found.name not in known.gone:
+        hint = "The registry may have it, because include: limits this repository to some prompts."
+        severity = "warning"
     message = f"{found}: this repository has no prompt with this name."
-    hint = (
-        "The registry may have it, because include: limits this repository to some prompts."
-        if known.partial
-        else f"Check the name, because case matters, or run promptsync pull {found.name!r}."
-    )
     yield subject.problem("snippet-missing", path, message, hint=hint, severity=severity)
 
 

@@ -53,14 +53,16 @@ class KnownPrompts:
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
-    that a snippet without a file may well exist. ``unreadable`` are prompts whose files cannot be read: they
-    are reported themselves, and references to them are not. ``versions`` are those of snippets, as far as
-    this working copy knows them, and ``left_out`` the versions that their files do not include.
+    that a snippet without a file may well exist; not so if its file is ``gone`` since the last commit.
+    ``unreadable`` are prompts whose files cannot be read: they are reported themselves, and references to
+    them are not. ``versions`` are those of snippets, as far as this working copy knows them, and ``left_out``
+    the versions that their files do not include.
     """
 
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
     partial: bool = False
+    gone: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     versions: Mapping[str, KnownVersion] = field(default_factory=dict)
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)

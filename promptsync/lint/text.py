@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 
 from promptsync.lint.references import Snippets
@@ -108,8 +106,7 @@ _PLACEHOLDER = re.compile(
 )
 _RUN = re.compile(r"[A-Za-z0-9]+")
 _SHORTEST_RUN = 16
-_LEAST_ENTROPY = 3.0
-"""Bits a character; hexadecimal keys have almost 4, words with digits about 3."""
+"""Length from which letters and digits in one run are no word."""
 
 
 def _secrets(subject: Subject) -> Iterator[Problem]:
@@ -119,7 +116,7 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         return
     for found in _KEY.finditer(source):
         key = found[0]
-        if not _is_random(key):
+        if not _is_key(key):
             continue
         issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
         message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
@@ -128,15 +125,12 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
         yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
-def _is_random(key: str) -> bool:
+def _is_key(key: str) -> bool:
     """Whether a match is a key rather than prose, a module name or a placeholder."""
     if _PLACEHOLDER.search(key):
         return False
     body = max(_RUN.findall(key), key=len)
-    if len(body) < _SHORTEST_RUN or not any(map(str.isdigit, body)) or not any(map(str.isalpha, body)):
-        return False
-    shares = [count / len(body) for count in Counter(body).values()]
-    return -sum(share * math.log2(share) for share in shares) >= _LEAST_ENTROPY
+    return len(body) >= _SHORTEST_RUN and any(map(str.isdigit, body)) and any(map(str.isalpha, body))
 
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."

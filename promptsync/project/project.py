@@ -68,10 +68,16 @@ class Project:
 
     @cached_property
     def history(self) -> GitHistory | None:
-        """The git history of the working copy, ``None`` outside of git. Loads git on first use."""
+        """The git history of the working copy, ``None`` outside of git. Loads git on first use.
+
+        Raises ``Refused`` where git does not have or watch each file: submodules, sparse checkouts.
+        """
         from promptsync.files.git.history import GitHistory
 
-        return GitHistory.find(self.root, self.config.prompts)
+        history = GitHistory.find(self.root, self.config.prompts)
+        if history is not None:
+            history.check_index()
+        return history
 
     @cached_property
     def committed_config(self) -> Config | None:
@@ -80,7 +86,7 @@ class Project:
 
         path = self.config.path
         try:
-            history = GitHistory.find(real_path(self.root), path.name)
+            history = GitHistory.find(self.root, path.name)
             blob = history.head.get(path.name) if history is not None else None
             return parse(path, history.blobs([blob])[blob]) if history is not None and blob else None
         except PromptsyncError:  # a rollback must not need git

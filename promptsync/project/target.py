@@ -15,7 +15,7 @@ from promptsync.files.worktree import load_paths
 from promptsync.project.project import Project
 from promptsync.project.versions import Catalog
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
 _WILD = frozenset("*?[")
 _LONGEST_NUMBER = 18
@@ -58,12 +58,12 @@ class Selected:
     is_exact: bool = True
 
 
-def find_prompt(project: Project, name: str) -> Listed:
+def find_prompt(project: Project, name: str) -> Version:
     """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
     return find_in(project, name, Catalog(project))
 
 
-def find_in(project: Project, name: str, listing: Mapping[str, Listed]) -> Listed:
+def find_in(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
     """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
     # Some registries match names in their own ways, so only the whole list shows that one is missing.
     if name in listing or name in list(listing):

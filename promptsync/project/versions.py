@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 
 
-def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
+def list_all(project: Project, *, label: str | None = None) -> list[Version]:
     """Return every prompt in the registry's list, with tags if it stores any."""
 
     def on_page(done: int, pages: int) -> None:
@@ -17,7 +17,7 @@ def list_all(project: Project, *, label: str | None = None) -> list[Listed]:
     return project.registry.prompts.list(label=label, with_tags=True, on_page=on_page)
 
 
-class Catalog(Mapping[str, Listed]):
+class Catalog(Mapping[str, Version]):
     """The active prompts of the registry by name.
 
     A name costs one search. The whole list is read when somebody iterates, and then only once.
@@ -25,10 +25,10 @@ class Catalog(Mapping[str, Listed]):
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._found: dict[str, Listed | None] = {}
-        self._all: dict[str, Listed] | None = None
+        self._found: dict[str, Version | None] = {}
+        self._all: dict[str, Version] | None = None
 
-    def __getitem__(self, name: str) -> Listed:
+    def __getitem__(self, name: str) -> Version:
         found = self._all.get(name) if self._all is not None else self._searched(name)
         if found is None:
             raise KeyError(name)
@@ -44,7 +44,7 @@ class Catalog(Mapping[str, Listed]):
         """Return the names of all prompts by their ids in digits."""
         return {str(item.template_id): name for name, item in self._listing().items()}
 
-    def _searched(self, name: str) -> Listed | None:
+    def _searched(self, name: str) -> Version | None:
         if name not in self._found:
             prompts = self._project.registry.prompts
             found = next((item for item in prompts.list(name=name) if item.name == name), None)
@@ -55,7 +55,7 @@ class Catalog(Mapping[str, Listed]):
             self._found[name] = found
         return self._found[name]
 
-    def _listing(self) -> dict[str, Listed]:
+    def _listing(self) -> dict[str, Version]:
         if self._all is None:
             self._all = {item.name: item for item in list_all(self._project)}
         return self._all

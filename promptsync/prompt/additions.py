@@ -7,8 +7,10 @@ compared as it was sent. If that is unknown, only keys that promptsync does not 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from promptsync.prompt.canonical import comparable, encode
 from promptsync.prompt.defaults import SHAPES, TEMPLATE, UNKNOWN, Field, Shape, block_shape, is_omitted

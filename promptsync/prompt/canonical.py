@@ -5,11 +5,12 @@ It exists to compare prompts and is never sent or written. To a model, prompts w
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
+
+from msgspec import structs
 
 from promptsync.prompt.defaults import (
     ENVELOPE,
@@ -82,7 +83,7 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     tools = list(remote.template["tools"])
     for remote_at, local_at in kept.items():
         tools[remote_at] = local.template["tools"][local_at]
-    return dataclasses.replace(remote, template={**remote.template, "tools": tools})
+    return structs.replace(remote, template={**remote.template, "tools": tools})
 
 
 def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ It merges documents, which have the keys of a prompt file, so that what a regist
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.prompt.canonical import canonical, comparable, digest, kept_references
 from promptsync.prompt.document import to_document, to_prompt
@@ -17,8 +19,7 @@ from promptsync.prompt.tags import merged_tags
 TOOL_REFERENCES = "changed on both sides, and the registry shows its own tools expanded"
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(Struct, frozen=True):
     """A merged prompt. Where there are conflicts, texts have conflict markers and other fields are ours."""
 
     prompt: Prompt

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 MAX_NAME = 512
 """Longest prompt name that the registry accepts, in code points."""
@@ -13,8 +14,7 @@ MAX_MESSAGE = 72
 """Longest commit message that the registry accepts, in code points."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """The content of one prompt in the registry's own shapes.
 
     ``template`` always has a ``type`` (``chat`` or ``completion``), and its messages or content are lists of
@@ -30,8 +30,7 @@ class Prompt:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Struct, frozen=True):
     """The keys of a prompt file that are not content: never published, never part of the digest.
 
     ``synced`` maps the name of a remote to the versions that the text includes, spelled as in
@@ -44,42 +43,7 @@ class Local:
     synced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteVersion:
-    """One immutable version of a prompt, with its snippet references unexpanded."""
-
-    template_id: int
-    version: int
-    prompt: Prompt
-    message: str | None = None
-    created_at: str | None = None
-    author: str | None = None
-    workspace_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One prompt in the registry's list, at its latest version or at the one with the requested label.
-
-    Snippets may be expanded in its body. An equal body means an equal prompt, but a different one may not
-    mean a different prompt. ``problem`` is why the body cannot be used; then ``prompt`` has only the name and
-    the tags.
-    """
-
-    template_id: int
-    version: int
-    prompt: Prompt
-    message: str | None = None
-    is_snippet: bool = False
-    problem: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.prompt.name
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A release label of one prompt. Without ``label_id`` it can be compared, and not be moved or deleted."""
 
     name: str
@@ -89,8 +53,7 @@ class Label:
     prompt_name: str | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """Something wrong at a place in a file. ``line`` and ``column`` start at 1; ``rule`` is a stable id."""
 
     path: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, matching
@@ -23,7 +24,8 @@ from promptsync.project.target import expanded
 from promptsync.project.versions import list_all
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
-from promptsync.prompt.prompt import Listed, Local, RemoteVersion
+from promptsync.prompt.prompt import Local
+from promptsync.prompt.version import Version
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import read_all, render
 
@@ -87,7 +89,7 @@ def _is_safe(item: Item) -> bool:
 
 def _targets(
     project: Project, items: Sequence[Item], names: Sequence[str], label: str | None, version: int | None
-) -> dict[str, RemoteVersion]:
+) -> dict[str, Version]:
     listed = [item.listed for item in items if item.listed is not None]
     if label is not None:
         wanted = {one.name for one in listed}
@@ -99,7 +101,7 @@ def _targets(
     return read_all(project, [_at(one, version) for one in listed])
 
 
-def _at(listed: Listed, version: int | None) -> Listed:
+def _at(listed: Version, version: int | None) -> Version:
     """Return a prompt at one of its versions. Raises ``UsageError`` for a version after the latest one."""
     if version is None:
         return listed
@@ -126,7 +128,7 @@ def export(
     label: str | None,
     version: int | None,
     dry_run: bool,
-) -> list[tuple[str, RemoteVersion]]:
+) -> list[tuple[str, Version]]:
     """Write prompts below another directory; nothing is recorded in the working copy, nothing is deleted.
 
     Returns the path below ``directory`` and the version of each. Raises ``UsageError`` if a name does not

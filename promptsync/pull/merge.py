@@ -11,7 +11,8 @@ from promptsync.compare.conflict import edit
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge import Merge
@@ -84,7 +85,7 @@ class Merged:
 def merge_all(
     project: Project,
     items: Sequence[Item],
-    remote: Mapping[str, RemoteVersion],
+    remote: Mapping[str, Version],
     *,
     markers: bool,
     partial: bool,
@@ -127,7 +128,7 @@ def parted(
     return marked, skipped
 
 
-def _merge(item: Item, found: RemoteVersion) -> Merge:
+def _merge(item: Item, found: Version) -> Merge:
     from promptsync.prompt.merge import merge
 
     assert item.file is not None

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.histories import read_usable
 from promptsync.compare.list_equality import digest_beside
@@ -25,7 +27,8 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
 from promptsync.prompt.names import name_for
-from promptsync.prompt.prompt import Listed, Local
+from promptsync.prompt.prompt import Local
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 
 
@@ -110,7 +113,7 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     return MovePlan((_move(file, old if keep_name else new, path, local),))
 
 
-def _with_version(project: Project, file: PromptFile, listed: Listed, old: str) -> Local | None:
+def _with_version(project: Project, file: PromptFile, listed: Version, old: str) -> Local | None:
     """Return the local part of a file with the newest version published from it under its old name.
 
     Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.
@@ -154,8 +157,8 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = replace(file, prompt=replace(file.prompt, name=name_in(file.text.encode())))
-    text = render_edit(stated, replace(file.prompt, name=name), local or file.local)
+    stated = replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 
 

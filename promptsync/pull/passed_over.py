@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.histories import Histories, histories_of
 from promptsync.compare.history import History
@@ -20,12 +22,13 @@ from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project
 from promptsync.project.target import select
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.pull.merge import Unmerged, parted
 from promptsync.pull.options import PullOptions
 from promptsync.pull.write import Write, kept, read_tracked, rewritten
 
-Found = Mapping[str, tuple[RemoteVersion, ...]]
+Found = Mapping[str, tuple[Version, ...]]
 """Passed-over versions by prompt, oldest first."""
 
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
@@ -127,7 +130,7 @@ class PassedOverVersions:
     history: History
 
     @property
-    def read(self) -> tuple[RemoteVersion, ...]:
+    def read(self) -> tuple[Version, ...]:
         """All of them that the registry still has, oldest first."""
         numbers = sorted(number for one in self.versions for number in one.numbers)
         return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
@@ -215,8 +218,9 @@ def _with_versions(text: Prompt, found: PassedOverVersions, *, is_marked: bool) 
             continue
         # Tags belong to the prompt, not to its versions.
         base = history.text(lost.base) if lost.base is not None else None
-        base = replace(base, tags=text.tags) if base is not None else None
-        one = merge(base, prompt, replace(version, tags=text.tags), names=("yours", f"v{lost.version}"))
+        base = structs.replace(base, tags=text.tags) if base is not None else None
+        version = structs.replace(version, tags=text.tags)
+        one = merge(base, prompt, version, names=("yours", f"v{lost.version}"))
         prompt = one.prompt
         if one.conflicts:
             is_crowded = is_marked or lost is not found.versions[-1]

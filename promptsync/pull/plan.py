@@ -16,7 +16,7 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import RemoteVersion
+from promptsync.prompt.version import Version
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
 from promptsync.pull.options import PullOptions
 from promptsync.pull.passed_over import Found, bring_passed_over
@@ -167,7 +167,7 @@ def _writes(
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
     writes: dict[str, Write] = {}
 
-    def prepare(name: str, found: RemoteVersion) -> None:
+    def prepare(name: str, found: Version) -> None:
         if name in last:
             writes[name] = restore(project, pulled[name], found, last[name], paths[name])
         elif name in pulled:
@@ -242,7 +242,7 @@ class PulledVersions:
     ``older`` counts those before them that were not read.
     """
 
-    versions: tuple[RemoteVersion, ...]
+    versions: tuple[Version, ...]
     older: int = 0
 
 
@@ -255,7 +255,7 @@ def read_pulled(project: Project, plan: PullPlan) -> dict[str, PulledVersions]:
     ids = {write.name: write.entry.template_id for write in plan.writes}
     wanted = [(name, number) for name, found in numbers.items() for number in found[-_MOST:]]
 
-    def read(key: tuple[str, int]) -> RemoteVersion | None:
+    def read(key: tuple[str, int]) -> Version | None:
         name, number = key
         try:
             return project.registry.prompts.get(ids[name], name, version=number)

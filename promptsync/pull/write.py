@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from promptsync.compare.archived import archived_labels
 from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
@@ -22,8 +24,9 @@ from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Listed, Local, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
     A text that is no version may be an edit that was never published; it goes only with ``theirs``.
     """
     gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
-    versions: dict[str, list[Listed]] = {item.name: [] for item in gone}
+    versions: dict[str, list[Version]] = {item.name: [] for item in gone}
     if gone and not theirs:
         for listed in project.registry.prompts.list(status="deleted"):
             versions.get(listed.name, []).append(listed)
@@ -79,7 +82,7 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
     ]
 
 
-def _is_published(project: Project, item: Item, file: PromptFile, listed: Listed) -> bool:
+def _is_published(project: Project, item: Item, file: PromptFile, listed: Version) -> bool:
     """Whether a listed version has the text of a file or its commit, or ``synced:`` names the text."""
     mark = parse_mark(listed.message)
     is_clean = mark is not None and mark.version == listed.version and not mark.dirty
@@ -93,16 +96,16 @@ def _is_published(project: Project, item: Item, file: PromptFile, listed: Listed
 
 def read_all(
     project: Project,
-    listed: Sequence[Listed],
+    listed: Sequence[Version],
     *,
-    then: Callable[[str, RemoteVersion], None] = lambda name, found: None,
-) -> dict[str, RemoteVersion]:
+    then: Callable[[str, Version], None] = lambda name, found: None,
+) -> dict[str, Version]:
     """Read the tracked versions raw, several at a time, by name.
 
     ``then`` is called with each as it arrives, in any order and thread, while others are still on their way.
     """
 
-    def read(one: Listed) -> tuple[str, RemoteVersion]:
+    def read(one: Version) -> tuple[str, Version]:
         version = project.registry.prompts.get(one.template_id, one.name, version=one.version)
         then(one.name, version)
         return one.name, version
@@ -129,7 +132,7 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
     return files
 
 
-def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile, path: str) -> Write:
+def restore(project: Project, item: Item, found: Version, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
     assert item.listed is not None
     prompt = content_beside_file(project, last, item.listed, found)
@@ -138,7 +141,7 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
-        last = replace(last, prompt=replace(last.prompt, name=name_in(last.text.encode())))
+        last = replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
@@ -146,7 +149,7 @@ def restore(project: Project, item: Item, found: RemoteVersion, last: PromptFile
 def render(
     project: Project,
     item: Item,
-    found: RemoteVersion,
+    found: Version,
     new_path: str | None,
     *,
     keep: bool = False,
@@ -185,7 +188,7 @@ def merge_keys(project: Project, items: Iterable[Item], writes: dict[str, Write]
         writes[item.name] = replace(write, old=file.conflicted, merged=True)
 
 
-def read_tracked(project: Project, item: Item) -> RemoteVersion:
+def read_tracked(project: Project, item: Item) -> Version:
     """Read the tracked version raw."""
     assert item.listed is not None
     return project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
@@ -194,7 +197,7 @@ def read_tracked(project: Project, item: Item) -> RemoteVersion:
 def rewritten(
     project: Project,
     item: Item,
-    found: RemoteVersion,
+    found: Version,
     prompt: Prompt,
     *,
     backup: bool = False,
@@ -208,7 +211,7 @@ def _write(
     project: Project,
     item: Item,
     file: PromptFile | None,
-    found: RemoteVersion,
+    found: Version,
     prompt: Prompt,
     *,
     new_path: str | None = None,

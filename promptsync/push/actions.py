@@ -14,7 +14,7 @@ from promptsync.project.plan import fingerprint
 if TYPE_CHECKING:
     from promptsync.compare.live_users import LiveUser
     from promptsync.compare.snapshot import Snapshot
-    from promptsync.prompt.prompt import Listed
+    from promptsync.prompt.version import Version
 
 
 class Kind(StrEnum):
@@ -62,7 +62,7 @@ class Action:
     parents: tuple[int, ...] | None = None
     referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
-    archived: Listed | None = field(default=None, compare=False, repr=False)
+    archived: Version | None = field(default=None, compare=False, repr=False)
 
     @property
     def passed_over(self) -> tuple[int, ...]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.state.record import Entry
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import labels_in_publish
 from promptsync.push.point import check_pointing, label_snippet, point
@@ -114,7 +116,7 @@ class _Push:
                 code="remote-moved",
             )
 
-    def _names(self, prompts: Mapping[str, Listed | Landed]) -> set[str]:
+    def _names(self, prompts: Mapping[str, Version | Landed]) -> set[str]:
         """Return the names to search for, and those that equal an id, because a label is read by id."""
         labelled = (one.name for one in self._plan.actions if one.labels or one.referred_labels)
         ids = {str(prompts[name].template_id) for name in labelled if name in prompts}
@@ -206,7 +208,7 @@ class _Push:
             archived = [name for name, error in self._archiving.items() if error is None]
             names = self._names(landed)
             self._project.progress("Reading back", 0, 0)
-            listing: Mapping[str, Listed] | None = list_after(self._project, names, landed, archived)
+            listing: Mapping[str, Version] | None = list_after(self._project, names, landed, archived)
         except RemoteError as error:
             listing = None
             self.receipt.unverified.update(

@@ -10,13 +10,13 @@ from promptsync.compare.labels import can_change_labels, check_changeable, deplo
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed
 from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions
 from promptsync.registry.errors import Unsupported
 
 
-def labels_in_publish(project: Project, listing: Mapping[str, Listed]) -> bool:
+def labels_in_publish(project: Project, listing: Mapping[str, Version]) -> bool:
     """Whether labels are set while publishing because this registry has no operation for labels alone.
 
     One that lists all labels, but has no operation for one, takes none while publishing either. An empty
@@ -69,7 +69,7 @@ def governed_refusal(
     return Refused(f"{why}; nothing was published", hint=hint, code="governed-label")
 
 
-def check_labels(project: Project, listing: Mapping[str, Listed], actions: Sequence[Action]) -> None:
+def check_labels(project: Project, listing: Mapping[str, Version], actions: Sequence[Action]) -> None:
     """Raise ``Unsupported`` if the registry cannot set the labels of a plan."""
     if not any(action.labels or action.referred_labels for action in actions):
         return

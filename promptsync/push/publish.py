@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from promptsync.compare.list_equality import has_same_text
 from promptsync.errors import RemoteError
 from promptsync.history.message import parse_mark
-from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action
 from promptsync.registry.errors import FateUnknown, NotFound, TimedOut
 
@@ -89,7 +90,7 @@ def publish_one(attempt: Attempt) -> Landed | Lost:
 def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
     """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
     action = attempt.action
-    found: RemoteVersion | RemoteError | None = None
+    found: Version | RemoteError | None = None
     pause = attempt.registry.timeouts.read_back
     for look in range(max(2, int(seconds / pause) + 1)):
         if look and attempt.stop.wait(pause):
@@ -116,7 +117,7 @@ def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
     return _theirs(attempt, found)
 
 
-def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
+def _ours(attempt: Attempt, latest: Version) -> Landed | None:
     """Return our version: the latest, or one below it if somebody else published right after us."""
     found = latest
     for number in range(latest.version, attempt.action.current or 0, -1):
@@ -130,7 +131,7 @@ def _ours(attempt: Attempt, latest: RemoteVersion) -> Landed | None:
     return None
 
 
-def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
+def _theirs(attempt: Attempt, latest: Version) -> Lost:
     if latest.message == attempt.action.message:
         # Two pushes of uncommitted text may have the same message, and a registry may alter a text. Which of
         # the two this is cannot be known.
@@ -140,7 +141,7 @@ def _theirs(attempt: Attempt, latest: RemoteVersion) -> Lost:
     )
 
 
-def _is_ours(attempt: Attempt, found: RemoteVersion) -> bool:
+def _is_ours(attempt: Attempt, found: Version) -> bool:
     if found.message != attempt.action.message:
         return False
     if has_same_text(attempt.prompt, found):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.publish import Landed, Lost
 from promptsync.push.receipt_error import push_error
@@ -225,7 +225,7 @@ class PushReceipt:
                 self.skipped.append(SkippedPrompt(action.name, "deleted-locally", reason))
 
     def add_archived(
-        self, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Listed] | None
+        self, archiving: Mapping[str, RemoteError | None], listing: Mapping[str, Version] | None
     ) -> None:
         """Add what was archived: ``archiving`` has the error of each, ``listing`` what is active since."""
         for name, error in archiving.items():

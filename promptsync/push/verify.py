@@ -14,8 +14,9 @@ from promptsync.parallel import for_each
 from promptsync.project.project import Project
 from promptsync.prompt.additions import without_additions
 from promptsync.prompt.fields import changes
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import PushReceipt
@@ -28,7 +29,7 @@ _GONE: Final = "somebody archived or renamed the prompt"
 _OTHERS: Final = "somebody else published too"
 
 
-def is_published(project: Project, action: Action, sent: Prompt, now: Listed) -> bool:
+def is_published(project: Project, action: Action, sent: Prompt, now: Version) -> bool:
     """Whether somebody else published, as the next version, exactly what ``action`` would send."""
     if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
         return False
@@ -40,7 +41,7 @@ def verify(
     project: Project,
     landed: Mapping[str, Landed],
     prompts: Mapping[str, Prompt],
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     receipt: PushReceipt,
     same: Mapping[str, frozenset[int]],
 ) -> None:
@@ -81,12 +82,12 @@ def _archived(project: Project) -> set[str]:
 
 def list_after(
     project: Project, names: Collection[str], landed: Mapping[str, Landed], archived: Collection[str]
-) -> dict[str, Listed]:
+) -> dict[str, Version]:
     """Return the prompts of a push as they are listed now.
 
     They are read again for a while if the list lags behind the push.
     """
-    listing: dict[str, Listed] = {}
+    listing: dict[str, Version] = {}
     for attempt in range(_READINGS):
         if attempt:
             time.sleep(project.registry.timeouts.read_back)
@@ -102,7 +103,7 @@ def with_same_text(
     project: Project,
     landed: Mapping[str, Landed],
     prompts: Mapping[str, Prompt],
-    listing: Mapping[str, Listed],
+    listing: Mapping[str, Version],
     came_first: Mapping[str, frozenset[int]],
 ) -> dict[str, frozenset[int]]:
     """Return by name the versions that others published in the meantime with the very same text.
@@ -125,7 +126,7 @@ def with_same_text(
 
 
 def _confirm(
-    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Listed | None, receipt: PushReceipt
+    project: Project, name: str, landed: Landed, prompt: Prompt, listed: Version | None, receipt: PushReceipt
 ) -> None:
     found = listed.prompt if listed is not None and listed.version == landed.version else None
     if found is None or not came_back(prompt, found):

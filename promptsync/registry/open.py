@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import local_transport
+from promptsync.registry.promptlayer.http import local_transport
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from promptsync.prompt.prompt import Listed
+    from promptsync.prompt.version import Version
     from promptsync.registry.protocol import Registry, RegistryMemory, VersionCache
     from promptsync.registry.results import Capabilities
 
@@ -30,7 +30,7 @@ class Probe(Protocol):
     def skew(self) -> float | None:
         """Seconds that our clock is ahead of the registry's, going by the last response."""
 
-    def capabilities(self, prompts: Sequence[Listed]) -> Capabilities:
+    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""
 
     def __enter__(self) -> Self: ...

@@ -11,7 +11,8 @@ import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, Self
 
-from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Label, Prompt
+from promptsync.prompt.version import Version
 from promptsync.registry.results import LoggedRequest, NewVersion, StartedAgent
 from promptsync.registry.timeouts import Timeouts
 
@@ -57,7 +58,7 @@ class Prompts(Protocol):
         tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
-    ) -> builtins.list[Listed]:
+    ) -> builtins.list[Version]:
         """Return every prompt, from all pages.
 
         ``status`` is ``active``, ``deleted`` or ``all``. ``label`` selects the prompts that have it, each at
@@ -68,7 +69,7 @@ class Prompts(Protocol):
 
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
-    ) -> builtins.list[Listed]:
+    ) -> builtins.list[Version]:
         """Return the active prompts with these names, as ``list`` does now with tags.
 
         A name costs one search. The whole list is read instead if that costs no more requests, if a search
@@ -83,7 +84,7 @@ class Prompts(Protocol):
         version: int | None = None,
         label: str | None = None,
         fresh: bool = False,
-    ) -> RemoteVersion:
+    ) -> Version:
         """Return one version of a prompt as it was published, with unexpanded snippet references.
 
         Pass at most one of ``version`` and ``label``; the default is the latest version. Tags belong to the
@@ -218,7 +219,6 @@ class Checks(Protocol):
         *,
         label: str | None = None,
         version: int | None = None,
-        metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
         """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
 

@@ -7,11 +7,13 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain, count, takewhile
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item
@@ -22,7 +24,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.state.lock import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
@@ -232,7 +234,7 @@ def plan_import(project: Project, *, label: str | None = None) -> ImportPlan:
     )
 
 
-def _versions(project: Project, listed: Sequence[Listed], label: str | None) -> dict[str, Listed]:
+def _versions(project: Project, listed: Sequence[Version], label: str | None) -> dict[str, Version]:
     """Return the prompts by name at the versions to import: the latest ones, or those under the label."""
     if label is None:
         return {one.name: one for one in listed}

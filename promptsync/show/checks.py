@@ -11,7 +11,6 @@ from promptsync.checks.agents import AgentRun
 from promptsync.checks.choose import Choice
 from promptsync.checks.live_scores import LiveScore
 from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
-from promptsync.checks.trace import Traced
 from promptsync.show import markdown
 from promptsync.show.view import Phrase, Quote, Table, cut, number_text
 from promptsync.terminal import output
@@ -163,18 +162,9 @@ def follow_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iter
             yield output.style(f"{cut(one.run.name)}: {on_remote(one.run.follow_command)}", "faint")
 
 
-def agent_notes(results: CheckResults, traces: Iterable[Traced]) -> Iterator[str]:
-    """Yield where the traces of runs are, and the warnings of the registry."""
+def agent_notes(results: CheckResults) -> Iterator[str]:
+    """Yield the warnings of the registry."""
     warning = output.style("warning:", "warn")
-    for trace in traces:
-        name = output.name(trace.agent)
-        if trace.requests:
-            ids = ", ".join(output.name(str(one)) for one in trace.requests)
-            yield f"{name}: commit, branch and versions attached to request {ids}"
-        elif trace.error is None and trace.with_run:
-            yield f"{name}: commit, branch and versions sent as metadata; the registry returned no request id"
-        elif trace.error is None:
-            yield f"{warning} {name}: not tracked: the registry rejected metadata and returned no request id"
     for one in results.agents:
         if one.run.warning:
             yield f"{warning} {output.name(f'{one.run.name}: {one.run.warning}')}"
@@ -250,18 +240,8 @@ def _live_body(one: EvaluationResult, live: LiveScore | None) -> dict[str, Any]:
     }
 
 
-def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[dict[str, Any]]:
-    """Return the ``runs`` of an ``agent run`` document; ``traces``, if any, are those of the runs."""
-    tracked: list[dict[str, Any]] = [
-        {
-            "tracked": {
-                "metadata": dict(one.metadata),
-                "requests": list(one.requests),
-                "with_run": one.with_run,
-            }
-        }
-        for one in traces
-    ]
+def agents_body(results: CheckResults) -> list[dict[str, Any]]:
+    """Return the ``runs`` of an ``agent run`` document."""
     return [
         {
             "agent": one.run.name,
@@ -274,10 +254,8 @@ def agents_body(results: CheckResults, traces: Sequence[Traced] = ()) -> list[di
                 for name, node in one.run.outputs.items()
             },
             "warning": one.run.warning or None,
-            "request_ids": list(one.run.request_ids),
-            **trace,
         }
-        for one, trace in zip(results.agents, tracked or [{}] * len(results.agents), strict=True)
+        for one in results.agents
     ]
 
 

@@ -22,7 +22,7 @@ from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.prompt.prompt import RemoteVersion
+    from promptsync.prompt.version import Version
     from promptsync.pull.plan import Blocked, PulledVersions
 
 _SKIPPED = {
@@ -269,6 +269,6 @@ def _details(plan: PullPlan, write: Write, taken: PulledVersions | None) -> Iter
     yield from step_lines([found]) if found.fields else ["# the text does not change"]
 
 
-def _version(one: RemoteVersion) -> str:
+def _version(one: Version) -> str:
     message = without_mark(one.message) or "(no message)"
     return f"# v{one.version}  {output.moment(one.created_at or '(no date)')}  {message}"

@@ -95,8 +95,6 @@ def _lines(
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
     if snapshot.unusable:
         lines += ["", *output.table(map(_unusable_row, snapshot.unusable), free=True)]
-    if snapshot.hidden:
-        lines += ["", f"  {count(len(snapshot.hidden), 'prompt')} hidden by a sparse checkout"]
     if counts:
         lines += ["", output.Aside(totals(counts))]
     if foreign:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
+import time
 from typing import Any
 
-PATIENCE = 0.6
-"""Seconds of work before a bar appears."""
+import click
+
+PATIENCE = 1.0
+"""Seconds of work before a bar appears: one for a few milliseconds would only flicker."""
+
+_CLEAR_LINE = "\r\x1b[K\x1b[?25h"
 
 
 class Bar:
     """Shows how much of the current work is done, if ``shown``. May be called from several threads."""
 
-    def __init__(self, *, shown: bool, plain: bool = False) -> None:
+    def __init__(self, *, shown: bool) -> None:
         self._shown = shown
-        self._plain = plain
-        self._timer: threading.Timer | None = None
-        self._progress: Any = None
-        self._task: Any = None
-        self._what = ""
-        self._now = "", 0, 0
+        self._began: float | None = None
+        self._bar: Any = None
         self._lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -27,57 +30,37 @@ class Bar:
         if not self._shown:
             return
         with self._lock:
-            self._now = what, done, total
-            if self._progress is not None:
-                self._draw()
-            elif self._timer is None:
-                # A bar for a few milliseconds would only flicker. It appears even if nothing ends until then.
-                self._timer = threading.Timer(PATIENCE, self._appear)
-                self._timer.daemon = True
-                self._timer.start()
+            self._began = self._began or time.monotonic()
+            if time.monotonic() - self._began < PATIENCE:
+                return
+            if self._bar is None or (self._bar.label, self._bar.length) != (what, total or None):
+                self._clear()
+                self._bar = click.progressbar(
+                    itertools.repeat(None),
+                    length=total or None,
+                    label=what,
+                    width=0,
+                    show_eta=False,
+                    show_pos=True,
+                    file=sys.stderr,
+                )
+                self._bar.render_progress()
+            self._bar.update(done - self._bar.pos)
 
     def wait(self, message: str) -> None:
         """Print that the registry requested a pause."""
         if self._shown:
             with self._lock:
-                if self._progress is None:
-                    self._start()
-                self._progress.console.print(message, markup=False, highlight=False)
+                self._clear()
+                click.echo(message, err=True)
 
     def close(self) -> None:
         """Remove the bar."""
         with self._lock:
-            if self._progress is not None:
-                self._progress.stop()
-                self._progress = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._clear()
+            self._began = None
 
-    def _appear(self) -> None:
-        with self._lock:
-            if self._timer is not None and self._progress is None:
-                self._start()
-                self._draw()
-
-    def _draw(self) -> None:
-        what, done, total = self._now
-        if what != self._what:
-            self._what = what
-            self._progress.reset(self._task, description=what, total=total or None)
-        self._progress.update(self._task, completed=done, total=total or None)
-
-    def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            console=Console(stderr=True, no_color=self._plain or None),
-            transient=True,
-        )
-        self._progress.start()
-        self._task, self._what = self._progress.add_task("", total=None), ""
+    def _clear(self) -> None:
+        if self._bar is not None:
+            click.echo(_CLEAR_LINE, err=True, nl=False)
+            self._bar = None

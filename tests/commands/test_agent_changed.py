@@ -1,4 +1,4 @@
-"""``agent run --changed``: the agents of what changed, their outputs, and where a run came from."""
+"""``agent run --changed``: the agents of what changed, and their outputs."""
 
 from __future__ import annotations
 
@@ -113,82 +113,6 @@ def test_an_agent_that_the_registry_does_not_have_is_named_with_its_place(world:
     assert (done.code, error["code"], started(world)) == (2, "not-found", [])
     assert error["message"].startswith("prompts/a.yaml:3: ")
     assert "did you mean 'bot'" in error["hint"]
-
-
-# -- where a run came from ----------------------------------------------------------------------------------
-
-
-def sent(world: World) -> list[dict[str, str]]:
-    """The metadata that went with runs."""
-    return [one.body.get("metadata") for one in world.seen if one.path.endswith("/run")]
-
-
-def test_a_trace_is_sent_with_the_run_and_a_missing_request_id_is_reported(world: World) -> None:
-    change(world, "a", "Hi, {name}", agents=[BOT])
-    world.commit("Change a")
-    done = world.run("agent", "run", "bot", "--var", "name=Ada", "--track", "--json")
-    expected = {
-        "git_commit": world.git("rev-parse", "HEAD").strip(),
-        "git_branch": "main",
-        "prompt_version:a": "2",
-        "prompt_version:b": "1",
-    }
-    assert (done.code, sent(world)) == (0, [expected])
-    assert "the registry returned no request id" in done.err
-    assert runs(done)[0]["tracked"] == {"metadata": expected, "requests": [], "with_run": True}
-
-
-def test_a_trace_is_noted_on_the_requests_that_the_registry_names(world: World) -> None:
-    def named(body: Any) -> None:
-        body["first"]["request_id"] = logged
-        body["last"]["request_ids"] = [logged, "abc"]
-
-    logged = log_request(world)
-    world.write("a", "Not committed, {name}", agents=[BOT])
-    world.faults.append(edited(named, "execution-results"))
-    done = world.run("agent", "run", "--changed", "--track", "--allow-unbound", "--json")
-    noted = [one.body for one in world.seen if one.path == "/rest/track-metadata"]
-    assert sorted(str(one["request_id"]) for one in noted) == [str(logged), "abc"]
-    assert {one["metadata"]["git_commit"] for one in noted} == {world.git("rev-parse", "HEAD").strip() + "+"}
-    (one,) = runs(done)
-    assert (one["request_ids"], one["tracked"]["requests"]) == ([logged, "abc"], [logged])
-    assert done.code == 4  # there is no request abc
-
-
-def log_request(world: World) -> int:
-    block = {"type": "chat", "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}
-    body = {
-        "provider": "openai",
-        "model": "m",
-        "input": block,
-        "output": block,
-        "request_start_time": "2026-01-01T00:00:00",
-        "request_end_time": "2026-01-01T00:00:01",
-    }
-    return int(world.call("POST", "/log-request", body).body["id"])
-
-
-def test_a_run_is_started_again_without_rejected_metadata_and_that_is_reported(world: World) -> None:
-    def has_metadata(seen: Any) -> bool:
-        return seen.path.endswith("/run") and "metadata" in seen.body
-
-    world.faults.append(fault(has_metadata, failing(422, "extra fields not permitted")))
-    done = world.run("agent", "run", "bot", "--track", "--var", "name=Ada", "--json")
-    assert (done.code, len(started(world))) == (0, 2)
-    assert "not tracked: the registry rejected metadata" in done.err
-    assert runs(done)[0]["tracked"]["with_run"] is False
-
-
-def test_without_track_no_metadata_is_sent(world: World) -> None:
-    world.ok("agent", "run", "bot", "--var", "name=Ada")
-    assert sent(world) == [None]
-
-
-def test_a_detached_head_takes_the_branch_from_the_workflow(world: World) -> None:
-    world.git("checkout", "-q", "--detach")
-    environ = {"GITHUB_HEAD_REF": "feature", "GITHUB_REF_NAME": "7/merge"}
-    assert world.run("agent", "run", "bot", "--var", "name=A", "--track", **environ).code == 0
-    assert sent(world)[0]["git_branch"] == "feature"
 
 
 WRONG = [

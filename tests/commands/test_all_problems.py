@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from release_world import world
 from seeds import examples
 
-from promptsync.inspect.lint import check_all
+from promptsync.commands.lint import lint
 
 TOP = [
     ("name: a\nname: b\n", 2, 1, "yaml-duplicate-key"),
@@ -78,7 +78,7 @@ def test_every_problem_of_a_file_is_reported_once(
 ) -> None:
     text, expected = written(top, messages)
     (root / "prompts" / "a.yaml").write_text(text, "utf-8")
-    errors = [one for one in check_all(root).problems if one.severity == "error"]
+    errors = [one for one in lint(root).problems if one.severity == "error"]
     assert [(one.line, one.column, one.rule) for one in errors] == expected
 
 

@@ -40,13 +40,6 @@ def _link_to_itself(path: Path) -> None:
     path.symlink_to(path.name)
 
 
-def _circle_of_links(path: Path) -> None:
-    # The other one has no suffix, so that only this one is a prompt file.
-    other = path.parent / ".other"
-    other.symlink_to(path.name)
-    path.symlink_to(other.name)
-
-
 def _broken_link(path: Path) -> None:
     path.symlink_to("nowhere.yaml")
 
@@ -111,13 +104,12 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("empty", "", 1, ["empty"]),
     ("20 MB", _huge, 1, ["20,000,000", f"{MAX_BYTES:,}"]),
     ("100 GB of nothing", _holes, 1, ["107,374,182,400", f"{MAX_BYTES:,}"]),
-    ("link out of the directory", _link_out, 1, ["link", "points outside"]),
-    ("link to itself", _link_to_itself, 1, ["link", "leads to itself"]),
-    ("circle of links", _circle_of_links, 1, ["link", "leads to itself"]),
-    ("broken link", _broken_link, 1, ["link", "does not exist"]),
-    ("link to the directory above", _link_to_the_directory_above, 1, ["link", "points outside"]),
+    ("link out of the directory", _link_out, 1, ["symbolic link", "replace it"]),
+    ("broken link", _broken_link, 1, ["symbolic link"]),
+    ("link to itself", _link_to_itself, 1, ["symbolic link"]),
+    ("link to the directory above", _link_to_the_directory_above, 1, ["symbolic link", "replace it"]),
     ("pipe", _pipe, 1, ["neither a file nor a directory"]),
-    ("device", _device, 1, ["link", "points outside"]),
+    ("device", _device, 1, ["symbolic link", "replace it"]),
     ("number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 6000}\n", 3, ["digits", "Quote it"]),
     ("long number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 600_000}\n", 3, ["digits"]),
     ("fraction in base 60", f"content: x\nmetadata: {{a: 1{':1' * 400}.5}}\n", 2, ["digits", "Quote it"]),
@@ -268,21 +260,6 @@ def test_an_endless_file_is_not_read_to_its_end(
     (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
     assert run(["-C", str(tmp_path), *arguments, "/dev/zero"], {}) == 1
     assert f"the limit is {MAX_BYTES:,} bytes" in capsys.readouterr().err
-
-
-def test_directories_that_link_to_one_another_are_read_a_few_times(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    top = tmp_path / "prompts"
-    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    for number in range(20):
-        (top / f"d{number}").mkdir(parents=True)
-        for link in "ab":
-            (top / f"d{number}" / link).symlink_to(f"../d{number + 1}")
-    (top / "d20").mkdir()
-    (top / "d20" / "x.yaml").write_text(GOOD, "utf-8")
-    assert run(["-C", str(tmp_path), "lint"], {}) == 1
-    assert "is reached through more than 3 others" in capsys.readouterr().out
 
 
 def test_directories_nest_only_so_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,6 @@ def here(tmp_path: Path) -> Path:
     "arguments",
     [
         ["eval", "list"],
-        ["eval", "show", "--history", "ask"],
         ["agent", "list"],
         ["push"],
         ["serve", "--port", "0"],

@@ -161,9 +161,6 @@ def test_what_is_started_without_waiting_can_be_followed(here: Copy) -> None:
 def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
     here.run("eval", "run", "quality")
     assert here.run("eval", "list").rows[1:] == [["2", "unscored", "0", "-"], ["1", "quality", "1", "50"]]
-    assert [
-        one["name"] for one in here.run("eval", "list", "--name", "QUAL", "--json").document["evaluations"]
-    ] == ["quality"]
     assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
 
 
@@ -271,38 +268,17 @@ def test_a_failed_node_is_exit_1(here: Copy) -> None:
     assert ran.document["error"]["message"].startswith("bot: node last failed:")
 
 
-@pytest.mark.parametrize(
-    ("options", "names"),
-    [
-        ([], ["other", "cases"]),
-        (["--name", "CAS"], ["cases"]),
-        (["--status", "deleted"], []),
-        (["--status", "all", "--sort-by", "name", "--sort-order", "asc"], ["cases", "other"]),
-        (["--dataset-group-id", "2"], ["other"]),
-        (["--report-id", "3"], ["cases"]),
-        (["--prompt-id", "1"], []),
-        (["--prompt-version-id", "1"], []),
-        (["--prompt-label-id", "1"], []),
-        (["--created-after", "2020-01-01"], ["other", "cases"]),
-        (["--created-before", "2020-01-01T00:00:00Z"], []),
-        (["--updated-after", "2020-01-01", "--updated-before", "2120-01-01"], ["other", "cases"]),
-        (["--created-by-email", "ada@example.com"], []),
-        (["--external-source", "git", "--external-id", "1"], []),
-    ],
-    ids=" ".join,
-)
-def test_datasets_are_filtered_in_every_documented_way(
-    here: Copy, options: list[str], names: list[str]
-) -> None:
-    here.run("eval", "run", "quality")
-    ran = here.run("dataset", "list", *options, "--json")
-    assert (ran.code, [one["name"] for one in ran.document["datasets"]]) == (0, names)
+def test_datasets_are_listed_with_their_columns(here: Copy) -> None:
+    assert here.run("dataset", "list").rows[1:] == [
+        ["2", "other", "v1", "a"],
+        ["1", "cases", "v1", "question,", "expect"],
+    ]
 
 
 def test_all_pages_of_a_list_are_read(here: Copy) -> None:
     rows = "\n".join(f"  - {{name: d{number}, rows: [{{a: 1}}]}}" for number in range(230))
     (here.root / "registry.yaml").write_text(f"datasets:\n{rows}\n")
-    assert len(here.run("dataset", "list", "--name", "d", "--json").document["datasets"]) == 230
+    assert len(here.run("dataset", "list", "--json").document["datasets"]) == 230
 
 
 WRONG = [
@@ -317,9 +293,6 @@ WRONG = [
     (["agent", "show", "9" * 5000], "is not the id of an execution"),
     (["agent", "run", "bot", "--label", "a", "--version", "1"], "cannot be combined"),
     (["agent", "run", "bot", "--var", "x"], "not of the form NAME=TEXT"),
-    (["dataset", "list", "--created-after", "soon"], "is not a date"),
-    (["dataset", "list", "--external-id", "1"], "require each other"),
-    (["dataset", "list", "--status", "gone"], "--status"),
     (["eval"], "no command given"),
     (["eval", "walk"], "walk"),
 ]

@@ -236,28 +236,10 @@ def test_github_shows_ten_of_a_kind_and_the_log_the_rest(
     )
 
 
-def test_sarif_has_what_code_scanning_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tree(tmp_path, **{"a b": BROKEN_JINJA, "c": "content: '{a.b}'\n"})
-    assert lint(root, "--format", "sarif") == 1
-    log = json.loads(capsys.readouterr().out)
-    assert log["version"] == "2.1.0"
-    driver = log["runs"][0]["tool"]["driver"]
-    assert driver["name"] == "promptsync"
-    for rule in driver["rules"]:  # what code scanning on GitHub asks for beyond the standard
-        assert rule["fullDescription"]["text"] and rule["help"]["text"]
-    for result in log["runs"][0]["results"]:
-        assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["message"]["text"]
-        assert result["level"] in ("error", "warning")
-    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"] == {"uri": "prompts/a%20b.yaml", "uriBaseId": "%SRCROOT%"}
-    assert place["region"] == {"startLine": 6, "startColumn": 5}
-
-
 def test_json_and_another_format_exclude_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert lint(tree(tmp_path, one=GOOD), "--json", "--format", "sarif") == 2
+    assert lint(tree(tmp_path, one=GOOD), "--json", "--format", "github") == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
@@ -265,7 +247,7 @@ def test_control_characters_never_reach_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tree(tmp_path, one='content: "@@@\\e[31mred@@@"\n')
-    for shape in ("text", "github", "sarif", "json"):
+    for shape in ("text", "github", "json"):
         lint(root, "--format", shape)
         assert "\x1b" not in capsys.readouterr().out
 

@@ -1,7 +1,4 @@
-"""What may have happened to a prompt, and what each verb makes of it: data for a test and for the manual.
-
-``python tests/compare/situation_docs.py`` generates the manual's page again.
-"""
+"""What may have happened to a prompt, and what each verb makes of it."""
 
 from __future__ import annotations
 
@@ -40,6 +37,7 @@ class Does:
 NOTHING = Does()
 REFUSES = Does(3, error="diverged")
 SHALLOW = Does(3, error="shallow-clone")
+HIDDEN = Does(3, error="hidden")
 MARKED = Does(3, error="conflict-markers")
 INVALID = Does(1, error="invalid-file")
 
@@ -882,7 +880,7 @@ SITUATIONS: tuple[Situation, ...] = (
     ),
     Situation("a shallow clone of what was pushed", shallow, states("in-sync")),
     Situation("a shallow clone of what was not pushed", shallow_and_unpushed, None, SHALLOW, SHALLOW),
-    Situation("a sparse checkout hides the file", sparse, {}),
+    Situation("a sparse checkout hides the file", sparse, None, HIDDEN, HIDDEN),
     Situation("the file is moved (`git mv`)", moved, states("in-sync")),
     Situation(
         "`name:` is changed",

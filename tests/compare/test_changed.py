@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from seeds import examples
 
+from promptsync.errors import PromptsyncError
 from promptsync.files.errors import InvalidFile
 
 A = "prompts/a.yaml"
@@ -246,11 +248,15 @@ def test_uncommitted_untracked_and_ignored_files_count(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
-def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(copy: Copy, flag: str) -> None:
+def test_a_file_that_git_was_told_not_to_look_at_is_refused(copy: Copy, flag: str) -> None:
     copy.become({A: text(), B: text("Two")})
     copy.commit()
     copy.git("update-index", flag, A)
-    assert copy.kinds() == {}
+    with pytest.raises(PromptsyncError, match=f"git is told not to watch {A}") as caught:
+        copy.changed()
+    command, *arguments = shlex.split(caught.value.hint)
+    assert (command, caught.value.exit_code) == ("git", 3)
+    copy.git(*arguments)
     copy.put({A: text("Bye")})
     assert copy.kinds() == {"a": "changed"}
 

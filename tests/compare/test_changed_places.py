@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 from gitcopy import Copy, git
 
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, UsageError
 
 A = "prompts/a.yaml"
 B = "prompts/b.yaml"
@@ -119,81 +120,27 @@ def test_only_names_that_belong_here_count(tmp_path: Path) -> None:
     }
 
 
-# -- a sparse checkout -----------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def sparse(tmp_path: Path) -> tuple[Copy, str]:
-    """A copy without prompts/far, and the commit before the last, which changed prompts/near/c."""
+def test_prompts_that_a_sparse_checkout_hides_are_refused(tmp_path: Path) -> None:
     copy = Copy.made(tmp_path)
-    copy.put(
-        {
-            "prompts/near/a.yaml": text("Kind", "tone"),
-            "prompts/near/c.yaml": text("One", "c"),
-            "prompts/far/b.yaml": text("'@@@tone@@@'", "far"),
-            "prompts/far/d.yaml": text("One", "d"),
-        }
-    )
-    start = copy.commit()
-    copy.put({"prompts/near/c.yaml": text("Two", "c")})
+    copy.put({"prompts/near/a.yaml": text("Kind"), "prompts/far away/b.yaml": text("One")})
     copy.commit()
     copy.git("sparse-checkout", "set", "prompts/near")
-    assert not (copy.root / "prompts/far").exists()
-    return copy, start
-
-
-def test_what_a_sparse_checkout_hides_is_not_deleted(sparse: tuple[Copy, str]) -> None:
-    copy, start = sparse
+    with pytest.raises(PromptsyncError, match=r"hides prompts/far away/b\.yaml") as caught:
+        copy.changed()
+    assert (caught.value.exit_code, caught.value.code) == (3, "hidden")
+    copy.git(*shlex.split(caught.value.hint)[1:])
     assert copy.kinds() == {}
-    assert copy.kinds(start) == {"c": "changed"}
 
 
-def test_a_prompt_that_a_sparse_checkout_hides_cannot_be_proven(sparse: tuple[Copy, str]) -> None:
-    copy, start = sparse
-    copy.put({"prompts/near/a.yaml": text("Brief", "tone")})
-    with pytest.raises(PromptsyncError, match=r"prompts/far/b\.yaml is hidden") as caught:
-        copy.changed(start)
-    assert (caught.value.exit_code, caught.value.hint) == (3, "git sparse-checkout add prompts/far")
-
-
-def test_a_comment_in_what_a_sparse_checkout_hides_is_no_change(sparse: tuple[Copy, str]) -> None:
-    copy, _ = sparse
-    copy.git("sparse-checkout", "disable")
-    start = copy.git("rev-parse", "HEAD")
-    copy.put({"prompts/far/d.yaml": "# x\n" + text("One", "d")})
-    copy.commit()
-    copy.git("sparse-checkout", "set", "prompts/near")
-    assert copy.kinds(start) == {}
-
-
-# -- links and submodules --------------------------------------------------------------------------------
-
-
-def test_a_link_changes_with_what_it_leads_to(tmp_path: Path) -> None:
-    copy = Copy.made(tmp_path)
-    copy.put({"prompts/real/a.yaml": text("One"), "prompts/real/b.yaml": text("One")})
-    (copy.root / "prompts/link.yaml").symlink_to("real/a.yaml")
-    (copy.root / "prompts/alias").symlink_to("real")
-    start = copy.commit()
-    assert copy.kinds() == {}
-    copy.put({"prompts/real/a.yaml": text("Two")})
-    expected = {"real/a": "changed", "link": "changed", "alias/a": "changed"}
-    assert copy.kinds() == expected
-    copy.commit()
-    assert copy.kinds(start) == expected
-
-
-def test_the_directory_of_prompts_may_be_a_link(tmp_path: Path) -> None:
+def test_a_prompts_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     copy = Copy.made(tmp_path, "bot")
     (tmp_path / "shared").mkdir()
     (copy.root / "prompts").symlink_to("../shared")
-    copy.put({A: text("One"), B: text("One")})
-    start = copy.commit()
-    assert copy.kinds() == {}
-    copy.put({A: text("Two")})
-    assert copy.kinds() == {"a": "changed"}
-    copy.commit()
-    assert copy.kinds(start) == {"a": "changed"}
+    with pytest.raises(UsageError, match="is a symbolic link"):
+        copy.changed()
 
 
 @pytest.mark.parametrize("below", ["prompts", "prompts/shared"])

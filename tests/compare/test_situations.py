@@ -423,10 +423,10 @@ def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:
     copy.push()
     copy.git("sparse-checkout", "set", "--no-cone", "/*", "!/prompts/support/")
     assert not copy.path().exists()
-    assert copy.states() == {"other": "in-sync"}
-    assert copy.ok("push", "--prune", "-y")["plan"] == []
-    assert copy.ok("pull")["written"] == []
-    assert not copy.path().exists()
+    for arguments in (["status"], ["push", "--prune", "-y"], ["pull"]):
+        assert "git sparse-checkout add prompts/support" in copy.refused(*arguments)
+    copy.git("sparse-checkout", "add", "prompts/support")
+    assert copy.states() == dict.fromkeys([NAME, "other"], "in-sync")
 
 
 def test_a_project_in_a_directory_of_a_monorepo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,6 @@ from promptsync.compare.gather import gather
 from promptsync.compare.versions import FoundVersion, choose, find_versions, read_versions
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
-from promptsync.inspect.listing import Filters, list_remote
 from promptsync.inspect.log import Log, read_log
 from promptsync.project.project import Project, open_project
 from promptsync.project.target import NoSuchPrompt, find_prompt
@@ -261,68 +260,3 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
 
 
 # -- the list ------------------------------------------------------------------------------------------
-
-
-def stocked(here: World) -> None:
-    here.publish("greet", "one", tags=["a"])
-    here.publish("support/refund", "one", "two", tags=["a", "b"])
-    here.publish("support/tone", "one", snippet=True)
-    here.publish("old", "one")
-    here.label("support/refund", prod=1, staging=2)
-    here.project.registry.prompts.archive(find_prompt(here.project, "old").template_id, is_snippet=False)
-
-
-FILTERS = [
-    (Filters(), ["greet", "support/refund", "support/tone"]),
-    (Filters(("*r*e*",)), ["greet", "support/refund", "support/tone"]),
-    (Filters(("support/*",)), ["support/refund", "support/tone"]),
-    (Filters(("GREET*",)), []),
-    (Filters(("gr?et",)), ["greet"]),
-    (Filters(label="prod"), ["support/refund"]),
-    (Filters(label="nowhere"), []),
-    (Filters(tags=("a",)), ["greet", "support/refund"]),
-    (Filters(tags=("b", "a")), ["support/refund"]),
-    (Filters(tags=("A",)), []),
-    (Filters(status="deleted"), ["old"]),
-    (Filters(status="all"), ["greet", "old", "support/refund", "support/tone"]),
-]
-
-
-@pytest.mark.parametrize(("filters", "names"), FILTERS)
-def test_the_list_is_filtered(here: World, filters: Filters, names: list[str]) -> None:
-    stocked(here)
-    assert [one.listed.name for one in list_remote(here.project, filters, here.root)] == names
-
-
-def test_the_list_has_labels_archived_prompts_and_files(here: World) -> None:
-    stocked(here)
-    here.write("prompts/elsewhere.yaml", "name: greet\ncontent: x\n")
-    found = {one.listed.name: one for one in list_remote(here.project, Filters(status="all"), here.root)}
-    assert found["support/refund"].labels == (("prod", 1), ("staging", 2))
-    assert found["greet"].labels == ()
-    assert (found["old"].is_archived, found["old"].labels) == (True, None)
-    assert [name for name, one in found.items() if one.has_file] == ["greet"]
-
-
-def test_under_a_label_each_prompt_is_at_that_labels_version(here: World) -> None:
-    stocked(here)
-    (only,) = list_remote(here.project, Filters(label="prod"), here.root)
-    assert only.listed.version == 1
-
-
-def test_labels_are_read_singly_only_when_that_is_wanted(tmp_path: Path) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return (404, {"message": "no prompt labels"}) if path == "/prompt-templates/labels" else None
-
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        stocked(sound)
-        filters = Filters(("support/*",))
-        assert [one.labels for one in list_remote(broken.project, filters, broken.root)] == [None, None]
-        found = list_remote(broken.project, filters, broken.root, labels_singly=True)
-        assert [one.labels for one in found] == [(("prod", 1), ("staging", 2)), ()]
-
-
-def test_many_pages_are_one_list(here: World) -> None:
-    for number in range(120):
-        here.publish(f"p{number:03}", "one")
-    assert [one.listed.name for one in list_remote(here.project, Filters(), here.root)][-1] == "p119"

@@ -21,7 +21,8 @@ from registry_server import chat
 from promptsync.cli import run
 from promptsync.files.config import load
 from promptsync.project.project import open_project
-from promptsync.prompt.prompt import Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.push.apply import _Push
 
 NAME = "support/refund"
@@ -215,7 +216,7 @@ class Copy:
             (found,) = (one for one in project.registry.prompts.list() if one.name == name)
             project.registry.prompts.archive(found.template_id, found.is_snippet)
 
-    def version(self, number: int | None = None, name: str = NAME) -> RemoteVersion:
+    def version(self, number: int | None = None, name: str = NAME) -> Version:
         """Return a version, the latest one by default."""
         with open_project(load(self.project / "promptsync.yaml")) as project:
             (found,) = (one for one in project.registry.prompts.list() if one.name == name)

@@ -197,7 +197,6 @@ def without_a_user(world: World) -> None:
     world.path("d").unlink()
 
 
-@pytest.mark.parametrize("is_hidden", [False, True])
 @pytest.mark.parametrize(
     ("change", "path"),
     [
@@ -207,11 +206,7 @@ def without_a_user(world: World) -> None:
         (without_a_user, "prompts/d.yaml"),
     ],
 )
-def test_checks_are_those_of_the_commit(
-    changed: World, change: Callable[[World], None], path: str, is_hidden: bool
-) -> None:
-    if is_hidden and change is not without_a_user:
-        changed.git("update-index", "--assume-unchanged", path)
+def test_checks_are_those_of_the_commit(changed: World, change: Callable[[World], None], path: str) -> None:
     change(changed)
     changed.forget()
     for options in ([], ["a"] if path == "promptsync.yaml" else [], ["--dry-run"]):
@@ -222,19 +217,22 @@ def test_checks_are_those_of_the_commit(
     assert changed.run("deploy", "--allow-dirty").code == 0
 
 
-def test_the_configuration_behind_a_link_is_committed_too(changed: World) -> None:
-    shared = changed.root / "shared"
-    shared.mkdir()
-    config = changed.root / "promptsync.yaml"
-    config.rename(shared / "cfg.yaml")
-    config.symlink_to("shared/cfg.yaml")
-    changed.commit("Share the configuration")
-    config.write_text(config.read_text().replace("min_score: 100", "min_score: 0"))
+@pytest.mark.parametrize("path", ["promptsync.yaml", "prompts/d.yaml"])
+def test_a_file_that_git_does_not_watch_is_refused(changed: World, path: str) -> None:
+    changed.git("update-index", "--assume-unchanged", path)
+    changed.forget()
     done = changed.run("deploy")
-    assert done.code == 3 and "shared/cfg.yaml has changes that are not committed" in done.err, str(done)
-    assert "hint: git add shared/cfg.yaml && git commit" in done.err
-    changed.commit("Lower the minimum")
-    changed.ok("deploy")
+    assert done.code == 3 and f"git is told not to watch {path}" in done.err, str(done)
+    assert changed.writes == []
+
+
+def test_a_configuration_that_is_a_link_is_refused(changed: World) -> None:
+    config = changed.root / "promptsync.yaml"
+    config.rename(changed.root / "shared.yaml")
+    config.symlink_to("shared.yaml")
+    changed.commit("Share the configuration")
+    done = changed.run("deploy")
+    assert done.code == 2 and "This is a symbolic link" in done.err, str(done)
 
 
 def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: World) -> None:

@@ -32,7 +32,7 @@ def deployed_by(twin: World, when: Callable[[Seen], bool], *, after: bool = Fals
             return None
         answer = forward(seen) if after else None
         runs.append(Run(0, "", ""))  # before it runs, because its requests come here, too
-        runs.append(twin.outside("-m", "promptsync", "-C", str(twin.root), "deploy", "--json"))
+        runs.append(twin.apart("deploy", "--json"))
         return answer
 
     return react, runs
@@ -80,7 +80,7 @@ def test_both_succeed_wherever_the_other_one_comes_in_between(
     released.faults.append(react)
     done = released.run("deploy", "--json")
     theirs = json.loads(runs[1].out)
-    # If both published, the label is at the version of the other one: somebody has to look, and finds nothing.
+    # If both published, the label is at the other one's version: somebody has to look, and finds nothing.
     assert (done.code, theirs["exit_code"]) == (3 if when == "publish" else 0, 0), f"{done}\n{theirs}"
     assert theirs["passed"]
     if when == "publish":

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock, Timeout
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.state.disk import backup, check_place, delete, private_directory, replace, write
@@ -156,15 +155,6 @@ def test_the_lock_keeps_another_run_out_until_it_is_released(tmp_path: Path) -> 
         raise AssertionError
     with locked(tmp_path):
         pass
-
-
-def test_a_run_with_filelock_and_this_one_keep_each_other_out(tmp_path: Path) -> None:
-    private_directory(tmp_path)
-    place = tmp_path / ".promptsync/lock"
-    with FileLock(place), pytest.raises(Refused, match="another promptsync is writing"), locked(tmp_path):
-        raise AssertionError
-    with locked(tmp_path), pytest.raises(Timeout), FileLock(place, timeout=0):
-        raise AssertionError
 
 
 def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:

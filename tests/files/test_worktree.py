@@ -105,24 +105,26 @@ def test_paths_that_some_systems_take_for_one_are_a_problem(tmp_path: Path) -> N
     assert rules(scan(tmp_path, "prompts")) == [("prompts/a.yaml", "path-twin")]
 
 
-def test_links_may_point_inside_and_never_outside(tmp_path: Path) -> None:
-    tree(tmp_path, {"prompts/real/a.yaml": PROMPT, "secret.yaml": PROMPT, "outside/b.yaml": PROMPT})
+def test_links_are_refused(tmp_path: Path) -> None:
+    tree(tmp_path, {"prompts/real/a.yaml": PROMPT, "notes.txt": "x"})
     prompts = tmp_path / "prompts"
-    (prompts / "inside.yaml").symlink_to("real/a.yaml")
-    (prompts / "folder").symlink_to("real")
-    (prompts / "leak.yaml").symlink_to("../secret.yaml")
-    (prompts / "leaks").symlink_to("../outside")
-    (prompts / "nowhere.yaml").symlink_to("gone.yaml")
+    links = {"inside.yaml": "real/a.yaml", "folder": "real", "gone.yaml": "nowhere", "gone": "nowhere"}
+    for name, target in links.items():
+        (prompts / name).symlink_to(target)
+    (prompts / "notes.txt").symlink_to("../notes.txt")
     (prompts / "real" / "loop").symlink_to("..")
     found = scan(tmp_path, "prompts")
-    assert sorted(found.files) == ["folder/a", "inside", "real/a"]
-    assert {path for path, rule in rules(found) if rule == "file-refused"} == {
-        "prompts/leak.yaml",
-        "prompts/leaks",
-        "prompts/nowhere.yaml",
-        "prompts/real/loop",
-        "prompts/folder/loop",
-    }
+    assert sorted(found.files) == ["real/a"]
+    assert set(rules(found)) == {(f"prompts/{name}", "file-refused") for name in (*links, "real/loop")}
+
+
+@pytest.mark.parametrize("place", ["link", "link/below"])
+def test_a_prompts_directory_behind_a_link_is_refused(tmp_path: Path, place: str) -> None:
+    tree(tmp_path, {"real/below/a.yaml": PROMPT})
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(UsageError, match="is a symbolic link") as caught:
+        scan(tmp_path, place)
+    assert str(tmp_path / "real") in (caught.value.hint or "")
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:

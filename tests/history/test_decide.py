@@ -18,7 +18,7 @@ from versions import (
 )
 
 from promptsync.history.decide import Relation
-from promptsync.history.graph import Missing, Version
+from promptsync.history.graph import Missing, Node
 from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.passed_over import Outline, listed_as_passed_over, outline, passed_over
 
@@ -179,7 +179,7 @@ def test_versions_are_read_down_to_the_newest_common_one_in_few_rounds(behind: i
     pulled = committed(revision(C1, "a", keys=[key(260, "a")]))
     _, read = decided(pulled, found)
     assert len(read) == behind + 1
-    marked = {**found, 260: Version(260, "a", f"Say a ({C1} v260)")}
+    marked = {**found, 260: Node(260, "a", f"Say a ({C1} v260)")}
     _, read = decided(committed(AT_FIRST), marked)
     assert behind + 1 <= len(read) <= 2 * behind + 16
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from versions import C1, C2, C3, texts, versions
 
-from promptsync.history.graph import Graph, Missing, Version
+from promptsync.history.graph import Graph, Missing, Node
 
 
 def graph(*rows: tuple[str, str]) -> Graph:
@@ -36,8 +36,7 @@ def graph(*rows: tuple[str, str]) -> Graph:
 def test_the_parents_of_the_last_version(rows: list[tuple[str, str]], parents: tuple[int, ...]) -> None:
     # messages are compared as well: the same mark with the same words is the same message
     found = {
-        number: Version(number, text, f"Say it {mark}".rstrip())
-        for number, (text, mark) in enumerate(rows, 1)
+        number: Node(number, text, f"Say it {mark}".rstrip()) for number, (text, mark) in enumerate(rows, 1)
     }
     assert Graph(found, 1, len(found), texts()).parents(len(rows)) == parents
 
@@ -64,7 +63,7 @@ def test_a_restored_text_does_not_include_the_versions_in_between() -> None:
 
 def test_a_version_that_is_gone_contains_nothing_and_is_still_a_parent() -> None:
     found = versions(("a", ""), ("ab", ""), ("abc", ""))
-    found[2] = Version(2, None)
+    found[2] = Node(2, None)
     made = Graph(found, 1, 3, texts())
     assert made.includes(3) == {0, 1, 2, 3}
     assert made.grow(frozenset({0, 1}), "ab") == {0, 1}
@@ -83,7 +82,7 @@ def test_a_long_chain_needs_no_recursion() -> None:
 
 
 def test_missing_versions_are_named() -> None:
-    made = Graph({3: Version(3, "a", "x (v3)")}, 2, 3, texts())
+    made = Graph({3: Node(3, "a", "x (v3)")}, 2, 3, texts())
     with pytest.raises(Missing) as caught:
         made.includes(3)
     assert caught.value.versions == {2}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing, Version
+from promptsync.history.graph import Contents, Missing, Node
 from promptsync.history.includes import LocalSide, RemoteSide
 from promptsync.history.revisions import Revision, RevisionGraph
 from promptsync.history.synced_key import Key, make_key
@@ -36,10 +36,10 @@ def texts() -> Contents:
     return Contents(merged, Letters())
 
 
-def versions(*rows: tuple[str, str]) -> dict[int, Version]:
+def versions(*rows: tuple[str, str]) -> dict[int, Node]:
     """Versions by number; each row is a text and the mark at the end of its message, if any."""
     return {
-        number: Version(number, text, f"Say {text} {mark}".rstrip())
+        number: Node(number, text, f"Say {text} {mark}".rstrip())
         for number, (text, mark) in enumerate(rows, 1)
     }
 
@@ -67,7 +67,7 @@ def uncommitted(text: str, *revisions: Revision, keys: Iterable[Key] = ()) -> Lo
 
 def decided(
     local: LocalSide,
-    found: dict[int, Version],
+    found: dict[int, Node],
     tracked: int | None = None,
     other: dict[str, int] | None = None,
 ) -> tuple[Decision, list[int]]:

@@ -21,7 +21,7 @@ from typing import Any
 from promptsync.history import decide as deciding
 from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
-from promptsync.history.graph import Contents, Graph, Missing, Version
+from promptsync.history.graph import Contents, Graph, Missing, Node
 from promptsync.history.includes import LocalSide, RemoteSide, Sides
 from promptsync.history.message import make_mark, with_mark
 from promptsync.history.revisions import Revision, RevisionGraph
@@ -243,7 +243,7 @@ class Published:
 
     text: Text
     seen: Seen
-    version: Version
+    version: Node
 
 
 @dataclass(slots=True)
@@ -397,14 +397,14 @@ class World:
 
     def _save(self, text: Text, seen: Seen, message: str | None) -> int:
         number = len(self.versions) + 1
-        self.versions.append(Published(text, seen, Version(number, digest(text), message)))
+        self.versions.append(Published(text, seen, Node(number, digest(text), message)))
         self.say(f"    = v{number} {sorted(text)} {message or '(dashboard)'}")
         return number
 
     def version(self, number: int) -> Published:
         return self.versions[number - 1]
 
-    def all_versions(self) -> dict[int, Version]:
+    def all_versions(self) -> dict[int, Node]:
         return {one.version.number: one.version for one in self.versions}
 
     def keys(self, numbers: Iterable[int]) -> tuple[Key, ...]:
@@ -442,14 +442,14 @@ class World:
                 return found, Reads(len(versions), len(fresh), None in marked.values())
         raise AssertionError("the same question is asked again and again")
 
-    def _known_before(self, clone: Clone) -> dict[int, Version]:
+    def _known_before(self, clone: Clone) -> dict[int, Node]:
         if self.known_before == "nothing":
             return {}
         known = self.all_versions()
         return known if self.known_before == "all" else {one: known[one] for one in clone.cache}
 
     def _read(
-        self, missing: Missing, clone: Clone, versions: dict[int, Version], marked: dict[str, int | None]
+        self, missing: Missing, clone: Clone, versions: dict[int, Node], marked: dict[str, int | None]
     ) -> None:
         wanted = missing.versions - versions.keys()
         assert wanted or missing.commits or missing.texts, "nothing new is asked for"

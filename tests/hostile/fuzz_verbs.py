@@ -42,7 +42,7 @@ diff
 diff --format markdown
 diff support/refund@1
 lint
-lint --format sarif
+lint --format github
 log support/refund -p
 ls-remote --label prod
 show support/refund
@@ -76,7 +76,6 @@ label move ask prod
 label delete ask x
 eval list
 eval run --changed
-eval show --history ask
 agent list
 agent run helper
 dataset list

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from interrupting import held, press, started
+from interrupting import held, press
 from worlds import KEY, Reply, Seen, World, asking, failing, fault, made
 
 from promptsync.registry.promptlayer import parse
@@ -439,7 +439,7 @@ def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(release
 
 
 def test_interrupted_twice_it_says_how_many_are_unknown(released: World) -> None:
-    with held(released, is_move) as answer, started(released, *to_commit("--json")) as process:
+    with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
         while process.poll() is None and sum(map(is_move, released.seen)) < len(NAMES):
             time.sleep(0.002)
         press(process)

@@ -360,7 +360,7 @@ def test_lint_loads_nothing_heavy_and_jinja2_only_for_a_jinja2_file() -> None:
         "import sys; sys.path.insert(0, 'tests/lint')\n"
         "from located import lint\n"
         "lint('content: \"{a}\"\\nexamples: [{a: 1}]\\n')\n"
-        "heavy = {'httpcore', 'git', 'deepdiff', 'jinja2', 'werkzeug', 'rich'} & set(sys.modules)\n"
+        "heavy = {'httpcore', 'git', 'deepdiff', 'jinja2', 'werkzeug', 'httpx'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert not [name for name in sys.modules if name.startswith('promptsync.server')]\n"
         "lint('template_format: jinja2\\ncontent: \"{{ a }}\"\\n')\n"

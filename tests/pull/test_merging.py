@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from registry_server import chat
 from release_world import World, world
 from worlds import SYNCED
@@ -55,14 +56,16 @@ def edit(made: World, name: str, old: str, new: str) -> None:
 def remote(made: World, name: str) -> Prompt:
     (listed,) = (one for one in made.project.registry.prompts.list(name=name) if one.name == name)
     found = made.project.registry.prompts.get(listed.template_id, name, version=listed.version)
-    return replace(found.prompt, tags=listed.prompt.tags)
+    return structs.replace(found.prompt, tags=listed.prompt.tags)
 
 
 def edit_remote(made: World, name: str, old: str, new: str, **more: Any) -> None:
     prompt = remote(made, name)
     template = replaced(prompt.template, old, new)
     assert template != prompt.template or more
-    made.project.registry.prompts.publish(replace(prompt, template=template, **more), message="by hand")
+    made.project.registry.prompts.publish(
+        structs.replace(prompt, template=template, **more), message="by hand"
+    )
 
 
 def replaced(value: Any, old: str, new: str) -> Any:

@@ -91,8 +91,18 @@ def check_refused(world: World, line: str, words: str) -> None:
     assert (world.files(), len(world.writes)) == (before, writes)
 
 
-@pytest.mark.parametrize("line", VERBS)
-@pytest.mark.parametrize(("reply", "words"), BODIES.values(), ids=list(BODIES))
+LARGE = frozenset({"a gzip bomb", "70 MB", "a million empty lists", "five million values"})
+"""Bodies that take long to make and to read: one verb each, because all verbs read the list alike."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "line"),
+    [
+        pytest.param(*BODIES[name], line, id=f"{name}-{line}")
+        for name in BODIES
+        for line in (VERBS[:1] if name in LARGE else VERBS)
+    ],
+)
 def test_a_response_that_cannot_be_used_is_refused(
     copy: World, reply: Callable[[], Reply], words: str, line: str
 ) -> None:
@@ -217,7 +227,6 @@ ODD: dict[str, Any] = {
     },
     "messages of a completion that are a number": {"type": "completion", "content": [], "messages": 0.5},
     "a role that is a list": {"type": "chat", "messages": [{"role": ["user"], "content": "x"}]},
-    "half of a surrogate pair": {"type": "completion", "content": [{"type": "text", "text": "\ud800"}]},
     "an integer of 4,000 digits": {"type": "completion", "content": [], "extra": int("9" * 4000)},
     "a type that is a number": {"type": 7, "content": "x"},
     "a format that is a list": {"type": "completion", "content": "x", "template_format": ["jinja2"]},

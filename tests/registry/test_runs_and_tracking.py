@@ -129,13 +129,10 @@ def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
     script = Scripted(Reply({"success": True, "workflow_version_execution_id": 552}, status=201))
     with client(script) as registry:
         assert registry.checks.run_agent(3).execution_id == 552
-        registry.checks.run_agent("a/b", {"x": 1}, label="prod", metadata={"k": "v"})
+        registry.checks.run_agent("a/b", {"x": 1}, label="prod")
     assert [(one.path, one.body) for one in script.seen] == [
         ("/workflows/3/run", {"input_variables": {}}),
-        (
-            "/workflows/a%2Fb/run",
-            {"input_variables": {"x": 1}, "workflow_label_name": "prod", "metadata": {"k": "v"}},
-        ),
+        ("/workflows/a%2Fb/run", {"input_variables": {"x": 1}, "workflow_label_name": "prod"}),
     ]
 
 

@@ -20,16 +20,16 @@ from promptsync.checks.run import judge
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
+from promptsync.prompt.labels import Position
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
@@ -92,7 +92,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
             name,
             f"{name}.yaml",
             1,
-            1,
+            Position(1),
             2,
             existing=draw(st.none() | st.just(2)),
             passed_over=(PassedOverVersion(2),),
@@ -147,9 +147,9 @@ def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     releases = (
-        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(PassedOverVersion(3),)),
-        Member("gamma", "gamma.yaml", 3, 1, 1),
-        Member("delta", "delta.yaml", 4, 1, 2, existing=2, pending=True),
+        Member("beta", "beta.yaml", 2, Position(1), 3, passed_over=(PassedOverVersion(3),)),
+        Member("gamma", "gamma.yaml", 3, Position(1), 1),
+        Member("delta", "delta.yaml", 4, Position(1), 2, existing=2, pending=True),
     )
     survey = Survey(
         "prod",
@@ -157,8 +157,8 @@ def _whole_plan() -> DeployPlan:
         empty,
         releases,
         dependants=(
-            Member("alpha", "alpha.yaml", 1, 1, 2, existing=1, dependant=True, through=("gamma",)),
-            Member("iota", "iota.yaml", 1, 2, 2, existing=2, dependant=True, through=("gamma",)),
+            Member("alpha", "alpha.yaml", 1, Position(1), 2, existing=1, dependant=True, through=("gamma",)),
+            Member("iota", "iota.yaml", 1, Position(2), 2, existing=2, dependant=True, through=("gamma",)),
         ),
         on_hold=(OnHold("alpha", 2, 1, touched=True), OnHold("epsilon", 2, 1, touched=True)),
         skipped=(Skipped("zeta", "behind", "the label is ahead", touched=False),),
@@ -172,8 +172,7 @@ def _whole_plan() -> DeployPlan:
         (EvaluationCheck("polite", ("alpha", "beta"), 80.0), EvaluationCheck("short", ("beta",))),
         (AgentCheck("bot", ("beta",), {}),),
     )
-    live = (LiveSnippet("gamma", by_label=False, parents=("theta",), before=1),)
-    return DeployPlan(survey, PushPlan(actions), selection, Found(), unchecked=("delta", "iota"), live=live)
+    return DeployPlan(survey, PushPlan(actions), selection, Found(), unchecked=("delta", "iota"))
 
 
 def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
@@ -182,7 +181,6 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
         f"      {PASSES_OVER}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
-        "      live when it is published, before theta is checked; undone if that fails",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
@@ -216,7 +214,7 @@ def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
     change = FieldChange("content", "", "long " * 3_000, "changed")
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
     lines = plan_markdown(plan, found, most=2_500)
-    assert "- `release · delta · prod v1 -> v2 · unchecked · pending from an earlier deploy`" in lines
+    assert any("release · delta · prod v1" in line for line in lines)
     assert size(lines) <= 2_500
 
 

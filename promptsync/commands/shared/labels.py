@@ -22,7 +22,8 @@ from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
@@ -85,7 +86,7 @@ def change_labels(
     if plan.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
         plan = structs.replace(plan, workspace=workspace_of(project))
     for change in plan.pending[:1]:
-        check_changeable(project, Listed(change.template_id, 0, Prompt(change.name, {})))
+        check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
     plan, warnings, failed = _checked(session, project, plan, yes=yes, skip_checks=skip_checks)
 
     def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:

@@ -7,7 +7,6 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import click
@@ -82,62 +81,6 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as in NAME@N."),
         click.option("--label", metavar="LABEL", help="The version under LABEL, as in NAME:LABEL."),
     )(run)
-
-
-def _moment(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        raise UsageError(
-            f"{parameter.opts[0]} {value} is not a date",
-            hint=f"{parameter.opts[0]} 2026-01-31, or {parameter.opts[0]} 2026-01-31T12:00:00Z",
-        ) from None
-    return value
-
-
-_COMMON: tuple[Callable[[Any], Any], ...] = (
-    click.option("--created-by-email", metavar="EMAIL", help="Only those of this creator."),
-    *(
-        click.option(
-            f"--{what}-{when}", metavar="DATE", callback=_moment, help=f"Only those {what} {when} DATE."
-        )
-        for what in ("created", "updated")
-        for when in ("after", "before")
-    ),
-    click.option("--external-source", metavar="SOURCE", help="System of the --external-id."),
-    click.option("--external-id", metavar="ID", help="Id in the --external-source."),
-    click.option(
-        "--sort-by",
-        type=click.Choice(["created_at", "updated_at", "name", "id"]),
-        help="Sort by this field (default: created_at).",
-    ),
-    click.option("--sort-order", type=click.Choice(["asc", "desc"]), help="Sort direction (default: desc)."),
-)
-_NAMED: tuple[Callable[[Any], Any], ...] = (
-    click.option("--name", metavar="TEXT", help="Only names that contain TEXT."),
-    click.option(
-        "--status",
-        type=click.Choice(["active", "deleted", "all"]),
-        help="Only those with this status (default: active).",
-    ),
-    click.option(
-        "--workspace-id", metavar="ID", type=click.IntRange(1), help="Only those of this workspace."
-    ),
-)
-
-
-def list_filters(*, named: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the API's filters as options; ``named`` adds those of lists that take a name and a status."""
-    return together(*(_NAMED if named else ()), *_COMMON)
-
-
-def checked_filters(filters: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the filters. Raises ``UsageError`` where one is missing that another one requires."""
-    if (filters.get("external_source") is None) != (filters.get("external_id") is None):
-        raise UsageError("--external-source and --external-id require each other", hint="add the other one")
-    return filters
 
 
 variable_option = click.option(

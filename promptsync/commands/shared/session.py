@@ -299,7 +299,7 @@ def verb(
             session.verb = name if parent is None else f"{parent.name} {name}"
             session.uses_pager = is_long
             is_shown = session.environment.interactive and not session.quiet
-            session.bar = Bar(shown=is_shown, plain=session.use_colour is False)
+            session.bar = Bar(shown=is_shown)
             try:
                 return session.rendered(function(session, *arguments, **options))
             finally:

@@ -5,6 +5,7 @@ Nothing here writes to the repository.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
@@ -12,11 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, moves_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
+
+_SUBMODULE: Final = "160000"
 
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
@@ -194,7 +197,7 @@ class GitHistory:
         if self.head.get(path) == blob or blob in self._committed:
             return True
         # git may have converted the line ends.
-        return path in self.head and path not in self.unwatched and path not in self._edited
+        return path in self.head and path not in self._edited
 
     @cached_property
     def _committed(self) -> frozenset[str | None]:
@@ -245,25 +248,41 @@ class GitHistory:
         return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
-    def hidden(self) -> frozenset[str]:
-        """The paths that a sparse checkout keeps out of the working tree."""
-        return frozenset(path for path, mark in self._marks.items() if mark in (b"S", b"s"))
-
-    @cached_property
-    def unwatched(self) -> frozenset[str]:
-        """The paths that have git's assume-unchanged bit."""
-        return frozenset(path for path, mark in self._marks.items() if mark == b"S" or mark.islower())
-
-    @cached_property
     def tracked(self) -> frozenset[str]:
         """The paths below the prompts directory that git tracks."""
-        return frozenset(self._marks)
+        return frozenset(path for _, _, path in self._index)
+
+    def check_index(self) -> None:
+        """Raise ``Refused`` if git does not have, or does not watch, every tracked prompt file by itself."""
+        for mark, mode, path in self._index:
+            if mode == _SUBMODULE:
+                raise Refused(
+                    f"{path} is a submodule, and this repository does not have its history",
+                    hint="move promptsync.yaml into the submodule and run promptsync there",
+                    code="submodule",
+                )
+            # S means skip-worktree, and a lower-case letter assume-unchanged.
+            if mark in ("S", "s") and not (self._git.root / path).exists():
+                folder = shlex.quote(path.rpartition("/")[0] or ".")
+                raise Refused(
+                    f"a sparse checkout hides {path}, so it cannot be compared",
+                    hint=f"git sparse-checkout add {folder}",
+                    code="hidden",
+                )
+            if mark == "S" or mark.islower():
+                flag = "--no-skip-worktree" if mark in ("S", "s") else "--no-assume-unchanged"
+                raise Refused(
+                    f"git is told not to watch {path}, so it cannot be compared",
+                    hint=f"git update-index {flag} {shlex.quote(path)}",
+                    code="hidden",
+                )
 
     @cached_property
-    def _marks(self) -> dict[str, bytes]:
-        # S means skip-worktree, and a lower-case letter assume-unchanged.
-        out = self._git.run("ls-files", "-v", "-z", "--", self._pathspec)
-        return {path_of(line[2:]): line[:1] for line in out.split(b"\0") if line}
+    def _index(self) -> Sequence[tuple[str, str, str]]:
+        """The mark, the mode and the path of each tracked file."""
+        out = self._git.run("ls-files", "-v", "-s", "-z", "--", self._pathspec)
+        rows = (line.partition(b"\t") for line in out.split(b"\0") if line)
+        return [(*facts.decode().split()[:2], path_of(path)) for facts, _, path in rows]  # type: ignore[misc]
 
     def has(self, path: str) -> bool:
         """Whether git tracks a path, or anything below it."""

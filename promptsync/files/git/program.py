@@ -37,7 +37,7 @@ class GitProgram:
     """git in one directory. Its methods raise ``PromptsyncError`` when it cannot be started."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._environment = {**os.environ, **_ENVIRONMENT}
 
     def line(self, command: str, *arguments: str) -> str | None:
@@ -81,23 +81,23 @@ class GitProgram:
                 input=given,
                 capture_output=True,
                 check=False,
-                cwd=self._root,
+                cwd=self.root,
                 env={**self._environment, **env},
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except (FileNotFoundError, PermissionError):
-            raise _not_runnable(self._root) from None
+            raise _not_runnable(self.root) from None
         except (OSError, ValueError) as error:
             raise self._failed(command, str(error).splitlines()[0]) from None
 
     def _failed(self, command: str, reason: str) -> PromptsyncError:
-        where = shlex.quote(str(self._root))
+        where = shlex.quote(str(self.root))
         hint = f"git -C {where} {command}"
         if "dubious ownership" in reason:
             hint = f"git config --global --add safe.directory {where}"
         elif any(sign in reason for sign in _DAMAGED):
             hint = f"git -C {where} fsck"
-        return PromptsyncError(f"git {command} failed in {self._root}: {reason}", hint=hint, code="git")
+        return PromptsyncError(f"git {command} failed in {self.root}: {reason}", hint=hint, code="git")
 
 
 def _program() -> str:

@@ -15,7 +15,6 @@ from promptsync.files.git.history import GitHistory
 from promptsync.files.git.output import Commit, FileChange
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
-from promptsync.files.state.disk import real_path
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
@@ -63,12 +62,6 @@ class Lineage:
                 yield self.revisions[place]
 
 
-def target_of(root: Path, prompts: str, path: str) -> str:
-    """Return the path at which git has the text of a prompt file, which may be reached through links."""
-    target, top = real_path(root / path), real_path(root / prompts)
-    return f"{prompts}/{target.relative_to(top).as_posix()}" if target.is_relative_to(top) else path
-
-
 class Revisions:
     """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
 
@@ -90,7 +83,7 @@ class Revisions:
         """Return the revisions of the prompts in ``paths``, which maps their names to their current paths.
 
         A move is followed if the commit that gave the file its name took it from the one at the old path, or
-        removed that one. Links are followed, too.
+        removed that one.
         """
         by_path: dict[str, list[int]] = defaultdict(list)
         replaced: dict[str, list[FileChange]] = defaultdict(list)
@@ -98,16 +91,9 @@ class Revisions:
             by_path[change.path].append(index)
             if change.old is not None:
                 replaced[change.commit].append(change)
-        targets = {name: target_of(self._root, self._prompts, path) for name, path in paths.items()}
-        names = {
-            name: {name} if target == paths[name] else {name, self._name_for(target)}
-            for name, target in targets.items()
-        }
-        self._read([self._changes[index] for target in targets.values() for index in by_path.get(target, ())])
-        wanted = {
-            name: self._follow(names[name], target, by_path, replaced) for name, target in targets.items()
-        }
-        return self._lineages(wanted, names)
+        self._read([self._changes[index] for path in paths.values() for index in by_path.get(path, ())])
+        wanted = {name: self._follow(name, path, by_path, replaced) for name, path in paths.items()}
+        return self._lineages(wanted)
 
     def of_names(self, names: Collection[str]) -> dict[str, Lineage]:
         """Return the revisions of the prompts with these names, wherever their files were."""
@@ -117,7 +103,7 @@ class Revisions:
             for name in {self._name(change.old, change.path), self._name(change.new, change.path)}:
                 if name is not None and name in names:
                     indexes[name].append(index)
-        return self._lineages(indexes, {name: {name} for name in indexes})
+        return self._lineages(indexes)
 
     def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
         """Return the prompts in the revisions of a lineage, by digest."""
@@ -137,7 +123,7 @@ class Revisions:
 
     def _follow(
         self,
-        names: Collection[str],
+        name: str,
         path: str,
         by_path: Mapping[str, Sequence[int]],
         replaced: Mapping[str, Sequence[FileChange]],
@@ -151,19 +137,17 @@ class Revisions:
             self._read_names(old for index in indexes if (old := changes[index].old))
             for index in indexes:
                 # A commit that found the prompt at this path did not move it there.
-                if self._name(changes[index].old, changes[index].path) in names:
+                if self._name(changes[index].old, changes[index].path) == name:
                     continue
                 sources = replaced.get(changes[index].commit, ())
                 self._read_names(change.old for change in sources if change.old)
                 for change in sources:
-                    if change.path not in seen and self._name(change.old, change.path) in names:
+                    if change.path not in seen and self._name(change.old, change.path) == name:
                         seen.add(change.path)
                         queue.append(change.path)
         return sorted(found)
 
-    def _lineages(
-        self, wanted: Mapping[str, Iterable[int]], names: Mapping[str, Collection[str]]
-    ) -> dict[str, Lineage]:
+    def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
         picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
         found = [change for changes in picked.values() for change in changes]
         self._read(found)
@@ -173,16 +157,16 @@ class Revisions:
         lineages = {}
         for name, changes in picked.items():
             revisions: list[FileRevision] = []
-            nearest = self._chains.nearest(self._of_name(names[name], changes), revisions)
+            nearest = self._chains.nearest(self._of_name(name, changes), revisions)
             places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
             by_tip = {tip: places[one] for tip, one in tips.items()}
             lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
         return lineages
 
-    def _of_name(self, names: Collection[str], changes: Iterable[FileChange]) -> dict[str, FileRevision]:
+    def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, FileRevision]:
         by_commit: dict[str, FileRevision] = {}
         for change in changes:
-            revision = self._revision(names, change)
+            revision = self._revision(name, change)
             if revision is None:
                 continue
             known = by_commit.get(change.commit)
@@ -191,13 +175,13 @@ class Revisions:
                 by_commit[change.commit] = revision
         return by_commit
 
-    def _revision(self, names: Collection[str], change: FileChange) -> FileRevision | None:
-        if change.new is not None and self._name(change.new, change.path) in names:
+    def _revision(self, name: str, change: FileChange) -> FileRevision | None:
+        if change.new is not None and self._name(change.new, change.path) == name:
             text = self._texts.get(change.new)
             if text is None or text.digest is None:
                 return None  # a broken file says nothing about the prompt
             return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
-        if change.old is not None and self._name(change.old, change.path) in names:
+        if change.old is not None and self._name(change.old, change.path) == name:
             return FileRevision(change.commit, change.path, None, None)
         return None
 

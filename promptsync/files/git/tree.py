@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.history import GitHistory
@@ -19,48 +18,24 @@ from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES, name_for
 
 _LINK: Final = "120000"
-_SUBMODULE: Final = "160000"
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
     """The prompt files of a commit. ``files`` are blobs by path below its prompts directory.
 
-    ``in_place`` says whether that directory is still the current one. ``linked`` are the paths that are, or
-    are below, symbolic links: their text may change although the path does not.
+    ``in_place`` says whether that directory is still the current one.
     """
 
     files: Mapping[str, str]
     in_place: bool = True
-    linked: frozenset[str] = frozenset()
 
 
 def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
-    """Return the prompt files of a commit; ``prompts`` is the current prompts directory.
-
-    Raises ``PromptsyncError`` for a submodule, which has a history of its own.
-    """
-    today = history.prefix + prompts
+    """Return the prompt files of a commit; ``prompts`` is the current prompts directory."""
     place = _place(history, commit, prompts)
-    entries = history.entries(commit, place)
-    # git lists a link as one entry and does not follow it, even if it is the prompts directory itself.
-    if len(entries) == 1 and (entries[0].path, entries[0].mode) == (place, _LINK):
-        place = _targets(history, entries)[place]
-        entries = history.entries(commit, place)
-    submodule = next((entry.path for entry in entries if entry.mode == _SUBMODULE), None)
-    if submodule is not None:
-        raise PromptsyncError(
-            f"{submodule} is a submodule, and this repository does not have its history",
-            hint="move promptsync.yaml into the submodule and run promptsync there",
-            code="submodule",
-        )
-    blobs = {entry.path: entry.object for entry in entries if entry.mode != _LINK}
-    linked = _linked(_targets(history, [entry for entry in entries if entry.mode == _LINK]), blobs)
-    return Tree(
-        _below(place, blobs | linked),
-        in_place=place == today,
-        linked=frozenset(_below(place, linked)),
-    )
+    blobs = {entry.path: entry.object for entry in history.entries(commit, place) if entry.mode != _LINK}
+    return Tree(_below(place, blobs), in_place=place == history.prefix + prompts)
 
 
 def names_elsewhere(history: GitHistory, commit: str | None = None) -> frozenset[str]:
@@ -121,33 +96,6 @@ def _directory(history: GitHistory, config: TreeEntry, prompts: str) -> str:
     named = value.get("prompts", "prompts") if isinstance(value, dict) else None
     below = posixpath.normpath(named) if isinstance(named, str) else prompts
     return posixpath.join(posixpath.dirname(config.path), below)
-
-
-def _targets(history: GitHistory, links: Iterable[TreeEntry]) -> dict[str, str]:
-    """Return the targets of symbolic links; both are paths from the top of the repository."""
-    wanted = {link.path: link.object for link in links}
-    texts = history.blobs(wanted.values())
-    return {
-        path: posixpath.normpath(
-            posixpath.join(posixpath.dirname(path), texts.get(blob, b"").decode("utf-8", "surrogateescape"))
-        )
-        for path, blob in wanted.items()
-    }
-
-
-def _linked(targets: Mapping[str, str], blobs: Mapping[str, str]) -> dict[str, str]:
-    """Return the blobs that links to files and directories lead to."""
-    found: dict[str, str] = {}
-    for link, target in targets.items():
-        if target in blobs:
-            found[link] = blobs[target]
-        inside = f"{target}/"
-        found |= {
-            f"{link}/{path.removeprefix(inside)}": blob
-            for path, blob in blobs.items()
-            if path.startswith(inside)
-        }
-    return found
 
 
 def _below(place: str, blobs: Mapping[str, str]) -> dict[str, str]:

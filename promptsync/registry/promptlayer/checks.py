@@ -92,13 +92,11 @@ class PromptLayerChecks:
         *,
         label: str | None = None,
         version: int | None = None,
-        metadata: Mapping[str, str] | None = None,
     ) -> StartedAgent:
         body = given(
             input_variables=dict(variables or {}),
             workflow_label_name=label,
             workflow_version_number=version,
-            metadata=metadata,
         )
         answer = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body)
         with fate_unknown_if_unreadable():

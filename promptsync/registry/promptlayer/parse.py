@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
 from promptsync.prompt.depth import MAX_DEPTH, is_too_deep
-from promptsync.prompt.prompt import Label, Listed, Prompt, RemoteVersion, as_blocks, kind_of
+from promptsync.prompt.prompt import Label, Prompt, as_blocks, kind_of
+from promptsync.prompt.version import Version
 from promptsync.registry.values import number, text
 
 MAX_VERSION: Final = 1_000_000
@@ -28,9 +28,9 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 _AUTHORS: Final = ("author", "created_by", "created_by_email", "user_name", "user_email")
 
 
-def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
+def remote_version(raw: Mapping[str, Any]) -> Version:
     """Return the version in a response, which may be ``unusable``."""
-    return RemoteVersion(
+    return Version(
         template_id=_needed(number(raw, "id"), "id"),
         version=version_in(raw),
         prompt=prompt(raw),
@@ -41,13 +41,13 @@ def remote_version(raw: Mapping[str, Any]) -> RemoteVersion:
     )
 
 
-def listed(raw: Mapping[str, Any]) -> Listed:
+def listed(raw: Mapping[str, Any]) -> Version:
     """Return one item of the list, which must have a version and a template."""
     found = prompt(raw)
     problem = unusable(found)
     if problem:
         found = Prompt(found.name, {"type": "chat", "messages": []}, tags=found.tags)
-    return Listed(
+    return Version(
         template_id=_needed(number(raw, "id"), "id"),
         version=version_in(raw),
         prompt=found,
@@ -67,10 +67,6 @@ def unusable(found: Prompt) -> str:
     parts = (found.template, *messages)
     if not all(isinstance(part.get("template_format"), str | None) for part in parts):
         return "has a template_format in the registry that is not a text"
-    try:
-        json.dumps([found.template, found.metadata, found.extra, found.tags], ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "has half of a surrogate pair in the registry, which is no character"
     return ""
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
+import httpx
+
 from promptsync.errors import RemoteError
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.exchange import HttpResponse, Transport
 from promptsync.registry.results import Capabilities
 from promptsync.registry.timeouts import Timeouts
 
@@ -29,7 +30,7 @@ class PromptLayerProbe:
         url: str,
         api_key: str | None,
         *,
-        transport: Transport | None = None,
+        transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
@@ -55,11 +56,11 @@ class PromptLayerProbe:
     def __exit__(self, *error: object) -> None:
         self.registry.close()
 
-    def _observe(self, response: HttpResponse, seconds: float) -> None:
+    def _observe(self, response: httpx.Response, seconds: float) -> None:
         self.seconds = seconds
-        self.skew = _skew(response.header("Date"))
+        self.skew = _skew(response.headers.get("Date", ""))
 
-    def capabilities(self, prompts: Sequence[Listed]) -> Capabilities:
+    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""
         first = prompts[0] if prompts else None
         everything = self.registry.labels.all()
@@ -71,13 +72,13 @@ class PromptLayerProbe:
         place = (first.template_id, first.name) if first is not None else (0, "")
         return Capabilities(raw, labels, everything is not None, self.registry.labels.can_change(*place))
 
-    def _labels_of(self, prompt: Listed) -> set[str] | None:
+    def _labels_of(self, prompt: Version) -> set[str] | None:
         try:
             return {one.name for one in self.registry.labels.of(prompt.template_id, prompt.name)}
         except (Unsupported, NotFound):
             return None
 
-    def _returns_raw(self, prompt: Listed) -> bool:
+    def _returns_raw(self, prompt: Version) -> bool:
         try:
             self.registry.prompts.get(prompt.template_id, prompt.name)
         except NotReadableRaw:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
@@ -39,7 +39,7 @@ class PromptList:
         self._pages: dict[frozenset[tuple[str, str]], int] = {}
         self._names: list[str] = []
         self._digit_names: set[str] = set()
-        self._known: list[Listed] | None = None
+        self._known: list[Version] | None = None
         self.has_listed = False
         self.first: tuple[int, str] | None = None
         """Id and name of the first prompt that was listed."""
@@ -130,7 +130,7 @@ class PromptList:
         is_taken = str(template_id) in self._digit_names and not name.isdigit()
         return name if is_taken and name not in RESERVED else template_id
 
-    def known(self) -> list[Listed]:
+    def known(self) -> list[Version]:
         """Return all prompts, archived ones included. Read once, and again after a publish."""
         with self._knowing:
             if self._known is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, given
@@ -47,7 +49,7 @@ class PromptLayerPrompts:
         tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
-    ) -> builtins.list[Listed]:
+    ) -> builtins.list[Version]:
         wanted = status if status != "active" else None
         filters = {"status": wanted, "label": label, "name": name, "tags": tag}
         items = self._listing.items(filters, on_page)
@@ -66,7 +68,7 @@ class PromptLayerPrompts:
 
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
-    ) -> builtins.list[Listed]:
+    ) -> builtins.list[Version]:
         reads_tags = not self._lists_tags and self._reads_tags
         is_searched = self._listing.is_cheaper_to_search(names, with_tags=reads_tags)
         found = self._searched(names) if is_searched else None
@@ -77,10 +79,10 @@ class PromptLayerPrompts:
             self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
         return found
 
-    def _searched(self, names: Collection[str]) -> builtins.list[Listed] | None:
+    def _searched(self, names: Collection[str]) -> builtins.list[Version] | None:
         """Return the prompts with these names, ``None`` if the registry cannot search."""
 
-        def search(name: str) -> Listed | None:
+        def search(name: str) -> Version | None:
             return next((one for one in self.list(name=name) if one.name == name), None)
 
         try:
@@ -88,17 +90,17 @@ class PromptLayerPrompts:
         except RemoteError:
             return None
 
-    def _whole(self, item: Mapping[str, Any], label: str | None) -> Listed:
+    def _whole(self, item: Mapping[str, Any], label: str | None) -> Version:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
             return self._listing.parsed(parse.listed, [item])[0]
         template_id, name = parse.identity(item)
         found = self._reading.get(template_id, name, label=label)
-        return Listed(
+        return Version(
             template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
         )
 
-    def _with_tags(self, prompts: builtins.list[Listed]) -> builtins.list[Listed]:
+    def _with_tags(self, prompts: builtins.list[Version]) -> builtins.list[Version]:
         """Return the prompts with the tags of raw reads; a single request if raw reads have no tags."""
         if not prompts or not self._reads_tags:
             return prompts
@@ -120,7 +122,7 @@ class PromptLayerPrompts:
         version: int | None = None,
         label: str | None = None,
         fresh: bool = False,
-    ) -> RemoteVersion:
+    ) -> Version:
         return self._reading.get(template_id, name, version=version, label=label, fresh=fresh)
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
@@ -156,7 +158,7 @@ class PromptLayerPrompts:
 
     def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
         try:
-            found: RemoteVersion | Listed | None = self.get(template_id, name)
+            found: Version | None = self.get(template_id, name)
         except NotReadableRaw:  # the list has its number all the same
             found = next((one for one in self.list(name=name) if one.name == name), None)
         if found is None:

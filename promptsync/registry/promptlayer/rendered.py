@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.prompt import Listed, Prompt
+from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import snippet_text, strings
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.variables import F_STRING, format_of, mappings
+from promptsync.prompt.version import Version
 from promptsync.registry.values import number
 
-_Versions = Callable[[Listed], Iterable[Prompt]]
+_Versions = Callable[[Version], Iterable[Prompt]]
 """Returns all versions of a prompt up to the listed one, as this registry returns them."""
 
 
-def completed(raw: Mapping[str, Any], listing: Iterable[Listed]) -> dict[str, Any]:
+def completed(raw: Mapping[str, Any], listing: Iterable[Version]) -> dict[str, Any]:
     """Return a response with the fields that the list has and this response lacks."""
     item = next((one for one in listing if one.name == raw.get("prompt_name")), None)
     if item is None:
@@ -39,7 +40,7 @@ def placeholders(prompt: Prompt) -> dict[str, str]:
     return {name: f"{{{name}}}" for name in sorted(missing)}
 
 
-def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Listed], versions: _Versions) -> str | None:
+def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versions: _Versions) -> str | None:
     """Return why a prompt, read from the response ``raw``, may not be its source; ``None`` if it is."""
     if raw.get("snippets"):
         snippets = raw["snippets"] if isinstance(raw["snippets"], list) else [raw["snippets"]]
@@ -73,7 +74,7 @@ def _named_variables(template: Mapping[str, Any]) -> set[str]:
     return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
 
 
-def _contained(prompt: Prompt, listing: Iterable[Listed], versions: _Versions) -> str | None:
+def _contained(prompt: Prompt, listing: Iterable[Version], versions: _Versions) -> str | None:
     """Return the name of another completion prompt of which ``prompt`` contains any version."""
     haystack = list(strings(prompt.template))
     for item in listing:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptsync.prompt.prompt import Listed, Prompt, RemoteVersion
+from msgspec.structs import replace
+
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import (
     NotFound,
     NotReadableRaw,
@@ -55,7 +57,7 @@ class Reading:
         version: int | None = None,
         label: str | None = None,
         fresh: bool = False,
-    ) -> RemoteVersion:
+    ) -> Version:
         """Return a version; see ``Prompts.get``."""
         query = one_version(version, label)
         # The cache's keys include the workspace, which only a response names.
@@ -78,12 +80,12 @@ class Reading:
             return None
         return _parsed(answer, raw, {}).prompt.tags
 
-    def _with_tags(self, found: RemoteVersion) -> RemoteVersion:
+    def _with_tags(self, found: Version) -> Version:
         """Return a version with its prompt's present tags: a cached response may have older ones."""
         tags = self._listing.tags.get(found.template_id, found.prompt.tags)
         return found if tags == found.prompt.tags else replace(found, prompt=replace(found.prompt, tags=tags))
 
-    def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+    def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> Version:
         # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
             template_id = self.listed_id(name)
@@ -111,7 +113,7 @@ class Reading:
         items = self._listing.items({"name": name})
         return next((found for found, named in map(parse.identity, items) if named == name), None)
 
-    def _cached(self, template_id: int | None, name: str, version: int | None) -> RemoteVersion | None:
+    def _cached(self, template_id: int | None, name: str, version: int | None) -> Version | None:
         if self._cache is None or self.workspace_id is None or template_id is None or version is None:
             return None
         raw = self._cache.get(self._url, self.workspace_id, template_id, version)
@@ -123,7 +125,7 @@ class Reading:
             return None
         return found if found.prompt.name == name else None
 
-    def _read(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+    def _read(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Version:
         answer = self._raw_answer(identifier, name, query)
         if answer is None:
             return self._read_rendered(identifier, name, query)
@@ -159,7 +161,7 @@ class Reading:
 
     # -- registries without a raw read ------------------------------------------------------------------
 
-    def _read_rendered(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> RemoteVersion:
+    def _read_rendered(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Version:
         from promptsync.registry.promptlayer.rendered import completed, doubt, placeholders
 
         answer = self._rendered_answer(identifier, name, query)
@@ -199,7 +201,7 @@ class Reading:
         except (NotFound, Unsupported):
             raise self._missing(name, query) from None
 
-    def _rendered_versions(self, item: Listed) -> Iterator[Prompt]:
+    def _rendered_versions(self, item: Version) -> Iterator[Prompt]:
         # A pinned reference expands to an old version's text.
         for version in range(item.version, 0, -1):
             query = {"version": version}
@@ -217,7 +219,7 @@ def one_version(version: int | None, label: str | None) -> dict[str, Any]:
     return given(version=version, label=label)
 
 
-def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> RemoteVersion:
+def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> Version:
     try:
         found = parse.remote_version(raw)
     except ValueError as error:

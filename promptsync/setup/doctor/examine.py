@@ -61,6 +61,7 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
         yield from _repository(history)
         yield from _tracked(config, history, worktree)
         yield from _label(config, history, variables)
+        history.check_index()
     except PromptsyncError as problem:
         yield failed("git", problem)
 
@@ -93,11 +94,6 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
     elif paths:
         more = f", {len(new)} not added yet" if new else ""
         yield ok("git-tracked", f"git tracks {len(paths) - len(new)} of {len(paths)} prompt files{more}", new)
-    if history.hidden:
-        yield ok(
-            "git-sparse",
-            f"a sparse checkout hides {counted(len(history.hidden), 'prompt file')}; they are skipped",
-        )
     if history.has(DIRECTORY):
         message = f"git tracks {DIRECTORY}/, which is private to a working copy"
         fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"

@@ -18,7 +18,7 @@ from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import unknown_fields
-from promptsync.prompt.prompt import Listed
+from promptsync.prompt.version import Version
 from promptsync.registry.address import LOCAL, Address, address, checked_key
 from promptsync.registry.errors import MissingKey, Unsupported
 from promptsync.setup.doctor.finding import (
@@ -212,7 +212,7 @@ def _with_governed(probe: Probe, capabilities: Capabilities, config: Config) -> 
     return replace(capabilities, labels=tuple(sorted(names)))
 
 
-def _reached(probe: Probe, prompts: Sequence[Listed], seconds: float) -> Finding:
+def _reached(probe: Probe, prompts: Sequence[Version], seconds: float) -> Finding:
     seen = probe.registry.workspace_seen
     workspace = f", workspace {seen}" if seen is not None else ""
     message = f"it responded in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
@@ -261,7 +261,7 @@ def _labels(capabilities: Capabilities) -> Iterator[Finding]:
     yield ok("label-access", f"its labels can be read: {known}; whether the key may move them is unknown")
 
 
-def _unknown_fields(worktree: Worktree, prompts: Sequence[Listed]) -> Iterator[Finding]:
+def _unknown_fields(worktree: Worktree, prompts: Sequence[Version]) -> Iterator[Finding]:
     both = [(worktree.files[one.name].prompt, one.prompt) for one in prompts if one.name in worktree.files]
     if unknown := unknown_fields(both):
         message = f"the registry adds {counted(len(unknown), 'field')} that promptsync does not know"

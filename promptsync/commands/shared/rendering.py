@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.labels import read_labels
@@ -30,8 +31,7 @@ from promptsync.rendering.engine import Engine
 Template = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+class RenderOptions(msgspec.Struct, frozen=True):
     """How to render. ``values`` are the variables; ``named`` are those of them that were passed one by one.
 
     ``example`` is the number of an example in the file, from 1, whose values are the defaults. The registry
@@ -39,7 +39,7 @@ class RenderOptions:
     ``model`` replace those of the prompt. ``offline`` renders pinned snippets from the files.
     """
 
-    values: Values = field(default_factory=dict)
+    values: Values = {}
     named: tuple[str, ...] = ()
     example: int | None = None
     at: At = LATEST
@@ -49,8 +49,7 @@ class RenderOptions:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True):
     """A rendered prompt: ``path`` is its file, or ``version`` the version that the registry rendered.
 
     ``arguments`` are for the provider's client (``llm_kwargs``); only a registry makes them.
@@ -63,7 +62,7 @@ class Rendering:
     warnings: tuple[str, ...] = ()
     path: str | None = None
     version: int | None = None
-    arguments: Mapping[str, Any] | None = None
+    arguments: Template | None = None
     has_unused_examples: bool = False
 
 
@@ -83,23 +82,27 @@ def render_prompts(
     fails, ``SnippetError`` for a snippet that does not exist, and ``RemoteError``.
     """
     worktree = scan(project.root, project.config.prompts)
-    found: list[Rendering] = []
+    renderings: list[Rendering] = []
     for argument in arguments:
         files = None
         if not options.from_registry and not options.at:
             files = _files(project, worktree, directory, argument)
         if files is not None:
-            found += [_render_file(project, worktree, file, options) for file in files]
+            renderings += [_render_file(project, worktree, file, options) for file in files]
             continue
-        for one in choose(project, directory, [argument], options.at, by_id=True):
-            found.append(_render_remote(project, one, worktree.files.get(one.listed.name), options))
-    return found
+        for version in choose(project, directory, [argument], options.at, by_id=True):
+            file = worktree.files.get(version.listed.name)
+            renderings.append(_render_version(project, version, file, options))
+    return renderings
 
 
 def _files(
     project: Project, worktree: Worktree, directory: Path, argument: str
 ) -> Collection[PromptFile] | None:
-    """Return the files that an argument means, ``None`` if it may mean a version of a prompt."""
+    """Return the files that an argument means, ``None`` if it may mean a version of a prompt.
+
+    The path of a draft outside the prompts directory is an argument, too.
+    """
     draft = directory / argument
     if argument not in worktree.files and draft.is_file():
         read = load_paths(worktree.root, worktree.prompts, [draft])
@@ -107,9 +110,9 @@ def _files(
             raise InvalidFile(read.problems)
         return read.files.values()
     where = f"{worktree.prompts}/"
-    names = {one.path: name_for(one.path.removeprefix(where)) for one in worktree.problems}
+    names = {problem.path: name_for(problem.path.removeprefix(where)) for problem in worktree.problems}
     names |= {file.path: file.prompt.name for file in worktree.broken}
-    broken = [one for one in worktree.problems if names.get(one.path) == argument]
+    broken = [problem for problem in worktree.problems if names.get(problem.path) == argument]
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)
     try:
@@ -127,12 +130,20 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
     _check_resolved(file)
-    snippets = _Snippets(project, worktree.files, file, options.offline)
-    found: dict[Reference, Template] = {}
+    warnings: list[str] = []
+    snippets: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
-    while missing := unresolved(file.prompt.template, found):
-        found.update({reference: snippets.read(reference) for reference in missing})
-    template = expand(file.prompt.template, found)
+    while missing := unresolved(file.prompt.template, snippets):
+        for reference in missing:
+            snippet, warning = _snippet(project, worktree, file, reference, offline=options.offline)
+            if snippet.get("type") != "completion":
+                raise SnippetError(
+                    f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
+                    hint="move the text to a completion prompt: content: instead of messages:",
+                )
+            snippets[reference] = snippet
+            warnings += [warning] if warning else []
+    template = expand(file.prompt.template, snippets)
     values = {**_example(file, options.example), **options.values}
     engine = Engine()
 
@@ -144,13 +155,14 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
         return rendered
 
     filling = Filling(values, rendered_or_refused)
-    rendered = filling.template(template)
-    warnings = [*dict.fromkeys(snippets.warnings), *filling.warnings, *_unused(template, options.named)]
+    filled = filling.template(template)
+    used = template_variables(template)
+    unused = [_unused(name, used) for name in options.named if name not in used]
     return Rendering(
         file.prompt.name,
-        rendered,
+        filled,
         file.prompt.metadata.get("model"),
-        tuple(warnings),
+        (*dict.fromkeys(warnings), *filling.warnings, *unused),
         path=file.path,
         has_unused_examples=bool(file.local.examples) and not values,
     )
@@ -158,9 +170,9 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
 
 def _check_resolved(file: PromptFile) -> None:
     """Raise ``Refused`` for a file with the conflict markers of a merge: no model should see them."""
-    found = conflict_of(file)
-    if found is not None:
-        where = f"{found.path}:{found.line}"
+    conflict = conflict_of(file)
+    if conflict is not None:
+        where = f"{conflict.path}:{conflict.line}"
         message = f"{file.prompt.name!r} has conflict markers at {where}; nothing was rendered"
         raise Refused(message, hint=edit(where), code="conflict-markers")
 
@@ -178,16 +190,12 @@ def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
     return examples[number - 1]
 
 
-def _unused(template: Template, named: Iterable[str]) -> Iterator[str]:
-    used = template_variables(template)
-    for name in named:
-        if name not in used:
-            close = difflib.get_close_matches(name, used, 1)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            yield f"The prompt does not use the variable {name!r}.{meant}"
+def _unused(name: str, used: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, used, 1)
+    return f"The prompt does not use the variable {name!r}.{f' Did you mean {close[0]!r}?' if close else ''}"
 
 
-def _render_remote(
+def _render_version(
     project: Project, chosen: Chosen, file: PromptFile | None, options: RenderOptions
 ) -> Rendering:
     """Return one version of a prompt as the registry renders it. Raises ``NoSuchVersion``."""
@@ -221,74 +229,47 @@ def _render_remote(
     )
 
 
-@dataclass(slots=True)
-class _Snippets:
-    """Finds the texts of snippets. ``warnings`` name those that a file had to replace."""
-
-    project: Project
-    files: Mapping[str, PromptFile]
-    parent: PromptFile
-    offline: bool
-    warnings: list[str] = field(default_factory=list)
-
-    def read(self, reference: Reference) -> Template:
-        file = self.files.get(reference.name)
-        if file is not None and (self.offline or not reference.pinned):
-            _check_resolved(file)
-            if reference.pinned:
-                warning = f"{reference} is rendered from {file.path}, not from the pinned version."
-                self.warnings.append(warning)
-            return _completion(reference, file.prompt.template)
-        if self.offline:
-            raise SnippetError(f"{reference} in {self.parent.path} has no file.")
-        found = self._from_registry(reference)
-        if found is not None:
-            return _completion(reference, found)
-        if file is None:
-            raise self._missing(reference)
+def _snippet(
+    project: Project, worktree: Worktree, parent: PromptFile, reference: Reference, *, offline: bool
+) -> tuple[Template, str | None]:
+    """Return the template of a snippet, and a warning if its file replaces the version that it names."""
+    file = worktree.files.get(reference.name)
+    if file is not None and (offline or not reference.pinned):
         _check_resolved(file)
-        warning = f"{reference} is not in {self.project.remote} yet, so it is rendered from {file.path}."
-        self.warnings.append(warning)
-        return _completion(reference, file.prompt.template)
-
-    def _from_registry(self, reference: Reference) -> Template | None:
-        try:
-            found = self.project.registry.prompts.get(
-                None, reference.name, version=reference.version, label=reference.label
-            )
-        except NotFound:
-            return None
-        except RemoteError as error:
-            command = f"promptsync render {shlex.quote(self.parent.prompt.name)} --offline"
-            raise error.replaced(hint="\n".join(filter(None, (error.hint, command)))) from None
-        return found.prompt.template
-
-    def _missing(self, reference: Reference) -> SnippetError:
-        close = difflib.get_close_matches(reference.name, self.files, 1)
-        return SnippetError(
-            f"{reference} in {self.parent.path} exists neither in your files nor in {self.project.remote}.",
+        pinned = f"{reference} is rendered from {file.path}, not from the pinned version."
+        return file.prompt.template, pinned if reference.pinned else None
+    if offline:
+        raise SnippetError(f"{reference} in {parent.path} has no file.")
+    try:
+        get = project.registry.prompts.get
+        snippet = get(None, reference.name, version=reference.version, label=reference.label)
+        return snippet.prompt.template, None
+    except NotFound:
+        if file is not None:
+            _check_resolved(file)
+            warning = f"{reference} is not in {project.remote} yet, so it is rendered from {file.path}."
+            return file.prompt.template, warning
+        close = difflib.get_close_matches(reference.name, worktree.files, 1)
+        raise SnippetError(
+            f"{reference} in {parent.path} exists neither in your files nor in {project.remote}.",
             hint=f"did you mean {close[0]!r}?" if close else "promptsync ls-remote",
-        )
-
-
-def _completion(reference: Reference, template: Template) -> Template:
-    if template.get("type") == "completion":
-        return template
-    raise SnippetError(
-        f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
-        hint="move the text to a completion prompt: content: instead of messages:",
-    )
+        ) from None
+    except RemoteError as error:
+        command = f"promptsync render {shlex.quote(parent.prompt.name)} --offline"
+        raise error.replaced(hint="\n".join(filter(None, (error.hint, command)))) from None
 
 
 def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> Unrenderable:
-    path, written = next((one.path, one.template_format) for one in texts_of(expanded) if one.text == text)
+    path, written = next(
+        (part.path, part.template_format) for part in texts_of(expanded) if part.text == text
+    )
     subject = Subject(file)
     row, column = subject.position(path)
     where, reason = "", failed.error
-    found = syntax_error(text, JINJA2) if written == JINJA2 and not failed.hint else None
-    if found is not None:
-        reason, line, _ = found
-        if any(one.path == path and FENCE in one.text for one in subject.texts):
+    problem = syntax_error(text, JINJA2) if written == JINJA2 and not failed.hint else None
+    if problem is not None:
+        reason, line, _ = problem
+        if any(part.path == path and FENCE in part.text for part in subject.texts):
             # After a snippet is inserted, the lines of the text are no longer those of the file.
             where = f" (line {line} of the text with its snippets)"
         else:
