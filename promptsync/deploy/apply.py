@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from promptsync.checks.batch import Patience
-from promptsync.checks.run import run_checks
+from promptsync.checks.choose import rendered_snippets
+from promptsync.checks.judge import run_checks
+from promptsync.checks.versions import WantedVersions
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Interrupted, PromptsyncError, Refused
@@ -14,13 +15,13 @@ from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
 
 
-def apply_deploy(project: Project, plan: DeployPlan, patience: Patience) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    ``patience`` is how long to wait for checks. Until something is written, raises what ``push`` raises. The
-    caller holds the lock of the working copy.
+    Waits ``timeout`` seconds for checks. Until something is written, raises what ``push`` raises. The caller
+    holds the lock of the working copy.
     """
-    deploy = _Deploy(project, plan, patience)
+    deploy = _Deploy(project, plan, timeout)
     receipt = deploy.receipt
     # In a temporary registry no label can be moved too early, and prompts render snippets by it.
     steps = [deploy.publish, deploy.check, deploy.move]
@@ -41,10 +42,10 @@ def apply_deploy(project: Project, plan: DeployPlan, patience: Patience) -> Depl
 class _Deploy:
     """Each step returns whether the next one may start."""
 
-    def __init__(self, project: Project, plan: DeployPlan, patience: Patience) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, timeout: float) -> None:
         self._project = project
         self._plan = plan
-        self._patience = patience
+        self._timeout = timeout
         releases = plan.survey.releases
         self._versions = {member.name: member.version for member in releases}
         self._ids = {member.name: member.template_id or 0 for member in releases}
@@ -66,18 +67,22 @@ class _Deploy:
         return push.exit_code == 0
 
     def check(self) -> bool:
-        plan = self._plan
+        plan, members = self._plan, self._plan.survey.members
         if not (plan.selection.evaluations or plan.selection.agents):
             return True
         dependants = {member.name: member.version for member in plan.survey.dependants}
+        files, names = plan.survey.latest.worktree.files, [member.name for member in members]
         results = run_checks(
             self._project.registry,
             plan.found,
-            versions={**dependants, **self._versions},
+            WantedVersions(
+                {**dependants, **self._versions},
+                renders=rendered_snippets(files, names, plan.label),
+                live={member.name: member.live for member in members},
+            ),
             standard=plan.standard,
-            patience=self._patience,
+            timeout=self._timeout,
             progress=self._project.progress,
-            live={member.name: member.live for member in plan.survey.members},
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
         if not plan.keep_going or results.interrupted:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
+from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.origin import uncommitted_config, uncommitted_paths
@@ -62,7 +62,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     survey: Survey
     push: PushPlan
     selection: Selection
-    found: Found
+    found: Located
     unchecked: tuple[str, ...] = ()
     pins: PinReport = NO_PINS
     workspace: str = ""
@@ -111,7 +111,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
         ]
         evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
-        required = [*astuple(self.standard), self.keep_going]
+        required = [*msgspec.structs.astuple(self.standard), self.keep_going]
         pushed = self.push.fingerprint
         return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
@@ -120,7 +120,7 @@ def plan_deploy(
     project: Project,
     options: DeployOptions,
     *,
-    find: Callable[[Registry, Selection], Found] = find_checks,
+    find: Callable[[Registry, Selection], Located] = find_checks,
 ) -> DeployPlan:
     """Return the plan of a deploy.
 

@@ -100,7 +100,7 @@ class DeployReceipt:
             return error.replaced(hint=_HINTS.get(error.code, error.hint))
         if self.results is None or self.results.error is None:
             return None
-        from promptsync.checks.batch import Status
+        from promptsync.checks.run import Status
 
         error, failed = self.results.error, [result for result in self.results.all if result.reason]
         # Not --allow-unbound: that would release what the checks did not run.

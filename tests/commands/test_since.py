@@ -382,7 +382,8 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A snippet with a parent, a prompt that is renamed later and one that is deleted later."""
-    with made(tmp_path) as world:
+
+    def build(world: World) -> None:
         world.write("tone", content="Be kind")
         world.write("refund", "@@@tone@@@ Hello")
         world.write("old", "Old")
@@ -394,7 +395,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.edit("old", "name: old", "name: new")
         world.path("gone").unlink()
         world.write("fresh", "Fresh")
-        yield world
+
+    with made(tmp_path) as world:
+        yield world.built(build)
 
 
 ROWS = [

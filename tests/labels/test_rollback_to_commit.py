@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 from interrupting import held, press
-from worlds import KEY, Reply, Seen, World, asking, failing, fault, made
+from worlds import KEY, Reply, Seen, World, asking, failing, fault, made, template
 
 from promptsync.registry.promptlayer import parse
 
 NAMES = ("bye", "hello", "tone")
 
 
-@pytest.fixture
-def released(world: World) -> World:
+@template
+def released(world: World) -> None:
     """Two prompts use the snippet ``tone`` by its label; all three are released, and then again as v2."""
     world.write("tone", content="Be kind.")
     for name in ("hello", "bye"):
@@ -38,8 +38,6 @@ def released(world: World) -> World:
     world.ok("push")
     world.ok("label", "move", "*", "prod")
     assert prod(world) == dict.fromkeys(NAMES, 2)
-    world.forget()
-    return world
 
 
 def prod(world: World, names: tuple[str, ...] = NAMES) -> dict[str, int | None]:

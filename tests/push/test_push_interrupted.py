@@ -15,14 +15,13 @@ from dataclasses import replace
 import pytest
 from interrupting import FINISHING, held, press
 from seeds import FUZZ
-from worlds import DROPPED, Reply, Seen, World, fault, publishing
+from worlds import DROPPED, Reply, Seen, World, fault, publishing, template
 
 COUNT = 24
 
 
-@pytest.fixture
-def many(world: World) -> World:
-    """Prompts that are in sync, then each changed and committed, and a registry that takes its time."""
+@template
+def changed_everywhere(world: World) -> None:
     with (world.root / "promptsync.yaml").open("a") as file:
         file.write("limits: {changes: 1.0}\n")
     for number in range(COUNT):
@@ -34,9 +33,13 @@ def many(world: World) -> World:
     for name in names(world):
         change(world, name)
     world.commit("Say ciao")
-    world.forget()
-    world.faults.append(fault(publishing(), slowly))
-    return world
+
+
+@pytest.fixture
+def many(changed_everywhere: World) -> World:
+    """Prompts that are in sync, then each changed and committed, and a registry that takes its time."""
+    changed_everywhere.faults.append(fault(publishing(), slowly))
+    return changed_everywhere
 
 
 def names(world: World) -> list[str]:
