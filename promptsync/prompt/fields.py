@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
-from promptsync.prompt.lists import align
+from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.variables import format_of, mappings

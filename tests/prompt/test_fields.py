@@ -14,7 +14,7 @@ from templates import prompts
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
-from promptsync.prompt.lists import align
+from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 

@@ -18,7 +18,7 @@ from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, 
 from promptsync.files.yaml.style import block_in_style, flow_in_style
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.depth import MAX_DEPTH
-from promptsync.prompt.lists import paired_entries
+from promptsync.prompt.pairing import paired_entries
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings
 
