@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from promptsync.lint.rules import RULES, Severity
 from promptsync.prompt.prompt import Local, Problem, Prompt
 from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import format_of
+from promptsync.prompt.template import format_of
 
 KeyPath = tuple[str | int, ...]
 

@@ -16,8 +16,7 @@ from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.template import template_variables
-from promptsync.prompt.variables import format_of, mappings
+from promptsync.prompt.template import format_of, mappings, template_variables
 
 Kind = Literal["added", "removed", "changed"]
 Path = tuple[str | int, ...]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.template import FORMATS
-from promptsync.prompt.variables import F_STRING
+from promptsync.prompt.template import F_STRING, FORMATS
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text",),

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from promptsync.prompt.variables import mappings
+from promptsync.prompt.template import mappings
 from promptsync.registry.results import LoggedRequest, LoggedTurn
 from promptsync.registry.values import number
 
