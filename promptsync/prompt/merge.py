@@ -17,8 +17,8 @@ from promptsync.prompt.canonical import canonical, comparable, digest, encode, k
 from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.fields import readable
-from promptsync.prompt.merge_text import merge_text, moved
-from promptsync.prompt.pairing import Slot, has_moved, merged_order, slots, tool_key
+from promptsync.prompt.merge_text import doubled, merge_text, pieces_of
+from promptsync.prompt.pairing import Slot, merged_order, slots, tool_key
 from promptsync.prompt.prompt import Local, Prompt, as_blocks, plain
 from promptsync.prompt.snippets import strings
 from promptsync.prompt.tags import merged_tags
@@ -204,20 +204,20 @@ class _Merger:
             self.conflict(("type",), BOTH_CHANGED, kinds if base else kinds._replace(base=ABSENT))
             return ours
         merged = self._object(ThreeWay(base, ours, theirs), ())
-        self._moved_elsewhere((base, ours, theirs, merged))
+        self._check_moves((base, ours, theirs, merged))
         return merged
 
-    def _moved_elsewhere(self, documents: Sequence[Object]) -> None:
-        """Add conflicts for sentences that one side moved to another text, and that the other one removed."""
-        texts = [dict(_prose(document)) for document in documents]
-        # Without a line between them, the end of one text and the start of the next would be one place.
-        base, ours, theirs, merged = ("\n\0\n".join(side.values()) for side in texts)
-        told = "\n".join(strings([[known.base, known.ours, known.theirs] for known in self.conflicts]))
-        for sentence in sorted(moved(base, ours, theirs, merged) - {"\0"}):
-            if sentence not in told:
-                sides = ThreeWay(*(sentence if sentence in text else ABSENT for text in (base, ours, theirs)))
-                path = next(path for side in texts[1:3] for path, text in side.items() if sentence in text)
-                self.conflict(path, MOVED, sides)
+    def _check_moves(self, documents: Sequence[Object]) -> None:
+        """Add conflicts for what one side moved, and the other one removed or moved elsewhere."""
+        base, ours, theirs, merged = ([*_pieces(document)] for document in documents)
+        values = [[known.base, known.ours, known.theirs] for known in self.conflicts]
+        told = "\n".join([*strings(values), encode(plain(values))])
+        sides = ThreeWay(*({piece for piece, _ in side} for side in (base, ours, theirs)))
+        sequences = ([piece for piece, _ in side] for side in (base, ours, theirs, merged))
+        for piece in sorted(doubled(*sequences)):
+            if piece not in told:
+                path = dict(theirs + ours)[piece]
+                self.conflict(path, MOVED, ThreeWay(*(piece if piece in side else ABSENT for side in sides)))
 
     def _value(self, sides: ThreeWay, path: Path) -> Any:
         """Merge a value. Where the two sides cannot be merged, ours stays, with a conflict."""
@@ -267,11 +267,8 @@ class _Merger:
         return merged.marked(*self._names) if markable else texts.ours
 
     def _items(self, lists: ThreeWay, path: Path) -> list[Any]:
-        places = slots(*lists)
-        if _both_reordered(places, lists):
-            return list(self.conflict(path, MOVED, lists))
         merged: list[Any] = []
-        for place in places:
+        for place in slots(*lists):
             if place.base is None:
                 merged += self._inserted(place, lists, path)
                 continue
@@ -319,19 +316,6 @@ class _Merger:
         return [item for item in merged if item is not ABSENT]
 
 
-def _both_reordered(places: Sequence[Slot], lists: ThreeWay) -> bool:
-    """Whether one side moved an item, maybe edited, that the other side moved or removed."""
-    gone = [place.base for place in places if place.base is not None and not place.ours and not place.theirs]
-    inserted = [
-        side[at]
-        for place in places
-        if place.base is None
-        for side, indexes in ((lists.ours, place.ours), (lists.theirs, place.theirs))
-        for at in indexes
-    ]
-    return any(has_moved(lists.base[at], item) for at in gone for item in inserted)
-
-
 def _by_key(tools: Any) -> dict[str, Any] | None:
     """Return tools by their keys, ``None`` if these do not identify every tool."""
     if not isinstance(tools, list):
@@ -340,13 +324,15 @@ def _by_key(tools: Any) -> dict[str, Any] | None:
     return named if len(named) == len(tools) else None
 
 
-def _prose(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield all texts of a document with their paths."""
+def _pieces(value: Any, path: Path = ()) -> Iterator[tuple[str, Path]]:
+    """Yield the sentences of all texts, and the items of lists that have no text, with their paths."""
     for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        at = (*path, key)
         if isinstance(item, str):
-            yield from [((*path, key), item)] if key in _TEXTS else ()
+            yield from ((piece, at) for piece in (pieces_of(item) if key in _TEXTS else ()))
         elif isinstance(item, Mapping | list):
-            yield from _prose(item, (*path, key))
+            inner = [*_pieces(item, at)]
+            yield from inner if inner or not isinstance(key, int) else [(encode(plain(item)), at)]
 
 
 def _is_prompt_text(path: Path) -> bool:

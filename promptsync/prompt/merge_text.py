@@ -13,14 +13,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, word_counts, word_share, words
+from promptsync.prompt.text_diff import LONG_LINE, matcher_of, sentences, words
 
 Pieces = Sequence[str]
-
-_ALIKE = 0.6
-"""Share of common words from which a removed and an inserted sentence count as one that moved."""
-_MAX_CELLS = 4_000
-"""Most pairs of changed sentences that are compared. More of them are no moved sentence, but another text."""
 
 
 class Clash(Struct, frozen=True):
@@ -75,8 +70,6 @@ def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> 
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))
-    if moved(base, ours, theirs):
-        return MergedText((Clash(base, ours, theirs),), ours.endswith("\n"))
     parts = _merged(_lines(base), _lines(ours), _lines(theirs), lambda line: line.removesuffix("\n"))
     return MergedText(tuple(_refined(part, by_words) for part in parts), ours.endswith("\n"))
 
@@ -108,28 +101,15 @@ def _merged_words(clash: Clash) -> str | Clash:
     merged = MergedText(tuple(_merged(base, ours, theirs, lambda word: word))).text
     if merged is None:
         return clash
-    return clash if _too_many(base, ours, theirs, words(merged)) else merged
+    return clash if doubled(base, ours, theirs, words(merged)) else merged
 
 
-def moved(base: str, ours: str, theirs: str, merged: str = "") -> set[str]:
-    """Return the sentences that one side moved, and that the other one removed, or moved elsewhere.
+def doubled(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set[str]:
+    """Return the pieces that a merge has more often than the changes of both sides add up to.
 
-    Of each, the merge has both what is new and what is gone. A moved sentence may have been edited, too.
+    One side moved such a piece, and the other one removed it, so that it is back, or moved it elsewhere, so
+    that it is there twice.
     """
-    was, our, their = _sentences(base), _sentences(ours), _sentences(theirs)
-    back = _too_many(was, our, their, _sentences(merged))
-    (our_gone, our_new), (their_gone, their_new) = _changes(was, our), _changes(was, their)
-    gone = [word_counts([was[at]]) for at in our_gone & their_gone]
-    new = (our_new | their_new) - ({*our} & {*their})
-    # What both sides moved to one place moved once.
-    new |= {piece for piece in our_new & their_new if not _neighbours(piece, our) & _neighbours(piece, their)}
-    if len(gone) * len(new) > _MAX_CELLS:
-        return back
-    return back | {piece for piece in new if _is_like(word_counts([piece]), gone)}
-
-
-def _too_many(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set[str]:
-    """Return the pieces that a merge has too often: one side moved them, the other removed or moved them."""
     our, their, both = Counter(ours), Counter(theirs), Counter(merged)
     return {
         piece
@@ -139,32 +119,8 @@ def _too_many(base: Pieces, ours: Pieces, theirs: Pieces, merged: Pieces) -> set
     }
 
 
-def _neighbours(piece: str, pieces: Pieces) -> set[tuple[int, str]]:
-    framed = ["", *pieces, ""]
-    places = [at for at, other in enumerate(framed) if other == piece]
-    return {(step, framed[at + step]) for at in places for step in (-1, 1)}
-
-
-def _changes(old: Pieces, new: Pieces) -> tuple[set[int], set[str]]:
-    """Return the places of old sentences without a like one in their place, and the new ones likewise."""
-    gone: set[int] = set()
-    inserted: set[str] = set()
-    for tag, low, high, new_low, new_high in matcher_of(old, new).get_opcodes():
-        if tag == "equal" or (high - low) * (new_high - new_low) > _MAX_CELLS:
-            continue
-        was, now = (
-            [word_counts([piece]) for piece in side] for side in (old[low:high], new[new_low:new_high])
-        )
-        gone |= {low + at for at, piece in enumerate(was) if not _is_like(piece, now)}
-        inserted |= {new[new_low + at] for at, piece in enumerate(now) if not _is_like(piece, was)}
-    return gone, inserted
-
-
-def _is_like(piece: Counter[str], others: Sequence[Counter[str]]) -> bool:
-    return bool(piece) and any(other and word_share(piece, other) >= _ALIKE for other in others)
-
-
-def _sentences(text: str) -> list[str]:
+def pieces_of(text: str) -> list[str]:
+    """Return the sentences of a text without the white space around them."""
     pieces = (sentence.strip() for line in text.split("\n") for sentence in sentences(line))
     return [piece for piece in pieces if piece]
 

@@ -19,8 +19,6 @@ Pair = tuple[int | None, int | None]
 
 _ALIKE = 0.6
 """Share of common words from which two items of different kinds count as one item that changed its kind."""
-_MOVED = 0.5
-"""Share of common words from which a removed item and an inserted one of its kind count as one that moved."""
 _MAX_CELLS = 4_000
 """Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
 _KIND = ("role", "type", "id", "tool_registry_id")
@@ -167,15 +165,6 @@ def _became(pairs: Iterable[Pair]) -> tuple[dict[int, tuple[int]], dict[int, lis
         elif new is not None:
             inserted.setdefault(place, []).append(new)
     return kept, inserted
-
-
-def has_moved(item: Any, inserted: Any) -> bool:
-    """Whether an item that was removed at one place is one that was inserted at another, maybe edited."""
-    if encode(plain(item)) == encode(plain(inserted)):
-        return True
-    was, now = _Item(item), _Item(inserted)
-    least = _MOVED if was.kind == now.kind else _ALIKE
-    return bool(was.similarity(now)) and word_share(was.words, now.words) >= least
 
 
 def tool_key(tool: Any) -> str | None:

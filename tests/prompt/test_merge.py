@@ -19,6 +19,7 @@ from promptsync.prompt.merge import (
     REMOVED_THERE,
     TOOL_REFERENCES,
     Merge,
+    deciding,
     merge,
 )
 from promptsync.prompt.prompt import Prompt
@@ -135,24 +136,19 @@ CONFLICTS: list[Any] = [
     ),
     pytest.param(
         chat(SYSTEM, *SHOT, USER), chat(*SHOT, SYSTEM, USER), chat(*SHOT, USER, SYSTEM),
-        [("messages", MOVED)], id="moved to two places",
+        [("messages[2].content", MOVED)] * 2, id="moved to two places",
     ),
     pytest.param(
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER),
-        [("messages", MOVED)], id="removed here, moved there",
+        [("messages[3].content", MOVED)], id="removed here, moved there",
     ),
     pytest.param(
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER), chat(SYSTEM, *SHOT),
-        [("messages", MOVED)], id="moved here, removed there",
-    ),
-    pytest.param(
-        chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT),
-        chat(SYSTEM, *SHOT, say("user", "Question: {question}!")),
-        [("messages", MOVED)], id="removed here, moved and edited there",
+        [("messages[3].content", MOVED)], id="moved here, removed there",
     ),
     pytest.param(
         SHOTS, chat(USER, SHOT[0]), chat(USER, say("developer", "On its way."), SHOT[0]),
-        [("messages", MOVED)], id="removed here, moved to another role there",
+        [("messages[1].content", MOVED)], id="removed here, moved to another role there",
     ),
     pytest.param(
         SHOTS, chat(USER, SHOT[0]), chat(say("user", "On its way."), USER),
@@ -172,11 +168,6 @@ CONFLICTS: list[Any] = [
         [("messages[1].content", MOVED)], id="line removed here, moved to another message there",
     ),
     pytest.param(
-        BASE, chat(SHORT, say("user", "You are always brief.\nQuestion: {question}")),
-        chat(SHORT, USER), [("messages[1].content", MOVED)],
-        id="line moved to another message and reworded here",
-    ),
-    pytest.param(
         chat(SYSTEM, tools=[tool("a", "Finds an order.")]), chat(SYSTEM),
         chat(SYSTEM, tools=[tool("b", "Finds an order.")]),
         [("tools[0].function.description", MOVED)], id="tool removed here, renamed there",
@@ -186,7 +177,7 @@ CONFLICTS: list[Any] = [
             chat(say("user", [{"type": "text", "text": text} for text in blocks]))
             for blocks in ("abcd", "acd", "acdb")
         ),
-        [("messages[0].content", MOVED)], id="block removed here, moved there",
+        [("messages[0].content[3].text", MOVED)], id="block removed here, moved there",
     ),
     pytest.param(
         BASE, chat(SYSTEM, say("user", "{{q}}", template_format="jinja2")), chat(SYSTEM, say("user", "q")),
@@ -297,17 +288,89 @@ def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
     )
 
 
-LINES = ["You are kind.", "You are brief.", "Thank them.", "Never lie."]
+LONG = (
+    "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
+    "Never promise money that the policy does not allow. Ask for the order number first. End politely."
+)
+KIND, RULE = "Be kind and brief to them. ", "Never promise refunds.\n"
+RULES = f"Be brief.\nBe kind.\nUse short words.\n{RULE}Cite the manual.\nAnswer in English.\n"
+BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
+IMAGE, FENCED = (
+    {"type": "image_url", "image_url": {"url": "{x}"}},
+    "```\none\n```\n\nSay:\n```\ntwo\n```\nMore.\n",
+)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [("1023", "023"), ("023", "0231"), ("1023", "0231")])
-def test_a_text_with_a_line_that_moved_is_marked_as_a_whole(ours: str, theirs: str) -> None:
-    def version(order: str) -> Prompt:
-        return chat(say("system", "".join(f"{LINES[int(at)]}\n" for at in order)), USER)
+def changed(text: str, piece: str, *, start: str = "", end: str = "") -> str:
+    assert piece in text
+    return start + text.replace(piece, "") + end
 
-    (conflict,) = merge(version("0123"), version(ours), version(theirs)).conflicts
-    assert (conflict.path, conflict.markable) == ("messages[0].content", True)
-    assert "You are brief.\n" in conflict.ours + conflict.theirs
+
+MOVES: list[Any] = [
+    pytest.param(
+        BULLETS, changed(BULLETS, "- Ask.\n"), changed(BULLETS, "- Ask.\n", end="- Ask.\n"), id="bullet"
+    ),
+    pytest.param(LONG, changed(LONG, KIND), changed(LONG, KIND, end=f" {KIND}"), id="sentence"),
+    pytest.param(
+        f"{LONG}\nEnd.",
+        changed(f"{LONG}\nEnd.", KIND),
+        changed(f"{LONG}\nEnd.", KIND, end=f" {KIND}"),
+        id="sentence, to another line",
+    ),
+    pytest.param(
+        BULLETS,
+        changed(BULLETS, "- Thank.\n"),
+        changed(BULLETS, "- Thank.\n", start="- Thank.\n").replace("End", "Stop"),
+        id="beside an edit",
+    ),
+    pytest.param(RULES, changed(RULES, RULE, start=RULE), changed(RULES, RULE, end=RULE), id="on both sides"),
+    pytest.param([IMAGE, "a", "b"], ["a", "b"], ["a", "b", IMAGE], id="image"),
+]
+
+
+@pytest.mark.parametrize(("base", "removed", "moved"), MOVES)
+def test_what_one_side_moved_and_the_other_removed_or_moved_is_a_conflict(
+    base: Any, removed: Any, moved: Any
+) -> None:
+    def version(value: Any) -> Prompt:
+        blocks = [{"type": "text", "text": part} if isinstance(part, str) else part for part in value]
+        return chat(say("user", value if isinstance(value, str) else blocks))
+
+    for ours, theirs in ((removed, moved), (moved, removed)):
+        three = version(base), version(ours), version(theirs)
+        assert merge(*three).conflicts
+        assert deciding(*three) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        pytest.param(
+            RULES,
+            changed(RULES, RULE, start=RULE),
+            changed(RULES, RULE, start=RULE) + "End.\n",
+            changed(RULES, RULE, start=RULE) + "End.\n",
+            id="moved alike",
+        ),
+        pytest.param(
+            RULES,
+            changed(RULES, RULE),
+            changed(RULES, RULE, start="Never promise any refunds.\n"),
+            changed(RULES, RULE, start="Never promise any refunds.\n"),
+            id="another line, as in git",
+        ),
+        pytest.param(
+            FENCED,
+            changed(FENCED, "Say:\n```\ntwo\n```\n"),
+            changed(FENCED, "```\none\n```\n", end="```\none\n```\n"),
+            "\nMore.\n```\none\n```\n",
+            id="equal lines",
+        ),
+    ],
+)
+def test_what_is_not_there_too_often_is_no_conflict(base: str, ours: str, theirs: str, merged: str) -> None:
+    found = merge(*(chat(say("system", text)) for text in (base, ours, theirs)))
+    assert (texts(found), found.conflicts) == ([merged], ())
 
 
 def test_blocks_of_one_message_merge_by_their_kind() -> None:
