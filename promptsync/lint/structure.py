@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KeyPath, Subject, blocks_of, messages_of

@@ -76,7 +76,7 @@ def test_a_link_in_the_private_directory_is_refused(
     assert run(["-C", str(root), "push"], {}) == 0
 
 
-@pytest.mark.parametrize("link", ["cache/blobs.json", "cache/seen.json", "cache/pins.json", "backup/x"])
+@pytest.mark.parametrize("link", ["cache/blobs.json", "cache/seen.json", "backup/x"])
 def test_a_link_further_below_is_not_followed(tmp_path: Path, link: str) -> None:
     root, outside = working_copy(tmp_path), victim(tmp_path)
     place = root / ".promptsync" / link

@@ -158,41 +158,6 @@ def remember_names(root: Path, url: str, versions: Mapping[str, int], labels: It
         remotes.save()
 
 
-_LEFT_OUT: Final = ("cache/pins.json", 1)
-
-
-def left_out_seen(root: Path, url: str, files: Mapping[str, str]) -> dict[str, frozenset[int]]:
-    """Return the versions that the files of snippets were seen not to include.
-
-    ``files`` are the texts that these files have now. What was seen of another text no longer counts.
-    """
-    known = _Remotes(root, *_LEFT_OUT).of(url)
-    found = {}
-    for name, text in files.items():
-        entry = known.get(name)
-        versions = entry.get(_hash(text)) if isinstance(entry, dict) else None
-        if isinstance(versions, list):
-            found[name] = frozenset(one for one in versions if isinstance(one, int))
-    return found
-
-
-def remember_left_out(root: Path, url: str, found: Mapping[str, tuple[str, Iterable[int]]]) -> None:
-    """Keep for ``promptsync lint`` which versions snippets leave out, beside the texts of their files."""
-    remotes = _Remotes(root, *_LEFT_OUT)
-    known = remotes.of(url)
-    kept = {name: {_hash(text): sorted(versions)} for name, (text, versions) in found.items()}
-    if {**known, **kept} == known or (not known and not any(versions for _, versions in found.values())):
-        return
-    remotes.values[url] = {**known, **kept}
-    # A failure costs a warning.
-    with contextlib.suppress(OSError, PromptsyncError):
-        remotes.save()
-
-
-def _hash(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
-
-
 def _seen(raw: Mapping[str, Any]) -> SeenNames:
     """Return names from a private file, without those that promptsync cannot have written."""
     versions, labels = raw.get("versions"), raw.get("labels")
