@@ -50,7 +50,6 @@ docs: $(VENV)/.installed-docs
 
 manual: $(VENV)/.installed-test screens
 	$(BIN)/python tests/walkthrough_shell.py
-	$(BIN)/python tests/compare/situation_docs.py
 
 fidelity: $(VENV)/.installed-test
 	$(BIN)/python tests/fidelity/table.py build/fidelity

@@ -50,14 +50,17 @@ MAY_USE: dict[str, set[str]] = {
 }
 """Room to the rooms that its modules may import; ``errors`` and the room itself always."""
 
-INSIDE_FUNCTIONS = {("registry/promptlayer/transport.py", "server"), ("server/checks/fixtures.py", "files")}
+INSIDE_FUNCTIONS = {("registry/promptlayer/http.py", "server"), ("server/checks/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
 
 OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpcore": {"registry/promptlayer/network.py"},
+    "httpx": {
+        f"registry/promptlayer/{name}.py"
+        for name in ("client", "connection", "failures", "http", "probe", "retry")
+    },
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
@@ -171,8 +174,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
     # The process that renders gets an environment without keys, and git gets all of it and more variables.
-    # Certificates and proxies are set by the same variables for all programs.
-    allowed = {"cli.py", "files/git/program.py", "rendering/process.py", "registry/promptlayer/network.py"}
+    allowed = {"cli.py", "files/git/program.py", "rendering/process.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -224,6 +226,7 @@ START = {"promptsync", "click"}
 FILES = {"yaml", "_yaml", "jsonschema_rs", "msgspec", "typing_extensions"}
 LINT = START | FILES | {"jinja2", "markupsafe"}
 SERVER = {"werkzeug", "markupsafe"}
+NETWORK = {"httpx", "httpcore", "h11", "anyio", "certifi", "idna", "msgspec"}
 
 _RUN = """
 import json, sys
@@ -291,10 +294,10 @@ def test_completion_in_a_shell_loads_nothing_that_takes_long(
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["--json", "status"], ["push"]], ids=" ".join)
-def test_an_aligned_tree_with_a_registry_in_this_process_loads_neither_templates_nor_a_network(
+def test_an_aligned_tree_with_a_registry_in_this_process_loads_no_templates(
     aligned: Path, arguments: list[str]
 ) -> None:
-    assert loaded(aligned, *arguments) - (START | FILES | SERVER) <= {"filelock"}
+    assert loaded(aligned, *arguments) - (START | FILES | SERVER | NETWORK) <= {"filelock"}
 
 
 NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "push", "setup")
@@ -307,12 +310,12 @@ def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: P
     assert {name for name in own if name.startswith("history.")} <= {"history.message"}
 
 
-def test_the_network_loads_its_library_alone() -> None:
-    script = "import promptsync.registry.promptlayer.network, sys; print(*sys.modules)"
+def test_the_network_loads_no_command_line_of_its_library() -> None:
+    script = "import promptsync.registry.promptlayer.http, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     names = set(done.stdout.split())
-    assert names & {"httpx", "idna", "yaml", "email.utils", "urllib.request"} == set()
-    assert {"httpcore", "h11", "certifi"} <= names
+    assert names & {"rich", "click", "pygments", "yaml"} == set()
+    assert "httpx" in names
 
 
 def test_the_garbage_collector_seldom_looks_through_what_thousands_of_files_keep(tmp_path: Path) -> None:

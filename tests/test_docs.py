@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,11 +150,9 @@ def test_every_environment_variable_is_in_the_manual_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_every_verb_helps_with_an_example(verb: str) -> None:
-    command = [sys.executable, "-m", "promptsync", verb, "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stderr
-    assert f"promptsync {verb}" in shown.stdout.split("Options:")[0].partition("\n")[2]
+def test_every_verb_helps_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"], {}) == 0
+    assert f"promptsync {verb}" in capsys.readouterr().out.split("Options:")[0].partition("\n")[2]
 
 
 @pytest.mark.parametrize("block", YAML)

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import forked
 from registry_server import running
 
 from promptsync.cli import run
@@ -98,7 +99,7 @@ class Shell:
         programs = self._root / "bin"
         programs.mkdir()
         python = shlex.quote(sys.executable)
-        self._program(programs / "promptsync", f'exec {python} -m promptsync "$@"')
+        self._program(programs / "promptsync", f'exec {shlex.join(forked.command())} "$@"')
         self._program(programs / "python", f'exec {python} "$@"')
         for name in NOT_RUN:
             self._program(programs / name, "exit 0")

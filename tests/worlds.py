@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,10 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import forked
 import jsonschema_rs
+import pytest
 import yaml
 from registry_server import Caller, chat, completion
-from scripted_registry import DROPPED, KEY, Reply, Seen, serving
+from scripted_registry import DROPPED, KEY, Reply, Seen, reusing
 
 from promptsync.cli import run
 from promptsync.files.config import load
@@ -70,6 +75,12 @@ def documents(verb: str) -> Any:
     return jsonschema_rs.validator_for(
         {**whole, **whole["$defs"][verb], "$id": f"urn:{verb.replace(' ', '-')}"}
     )
+
+
+@cache
+def _templates() -> tempfile.TemporaryDirectory[str]:
+    """Where worlds that tests copy are kept until the end of this process."""
+    return tempfile.TemporaryDirectory(prefix="templates-")
 
 
 class _Terminal(io.StringIO):
@@ -123,6 +134,30 @@ class World:
             [sys.executable, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
         return Run(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command line in a process of its own, which is killed at the end."""
+        with subprocess.Popen(
+            [*forked.command(), "-C", str(self.root), *arguments],
+            env={**os.environ, "CI": "true", "PROMPTLAYER_API_KEY": KEY, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+                for stream in filter(None, (process.stdout, process.stderr)):
+                    if not stream.closed:
+                        stream.read()  # until the fork has ended, too
+
+    def apart(self, *arguments: str) -> Run:
+        """Run a command line to its end in a process of its own."""
+        with self.started(*arguments) as process:
+            out, err = process.communicate(timeout=60)
+        return Run(process.returncode, out, err, arguments[0])
 
     def ok(self, *arguments: str) -> Run:
         done = self.run(*arguments)
@@ -254,6 +289,45 @@ class World:
     def forget(self) -> None:
         self.seen.clear()
 
+    def built(self, build: Callable[[World], object]) -> World:
+        """Let a function of the test module build on this world, or copy what it built on such a world.
+
+        The world must be as it was when the function was called first: a fixture calls this.
+        """
+        state = f"{build.__code__}{self.files()}{self.url}".encode()
+        for path in (self.root / "promptsync.yaml", self.root.parent / "registry.yaml"):
+            state += path.read_bytes()
+        key = hashlib.sha256(state).hexdigest()
+        kept = Path(_templates().name) / key
+        if kept.exists():
+            self.call.app.close()
+            shutil.rmtree(self.root)
+            shutil.copytree(kept / "copy", self.root, symlinks=True)
+            for left in self.root.parent.glob("registry.db-*"):
+                left.unlink()
+            shutil.copy(kept / "registry.db", self.root.parent)
+            self.call.app = create_app(self.root.parent / "registry.db")
+        else:
+            build(self)
+            shutil.copytree(self.root, kept / "copy", symlinks=True)
+            with (
+                contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database,
+                contextlib.closing(sqlite3.connect(kept / "registry.db")) as copy,
+            ):
+                database.backup(copy)
+        self.forget()
+        return self
+
+
+def template(build: Callable[[World], object]) -> Any:
+    """A fixture: the world after ``build``, which runs once and is copied for the other tests."""
+
+    @pytest.fixture(name=build.__name__)
+    def fixture(world: World) -> World:
+        return world.built(build)
+
+    return fixture
+
 
 @contextmanager
 def made(directory: Path, *, git: bool = True, fixtures: str = "") -> Iterator[World]:
@@ -262,15 +336,17 @@ def made(directory: Path, *, git: bool = True, fixtures: str = "") -> Iterator[W
     (root / "prompts").mkdir(parents=True)
     place = directory / "registry.yaml"
     place.write_text(fixtures, "utf-8")
-    with create_app(directory / "registry.db", fixtures=place if fixtures else None) as app:
-        world = World(root, Caller(app))
-        with serving(world.react) as url:
+    world = World(root, Caller(create_app(directory / "registry.db", fixtures=place if fixtures else None)))
+    try:
+        with reusing(world.react) as url:
             world.url = url
             (root / "promptsync.yaml").write_text(f"remote: team\nremotes: {{team: {{url: '{url}'}}}}\n")
             (root / ".gitignore").write_text(".promptsync/\n")
             if git:
-                world.git("init", "-q", "-b", "main")
+                world.git("init", "-q", "-b", "main", "--template=")
             yield world
+    finally:
+        world.call.app.close()
 
 
 def is_write(seen: Seen) -> bool:
@@ -359,4 +435,5 @@ __all__ = [
     "made",
     "published_name",
     "publishing",
+    "template",
 ]

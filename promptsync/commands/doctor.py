@@ -19,7 +19,7 @@ from promptsync.setup.doctor.registry import VARIABLES
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
-_LIBRARIES = ("click", "httpcore", "PyYAML", "Jinja2", "jsonschema-rs", "deepdiff")
+_LIBRARIES = ("click", "httpx", "PyYAML", "Jinja2", "jsonschema-rs", "deepdiff")
 _GITHUB = ("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_SHA")
 _MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", FindingStatus.ERROR: "bad"}
 

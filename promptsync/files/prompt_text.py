@@ -18,9 +18,9 @@ from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.pairing import align_moved
+from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Local, Prompt, as_blocks
-from promptsync.prompt.snippets import FENCE, VERSION_PIN, repinned
+from promptsync.prompt.snippets import repinned
 from promptsync.prompt.tags import tag_set
 
 _LEADING_COMMENTS: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
@@ -71,25 +71,10 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
 def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
     """Return the text of a file whose texts pin ``version`` of a snippet where they pin one of ``moved``.
 
-    Every other byte stays as it is, also in the same text. Raises Refused as ``render_edit`` does.
+    Raises Refused as ``render_edit`` does.
     """
     template = repinned(file.prompt.template, snippet, moved, version)
-    if same(template, file.prompt.template):
-        return file.text
-    prompt = replace(file.prompt, template=template)
-    pin = re.compile(f"({re.escape(f'{FENCE}{snippet}{VERSION_PIN}')})([0-9]{{1,9}})(?={FENCE})")
-
-    def changed(found: re.Match[str]) -> str:
-        return f"{found[1]}{version}" if int(found[2]) in moved else found[0]
-
-    parts, position = [], 0
-    for start, end in sorted({*load.scalars_below(file.text, ("messages", "content"))}):
-        parts += [file.text[position:start], pin.sub(changed, file.text[start:end])]
-        position = end
-    text = "".join([*parts, file.text[position:]])
-    # A scalar may spell the reference in another way, or contain one that is not rendered.
-    is_exact = _holds(text, to_document(prompt, file.local))
-    return text if is_exact else render_edit(file, prompt, file.local)
+    return render_edit(file, replace(file.prompt, template=template), file.local)
 
 
 def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
@@ -187,8 +172,9 @@ def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
 
 
 def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
-    pairs, partners = align_moved(old, new)
-    partners |= {after: before for before, after in pairs if before is not None and after is not None}
+    partners = {
+        after: before for before, after in align(old, new) if before is not None and after is not None
+    }
     return [
         _reworded(raw[partners[at]], old[partners[at]], item, full[at]) if at in partners else full[at]
         for at, item in enumerate(new)

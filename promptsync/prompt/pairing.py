@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from typing import Any
 
 from msgspec import Struct
 
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.prompt import function_name, plain
+from promptsync.prompt.prompt import function_name
 from promptsync.prompt.snippets import strings
 from promptsync.prompt.text_diff import word_counts, word_share
 
@@ -40,48 +40,6 @@ def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
         else:
             pairs += _changed(range(low, high), range(new_low, new_high), old, new)
     return pairs
-
-
-def align_moved(old: Sequence[Any], new: Sequence[Any]) -> tuple[list[Pair], dict[int, int]]:
-    """Return ``align`` without the items that moved, and the old index of each of these by the new one.
-
-    Both indexes of a moved item are without a partner in the pairs. ``1.0`` is ``1``.
-    """
-    ours, theirs = plain(old), plain(new)
-    pairs = align(ours, theirs)
-    codes, new_codes = [*map(encode, ours)], [*map(encode, theirs)]
-    stays = {(a, b) for a, b in pairs if a is not None and b is not None and codes[a] == new_codes[b]}
-    changed = [pair for pair in pairs if pair not in stays]
-    gone = {codes[a]: a for a, _ in changed if a is not None}
-    moved = {b: gone.pop(new_codes[b]) for _, b in changed if b is not None and new_codes[b] in gone}
-    sources = frozenset(moved.values())
-    split: list[Pair] = []
-    for a, b in pairs:
-        is_split = a is not None and b is not None and (b in moved or a in sources)
-        split += [(a, None), (None, b)] if is_split else [(a, b)]
-    return split, moved
-
-
-def paired_entries(old: Any, new: Any) -> tuple[list[tuple[int | None, Any]], dict[int, int]]:
-    """Pair the entries of two mappings or two lists, in the order of the new one; and see ``align_moved``.
-
-    A pair is the index of an old entry and the key or index of what it became, either of them ``None``.
-    """
-    if not isinstance(old, list):
-        at = {key: index for index, key in enumerate(old)}
-        return [*((at.get(key), key) for key in new), *((at[key], None) for key in old if key not in new)], {}
-    pairs: list[tuple[int | None, Any]] = []
-    aligned, moved = align_moved(old, new)
-    # Where as many items were removed as added, they take each other's place.
-    for is_changed, run in groupby(aligned, key=lambda pair: None in pair):
-        found = list(run)
-        removed = [ours for ours, _ in found if ours is not None]
-        added = [theirs for _, theirs in found if theirs is not None]
-        if not is_changed or (len(removed) == len(added) and not moved):
-            pairs += zip(removed, added, strict=True)
-        else:
-            pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
-    return pairs, moved
 
 
 def _changed(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:

@@ -32,10 +32,12 @@ _SAFE: Final = "/%!$&'()*+,:;=@[]^|"
 class Address:
     """The parts of a registry's URL.
 
-    ``base`` is all of it, and ``path`` its percent-encoded path; neither has a slash at its end.
+    ``base`` is all of it, ``origin`` the part before its path, and ``path`` is percent-encoded; none of them
+    has a slash at its end.
     """
 
     base: str
+    origin: str
     scheme: str
     host: str
     port: int
@@ -53,7 +55,7 @@ def address(url: str) -> Address:
     if it has a user name, a password, a query or a fragment.
     """
     if url.startswith(LOCAL):
-        return Address(_LOCAL_BASE, "http", "localhost", 80)
+        return Address(_LOCAL_BASE, _LOCAL_BASE, "http", "localhost", 80)
     match = _URL.fullmatch(url.strip())
     if match is None:
         raise UsageError(f"{_shown(url)} is not a registry URL", hint=_why(url))
@@ -69,10 +71,10 @@ def address(url: str) -> Address:
             f"refusing plain http to {host}: the API key would cross the network unencrypted",
             hint=f"use https://{host}, or http://127.0.0.1:PORT for a registry on this machine",
         )
-    given_port = f":{match['port']}" if match["port"] else ""
-    base = f"{scheme}://{match['host'].lower()}{given_port}{match['path'] or ''}".rstrip("/")
+    origin = f"{scheme}://{match['host'].lower()}" + (f":{match['port']}" if match["port"] else "")
+    base = f"{origin}{match['path'] or ''}".rstrip("/")
     path = quote((match["path"] or "").rstrip("/"), safe=_SAFE, errors="replace")
-    return Address(base, scheme, host, port, path)
+    return Address(base, origin, scheme, host, port, path)
 
 
 def segment(value: object) -> str:

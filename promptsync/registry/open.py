@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import local_transport
+from promptsync.registry.promptlayer.http import local_transport
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:

@@ -20,11 +20,8 @@ MOST: Final = 65_000
 _BACKTICKS = re.compile("`+")
 _RESERVE: Final = 800
 """Characters kept free for the lines that close a page and count what was left out."""
-_COUNT: Final = 60
-"""Characters for the line that counts the others."""
 _LONG_LINE: Final = 2_000
 _LONG_NAME: Final = 400
-_WORTH_CUTTING: Final = 2_000
 
 
 class Page:
@@ -34,96 +31,64 @@ class Page:
         self.lines: list[str] = []
         self._room = most - _RESERVE
 
-    @property
-    def room(self) -> int:
-        """Characters that still fit."""
-        return max(self._room, 0)
-
     def say(self, *lines: str) -> None:
         """Add lines of our own, which are short and must be there, and an empty one after them."""
         self._add([*lines, ""])
 
     def fence(self, lines: Iterable[str]) -> None:
         """Add a fence, cut to what fits, with a count of the lines that do not."""
-        self._add(_fenced(lines, "text", self.room))
-
-    def names(self, names: Sequence[str]) -> None:
-        """Add a list of names, cut to what fits, with a count of the others."""
-        rows = [f"- {code(shortened(name, _LONG_NAME))}" for name in names]
-        fitting = _fitting(rows, self.room)
-        left = len(rows) - fitting
-        self._add([*rows[:fitting], *([f"- and {left} more"] if left else []), ""])
+        self._fence([], lines, [], "text", self._room)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Add a table of as many rows as fit, and count the others; cells of others' texts are ``cell``."""
         lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-        fitting = _fitting(lines, self.room)
+        fitting = _fitting(lines, self._room)
         if fitting > 2:
             self._add([*lines[:fitting], ""])
-        left = len(lines) - max(fitting, 2)
-        if left:
+        if left := len(lines) - max(fitting, 2):
             self.say(f"… {count(left, 'more row')}, too much to show here")
 
     def items(self, lines: Sequence[str]) -> None:
         """Add a list of as many lines as fit, and count the others."""
-        fitting = _fitting(lines, self.room)
+        fitting = _fitting(lines, self._room)
         left = [f"- and {count(len(lines) - fitting, 'more line')}"] if fitting < len(lines) else []
         self._add([*(f"- {line}" for line in lines[:fitting]), *left, *([""] if lines else [])])
 
-    def differences(self, found: Sequence[tuple[str, str, Iterable[str]]]) -> None:
+    def differences(self, prompts: Sequence[tuple[str, str, Iterable[str]]]) -> None:
         """Add the differences of prompts: name, state, lines. Those that do not fit are only named.
 
         In place of the name there may be a row about the prompt, without a state.
         """
-        for number, (name, state, lines) in enumerate(found):
-            rest = [other for other, _, _ in found[number:]]
+        for number, (name, state, lines) in enumerate(prompts):
             title = f"{html(name)}: {state}" if state else html(name)
-            if not self._details(title, [*lines], len(rest)):
-                self.say(f"… and {count(len(rest), 'more prompt')}, too much to show here:")
-                self.names(rest)
+            head = [f"<details><summary>{title}</summary>", ""]
+            # A long difference leaves half of the page to those after it.
+            room = self._room // 2 if number + 1 < len(prompts) else self._room
+            if not self._fence(head, lines, ["</details>", ""], "diff", room):
+                names = [code(shortened(name, _LONG_NAME)) for name, _, _ in prompts[number:]]
+                self.say(f"… and {count(len(names), 'more prompt')}, too much to show here:")
+                self.items(names)
                 return
 
-    def _details(self, title: str, content: Sequence[str], rest: int) -> bool:
-        """Add a difference that is folded away under a title in HTML; return whether any of it was added.
-
-        It is cut when it is too long for the page, or for its share where ``rest`` are to come.
-        """
-        head, tail = [f"<details><summary>{title}</summary>", ""], ["</details>", ""]
-        lines = [*head, *_fenced(content, "diff"), *tail]
-        if _size(lines) > self.room:
-            # A long difference gets an equal share, so that it does not push out those after it.
-            room = max(self.room // rest, min(self.room, _WORTH_CUTTING))
-            if room < _WORTH_CUTTING:
-                return False
-            lines = [*head, *_fenced(content, "diff", room - _size([*head, *tail])), *tail]
-        self._add(lines)
-        return True
+    def _fence(
+        self, head: Sequence[str], lines: Iterable[str], tail: Sequence[str], language: str, room: int
+    ) -> bool:
+        """Add lines in a fence that none of them can end; return whether any of it fits."""
+        shown = [shortened(safe(line, newlines=False), _LONG_LINE) for line in lines]
+        runs = (len(run) for line in shown for run in _BACKTICKS.findall(line))
+        fence = "`" * max(3, max(runs, default=0) + 1)
+        head, tail = [*head, f"{fence}{language}"], [fence, "", *tail]
+        fitting = _fitting(shown, room - _size([*head, *tail, " " * 60]))
+        left = f"… {count(len(shown) - fitting, 'more line')}, too much to show here"
+        if fitting or not shown:
+            self._add([*head, *shown[:fitting], *([left] if fitting < len(shown) else []), *tail])
+        elif language == "text":
+            self.say(left)
+        return bool(fitting or not shown)
 
     def _add(self, lines: Sequence[str]) -> None:
         self.lines += lines
         self._room -= _size(lines)
-
-
-def _fenced(lines: Iterable[str], language: str, most: int | None = None) -> list[str]:
-    """Return lines in a fence that none of them can end, and an empty line.
-
-    With ``most`` it has at most so many characters, and a line counts what was left out.
-    """
-    shown = [safe(line, newlines=False) for line in lines]
-    whole = _around(shown, language)
-    if most is None or _size(whole) <= most:
-        return whole
-    shown = [shortened(line, _LONG_LINE) for line in shown]
-    around = _size(_around(shown, language)) - _size(shown)
-    fitting = _fitting(shown, most - around - _COUNT)
-    left = f"… {count(len(shown) - fitting, 'more line')}, too much to show here"
-    return _around([*shown[:fitting], left], language) if fitting else [left, ""]
-
-
-def _around(lines: Sequence[str], language: str) -> list[str]:
-    runs = (len(run) for line in lines for run in _BACKTICKS.findall(line))
-    fence = "`" * max(3, max(runs, default=0) + 1)
-    return [f"{fence}{language}", *lines, fence, ""]
 
 
 def code(text: str) -> str:

@@ -19,7 +19,7 @@ from promptsync.checks.run import judge
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import wsgi_transport
+from promptsync.registry.promptlayer.http import LocalTransport
 from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app
 from promptsync.server.checks.model import ModelError
@@ -63,7 +63,7 @@ def registry_with(model: Commanded, directory: Path) -> Iterator[PromptLayer]:
     path.write_text(FIXTURES, "utf-8")
     app = create_app(directory / "registry.db", fixtures=path, model=model)
     with PromptLayer(
-        "local:", None, transport=wsgi_transport(app), timeouts=Timeouts(first_retry=0.001)
+        "local:", None, transport=LocalTransport(app), timeouts=Timeouts(first_retry=0.001)
     ) as registry:
         message = {"role": "user", "content": [{"type": "text", "text": "{question}"}]}
         registry.prompts.publish(Prompt("ask", {"type": "chat", "messages": [message]}), message="m")

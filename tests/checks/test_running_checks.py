@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from checking import SOON, Commanded, silent
 
@@ -21,8 +22,7 @@ from promptsync.checks.run import run_checks
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, RemoteError
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.exchange import HttpRequest, HttpResponse, Transport
-from promptsync.registry.promptlayer.transport import wsgi_transport
+from promptsync.registry.promptlayer.http import LocalTransport
 from promptsync.registry.timeouts import Timeouts
 from promptsync.server.app import create_app
 
@@ -48,27 +48,27 @@ Edit = Callable[[str, Any], None]
 
 
 @dataclass
-class Line:
+class Line(httpx.BaseTransport):
     """The line to a real registry: counts, and lets answers be changed or faults come instead."""
 
-    inner: Transport
+    inner: httpx.BaseTransport
     edits: list[Edit] = field(default_factory=list)
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
-    def handle_request(self, request: HttpRequest) -> HttpResponse:
-        path = request.target.partition("?")[0]
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode().partition("?")[0]
         self.seen.append(f"{request.method} {path}")
         for (method, part), status in self.faults.items():
             if request.method == method and part in path:
-                return HttpResponse(status, content=b'{"message": "out of order"}')
+                return httpx.Response(status, stream=httpx.ByteStream(b'{"message": "out of order"}'))
         response = self.inner.handle_request(request)
-        if not self.edits or "json" not in response.header("Content-Type"):
+        if not self.edits or "json" not in response.headers.get("Content-Type", ""):
             return response
-        body = json.loads(response.content)
+        body = json.loads(response.read())
         for edit in self.edits:
             edit(path, body)
-        return HttpResponse(response.status, content=json.dumps(body).encode())
+        return httpx.Response(response.status_code, stream=httpx.ByteStream(json.dumps(body).encode()))
 
     def close(self) -> None:
         self.inner.close()
@@ -94,10 +94,10 @@ class Bench:
 
     def ended(self, report: int) -> None:
         """Return when a run has ended in the registry, whatever the line says."""
-        request = HttpRequest("GET", f"/reports/{report}", [(b"X-API-KEY", b"any")])
+        request = httpx.Request("GET", f"http://localhost/reports/{report}", headers={"X-API-KEY": "any"})
         while True:
             response = self.line.inner.handle_request(request)
-            if json.loads(response.content)["status"] != "RUNNING":
+            if json.loads(response.read())["status"] != "RUNNING":
                 return
             time.sleep(0.01)
 
@@ -142,7 +142,7 @@ def made(directory: Path) -> Iterator[Bench]:
     model = Commanded()
     model.go_on.set()
     app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)
-    line = Line(wsgi_transport(app))
+    line = Line(LocalTransport(app))
     with PromptLayer("local:", None, transport=line, timeouts=Timeouts(first_retry=0.001)) as registry:
         bench = Bench(registry, line, model)
         bench.publish("ask")

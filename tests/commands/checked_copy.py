@@ -32,7 +32,8 @@ def checked_copy(directory: Path) -> Iterator[World]:
 
     Everything is committed and published.
     """
-    with made(directory, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         config = world.root / "promptsync.yaml"
         check = "checks:\n- {match: b, evaluation: b is polite, min_score: 50}\n"
         config.write_text(f"{config.read_text()}{check}")
@@ -43,8 +44,9 @@ def checked_copy(directory: Path) -> Iterator[World]:
         world.write("c", "Nobody checks this")
         world.commit("Add prompts")
         world.ok("push", "-y")
-        world.forget()
-        yield world
+
+    with made(directory, fixtures=FIXTURES) as world:
+        yield world.built(build)
 
 
 def document(done: Run, verb: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import json
 import re
 
 import pytest
-from worlds import Run, World
+from worlds import Run, World, template
 
 
-@pytest.fixture
-def three(world: World) -> World:
+@template
+def three(world: World) -> None:
     """``a`` ahead, ``b`` behind, ``c`` diverged, ``d`` in sync, ``theirs`` in the registry only."""
     for name in "abcd":
         world.write(name)
@@ -21,7 +21,6 @@ def three(world: World) -> World:
     world.edit("c", "Hello", "Ours")
     world.publish("c", "Theirs {name}")
     world.publish("theirs")
-    return world
 
 
 def test_what_a_push_or_a_pull_would_change_is_shown(three: World) -> None:
@@ -129,12 +128,11 @@ def _notices(done: Run) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.fixture
-def shop(world: World) -> World:
+@template
+def shop(world: World) -> None:
     world.path("shop").write_text(_SHOP, "utf-8")
     world.commit()
     world.ok("push")
-    return world
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from promptsync.cli import run
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import local_transport
+from promptsync.registry.promptlayer.http import local_transport
 
 CHAT = """\
 template_format: jinja2

@@ -197,12 +197,14 @@ def test_a_merge_queue_is_compared_with_what_it_merges_into(hub: Hub) -> None:
 def test_a_merge_group_names_the_branch_that_it_will_be_merged_into(tmp_path: Path) -> None:
     variables = {"GITHUB_EVENT_NAME": "merge_group", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
     for event, branch in (("refs/heads/main", "main"), ("refs/heads/release/1", "release/1")):
-        (tmp_path / "event.json").write_text(json.dumps({"merge_group": {"base_ref": event}}), "utf-8")
+        (tmp_path / "event.json").write_text(
+            json.dumps({"merge_group": {"base_ref": event, "base_sha": "a" * 40}}), "utf-8"
+        )
         assert branch_to_merge_into(variables) == branch
     (tmp_path / "event.json").write_text("{}", "utf-8")
     with pytest.raises(PromptsyncError) as caught:
         branch_to_merge_into(variables)
-    assert "merge_group.base_ref" in caught.value.message
+    assert "merge_group" in caught.value.message
 
 
 def test_a_pull_request_names_its_branch_in_a_variable_and_a_push_has_none() -> None:
@@ -312,25 +314,19 @@ def test_a_manual_run_on_a_branch_is_compared_with_where_it_left_the_default_bra
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("push", "", "it is not JSON"),
-        ("push", "{", "it is not JSON"),
-        ("push", "[" * 100_000, "it is not JSON"),
-        ("push", "\udcff", "it is not JSON"),
-        ("push", "[]", "it is not a JSON object"),
-        ("push", "null", "it is not a JSON object"),
-        ("push", "{}", "it has no before, which a push event requires"),
-        ("push", '{"before": null}', "has no before, which"),
-        ("push", '{"before": "--all"}', "before is '--all', which is not a commit"),
-        ("push", f'{{"before": "{ZEROS}"}}', "has no ref, which"),
-        (
-            "push",
-            f'{{"before": "{ZEROS}", "ref": "refs/heads/x"}}',
-            "has no repository.default_branch, which",
-        ),
-        ("pull_request", '{"pull_request": 7}', "has no pull_request.base.sha, which"),
-        ("pull_request", '{"pull_request": {"base": {"sha": 7}}}', "has no pull_request.base.sha, which"),
-        ("pull_request_target", "{}", "has no pull_request.head.sha, which"),
-        ("merge_group", "{}", "has no merge_group.base_sha, which"),
+        ("push", "", "truncated"),
+        ("push", "{", "truncated"),
+        ("push", "[" * 100_000, "not such an event"),
+        ("push", "\udcff", "malformed"),
+        ("push", "[]", "got `array`"),
+        ("push", "null", "got `null`"),
+        ("push", "{}", "`before`"),
+        ("push", '{"before": null}', "$.before"),
+        ("push", '{"before": "--all"}', "$.before"),
+        ("push", f'{{"before": "{ZEROS}"}}', "`ref`"),
+        ("pull_request", '{"pull_request": 7}', "$.pull_request"),
+        ("pull_request_target", "{}", "`pull_request`"),
+        ("merge_group", "{}", "`merge_group`"),
     ],
 )
 def test_an_event_that_is_not_as_github_writes_it_is_an_error(
@@ -386,7 +382,8 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A snippet with a parent, a prompt that is renamed later and one that is deleted later."""
-    with made(tmp_path) as world:
+
+    def build(world: World) -> None:
         world.write("tone", content="Be kind")
         world.write("refund", "@@@tone@@@ Hello")
         world.write("old", "Old")
@@ -398,7 +395,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.edit("old", "name: old", "name: new")
         world.path("gone").unlink()
         world.write("fresh", "Fresh")
-        yield world
+
+    with made(tmp_path) as world:
+        yield world.built(build)
 
 
 ROWS = [

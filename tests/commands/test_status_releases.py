@@ -23,15 +23,17 @@ checks:
 @pytest.fixture
 def released(tmp_path: Path) -> Iterator[World]:
     """``a``, which has checks, and ``b`` are released to prod."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         config = world.root / "promptsync.yaml"
         config.write_text(config.read_text() + CONFIG)
         for name in "ab":
             world.write(name, "A polite hello, {name}")
         world.commit("Add prompts")
         world.ok("deploy")
-        world.forget()
-        yield world
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
 
 
 def pending(world: World) -> dict[str, object]:

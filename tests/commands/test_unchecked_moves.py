@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import World, asking, failing, fault, made
+from worlds import World, asking, failing, fault, made, template
 
 from promptsync.registry.promptlayer import parse
 
@@ -26,7 +26,8 @@ FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind 0 < 90"}
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """``a`` v1 passed and is under prod; v2 failed and v3 never ran, as ``b``, which has no checks."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         config(world, "labels: {main: prod}", CHECKS)
         world.write("a", "{name}, please")
         world.write("b", "Hello {name}")
@@ -37,8 +38,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.commit("Be brief")
         assert world.run("deploy").code == 1
         world.publish("a", "{name}, soon")
-        world.forget()
-        yield world
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
 
 
 def config(world: World, *lines: str) -> None:
@@ -64,12 +66,11 @@ MOVES = [
 ]
 
 
-@pytest.fixture
-def staged(world: World) -> World:
+@template
+def staged(world: World) -> None:
     """``a`` v2 and ``b`` v2 are under staging as well."""
     world.ok("label", "set", "a@2", "staging")
     world.ok("label", "set", "b@2", "staging")
-    return world
 
 
 @pytest.mark.parametrize("option", ["--yes", "--skip-checks"])

@@ -1,7 +1,4 @@
-"""What may have happened to a prompt, and what each verb makes of it: data for a test and for the manual.
-
-``python tests/compare/situation_docs.py`` generates the manual's page again.
-"""
+"""What may have happened to a prompt, and what each verb makes of it."""
 
 from __future__ import annotations
 

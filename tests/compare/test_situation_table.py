@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_table import OTHERS
-from named_tests import named_tests
-from situation_docs import PAGE, page
 from situation_table import HISTORIES, SITUATIONS, Does, History, Play, Situation
 from working_copy import NAME, Copy, merged
 from worlds import SYNCED
@@ -201,15 +198,3 @@ def test_every_verb_does_what_the_table_of_other_situations_says(stage: Stage, r
 def test_no_situation_is_reported_twice() -> None:
     stories = [*(play for row in HISTORIES for play in row.plays), *(row.play for row in SITUATIONS)]
     assert len(set(stories)) == len(stories)
-
-
-def test_the_manual_shows_the_tables() -> None:
-    assert PAGE.read_text("utf-8") == page(), "python tests/compare/situation_docs.py"
-
-
-@pytest.mark.parametrize(("what", "code", "told", "tests"), OTHERS, ids=[row[0] for row in OTHERS])
-def test_every_other_fault_is_proven_somewhere(
-    what: str, code: int, told: str, tests: tuple[str, ...]
-) -> None:
-    assert tests
-    assert [name for name in tests if name not in named_tests()] == []

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from worlds import KEY, Reply, Seen, World, asking, fault
+from worlds import Reply, Seen, World, asking, fault
 
 LONG = 20
 """Seconds: less than a request may take, so that a run which waits for one is found out."""
@@ -24,19 +21,6 @@ LONG = 20
 LISTING = asking("GET", "/prompt-templates?")
 VERSION = asking("GET", "resolve_snippets=false")
 LATER_PAGE = asking("GET", "page=2")
-
-
-@contextmanager
-def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @contextmanager
@@ -107,7 +91,7 @@ def test_ctrl_c_while_the_registry_is_read_ends_at_once(
     apart: World, verb: str, matches: Callable[[Seen], bool], count: int
 ) -> None:
     before = apart.files()
-    with hanging(apart, matches), started(apart, verb, "--json") as process:
+    with hanging(apart, matches), apart.started(verb, "--json") as process:
         until(process, lambda: len([one for one in apart.seen if matches(one)]) >= count)
         process.send_signal(signal.SIGINT)
         ended(process)
@@ -127,14 +111,14 @@ def test_many_reads_at_once_are_left_too(apart: World) -> None:
                 return False
         return VERSION(seen)
 
-    with hanging(apart, others), started(apart, "status", "--json") as process:
+    with hanging(apart, others), apart.started("status", "--json") as process:
         until(process, lambda: len([one for one in apart.seen if VERSION(one)]) >= 5)
         process.send_signal(signal.SIGINT)
         ended(process)
 
 
 def test_sigterm_is_as_ctrl_c(apart: World) -> None:
-    with hanging(apart, LISTING), started(apart, "status", "--json") as process:
+    with hanging(apart, LISTING), apart.started("status", "--json") as process:
         until(process, lambda: bool(apart.seen))
         process.send_signal(signal.SIGTERM)
         ended(process)
@@ -146,7 +130,7 @@ def test_a_push_that_is_terminated_tells_what_was_done(world: World) -> None:
         world.write(name)
     world.commit()
     world.faults.append(fault(asking("POST", "/rest/prompt-templates"), slowly))
-    with started(world, "push", "--json") as process:
+    with world.started("push", "--json") as process:
         until(process, lambda: len(world.published) >= 4)
         process.send_signal(signal.SIGTERM)
         document = ended(process, FINISHING)
@@ -180,7 +164,7 @@ def moves(world: World) -> int:
 
 def test_ctrl_c_while_labels_move_together_moves_back_what_moved(staged: World) -> None:
     staged.faults.append(fault(asking("PATCH", "label"), slowly))
-    with started(staged, "promote", "staging", "prod", "-y", "--json") as process:
+    with staged.started("promote", "staging", "prod", "-y", "--json") as process:
         until(process, lambda: moves(staged) >= 3)
         process.send_signal(signal.SIGINT)
         document = ended(process, FINISHING)

@@ -13,7 +13,8 @@ from worlds import World, made
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """Evaluations check ``a``, ``b``, ``c`` with a minimum of 100, an agent ``d``; nothing is published."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         config = world.root / "promptsync.yaml"
         gates = "".join(
             f"- {{match: {name}, evaluation: {name} is polite, min_score: 100}}\n" for name in "abc"
@@ -23,12 +24,12 @@ def world(tmp_path: Path) -> Iterator[World]:
             world.write(name, "A polite hello, {name}", tags=["greeting"])
         world.write("d", "A polite bye, {name}", agents=[{"name": "bot", "input_variables": {"name": "Ada"}}])
         world.commit("Add prompts")
-        yield world
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
 
 
 @pytest.fixture
 def released(world: World) -> World:
     """All four are released as their first versions."""
-    world.ok("deploy")
-    world.forget()
-    return world
+    return world.built(lambda world: world.ok("deploy"))

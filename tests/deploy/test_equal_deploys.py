@@ -32,7 +32,7 @@ def deployed_by(twin: World, when: Callable[[Seen], bool], *, after: bool = Fals
             return None
         answer = forward(seen) if after else None
         runs.append(Run(0, "", ""))  # before it runs, because its requests come here, too
-        runs.append(twin.outside("-m", "promptsync", "-C", str(twin.root), "deploy", "--json"))
+        runs.append(twin.apart("deploy", "--json"))
         return answer
 
     return react, runs

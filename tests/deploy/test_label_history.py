@@ -224,7 +224,7 @@ def other(two_live: World) -> World:
 
 def outside(world: World, *arguments: str) -> Callable[[], object]:
     """Run a command line in a process of its own, because this one is in the middle of a run."""
-    return lambda: world.outside("-m", "promptsync", "-C", str(world.root), *arguments)
+    return lambda: world.apart(*arguments)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the move", "after the move"])

@@ -24,13 +24,15 @@ BOTH, ONE, NONE = "{name}, please and kindly", "{name}, please", "{name}, now"
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """``a`` scores 100 and is released."""
-    with made(tmp_path, fixtures=FIXTURES) as world:
+
+    def build(world: World) -> None:
         limit(world, "max_drop: 10")
         world.write("a", BOTH)
         world.commit("Add a")
         world.ok("deploy", "--label", "prod")
-        world.forget()
-        yield world
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
 
 
 def limit(world: World, limits: str) -> None:

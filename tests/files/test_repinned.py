@@ -32,7 +32,6 @@ IN_PLACE = {
     "several": "name: p\ncontent: |\n  {pin} {pin}\n  @@@tone@@@ @@@tone@label:prod@@@ {pin}\n",
     "a wide sign before it": "name: p\ncontent: |\n  👩‍💻 日本 {pin}\n",
     "keys in odd places": "messages:\n\n  - content: '{pin}'\n    role: system\n\nname: p\n",
-    "an anchor": "name: p\nmessages:\n- {{role: user, content: &a '{pin}'}}\n- {{role: user, content: *a}}\n",
 }
 
 

@@ -219,20 +219,16 @@ WRAPPED = {
 
 @given(
     st.sampled_from([*WRAPPED]),
-    st.lists(
-        st.lists(st.sampled_from("abcdefgh").map(lambda char: char * 5), min_size=3, max_size=9), min_size=1
-    ),
+    st.lists(st.integers(3, 9), min_size=1, max_size=5),
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=examples(100), deadline=None)
-def test_a_changed_word_changes_one_line(style: str, lines: list[list[str]], random: Random) -> None:
-    text = WRAPPED[style].format(
-        "\n    ".join(map(" ".join, lines)).replace("\n  ", "\n" if style == "|" else "\n  ")
-    )
-    document = yaml.safe_load(text)
-    words = [at for at, char in enumerate(document["content"]) if document["content"][at : at + 5].isalpha()]
-    at = random.choice([at for at in words if at == 0 or document["content"][at - 1].isspace()])
-    new = document["content"][:at] + "other" + document["content"][at + 5 :]
+def test_a_changed_word_changes_one_line(style: str, lengths: list[int], random: Random) -> None:
+    words = [f"w{number:03}" for number in range(sum(lengths))]
+    rest = iter(words)
+    lines = [" ".join(next(rest) for _ in range(length)) for length in lengths]
+    text = WRAPPED[style].format("\n    ".join(lines).replace("\n  ", "\n" if style == "|" else "\n  "))
+    new = yaml.safe_load(text)["content"].replace(random.choice(words), "other")
     edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt({"content": new}, "p"))
     before, after = text.splitlines(), edited.splitlines()
     assert len(before) == len(after)
@@ -270,7 +266,7 @@ def test_only_double_quotes_have_escapes(style: str, contents: list[str], width:
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=examples(200), deadline=None)
-def test_what_stays_keeps_its_bytes_where_others_come_go_and_move(
+def test_what_stays_keeps_its_bytes_where_others_come_and_go(
     metadata: dict[str, Any], contents: list[str], random: Random
 ) -> None:
     document = {
@@ -285,8 +281,6 @@ def test_what_stays_keeps_its_bytes_where_others_come_go_and_move(
         assume(False)
     assume(to_document(file.prompt, file.local) == to_document(*to_prompt(document, "p")))
     kept = [*range(len(contents))]
-    if random.random() < 0.7:
-        kept.insert(random.randrange(len(kept)), kept.pop(random.randrange(len(kept))))
     if random.random() < 0.5:
         kept.pop(random.randrange(len(kept)))
     messages = [document["messages"][at] for at in kept]

@@ -14,16 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from interrupting import held, press, started
-from worlds import KEY, Reply, Seen, World, asking, failing, fault, made
+from interrupting import held, press
+from worlds import KEY, Reply, Seen, World, asking, failing, fault, made, template
 
 from promptsync.registry.promptlayer import parse
 
 NAMES = ("bye", "hello", "tone")
 
 
-@pytest.fixture
-def released(world: World) -> World:
+@template
+def released(world: World) -> None:
     """Two prompts use the snippet ``tone`` by its label; all three are released, and then again as v2."""
     world.write("tone", content="Be kind.")
     for name in ("hello", "bye"):
@@ -36,8 +36,6 @@ def released(world: World) -> World:
     world.commit("Say two")
     world.ok("deploy", "--label", "prod", "--live-snippets")
     assert prod(world) == dict.fromkeys(NAMES, 2)
-    world.forget()
-    return world
 
 
 def prod(world: World, names: tuple[str, ...] = NAMES) -> dict[str, int | None]:
@@ -459,7 +457,7 @@ def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(release
 
 
 def test_interrupted_twice_it_says_how_many_are_unknown(released: World) -> None:
-    with held(released, is_move) as answer, started(released, *to_commit("--json")) as process:
+    with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
         while process.poll() is None and sum(map(is_move, released.seen)) < len(NAMES):
             time.sleep(0.002)
         press(process)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from worlds import World
+from worlds import World, template
 
 
-@pytest.fixture
-def three(world: World) -> World:
+@template
+def three(world: World) -> None:
     """``a``, ``b`` and ``c`` in sync."""
     for name in "abc":
         world.write(name)
     world.commit("Say hello")
     world.ok("push")
-    world.forget()
-    return world
 
 
 def test_an_export_leaves_no_trace_in_the_working_copy_and_deletes_nothing(

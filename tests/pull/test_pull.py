@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from worlds import SYNCED, Reply, Seen, World, failing, fault, publishing
+from worlds import SYNCED, Reply, Seen, World, failing, fault, publishing, template
 
 from promptsync.compare.gather import gather
 from promptsync.errors import Refused
@@ -34,16 +34,14 @@ examples:
 """
 
 
-@pytest.fixture
-def three(world: World) -> World:
+@template
+def three(world: World) -> None:
     """``a``, ``b`` and ``c`` in sync; ``a`` has comments."""
     for name in "bc":
         world.write(name)
     world.path("a").write_text(COMMENTED, "utf-8")
     world.commit("Say hello")
     world.ok("push")
-    world.forget()
-    return world
 
 
 def test_what_is_behind_is_written_and_comments_and_layout_stay(three: World) -> None:

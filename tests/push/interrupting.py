@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from worlds import KEY, Reply, Seen, World, fault
+from worlds import Reply, Seen, World, fault
 
 FINISHING = re.compile(r"finishing \d+ requests? that (is|are) under way; Ctrl-C again stops at once\n")
-
-
-@contextmanager
-def started(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    environ = {
-        **os.environ,
-        "CI": "1",
-        "PROMPTLAYER_API_KEY": KEY,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    command = [sys.executable, "-m", "promptsync", "-C", str(world.root), *arguments]
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @contextmanager

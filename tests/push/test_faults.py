@@ -20,11 +20,12 @@ from worlds import (
     fault,
     late,
     publishing,
+    template,
 )
 
 
-@pytest.fixture
-def three(world: World) -> World:
+@template
+def three(world: World) -> None:
     """``a``, ``b`` and ``c`` in sync, then each changed and committed."""
     for name in "abc":
         world.write(name)
@@ -33,8 +34,6 @@ def three(world: World) -> World:
     for name in "abc":
         world.edit(name, "Hello", "Ciao")
     world.commit("Say ciao")
-    world.forget()
-    return world
 
 
 @pytest.fixture

@@ -15,14 +15,17 @@ LIVE = "live at once in bots/faq (prod)"
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """``deploy`` guards prod; nothing is published yet but two snippets."""
-    with made(tmp_path) as world:
+
+    def build(world: World) -> None:
         config = world.root / "promptsync.yaml"
         config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
         world.write("voice", content="Be kind.")
         world.write("middle", content="@@@voice@@@ Be short.")
         world.commit("Add snippets")
         world.ok("push")
-        yield world
+
+    with made(tmp_path) as world:
+        yield world.built(build)
 
 
 def release(world: World, *texts: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from worlds import Reply, Seen, World, asking, changed, failing, fault, publishing
+from worlds import Reply, Seen, World, asking, changed, failing, fault, publishing, template
 
 COUNT = 201
 PAGES = 3
@@ -21,8 +21,8 @@ def searched(seen: Seen) -> str:
     return parse_qs(query).get("name", [""])[0] if path == "/prompt-templates" else ""
 
 
-@pytest.fixture
-def many(world: World) -> World:
+@template
+def many(world: World) -> None:
     """``p200`` is changed and ``fresh`` is new; the registry has many more prompts."""
     for number in range(COUNT):
         world.publish(f"p{number:03}", "Hello {name}")
@@ -31,8 +31,6 @@ def many(world: World) -> World:
     world.ok("push")
     world.write("p200", "Changed {name}")
     world.commit("Change p200")
-    world.forget()
-    return world
 
 
 def meanwhile(world: World, name: str, which: int, do: Callable[[], object]) -> None:

@@ -8,18 +8,16 @@ from typing import Any
 import pytest
 from registry_server import chat
 from scripted_registry import Seen
-from worlds import Reply, World, asking, failing, fault, publishing
+from worlds import Reply, World, asking, failing, fault, publishing, template
 
 
-@pytest.fixture
-def three(world: World) -> World:
+@template
+def three(world: World) -> None:
     """Three prompts in sync: ``a``, ``b`` and ``c``."""
     for name in "abc":
         world.write(name)
     world.commit("Say hello")
     world.ok("push")
-    world.forget()
-    return world
 
 
 def diverge(world: World, name: str) -> None:

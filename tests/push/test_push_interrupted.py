@@ -13,16 +13,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from interrupting import FINISHING, held, press, started
+from interrupting import FINISHING, held, press
 from seeds import FUZZ
-from worlds import DROPPED, Reply, Seen, World, fault, publishing
+from worlds import DROPPED, Reply, Seen, World, fault, publishing, template
 
 COUNT = 24
 
 
-@pytest.fixture
-def many(world: World) -> World:
-    """Prompts that are in sync, then each changed and committed, and a registry that takes its time."""
+@template
+def changed_everywhere(world: World) -> None:
     with (world.root / "promptsync.yaml").open("a") as file:
         file.write("limits: {changes: 1.0}\n")
     for number in range(COUNT):
@@ -34,9 +33,13 @@ def many(world: World) -> World:
     for name in names(world):
         change(world, name)
     world.commit("Say ciao")
-    world.forget()
-    world.faults.append(fault(publishing(), slowly))
-    return world
+
+
+@pytest.fixture
+def many(changed_everywhere: World) -> World:
+    """Prompts that are in sync, then each changed and committed, and a registry that takes its time."""
+    changed_everywhere.faults.append(fault(publishing(), slowly))
+    return changed_everywhere
 
 
 def names(world: World) -> list[str]:
@@ -82,7 +85,7 @@ def test_ctrl_c_tells_what_was_done_in_one_document(many: World, count: int) -> 
         return publishing()(seen) and len(many.published) > count
 
     # What comes later is answered after the signal, or a fast push might end before it.
-    with held(many, later) as answer, started(many, "push", "--json") as process:
+    with held(many, later) as answer, many.started("push", "--json") as process:
         wait_for_publishes(many, process, count)
         process.send_signal(signal.SIGINT)
         answer.set()
@@ -104,7 +107,7 @@ def test_a_second_ctrl_c_does_not_wait_and_says_what_is_unknown(many: World, opt
     def later(seen: Seen) -> bool:
         return publishing()(seen) and len(many.published) > 1  # the first one is sent alone
 
-    with held(many, later), started(many, "push", *options) as process:
+    with held(many, later), many.started("push", *options) as process:
         wait_for_publishes(many, process, 3)
         press(process)
         process.send_signal(signal.SIGINT)
@@ -142,7 +145,7 @@ def test_ctrl_c_while_archiving_says_what_was_archived(world: World, presses: in
         archives.extend([seen] if seen.method == "DELETE" else [])
         return seen.method == "DELETE" and len(archives) == 2
 
-    with held(world, second) as answer, started(world, "push", "--prune", "--yes", "--json") as process:
+    with held(world, second) as answer, world.started("push", "--prune", "--yes", "--json") as process:
         while len(archives) < 2 and process.poll() is None:
             time.sleep(0.002)
         press(process)
@@ -156,7 +159,7 @@ def test_ctrl_c_while_archiving_says_what_was_archived(world: World, presses: in
 
 def test_ctrl_c_before_anything_was_done_is_one_document_too(many: World) -> None:
     many.faults.insert(0, lambda seen, forward: replace(forward(seen), delay=1.0))
-    with started(many, "push", "--json") as process:
+    with many.started("push", "--json") as process:
         while not many.seen:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
@@ -169,7 +172,7 @@ def test_ctrl_c_before_anything_was_done_is_one_document_too(many: World) -> Non
 
 
 def test_a_second_run_in_the_same_working_copy_is_locked_out(many: World) -> None:
-    with held(many, publishing()) as answer, started(many, "push") as process:
+    with held(many, publishing()) as answer, many.started("push") as process:
         wait_for_publishes(many, process, 1)
         refused = many.run("push")
         pulled = many.run("pull", "--json")
@@ -186,7 +189,7 @@ def test_a_second_run_in_the_same_working_copy_is_locked_out(many: World) -> Non
 
 def test_a_lost_answer_is_not_waited_for_after_ctrl_c(many: World) -> None:
     many.faults.insert(0, fault(publishing("p03"), DROPPED))
-    with started(many, "push", "--json") as process:
+    with many.started("push", "--json") as process:
         wait_for_publishes(many, process, COUNT // 2)
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()

@@ -6,7 +6,7 @@ import json
 import signal
 import time
 
-from interrupting import held, press, started
+from interrupting import held, press
 from worlds import World, asking
 
 COUNT = 24
@@ -19,7 +19,7 @@ def test_ctrl_c_while_labels_move_tells_which_moved(world: World) -> None:
     world.commit()
     moves = asking("POST", "/label")
     push = ("push", "--label", "prod", "--yes", "--json", "--jobs", "4")
-    with held(world, moves) as answer, started(world, *push) as process:
+    with held(world, moves) as answer, world.started(*push) as process:
         while not any(map(moves, world.seen)) and process.poll() is None:
             time.sleep(0.002)
         press(process)
@@ -48,7 +48,7 @@ def test_labels_that_were_moving_at_a_second_ctrl_c_are_unknown(world: World) ->
     world.ok("push")
     world.forget()
     moves = asking("POST", "/label")
-    with held(world, moves), started(world, "push", "--label", "prod", "--yes", "--json") as process:
+    with held(world, moves), world.started("push", "--label", "prod", "--yes", "--json") as process:
         while not any(map(moves, world.seen)) and process.poll() is None:
             time.sleep(0.002)
         press(process)

@@ -150,10 +150,6 @@ def reordered(found: dict[str, Any]) -> dict[str, Any]:
     return dict(reversed(found.items()))
 
 
-def with_bom(seen: Seen, body: Any) -> Reply:
-    return Reply(b"\xef\xbb\xbf" + json.dumps(body).encode())
-
-
 def as_text(seen: Seen, body: Any) -> Reply:
     return Reply(json.dumps(body), headers={"Content-Type": "text/plain"})
 
@@ -216,7 +212,6 @@ HARMLESS: dict[str, Change] = {
     "page beyond the end 404, and a wrong total": beyond_refused(404, total=999),
     "unknown keys around lists": envelope(request_time=3, links={"next": None}),
     "unknown keys beside the nodes of an agent": beside_nodes,
-    "a byte order mark": with_bom,
     "another content type": as_text,
     "white space": indented,
     "escaped slashes": escaped,

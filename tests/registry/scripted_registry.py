@@ -141,6 +141,30 @@ def serving(react: React) -> Iterator[str]:
         server.server_close()
 
 
+_IDLE: list[_Server] = []
+
+
+@contextmanager
+def reusing(react: React) -> Iterator[str]:
+    """As ``serving``, with a server that other tests of this process had before and get again."""
+    if not _IDLE:
+        server = _Server(_leave)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        _IDLE.append(server)
+    server = _IDLE.pop()
+    server.react = react
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.react = _leave
+        _IDLE.append(server)
+
+
+def _leave(seen: Seen) -> Reply:
+    """Belongs to no test: a connection of a client that is left over."""
+    return DROPPED
+
+
 @contextmanager
 def client(react: React, **options: Any) -> Iterator[PromptLayer]:
     """A client of such a registry that waits next to nothing between attempts."""

@@ -14,7 +14,7 @@ from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import NotFound, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.transport import local_transport, wsgi_transport
+from promptsync.registry.promptlayer.http import LocalTransport, local_transport
 from promptsync.server.app import create_app
 from promptsync.server.http.connections import stop
 from promptsync.server.serve import bind, listening
@@ -32,7 +32,7 @@ PARENT = Prompt(
 def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptLayer]:
     app = create_app(str(tmp_path / "registry.db"))
     if request.param == "in-process":
-        with PromptLayer("local:", None, transport=wsgi_transport(app)) as registry:
+        with PromptLayer("local:", None, transport=LocalTransport(app)) as registry:
             yield registry
         return
     try:
@@ -154,7 +154,7 @@ def test_many_threads_publish_and_read_at_once(registry: PromptLayer) -> None:
 
 def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:
     app = create_app(str(tmp_path / "registry.db"), api_key="pl_right_key")
-    transport = wsgi_transport(app)
+    transport = LocalTransport(app)
     with (
         PromptLayer("local:", "pl_wrong_key", transport=transport) as registry,
         pytest.raises(Rejected) as caught,

@@ -227,7 +227,6 @@ ODD: dict[str, Any] = {
     },
     "messages of a completion that are a number": {"type": "completion", "content": [], "messages": 0.5},
     "a role that is a list": {"type": "chat", "messages": [{"role": ["user"], "content": "x"}]},
-    "half of a surrogate pair": {"type": "completion", "content": [{"type": "text", "text": "\ud800"}]},
     "an integer of 4,000 digits": {"type": "completion", "content": [], "extra": int("9" * 4000)},
     "a type that is a number": {"type": 7, "content": "x"},
     "a format that is a list": {"type": "completion", "content": "x", "template_format": ["jinja2"]},

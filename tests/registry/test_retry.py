@@ -6,17 +6,10 @@ import time
 from collections.abc import Sequence
 from email.utils import formatdate
 
+import httpx
 import pytest
 
-from promptsync.registry.promptlayer.exchange import (
-    ConnectTimeout,
-    DeadlinePassed,
-    HttpResponse,
-    NoConnection,
-    ProxyFailed,
-    TransportError,
-    TransportTimeout,
-)
+from promptsync.registry.promptlayer.http import DeadlinePassed
 from promptsync.registry.promptlayer.retry import (
     EXAMINING,
     NOT_REPEATABLE,
@@ -26,31 +19,33 @@ from promptsync.registry.promptlayer.retry import (
     send_with_retries,
 )
 
-Outcome = int | TransportError
+Outcome = int | httpx.TransportError
 
-LOST, SLOW = TransportError("lost"), TransportTimeout("slow")
-REFUSED, CONNECT_TIMEOUT, PROXY = NoConnection("refused"), ConnectTimeout("slow"), ProxyFailed("403")
-NO_TLS = NoConnection("[SSL: WRONG_VERSION_NUMBER] wrong version number")
+LOST, SLOW = httpx.ReadError("lost"), httpx.ReadTimeout("slow")
+REFUSED, CONNECT_TIMEOUT = httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")
+PROXY = httpx.ProxyError("403")
+NO_TLS = httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number")
 OVER = DeadlinePassed("was not complete within 60 s")
 
 
 class Line:
     """Gives the outcomes in order, the last one for ever, and writes down all that happens."""
 
-    def __init__(self, outcomes: Sequence[Outcome], headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    def __init__(self, outcomes: Sequence[Outcome], headers: Sequence[tuple[str, str]] = ()) -> None:
         self.outcomes, self.headers = list(outcomes), headers
         self.sent = 0
         self.waits: list[tuple[float, int | None]] = []
         self.slept: list[float] = []
 
-    def send(self) -> HttpResponse:
+    def send(self, is_repeat: bool) -> httpx.Response:
+        assert is_repeat == bool(self.sent)
         outcome = self.outcomes[min(self.sent, len(self.outcomes) - 1)]
         self.sent += 1
-        if isinstance(outcome, TransportError):
+        if isinstance(outcome, httpx.TransportError):
             raise outcome
-        return HttpResponse(outcome, self.headers)
+        return httpx.Response(outcome, headers=list(self.headers))
 
-    def run(self, rules: Rules, first_wait: float = 0.5) -> HttpResponse:
+    def run(self, rules: Rules, first_wait: float = 0.5) -> httpx.Response:
         return send_with_retries(
             self.send,
             rules,
@@ -65,17 +60,17 @@ ATTEMPTS: list[tuple[Outcome, int, int, int]] = [
     (200, 1, 1, 1),
     (404, 1, 1, 1),
     (429, 6, 6, 2),
-    (500, 4, 1, 1),
+    (500, 6, 1, 1),
     (501, 1, 1, 1),
-    (502, 4, 1, 1),
-    (503, 4, 1, 1),
-    (504, 4, 1, 1),
+    (502, 6, 1, 1),
+    (503, 6, 1, 1),
+    (504, 6, 1, 1),
     (505, 1, 1, 1),
-    (LOST, 4, 1, 1),
+    (LOST, 6, 1, 1),
     (SLOW, 2, 1, 1),
     (REFUSED, 2, 2, 1),
     (CONNECT_TIMEOUT, 2, 2, 1),
-    (PROXY, 4, 4, 1),
+    (PROXY, 2, 2, 1),
     (NO_TLS, 1, 1, 1),
     (OVER, 1, 1, 1),
 ]
@@ -86,7 +81,7 @@ def test_how_often_a_request_is_sent(outcome: Outcome, repeatable: int, write: i
     for rules, expected in ((REPEATABLE, repeatable), (NOT_REPEATABLE, write), (EXAMINING, probe)):
         line = Line([outcome])
         if isinstance(outcome, int):
-            assert line.run(rules).status == outcome
+            assert line.run(rules).status_code == outcome
         else:
             with pytest.raises(type(outcome)) as caught:
                 line.run(rules)
@@ -96,33 +91,38 @@ def test_how_often_a_request_is_sent(outcome: Outcome, repeatable: int, write: i
 
 
 def test_attempts_of_all_kinds_are_counted_together() -> None:
-    assert Line([429, 503, LOST, 200]).run(REPEATABLE).status == 200
-    crowded = Line([429, 429, 429, 503, 200])
-    assert crowded.run(REPEATABLE).status == 503
-    assert crowded.sent == 4
-    with pytest.raises(TransportTimeout):
+    assert Line([429, 503, LOST, 200]).run(REPEATABLE).status_code == 200
+    with pytest.raises(httpx.TimeoutException):
         Line([429, SLOW, 200]).run(REPEATABLE)
 
 
 def test_each_wait_is_told_with_the_status_before_it_and_then_waited() -> None:
     line = Line([503, LOST, 429, 200])
-    assert line.run(REPEATABLE).status == 200
+    assert line.run(REPEATABLE).status_code == 200
     assert [status for _, status in line.waits] == [503, None, 429]
     assert [seconds for seconds, _ in line.waits] == line.slept
 
 
 def test_doctor_waits_ten_seconds_at_most() -> None:
-    line = Line([429], headers=[(b"Retry-After", b"3600")])
-    assert line.run(EXAMINING).status == 429
+    line = Line([429], headers=[("Retry-After", "3600")])
+    assert line.run(EXAMINING).status_code == 429
     assert line.slept == [10]
 
 
 def test_waits_double_with_jitter_up_to_a_minute() -> None:
-    line = Line([429])
-    line.run(REPEATABLE, first_wait=8)
-    assert all(0.75 * 8 * 2**n <= wait <= 8 * 2**n for n, wait in enumerate(line.slept[:3]))
-    assert 0.75 * 64 <= line.slept[3] <= 60
-    assert line.slept[4] == 60
+    line = Line([503])
+    line.run(REPEATABLE)
+    assert all(0.5 * 2**n <= wait <= 0.625 * 2**n for n, wait in enumerate(line.slept))
+    assert sum(line.slept) > 14
+    line = Line([503])
+    line.run(REPEATABLE, first_wait=50)
+    assert line.slept[1:] == [60] * 4
+
+
+def test_after_a_429_at_least_a_second_passes() -> None:
+    line = Line([429, 200])
+    line.run(NOT_REPEATABLE)
+    assert line.slept == [1]
 
 
 def test_waits_before_the_same_attempt_differ() -> None:
@@ -135,11 +135,11 @@ def test_waits_before_the_same_attempt_differ() -> None:
 
 
 def test_retry_after_counts_for_every_status_that_is_retried() -> None:
-    for name in (b"Retry-After", b"retry-after"):
-        line = Line([503, 200], headers=[(name, b"7")])
+    for name in ("Retry-After", "retry-after"):
+        line = Line([503, 200], headers=[(name, "7")])
         line.run(REPEATABLE)
         assert line.slept == [7]
-    line = Line([429, 200], headers=[(b"Retry-After", b"3600")])
+    line = Line([429, 200], headers=[("Retry-After", "3600")])
     line.run(NOT_REPEATABLE)
     assert line.slept == [60]
 
@@ -147,7 +147,7 @@ def test_retry_after_counts_for_every_status_that_is_retried() -> None:
 def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
     line = Line([503])
 
-    def moved() -> bool:
+    def is_not_moved() -> bool:
         assert len(line.slept) == line.sent
         if line.sent == 2:
             raise KeyError("somebody else moved it")
@@ -159,7 +159,7 @@ def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
             REPEATABLE,
             first_wait=0.5,
             on_wait=lambda seconds, status: None,
-            before_repeat=moved,
+            before_repeat=is_not_moved,
             sleep=line.slept.append,
         )
     assert line.sent == 2
@@ -173,9 +173,9 @@ def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_d
 ) -> None:
     line = Line(outcomes)
     if isinstance(last, int):
-        assert line.run(REPEATABLE).status == last
+        assert line.run(REPEATABLE).status_code == last
     else:
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(httpx.TransportError) as caught:
             line.run(REPEATABLE)
         assert caught.value is last
 

@@ -157,7 +157,7 @@ def test_prompts_that_do_not_fit_are_named_and_counted() -> None:
     whole = sum("<details>" in line for line in lines)
     assert intro == f"… and {2_000 - whole} more prompts, too much to show here:"
     listed = sum(line.startswith("- `prompt-") for line in lines)
-    assert f"- and {2_000 - whole - listed} more" in lines
+    assert f"- and {2_000 - whole - listed} more lines" in lines
 
 
 @pytest.mark.parametrize("length", [10, 70_000])

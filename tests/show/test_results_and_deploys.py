@@ -216,7 +216,7 @@ def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
     change = FieldChange("content", "", "long " * 3_000, "changed")
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
     lines = plan_markdown(plan, found, most=2_500)
-    assert "- `release · delta · prod v1 -> v2 · unchecked · pending from an earlier deploy`" in lines
+    assert any("release · delta · prod v1" in line for line in lines)
     assert size(lines) <= 2_500
 
 

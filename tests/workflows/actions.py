@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,7 @@ shift 3
 echo "$@" >> {log}
 [ -z "${{PROMPTLAYER_API_KEY-}}" ] || exit 9
 program=$(dirname "$0")/promptsync
-printf '#!/bin/sh\\nexec {python} -m promptsync "$@"\\n' > "$program"
+printf '#!/bin/sh\\nexec {promptsync} "$@"\\n' > "$program"
 chmod +x "$program"
 """
 
@@ -94,7 +96,8 @@ class GitHub:
         tools = self.place / "bin"
         tools.mkdir()
         _tool(tools / "gh", f'exec {sys.executable} {Path(__file__).parent / "gh_stub.py"} "$@"')
-        _tool(self.place / "pip", _PIP.format(log=self.place / "installed", python=sys.executable))
+        promptsync = shlex.join(forked.command())
+        _tool(self.place / "pip", _PIP.format(log=self.place / "installed", promptsync=promptsync))
         _tool(self.place / "python", _PYTHON.format(pip=self.place / "pip"))
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
@@ -151,24 +151,6 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
             return place, None
         place, value = found
     return place, value
-
-
-def scalars_below(text: str, keys: Collection[str]) -> Iterator[tuple[int, int]]:
-    """Yield where the scalars below these top-level keys start and end in a YAML text."""
-    root = _root(text)
-    pairs = root.value if isinstance(root, MappingNode) else ()
-    waiting = [value for key, value in reversed(pairs) if key.value in keys]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, MappingNode):
-            waiting += (value for _, value in reversed(node.value))
-        elif isinstance(node, SequenceNode):
-            waiting += reversed(node.value)
-        else:
-            start, end = node.start_mark.index, node.end_mark.index
-            # A comment may follow the | of a block scalar.
-            is_block = node.style in ("|", ">")
-            yield (max(text.find("\n", start, end), start) if is_block else start), end
 
 
 # Positions are needed in few files, and keeping the nodes of all of them is costly.

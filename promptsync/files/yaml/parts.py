@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-_EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+from promptsync.files.yaml.syntax import EVENTS
+
 _KINDS: Final = {yaml.MappingStartEvent: "mapping", yaml.SequenceStartEvent: "list"}
 _KEEP: Final = re.compile(r"[|>]\d?\+")
 _ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
@@ -39,11 +40,6 @@ class Part:
         return self.style in ("|", ">")
 
     @property
-    def is_alias(self) -> bool:
-        """Whether this stands for the value of an anchor."""
-        return self.kind == "scalar" and self.style is None
-
-    @property
     def is_block(self) -> bool:
         """Whether this is a list or mapping with an entry to a line."""
         return self.kind != "scalar" and not self.is_flow
@@ -58,7 +54,7 @@ def parts(text: str) -> Part | None:
     """Return the root of a valid YAML text, ``None`` when it holds nothing."""
     document = Part("list", 0, 0, 0)
     waiting = [document]
-    events: Iterator[Any] = yaml.parse(text, Loader=_EVENTS)
+    events: Iterator[Any] = yaml.parse(text, Loader=EVENTS)
     for event in events:
         end = event.end_mark.index
         if isinstance(event, yaml.CollectionEndEvent):

@@ -1,1 +1,6 @@
-"""The PromptLayer API, which the embedded registry has too. Its paths and bodies are in this folder alone."""
+"""PromptLayer's API as a registry."""
+
+import sys
+
+# httpx loads its own command line, and rich with it, where rich is installed.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+import httpx
+
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
 from promptsync.registry.promptlayer.connection import Connection, Observe
-from promptsync.registry.promptlayer.exchange import Transport
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 from promptsync.registry.promptlayer.versions import Reading
@@ -35,7 +36,7 @@ class PromptLayer:
         *,
         cache: VersionCache | None = None,
         memory: RegistryMemory | None = None,
-        transport: Transport | None = None,
+        transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,

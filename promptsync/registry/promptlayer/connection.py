@@ -5,41 +5,45 @@ Everything here can be used from many threads at once.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
-from promptsync.errors import UsageError
+import httpx
+
+from promptsync import __version__
+from promptsync.errors import RemoteError, UsageError
 from promptsync.parallel import MOST_REQUESTS
 from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
-from promptsync.registry.promptlayer import failures
-from promptsync.registry.promptlayer.call import Call, common_headers
+from promptsync.registry.promptlayer import failures, http
 from promptsync.registry.promptlayer.endpoints import Operation, Route
-from promptsync.registry.promptlayer.exchange import (
-    ExchangeFailed,
-    HttpRequest,
-    HttpResponse,
-    Transport,
-)
 from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.promptlayer.retry import (
     EXAMINING,
     NOT_REPEATABLE,
     REPEATABLE,
+    TOO_MANY,
     send_with_retries,
 )
 from promptsync.registry.promptlayer.throttle import Throttle
-from promptsync.registry.promptlayer.transport import MISSING, TOO_MANY, ThrottledTransport
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import RegistryMemory
 
-Observe = Callable[[HttpResponse, float], None]
+Observe = Callable[[httpx.Response, float], None]
 """Called with each response and the seconds that it took."""
+
+_MISSING: Final = 501
+"""The status of a registry that does not have an operation. This is not a failure."""
+
+_NO_KEY: Final = "local"
+"""Sent if no key is needed: an embedded registry accepts any key, but not none."""
 
 # A shorter key may be part of ordinary words, and replacing it would garble the message.
 _SHORTEST_SCRUBBED: Final = 4
@@ -61,7 +65,7 @@ class Connection:
         api_key: str | None,
         *,
         memory: RegistryMemory | None = None,
-        transport: Transport | None = None,
+        transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
@@ -74,19 +78,23 @@ class Connection:
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self.timeouts = timeouts or Timeouts()
         self.connections = connections or MOST_REQUESTS
+        self.requests = 0
+        """How many requests were sent so far, retries included."""
         self._observe = observe
         self._on_wait = on_wait
-        # By default this is a second: most registries count the requests of a second.
-        self._throttle = Throttle(self.connections, pause=2 * self.timeouts.first_retry)
-        self._throttled = ThrottledTransport(self._connect, self._throttle, self.timeouts.request)
-        self._given_transport = transport
+        self._announced_until = 0.0
+        self._throttle = Throttle(self.connections)
         self._transport = transport
-        if transport is None:
-            # Loading it takes longer than a request, and longer still while other threads work.
-            from promptsync.registry.promptlayer import network  # noqa: F401
-        self._headers = common_headers(self.key)
+        self._client: httpx.Client | None = None
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": http.ENCODING,
+            "Connection": "keep-alive",
+            "User-Agent": f"promptsync/{__version__}",
+            "X-API-KEY": self.key or _NO_KEY,
+        }
         self._key_in_path = segment(self.key)
-        self._opening = threading.Lock()
+        self._changing = threading.Lock()
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
         self.facts = Facts(self.url, memory)
@@ -96,18 +104,13 @@ class Connection:
         """How many requests may be under way by now."""
         return self._throttle.width
 
-    @property
-    def requests(self) -> int:
-        """How many requests were sent so far, retries included."""
-        return self._throttled.requests
-
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
         self.facts.save()
-        with self._opening:
-            if self._transport is not None:
-                self._transport.close()
-            self._transport = self._given_transport
+        with self._changing:
+            client, self._client = self._client or self._transport, None
+            if client is not None:
+                client.close()
 
     def call(
         self,
@@ -126,12 +129,17 @@ class Connection:
         if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
         ``registry.errors``; if several routes were rejected, the error names all the reasons.
         """
-        request = Call(path or {}, query, body, fresh, before_repeat)
+
+        def send(route: Route) -> Answer:
+            sent = body(route.shape) if callable(body) else body
+            request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
+            return self._answer(operation, request, before_repeat)
+
         if operation in self._routes or len(operation.routes) == 1:
-            return self._by_some_route(operation, request)
+            return self._by_some_route(operation, send)
         # The first thread finds the route for all the others.
         with self._discovering:
-            return self._by_some_route(operation, request)
+            return self._by_some_route(operation, send)
 
     def has_route(self, operation: Operation) -> bool:
         """Whether ``operation`` has succeeded on this connection."""
@@ -143,14 +151,14 @@ class Connection:
             return text
         return text.replace(self.key, "***").replace(self._key_in_path, "***")
 
-    def _by_some_route(self, operation: Operation, request: Call) -> Answer:
+    def _by_some_route(self, operation: Operation, send: Callable[[Route], Answer]) -> Answer:
         # A registry does not change its routes, so the one that worked is used from then on. Between two
         # processes it may have been upgraded, so the one that worked before is only the first to be tried.
         known, before = self._routes.get(operation), self.facts.route(operation)
         others = operation.routes if before is None else dict.fromkeys((before, *operation.routes))
         refused: dict[Route, Answer] = {}
         for route in (known,) if known else others:
-            answer = self._send(operation, route, request)
+            answer = send(route)
             if answer.is_success:
                 self._routes[operation] = route
                 self.facts.keep_route(operation, route)
@@ -159,69 +167,113 @@ class Connection:
             if answer.status not in operation.next_route_on:
                 break
         # The error must not depend on what was tried first, so it has what the usual order would have met.
-        answers = [refused[one] for one in operation.routes if one in refused]
-        last = next((n for n, one in enumerate(answers) if one.status not in operation.next_route_on), None)
-        raise failures.rejected(operation, answers if last is None else answers[: last + 1])
+        answers: list[Answer] = []
+        for route in operation.routes:
+            if route in refused and (not answers or answers[-1].status in operation.next_route_on):
+                answers.append(refused[route])
+        raise failures.rejected(operation, answers)
 
-    def _send(self, operation: Operation, route: Route, request: Call) -> Answer:
-        built = request.build(self._address.path, route, operation, self._headers)
-        asked = f"{route.method} {shown(self.scrub(built.target))}"
+    def _request(
+        self,
+        operation: Operation,
+        route: Route,
+        path: Mapping[str, object],
+        query: Mapping[str, Any] | None,
+        body: Mapping[str, Any] | None,
+        *,
+        fresh: bool,
+    ) -> httpx.Request:
+        headers = {**self._headers, "Cache-Control": "no-cache"} if fresh else self._headers
         try:
-            response = self._sent(built, operation, request.before_repeat)
-        except ExchangeFailed as error:
+            target = route.path.format_map({key: segment(value) for key, value in path.items()})
+            if query:
+                target += f"?{urlencode({key: _spelled(value) for key, value in query.items()})}"
+            content = b""
+            if body is not None:
+                # Not msgspec, which would write a number that is none as null.
+                text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+                content = text.encode("utf-8")
+                headers = {**headers, "Content-Type": "application/json"}
+        except (TypeError, ValueError, RecursionError) as error:
+            why = shown(str(error))
+            if isinstance(error, UnicodeEncodeError):
+                why = "it contains bytes that are not UTF-8, or half a surrogate pair"
+            raise RemoteError(
+                f"cannot {operation.name}: the text is not valid in JSON: {why}",
+                hint="remove that character from the text",
+                code="not-json",
+            ) from None
+        try:
+            url = f"{self._address.origin}{self._address.path}{target}"
+            return httpx.Request(route.method, url, headers=headers, content=content)
+        except httpx.InvalidURL as error:
+            raise NotSent(f"cannot {operation.name}: {error}", hint="check the remote's url") from None
+
+    def _answer(
+        self, operation: Operation, request: httpx.Request, before_repeat: Callable[[], bool] | None
+    ) -> Answer:
+        asked = f"{request.method} {shown(self.scrub(request.url.raw_path.decode('ascii')))}"
+        rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
+        try:
+            response = send_with_retries(
+                lambda is_repeat: self._attempt(request, is_repeat=is_repeat),
+                rules if self._observe is None else EXAMINING,
+                first_wait=self.timeouts.first_retry,
+                on_wait=self._about_to_wait,
+                before_repeat=before_repeat,
+            )
+        except httpx.RequestError as error:
             raise failures.transport(
                 self._address, self.url, operation, asked, error, self.scrub, answer=self.timeouts.answer
             ) from None
-        answer = Answer(self.url, operation.name, asked, response.status, response.content, self.scrub)
+        answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
         if 300 <= answer.status < 400:
-            raise failures.redirected(answer, self.scrub(response.header("Location")))
-        if answer.status >= 500 and answer.status != MISSING:
+            raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
+        if _has_failed(response):
             raise failures.failed(answer)
         return answer
 
-    def _sent(
-        self, request: HttpRequest, operation: Operation, before_repeat: Callable[[], bool] | None
-    ) -> HttpResponse:
-        rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
-        return send_with_retries(
-            lambda: self._observed(request, operation),
-            rules if self._observe is None else EXAMINING,
-            first_wait=self.timeouts.first_retry,
-            on_wait=self._about_to_wait,
-            before_repeat=before_repeat,
-        )
-
-    def _observed(self, request: HttpRequest, operation: Operation) -> HttpResponse:
-        began = time.monotonic()
-        response = self._throttled.handle_request(request, operation.name)
+    def _attempt(self, request: httpx.Request, *, is_repeat: bool) -> httpx.Response:
+        client = self._opened()
+        with self._throttle.passage(is_repeat=is_repeat) as number:
+            with self._changing:
+                self.requests += 1
+            began = time.monotonic()
+            try:
+                response = http.send(client, request, self.timeouts.request)
+            except httpx.TransportError:
+                self._throttle.fail(number)
+                raise
+            if response.status_code == TOO_MANY or _has_failed(response):
+                self._throttle.fail(number)
+            else:
+                self._throttle.succeed()
         if self._observe is not None:
             self._observe(response, time.monotonic() - began)
         return response
 
-    def _connect(self) -> Transport:
-        if self._transport is not None:
-            return self._transport
-        with self._opening:
-            if self._transport is None:
-                self._transport = self._opened()
-            return self._transport
-
-    def _opened(self) -> Transport:
-        from promptsync.registry.promptlayer.network import NetworkTransport
-
-        try:
-            return NetworkTransport(self._address, self.timeouts)
-        except (OSError, ValueError, ImportError) as error:
-            raise NotSent(
-                f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
-                hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your environment",
-            ) from None
+    def _opened(self) -> httpx.Client:
+        with self._changing:
+            if self._client is None:
+                try:
+                    self._client = http.open_client(
+                        self._address, self.timeouts, self.connections, self._transport
+                    )
+                except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+                    raise NotSent(
+                        f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
+                        hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your shell",
+                    ) from None
+            return self._client
 
     def _about_to_wait(self, seconds: float, status: int | None) -> None:
         if status == TOO_MANY:
             self._throttle.close_for(seconds)
-        if self._on_wait is None or seconds < 1 or not self._throttle.is_news(seconds):
+        now = time.monotonic()
+        # Many requests fail together and wait side by side, which is worth one message.
+        if self._on_wait is None or seconds < 1 or now < self._announced_until:
             return
+        self._announced_until = now + seconds
         why = "did not respond"
         if status is not None:
             why = "limits the rate of requests (429)" if status == TOO_MANY else f"failed ({status})"
@@ -231,3 +283,12 @@ class Connection:
 def given(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _has_failed(response: httpx.Response) -> bool:
+    return response.status_code >= 500 and response.status_code != _MISSING
+
+
+def _spelled(value: object) -> object:
+    """Return a value of a query with booleans as in JSON."""
+    return str(value).lower() if isinstance(value, bool) else value

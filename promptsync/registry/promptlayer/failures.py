@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import httpx
+
 from promptsync.errors import RemoteError
 from promptsync.registry.address import Address
 from promptsync.registry.errors import (
@@ -20,13 +22,7 @@ from promptsync.registry.errors import (
     Unsupported,
 )
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
-from promptsync.registry.promptlayer.exchange import (
-    DeadlinePassed,
-    ExchangeFailed,
-    NoConnection,
-    TransportTimeout,
-    Undecodable,
-)
+from promptsync.registry.promptlayer.http import NOT_SENT, DeadlinePassed
 from promptsync.registry.promptlayer.responses import Answer, shown
 
 _NO_NAME: Final = re.compile(
@@ -134,7 +130,7 @@ def transport(
     url: str,
     operation: Operation,
     asked: str,
-    error: ExchangeFailed,
+    error: httpx.RequestError,
     scrub: Callable[[str], str],
     *,
     answer: float,
@@ -145,17 +141,17 @@ def transport(
     """
     place = f"{address.host}:{address.port}"
     why = shown(scrub(str(error))) or type(error).__name__
-    if isinstance(error, NoConnection):
-        if isinstance(error, TransportTimeout) and not NO_TLS.search(why):
+    if isinstance(error, NOT_SENT):
+        if isinstance(error, httpx.TimeoutException) and not NO_TLS.search(why):
             why = "timed out"
         reason, hint = explained(address, why)
         return NotSent(f"cannot {operation.name}: no connection to {place}: {reason}", hint=hint)
-    if isinstance(error, DeadlinePassed | Undecodable):
+    if isinstance(error, DeadlinePassed | httpx.DecodingError):
         message = f"{url} cannot {operation.name} ({asked}): the response {why}"
         if isinstance(error, DeadlinePassed):
             return TimedOut(message, hint=_LONGER)
         return UnreadableBody(message, hint=_WRONG_PLACE)
-    if isinstance(error, TransportTimeout):
+    if isinstance(error, httpx.TimeoutException):
         message = f"{url} did not respond within {answer:g} s to the request to {operation.name}"
         return TimedOut(message, hint=_TRY_AGAIN)
     return ConnectionLost(

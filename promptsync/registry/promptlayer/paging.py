@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Rejected, Unsupported
-from promptsync.registry.promptlayer.body import MAX_BYTES
+from promptsync.registry.promptlayer.http import MAX_BYTES
 from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.values import number
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -68,10 +67,6 @@ def unusable(found: Prompt) -> str:
     parts = (found.template, *messages)
     if not all(isinstance(part.get("template_format"), str | None) for part in parts):
         return "has a template_format in the registry that is not a text"
-    try:
-        json.dumps([found.template, found.metadata, found.extra, found.tags], ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "has half of a surrogate pair in the registry, which is no character"
     return ""
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
+import httpx
+
 from promptsync.errors import RemoteError
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.exchange import HttpResponse, Transport
 from promptsync.registry.results import Capabilities
 from promptsync.registry.timeouts import Timeouts
 
@@ -29,7 +30,7 @@ class PromptLayerProbe:
         url: str,
         api_key: str | None,
         *,
-        transport: Transport | None = None,
+        transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
@@ -55,9 +56,9 @@ class PromptLayerProbe:
     def __exit__(self, *error: object) -> None:
         self.registry.close()
 
-    def _observe(self, response: HttpResponse, seconds: float) -> None:
+    def _observe(self, response: httpx.Response, seconds: float) -> None:
         self.seconds = seconds
-        self.skew = _skew(response.header("Date"))
+        self.skew = _skew(response.headers.get("Date", ""))
 
     def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
         """Find out what the registry supports, with the first of its prompts."""

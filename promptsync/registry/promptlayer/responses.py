@@ -9,12 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+import msgspec
+
 from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
 from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
-from promptsync.registry.promptlayer.json_body import TooMuch, parsed
 
 EXCERPT: Final = 160
 """Most characters of a registry's own text in one message."""
+
+MAX_VALUES: Final = 2_000_000
+"""Most values in one response. As objects they take far more memory than as text."""
+
+_SMALL: Final = 4 * 1024 * 1024
+"""Bytes up to which the values are not worth counting."""
 
 _ABOUT_ROUTES: Final = re.compile(
     r"((404|a|the|no|such|error|route|endpoint|url|path|page|resource|operation"
@@ -53,10 +60,11 @@ class Answer:
 
     def json(self, *, deep: bool = False) -> Any:
         """Return the body as JSON. Only prompts may be ``deep``: each is checked by itself."""
+        size = len(self.content)
+        if size > _SMALL and sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+            self.fail(f"JSON with at most {MAX_VALUES:,} values")
         try:
-            found = parsed(self.content)
-        except TooMuch as error:
-            self.fail(str(error))
+            found = msgspec.json.decode(self.content)
         except (ValueError, RecursionError):
             self.fail("JSON")
         if not deep and is_deeper(found, MAX_BODY_DEPTH):
@@ -169,7 +177,7 @@ def _message(content: bytes) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return title[1] if title else "an HTML page"
     try:
-        found = parsed(content)
+        found = msgspec.json.decode(content)
     except (ValueError, RecursionError):
         return text
     if is_deeper(found, MAX_BODY_DEPTH):

@@ -1,35 +1,31 @@
 """Which requests are sent again, and how long to wait before that.
 
-Repeatable requests are sent up to four times: after a 5xx or a lost connection, and once more after a timeout
-or a refused connection. After a 429, every request is sent up to six times, because many clients may be
-taking turns. A write that would create something twice is otherwise sent again only if there was no
-connection. In both cases it was certainly not executed.
+A request that can be repeated is sent again after a 429, a 5xx or a lost connection, and once more after a
+time-out or where nothing listens. A write that would create something twice is sent again only after a 429,
+or if there was no connection: in both cases it was certainly not executed.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
-from promptsync.registry.promptlayer.exchange import (
-    DeadlinePassed,
-    HttpResponse,
-    NoConnection,
-    ProxyFailed,
-    TransportError,
-    TransportTimeout,
-)
+import httpx
+import msgspec
+
 from promptsync.registry.promptlayer.failures import NO_TLS
-from promptsync.registry.promptlayer.transport import TOO_MANY
+from promptsync.registry.promptlayer.http import NOT_SENT, DeadlinePassed
 
-ATTEMPTS: Final = 4
-ATTEMPTS_IN_A_CROWD: Final = 6
-"""How often a request is sent at most if the registry limits the rate of requests (429)."""
+TOO_MANY: Final = 429
+"""The status of a registry that limits the rate of requests."""
 
+ATTEMPTS: Final = 6
 LONGEST_WAIT: Final = 60.0
 """Seconds. A longer ``Retry-After`` counts as this much."""
 
@@ -39,110 +35,89 @@ OnWait = Callable[[float, "int | None"], None]
 """Called before each wait with its seconds and the status before it, ``None`` for a lost connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The statuses and the failures after which a request is sent again.
-
-    ``in_a_crowd`` is how often it is sent at most after a 429, ``longest_wait`` the most seconds of a wait.
-    """
+class Rules(msgspec.Struct, frozen=True):
+    """The statuses and the failures after which a request is sent again, and how often it is sent at most."""
 
     statuses: frozenset[int]
-    failures: tuple[type[TransportError], ...]
-    in_a_crowd: int = ATTEMPTS_IN_A_CROWD
+    failures: tuple[type[httpx.TransportError], ...]
+    attempts: int = ATTEMPTS
     longest_wait: float = LONGEST_WAIT
 
 
-REPEATABLE: Final = Rules(frozenset({TOO_MANY, 500, 502, 503, 504}), (TransportError,))
-NOT_REPEATABLE: Final = Rules(frozenset({TOO_MANY}), (NoConnection,))
+REPEATABLE: Final = Rules(frozenset({TOO_MANY, 500, 502, 503, 504}), (httpx.TransportError,))
+NOT_REPEATABLE: Final = Rules(frozenset({TOO_MANY}), NOT_SENT)
 # Somebody waits for the findings, and a registry that limits the rate is one of them.
-EXAMINING: Final = Rules(frozenset({TOO_MANY}), (), in_a_crowd=2, longest_wait=10.0)
+EXAMINING: Final = Rules(frozenset({TOO_MANY}), (), attempts=2, longest_wait=10.0)
 
 
 def send_with_retries(
-    send: Callable[[], HttpResponse],
+    send: Callable[[bool], httpx.Response],
     rules: Rules,
     *,
     first_wait: float,
     on_wait: OnWait,
     before_repeat: Callable[[], bool] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> HttpResponse:
+) -> httpx.Response:
     """Call ``send`` as often as ``rules`` allow, and return its last response or raise its last failure.
 
-    ``before_repeat`` is called after each wait, and raises if sending again would be wrong by then. If it
-    returns false, that is unknown, and nothing is sent again. A failure to connect does not hide that an
-    attempt before it may have been executed.
+    ``send`` gets whether the request is sent again. ``before_repeat`` is called after each wait, and raises
+    if sending again would be wrong by then. If it returns false, that is unknown, and nothing is sent again.
+    A failure to connect does not hide that an attempt before it may have been executed.
     """
-    attempt, unknown = 1, None
-    while True:
-        outcome = _outcome(send)
-        if isinstance(outcome, TransportError):
-            is_over, status, asked = not _follows_failure(outcome, attempt, rules), None, 0.0
-        else:
-            is_over, status = not _follows_status(outcome.status, attempt, rules), outcome.status
-            asked = retry_after(outcome.header("Retry-After"))
-        if not isinstance(outcome, NoConnection) and status != TOO_MANY:
-            unknown = outcome
+    executed: httpx.Response | httpx.TransportError | None = None
+    for attempt in itertools.count(1):
+        outcome: httpx.Response | httpx.TransportError
+        try:
+            outcome = send(attempt > 1)
+        except httpx.TransportError as failure:
+            outcome = failure
+        status = outcome.status_code if isinstance(outcome, httpx.Response) else None
+        if not isinstance(outcome, NOT_SENT) and status != TOO_MANY:
+            executed = outcome
+        is_over = not _may_follow(outcome, attempt, rules)
         if not is_over:
-            seconds = min(asked or _backoff(attempt, first_wait), rules.longest_wait)
+            seconds = min(_wait(outcome, attempt, first_wait), rules.longest_wait)
             on_wait(seconds, status)
             sleep(seconds)
             is_over = before_repeat is not None and not before_repeat()
         if is_over:
-            last = unknown if unknown is not None and isinstance(outcome, NoConnection) else outcome
-            if isinstance(last, TransportError):
+            last = executed if executed is not None and isinstance(outcome, NOT_SENT) else outcome
+            if isinstance(last, httpx.TransportError):
                 raise last
             return last
-        attempt += 1
+    raise AssertionError("the number of attempts has a limit")
 
 
-def _outcome(send: Callable[[], HttpResponse]) -> HttpResponse | TransportError:
-    try:
-        return send()
-    except TransportError as failure:
-        return failure
-
-
-def _follows_status(status: int, attempt: int, rules: Rules) -> bool:
-    """Whether another attempt follows one that got a response."""
-    return status in rules.statuses and attempt < (rules.in_a_crowd if status == TOO_MANY else ATTEMPTS)
-
-
-def _follows_failure(failure: TransportError, attempt: int, rules: Rules) -> bool:
-    """Whether another attempt follows one that got no response."""
-    if attempt >= ATTEMPTS or not isinstance(failure, rules.failures):
+def _may_follow(outcome: httpx.Response | httpx.TransportError, attempt: int, rules: Rules) -> bool:
+    """Whether another attempt follows this one."""
+    if isinstance(outcome, httpx.Response):
+        return outcome.status_code in rules.statuses and attempt < rules.attempts
+    # Another attempt would take as long as the user allowed for all, and does not change the protocol.
+    if isinstance(outcome, DeadlinePassed) or NO_TLS.search(str(outcome)):
         return False
-    if NO_TLS.search(str(failure)):
-        return False  # a retry does not change the protocol that the server speaks
-    if isinstance(failure, DeadlinePassed):
-        return False  # the user would wait for twice the time that was set
-    is_refused = isinstance(failure, NoConnection) and not isinstance(failure, ProxyFailed)
-    return attempt == 1 or not (is_refused or isinstance(failure, TransportTimeout))
+    is_slow_or_closed = isinstance(outcome, (*NOT_SENT, httpx.TimeoutException))
+    return isinstance(outcome, rules.failures) and attempt < (2 if is_slow_or_closed else rules.attempts)
 
 
-def _backoff(attempt: int, first_wait: float) -> float:
-    longest: float = first_wait * 2 ** (attempt - 1)
-    return longest * random.uniform(1 - _JITTER, 1)
+def _wait(outcome: httpx.Response | httpx.TransportError, attempt: int, first_wait: float) -> float:
+    seconds: float = first_wait * 2 ** (attempt - 1) * random.uniform(1, 1 + _JITTER)
+    if not isinstance(outcome, httpx.Response):
+        return seconds
+    # By default this is at least a second: most registries count the requests of a second.
+    least = 2 * first_wait if outcome.status_code == TOO_MANY else 0.0
+    return retry_after(outcome.headers.get("Retry-After", "")) or max(seconds, least)
 
 
 def retry_after(value: str) -> float:
     """Return the seconds from now that a ``Retry-After`` header names, 0 if it is no number and no date."""
-    if not value:
-        return 0.0
     try:
         seconds = float(value)
     except ValueError:
-        seconds = _until(value)
+        try:
+            date = parsedate_to_datetime(value)
+            # A date that ends in -0000 has no time zone in Python, and is UTC.
+            seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            return 0.0
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
-
-
-def _until(date: str) -> float:
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    try:
-        then = parsedate_to_datetime(date)
-        # A date that ends in -0000 has no time zone in Python, and is UTC.
-        return (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
