@@ -64,7 +64,7 @@ OWNERS = {
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
-    "filelock": {"files/state/lock.py"},
+    "filelock": {"files/lock.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
     "google": {"server/tracking/otlp.py"},
 }

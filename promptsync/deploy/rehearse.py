@@ -17,7 +17,7 @@ from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
-from promptsync.files.state.record import Record
+from promptsync.files.record import Record
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import publish_order
