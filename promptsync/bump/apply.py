@@ -7,7 +7,8 @@ from pathlib import Path
 
 from promptsync.bump.plan import BumpPlan, MovedPin
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
-from promptsync.files.state.disk import backup, check_unchanged, new_stamp, present_text, write
+from promptsync.files.backups import backup, new_stamp
+from promptsync.files.disk import check_unchanged, present_text, write
 from promptsync.project.project import Project
 
 

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.files.cache import Cache
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
-from promptsync.files.state.record import left_out_seen
 from promptsync.files.worktree import Worktree, pins_in, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
@@ -233,7 +233,8 @@ def _known_versions(
         for name, file in snippets.items()
         if (entry := entries.get(name)) is not None
     }
-    return versions, left_out_seen(config.root, url, {name: file.text for name, file in snippets.items()})
+    cache = Cache(config.root)
+    return versions, {name: cache.left_out(url, name, file.text) for name, file in snippets.items()}
 
 
 def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:

@@ -151,7 +151,7 @@ def _model(
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
     """Return the database and the fixtures that were passed, by default those of the local remote."""
     from promptsync.files.config import find, load
-    from promptsync.files.state.disk import private_directory
+    from promptsync.files.disk import private_directory
 
     given = session.directory / fixtures if fixtures is not None else None
     if database is not None:

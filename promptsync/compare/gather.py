@@ -12,9 +12,9 @@ from promptsync.compare.list_equality import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.record import remember_names
 from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
 from promptsync.parallel import in_background
 from promptsync.project.project import Project
@@ -235,7 +235,8 @@ def _remember(
 ) -> None:
     """Remember the names for shell completion, which sends no request."""
     names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
-    remember_names(project.root, project.record_url, {item.name: item.version for item in listed}, names)
+    versions = {item.name: item.version for item in listed}
+    Cache(project.root).keep_names(project.record_url, versions, names)
 
 
 def _check_directory(project: Project, worktree: Worktree) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.state.record import Entry
+from promptsync.files.record import Entry
 from promptsync.history.message import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.additions import content_beside, without_additions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
+from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names
-from promptsync.files.state.record import names_seen
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
@@ -20,7 +20,7 @@ def offline_snapshot(project: Project) -> Snapshot:
     """
     worktree = scan(project.root, project.config.prompts)
     entries = project.record().entries(project.record_url, None)
-    seen = {*entries, *names_seen(project.root, project.record_url).versions}
+    seen = {*entries, *Cache(project.root).names(project.record_url).versions}
     items = []
     broken = broken_names(worktree)
     for name in sorted({*worktree.files, *entries, *broken}):

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from promptsync.errors import UsageError
 from promptsync.files import schema
+from promptsync.files.disk import real_path
 from promptsync.files.errors import InvalidFile, text_of
-from promptsync.files.state.disk import real_path
 from promptsync.files.yaml import load as yaml_load
 from promptsync.prompt.prompt import Problem
 

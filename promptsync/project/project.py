@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from promptsync.errors import PromptsyncError, UsageError
+from promptsync.files.cache import Cache
 from promptsync.files.config import Config, RemoteConfig, is_possible, parse
-from promptsync.files.state.disk import DIRECTORY, check_private, private_directory, real_path
-from promptsync.files.state.record import FileCache, Record
-from promptsync.files.state.registry_memory import FileMemory
+from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
+from promptsync.files.record import Record
 from promptsync.parallel import for_each, mapped
 from promptsync.registry.address import LOCAL, address
 
@@ -276,8 +276,8 @@ def connect(project: Project) -> Registry:
         api_key,
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
-        cache=FileCache(project.root),
-        memory=FileMemory(project.root),
+        cache=Cache(project.root),
+        memory=Cache(project.root),
         timeouts=project.timeouts,
         jobs=project.jobs,
         on_wait=project.on_wait,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError
-from promptsync.files.state.disk import backup, check_unchanged, delete, new_stamp, present_text, write
+from promptsync.files.backups import backup, new_stamp
+from promptsync.files.disk import check_unchanged, delete, present_text, write
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
 from promptsync.pull.plan import PullPlan

@@ -14,10 +14,10 @@ from promptsync.compare.snapshot import Item, matching
 from promptsync.compare.state import State
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import InvalidConfig, find, load
+from promptsync.files.disk import present_text, real_path, write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_text import render_new
-from promptsync.files.state.disk import present_text, real_path, write
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
 from promptsync.project.target import expanded

@@ -15,11 +15,11 @@ from promptsync.compare.origin import keys_in, with_keys
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
+from promptsync.files.disk import check_unchanged, delete, write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
-from promptsync.files.state.disk import check_unchanged, delete, write
 from promptsync.files.worktree import path_for_new
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key

@@ -19,7 +19,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
-from promptsync.files.state.record import Entry
+from promptsync.files.record import Entry
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.project import Project

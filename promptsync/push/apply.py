@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.state.record import Entry
+from promptsync.files.record import Entry
 from promptsync.project.project import Project
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import of_prompt

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.errors import PromptsyncError
+from promptsync.files.backups import backup, new_stamp
+from promptsync.files.disk import write
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
-from promptsync.files.state.disk import backup, new_stamp, write
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest

@@ -21,7 +21,7 @@ from promptsync.compare.state import State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.state.lock import locked
+from promptsync.files.lock import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
 from promptsync.prompt.version import Version

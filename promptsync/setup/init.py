@@ -10,8 +10,8 @@ from typing import Final
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
+from promptsync.files.disk import DIRECTORY, real_path, write
 from promptsync.files.names import prompt_names
-from promptsync.files.state.disk import DIRECTORY, real_path, write
 from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL, address
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.state.disk import DIRECTORY, private_directory, write
+from promptsync.files.disk import DIRECTORY, private_directory, write
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
 from promptsync.setup.source import Source

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.files.git.blob_cache import BlobText, load_blobs, save_blobs
+from promptsync.files.cache import Blobs, BlobText, Cache
 
 VERBS = [["status"], ["diff"], ["pull"], ["log", "a"], ["lint"], ["push"]]
 GARBAGE = {
@@ -93,14 +93,14 @@ def test_json_of_other_types_ends_in_no_traceback(
 
 @pytest.mark.parametrize("digest", [{}, [], 0, False, {"a": 1}])
 def test_a_cached_digest_of_another_type_is_no_digest(tmp_path: Path, digest: Any) -> None:
-    save_blobs(tmp_path, {"1a": "a"}, {"1a": BlobText("d", frozenset(["x"]), {"": ("1-abc",)})})
-    names, texts = load_blobs(tmp_path)
-    assert (names, texts["1a"].digest, texts["1a"].synced) == ({"1a": "a"}, "d", {"": ("1-abc",)})
-    path = tmp_path / ".promptsync" / "cache" / "blobs.json"
+    blobs = Blobs({"1a": "a"}, {"1a": BlobText("d", frozenset(["x"]), {"": ("1-abc",)})})
+    Cache(tmp_path).keep_blobs(blobs)
+    assert Cache(tmp_path).blobs() == blobs
+    (path,) = (tmp_path / ".promptsync" / "cache").iterdir()
     cached = json.loads(path.read_bytes())
     cached["texts"]["1a"][0] = digest
     path.write_text(json.dumps(cached))
-    assert load_blobs(tmp_path) == ({}, {})
+    assert Cache(tmp_path).blobs() == Blobs()
 
 
 def statement(text: str) -> Callable[[Path], None]:

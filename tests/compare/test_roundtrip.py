@@ -29,9 +29,9 @@ from worlds import SYNCED, made
 from promptsync.compare.gather import gather
 from promptsync.compare.state import State
 from promptsync.files.config import load
+from promptsync.files.disk import write
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
-from promptsync.files.state.disk import write
 from promptsync.files.worktree import Worktree, paths_for_new, scan
 from promptsync.lint.check import check
 from promptsync.lint.subject import KnownPrompts

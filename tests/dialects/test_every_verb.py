@@ -127,7 +127,6 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("doctor", {}, None),
     ("dataset list", {}, None),
     ("track request request.json", {}, None),
-    ("track show 1", {"customer": "read the request"}, None),
     ("track prompt 1 tone --version 1 --var x=y", {}, None),
     ("track score 1 90 --name tone", {}, None),
     ("track metadata 1 user=42", {}, None),

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.disk import backup, check_place, delete, private_directory, replace, write
-from promptsync.files.state.lock import locked
-from promptsync.files.state.record import FileCache
+from promptsync.files.backups import backup
+from promptsync.files.cache import Cache
+from promptsync.files.disk import check_place, delete, private_directory, replace, write
+from promptsync.files.lock import locked
 
 
 def names(root: Path) -> list[str]:
@@ -102,49 +103,46 @@ def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
     tmp_path: Path,
 ) -> None:
     private = tmp_path / ".promptsync"
-    left = [private / ".a.tmp", private / "tmp" / ".b.tmp", private / "cache" / ".c.tmp"]
+    left = [private / ".a.tmp", private / "tmp" / ".b.tmp"]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("half")
-    (private / "cache" / "remote").mkdir()
-    (private / "cache" / "remote" / "7-1.json").write_text("{}")
     with locked(tmp_path):
         assert [path for path in left if path.exists()] == []
         assert (private / "tmp").is_dir()
         write(tmp_path, "prompts/a.yaml", "x")
         assert list((private / "tmp").iterdir()) == []
     assert not (private / "tmp").exists()
-    assert (private / "cache" / "remote" / "7-1.json").exists()
     write(tmp_path, "prompts/a.yaml", "y")
     assert (tmp_path / "prompts/a.yaml").read_text() == "y"
 
 
 def test_a_part_of_a_cached_version_counts_as_none_and_is_written_again(tmp_path: Path) -> None:
     raw = {"prompt_template": {"type": "completion", "content": ["é\n", {}]}}
-    FileCache(tmp_path).put("https://x.example", 1, 7, 2, raw)
-    (path,) = (tmp_path / ".promptsync/cache").rglob("7-2.json")
+    Cache(tmp_path).put("https://x.example", 1, 7, 2, raw)
+    (path,) = (tmp_path / ".promptsync/cache").glob("version-*.json")
     whole = path.read_bytes()
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) is None
+        assert Cache(tmp_path).get("https://x.example", 1, 7, 2) is None
     path.write_bytes(whole + whole)
-    assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) is None
-    FileCache(tmp_path).put("https://x.example", 1, 7, 2, raw)
-    assert FileCache(tmp_path).get("https://x.example", 1, 7, 2) == raw
+    assert Cache(tmp_path).get("https://x.example", 1, 7, 2) is None
+    Cache(tmp_path).put("https://x.example", 1, 7, 2, raw)
+    assert Cache(tmp_path).get("https://x.example", 1, 7, 2) == raw
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("place", ["cache", "cache/REMOTE", "cache/REMOTE/7-2.json"])
-def test_the_cache_is_never_written_through_a_link(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_the_cache_is_never_written_through_a_link(tmp_path: Path, is_folder: bool) -> None:
     root = tmp_path / "root"
     root.mkdir()
-    FileCache(root).put("https://x.example", 1, 7, 2, {})
-    (path,) = (root / ".promptsync/cache").rglob("7-2.json")
-    link = root / ".promptsync" / place.replace("REMOTE", path.parent.name)
+    Cache(root).put("https://x.example", 1, 7, 2, {})
+    (path,) = (root / ".promptsync/cache").iterdir()
+    link = path.parent if is_folder else path
     link.rename(tmp_path / "target")
     link.symlink_to(tmp_path / "target")
-    FileCache(root).put("https://x.example", 1, 7, 2, {"new": 1})
-    FileCache(root).put("https://x.example", 1, 8, 2, {"new": 1})
+    Cache(root).put("https://x.example", 1, 7, 2, {"new": 1})
+    Cache(root).put("https://x.example", 1, 8, 2, {"new": 1})
     target = tmp_path / "target"
     beyond = [one for one in (target, *target.rglob("*")) if one.is_file()]
     assert [one.read_text() for one in beyond] == ["{}"]
@@ -165,7 +163,7 @@ def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path
 
 
 def test_a_process_that_dies_frees_the_lock(tmp_path: Path) -> None:
-    script = "import os, sys; from pathlib import Path; from promptsync.files.state.lock import locked\n"
+    script = "import os, sys; from pathlib import Path; from promptsync.files.lock import locked\n"
     script += "with locked(Path(sys.argv[1])): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == 9
     with locked(tmp_path):

@@ -11,9 +11,9 @@ from seeds import examples
 from strategies import names
 
 from promptsync.errors import UsageError
+from promptsync.files.disk import write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_new
-from promptsync.files.state.disk import write
 from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
 from promptsync.prompt.prompt import Local, Problem, Prompt
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from scripted_registry import DROPPED, KEY, Reply, Scripted, Seen, item, serving
 from strict_registries import Customer, Strict, Vendor, error
 from test_listing import asked, pages_of
 
-from promptsync.files.state.registry_memory import FileMemory
+from promptsync.files.cache import Cache
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import FateUnknown, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
@@ -35,22 +34,19 @@ class Place:
 
     def __init__(self, root: Path, url: str) -> None:
         self.root, self.url = root, url
-        self.file = root / ".promptsync/cache/registries.json"
-        self.file.parent.parent.mkdir(exist_ok=True)
+        (root / ".promptsync").mkdir(exist_ok=True)
 
     @contextmanager
     def process(self) -> Iterator[PromptLayer]:
-        with PromptLayer(self.url, KEY, memory=FileMemory(self.root), timeouts=QUICK) as registry:
+        with PromptLayer(self.url, KEY, memory=Cache(self.root), timeouts=QUICK) as registry:
             yield registry
 
     @property
     def facts(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.file.read_text())["remotes"][self.url]
-        return found
+        return Cache(self.root).facts(self.url)
 
     def remember(self, **facts: Any) -> None:
-        self.file.parent.mkdir(exist_ok=True)
-        self.file.write_text(json.dumps({"format": 1, "remotes": {self.url: facts}}))
+        Cache(self.root).keep_facts(self.url, facts)
 
 
 @contextmanager
@@ -143,7 +139,7 @@ def test_the_next_process_requests_all_pages_at_once(tmp_path: Path) -> None:
                 found = opened.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
             assert [one.template_id for one in found] == [*range(1, 251)]
     assert len(script.seen) == 6
-    assert told == [(1, 3), (2, 3), (3, 3)] * 2
+    assert told == [(1, 3), (3, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 250, 301, 350, 1200])
@@ -214,20 +210,18 @@ def test_a_label_list_that_failed_is_not_worth_a_request_for_a_day_and_is_found_
         "",
         "[]",
         "{",
-        '{"format": 2, "remotes": {"URL": {"pages": 3}}}',
-        '{"format": 1, "remotes": []}',
-        '{"format": 1, "remotes": {"URL": []}}',
-        '{"format": 1, "remotes": {"URL": {"pages": "3", "routes": [], "lacks": 7}}}',
-        '{"format": 1, "remotes": {"URL": {"pages": -1, "routes": {"publish the prompt": 7}}}}',
-        '{"format": 1, "remotes": {"URL": {"routes": {"publish the prompt": "GET /elsewhere"}}}}',
-        '{"format": 1, "remotes": {"URL": {"lacks": {"sort": "now", "labels": 99999999999}}}}',
+        '{"pages": "3", "routes": [], "lacks": 7}',
+        '{"pages": -1, "routes": {"publish the prompt": 7}}',
+        '{"routes": {"publish the prompt": "GET /elsewhere"}}',
+        '{"lacks": {"sort": "now", "labels": 99999999999}}',
     ],
 )
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
     registry = Vendor()
     with place(tmp_path, registry) as here:
         here.remember()
-        here.file.write_text(text.replace("URL", here.url))
+        (file,) = (tmp_path / ".promptsync/cache").iterdir()
+        file.write_text(text)
         with here.process() as opened:
             assert opened.labels.may_list_all
             opened.prompts.publish(prompt(), message="m")
@@ -245,14 +239,14 @@ def test_registries_are_remembered_beside_one_another(tmp_path: Path) -> None:
 
 def test_a_memory_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     with place(tmp_path, Vendor()) as here:
-        here.file.parent.write_text("in the way")
+        (tmp_path / ".promptsync/cache").write_text("in the way")
         with here.process() as opened:
             assert opened.prompts.publish(prompt(), message="m").version == 1
 
 
 def test_a_directory_that_is_no_working_copy_stays_as_it_is(tmp_path: Path) -> None:
     with place(tmp_path, Vendor()) as here:
-        here.file.parent.parent.rmdir()
+        (tmp_path / ".promptsync").rmdir()
         with here.process() as opened:
             opened.prompts.publish(prompt(), message="m")
     assert [*tmp_path.iterdir()] == []

@@ -18,8 +18,8 @@ from promptsync.commands.shared.session import Session
 from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
+    from promptsync.files.cache import SeenNames
     from promptsync.files.config import Config
-    from promptsync.files.state.record import SeenNames
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
@@ -123,13 +123,13 @@ def _config(session: Session) -> Config:
 
 def _seen(session: Session, config: Config) -> SeenNames:
     from promptsync.errors import PromptsyncError
-    from promptsync.files.state.record import SeenNames, names_seen
+    from promptsync.files.cache import Cache, SeenNames
 
     try:
         project = session.project_of(config, session.remote or session.environment.remote)
     except PromptsyncError:
         return SeenNames()
-    return names_seen(config.root, project.record_url)
+    return Cache(config.root).names(project.record_url)
 
 
 _OFFERS: dict[str, Offer] = {

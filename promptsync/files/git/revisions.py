@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.blob_cache import BlobText, Synced, load_blobs, save_blobs
 from promptsync.files.git.history import GitHistory
 from promptsync.files.git.output import Commit, FileChange
 from promptsync.files.names import name_in
@@ -70,13 +70,13 @@ class Revisions:
 
     def __init__(self, history: GitHistory, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
         self._history = history
-        self._root = root
         self._prompts = prompts
         self._tips = tips
         commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
         self._chains = _Chains(commits[::-1])
         self._changes: Sequence[FileChange] = [change for commit in commits for change in commit.changes]
-        self._names, self._texts = load_blobs(root)
+        self._cache = Cache(root)
+        self._blobs = self._cache.blobs()
         self._dirty = False
 
     def of(self, paths: Mapping[str, str]) -> dict[str, Lineage]:
@@ -117,9 +117,8 @@ class Revisions:
 
     def save(self) -> None:
         """Cache what was read for the next run."""
-        if not self._dirty:
-            return
-        save_blobs(self._root, self._names, self._texts)
+        if self._dirty:
+            self._cache.keep_blobs(self._blobs)
 
     def _follow(
         self,
@@ -177,7 +176,7 @@ class Revisions:
 
     def _revision(self, name: str, change: FileChange) -> FileRevision | None:
         if change.new is not None and self._name(change.new, change.path) == name:
-            text = self._texts.get(change.new)
+            text = self._blobs.texts.get(change.new)
             if text is None or text.digest is None:
                 return None  # a broken file says nothing about the prompt
             return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
@@ -189,7 +188,7 @@ class Revisions:
         if blob is None or not path.endswith(SUFFIXES):
             return None
         # A file without name: has the name of the path that it had in that commit.
-        return self._names.get(blob) or self._name_for(path)
+        return self._blobs.names.get(blob) or self._name_for(path)
 
     def _name_for(self, path: str) -> str:
         return name_for(path.removeprefix(f"{self._prompts}/"))
@@ -200,22 +199,22 @@ class Revisions:
 
     def _read_names(self, blobs: Iterable[str], texts: Iterable[FileChange] = ()) -> None:
         """Read the names in ``blobs``, and the texts that changes added."""
-        names = {blob for blob in blobs if blob not in self._names}
-        paths = {one.new: one.path for one in texts if one.new and one.new not in self._texts}
+        names = {blob for blob in blobs if blob not in self._blobs.names}
+        paths = {one.new: one.path for one in texts if one.new and one.new not in self._blobs.texts}
         for blob, data in self._history.blobs(names.union(paths)).items():
             self._dirty = True
             if blob in names:
-                self._names[blob] = name_in(data)
+                self._blobs.names[blob] = name_in(data)
             path = paths.get(blob)
             if path is None:
                 continue
             try:
                 file = parse(data, path, self._name(blob, path) or "")
             except InvalidFile:
-                self._texts[blob] = BlobText(None, frozenset(), {})
+                self._blobs.texts[blob] = BlobText(None, frozenset(), {})
             else:
                 tags, synced = tag_set(file.prompt), dict(file.local.synced)
-                self._texts[blob] = BlobText(digest(file.prompt), tags, synced)
+                self._blobs.texts[blob] = BlobText(digest(file.prompt), tags, synced)
 
 
 class _Chains:

@@ -12,18 +12,16 @@ from pathlib import Path
 from promptsync.compare.conflict import conflict_of
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
+from promptsync.files.disk import DIRECTORY, check_private
 from promptsync.files.errors import text_of
 from promptsync.files.git.history import GitHistory
-from promptsync.files.state.disk import DIRECTORY, check_private, read_json
-from promptsync.files.state.lock import is_locked
+from promptsync.files.lock import is_locked
 from promptsync.files.worktree import Worktree, scan
 from promptsync.setup.doctor.finding import Finding, FindingPlace, counted, error, failed, ok, warning
 from promptsync.setup.doctor.registry import check_registry
 
 _LITTLE_SPACE = 100_000_000
 """Free bytes below which a pull or an embedded registry may soon fail."""
-
-_KEPT = ("record.json", "cache/blobs.json", "cache/seen.json")
 
 
 def examine(place: FindingPlace) -> Iterator[Finding]:
@@ -182,7 +180,7 @@ def _private(config: Config) -> Iterator[Finding]:
         elif (directory / "lock").exists():
             # The system frees the lock of a process that dies, so the file alone means nothing.
             yield ok("lock", "no other promptsync is writing here")
-        yield _cache(config.root, directory)
+        yield _cache(directory)
     except OSError as problem:
         shown = shlex.quote(str(directory))
         yield error("private", f"{directory} cannot be read: {problem.strerror}", f"ls -ld {shown}")
@@ -201,12 +199,7 @@ def _writable(root: Path, directory: Path) -> Finding:
     return ok("disk", f"{place} is writable, {free / 1e9:.1f} GB free")
 
 
-def _cache(root: Path, directory: Path) -> Finding:
-    damaged = [name for name in _KEPT if (directory / name).exists() and read_json(root, name) is None]
-    if damaged:
-        names = ", ".join(damaged)
-        message = f"{names} in {DIRECTORY}/ is damaged and ignored; promptsync rebuilds it once it is deleted"
-        return warning("cache", message, f"rm {shlex.join(str(directory / name) for name in damaged)}")
+def _cache(directory: Path) -> Finding:
     sizes = [path.stat().st_size for path in directory.glob("cache/**/*") if path.is_file()]
     if not sizes:
         return ok("cache", "the cache is empty")

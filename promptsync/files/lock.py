@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.state.disk import DIRECTORY, UNFINISHED, private_directory
+from promptsync.files.disk import DIRECTORY, UNFINISHED, private_directory
 
 
 def is_locked(root: Path) -> bool:

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shlex
 import stat
-import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.prompt.depth import checked_depth
 
 DIRECTORY: Final = ".promptsync"
 """The private directory; git ignores it."""
@@ -25,10 +22,7 @@ DIRECTORY: Final = ".promptsync"
 UNFINISHED: Final = "tmp"
 """Directory below it for files that are not complete yet: git would list them beside their targets."""
 
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_CACHED: Final = (
-    os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-)
+_WRITTEN: Final = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 """How files are opened; without O_BINARY, Windows would change line ends."""
 
 
@@ -44,19 +38,32 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     is the directory, relative to ``root``, that the file must really be in, links followed: Refused if not.
     Raises PromptsyncError when the system does not allow it; the old file is then unchanged.
     """
-    with _explained("write", root / path):
-        target = _inside(root, path, within)
+    with explained("write", root / path):
+        target = check_inside(root, path, within)
         folder = os.path.dirname(target)
         if not os.path.isdir(folder):
             os.makedirs(folder, exist_ok=True)
             # Somebody may have put a symbolic link there since the first check.
-            _inside(root, path, within)
+            check_inside(root, path, within)
         _replace(target, text.encode(), _folder_for_unfinished(root, folder))
+
+
+def delete(root: Path, path: str, *, within: str = "") -> None:
+    """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
+    with explained("remove", root / path):
+        target = Path(check_inside(root, path, within))
+        target.unlink(missing_ok=True)
+        top = real_path(root / within)
+        with contextlib.suppress(OSError):
+            for folder in target.parents:
+                if folder == top or not folder.is_relative_to(top):
+                    break
+                folder.rmdir()
 
 
 def check_place(path: Path) -> None:
     """Check, before the work is done, that ``replace`` can write a file. Raises PromptsyncError if not."""
-    with _explained("write", path):
+    with explained("write", path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a directory")
         handle, probe = _temporary(os.path.dirname(os.path.realpath(path)))
@@ -66,22 +73,9 @@ def check_place(path: Path) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
-    with _explained("write", path):
+    with explained("write", path):
         target = os.path.realpath(path)
         _replace(target, data, os.path.dirname(target))
-
-
-def delete(root: Path, path: str, *, within: str = "") -> None:
-    """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
-    with _explained("remove", root / path):
-        target = Path(_inside(root, path, within))
-        target.unlink(missing_ok=True)
-        top = real_path(root / within)
-        with contextlib.suppress(OSError):
-            for folder in target.parents:
-                if folder == top or not folder.is_relative_to(top):
-                    break
-                folder.rmdir()
 
 
 def present_text(root: Path, path: str) -> str | None:
@@ -105,31 +99,7 @@ def check_unchanged(root: Path, path: str, text: str | None, command: str) -> No
         )
 
 
-def backup(root: Path, path: str, stamp: str) -> Path:
-    """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
-    import shutil
-
-    private_directory(root)
-    below = f"backup/{stamp}/{path}"
-    copy = root / DIRECTORY / below
-    with _explained("back up", root / path):
-        _inside(root, path, "")
-        _check_link(root, below)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while copy.exists():
-            number += 1
-            copy = copy.with_name(f"{PurePosixPath(path).name}.{number}")
-        shutil.copy2(root / path, copy)
-    return copy
-
-
-def new_stamp() -> str:
-    """Return the present time as the name of a directory for backups."""
-    return time.strftime("%Y%m%dT%H%M%S")
-
-
-def _inside(root: Path, path: str, within: str) -> str:
+def check_inside(root: Path, path: str, within: str) -> str:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
     top = os.path.realpath(os.path.join(root, within))
     target = os.path.realpath(os.path.join(root, path))
@@ -175,14 +145,15 @@ def _replace(target: str, data: bytes, folder: str, *, sync: bool = True) -> Non
 
 
 def _temporary(folder: str) -> tuple[int, str]:
-    """Open a new file in a directory; the caller closes and removes it. ``_sweep`` finds it by name."""
+    """Open a new file in a directory; the caller closes and removes it. The lock finds it by its name."""
     temporary = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
     # Opened like any new file, so that the umask determines its mode.
-    return os.open(temporary, _NEW, 0o666), temporary
+    return os.open(temporary, _WRITTEN | os.O_EXCL, 0o666), temporary
 
 
 @contextlib.contextmanager
-def _explained(verb: str, path: Path) -> Iterator[None]:
+def explained(verb: str, path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into a ``PromptsyncError`` that says what could not be done."""
     try:
         yield
     except OSError as error:
@@ -201,7 +172,7 @@ def private_directory(root: Path) -> Path:
     check_private(root)
     directory = root / DIRECTORY
     ignore = directory / ".gitignore"
-    with _explained("write to", directory):
+    with explained("write to", directory):
         directory.mkdir(exist_ok=True)
         if not ignore.exists():
             ignore.write_text("# private to this working copy\n*\n", "utf-8")
@@ -213,67 +184,50 @@ def check_private(root: Path) -> None:
 
     A repository could contain such a link to make promptsync write into any directory of the user.
     """
-    _check_link(root, "")
+    check_link(root, "")
     with contextlib.suppress(OSError), os.scandir(root / DIRECTORY) as entries:
         for name in sorted(entry.name for entry in entries if entry.is_symlink()):
-            _check_link(root, name)
+            check_link(root, name)
 
 
-def _check_link(root: Path, below: str) -> None:
-    link = _linked(root, below)
-    if link is not None:
-        raise Refused(
-            f"{link} is a symbolic link, and private files are never read or written through one",
-            hint=f"rm {shlex.quote(link)}",
-            code="private-link",
-        )
-
-
-def _linked(root: Path, below: str) -> str | None:
-    """Return the first symbolic link on the way to a private file, ``None`` if there is none."""
-    place = os.fspath(root)
+def check_link(root: Path, below: str) -> None:
+    """Raise Refused if there is a symbolic link on the way to a private file."""
+    link = os.fspath(root)
     for part in (DIRECTORY, *filter(None, below.split("/"))):
-        place = os.path.join(place, part)
-        if os.path.islink(place):
-            return place
-    return None
+        link = os.path.join(link, part)
+        if os.path.islink(link):
+            raise Refused(
+                f"{link} is a symbolic link, and private files are never read or written through one",
+                hint=f"rm {shlex.quote(link)}",
+                code="private-link",
+            )
 
 
-def read_json(root: Path, below: str) -> Any:
-    """Return what a private JSON file contains, ``None`` when it is missing or damaged: it can be rebuilt."""
+def read_private(root: Path, below: str) -> bytes | None:
+    """Return what a private file contains, ``None`` when it cannot be read: all of them can be rebuilt."""
     try:
-        _check_link(root, below)
+        check_link(root, below)
         with open(os.path.join(root, DIRECTORY, below), "rb") as file:
-            return checked_depth(json.loads(file.read()))
-    except (OSError, ValueError, RecursionError, Refused):
+            return file.read()
+    except (OSError, Refused):
         return None
 
 
-def write_json(root: Path, below: str, value: Any) -> None:
-    """Write a private JSON file, all of it or nothing. Raises ``OSError`` and ``Refused``."""
-    _check_link(root, below)
+def write_private(root: Path, below: str, data: bytes) -> None:
+    """Write a private file, all of it or nothing. Raises ``OSError`` and ``Refused``."""
+    check_link(root, below)
     path = os.path.join(root, DIRECTORY, below)
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    _replace(path, _compact(value), folder, sync=False)
+    _replace(path, data, os.path.dirname(path), sync=False)
 
 
-def write_mapping(root: Path, below: str, value: Mapping[str, Any]) -> None:
-    """Write a private JSON file that may be lost. Raises ``OSError`` and ``Refused``.
+def overwrite_private(root: Path, below: str, data: bytes) -> None:
+    """Write a private file that may be lost. Raises ``OSError`` and ``Refused``.
 
-    It is cheaper than ``write_json``. After a crash, and while another run writes it, part of the file may be
-    missing; no part of a JSON object is one, so ``read_json`` returns ``None`` for it.
+    It is cheaper than ``write_private``. After a crash, and while another run writes it, part of the file may
+    be missing; no part of a JSON object is one.
     """
-    _check_link(root, below)
+    check_link(root, below)
     path = os.path.join(root, DIRECTORY, below)
-    try:
-        handle = os.open(path, _CACHED, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle = os.open(path, _CACHED, 0o666)
-    with os.fdopen(handle, "wb") as file:
-        file.write(_compact(value))
-
-
-def _compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with os.fdopen(os.open(path, _WRITTEN | os.O_TRUNC, 0o666), "wb") as file:
+        file.write(data)

@@ -1,0 +1,115 @@
+"""What was read from registries and from git, kept for the next run. All of it may be thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from promptsync.errors import PromptsyncError
+from promptsync.files.disk import DIRECTORY, overwrite_private, private_directory, read_private
+from promptsync.prompt.depth import checked_depth
+
+T = TypeVar("T")
+Synced = Mapping[str, tuple[str, ...]]
+
+
+class BlobText(msgspec.Struct, frozen=True, array_like=True):
+    """The text of one blob; ``digest`` is ``None`` where it is not a valid prompt file."""
+
+    digest: str | None
+    tags: frozenset[str]
+    synced: dict[str, tuple[str, ...]]
+
+
+class Blobs(msgspec.Struct, frozen=True):
+    """Names and texts of prompt files by the id of their blob."""
+
+    names: dict[str, str] = {}
+    texts: dict[str, BlobText] = {}
+
+
+class SeenNames(msgspec.Struct, frozen=True):
+    """What shell completion offers: prompts with their latest versions, and the labels of any of them."""
+
+    versions: dict[str, int] = {}
+    labels: tuple[str, ...] = ()
+
+
+class Cache:
+    """Values by kind and key, each in a file of ``.promptsync/cache``.
+
+    Damaged files count as none. What cannot be written costs requests and changes no result.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None:
+        """Return a version as a registry returned it."""
+        return self._read(dict[str, Any], "version", url, workspace_id, template_id, version)
+
+    def put(
+        self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
+    ) -> None:
+        self._write(raw, "version", url, workspace_id, template_id, version)
+
+    def facts(self, url: str) -> dict[str, Any]:
+        """Return what is known of how a registry works."""
+        return self._read(dict[str, Any], "facts", url) or {}
+
+    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
+        # A command that was given a URL may run anywhere, and leaves nothing behind.
+        if (self._root / DIRECTORY).is_dir():
+            self._write(facts, "facts", url)
+
+    def names(self, url: str) -> SeenNames:
+        """Return the names that a registry had when it was last listed; none when it never was."""
+        return self._read(SeenNames, "names", url) or SeenNames()
+
+    def keep_names(self, url: str, versions: Mapping[str, int], labels: Iterable[str] | None) -> None:
+        """Keep the names in a registry if they are new; ``labels`` is ``None`` when they were not read."""
+        known = self._read(SeenNames, "names", url)
+        before = known.labels if known is not None else ()
+        names = SeenNames(dict(versions), before if labels is None else tuple(sorted(set(labels))))
+        if names != known:
+            self._write(names, "names", url)
+
+    def left_out(self, url: str, name: str, text: str) -> frozenset[int]:
+        """Return the versions that this text of a snippet's file was seen not to include."""
+        return frozenset(self._read(list[int], "left-out", url, name, text) or ())
+
+    def keep_left_out(self, url: str, name: str, text: str, versions: Iterable[int]) -> None:
+        """Keep for ``promptsync lint`` which versions the text of a snippet's file leaves out."""
+        if self.left_out(url, name, text) != frozenset(versions):
+            self._write(sorted(versions), "left-out", url, name, text)
+
+    def blobs(self) -> Blobs:
+        """Return what was read from the blobs of the repository."""
+        return self._read(Blobs, "blobs") or Blobs()
+
+    def keep_blobs(self, blobs: Blobs) -> None:
+        self._write(blobs, "blobs")
+
+    def _read(self, type_: type[T], *key: object) -> T | None:
+        try:
+            value = msgspec.json.decode(read_private(self._root, _path(key)) or b"", type=type_)
+            checked_depth(value if isinstance(value, dict) else None)
+        except (ValueError, RecursionError):
+            return None
+        return value
+
+    def _write(self, value: Any, *key: object) -> None:
+        with contextlib.suppress(OSError, ValueError, RecursionError, PromptsyncError):
+            private_directory(self._root)
+            overwrite_private(self._root, _path(key), msgspec.json.encode(value))
+
+
+def _path(key: tuple[object, ...]) -> str:
+    """Return the path of a value; its key begins with what kind of value it is."""
+    return f"cache/{key[0]}-{sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
