@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_filler import filled
 from seeds import examples
-from templates import prompts
+from strategies import prompts
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
@@ -221,13 +221,13 @@ def test_paths_are_readable(path: tuple[str | int, ...], text: str) -> None:
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(prompts, st.randoms(use_true_random=False))
+@given(prompts(), st.randoms(use_true_random=False))
 def test_values_that_a_registry_fills_in_are_not_shown(prompt: Prompt, random: Random) -> None:
     assert changes(prompt, filled(prompt, random)) == []
 
 
 @settings(deadline=None, max_examples=examples(100))
-@given(prompts, prompts)
+@given(prompts(), prompts())
 def test_a_change_is_shown_exactly_if_content_or_tags_differ(old: Prompt, new: Prompt) -> None:
     differ = digest(old) != digest(new) or tag_set(old) != tag_set(new)
     assert bool(changes(old, new)) == differ
