@@ -216,7 +216,7 @@ def test_the_package_that_is_built_has_the_files_that_init_writes(consumer: Cons
     consumer.ok("git", "init", "--quiet", str(other))
     init = (str(program), "-C", str(other), "init", "--github", "--pre-commit")
     refused = consumer.run(*init)
-    assert refused.returncode == 2 and "no release from PyPI" in refused.stdout
+    assert refused.returncode == 2 and "not installed from PyPI" in refused.stdout
     consumer.ok(*init, "--package", "promptsync==1.2.3")
     for path in (".pre-commit-config.yaml", ".github/workflows/deploy.yml"):
         assert (other / path).is_file()

@@ -47,7 +47,7 @@ def package_to_install(spec: str | None, command: str) -> str:
     """
     problem = ""
     if spec is None and not _is_released():
-        problem = "this promptsync is no release from PyPI, so its version cannot be pinned"
+        problem = "this promptsync was not installed from PyPI, so its version cannot be pinned"
     elif spec is not None and (not spec.strip() or spec.startswith("-") or not spec.isprintable()):
         problem = f"--package {spec!r} is nothing that pip installs"
     elif spec is not None and "${{" in spec:
@@ -55,9 +55,7 @@ def package_to_install(spec: str | None, command: str) -> str:
     elif spec is not None and _PASSWORD.search(spec):
         problem = "--package must not contain a password or token, because the files are committed"
     if problem:
-        hint = (
-            f"{command} --package git+https://HOST/OWNER/REPO@COMMIT\n{command} --package promptsync==VERSION"
-        )
+        hint = f"{command} --package git+https://HOST/OWNER/REPO@COMMIT"
         raise UsageError(f"{problem}; nothing was written", hint=hint, code="package")
     return spec.strip() if spec is not None else f"promptsync=={__version__}"
 

@@ -58,7 +58,7 @@ def test_what_was_installed_from_elsewhere_needs_the_option_in_one_sentence(
     )
     assert run(["-C", str(top), "init", "--pre-commit"], {}) == 2
     err = " ".join(capsys.readouterr().err.split())
-    assert "no release from PyPI" in err and "nothing was written" in err
+    assert "not installed from PyPI" in err and "nothing was written" in err
     hint = f"promptsync -C {top} init --pre-commit --package git+https://HOST/OWNER/REPO@COMMIT"
     assert err.endswith(f"hint: {hint}")
     assert [path.name for path in top.iterdir()] == [".git"]
