@@ -4,7 +4,8 @@ For reads, there are enough threads for all requests that may be under way at on
 registry decides how many of them really are. For writes, there are only as many as it allows, because an item
 that waits for its turn could no longer be stopped.
 
-The threads are daemons, so the interpreter does not wait for requests that Ctrl-C has abandoned.
+The threads are daemons, which those of an executor are not, so that the interpreter does not wait for
+requests that Ctrl-C has abandoned.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -27,7 +29,7 @@ _WRITES: Final = 8
 """Most writes at once if the caller sets no width. A disk gains nothing from more."""
 
 _NOTICE = 0.1
-"""Seconds within which Ctrl-C is noticed."""
+"""Seconds within which Ctrl-C is noticed, also on Windows, where it interrupts no lock."""
 
 
 def for_each(
@@ -44,7 +46,7 @@ def for_each(
     ``on_interrupt`` gets their number. A second Ctrl-C does not wait. ``do`` must record what it did, so that
     the caller knows after an exception.
     """
-    _run(do, list(items), width, presses=2, on_interrupt=on_interrupt)
+    _run(do, items, width, presses=2, on_interrupt=on_interrupt)
 
 
 def mapped(
@@ -59,58 +61,40 @@ def mapped(
         return [do(item) for item in waiting]
     results: dict[int, _Result] = {}
 
-    def one(number: int) -> None:
+    def keep(number: int) -> None:
         results[number] = do(waiting[number])
 
-    _run(one, range(len(waiting)), lambda: threads, presses=1)
+    _run(keep, range(len(waiting)), lambda: threads, presses=1)
     return [results[number] for number in range(len(waiting))]
 
 
 @contextmanager
 def in_background(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
-    """Run ``do`` in a thread while the block runs. Call the value, at most once, to wait for its result.
+    """Run ``do`` in a thread while the block runs. Call the value to wait for its result.
 
     The call raises what ``do`` raised. If the block fails, ``do`` is waited for, because the caller may close
     the connection that it uses. Ctrl-C does not wait.
     """
-    finished: SimpleQueue[BaseException | None] = SimpleQueue()
-    results: list[_Result] = []
-    is_waited_for = False
+    future: Future[_Result] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:
+            future.set_exception(error)
 
     def result() -> _Result:
-        nonlocal is_waited_for
-        is_waited_for = True
-        error = _next(finished)
-        if error is not None:
-            raise error
-        return results[0]
+        while not future.done():
+            wait([future], _NOTICE)
+        return future.result()
 
-    _start(lambda: results.append(do()), finished)
+    threading.Thread(target=work, daemon=True).start()
     try:
         yield result
     except Exception:
-        if not is_waited_for:
-            _next(finished)
+        while not future.done():
+            wait([future], _NOTICE)
         raise
-
-
-def _next(finished: SimpleQueue[BaseException | None]) -> BaseException | None:
-    """Wait for a thread to end. Ctrl-C ends the wait, also on Windows, where it interrupts no lock."""
-    while True:
-        with suppress(Empty):
-            return finished.get(timeout=_NOTICE)
-
-
-def _start(do: Callable[[], None], finished: SimpleQueue[BaseException | None]) -> None:
-    def run() -> None:
-        try:
-            do()
-        except BaseException as error:
-            finished.put(error)
-        else:
-            finished.put(None)
-
-    threading.Thread(target=run, daemon=True).start()
 
 
 def _run(
@@ -121,87 +105,51 @@ def _run(
     presses: int,
     on_interrupt: Callable[[int], None] = lambda _: None,
 ) -> None:
-    workers = _Workers(do, items, width)
+    """Hand the items to threads, as many at once as ``width`` allows, until all are done."""
+    waiting, handed = deque(items), SimpleQueue[tuple[_Item] | None]()
+    ended = SimpleQueue[BaseException | None]()
+    most = len(waiting)
+    threads = under_way = 0
+    error: BaseException | None = None
+    is_told = False
+
+    def work() -> None:
+        while taken := handed.get():
+            try:
+                do(*taken)
+                ended.put(None)
+            except BaseException as failure:
+                ended.put(failure)
+
     with _held_back() as pressed:
-        workers.start()
-        error = workers.wait(pressed, presses, on_interrupt)
+        while (waiting or under_way) and len(pressed) < presses:
+            if error is not None or pressed:
+                waiting.clear()
+            while waiting and under_way < min(most, max(1, width())):
+                if under_way == threads:
+                    try:
+                        threading.Thread(target=work, daemon=True).start()
+                    except RuntimeError:  # the system allows no more threads
+                        if not threads:
+                            raise
+                        most = threads
+                        break
+                    threads += 1
+                handed.put((waiting.popleft(),))
+                under_way += 1
+            if pressed and under_way and not is_told:
+                is_told = True
+                on_interrupt(under_way)
+            if under_way:
+                with suppress(Empty):
+                    error = ended.get(timeout=_NOTICE) or error
+                    under_way -= 1
+    for _ in range(threads):
+        handed.put(None)
     if pressed:
         raise KeyboardInterrupt
     if error is not None:
         raise error
-
-
-class _Workers(Generic[_Item]):
-    """Threads that work on items, as many at once as ``width`` returns, but at least one."""
-
-    def __init__(self, do: Callable[[_Item], None], items: Iterable[_Item], width: Callable[[], int]) -> None:
-        self._do = do
-        self._width = width
-        self._waiting = deque(items)
-        self._is_stopped = False
-        self._started = 0
-        self._live = 0
-        self._changing = threading.Lock()
-        self._finished: SimpleQueue[BaseException | None] = SimpleQueue()
-
-    def start(self) -> None:
-        """Start the threads that are missing."""
-        with self._changing:
-            missing = max(0, min(self._most() - self._live, len(self._waiting)))
-            self._live += missing
-            self._started += missing
-        for left in range(missing, 0, -1):
-            try:
-                _start(self._work, self._finished)
-            except RuntimeError:  # the system allows no more threads
-                with self._changing:
-                    self._live -= left
-                    self._started -= left
-                    is_alone = not self._live and bool(self._waiting)
-                if is_alone:
-                    raise
-                return
-
-    def wait(
-        self, pressed: list[int], presses: int, on_interrupt: Callable[[int], None]
-    ) -> BaseException | None:
-        """Wait for all threads, or for that many presses of Ctrl-C. Return the first error."""
-        first: BaseException | None = None
-        ended = 0
-        is_told = False
-        # A thread starts others only before it ends, so once all have ended, there will be no more.
-        while ended < self._started and len(pressed) < presses:
-            with suppress(Empty):
-                error = self._finished.get(timeout=_NOTICE)
-                first = first or error
-                ended += 1
-            if first is not None or pressed:
-                self._is_stopped = True
-            if pressed and not is_told and self._live:
-                is_told = True
-                on_interrupt(self._live)
-        self._is_stopped = True
-        return first
-
-    def _work(self) -> None:
-        while taken := self._take():
-            try:
-                self._do(*taken)
-            except BaseException:
-                self._is_stopped = True
-                raise
-            self.start()
-
-    def _take(self) -> list[_Item]:
-        """Return the next item in a list. An empty one ends this thread."""
-        with self._changing:
-            if self._is_stopped or not self._waiting or self._live > self._most():
-                self._live -= 1
-                return []
-            return [self._waiting.popleft()]
-
-    def _most(self) -> int:
-        return max(1, self._width())
 
 
 @contextmanager

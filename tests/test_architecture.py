@@ -58,8 +58,7 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
     "httpx": {
-        f"registry/promptlayer/{name}.py"
-        for name in ("client", "connection", "failures", "http", "probe", "retry")
+        f"registry/promptlayer/{name}.py" for name in ("client", "connection", "failures", "http", "retry")
     },
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from promptsync.checks.assignment import EvaluationCheck, Selection, select_checks
-from promptsync.checks.catalogue import Evaluation, list_evaluations, named
-from promptsync.checks.live_scores import MOST, LiveScore
+from msgspec import Struct
+
+from promptsync.checks.assignment import Check, Selection, select_checks
+from promptsync.checks.catalog import Evaluation, list_evaluations, named
+from promptsync.checks.judge import judge
+from promptsync.checks.past_runs import PastRuns
 from promptsync.checks.receipt import Standard
-from promptsync.checks.reports import NewestRun, PromptVersion, newest_runs
-from promptsync.checks.run_versions import latest_of
+from promptsync.checks.versions import OTHER_PROMPT, latest_of
 from promptsync.compare.gather import gather
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.labels.plan import LabelChange
-from promptsync.parallel import mapped
 from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the newest runs say about one version of a prompt.
 
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
@@ -68,74 +67,45 @@ def verdicts(
     verdicts unknown, and raises nothing.
     """
     selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
-    # By the name of the check, the versions that it may have run.
-    wanted: dict[str, list[tuple[str, int]]] = {}
-    for name, selection in selections.items():
-        for check in selection.evaluations:
-            wanted.setdefault(check.name, []).append((name, versions[name]))
-            before = (live or {}).get(name)
-            if check.max_drop is not None and before not in (None, versions[name]):
-                wanted[check.name].append((name, before or 0))
-    runs = _past_runs(project, wanted, template_ids) if wanted else {}
-    found = {}
-    for name, selection in selections.items():
-        judged = [
-            _judged(check, runs[check.name], name, versions[name], (live or {}).get(name))
-            for check in selection.evaluations
-        ]
-        found[name] = _verdict(name, versions[name], selection, judged, files.get(name))
-    return found
-
-
-_PastRuns = Mapping[tuple[str, int], NewestRun]
-"""The newest runs of one check, by prompt and version."""
-
-
-def _past_runs(
-    project: Project,
-    wanted: Mapping[str, Sequence[tuple[str, int]]],
-    template_ids: Mapping[str, int] | None,
-) -> Mapping[str, _PastRuns]:
-    """Return the newest runs by the name of the check; each report is read once."""
-    try:
-        registry = project.registry
-        if template_ids is None:
-            listed = latest_of(registry, {name for pairs in wanted.values() for name, _ in pairs})
-            template_ids = {name: one.template_id for name, one in listed.items()}
-        known = list_evaluations(registry, runs=True)
-    except RemoteError as error:
-        return {key: _unread(pairs, error) for key, pairs in wanted.items()}
-    found: dict[str, _PastRuns] = {}
-    # Checks name an evaluation by name or by id, so two of them may mean the same one.
-    checks: dict[Evaluation, list[str]] = {}
-    for key, pairs in wanted.items():
-        items = named(known, key)
-        if len(items) == 1:
-            checks.setdefault(items[0], []).append(key)
-        else:
-            why = "several evaluations have that name" if items else "the registry does not have it"
-            found[key] = dict.fromkeys(pairs, NewestRun(reason=why))
-
-    def read(evaluation: Evaluation) -> _PastRuns:
-        pairs = dict.fromkeys(pair for key in checks[evaluation] for pair in wanted[key])
-        targets = [PromptVersion(name, template_ids.get(name, 0), version) for name, version in pairs]
+    has_evaluations = any(selection.evaluations for selection in selections.values())
+    known: Sequence[Evaluation] = ()
+    problem = ""
+    if has_evaluations:
         try:
-            newest = newest_runs(registry, evaluation, targets, most=MOST)
+            known = list_evaluations(project.registry)
+            if template_ids is None:
+                template_ids = {
+                    name: one.template_id for name, one in latest_of(project.registry, versions).items()
+                }
         except RemoteError as error:
-            return _unread(pairs, error)
-        return {(one.name, one.version): run for one, run in newest.items()}
+            problem = _unread(error)
+    past = {evaluation: PastRuns(project.registry, evaluation) for evaluation in known}
 
-    for keys, runs in zip(checks.values(), mapped(read, checks), strict=True):
-        found |= dict.fromkeys(keys, runs)
-    return found
+    def judged(name: str, check: Check) -> _Judged:
+        items = named(known, check.name)
+        if problem or len(items) != 1:
+            why = "several evaluations have that name" if items else "the registry does not have it"
+            return _Judged(None, f"{check.name}: {problem or why}")
+        version, template_id = versions[name], (template_ids or {}).get(name, 0)
+        return _judged(past[items[0]], check, name, template_id, version, (live or {}).get(name))
+
+    return {
+        name: _verdict(
+            name,
+            versions[name],
+            selection,
+            [judged(name, check) for check in selection.evaluations],
+            files.get(name),
+        )
+        for name, selection in selections.items()
+    }
 
 
-def _unread(pairs: Iterable[tuple[str, int]], error: RemoteError) -> _PastRuns:
-    return dict.fromkeys(pairs, NewestRun(reason=f"its runs could not be read: {error.message}"))
+def _unread(error: RemoteError) -> str:
+    return f"its runs could not be read: {error.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(Struct, frozen=True):
     """What the newest run of one check says. ``of_others`` says that it ran other prompts only."""
 
     passed: bool | None
@@ -143,28 +113,25 @@ class _Judged:
     of_others: bool = False
 
 
-def _judged(check: EvaluationCheck, runs: _PastRuns, name: str, version: int, live: int | None) -> _Judged:
-    newest = runs[name, version]
-    run = newest.run
+def _judged(
+    past: PastRuns, check: Check, name: str, template_id: int, version: int, live: int | None
+) -> _Judged:
+    try:
+        run, why = past.newest(name, template_id, version)
+        score = None
+        if run is not None and check.max_drop is not None:
+            score = past.live_score(name, template_id, version, live)
+    except RemoteError as error:
+        return _Judged(None, f"{check.name}: {_unread(error)}")
     if run is None:
-        why = f"{check.name}: {newest.reason}" if newest.reason else f"{check.name} never ran it"
-        return _Judged(None, why, newest.of_others)
-    if run.failed_cells:
-        count = len(run.failed_cells)
-        return _Judged(False, f"{run.name}: {count} failed {'cell' if count == 1 else 'cells'}")
-    if run.score is None:
+        is_clear = why in ("", OTHER_PROMPT)
+        return _Judged(
+            None, f"{check.name} never ran it" if is_clear else f"{check.name}: {why}", why == OTHER_PROMPT
+        )
+    result = judge(check, run, Standard(), score)
+    if result.failed_by("unscored"):
         return _Judged(None, f"{run.name} has no score")
-    standard = Standard().with_limits(check)
-    if standard.shortfall(run.score):
-        return _Judged(False, f"{run.name} {run.score:g} < {check.min_score:g}")
-    before = runs.get((name, live or 0), NewestRun()).run if live != version else None
-    if before is not None and before.score is not None and not before.failed_cells:
-        score = LiveScore(name, 0, live, before.score)
-        if standard.excess(run.score, score):
-            least = before.score - (check.max_drop or 0)
-            limit = f"{least:g} (v{live}: {before.score:g}, max_drop: {check.max_drop:g})"
-            return _Judged(False, f"{run.name} {run.score:g} < {limit}")
-    return _Judged(True)
+    return _Judged(result.passed, f"{run.name}: {result.reason}")
 
 
 def _verdict(

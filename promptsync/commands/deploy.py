@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.checks.batch import Patience
 from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.checks import errors_written_to, first_result, junit_option, result_file
 from promptsync.commands.shared.labels import branch_refusal, label_of_branch
@@ -144,7 +144,7 @@ class _Deploying:
         self._older: bool = given["older"]
         self._rehearses: bool = given["rehearse"]
         timeout: float | None = given["timeout"]
-        self._patience = Patience() if timeout is None else Patience(timeout)
+        self._timeout = timeout or TIMEOUT
         self._receipt: DeployReceipt | None = None
 
     def plan(self) -> DeployPlan:
@@ -173,7 +173,7 @@ class _Deploying:
         if rehearses and not is_idle:
             from promptsync.deploy.rehearse import rehearse
 
-            rehearsal = rehearse(self._project, self._options, plan.selection, self._patience)
+            rehearsal = rehearse(self._project, self._options, plan.selection, self._timeout)
             self._receipt = rehearsal.receipt
         return show_deploy.show_plan(
             plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
@@ -183,7 +183,7 @@ class _Deploying:
         """Carry out the plan, and keep the receipt for the JUnit file."""
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
-        self._receipt = apply_deploy(self._project, plan, self._patience)
+        self._receipt = apply_deploy(self._project, plan, self._timeout)
         return self._receipt
 
     def junit(self, error: PromptsyncError | None) -> str:

@@ -1,4 +1,4 @@
-"""``promptsync track``: log, annotate and show requests."""
+"""``promptsync track``: log and annotate requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@verb_group("track", short_help="Log, annotate and show requests.")
+@verb_group("track", short_help="Log and annotate requests.")
 def command() -> None:
-    """Log, annotate and show the requests that an application sends to a model.
+    """Log and annotate the requests that an application sends to a model.
 
     \b
     id=$(promptsync track request request.json)
     promptsync track score "$id" 90 --name tone
-    promptsync track show "$id"
     """
 
 
@@ -57,22 +56,6 @@ def request_command(session: Session, file: str) -> Outcome:
     with session.project(needs_config=False) as project:
         request_id = log_request(project.registry, request)
     return Outcome([str(request_id)], {"request_id": request_id})
-
-
-@verb("show", parent=command, short_help="Show a request and everything recorded about it.")
-@_request_id
-def show_command(session: Session, request_id: int | str) -> Outcome:
-    """Show request ID: its model, prompt, tokens, scores, metadata, input and output.
-
-    Long texts are shortened; --json prints them in full.
-
-    \b
-    promptsync track show 8801
-    """
-    from promptsync.show.track import show_request
-
-    with session.project(needs_config=False) as project:
-        return show_request(project.registry.tracking.request(request_id))
 
 
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")

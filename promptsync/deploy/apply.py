@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from promptsync.checks.batch import Patience
-from promptsync.checks.run import run_checks
+from promptsync.checks.choose import rendered_snippets
+from promptsync.checks.judge import run_checks
+from promptsync.checks.versions import WantedVersions
 from promptsync.deploy.labels import Moves
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -16,22 +17,22 @@ from promptsync.push.apply import apply_push
 from promptsync.push.publish import Landed
 
 
-def apply_deploy(project: Project, plan: DeployPlan, patience: Patience) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    ``patience`` is how long to wait for checks. Until something is written, raises what ``push`` raises. The
-    caller holds the lock of the working copy.
+    Waits ``timeout`` seconds for checks. Until something is written, raises what ``push`` raises. The caller
+    holds the lock of the working copy.
     """
-    return _Deploy(project, plan, patience).run()
+    return _Deploy(project, plan, timeout).run()
 
 
 class _Deploy:
     """Each step returns whether the next one may start. ``_settle`` always runs last."""
 
-    def __init__(self, project: Project, plan: DeployPlan, patience: Patience) -> None:
+    def __init__(self, project: Project, plan: DeployPlan, timeout: float) -> None:
         self._project = project
         self._plan = plan
-        self._patience = patience
+        self._timeout = timeout
         self._moves = Moves(project, plan.label, plan.survey.releases)
         self._live = LiveSnippets(project, plan.live)
         self.receipt = DeployReceipt(plan)
@@ -108,14 +109,18 @@ class _Deploy:
             return True
         survey = self._plan.survey
         dependants = {member.name: member.version for member in survey.dependants}
+        names = [member.name for member in survey.members]
         results = run_checks(
             self._project.registry,
             self._plan.found,
-            versions={**dependants, **self._moves.versions},
+            WantedVersions(
+                {**dependants, **self._moves.versions},
+                renders=rendered_snippets(survey.latest.worktree.files, names, self._plan.label),
+                live={member.name: member.live for member in survey.members},
+            ),
             standard=self._plan.standard,
-            patience=self._patience,
+            timeout=self._timeout,
             progress=self._project.progress,
-            live={member.name: member.live for member in survey.members},
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
         if not self._plan.keep_going or results.interrupted:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from promptsync.checks.assignment import Found, Selection, find_checks, select_checks
+from msgspec import structs
+
+from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.origin import uncommitted_config, uncommitted_paths
@@ -62,7 +64,7 @@ class DeployPlan:
     survey: Survey
     push: PushPlan
     selection: Selection
-    found: Found
+    found: Located
     unchecked: tuple[str, ...] = ()
     live: tuple[LiveSnippet, ...] = ()
     beforehand: tuple[Member, ...] = ()
@@ -114,7 +116,7 @@ class DeployPlan:
         agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
         is_live_first = any(not one.already for one in self.live)
         pushed = self.push.fingerprint
-        required = [*astuple(self.standard), self.keep_going]
+        required = [*structs.astuple(self.standard), self.keep_going]
         return fingerprint(
             [self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first, required]
         )
@@ -124,7 +126,7 @@ def plan_deploy(
     project: Project,
     options: DeployOptions,
     *,
-    find: Callable[[Registry, Selection], Found] = find_checks,
+    find: Callable[[Registry, Selection], Located] = find_checks,
 ) -> DeployPlan:
     """Return the plan of a deploy.
 

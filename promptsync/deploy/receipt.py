@@ -151,7 +151,7 @@ class DeployReceipt:
         return error.replaced(hint=self._after_failed_checks(error, failed))
 
     def _after_failed_checks(self, error: PromptsyncError, failed: Sequence[CheckResult]) -> str:
-        from promptsync.checks.batch import Status
+        from promptsync.checks.run import Status
 
         if failed and all(one.run.status is Status.TIMED_OUT for one in failed):
             return "promptsync deploy --timeout SECONDS"
@@ -172,9 +172,9 @@ class DeployReceipt:
     @property
     def _releasable(self) -> tuple[str, ...]:
         """The others, without unchecked ones that a failed check ran or may have run."""
-        if self.results is None or any(one.reason for one in self.results.agents):
+        if self.results is None or any(one.reason for one, _ in self.results.agents):
             return self.passed_others
-        runs = [one.run for one in self.results.evaluations if one.reason]
+        runs = [run for one, run in self.results.evaluations if one.reason]
         ids = {run.prompt_id for run in runs} - {None}
         ran = {use.prompt for run in runs for use in run.uses}
         ran |= {one.name for one in self.push.published if one.template_id in ids}

@@ -6,10 +6,11 @@ Loads no HTTP library.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from promptsync.errors import UsageError
 from promptsync.registry.errors import MissingKey
@@ -28,8 +29,7 @@ _SAFE: Final = "/%!$&'()*+,:;=@[]^|"
 """What stays as it is in the path of a registry's URL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """The parts of a registry's URL.
 
     ``base`` is all of it, ``origin`` the part before its path, and ``path`` is percent-encoded; none of them
@@ -107,12 +107,12 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        found = ip_address(host)
+        host_address = ip_address(host)
     except ValueError:
         return False
-    if isinstance(found, IPv4Address):
-        return found in _LOOPBACK
-    return found == IPv6Address("::1")
+    if isinstance(host_address, IPv4Address):
+        return host_address in _LOOPBACK
+    return host_address == IPv6Address("::1")
 
 
 def _shown(url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.prompt.version import Version
-from promptsync.registry.results import LoggedRequest, NewVersion, StartedAgent
+from promptsync.registry.results import Capabilities, NewVersion, StartedAgent
 from promptsync.registry.timeouts import Timeouts
 
 OnPage = Callable[[int, int], None]
@@ -232,9 +232,6 @@ class Tracking(Protocol):
     def log_request(self, request: Mapping[str, Any]) -> int:
         """Log a request, which has the registry's own shape, and return its id."""
 
-    def request(self, request_id: int | str) -> LoggedRequest:
-        """Return a logged request with everything recorded about it. Raises ``NotFound``."""
-
     def track_prompt(
         self,
         request_id: int | str,
@@ -285,6 +282,9 @@ class Registry(Protocol):
     @property
     def workspace_seen(self) -> int | None:
         """The workspace if a response so far has named it. Costs no request."""
+
+    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
+        """Find out what the registry supports, with the first of its prompts."""
 
     @property
     def width(self) -> int:

@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class NewVersion:
+
+class NewVersion(msgspec.Struct, frozen=True):
     """The version that a publish created."""
 
     template_id: int
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class StartedAgent:
+class StartedAgent(msgspec.Struct, frozen=True):
     """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs at once."""
 
     execution_id: int | None
     raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedTurn:
-    """One message of a logged request."""
-
-    role: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedRequest:
-    """A logged request. ``None`` means that the registry does not return the value."""
-
-    id: int | str
-    provider: str | None
-    model: str | None
-    prompt: str | None
-    version: int | None
-    status: str | None
-    failure: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    price: float | None
-    latency_ms: float | None
-    started_at: str | None
-    tags: tuple[str, ...] | None
-    metadata: Mapping[str, str] | None
-    scores: Mapping[str, float] | None
-    group_id: int | None
-    trace_id: str | None
-    input: tuple[LoggedTurn, ...]
-    output: tuple[LoggedTurn, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True):
     """What a registry supports.
 
     ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """How long to wait for a registry, in seconds."""
 
     request: float = 60.0
@@ -23,4 +22,4 @@ class Timeouts:
 
     def limited_to(self, request: float) -> Timeouts:
         """Return these, with another time for a whole request; half of it may pass without any byte."""
-        return replace(self, request=request, answer=request / 2)
+        return msgspec.structs.replace(self, request=request, answer=request / 2)

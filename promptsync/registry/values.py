@@ -15,7 +15,7 @@ def number(raw: Mapping[str, Any], *keys: str) -> int | None:
 
     Booleans do not count, and neither do numbers that are too large to be an id or a version.
     """
-    return next((found for key in keys if (found := as_number(raw.get(key))) is not None), None)
+    return next((value for key in keys if (value := as_number(raw.get(key))) is not None), None)
 
 
 def as_number(value: object) -> int | None:

@@ -87,12 +87,12 @@ def shortened(text: str, room: int) -> str:
 
 def _hanging(line: Hanging, room: int) -> Iterator[str]:
     """Wrap a line; the command at its end gets a line of its own, so that it can be copied."""
-    text, found, end = line.rpartition(line.command) if line.command else (line, "", "")
-    if not found or click.unstyle(end):
+    text, command, end = line.rpartition(line.command) if line.command else (line, "", "")
+    if not command or click.unstyle(end):
         yield from _wrapped(line, line.indent, room)
         return
     yield from _wrapped(text.rstrip("; "), line.indent, room)
-    yield " " * line.indent + found
+    yield " " * line.indent + command
 
 
 def _wrapped(line: str, indent: int, room: int) -> Iterator[str]:

@@ -191,10 +191,10 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 def moment(text: str) -> str:
     """Return a point in time to the minute, any other text of a registry unchanged."""
-    found = _MINUTE.match(text)
-    if found is None:
+    parts = _MINUTE.match(text)
+    if parts is None:
         return text
-    return f"{found[1]} {found[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
+    return f"{parts[1]} {parts[2]}{' UTC' if text.endswith(('Z', '+00:00')) else ''}"
 
 
 def document(

@@ -64,12 +64,12 @@ def is_file(stream: TextIO) -> bool:
         return False
 
 
-def columns(given: str) -> int | None:
+def columns(variable: str) -> int | None:
     """Return the width of the terminal that stdout is, ``None`` for anything else or an unknown width."""
     if not sys.stdout.isatty():
         return None
-    if given.isdecimal() and int(given):
-        return int(given)
+    if variable.isdecimal() and int(variable):
+        return int(variable)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except OSError:

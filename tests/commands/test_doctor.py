@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from worlds import KEY, World, asking, failing, fault
 
 from promptsync.cli import run
 from promptsync.files.lock import locked
-from promptsync.registry.promptlayer import probe
 
 
 def looked(world: World, *arguments: str, code: int = 0, **environ: str) -> dict[str, dict[str, Any]]:
@@ -52,12 +50,12 @@ def test_a_healthy_setup_has_no_problems(healthy: World) -> None:
     assert {one["fix"] for one in found.values()} == {None}
     assert set(found) == {
         *("versions", "config", "prompts", "git", "git-tracked", "labels", "disk", "lock", "cache"),
-        *("remote", "key", "key-accepted", "registry", "dialect", "clock", "label-access"),
+        *("remote", "key", "key-accepted", "registry", "dialect", "label-access"),
     }
     assert "2 prompt files" in found["prompts"]["message"]
     assert "branch main" in found["git"]["message"]
     assert "moves prod" in found["labels"]["message"]
-    assert "has 2 prompts, workspace" in found["registry"]["message"]
+    assert "listed 2 prompts" in found["registry"]["message"]
     assert "can be read: prod" in found["label-access"]["message"]
     assert healthy.writes == []
     assert healthy.run("doctor", "--json").document["remote"] == "team"
@@ -254,19 +252,6 @@ def test_a_registry_that_fails_is_reported_with_its_fix(healthy, reply, name, fi
     assert len(healthy.seen) < 8  # nothing is tried again and again
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(3_600, "warning"), (-3_600, "warning"), (20, "ok")])
-def test_a_clock_that_is_wrong_is_reported(healthy, monkeypatch, seconds, status):
-    class Shifted(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz) + timedelta(seconds=seconds)
-
-    monkeypatch.setattr(probe, "datetime", Shifted)
-    found = looked(healthy)["clock"]
-    assert found["status"] == status
-    assert ("ahead of" in found["message"]) == (seconds > 1000)
-
-
 def test_a_port_that_nobody_listens_at_is_reported(healthy: World) -> None:
     found = looked(healthy, "--remote", "http://127.0.0.1:9", code=1)
     assert found["registry"]["fix"] == "promptsync serve --port 9"
@@ -342,7 +327,7 @@ def test_an_embedded_registry_is_looked_at_in_a_copy(tmp_path, capsys):
     before = everything(tmp_path)
     found = look()
     assert everything(tmp_path) == before
-    assert "has 1 prompt," in found["registry"]["message"]
+    assert "listed 1 prompt" in found["registry"]["message"]
     assert found["checks"]["message"] == "the registry has all that the files name: 1 evaluation and 0 agents"
 
 
@@ -359,4 +344,4 @@ def test_a_registry_without_prompts_is_no_problem(healthy: World) -> None:
     with serving(lambda seen: EMPTY_LIST if "?" in seen.target else Reply({}, 404)) as url:
         found = looked(healthy, "--remote", url)
     assert found["dialect"]["status"] == "ok"
-    assert "has 0 prompts" in found["registry"]["message"]
+    assert "listed 0 prompts" in found["registry"]["message"]

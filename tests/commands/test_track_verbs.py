@@ -10,13 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from promptsync.cli import run
-from promptsync.registry.promptlayer.request_log import logged_request
-from promptsync.show.track import show_request
-from promptsync.terminal.fit import fitted
 
 REQUEST = {
     "provider": "openai",
@@ -134,8 +130,8 @@ WRONG = [
     (["score", "1", "101"], "101"),
     (["score", "1", "good"], "good"),
     (["score", "0", "1"], "is not a request id"),
-    (["show", "0"], "is not a request id"),
-    (["show"], "Missing argument"),
+    (["score", "0", "1"], "is not a request id"),
+    (["score"], "Missing argument"),
     (["score", "-1", "1"], "-1"),
     (["score", "1", "1", "--name", " "], "--name is empty"),
     (["metadata", "1", "user"], "not of the form KEY=VALUE"),
@@ -162,117 +158,8 @@ def test_a_usage_error_is_exit_2(here: Copy, arguments: list[str], said: str) ->
         (["group", "7", "1"], "no request with the id 7"),
         (["prompt", "7", "ask"], "no request with the id 7"),
         (["metadata", "7", "a=b"], "no request with the id 7"),
-        (["show", "7"], "no request with the id 7"),
     ],
 )
 def test_a_rejection_has_the_message_of_the_registry(here: Copy, arguments: list[str], said: str) -> None:
     code, _, err = here.run("track", *arguments)
     assert (code, said in err) == (4, True)
-
-
-TEXT = """\
-request   1
-provider  openai
-model     gpt-4o
-prompt    ask v1
-status    SUCCESS
-tokens    3 in, 1 out
-price     0.25
-latency   1 s
-started   2026-01-01 00:00 UTC
-tags      billing, mail
-metadata  user=42
-scores    tone 90
-group     1
-input     user: Hi
-output    assistant: Hello again
-"""
-
-
-@pytest.fixture
-def noted(here: Copy) -> Copy:
-    """Request 1, with everything that can be recorded about it."""
-    output = {"messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello\nagain"}]}]}
-    more = {"input_tokens": 3, "output_tokens": 1, "price": 0.25, "tags": ["billing", "mail"]}
-    body = {**REQUEST, **more, "output": {"type": "chat", **output}}
-    (here.root / "request.json").write_text(json.dumps(body))
-    for arguments in (
-        ["request", "request.json"],
-        ["prompt", "1", "ask"],
-        ["score", "1", "90", "--name", "tone"],
-        ["metadata", "1", "user=42"],
-        ["group", "1", "--new"],
-    ):
-        assert here.run("track", *arguments)[0] == 0
-    return here
-
-
-def test_a_request_is_shown_with_all_that_was_recorded(noted: Copy) -> None:
-    code, out, err = noted.run("track", "show", "1")
-    assert (code, out, err) == (0, TEXT, "")
-    found = json.loads(noted.run("track", "show", "1", "--json")[1])
-    assert {key: value for key, value in found.items() if key not in ("schema", "remote", "exit_code")} == {
-        "request_id": 1,
-        "provider": "openai",
-        "model": "gpt-4o",
-        "prompt": "ask",
-        "version": 1,
-        "status": "SUCCESS",
-        "failure": None,
-        "input_tokens": 3,
-        "output_tokens": 1,
-        "price": 0.25,
-        "latency_ms": 1000.0,
-        "started_at": "2026-01-01T00:00:00.000000Z",
-        "tags": ["billing", "mail"],
-        "metadata": {"user": "42"},
-        "scores": {"tone": 90},
-        "group_id": 1,
-        "trace_id": None,
-        "input": [{"role": "user", "text": "Hi"}],
-        "output": [{"role": "assistant", "text": "Hello\nagain"}],
-    }
-
-
-def test_counts_that_a_client_does_not_know_are_not_shown(here: Copy) -> None:
-    body = {**REQUEST, "input_tokens": 0, "output_tokens": 0, "price": 0}
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/boots.png"}}
-    body["input"] = {"type": "chat", "messages": [{"role": "user", "content": [image]}]}
-    body["output"] = {"type": "chat", "messages": []}
-    (here.root / "request.json").write_text(json.dumps(body))
-    assert here.run("track", "request", "request.json")[0] == 0
-    shown = here.run("track", "show", "1")[1].splitlines()
-    assert not [line for line in shown if line.startswith(("tokens", "price"))]
-    assert shown[-1] == "input     user: (no text)"
-
-
-def test_a_narrow_terminal_wraps_long_texts_beside_their_names() -> None:
-    text = "Do you repair boots? " * 5
-    message = {"role": "user", "content": [{"type": "text", "text": text}]}
-    found = logged_request(1, {"prompt_blueprint": {"prompt_template": {"messages": [message]}}})
-    shown = [click.unstyle(line) for line in fitted(show_request(found).lines, 40)]
-    assert shown[:3] == [
-        "request  1",
-        "input    user: Do you repair boots? Do",
-        "         you repair boots? Do you repair",
-    ]
-    assert "".join(shown[1:]).count("repair") == 5
-
-
-def test_what_the_model_said_earlier_is_not_the_output_of_a_request_that_failed() -> None:
-    turns = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
-    for messages, said in ((turns, []), ([*turns, {"role": "assistant", "content": "last"}], ["last"])):
-        found = logged_request(1, {"prompt_blueprint": {"prompt_template": {"messages": messages}}})
-        assert [turn.text for turn in found.input] == ["user", "assistant", "user"]
-        assert [turn.text for turn in found.output] == said
-
-
-def test_the_text_beside_a_generated_image_is_the_input() -> None:
-    content = [
-        {"type": "text", "text": "Draw"},
-        {"type": "output_media", "url": "data:image/png;base64,aGk="},
-    ]
-    template = {"type": "completion", "content": content}
-    found = logged_request(1, {"prompt_blueprint": {"prompt_template": template}})
-    assert [(turn.role, turn.text) for turn in found.input] == [("user", "Draw")]
-    assert [(turn.role, turn.text) for turn in found.output] == [("assistant", "")]

@@ -95,7 +95,6 @@ eval list
 eval show greeting
 agent list
 agent show 1
-track show 1
 dataset list
 doctor
 schema config

@@ -81,7 +81,6 @@ agent run helper
 dataset list
 track request request.json
 track metadata 1 a=b
-track show 1
 doctor
 schema prompt
 init

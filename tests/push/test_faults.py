@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from fault_table import FATES, LISTING, READ_CODE, READS
+from msgspec.structs import replace
 from worlds import (
     DROPPED,
     Reply,

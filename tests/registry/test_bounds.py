@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from mutations import Change, mutated
 from scripted_registry import EMPTY_LIST, KEY, Seen, client, serving
 from test_hostile_answers import bomb, packed
@@ -22,7 +23,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import TimedOut, UnreadableBody
 from promptsync.registry.promptlayer.client import PromptLayer
 
-QUICK = replace(SHORT_WAITS, request=1.0)
+QUICK = structs.replace(SHORT_WAITS, request=1.0)
 """A short deadline, and nothing else that could end a request first."""
 
 # -- time ---------------------------------------------------------------------------------------------------

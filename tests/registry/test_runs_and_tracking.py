@@ -10,7 +10,7 @@ from strict_registries import Customer, Strict, Vendor
 
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, Rejected, Unsupported
+from promptsync.registry.errors import ConnectionLost, NotFound, Rejected
 from promptsync.registry.protocol import Registry
 
 MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
@@ -154,92 +154,3 @@ def test_a_prompt_is_rendered_by_the_registry() -> None:
         with pytest.raises(RemoteError, match="expected the prompt 'other'"):
             registry.prompts.render("other")
     assert script.seen[0].body == {"label": "prod", "provider": "openai", "input_variables": {"name": "Ana"}}
-
-
-BLUEPRINT = {
-    "prompt_template": {
-        "type": "chat",
-        "messages": [
-            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
-            {
-                "role": "assistant",
-                "content": [],
-                "tool_calls": [{"function": {"name": "find", "arguments": '{"q": 1}'}}],
-            },
-        ],
-    }
-}
-DETAIL = {
-    "success": True,
-    "request_id": 8801,
-    "provider": "openai",
-    "model": "gpt-4o",
-    "latency_ms": 12,
-    "trace_id": "a1",
-    "prompt_blueprint": BLUEPRINT,
-}
-ITEM = {
-    "id": 8801,
-    "engine": "gpt-4o",
-    "prompt_name": "ask",
-    "tags_array": ["a", 3],
-    "metadata": [{"user": "42"}, {"n": 1}],
-    "scores": [{"name": "tone", "score": 90}, {"score": 1}, {"name": "none"}],
-}
-
-
-def test_what_a_request_lacks_is_read_from_the_search() -> None:
-    script = Scripted(
-        Reply(DETAIL), Reply({"message": "no operator eq"}, status=400), Reply({"items": [ITEM]})
-    )
-    with client(script) as registry:
-        found = registry.tracking.request(8801)
-    assert [one.path for one in script.seen] == [
-        "/api/public/v2/requests/8801",
-        "/api/public/v2/requests/search",
-        "/api/public/v2/requests/search",
-    ]
-    assert [one.body["filter_group"]["filters"][0]["operator"] for one in script.seen[1:]] == ["eq", "is"]
-    assert (found.id, found.provider, found.prompt, found.trace_id) == (8801, "openai", "ask", "a1")
-    assert (found.tags, found.metadata) == (("a",), {"user": "42", "n": "1"})
-    assert found.scores == {"tone": 90, "default": 1}
-    assert [(one.role, one.text) for one in (*found.input, *found.output)] == [
-        ("user", "Hi"),
-        ("assistant", 'find({"q": 1})'),
-    ]
-
-
-@pytest.mark.parametrize("status", [400, 401, 404, 405, 422, 501])
-def test_without_a_search_the_rest_of_a_request_is_shown(status: int) -> None:
-    script = Scripted(Reply(DETAIL), Reply({"message": "Not Found"}, status=status))
-    with client(script) as registry:
-        found = registry.tracking.request(8801)
-    assert (found.model, found.latency_ms) == ("gpt-4o", 12)
-    assert (found.tags, found.metadata, found.scores, found.status) == (None, None, None, None)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        {},
-        {"prompt_blueprint": [], "provider": 3, "price": "1", "input_tokens": {}},
-        {"prompt_blueprint": {"prompt_template": {"messages": [{"role": []}, 3]}}, "latency_ms": True},
-        {"prompt_blueprint": {"prompt_template": {"content": "x"}}, "metadata": [1], "scores": [[]]},
-        {"price": 10**400, "latency": 10**400},
-    ],
-)
-def test_a_request_of_any_shape_is_read(raw: dict[str, object]) -> None:
-    with client(Scripted(Reply({"request_id": 1, **raw}), Reply({"items": []}))) as registry:
-        found = registry.tracking.request(1)
-    assert (found.id, found.provider, found.price, found.latency_ms) == (1, None, None, None)
-
-
-def test_an_unknown_request_is_not_found_and_a_missing_route_is_not_supported() -> None:
-    for reply, error in (
-        (Reply({"message": "Request not found"}, status=404), NotFound),
-        (Reply({"detail": "Not Found"}, status=404), Unsupported),
-        (Reply({"detail": "Method Not Allowed"}, status=405), Unsupported),
-        (Reply({"success": True}), BadAnswer),
-    ):
-        with client(Scripted(reply)) as registry, pytest.raises(error):
-            registry.tracking.request(1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
@@ -47,10 +47,10 @@ class PromptLayerChecks:
 
     def evaluation(self, report_id: int) -> dict[str, Any]:
         answer = self._call(endpoints.EVALUATION, path={"report_id": report_id}, fresh=True)
-        found = answer.object()
-        if not isinstance(found.get("status"), str):
+        report = answer.object()
+        if not isinstance(report.get("status"), str):
             answer.fail("a string under 'status'")
-        return found
+        return report
 
     def evaluation_score(self, report_id: int) -> dict[str, Any]:
         answer = self._call(endpoints.EVALUATION_SCORE, path={"report_id": report_id}, fresh=True)
@@ -82,7 +82,7 @@ class PromptLayerChecks:
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
     ) -> dict[str, Any]:
-        query = given(label=label, version=version)
+        query = without_none(label=label, version=version)
         return self._call(endpoints.READ_AGENT, path={"agent": agent}, query=query, fresh=True).object()
 
     def run_agent(
@@ -93,15 +93,15 @@ class PromptLayerChecks:
         label: str | None = None,
         version: int | None = None,
     ) -> StartedAgent:
-        body = given(
+        body = without_none(
             input_variables=dict(variables or {}),
             workflow_label_name=label,
             workflow_version_number=version,
         )
         answer = self._call(endpoints.RUN_AGENT, path={"agent": agent}, body=body)
         with fate_unknown_if_unreadable():
-            found = answer.object()
-        return StartedAgent(number(found, "workflow_version_execution_id", "execution_id"), found)
+            started = answer.object()
+        return StartedAgent(number(started, "workflow_version_execution_id", "execution_id"), started)
 
     def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
         query = {
@@ -117,7 +117,7 @@ class PromptLayerChecks:
         self, operation: Operation, keys: tuple[str, ...], filters: Mapping[str, object]
     ) -> list[dict[str, Any]]:
         def fetch(page: int) -> Answer:
-            return self._call(operation, query=given(**filters, page=page, per_page=PER_PAGE))
+            return self._call(operation, query=without_none(**filters, page=page, per_page=PER_PAGE))
 
         items = read_whole(fetch, keys, connections=self._connection.connections).items
         if not all(isinstance(item, dict) for item in items):

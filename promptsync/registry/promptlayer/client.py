@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
-from promptsync.registry.promptlayer.connection import Connection, Observe
+from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 from promptsync.registry.promptlayer.versions import Reading
 from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from promptsync.prompt.version import Version
     from promptsync.registry.promptlayer.checks import PromptLayerChecks
     from promptsync.registry.promptlayer.labels import PromptLayerLabels
     from promptsync.registry.promptlayer.tracking import PromptLayerTracking
     from promptsync.registry.protocol import RegistryMemory, VersionCache
+    from promptsync.registry.results import Capabilities
 
 
 class PromptLayer:
@@ -40,7 +42,7 @@ class PromptLayer:
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
-        observe: Observe | None = None,
+        examining: bool = False,
     ) -> None:
         self.connection = Connection(
             url,
@@ -50,7 +52,7 @@ class PromptLayer:
             timeouts=timeouts,
             connections=connections,
             on_wait=on_wait,
-            observe=observe,
+            examining=examining,
         )
         self.url = self.connection.url
         self.timeouts = self.connection.timeouts
@@ -92,6 +94,11 @@ class PromptLayer:
                 with contextlib.suppress(NotReadableRaw, NotFound, UnusablePrompt):
                     self._reading.get(*self._listing.first)
         return self._reading.workspace_id
+
+    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
+        from promptsync.registry.promptlayer.capabilities import find_capabilities
+
+        return find_capabilities(self, prompts)
 
     @property
     def width(self) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 
 from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
@@ -36,8 +37,8 @@ from promptsync.registry.timeouts import Timeouts
 if TYPE_CHECKING:
     from promptsync.registry.protocol import RegistryMemory
 
-Observe = Callable[[httpx.Response, float], None]
-"""Called with each response and the seconds that it took."""
+_LONGEST_EXAMINED: Final = 10.0
+"""Seconds within which a registry that is examined should begin to respond."""
 
 _MISSING: Final = 501
 """The status of a registry that does not have an operation. This is not a failure."""
@@ -55,7 +56,7 @@ class Connection:
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
     is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
-    process. With ``observe`` a request is sent again once, after a 429. Raises ``UsageError`` for the
+    process. While ``examining`` a request is sent again once, after a 429. Raises ``UsageError`` for the
     URL, and ``MissingKey``.
     """
 
@@ -69,7 +70,7 @@ class Connection:
         timeouts: Timeouts | None = None,
         connections: int | None = None,
         on_wait: Callable[[str], None] | None = None,
-        observe: Observe | None = None,
+        examining: bool = False,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
             raise UsageError(f"{url!r} is an embedded registry, which needs a transport")
@@ -77,10 +78,13 @@ class Connection:
         self.url = url if url.startswith(LOCAL) else self._address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self.timeouts = timeouts or Timeouts()
+        if examining:
+            answer = min(self.timeouts.answer, _LONGEST_EXAMINED)
+            self.timeouts = msgspec.structs.replace(self.timeouts, answer=answer)
         self.connections = connections or MOST_REQUESTS
         self.requests = 0
         """How many requests were sent so far, retries included."""
-        self._observe = observe
+        self._examining = examining
         self._on_wait = on_wait
         self._announced_until = 0.0
         self._throttle = Throttle(self.connections)
@@ -217,7 +221,7 @@ class Connection:
         try:
             response = send_with_retries(
                 lambda is_repeat: self._attempt(request, is_repeat=is_repeat),
-                rules if self._observe is None else EXAMINING,
+                EXAMINING if self._examining else rules,
                 first_wait=self.timeouts.first_retry,
                 on_wait=self._about_to_wait,
                 before_repeat=before_repeat,
@@ -238,7 +242,6 @@ class Connection:
         with self._throttle.passage(is_repeat=is_repeat) as number:
             with self._changing:
                 self.requests += 1
-            began = time.monotonic()
             try:
                 response = http.send(client, request, self.timeouts.request)
             except httpx.TransportError:
@@ -248,8 +251,6 @@ class Connection:
                 self._throttle.fail(number)
             else:
                 self._throttle.succeed()
-        if self._observe is not None:
-            self._observe(response, time.monotonic() - began)
         return response
 
     def _opened(self) -> httpx.Client:
@@ -280,7 +281,7 @@ class Connection:
         self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
 
 
-def given(**values: object) -> dict[str, Any]:
+def without_none(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
 

@@ -7,8 +7,9 @@ never be sent again in another form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 NO_ROUTE: Final = frozenset({404, 405})
 """A route that the registry does not have."""
@@ -17,8 +18,7 @@ NO_SHAPE: Final = frozenset({400, 404, 405, 422})
 """A route or a body that the registry does not accept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """``path`` has ``{placeholders}``. ``shape`` names the form of the body if there are several."""
 
     method: str
@@ -26,8 +26,7 @@ class Route:
     shape: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """One thing that a registry can do.
 
     ``name`` completes "cannot …" in messages. Sending a ``repeatable`` operation twice has the same effect as
@@ -80,16 +79,6 @@ LOG_REQUEST: Final = Operation(
     (Route("POST", "/rest/log-request"), Route("POST", "/log-request")),
     repeatable=False,
     item="prompt",
-)
-READ_REQUEST: Final = _one("read the request", "GET", "/api/public/v2/requests/{request_id}", item="request")
-# The vendor's document does not say which operator compares ids.
-FIND_REQUEST: Final = Operation(
-    "find the request",
-    (
-        Route("POST", "/api/public/v2/requests/search", "eq"),
-        Route("POST", "/api/public/v2/requests/search", "is"),
-    ),
-    next_route_on=NO_SHAPE,
 )
 TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
 # It is not documented whether a second score under the same name replaces the first one.

@@ -45,7 +45,7 @@ class Facts:
     def route(self, operation: Operation) -> Route | None:
         """Return the route that worked last, if the operation still has it."""
         known = self._routes.get(operation.name)
-        return next((one for one in operation.routes if _text(one) == known), None)
+        return next((route for route in operation.routes if _text(route) == known), None)
 
     def keep_route(self, operation: Operation, route: Route) -> None:
         if len(operation.routes) > 1:

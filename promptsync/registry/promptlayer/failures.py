@@ -49,19 +49,6 @@ _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|c
 _NO_ROWS: Final = re.compile(r"request|dataset|row", re.IGNORECASE)
 """Running an evaluation returns 401 also if no requests match. Then the key is not the cause."""
 
-_STATUS_WORDS: Final = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Content Too Large",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    501: "Not Implemented",
-}
-
 
 def explained(address: Address, why: str) -> tuple[str, str]:
     """Return a reason and a hint for an error of the network."""
@@ -94,7 +81,7 @@ def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     if answer.status in _NO_SUCH_OPERATION:
         if answer.status == 404 and operation.item and not answer.is_about_route():
             return NotFound(f"{answer.message_start}: {_outcome(answer)}", status=404, reason=said)
-        tried = "; ".join(f"{one.request}: {_outcome(one)}" for one in answers)
+        tried = "; ".join(f"{refused.request}: {_outcome(refused)}" for refused in answers)
         return Unsupported(
             f"{answer.url} cannot {operation.name}: it has no such operation ({tried})",
             hint="check the remote's url; if it is right, this registry does not support that",
@@ -175,7 +162,7 @@ def _most_specific(answers: Sequence[Answer]) -> tuple[Answer, bool]:
 
 def _outcome(answer: Answer) -> str:
     said = answer.reason()
-    words = f"{answer.status} {_STATUS_WORDS.get(answer.status, '')}".strip()
+    words = f"{answer.status} {httpx.codes.get_reason_phrase(answer.status)}".strip()
     return f"{words}: {said}" if said else words
 
 

@@ -43,14 +43,14 @@ class PromptLayerLabels:
         if not self._has_label_list:
             return None
         try:
-            found = _all_labels(self._call(endpoints.ALL_LABELS, fresh=True))
+            labels = _all_labels(self._call(endpoints.ALL_LABELS, fresh=True))
         except (Unsupported, Rejected) as error:
             if isinstance(error, Rejected) and error.status not in _NO_SUCH_LIST:
                 raise
-            found = None
-        self._has_label_list = found is not None
+            labels = None
+        self._has_label_list = labels is not None
         self._facts.keep(LABEL_LIST, exists=self._has_label_list)
-        return found
+        return labels
 
     @property
     def may_list_all(self) -> bool:
@@ -82,7 +82,7 @@ class PromptLayerLabels:
                 labels = self.of(template_id, name)
             except RemoteError:
                 raise unknown from None
-            made = next((one for one in labels if one.name == label), None)
+            made = next((existing for existing in labels if existing.name == label), None)
             if made is None:
                 self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
             elif made.version != version:
@@ -103,10 +103,10 @@ class PromptLayerLabels:
                 labels = self.of(template_id, name)
             except RemoteError:
                 return False
-            found = next((one for one in labels if one.name == label.name), None)
-            if found is not None and found.version not in (label.version, version):
+            moved = next((other for other in labels if other.name == label.name), None)
+            if moved is not None and moved.version not in (label.version, version):
                 raise Rejected(
-                    f"somebody else moved {label.name!r} of {name!r} to v{found.version} in the meantime",
+                    f"somebody else moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
                     status=409,
                     hint="run the command again",
                 )
@@ -131,7 +131,7 @@ def _all_labels(answer: Answer) -> list[Label] | None:
     if isinstance(body, dict) and (number(body, "pages") or 1) > 1:
         return None
     try:
-        found = [parse.label(item) for item in items]
+        labels = [parse.label(item) for item in items]
     except ValueError:
         return None
-    return found if all(one.template_id is not None or one.prompt_name for one in found) else None
+    return labels if all(label.template_id is not None or label.prompt_name for label in labels) else None

@@ -43,28 +43,28 @@ def remote_version(raw: Mapping[str, Any]) -> Version:
 
 def listed(raw: Mapping[str, Any]) -> Version:
     """Return one item of the list, which must have a version and a template."""
-    found = prompt(raw)
-    problem = unusable(found)
+    content = prompt(raw)
+    problem = unusable(content)
     if problem:
-        found = Prompt(found.name, {"type": "chat", "messages": []}, tags=found.tags)
+        content = Prompt(content.name, {"type": "chat", "messages": []}, tags=content.tags)
     return Version(
         template_id=_needed(number(raw, "id"), "id"),
         version=version_in(raw),
-        prompt=found,
+        prompt=content,
         message=text(raw, "commit_message"),
         is_snippet=raw.get("is_snippet") is True,
         problem=problem,
     )
 
 
-def unusable(found: Prompt) -> str:
+def unusable(content: Prompt) -> str:
     """Return why no prompt file can hold a prompt, ``""`` if one can."""
-    if is_too_deep(found):
+    if is_too_deep(content):
         return f"nests deeper than {MAX_DEPTH} levels in the registry"
-    messages = found.template.get("messages") or []
+    messages = content.template.get("messages") or []
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return "has messages in the registry that are not objects"
-    parts = (found.template, *messages)
+    parts = (content.template, *messages)
     if not all(isinstance(part.get("template_format"), str | None) for part in parts):
         return "has a template_format in the registry that is not a text"
     return ""
@@ -72,8 +72,8 @@ def unusable(found: Prompt) -> str:
 
 def version_in(raw: Mapping[str, Any]) -> int:
     """Return the number of a version, which starts at 1."""
-    found = number(raw, "version", "version_number")
-    return _needed(found if found is not None and 0 < found <= MAX_VERSION else None, "version")
+    version = number(raw, "version", "version_number")
+    return _needed(version if version is not None and 0 < version <= MAX_VERSION else None, "version")
 
 
 def is_whole(raw: Mapping[str, Any]) -> bool:
@@ -118,10 +118,10 @@ def label(raw: Mapping[str, Any], template_id: int | None = None, prompt_name: s
     )
 
 
-def _template(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
+def _template(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise ValueError("prompt_template is missing or not an object")
-    template = dict(found)
+    template = dict(value)
     if not isinstance(template.get("type"), str):
         template["type"] = kind_of(template)
     if isinstance(template.get("messages"), list):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, Rejected
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.facts import SORT
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer, shown
@@ -37,7 +36,7 @@ class PromptList:
         self._facts = connection.facts
         self._sorts = not self._facts.lacks(SORT)
         self._pages: dict[frozenset[tuple[str, str]], int] = {}
-        self._names: list[str] = []
+        self._count = 0
         self._digit_names: set[str] = set()
         self._known: list[Version] | None = None
         self.has_listed = False
@@ -49,7 +48,7 @@ class PromptList:
 
     def items(self, filters: Mapping[str, str | None], on_page: OnPage | None = None) -> Sequence[Any]:
         """Return the items of all pages."""
-        query = given(**filters)
+        query = without_none(**filters)
 
         def fetch(page: int) -> Answer:
             return self._list_page({**query, "page": page, "per_page": PER_PAGE})
@@ -61,8 +60,6 @@ class PromptList:
             connections=self._connection.connections,
             on_page=on_page,
             expected=self._pages.get(asked, None if query else self._facts.pages),
-            # If this list were empty by mistake, every prompt would look as if it were new.
-            may_be_empty=bool(query),
         )
         items = whole.items
         if whole.pages is not None:
@@ -71,7 +68,7 @@ class PromptList:
                 self._facts.keep_pages(whole.pages)
         named = self.parsed(parse.identity, items)
         if not query:
-            self._names = [name.casefold() for _, name in named]
+            self._count = len(named)
         self._digit_names.update(name for _, name in named if name.isdigit())
         self.has_listed = True
         self.first = self.first or next(iter(named), None)
@@ -79,10 +76,10 @@ class PromptList:
 
     def parsed(self, read: Callable[[Any], T], items: Iterable[Any]) -> list[T]:
         """Return what ``read`` makes of each item. Raises ``BadAnswer`` for an item that it rejects."""
-        found = []
+        parsed = []
         for item in items:
             try:
-                found.append(read(item))
+                parsed.append(read(item))
             except ValueError as error:
                 excerpt = shown(self._connection.scrub(json.dumps(item, ensure_ascii=False)))
                 raise BadAnswer(
@@ -90,7 +87,7 @@ class PromptList:
                     f"({error}), but the registry returned the item {excerpt}",
                     hint="check the remote's url, and that no proxy or login page responds instead",
                 ) from None
-        return found
+        return parsed
 
     def _list_page(self, query: Mapping[str, Any]) -> Answer:
         if not self._sorts:
@@ -109,21 +106,12 @@ class PromptList:
             self._facts.keep(SORT, exists=False)
             return answer
 
-    def is_cheaper_to_search(self, names: Collection[str], *, with_tags: bool) -> bool:
-        """Whether a search for each name takes fewer requests than the whole list.
+    def requests(self, *, with_tags: bool) -> int:
+        """Return how many requests the list of all active prompts takes, 0 if it was not read yet.
 
         ``with_tags`` says that each prompt costs another request for its tags.
         """
-        pages = self._pages.get(frozenset())
-        if pages is None:
-            return False
-        whole = pages + (len(self._names) if with_tags else 0)
-        if len(names) >= whole:
-            return False
-        # A search also finds longer names.
-        found = (sum(name.casefold() in other for other in self._names) for name in names)
-        searches = sum(max(1, math.ceil(count / PER_PAGE)) for count in found)
-        return searches + (len(names) if with_tags else 0) < whole
+        return self._pages.get(frozenset(), 0) + (self._count if with_tags else 0)
 
     def identifier(self, template_id: int, name: str) -> int | str:
         """Return what identifies a prompt in a path: its id, unless that is the name of another prompt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.versions import Reading, one_version
 from promptsync.registry.values import number, text
@@ -57,47 +58,43 @@ class PromptLayerPrompts:
         if items:
             self._lists_tags = any("tags" in item for item in items)
         if all(map(parse.is_whole, items)):
-            found = self._listing.parsed(parse.listed, items)
+            versions = self._listing.parsed(parse.listed, items)
         else:
-            found = mapped(lambda item: self._whole(item, label), items)
+            versions = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
-            found = self._with_tags(found)
-        if self._lists_tags or with_tags:
-            self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
-        return found
+            versions = self._with_tags(versions)
+        if self._lists_tags:
+            self._listing.tags.update((listed.template_id, listed.prompt.tags) for listed in versions)
+        return versions
 
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
     ) -> builtins.list[Version]:
         reads_tags = not self._lists_tags and self._reads_tags
-        is_searched = self._listing.is_cheaper_to_search(names, with_tags=reads_tags)
-        found = self._searched(names) if is_searched else None
-        if found is None or not {*needed} <= {one.name for one in found}:
-            return [one for one in self.list(with_tags=True, on_page=on_page) if one.name in names]
-        if not self._lists_tags:
-            found = self._with_tags(found)
-            self._listing.tags.update((one.template_id, one.prompt.tags) for one in found)
-        return found
+        # A search for each name, and another request for its tags if the list leaves them out.
+        if len(names) * (2 if reads_tags else 1) < self._listing.requests(with_tags=reads_tags):
+            with suppress(RemoteError):  # it may be unable to search
+                versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
+                if {*needed} <= {version.name for version in versions}:
+                    return self._with_tags(versions) if reads_tags else versions
+        return [listed for listed in self.list(with_tags=True, on_page=on_page) if listed.name in names]
 
-    def _searched(self, names: Collection[str]) -> builtins.list[Version] | None:
-        """Return the prompts with these names, ``None`` if the registry cannot search."""
-
-        def search(name: str) -> Version | None:
-            return next((one for one in self.list(name=name) if one.name == name), None)
-
-        try:
-            return [one for one in mapped(search, sorted(names)) if one is not None]
-        except RemoteError:
-            return None
+    def _named(self, name: str) -> Version | None:
+        """Search the active prompt with a name."""
+        return next((listed for listed in self.list(name=name) if listed.name == name), None)
 
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Version:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
             return self._listing.parsed(parse.listed, [item])[0]
         template_id, name = parse.identity(item)
-        found = self._reading.get(template_id, name, label=label)
+        version = self._reading.get(template_id, name, label=label)
         return Version(
-            template_id, found.version, found.prompt, found.message, is_snippet=item.get("is_snippet") is True
+            template_id,
+            version.version,
+            version.prompt,
+            version.message,
+            is_snippet=item.get("is_snippet") is True,
         )
 
     def _with_tags(self, prompts: builtins.list[Version]) -> builtins.list[Version]:
@@ -108,11 +105,13 @@ class PromptLayerPrompts:
         if first is None:
             self._reads_tags = False
             return prompts
-        others = mapped(lambda one: self._reading.tags(one.template_id, one.name), prompts[1:])
-        return [
-            one if tags is None else replace(one, prompt=replace(one.prompt, tags=tags))
-            for one, tags in zip(prompts, [first, *others], strict=True)
+        others = mapped(lambda listed: self._reading.tags(listed.template_id, listed.name), prompts[1:])
+        tagged = [
+            listed if tags is None else replace(listed, prompt=replace(listed.prompt, tags=tags))
+            for listed, tags in zip(prompts, [first, *others], strict=True)
         ]
+        self._listing.tags.update((listed.template_id, listed.prompt.tags) for listed in tagged)
+        return tagged
 
     def get(
         self,
@@ -158,18 +157,18 @@ class PromptLayerPrompts:
 
     def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
         try:
-            found: Version | None = self.get(template_id, name)
+            version: Version | None = self.get(template_id, name)
         except NotReadableRaw:  # the list has its number all the same
-            found = next((one for one in self.list(name=name) if one.name == name), None)
-        if found is None:
+            version = self._named(name)
+        if version is None:
             raise NotFound(f"{self._url} does not list {name!r}", status=404)
-        return found.template_id, found.version
+        return version.template_id, version.version
 
     def archive(self, template_id: int, is_snippet: bool) -> None:
         kinds = ("SNIPPET", "PROMPT") if is_snippet else ("PROMPT", "SNIPPET")
         # Registries disagree on what a snippet is, and archive nothing if the kind is wrong.
         for kind in kinds:
-            body = given(
+            body = without_none(
                 entities=[{"id": template_id, "type": kind}],
                 cascade=False,
                 workspace_id=self._reading.workspace_id,
@@ -182,10 +181,10 @@ class PromptLayerPrompts:
     def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
         path = {"identifier": self._listing.identifier(template_id, name)}
         answer = self._call(endpoints.SNIPPET_USAGE, path=path, fresh=True)
-        found = answer.object()
-        if not isinstance(found.get("snippet_usage"), list):
+        usage = answer.object()
+        if not isinstance(usage.get("snippet_usage"), list):
             answer.fail("a list under 'snippet_usage'")
-        return found
+        return usage
 
     def render(
         self,
@@ -198,15 +197,15 @@ class PromptLayerPrompts:
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         query = one_version(version, label)
-        body = given(**query, provider=provider, model=model, input_variables=dict(variables or {}))
+        body = without_none(**query, provider=provider, model=model, input_variables=dict(variables or {}))
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
         is_other = name.isdigit() and text(answer.object(), "prompt_name") not in {None, name}
         if is_other and (template_id := self._reading.listed_id(name)) is not None:
             answer = self._call(endpoints.RENDER, path={"identifier": template_id}, body=body)
-        found = answer.object()
-        if not isinstance(found.get("prompt_template"), dict):
+        rendered = answer.object()
+        if not isinstance(rendered.get("prompt_template"), dict):
             answer.fail("an object under 'prompt_template'")
-        if text(found, "prompt_name") not in {None, name}:
+        if text(rendered, "prompt_name") not in {None, name}:
             answer.fail(f"the prompt {name!r}")
-        return found
+        return rendered

@@ -19,7 +19,7 @@ _Versions = Callable[[Version], Iterable[Prompt]]
 
 def completed(raw: Mapping[str, Any], listing: Iterable[Version]) -> dict[str, Any]:
     """Return a response with the fields that the list has and this response lacks."""
-    item = next((one for one in listing if one.name == raw.get("prompt_name")), None)
+    item = next((listed for listed in listing if listed.name == raw.get("prompt_name")), None)
     if item is None:
         return dict(raw)
     known: dict[str, Any] = {"id": item.template_id, "tags": list(item.prompt.tags)}
@@ -44,7 +44,7 @@ def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versio
     """Return why a prompt, read from the response ``raw``, may not be its source; ``None`` if it is."""
     if raw.get("snippets"):
         snippets = raw["snippets"] if isinstance(raw["snippets"], list) else [raw["snippets"]]
-        names = [repr(one.get("prompt_name") if isinstance(one, dict) else one) for one in snippets]
+        names = [repr(part.get("prompt_name") if isinstance(part, dict) else part) for part in snippets]
         return f"its references to the snippets {', '.join(names)} are expanded"
     named, used = _named_variables(prompt.template), template_variables(prompt.template)
     if unnamed := named - used:
@@ -52,14 +52,14 @@ def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versio
     # Rendering turns {{name}} into {name}, which looks like a variable and was none.
     if named and used - named:
         return f"the braces around {', '.join(sorted(used - named))} may have been doubled"
-    twins = (one for one in listing if one.name == prompt.name and one.version == number(raw, "version"))
+    twins = (twin for twin in listing if twin.name == prompt.name and twin.version == number(raw, "version"))
     if any(canonical(twin.prompt) != canonical(prompt) for twin in twins):
         return "the registry returns it in two forms, and at most one of them is its source"
     # An empty list of snippets says that none was expanded. Without the list, only the texts can show it.
     if "snippets" not in raw:
-        found = _contained(prompt, listing, versions)
-        if found is not None:
-            return f"it contains the text of {found!r}, which may be an expanded snippet"
+        expanded = _contained(prompt, listing, versions)
+        if expanded is not None:
+            return f"it contains the text of {expanded!r}, which may be an expanded snippet"
     return None
 
 

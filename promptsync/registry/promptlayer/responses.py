@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -34,8 +33,7 @@ _ROUTING_WORDS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One response of a registry. Methods raise ``BadAnswer`` if its body has the wrong shape.
 
     ``purpose`` completes "cannot …", ``request`` is the method and the path, and ``scrub`` removes the API
@@ -64,20 +62,20 @@ class Answer:
         if size > _SMALL and sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
             self.fail(f"JSON with at most {MAX_VALUES:,} values")
         try:
-            found = msgspec.json.decode(self.content)
+            body = msgspec.json.decode(self.content)
         except (ValueError, RecursionError):
             self.fail("JSON")
-        if not deep and is_deeper(found, MAX_BODY_DEPTH):
+        if not deep and is_deeper(body, MAX_BODY_DEPTH):
             self.fail(f"JSON that nests at most {MAX_BODY_DEPTH} levels deep")
-        return found
+        return body
 
     def object(self, *, deep: bool = False) -> dict[str, Any]:
         """Return the body as a JSON object, see ``json``. Raises ``Rejected`` for ``success: false``."""
-        found = self.json(deep=deep)
-        if not isinstance(found, dict):
+        body = self.json(deep=deep)
+        if not isinstance(body, dict):
             self.fail("a JSON object")
-        self._refuse_failure(found)
-        return found
+        self._refuse_failure(body)
+        return body
 
     def acknowledge(self) -> None:
         """Check a response of which only the success matters. It may be empty, but not a web page."""
@@ -86,9 +84,9 @@ class Answer:
         if self.content.lstrip().startswith(b"{"):
             self._refuse_failure(self.json())
 
-    def _refuse_failure(self, found: Mapping[str, Any]) -> None:
+    def _refuse_failure(self, body: Mapping[str, Any]) -> None:
         # Even a response with status 200 can say that the operation failed.
-        if found.get("success") is False:
+        if body.get("success") is False:
             said = self.reason()
             raise Rejected(
                 f"{self.message_start}: it returned success: false: {said}", status=self.status, reason=said
@@ -96,19 +94,19 @@ class Answer:
 
     def listed(self, *keys: str) -> list[dict[str, Any]]:
         """Return the list of objects that is the body, or that is under one of ``keys`` in it."""
-        found = listed_in(self.json(), keys)
-        if found is None or not all(isinstance(item, dict) for item in found):
+        body = listed_in(self.json(), keys)
+        if body is None or not all(isinstance(item, dict) for item in body):
             self.fail(f"a list of objects, alone or under {keys[0]!r}")
-        return found
+        return body
 
     def fail(self, expected: str) -> NoReturn:
         """Raise ``BadAnswer``; ``expected`` completes "expected …"."""
         kind = "an HTML page" if _is_html(self.content) else "something else"
-        found = f"{kind} (status {self.status}): {self.excerpt()}"
+        returned = f"{kind} (status {self.status}): {self.excerpt()}"
         if not self.content.strip():
-            found = f"an empty body (status {self.status})"
+            returned = f"an empty body (status {self.status})"
         raise BadAnswer(
-            f"{self.message_start}: expected {expected}, but the registry returned {found}",
+            f"{self.message_start}: expected {expected}, but the registry returned {returned}",
             hint="check the remote's url, and that no proxy or login page responds instead",
         )
 
@@ -177,14 +175,14 @@ def _message(content: bytes) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return title[1] if title else "an HTML page"
     try:
-        found = msgspec.json.decode(content)
+        body = msgspec.json.decode(content)
     except (ValueError, RecursionError):
         return text
-    if is_deeper(found, MAX_BODY_DEPTH):
+    if is_deeper(body, MAX_BODY_DEPTH):
         return text
-    if not isinstance(found, Mapping):
-        return found if isinstance(found, str) else text
-    said = (_words(found.get(key)) for key in ("message", "error", "detail"))
+    if not isinstance(body, Mapping):
+        return body if isinstance(body, str) else text
+    said = (_words(body.get(key)) for key in ("message", "error", "detail"))
     return next((words for words in said if words), "")
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.registry.errors import Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.connection import Connection, given
-from promptsync.registry.promptlayer.request_log import has_notes, logged_request
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.responses import fate_unknown_if_unreadable
-from promptsync.registry.results import LoggedRequest
 from promptsync.registry.values import number
 
 
@@ -24,27 +21,8 @@ class PromptLayerTracking:
     def log_request(self, request: Mapping[str, Any]) -> int:
         answer = self._call(endpoints.LOG_REQUEST, body=request)
         with fate_unknown_if_unreadable():
-            found = number(answer.object(), "request_id", "id")
-            return found or answer.fail("a number under 'request_id' or 'id'")
-
-    def request(self, request_id: int | str) -> LoggedRequest:
-        answer = self._call(endpoints.READ_REQUEST, path={"request_id": request_id})
-        raw = answer.object(deep=True)
-        found = number(raw, "request_id", "id") or answer.fail("a number under 'request_id'")
-        return logged_request(request_id, raw if has_notes(raw) else {**self._listed(found), **raw})
-
-    def _listed(self, request_id: int) -> dict[str, Any]:
-        """Return a request as a search lists it, with its scores and tags."""
-
-        def body(operator: str) -> dict[str, Any]:
-            condition = {"field": "pl_id", "operator": operator, "value": request_id}
-            return {"filter_group": {"filters": [condition]}, "include_prompt_name": True}
-
-        try:
-            items = self._call(endpoints.FIND_REQUEST, body=body).listed("items")
-        except (Rejected, Unsupported):
-            return {}
-        return next((item for item in items if number(item, "id") == request_id), {})
+            request_id = number(answer.object(), "request_id", "id")
+            return request_id or answer.fail("a number under 'request_id' or 'id'")
 
     def track_prompt(
         self,
@@ -55,7 +33,7 @@ class PromptLayerTracking:
         label: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        body = given(
+        body = without_none(
             request_id=request_id,
             prompt_name=prompt_name,
             version=version,
@@ -65,7 +43,7 @@ class PromptLayerTracking:
         self._call(endpoints.TRACK_PROMPT, body=body).acknowledge()
 
     def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
-        body = given(request_id=request_id, score=score, name=name)
+        body = without_none(request_id=request_id, score=score, name=name)
         self._call(endpoints.TRACK_SCORE, body=body).acknowledge()
 
     def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from promptsync.registry.errors import (
     UnusablePrompt,
 )
 from promptsync.registry.promptlayer import endpoints, parse
-from promptsync.registry.promptlayer.connection import Connection, given
+from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.values import number
@@ -66,8 +66,8 @@ class Reading:
                 if not self.has_read:
                     return self._with_tags(self._fresh(template_id, name, query))
         known = None if fresh else self._cached(template_id, name, version)
-        found = known or self._fresh(template_id, name, query)
-        return self._with_tags(found)
+        read = known or self._fresh(template_id, name, query)
+        return self._with_tags(read)
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
         """Return the tags in a raw read, ``None`` if it has none."""
@@ -80,50 +80,54 @@ class Reading:
             return None
         return _parsed(answer, raw, {}).prompt.tags
 
-    def _with_tags(self, found: Version) -> Version:
+    def _with_tags(self, version: Version) -> Version:
         """Return a version with its prompt's present tags: a cached response may have older ones."""
-        tags = self._listing.tags.get(found.template_id, found.prompt.tags)
-        return found if tags == found.prompt.tags else replace(found, prompt=replace(found.prompt, tags=tags))
+        tags = self._listing.tags.get(version.template_id, version.prompt.tags)
+        return (
+            version
+            if tags == version.prompt.tags
+            else replace(version, prompt=replace(version.prompt, tags=tags))
+        )
 
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> Version:
         # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
             template_id = self.listed_id(name)
         identifier = name if template_id is None else self._listing.identifier(template_id, name)
-        found = self._read(identifier, name, query)
-        if found.prompt.name == name:
-            return found
-        if template_id is not None and found.template_id == template_id:
+        version = self._read(identifier, name, query)
+        if version.prompt.name == name:
+            return version
+        if template_id is not None and version.template_id == template_id:
             raise RenamedRemotely(
-                f"the prompt {name!r} (id {template_id}) is now named {found.prompt.name!r} in {self._url}",
+                f"the prompt {name!r} (id {template_id}) is now named {version.prompt.name!r} in {self._url}",
                 old=name,
-                new=found.prompt.name,
+                new=version.prompt.name,
                 hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
         # An id that is also a name may mean that other prompt in a path, and the other way round.
         other = self.listed_id(name) if identifier == name else name
         if other is not None:
-            found = self._read(other, name, query)
-            if found.prompt.name == name:
-                return found
+            version = self._read(other, name, query)
+            if version.prompt.name == name:
+                return version
         raise self._missing(name, query)
 
     def listed_id(self, name: str) -> int | None:
         """Return the id of the active prompt with a name, ``None`` without one."""
         items = self._listing.items({"name": name})
-        return next((found for found, named in map(parse.identity, items) if named == name), None)
+        return next((template_id for template_id, named in map(parse.identity, items) if named == name), None)
 
     def _cached(self, template_id: int | None, name: str, version: int | None) -> Version | None:
         if self._cache is None or self.workspace_id is None or template_id is None or version is None:
             return None
         raw = self._cache.get(self._url, self.workspace_id, template_id, version)
         try:
-            found = parse.remote_version(raw) if isinstance(raw, dict) else None
+            cached = parse.remote_version(raw) if isinstance(raw, dict) else None
         except ValueError:
             return None
-        if found is None or (found.template_id, found.version) != (template_id, version):
+        if cached is None or (cached.template_id, cached.version) != (template_id, version):
             return None
-        return found if found.prompt.name == name else None
+        return cached if cached.prompt.name == name else None
 
     def _read(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Version:
         answer = self._raw_answer(identifier, name, query)
@@ -133,10 +137,10 @@ class Reading:
         # An unusable version names its workspace, too.
         self.workspace_id = number(raw, "workspace_id") or self.workspace_id
         self.has_read = True
-        found = _parsed(answer, raw, query)
-        if found.workspace_id is not None and self._cache is not None:
-            self._cache.put(self._url, found.workspace_id, found.template_id, found.version, raw)
-        return found
+        version = _parsed(answer, raw, query)
+        if version.workspace_id is not None and self._cache is not None:
+            self._cache.put(self._url, version.workspace_id, version.template_id, version.version, raw)
+        return version
 
     def _raw_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer | None:
         """Return the response of the raw read, ``None`` if the registry may have no such operation."""
@@ -170,20 +174,20 @@ class Reading:
         self.has_read = True
         prompts = self._listing.known()
         raw = completed(answer.object(deep=True), prompts)
-        found = _parsed(answer, raw, query)
-        variables = placeholders(found.prompt)
+        version = _parsed(answer, raw, query)
+        variables = placeholders(version.prompt)
         if variables:
             answer = self._rendered_answer(identifier, name, {**query, "input_variables": variables})
             raw = completed(answer.object(deep=True), prompts)
-            found = _parsed(answer, raw, query)
-        why = doubt(raw, found.prompt, prompts, self._rendered_versions)
+            version = _parsed(answer, raw, query)
+        why = doubt(raw, version.prompt, prompts, self._rendered_versions)
         if why is not None:
             raise NotReadableRaw(
                 f"{self._url} returns prompts only with expanded snippets, and the source of "
-                f"{found.prompt.name!r} cannot be recovered from that: {why}",
+                f"{version.prompt.name!r} cannot be recovered from that: {why}",
                 hint="leave this prompt out of include: in promptsync.yaml",
             )
-        return found
+        return version
 
     def _rendered_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer:
         path = {"identifier": identifier}
@@ -216,16 +220,16 @@ def one_version(version: int | None, label: str | None) -> dict[str, Any]:
     """Return the parameters that select a version. Raises ``ValueError`` for both a version and a label."""
     if version is not None and label is not None:
         raise ValueError("pass a version or a label, not both")
-    return given(version=version, label=label)
+    return without_none(version=version, label=label)
 
 
 def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> Version:
     try:
-        found = parse.remote_version(raw)
+        version = parse.remote_version(raw)
     except ValueError as error:
         answer.fail(f"a version of a prompt ({error})")
-    if found.version != query.get("version", found.version):
-        answer.fail(f"version {query['version']} and not {found.version}")
-    if problem := parse.unusable(found.prompt):
-        raise UnusablePrompt(f"v{found.version} of {found.prompt.name!r} {problem}")
-    return found
+    if version.version != query.get("version", version.version):
+        answer.fail(f"version {query['version']} and not {version.version}")
+    if problem := parse.unusable(version.prompt):
+        raise UnusablePrompt(f"v{version.version} of {version.prompt.name!r} {problem}")
+    return version

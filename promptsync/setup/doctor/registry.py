@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from promptsync.checks.assignment import find_checks, select_checks
 from promptsync.compare.labels import list_labels
@@ -33,7 +36,6 @@ from promptsync.setup.doctor.finding import (
 )
 
 if TYPE_CHECKING:
-    from promptsync.registry.open import Probe
     from promptsync.registry.protocol import Registry
     from promptsync.registry.results import Capabilities
 
@@ -48,12 +50,6 @@ VARIABLES = (*PROXIES, *CERTIFICATES, "NO_PROXY", "no_proxy")
 _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"
 _PREFIX = "pl_"
-
-_SLOW = 3.0
-"""Seconds from which a response counts as slow."""
-
-_SKEWED = 120.0
-"""Seconds between two clocks from which certificates and dates may be misjudged."""
 
 
 def check_registry(
@@ -150,8 +146,8 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
         yield ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
         return
     try:
-        with _opened(project) as probe:
-            yield from _examine(probe, project, worktree)
+        with _opened(project) as registry:
+            yield from _examine(registry, project, worktree)
     except PromptsyncError as problem:
         is_refused = problem.code in ("unauthorized", "forbidden")
         found = failed("key-accepted" if is_refused else "registry", problem)
@@ -161,19 +157,20 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
 
 
 @contextmanager
-def _opened(project: Project) -> Iterator[Probe]:
+def _opened(project: Project) -> Iterator[Registry]:
     """Connect to the registry. An embedded one is copied first, because opening it may write."""
-    from promptsync.registry.open import open_probe
+    from promptsync.registry.open import open_registry
 
     if not project.url.startswith(LOCAL):
-        with open_probe(
+        with open_registry(
             project.url,
             project.api_key,
             timeouts=project.timeouts,
             jobs=project.jobs,
             on_wait=project.on_wait,
-        ) as probe:
-            yield probe
+            examining=True,
+        ) as registry:
+            yield registry
         return
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "registry.db"
@@ -183,54 +180,42 @@ def _opened(project: Project) -> Iterator[Probe]:
             if source.is_file():
                 shutil.copyfile(source, f"{copy}{end}")
         fixtures = str(project.fixtures) if project.fixtures else None
-        with open_probe(project.record_url, None, database=str(copy), fixtures=fixtures) as probe:
-            yield probe
+        with open_registry(
+            project.record_url, None, database=str(copy), fixtures=fixtures, examining=True
+        ) as registry:
+            yield registry
 
 
-def _examine(probe: Probe, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
-    prompts = probe.registry.prompts.list()
-    seconds = probe.seconds or 0.0
-    yield from _clock(probe.skew)
+def _examine(registry: Registry, project: Project, worktree: Worktree | None) -> Iterator[Finding]:
+    began = time.monotonic()
+    prompts = registry.prompts.list()
+    seconds = time.monotonic() - began
     if project.api_key and not project.url.startswith(LOCAL):
         yield ok("key-accepted", "the registry accepts the key")
-    capabilities = _with_governed(probe, probe.capabilities(prompts), project.config)
-    yield _reached(probe, prompts, seconds)
+    capabilities = _with_governed(registry, registry.capabilities(prompts), project.config)
+    yield _reached(registry, prompts, seconds)
     yield _dialect(capabilities)
     yield from _labels(capabilities)
     if worktree is not None:
         yield from _unknown_fields(worktree, prompts)
-        yield from _checks(probe.registry, project, worktree)
+        yield from _checks(registry, project, worktree)
 
 
-def _with_governed(probe: Probe, capabilities: Capabilities, config: Config) -> Capabilities:
+def _with_governed(registry: Registry, capabilities: Capabilities, config: Config) -> Capabilities:
     """Return the capabilities with the labels in ``labels:``, where the labels of one prompt were read."""
     if capabilities.lists_all_labels or capabilities.labels is None:
         return capabilities
     missing = {*config.labels.values()} - {*capabilities.labels}
-    pointing = list_labels(probe.registry, missing) or ()
+    pointing = list_labels(registry, missing) or ()
     names = {*capabilities.labels, *(label.name for label in pointing)}
-    return replace(capabilities, labels=tuple(sorted(names)))
+    return structs.replace(capabilities, labels=tuple(sorted(names)))
 
 
-def _reached(probe: Probe, prompts: Sequence[Version], seconds: float) -> Finding:
-    seen = probe.registry.workspace_seen
+def _reached(registry: Registry, prompts: Sequence[Version], seconds: float) -> Finding:
+    seen = registry.workspace_seen
     workspace = f", workspace {seen}" if seen is not None else ""
-    message = f"it responded in {seconds:.2f} s and has {counted(len(prompts), 'prompt')}{workspace}"
-    if seconds > _SLOW:
-        fix = "check the network, and the proxy if there is one"
-        return warning("registry", f"{message}; that is slow", fix)
-    return ok("registry", message)
-
-
-def _clock(skew: float | None) -> Iterator[Finding]:
-    if skew is None:
-        return
-    if abs(skew) > _SKEWED:
-        way = "ahead of" if skew > 0 else "behind"
-        message = f"the clock of this machine is {abs(skew):.0f} s {way} the registry's"
-        yield warning("clock", message, "timedatectl set-ntp true")
-    else:
-        yield ok("clock", "the clock of this machine agrees with the registry's")
+    listed = counted(len(prompts), "prompt")
+    return ok("registry", f"it listed {listed} in {seconds:.2f} s{workspace}")
 
 
 def _dialect(capabilities: Capabilities) -> Finding:
