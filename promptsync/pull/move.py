@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -157,7 +157,7 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    stated = structs.replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 

@@ -139,7 +139,7 @@ def restore(project: Project, item: Item, found: Version, last: PromptFile, path
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
-        last = replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
+        last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
