@@ -99,4 +99,4 @@ def _version(number: int | None) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return output.table([head, *rows], headed=True) if rows else []
+    return output.table([head, *rows]) if rows else []
