@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from promptsync.checks.catalogue import (
-    Agent,
-    Evaluation,
-    ItemT,
-    NoSuchItem,
-    list_agents,
-    list_evaluations,
-    named,
-    pick,
-)
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.checks.catalog import Agent, Evaluation, Kind, list_checks, named, pick
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
@@ -27,13 +20,38 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Check(Struct, frozen=True):
+    """An evaluation or an agent, by name or id, and the prompts that it checks.
+
+    ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
+    version that is live. An agent is run once with ``input_variables``.
+    """
+
+    kind: Kind
+    name: str
+    prompts: tuple[str, ...] = ()
+    min_score: float | None = None
+    max_drop: float | None = None
+    input_variables: Mapping[str, Any] = {}
+
+    def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
+        """Return this check with the stricter ones of its own limits and these."""
+        return replace(
+            self, min_score=highest(self.min_score, min_score), max_drop=lowest(self.max_drop, max_drop)
+        )
+
+    def joined(self, other: Check) -> Check:
+        """Return one check for the prompts of both, with the stricter limits."""
+        prompts = tuple(dict.fromkeys([*self.prompts, *other.prompts]))
+        return replace(self.with_limits(other.min_score, other.max_drop), prompts=prompts)
+
+
+class Place(NamedTuple):
     """Where a check is named: a key in a file, with its line if the file was read."""
 
     path: str
     keypath: tuple[str | int, ...]
-    file: PromptFile | None = field(default=None, compare=False, repr=False)
+    file: PromptFile | None = None
 
     def __str__(self) -> str:
         if self.file is not None:
@@ -41,71 +59,34 @@ class Place:
         return f"{self.path}, {self.keypath[0]}[{self.keypath[1]}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """An evaluation or an agent, by name or id, and the prompts that it checks."""
-
-    name: str
-    prompts: tuple[str, ...]
-    named_in: tuple[Place, ...] = field(default=(), compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationCheck(Check):
-    """``min_score`` is the highest minimum that applies to the prompts, ``None`` without any.
-
-    ``max_drop`` is the lowest limit for how far a score may be below that of the version that is live.
-    """
-
-    min_score: float | None = None
-    max_drop: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AgentCheck(Check):
-    """One run of an agent."""
-
-    input_variables: Mapping[str, Any] = field(default_factory=dict)
-
-
-CheckT = TypeVar("CheckT", EvaluationCheck, AgentCheck)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The checks to run. ``unchecked`` are the prompts that have none.
 
     ``limits`` are not run: they set limits for the evaluations that they name, in whichever way those are
-    named here.
+    named here. ``places`` are where each check is named.
     """
 
-    evaluations: tuple[EvaluationCheck, ...] = ()
-    agents: tuple[AgentCheck, ...] = ()
+    checks: tuple[Check, ...] = ()
     unchecked: tuple[str, ...] = ()
-    limits: tuple[EvaluationCheck, ...] = ()
+    limits: tuple[Check, ...] = ()
+    places: Mapping[tuple[Kind, str], Sequence[Place]] = {}
+
+    @property
+    def evaluations(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.kind == "evaluation")
+
+    @property
+    def agents(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.kind == "agent")
 
     @property
     def prompts(self) -> frozenset[str]:
         """The prompts that have checks."""
-        checks: tuple[Check, ...] = (*self.evaluations, *self.agents)
-        return frozenset(prompt for check in checks for prompt in check.prompts)
+        return frozenset(prompt for check in self.checks for prompt in check.prompts)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Checks, each with the evaluation or agent that it names."""
-
-    evaluations: tuple[tuple[EvaluationCheck, Evaluation], ...] = ()
-    agents: tuple[tuple[AgentCheck, Agent], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    prompt: str
-    place: Place
-    min_score: float | None = None
-    max_drop: float | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+Located = tuple[tuple[Check, Evaluation | Agent], ...]
+"""Checks, each with the evaluation or the agent that it names: evaluations first."""
 
 
 def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config: Config) -> Selection:
@@ -113,198 +94,126 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
 
     A prompt without a file has only the checks of the configuration.
     """
-    evaluations: dict[str, list[_Named]] = {}
-    agents: dict[tuple[str, str], list[_Named]] = {}
+    checks: list[Check] = []
+    places: dict[tuple[Kind, str], list[Place]] = {}
     unchecked = []
     for name in sorted(set(names)):
-        checks = [*_of_file(name, files.get(name)), *_of_config(name, config)]
-        for kind, check, naming in checks:
-            if kind == "evaluation":
-                evaluations.setdefault(check, []).append(naming)
-            else:
-                agents.setdefault((check, _key(naming.inputs)), []).append(naming)
-        if not checks:
+        assigned = [*_in_file(name, files.get(name)), *_in_config(name, config)]
+        for check, place in assigned:
+            checks.append(check)
+            places.setdefault((check.kind, check.name), []).append(place)
+        if not assigned:
             unchecked.append(name)
-    return Selection(
-        tuple(
-            EvaluationCheck(
-                one,
-                _prompts(by),
-                highest(each.min_score for each in by),
-                lowest(each.max_drop for each in by),
-                named_in=_places(by),
-            )
-            for one, by in evaluations.items()
-        ),
-        tuple(
-            AgentCheck(one, _prompts(by), by[0].inputs, named_in=_places(by))
-            for (one, _), by in agents.items()
-        ),
-        tuple(unchecked),
-    )
+    return Selection(joined(checks), tuple(unchecked), places=places)
 
 
-def with_variables(agents: Iterable[AgentCheck], values: Mapping[str, Any]) -> tuple[AgentCheck, ...]:
-    """Return the checks with some input variables replaced; those that become equal are merged."""
-    merged: dict[tuple[str, str], AgentCheck] = {}
-    for one in agents:
-        inputs = {**one.input_variables, **values}
-        key = (one.name, _key(inputs))
-        before = merged.get(key, AgentCheck(one.name, ()))
-        prompts = tuple(dict.fromkeys([*before.prompts, *one.prompts]))
-        merged[key] = AgentCheck(one.name, prompts, inputs, named_in=before.named_in + one.named_in)
-    return tuple(merged.values())
+def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Return the checks, those of one name and the same inputs as one; evaluations come first."""
+    by_key: dict[tuple[bool, str, str], Check] = {}
+    for check in checks:
+        key = (check.kind == "agent", check.name, _inputs(check))
+        by_key[key] = by_key[key].joined(check) if key in by_key else check
+    return tuple(by_key[key] for key in sorted(by_key, key=lambda key: key[0]))
 
 
-def limits_in(config: Config) -> tuple[EvaluationCheck, ...]:
+def _inputs(check: Check) -> str:
+    return json.dumps(check.input_variables, sort_keys=True, default=str)
+
+
+def limits_in(config: Config) -> tuple[Check, ...]:
     """Return the limits that ``checks:`` sets for evaluations, for any prompts."""
-    checks = [check for check in config.checks if "evaluation" in check]
     return tuple(
-        EvaluationCheck(check["evaluation"], (), check.get("min_score"), check.get("max_drop"))
-        for check in checks
+        Check("evaluation", check["evaluation"], (), check.get("min_score"), check.get("max_drop"))
+        for check in config.checks
+        if "evaluation" in check
     )
 
 
-def with_limits(
-    check: EvaluationCheck,
-    evaluation: Evaluation,
-    limits: Iterable[EvaluationCheck],
-    known: Sequence[Evaluation],
-) -> EvaluationCheck:
-    """Return a check of an evaluation with the strictest of the limits that name it, by name or by id."""
-    own = [check, *(one for one in limits if evaluation in named(known, one.name))]
-    return replace(
-        check,
-        min_score=highest(one.min_score for one in own),
-        max_drop=lowest(one.max_drop for one in own),
-    )
-
-
-def highest(scores: Iterable[float | None]) -> float | None:
+def highest(*scores: float | None) -> float | None:
     """Return the highest of some minimums, ``None`` without any."""
-    return max((one for one in scores if one is not None), default=None)
+    return max((score for score in scores if score is not None), default=None)
 
 
-def lowest(limits: Iterable[float | None]) -> float | None:
+def lowest(*limits: float | None) -> float | None:
     """Return the lowest of some limits, ``None`` without any."""
-    return min((one for one in limits if one is not None), default=None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _of_file(name: str, file: PromptFile | None) -> Iterator[tuple[str, str, _Named]]:
+def _in_file(name: str, file: PromptFile | None) -> Iterator[tuple[Check, Place]]:
     if file is None:
         return
     for index, evaluation in enumerate(file.local.evaluations):
-        yield "evaluation", evaluation, _Named(name, Place(file.path, ("evaluations", index), file))
+        yield Check("evaluation", evaluation, (name,)), Place(file.path, ("evaluations", index), file)
     for index, agent in enumerate(file.local.agents):
         inputs = agent.get("input_variables") or {}
-        yield "agent", agent["name"], _Named(name, Place(file.path, ("agents", index), file), inputs=inputs)
+        check = Check("agent", agent["name"], (name,), input_variables=inputs)
+        yield check, Place(file.path, ("agents", index), file)
 
 
-def _of_config(name: str, config: Config) -> Iterator[tuple[str, str, _Named]]:
-    for index, check in enumerate(config.checks):
-        if not fnmatchcase(name, check["match"]):
+def _in_config(name: str, config: Config) -> Iterator[tuple[Check, Place]]:
+    for index, entry in enumerate(config.checks):
+        if not fnmatchcase(name, entry["match"]):
             continue
         place = Place(config.path.name, ("checks", index))
-        if "evaluation" in check:
-            limits = (check.get("min_score"), check.get("max_drop"))
-            yield "evaluation", check["evaluation"], _Named(name, place, *limits)
+        if "evaluation" in entry:
+            limits = (entry.get("min_score"), entry.get("max_drop"))
+            yield Check("evaluation", entry["evaluation"], (name,), *limits), place
         else:
-            yield "agent", check["agent"], _Named(name, place, inputs=check.get("input_variables") or {})
+            inputs = entry.get("input_variables") or {}
+            yield Check("agent", entry["agent"], (name,), input_variables=inputs), place
 
 
-def _key(inputs: Mapping[str, Any]) -> str:
-    return json.dumps(inputs, sort_keys=True, default=str)
-
-
-def _prompts(named: Iterable[_Named]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.prompt for one in named))
-
-
-def _places(named: Iterable[_Named]) -> tuple[Place, ...]:
-    return tuple(dict.fromkeys(one.place for one in named))
-
-
-def find_checks(registry: Registry, selection: Selection) -> Found:
+def find_checks(registry: Registry, selection: Selection) -> Located:
     """Return the evaluations and agents that the checks of a selection name. Starts nothing.
 
-    Two checks that mean one evaluation, by its name and by its id, are merged. Raises ``NoSuchItem``, with
+    Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
+    listed = {
+        kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in selection.checks)
+    }
     problems: list[PromptsyncError] = []
-    missing: list[Check] = []
-    evaluations: list[tuple[EvaluationCheck, Evaluation]] = []
-    agents: list[tuple[AgentCheck, Agent]] = []
-    if selection.evaluations:
-        known = list_evaluations(registry, runs=True)
-        found = _find_each(selection.evaluations, known, "evaluation", registry.url, problems, missing)
-        evaluations = [(with_limits(check, item, selection.limits, known), item) for check, item in found]
-    if selection.agents:
-        listed = list_agents(registry)
-        agents = _find_each(selection.agents, listed, "agent", registry.url, problems, missing)
-    # All missing names are reported at once, so that they can be fixed in one go.
-    declare = _declaration(missing) if registry.url.startswith(LOCAL) else []
-    if len(problems) > 1:
-        raise type(problems[0])(
-            f"{registry.url} does not have {len(problems)} evaluations and agents that your files name",
-            hint="\n".join(dict.fromkeys(one.hint for one in problems)) if declare else "",
-            details=[*(f"{one.message} ({one.hint})" for one in problems), *declare],
-            code=problems[0].code,
-        )
-    if problems:
-        raise problems[0].replaced(details=declare)
-    return Found(_merged(evaluations), tuple(agents))
-
-
-def _find_each(
-    checks: Sequence[CheckT],
-    known: Sequence[ItemT],
-    kind: str,
-    url: str,
-    problems: list[PromptsyncError],
-    missing: list[Check],
-) -> list[tuple[CheckT, ItemT]]:
-    found = []
-    for check in checks:
+    located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
+    for check in selection.checks:
+        items = listed[check.kind]
         try:
-            (item,) = pick(known, [check.name], kind, url)
+            item = pick(items, check.name, check.kind, registry.url)
         except UsageError as error:
-            message, others = error.message, len(check.named_in) - 1
-            if check.named_in:
-                message = f"{check.named_in[0]}{f' and {others} more' if others else ''}: {message}"
-            problems.append(type(error)(message, hint=error.hint, code=error.code))
-            # A similar name in the hint means that this one is mistyped, not missing.
-            if isinstance(error, NoSuchItem) and check.named_in and error.hint.startswith("promptsync"):
-                missing.append(check)
-        else:
-            found.append((check, item))
-    return found
+            problems.append(_placed(error, selection.places.get((check.kind, check.name), ())))
+            continue
+        check = with_limits(check, item, selection.limits, items)
+        key = (check.kind, item.id, _inputs(check))
+        located[key] = (located[key][0].joined(check) if key in located else check, item)
+    if problems:
+        raise _combined(problems, registry.url)
+    return tuple(located.values())
 
 
-def _declaration(missing: Sequence[Check]) -> list[str]:
-    if not missing:
-        return []
-    from promptsync.checks.declaration import declaration
+def with_limits(
+    check: Check, item: Evaluation | Agent, limits: Iterable[Check], known: Sequence[Evaluation | Agent]
+) -> Check:
+    """Return a check with the strictest of the limits that name its evaluation, by name or by id."""
+    for limit in limits if check.kind == "evaluation" else ():
+        if item in named(known, limit.name):
+            check = check.with_limits(limit.min_score, limit.max_drop)
+    return check
 
-    return declaration(
-        [check for check in missing if isinstance(check, EvaluationCheck)],
-        [check for check in missing if isinstance(check, AgentCheck)],
-    )
+
+def _placed(error: UsageError, places: Sequence[Place]) -> UsageError:
+    """Return an error about a name with the place where it is named."""
+    if not places:
+        return error
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return type(error)(f"{places[0]}{more}: {error.message}", hint=error.hint, code=error.code)
 
 
-def _merged(
-    found: Sequence[tuple[EvaluationCheck, Evaluation]],
-) -> tuple[tuple[EvaluationCheck, Evaluation], ...]:
-    merged: dict[int, tuple[EvaluationCheck, Evaluation]] = {}
-    for check, item in found:
-        # One file may name an evaluation and another its id: it still runs only once.
-        if item.id in merged:
-            before, _ = merged[item.id]
-            check = replace(
-                before,
-                prompts=tuple(dict.fromkeys([*before.prompts, *check.prompts])),
-                min_score=highest([before.min_score, check.min_score]),
-                max_drop=lowest([before.max_drop, check.max_drop]),
-                named_in=before.named_in + check.named_in,
-            )
-        merged[item.id] = (check, item)
-    return tuple(merged.values())
+def _combined(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
+    """Return one error for all missing names, so that they can be fixed in one go."""
+    first = problems[0]
+    details = [f"{problem.message} ({problem.hint})" for problem in problems] if len(problems) > 1 else []
+    if url.startswith(LOCAL):
+        details.append("the embedded registry has what its fixtures file declares")
+    if len(problems) == 1:
+        return first.replaced(details=details)
+    message = f"{url} does not have {len(problems)} evaluations and agents that your files name"
+    return type(first)(message, details=details, code=first.code)

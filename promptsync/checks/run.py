@@ -1,214 +1,180 @@
-"""Runs evaluations and agents at the same time, and finds out which of them passed on which versions."""
+"""Runs in the registry: started together, polled until they have ended, then completed with their results."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+import time
+from abc import abstractmethod
+from collections.abc import Callable, MutableSequence, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found, with_limits
-from promptsync.checks.batch import Patience, Progress, Status, complete, finish, poll, run_together
-from promptsync.checks.catalogue import Evaluation, NoSuchItem, list_evaluations, pick
-from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun, missed_cells
-from promptsync.checks.live_scores import LiveScore, Releases, compared_with, live_scores
-from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
-from promptsync.checks.run_versions import Binder
-from promptsync.errors import AnswerIsNo, UsageError
-from promptsync.parallel import mapped
-from promptsync.registry.errors import NotFound
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.errors import RemoteError
+from promptsync.parallel import for_each, mapped
+from promptsync.registry.errors import FateUnknown
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-_LONGEST_ID: Final = 18
+TIMEOUT: Final = 1800.0
+"""How many seconds to wait for runs unless somebody says otherwise."""
+
+_FIRST_PAUSE: Final = 0.1
+_GROWTH: Final = 1.5
+_LONGEST_PAUSE: Final = 5.0
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are (0: not known yet)."""
 
 
-def run_checks(
-    registry: Registry,
-    found: Found,
-    *,
-    standard: Standard,
-    patience: Patience | None,
-    progress: Progress,
-    versions: Mapping[str, int] | None = None,
-    unpublished: Mapping[str, str] | None = None,
-    orders: Sequence[AgentOrder] | None = None,
-    live: Mapping[str, int | None] | None = None,
-) -> CheckResults:
-    """Run checks at the same time, wait until they have ended, and return which passed.
+class Status(StrEnum):
+    """The state of a run.
 
-    Without ``patience`` they are only started. The minimum of ``standard`` and that of a check both apply.
-    ``versions`` are the versions to check, by prompt; for prompts without one, any version will do.
-    ``unpublished`` are prompts whose files differ from the registry, and why. ``orders`` replace
-    the plain runs of the agents in ``found``. ``live`` are the versions that are live, by prompt (``None``:
-    none is): scores are compared with theirs where there is a ``max_drop``.
-
-    A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
-    results say so. ``RemoteError`` is raised only before anything is started.
+    ``FAILED`` ended without completing. ``TIMED_OUT`` was still running when we stopped waiting.
+    ``UNREADABLE`` was started, but the registry did not say how it went. ``MAYBE_STARTED`` may or may not
+    have been started.
     """
-    checked = {name for check in (*found.evaluations, *found.agents) for name in check[0].prompts}
-    wanted = {name: number for name, number in (versions or {}).items() if name in checked}
-    # Before the runs start, so that a version published meanwhile is noticed.
-    binder = Binder(registry, wanted, unpublished or {})
-    if orders is None:
-        orders = [AgentOrder(agent, check.input_variables) for check, agent in found.agents]
-    releases = Releases(wanted, live or {}, binder.template_ids)
-    lives = _live_scores(registry, found, standard, releases)
-    evaluations = EvaluationBatch(registry, [item for _, item in found.evaluations])
-    agents = AgentBatch(registry, orders)
-    finished = run_together(
-        [evaluations, agents], patience=patience, progress=progress, what="running checks"
-    )
-    results = CheckResults(
-        tuple(
-            judge(check, run, standard, scores)
-            for (check, _), run, scores in zip(found.evaluations, evaluations.runs, lives, strict=True)
-        ),
-        tuple(
-            AgentResult(check, run, reason=standard.agent_failure(run))
-            for (check, _), run in zip(found.agents, agents.runs, strict=True)
-        ),
-        interrupted=not finished,
-    )
-    if results.interrupted:
-        return results
-    explained = tuple(
-        replace(one, run=replace(one.run, missed_cells=missed_cells(registry, one.run)))
-        if one.is_too_low
-        else one
-        for one in results.evaluations
-    )
-    return binder.bind(replace(results, evaluations=explained), orders, allow_unbound=standard.allow_unbound)
+
+    NOT_STARTED = "not-started"
+    MAYBE_STARTED = "maybe-started"
+    RUNNING = "running"
+    TIMED_OUT = "timed-out"
+    UNREADABLE = "unreadable"
+    COMPLETED = "completed"
+    FAILED = "failed"
 
 
-def judge(
-    check: EvaluationCheck, run: EvaluationRun, standard: Standard, scores: Sequence[LiveScore] = ()
-) -> EvaluationResult:
-    """Return the result of a run, which must reach ``standard`` and the limits of its check.
+class Run(Struct, frozen=True, kw_only=True):
+    """One run of an evaluation or an agent.
 
-    ``scores`` are those of the live versions of its prompts.
+    ``item_id`` is the id of the evaluation or agent, ``id`` that of the run in the registry. ``error`` is the
+    registry's failure, if any. ``seconds`` is the time from its start until we saw that it had ended,
+    ``None`` if we did not see both; ``begun`` is when it was started, by the clock of this process.
     """
-    standard = standard.with_limits(check)
-    live = compared_with(run, scores)
-    return EvaluationResult(check, run, standard, live, reason=standard.evaluation_failure(run, live))
+
+    place: ClassVar[str]
+    """What the registry calls such a run."""
+    verb: ClassVar[str]
+    """The command whose ``show`` reads it."""
+
+    name: str
+    item_id: int | None = None
+    id: int | None = None
+    status: Status = Status.NOT_STARTED
+    error: RemoteError | None = None
+    begun: float | None = None
+    seconds: float | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.status is Status.RUNNING
+
+    @property
+    def location(self) -> str:
+        """Where to find it in the registry, such as ``report 5``."""
+        return f"{self.place} {self.id}"
+
+    @property
+    def follow_command(self) -> str:
+        """The command that waits for its result; empty if the registry gave it no id."""
+        return f"promptsync {self.verb} show {self.id} --wait" if self.id is not None else ""
+
+    @property
+    @abstractmethod
+    def progress(self) -> tuple[int, int]:
+        """How much of it is done, and how much there is."""
+
+    @abstractmethod
+    def start(self, registry: Registry) -> Self:
+        """Start it, and return its new state. Raises ``RemoteError``."""
+
+    @abstractmethod
+    def poll(self, registry: Registry) -> Self:
+        """Return the state of a run that was under way. Raises ``RemoteError``."""
+
+    def complete(self, registry: Registry) -> Self:
+        """Return an ended run with what the registry has only for ended runs."""
+        return self
+
+    def start_failed(self, error: RemoteError) -> Self:
+        status = Status.MAYBE_STARTED if isinstance(error, FateUnknown) else Status.NOT_STARTED
+        return replace(self, status=status, error=error)
 
 
-def _live_scores(
-    registry: Registry,
-    found: Found,
-    standard: Standard,
-    releases: Releases,
-) -> list[tuple[LiveScore, ...]]:
-    """Return for each evaluation the scores of the live versions, none where no drop is limited."""
-
-    def read(pair: tuple[EvaluationCheck, Evaluation]) -> tuple[LiveScore, ...]:
-        check, evaluation = pair
-        if standard.with_limits(check).max_drop is None:
-            return ()
-        return live_scores(registry, check, evaluation, releases)
-
-    return mapped(read, found.evaluations)
+Runs = MutableSequence[Any]
+"""Runs whose states are replaced as soon as they are known, so that Ctrl-C loses none of them."""
 
 
-def show_run(
-    registry: Registry,
-    wanted: str,
-    limits: Sequence[EvaluationCheck] = (),
-    *,
-    patience: Patience | None,
-    progress: Progress,
-) -> CheckResults:
-    """Return the result of a run that was started before; with ``patience``, wait until it has ended.
+def run_together(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
+    """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
 
-    ``wanted`` is what ``find_run`` takes. ``limits`` apply to the evaluations that they name. Raises what
-    ``find_run`` raises, and ``RemoteError`` if the report cannot be read.
+    Returns false if Ctrl-C cut it short: what was started goes on in the registry.
     """
-    evaluations = list_evaluations(registry, runs=True)
-    known = find_run(evaluations, wanted, registry.url)
-    before = []
-    for one in evaluations:
-        if one.id == known.evaluation_id:
-            # The previous score is that of the run before this one. Newer runs have larger ids.
-            older = tuple(run for run in one.runs or () if run.id < (known.report_id or 0))
-            before.append(replace(one, runs=older))
-    batch = EvaluationBatch(registry, before)
-    batch.runs = [replace(known, status=Status.RUNNING)]
-    finished = True
-    if patience is None:
-        poll([batch])
-        complete([batch])
-    else:
-        finished = finish([batch], patience=patience, progress=progress, what="running evaluations")
-    (run,) = batch.runs
-    if run.status is Status.UNREADABLE and run.error is not None:
-        if isinstance(run.error, NotFound):
-            message = f"{registry.url} has no evaluation and no run {wanted!r}"
-            raise NoSuchItem(message, hint="promptsync eval list")
-        raise run.error
-    check = EvaluationCheck(run.name, ())
-    for one in evaluations:
-        if one.id == run.evaluation_id:
-            check = with_limits(check, one, limits, evaluations)
-    result = judge(check, run, Standard(allow_unscored=check.min_score is None))
-    return CheckResults((result,), interrupted=not finished)
+
+    def start(index: int) -> None:
+        run = replace(runs[index], begun=time.monotonic())
+        try:
+            runs[index] = _timed(run.start(registry))
+        except RemoteError as error:
+            runs[index] = run.start_failed(error)
+
+    try:
+        for_each(start, range(len(runs)))
+    except KeyboardInterrupt:
+        return False
+    return not timeout or follow(registry, runs, timeout=timeout, progress=progress, what=what)
 
 
-def show_execution(
-    registry: Registry, wanted: str, *, patience: Patience | None, progress: Progress
-) -> CheckResults:
-    """Return the result of a run of an agent; with ``patience``, wait until it has ended.
-
-    ``wanted`` is the id of the execution. Raises ``UsageError`` if it is none, ``NoSuchItem`` if the
-    registry has no such execution, and ``RemoteError`` if it cannot be read.
-    """
-    if not _is_id(wanted):
-        raise UsageError(
-            f"{wanted!r} is not the id of an execution, which agent run prints",
-            hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
-        )
-    batch = AgentBatch(registry, ())
-    batch.runs = [AgentRun(f"execution {wanted}", execution_id=int(wanted), status=Status.RUNNING)]
-    finished = True
-    if patience is None:
-        poll([batch])
-    else:
-        finished = finish([batch], patience=patience, progress=progress, what="running agents")
-    (run,) = batch.runs
-    if run.error is not None:
-        if isinstance(run.error, NotFound):
-            message = f"{registry.url} has no execution {wanted}"
-            raise NoSuchItem(message, hint="promptsync agent list")
-        raise run.error
-    result = AgentResult(AgentCheck(run.name, ()), run, reason=Standard().agent_failure(run))
-    return CheckResults(agents=(result,), interrupted=not finished)
+def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
+    """Wait until runs that were started have ended. Returns false if Ctrl-C cut it short."""
+    deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
+    try:
+        while True:
+            poll(registry, runs)
+            shares = [run.progress for run in runs]
+            progress(what, sum(ended for ended, _ in shares), sum(total for _, total in shares))
+            rest = deadline - time.monotonic()
+            if not _under_way(runs) or rest <= 0:
+                break
+            time.sleep(min(pause, rest))
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        for index in _under_way(runs):
+            runs[index] = _timed(replace(runs[index], status=Status.TIMED_OUT))
+        complete(registry, runs)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
-def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
-    """Return the run that ``wanted`` names: a report id, or the last run of an evaluation's name or id.
+def poll(registry: Registry, runs: Runs) -> None:
+    """Update the runs that are under way, once."""
 
-    If the registry does not list runs, the evaluation's own id is the report to read. Raises ``NoSuchItem``,
-    and ``AnswerIsNo`` for an evaluation that was never run.
-    """
-    for one in evaluations:
-        run = next((run for run in one.runs or () if str(run.id) == wanted), None)
-        # A name takes precedence over an equal id, as everywhere.
-        if run is not None and wanted not in {other.name for other in evaluations}:
-            return EvaluationRun(one.name, one.id, run.id)
-    is_known = any(wanted in (one.name, str(one.id)) for one in evaluations)
-    if not is_known and _is_id(wanted):
-        return EvaluationRun(f"report {wanted}", None, int(wanted))
-    (one,) = pick(evaluations, [wanted], "evaluation", url)
-    if one.runs is None:
-        return EvaluationRun(one.name, one.id, one.id)
-    if not one.runs:
-        raise AnswerIsNo(
-            f"{one.name} has never been run", hint=f"promptsync eval run {one.id}", code="never-run"
-        )
-    return EvaluationRun(one.name, one.id, one.runs[0].id)
+    def update(index: int) -> None:
+        try:
+            runs[index] = _timed(runs[index].poll(registry))
+        except RemoteError as error:
+            runs[index] = _timed(replace(runs[index], error=error, status=Status.UNREADABLE))
+
+    mapped(update, _under_way(runs))
 
 
-def _is_id(text: str) -> bool:
-    # No registry has longer ids, and Python refuses to read thousands of digits.
-    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) > 0
+def complete(registry: Registry, runs: Runs) -> None:
+    """Fetch what is available only for ended runs."""
+
+    def update(index: int) -> None:
+        runs[index] = runs[index].complete(registry)
+
+    mapped(update, [index for index, run in enumerate(runs) if not run.is_under_way])
+
+
+def _under_way(runs: Sequence[Run]) -> list[int]:
+    return [index for index, run in enumerate(runs) if run.is_under_way]
+
+
+def _timed(run: Run) -> Run:
+    """Return a run that has ended with the time that it took."""
+    if run.is_under_way or run.begun is None:
+        return run
+    return replace(run, seconds=time.monotonic() - run.begun)

@@ -8,44 +8,32 @@ from typing import Any
 
 import click
 
-from promptsync.checks.agents import AgentOrder
-from promptsync.checks.assignment import find_checks
-from promptsync.checks.catalogue import list_agents
-from promptsync.checks.choose import Choice, choose_agents
+from promptsync.checks.catalog import list_agents
+from promptsync.checks.judge import show_execution
 from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import run_checks, show_execution
 from promptsync.commands.shared.checks import (
     BLANK,
-    ResultFile,
-    changed_checks,
-    check_choice,
-    checks_outcome,
-    choosing_options,
-    errors_written_to,
     first_result,
-    junit_option,
-    patience_of,
-    patience_to_wait,
+    list_items,
     result_file,
+    run_options,
+    run_outcome,
+    run_together,
+    time_to_wait,
     wait_option,
-    waiting_options,
 )
-from promptsync.commands.shared.options import (
-    choose_format,
-    format_option,
-    variable_option,
-    variables,
-    variables_option,
-)
+from promptsync.commands.shared.options import variable_option, variables, variables_option
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
-from promptsync.show import catalogue
-from promptsync.show.checks import agent_notes, agents_body, follow_notes, output_lines, results_lines
-from promptsync.show.junit import junit
+from promptsync.show.checks import agents_body, output_lines, results_lines, run_notes
 from promptsync.show.outcome import Outcome
 
 _WRITTEN = ("agent", "prompts", "input_variables", "execution_id", "status", "passed", "outputs")
 """The keys of each run in the file of ``--output``."""
+
+_output_option = click.option(
+    "--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON."
+)
 
 
 @verb_group("agent", short_help="List and run agents, and show their runs.")
@@ -66,39 +54,26 @@ def list_command(session: Session) -> Outcome:
     \b
     promptsync agent list
     """
-    with session.project(needs_config=False) as project:
-        found = list_agents(project.registry)
-    if not found:
-        session.say("no agents")
-    return Outcome(catalogue.agent_lines(found), catalogue.agents_body(found))
+    return list_items(session, "agents", list_agents)
 
 
 @verb("run", parent=command, short_help="Run agents and show the output of each node.", blank=BLANK)
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
-@choosing_options
 @variable_option
 @variables_option
 @click.option("--label", metavar="LABEL", help="Run the version of the agent with this label.")
 @click.option("--version", metavar="N", type=click.IntRange(1), help="Run this version of the agent.")
-@click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
-@junit_option
-@format_option("markdown")
-@waiting_options
+@_output_option
+@run_options
 def run_command(
     session: Session,
     names: tuple[str, ...],
-    changed: bool,
-    since: str | None,
-    allow_unbound: bool,
     given: tuple[str, ...],
     source: str | None,
     label: str | None,
     version: int | None,
     output_file: str | None,
-    junit_file: str | None,
-    form: str | None,
-    no_wait: bool,
-    timeout: float | None,
+    **options: Any,
 ) -> Outcome:
     """Run agents together, and wait for the outputs of their nodes.
 
@@ -112,63 +87,23 @@ def run_command(
     promptsync agent run --changed --output outputs.json
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
-    choose_format(session, form)
-    check_choice("agent", names, changed=changed, since=since, allow_unbound=allow_unbound)
     if label is not None and version is not None:
         raise UsageError("--label and --version cannot be combined", hint="drop one of them")
-    patience = patience_of(no_wait, timeout)
     values = variables(session, given, source)
     outputs = result_file(session, "--output", output_file)
-    report = result_file(session, "--junit", junit_file)
-    with errors_written_to(report, "agent run"), session.project() as project:
-        if changed:
-            choice = changed_checks(session, project, "agent", since, values)
-        else:
-            choice = choose_agents(names, values)
-        found = find_checks(project.registry, choice.selection)
-        orders = [AgentOrder(agent, check.input_variables, label, version) for check, agent in found.agents]
-        results = run_checks(
-            project.registry,
-            found,
-            standard=Standard(allow_unbound=allow_unbound),
-            patience=patience,
-            progress=session.bar,
-            versions=choice.versions,
-            unpublished=choice.unpublished,
-            orders=orders,
-        )
-    return _outcome(session, choice, results, outputs, report)
-
-
-def _outcome(
-    session: Session,
-    choice: Choice,
-    results: CheckResults,
-    outputs: ResultFile,
-    report: ResultFile,
-) -> Outcome:
-    for note in agent_notes(results):
-        session.say(note)
-    _say_how_to_follow(session, results)
-    runs = agents_body(results)
-    return checks_outcome(
-        "agent",
-        choice,
-        results,
-        lines=_lines(results),
-        runs=runs,
-        errors=[
-            results.error,
-            outputs.write(lambda: _written(runs)),
-            report.write(lambda: junit(results)),
-        ],
+    standard = Standard(allow_unbound=options["allow_unbound"])
+    ran = run_together(
+        session, "agent", names, options, standard, variables=values, label=label, version=version
     )
+    runs = agents_body(ran.results)
+    error = outputs.write(lambda: _written(runs))
+    return run_outcome(ran, runs, lines=output_lines(ran.results), error=error)
 
 
 @verb("show", parent=command, short_help="Show a run of an agent.", blank=BLANK)
 @click.argument("wanted", metavar="EXECUTION")
 @wait_option
-@click.option("--output", "output_file", metavar="FILE", help="Write the outputs of all nodes as JSON.")
+@_output_option
 def show_command(
     session: Session, wanted: str, wait: bool, timeout: float | None, output_file: str | None
 ) -> Outcome:
@@ -181,27 +116,22 @@ def show_command(
     promptsync agent show 45 --wait --timeout 60
     promptsync agent show 45 --output outputs.json
     """
-    patience = patience_to_wait(wait, timeout)
+    seconds = time_to_wait(wait, timeout)
     outputs = result_file(session, "--output", output_file)
     with session.project(needs_config=False) as project:
-        results = show_execution(project.registry, wanted, patience=patience, progress=session.bar)
-    _say_how_to_follow(session, results)
+        results = show_execution(project.registry, wanted, timeout=seconds, progress=session.bar)
+    for note in run_notes(results, session.command_on_remote):
+        session.say(note)
     runs = agents_body(results)
     code, error = first_result(results.error, outputs.write(lambda: _written(runs)))
     return Outcome(_lines(results), {**BLANK, "runs": runs}, code, error)
 
 
 def _lines(results: CheckResults) -> list[str]:
-    return [*results_lines(results), *output_lines(one.run for one in results.agents)]
+    return [*results_lines(results), *output_lines(results)]
 
 
 def _written(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the text of the file of ``--output``."""
     written = {"runs": [{key: run[key] for key in _WRITTEN} for run in runs]}
     return json.dumps(written, indent=2, default=str) + "\n"
-
-
-def _say_how_to_follow(session: Session, results: CheckResults) -> None:
-    if not results.interrupted:  # the hint of the error says it
-        for note in follow_notes(results, session.command_on_remote):
-            session.say(note)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from promptsync.checks.catalogue import list_datasets
+from promptsync.checks.catalog import list_datasets
+from promptsync.commands.shared.checks import list_items
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.show import catalogue
 from promptsync.show.outcome import Outcome
 
 
@@ -23,9 +23,6 @@ def list_command(session: Session) -> Outcome:
 
     \b
     promptsync dataset list
+    promptsync dataset list --json | jq '.datasets[].name'
     """
-    with session.project(needs_config=False) as project:
-        found = list_datasets(project.registry)
-    if not found:
-        session.say("no datasets")
-    return Outcome(catalogue.dataset_lines(found), catalogue.datasets_body(found))
+    return list_items(session, "datasets", list_datasets)

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from promptsync.checks.assignment import find_checks, limits_in
-from promptsync.checks.catalogue import list_evaluations
-from promptsync.checks.choose import choose_evaluations
+from promptsync.checks.assignment import limits_in
+from promptsync.checks.catalog import list_evaluations
+from promptsync.checks.judge import show_run
 from promptsync.checks.receipt import Standard
-from promptsync.checks.run import run_checks, show_run
 from promptsync.commands.shared.checks import (
     BLANK,
-    changed_checks,
-    check_choice,
-    checks_outcome,
-    choosing_options,
-    errors_written_to,
     first_result,
-    junit_option,
-    patience_of,
-    patience_to_wait,
-    result_file,
+    list_items,
+    run_options,
+    run_outcome,
+    run_together,
+    time_to_wait,
     wait_option,
-    waiting_options,
 )
-from promptsync.commands.shared.options import SCORE, choose_format, format_option
+from promptsync.commands.shared.options import SCORE
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.show import catalogue
-from promptsync.show.checks import evaluations_body, follow_notes, results_lines
-from promptsync.show.junit import junit
+from promptsync.show.checks import evaluations_body, results_lines
 from promptsync.show.outcome import Outcome
 
 
@@ -52,16 +45,11 @@ def list_command(session: Session) -> Outcome:
     \b
     promptsync eval list
     """
-    with session.project(needs_config=False) as project:
-        found = list_evaluations(project.registry, runs=True)
-    if not found:
-        session.say("no evaluations")
-    return Outcome(catalogue.evaluation_lines(found), catalogue.evaluations_body(found))
+    return list_items(session, "evaluations", list_evaluations)
 
 
 @verb("run", parent=command, short_help="Run evaluations and check their scores.", blank=BLANK)
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
-@choosing_options
 @click.option(
     "--min-score",
     metavar="N",
@@ -69,21 +57,13 @@ def list_command(session: Session) -> Outcome:
     help="Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
-@junit_option
-@format_option("markdown")
-@waiting_options
+@run_options
 def run_command(
     session: Session,
     names: tuple[str, ...],
-    changed: bool,
-    since: str | None,
-    allow_unbound: bool,
     min_score: float | None,
     allow_unscored: bool,
-    junit_file: str | None,
-    form: str | None,
-    no_wait: bool,
-    timeout: float | None,
+    **options: Any,
 ) -> Outcome:
     """Run evaluations together, and wait for their scores.
 
@@ -98,35 +78,10 @@ def run_command(
     promptsync eval run --changed --since origin/main --junit report.xml
     promptsync eval run 44 45 --no-wait --json
     """
-    choose_format(session, form)
-    check_choice("evaluation", names, changed=changed, since=since, allow_unbound=allow_unbound)
-    patience = patience_of(no_wait, timeout)
-    report = result_file(session, "--junit", junit_file)
-    with errors_written_to(report, "eval run"), session.project() as project:
-        if changed:
-            choice = changed_checks(session, project, "evaluation", since)
-        else:
-            choice = choose_evaluations(names, project.config)
-        results = run_checks(
-            project.registry,
-            find_checks(project.registry, choice.selection),
-            standard=Standard(min_score, allow_unscored, allow_unbound),
-            patience=patience,
-            progress=session.bar,
-            versions=choice.versions,
-            unpublished=choice.unpublished,
-        )
-    for note in () if results.interrupted else follow_notes(results, session.command_on_remote):
-        session.say(note)
-    return checks_outcome(
-        "evaluation",
-        choice,
-        results,
-        lines=results_lines(results),
-        runs=evaluations_body(results),
-        errors=[results.error, report.write(lambda: junit(results))],
-        outputs={"scores": json.dumps({one.run.name: one.run.score for one in results.evaluations})},
-    )
+    standard = Standard(min_score, allow_unscored, options["allow_unbound"])
+    ran = run_together(session, "evaluation", names, options, standard)
+    scores = {run.name: run.score for _, run in ran.results.evaluations}
+    return run_outcome(ran, evaluations_body(ran.results), outputs={"scores": json.dumps(scores)})
 
 
 @verb("show", parent=command, short_help="Show a run of an evaluation.", blank=BLANK)
@@ -141,9 +96,9 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     promptsync eval show "refund quality"
     promptsync eval show 45 --wait
     """
-    patience = patience_to_wait(wait, timeout)
+    seconds = time_to_wait(wait, timeout)
     with session.project() as project:
         limits = limits_in(project.config)
-        results = show_run(project.registry, wanted, limits, patience=patience, progress=session.bar)
+        results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
     code, error = first_result(results.error)
     return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)

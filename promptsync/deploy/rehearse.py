@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.checks.assignment import Found, Selection, find_checks, lowest
-from promptsync.checks.batch import Patience
-from promptsync.checks.catalogue import list_agents, list_evaluations
+from msgspec import structs
+
+from promptsync.checks.assignment import Selection, find_checks, lowest
+from promptsync.checks.catalog import list_agents, list_evaluations
 from promptsync.compare.histories import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
@@ -73,7 +74,7 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, wanted: Selection, patience: Patience) -> Rehearsal:
+def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeout: float) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -100,25 +101,25 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, patien
             _seed(project, copy)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.
-            everything = replace(
+            everything = structs.replace(
                 options,
                 names=(),
                 touched=None,
                 again=(),
                 require_checks=False,
-                live_snippets=True,
+                rehearses=True,
                 max_changes=10**9,
-                standard=replace(options.standard, max_drop=None),
+                standard=structs.replace(options.standard, max_drop=None),
                 keep_going=False,
             )
-            plan = plan_deploy(copy, everything, find=lambda registry, selection: Found())
+            plan = plan_deploy(copy, everything, find=lambda registry, selection: ())
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
             found = find_checks(copy.registry, selection)
-            plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
-            receipt = apply_deploy(copy, plan, patience)
-            limits = [options.standard.max_drop, *(one.max_drop for one in wanted.evaluations)]
-            return Rehearsal(receipt, url, without, is_compared=lowest(limits) is None)
+            plan = structs.replace(plan, selection=selection, found=found, pins=NO_PINS)
+            receipt = apply_deploy(copy, plan, timeout)
+            drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
+            return Rehearsal(receipt, url, without, is_compared=drop is None)
 
 
 def _seed(project: Project, copy: Project) -> None:
@@ -155,8 +156,11 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str
     evaluations = _names(list_evaluations(copy.registry))
     agents = _names(list_agents(copy.registry))
     kept = Selection(
-        tuple(replace(one, max_drop=None) for one in selection.evaluations if one.name in evaluations),
-        tuple(one for one in selection.agents if one.name in agents),
+        tuple(
+            structs.replace(check, max_drop=None)
+            for check in selection.checks
+            if check.name in (evaluations if check.kind == "evaluation" else agents)
+        ),
         selection.unchecked,
     )
     without = [one.name for one in selection.evaluations if one.name not in evaluations]

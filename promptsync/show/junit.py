@@ -16,8 +16,10 @@ from itertools import chain, count
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
 
-from promptsync.checks.batch import Status
-from promptsync.checks.receipt import AgentResult, CheckResult, CheckResults, EvaluationResult
+from promptsync.checks.agents import AgentRun
+from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.receipt import CheckResult, CheckResults
+from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
 from promptsync.terminal.output import safe
 
@@ -44,27 +46,18 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None) -> str:
         return junit_of_error(results.error, "checks")
     root = ElementTree.Element("testsuites", name="promptsync")
     names: set[str] = set()
-    for evaluation in results.evaluations:
-        run = evaluation.run
-        properties: dict[str, Any] = {
-            "prompts": list(evaluation.check.prompts),
-            "report": run.report_id,
-            "score": run.score,
-            "previous_score": run.previous_score,
-            "minimum": evaluation.standard.min_score,
-            **_live_properties(evaluation),
-            "model": run.model,
-        }
-        cases = list(_evaluation_cases(evaluation))
+    for result in results.all:
+        run = result.run
+        if isinstance(run, AgentRun):
+            properties, cases = _agent_properties(result), [*_node_cases(result, run), *_unbound(result)]
+        else:
+            properties = _evaluation_properties(result, run)
+            cases = [*_score_cases(result, run), *_unbound(result)]
+        # Nodes of an agent that failed are worth more than the word that it failed.
+        is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
+        if not is_over or run.error is not None:
+            cases = [_not_completed(result)]
         _suite(root, _unique(run.name, names), properties, cases, run.seconds)
-    for agent in results.agents:
-        properties = {
-            "prompts": list(agent.check.prompts),
-            "execution": agent.run.execution_id,
-            "input_variables": dict(agent.check.input_variables),
-        }
-        cases = list(_agent_cases(agent))
-        _suite(root, _unique(agent.run.name, names), properties, cases, agent.run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique("deploy", names))
     return _document(root)
@@ -96,71 +89,78 @@ def _unique(name: str, taken: set[str]) -> str:
     """Return a name that is not used yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
     numbered = (f"{shown} #{number}" for number in count(2))
-    found = next(one for one in chain([shown], numbered) if one not in taken)
-    taken.add(found)
-    return found
+    free = next(name for name in chain([shown], numbered) if name not in taken)
+    taken.add(free)
+    return free
 
 
-def _evaluation_cases(one: EvaluationResult) -> Iterator[_Case]:
-    run = one.run
-    if run.status is not Status.COMPLETED or run.error is not None:
-        yield _not_completed(one)
+def _evaluation_properties(result: CheckResult, run: EvaluationRun) -> dict[str, Any]:
+    live = result.live
+    compared = {}
+    if live is not None:
+        drop, most = live.drop(run.score), result.check.max_drop
+        compared = {"live_version": live.version, "live_score": live.score, "drop": drop, "max_drop": most}
+    return {
+        "prompts": list(result.check.prompts),
+        "report": run.id,
+        "score": run.score,
+        "previous_score": run.previous_score,
+        "minimum": result.check.min_score,
+        **compared,
+        "model": run.model,
+    }
+
+
+def _agent_properties(result: CheckResult) -> dict[str, Any]:
+    return {
+        "prompts": list(result.check.prompts),
+        "execution": result.run.id,
+        "input_variables": dict(result.check.input_variables),
+    }
+
+
+def _score_cases(result: CheckResult, run: EvaluationRun) -> Iterator[_Case]:
+    if run.status is Status.FAILED:
         return
-    yield _score(one)
-    for number, cell in enumerate(run.failed_cells, 1):
-        where = [f"row {cell.row}"] if cell.row is not None else [f"failed cell {number}"]
-        where += [cell.column] if cell.column is not None else []
-        yield _Case(", ".join(where), "failure", cell.reason or "no reason given", "failed-cell")
-    yield from _unbound(one)
-
-
-def _live_properties(one: EvaluationResult) -> dict[str, Any]:
-    """Return what a score is compared with; empty if it is not compared."""
-    if one.live is None:
-        return {}
-    found = {"live_version": one.live.version, "live_score": one.live.score, "drop": one.drop}
-    return {**found, "max_drop": one.standard.max_drop}
-
-
-def _score(one: EvaluationResult) -> _Case:
-    score = one.run.score
-    if score is None:
-        result: Literal["failure", "skipped"] = "skipped" if one.standard.allow_unscored else "failure"
-        return _Case("score", result, "no score", "unscored")
-    kind, message = "min-score", one.standard.shortfall(score)
-    if not message:
-        kind, message = "max-drop", one.standard.excess(score, one.live)
-    rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in one.run.missed_cells]
-    return (
-        _Case("score", "failure", message, kind, "\n".join([message, *rows])) if message else _Case("score")
+    failure = next(
+        (failure for failure in result.failures if failure.kind in ("unscored", "min-score", "max-drop")),
+        None,
     )
+    rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in run.missed_cells]
+    if failure is not None:
+        text = "\n".join([failure.message, *rows])
+        yield _Case("score", "failure", failure.message, failure.kind, text)
+    elif run.score is None and result.allow_unscored:
+        yield _Case("score", "skipped", "no score", "unscored")
+    elif run.score is not None:
+        yield _Case("score")
+    if run.failed and not run.failed_cells:
+        yield _Case("cells", "failure", result.reason, "failed-cell")
+    for cell in run.failed_cells:
+        name = ", ".join(filter(None, [f"row {cell.row}", cell.column]))
+        yield _Case(name, "failure", cell.reason or "no reason given", "failed-cell")
 
 
-def _agent_cases(one: AgentResult) -> Iterator[_Case]:
-    run = one.run
-    if run.status not in (Status.COMPLETED, Status.FAILED) or run.error is not None:
-        yield _not_completed(one)
-        return
+def _node_cases(result: CheckResult, run: AgentRun) -> Iterator[_Case]:
     for name, node in run.outputs.items():
         failure = _Case(name, "failure", node.error or node.status, "failed-node")
         yield failure if node.failed else _Case(name)
     if not run.outputs:
-        yield _Case("run", "failure" if one.reason else "", one.reason, str(run.status))
-    yield from _unbound(one)
+        yield _Case("run", "failure" if result.reason else "", result.reason, str(run.status))
 
 
-def _not_completed(one: CheckResult) -> _Case:
-    run = one.run
+def _not_completed(result: CheckResult) -> _Case:
+    run = result.run
     if run.is_under_way:
         return _Case("run", "skipped", "started; its result was not awaited", str(run.status))
     details = [run.error.message, *run.error.details, run.error.hint] if run.error is not None else []
-    return _Case("run", "error", one.reason, str(run.status), "\n".join(filter(None, details)))
+    return _Case("run", "error", result.reason, str(run.status), "\n".join(filter(None, details)))
 
 
-def _unbound(one: CheckResult) -> Iterator[_Case]:
-    for unbound in one.unbound:
-        result: Literal["failure", "skipped"] = "failure" if one.reason else "skipped"
-        yield _Case(f"checks {unbound.target}", result, unbound.reason, "unbound")
+def _unbound(result: CheckResult) -> Iterator[_Case]:
+    for gap in result.unbound:
+        kind: Literal["failure", "skipped"] = "failure" if result.reason else "skipped"
+        yield _Case(f"checks {gap.target}", kind, gap.reason, "unbound")
 
 
 def _suite(
@@ -193,8 +193,8 @@ def _suite(
             element.set("time", _seconds(0 if number else seconds))
         if case.result:
             attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
-            found = ElementTree.SubElement(element, case.result, attributes)
-            found.text = _xml(case.text or case.message) if case.result != "skipped" else None
+            outcome = ElementTree.SubElement(element, case.result, attributes)
+            outcome.text = _xml(case.text or case.message) if case.result != "skipped" else None
 
 
 def _seconds(seconds: float) -> str:

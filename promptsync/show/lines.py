@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.checks.assignment import EvaluationCheck
+    from promptsync.checks.assignment import Check
     from promptsync.push.actions import PushPlan
 
 
@@ -62,7 +62,7 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
     return "just now"
 
 
-def limits_text(check: EvaluationCheck) -> str:
+def limits_text(check: Check) -> str:
     """Return what the score of an evaluation has to reach; empty if nothing is set."""
     minimum = "" if check.min_score is None else f">= {check.min_score:g}"
     drop = "" if check.max_drop is None else f"at most {check.max_drop:g} below live"

@@ -1,22 +1,21 @@
-"""A registry with evaluations and agents, whose model a test controls."""
+"""A registry with evaluations and agents, whose model and answers a test controls."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptsync.checks.agents import AgentBatch, AgentOrder, AgentRun
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck
-from promptsync.checks.batch import Patience, Progress, run_together
-from promptsync.checks.catalogue import Evaluation
-from promptsync.checks.evaluations import EvaluationBatch, EvaluationRun
-from promptsync.checks.receipt import AgentResult, CheckResults, Standard
-from promptsync.checks.run import judge
-from promptsync.errors import PromptsyncError
+import httpx
+
+from promptsync.checks.assignment import Check, Selection, find_checks
+from promptsync.checks.judge import run_checks
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.versions import WantedVersions
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.http import LocalTransport
@@ -27,16 +26,23 @@ from promptsync.server.checks.model import ModelError
 FIXTURES = """
 datasets:
   - name: cases
-    rows: [{question: one, expect: one}, {question: two, expect: nothing}, {question: three, expect: three}]
-  - name: none
+    rows: [{question: one, expect: one}, {question: two, expect: no}, {question: three, expect: th}]
 evaluations:
   - {name: quality, dataset: cases, prompt: ask, scores: [contains: "{{ expect }}"]}
   - {name: unscored, dataset: cases, prompt: ask}
   - {name: homeless, dataset: cases, prompt: nowhere}
+  - {name: of ask one, dataset: cases, prompt: {name: ask, version: 1}, scores: [contains: "o"]}
+  - {name: of ask prod, dataset: cases, prompt: {name: ask, label: prod}, scores: [contains: "o"]}
+  - {name: of other, dataset: cases, prompt: other, scores: [contains: "e"]}
+  - {name: of parent, dataset: cases, prompt: parent, scores: [contains: "e"]}
 agents:
   - {name: bot, labels: [prod], nodes: [{name: first, prompt: ask}, {name: last, prompt: ask, output: true}]}
+  - {name: old bot, nodes: [{name: first, prompt: {name: ask, version: 1}, output: true}]}
+  - {name: prod bot, nodes: [{name: first, prompt: {name: ask, label: prod}, output: true}]}
 """
-SOON = Patience(timeout=20, first=0.01, longest=0.05)
+
+Edit = Callable[[str, Any], None]
+"""Gets the path of a request and the JSON of its answer, which it may change."""
 
 
 @dataclass
@@ -57,62 +63,91 @@ class Commanded:
         return text
 
 
+@dataclass
+class Line(httpx.BaseTransport):
+    """The line to a real registry: counts, and lets answers be changed or faults come instead."""
+
+    inner: httpx.BaseTransport
+    edits: list[Edit] = field(default_factory=list)
+    faults: dict[tuple[str, str], int] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode().partition("?")[0]
+        self.seen.append(f"{request.method} {path}")
+        for (method, part), status in self.faults.items():
+            if request.method == method and part in path:
+                return httpx.Response(status, stream=httpx.ByteStream(b'{"message": "out of order"}'))
+        response = self.inner.handle_request(request)
+        if not self.edits or "json" not in response.headers.get("Content-Type", ""):
+            return response
+        body = json.loads(response.read())
+        for edit in self.edits:
+            edit(path, body)
+        return httpx.Response(response.status_code, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass
+class Bench:
+    registry: PromptLayer
+    line: Line
+    model: Commanded
+
+    def publish(self, name: str, text: str = "{question}", *, snippet: bool = False) -> int:
+        block = [{"type": "text", "text": text}]
+        template = {"type": "chat", "messages": [{"role": "user", "content": block}]}
+        if snippet:
+            template = {"type": "completion", "content": block}
+        return self.registry.prompts.publish(Prompt(name, template), message="m").version
+
+    def label(self, label: str, version: int) -> None:
+        template_id = self.registry.prompts.get(None, "ask").template_id
+        self.registry.labels.set(template_id, "ask", label, version, None)
+
+    def run(
+        self,
+        *checks: Check,
+        standard: Standard | None = None,
+        timeout: float = 20,
+        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        label: str | None = None,
+        **wanted: Any,
+    ) -> CheckResults:
+        return run_checks(
+            self.registry,
+            find_checks(self.registry, Selection(checks)),
+            WantedVersions(**wanted),
+            standard=standard or Standard(),
+            timeout=timeout,
+            progress=progress,
+            label=label,
+        )
+
+
+def evaluation(name: str, *prompts: str, least: float | None = None, drop: float | None = None) -> Check:
+    return Check("evaluation", name, prompts or ("ask",), least, drop)
+
+
+def agent(name: str, *prompts: str, **inputs: Any) -> Check:
+    return Check("agent", name, prompts or ("ask",), input_variables=inputs or {"question": "why"})
+
+
 @contextmanager
-def registry_with(model: Commanded, directory: Path) -> Iterator[PromptLayer]:
-    path = directory / "registry.yaml"
-    path.write_text(FIXTURES, "utf-8")
-    app = create_app(directory / "registry.db", fixtures=path, model=model)
-    with PromptLayer(
-        "local:", None, transport=LocalTransport(app), timeouts=Timeouts(first_retry=0.001)
-    ) as registry:
-        message = {"role": "user", "content": [{"type": "text", "text": "{question}"}]}
-        registry.prompts.publish(Prompt("ask", {"type": "chat", "messages": [message]}), message="m")
+def made(directory: Path) -> Iterator[Bench]:
+    """``ask`` and ``other`` are at version 1, which echoes the question."""
+    (directory / "registry.yaml").write_text(FIXTURES, "utf-8")
+    model = Commanded()
+    model.go_on.set()
+    app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)
+    line = Line(LocalTransport(app))
+    with PromptLayer("local:", None, transport=line, timeouts=Timeouts(first_retry=0.001)) as registry:
+        bench = Bench(registry, line, model)
+        bench.publish("ask")
+        bench.publish("other")
         try:
-            yield registry
+            yield bench
         finally:
             model.go_on.set()
-
-
-def run_evaluations(
-    registry: PromptLayer,
-    evaluations: Sequence[Evaluation],
-    *,
-    patience: Patience | None,
-    progress: Progress = lambda what, done, total: None,
-) -> list[EvaluationRun]:
-    """Run evaluations that check no prompt."""
-    batch = EvaluationBatch(registry, evaluations)
-    run_together([batch], patience=patience, progress=progress, what="running")
-    return batch.runs
-
-
-def run_agents(
-    registry: PromptLayer,
-    orders: Sequence[AgentOrder],
-    *,
-    patience: Patience | None,
-    progress: Progress = lambda what, done, total: None,
-) -> list[AgentRun]:
-    """Run agents that check no prompt."""
-    batch = AgentBatch(registry, orders)
-    run_together([batch], patience=patience, progress=progress, what="running")
-    return batch.runs
-
-
-def failure_of(
-    runs: Sequence[EvaluationRun | AgentRun], standard: Standard | None = None
-) -> PromptsyncError | None:
-    """Return the error that runs amount to."""
-    standard = standard or Standard()
-    evaluations = [one for one in runs if isinstance(one, EvaluationRun)]
-    agents = [one for one in runs if isinstance(one, AgentRun)]
-    return CheckResults(
-        tuple(judge(EvaluationCheck(one.name, ()), one, standard) for one in evaluations),
-        tuple(
-            AgentResult(AgentCheck(one.name, ()), one, reason=standard.agent_failure(one)) for one in agents
-        ),
-    ).error
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Show nothing."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Selection, select_checks
+from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile, parse
 
@@ -33,19 +33,25 @@ C = file("c")
 
 
 def test_an_evaluation_is_run_once_with_all_prompts_that_name_it() -> None:
-    found = select(["b", "a", "a"], [A, B])
-    assert found.evaluations == (EvaluationCheck("quality", ("a", "b")), EvaluationCheck("tone", ("a",)))
-    assert found.unchecked == ()
+    selection = select(["b", "a", "a"], [A, B])
+    assert selection.evaluations == (
+        Check("evaluation", "quality", ("a", "b")),
+        Check("evaluation", "tone", ("a",)),
+    )
+    assert selection.unchecked == ()
 
 
 def test_an_agent_is_run_once_for_the_same_inputs() -> None:
     same = file("d", agents=[{"name": "bot", "input_variables": {}}])
-    found = select(["a", "b", "d"], [A, B, same])
-    assert found.agents == (AgentCheck("bot", ("a", "d"), {}), AgentCheck("bot", ("b",), {"x": 1}))
+    selection = select(["a", "b", "d"], [A, B, same])
+    assert selection.agents == (
+        Check("agent", "bot", ("a", "d"), input_variables={}),
+        Check("agent", "bot", ("b",), input_variables={"x": 1}),
+    )
 
 
 def test_only_the_named_prompts_count() -> None:
-    assert select(["b"], [A, B]).evaluations == (EvaluationCheck("quality", ("b",)),)
+    assert select(["b"], [A, B]).evaluations == (Check("evaluation", "quality", ("b",)),)
     assert select([], [A, B]) == Selection()
 
 
@@ -59,10 +65,10 @@ def test_checks_of_the_configuration_count_for_the_names_that_they_match() -> No
         {"match": "support/deep*", "agent": "bot", "input_variables": {"x": 2}},
         {"match": "sales/*", "evaluation": "tone"},
     ]
-    found = select(["support/deep/one", "support/two", "Support/three"], [], *checks)
-    assert found.evaluations == (EvaluationCheck("quality", ("support/deep/one", "support/two")),)
-    assert found.agents == (AgentCheck("bot", ("support/deep/one",), {"x": 2}),)
-    assert found.unchecked == ("Support/three",)
+    selection = select(["support/deep/one", "support/two", "Support/three"], [], *checks)
+    assert selection.evaluations == (Check("evaluation", "quality", ("support/deep/one", "support/two")),)
+    assert selection.agents == (Check("agent", "bot", ("support/deep/one",), input_variables={"x": 2}),)
+    assert selection.unchecked == ("Support/three",)
 
 
 MINIMA = [
@@ -85,7 +91,7 @@ MINIMA = [
 def test_the_highest_minimum_of_those_that_apply_counts(
     checks: list[Mapping[str, Any]], least: float | None
 ) -> None:
-    assert select(["a"], [A, B], *checks).evaluations[0] == EvaluationCheck("quality", ("a",), least)
+    assert select(["a"], [A, B], *checks).evaluations[0] == Check("evaluation", "quality", ("a",), least)
 
 
 def test_the_lowest_limit_of_a_drop_counts() -> None:
@@ -94,13 +100,13 @@ def test_the_lowest_limit_of_a_drop_counts() -> None:
         {"match": "a", "evaluation": "quality", "max_drop": 2.5, "min_score": 10},
         {"match": "b", "evaluation": "quality", "max_drop": 0},
     ]
-    (found, *_) = select(["a"], [A, B], *checks).evaluations
-    assert found == EvaluationCheck("quality", ("a",), 10, 2.5)
+    (quality, *_) = select(["a"], [A, B], *checks).evaluations
+    assert quality == Check("evaluation", "quality", ("a",), 10, 2.5)
 
 
-def test_a_check_knows_where_it_is_named() -> None:
-    found = select(["a", "b"], [A, B], {"match": "a", "evaluation": "tone"})
-    quality, tone = found.evaluations
-    assert [str(place) for place in quality.named_in] == ["prompts/a.yaml:4", "prompts/b.yaml:4"]
-    assert [str(place) for place in tone.named_in] == ["prompts/a.yaml:5", "promptsync.yaml, checks[0]"]
-    assert str(found.agents[1].named_in[0]).startswith("prompts/b.yaml:6")
+def test_a_selection_knows_where_each_check_is_named() -> None:
+    selection = select(["a", "b"], [A, B], {"match": "a", "evaluation": "tone"})
+    places = {name: [*map(str, named_in)] for (_, name), named_in in selection.places.items()}
+    assert places["quality"] == ["prompts/a.yaml:4", "prompts/b.yaml:4"]
+    assert places["tone"] == ["prompts/a.yaml:5", "promptsync.yaml, checks[0]"]
+    assert places["bot"][1].startswith("prompts/b.yaml:6")

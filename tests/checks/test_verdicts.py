@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from worlds import Reply, Seen, World, asking, failing, fault, made
 
-from promptsync.checks.live_scores import MOST
+from promptsync.checks.past_runs import MOST
 from promptsync.checks.verdicts import Verdict, verdicts
 from promptsync.files.worktree import scan
 
@@ -65,12 +65,19 @@ def run_at(world: World, *evaluations: str) -> None:
 def test_the_newest_run_of_exactly_that_version_decides(world: World) -> None:
     config(world, "match: a, evaluation: polite, min_score: 90")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite 0 < 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
     assert ask(world, a=1) == {"a": (None, "polite never ran it")}
     world.publish("a", "{name}, please")
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (True, "")}
-    assert ask(world, a=2) == {"a": (False, "polite 0 < 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
+
+
+def test_a_run_that_was_started_elsewhere_does_not_count(world: World) -> None:
+    config(world, "match: a, evaluation: polite")
+    assert world.call("POST", "/reports/1/run", {"name": "nightly"}).status == 201
+    assert json.loads(world.ok("eval", "show", "polite", "--wait", "--json").out)["runs"][0]["passed"]
+    assert ask(world, a=2) == {"a": (None, "polite never ran it")}
 
 
 def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
@@ -79,7 +86,7 @@ def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
     run_at(world, "polite")
     world.publish("a", "{name}")
     run_at(world, "polite")
-    failed = (False, "polite 0 < 80 (v3: 100, max_drop: 20)")
+    failed = (False, "polite: score 0 is 100 below the 100 of v3, which is live; max_drop is 20")
     assert ask(world, {"a": 3}, a=4) == {"a": failed}
     # Nothing is known of v1, v4 is live itself, and nobody said what is live.
     for live in ({"a": 1}, {"a": 4}, None):
@@ -96,7 +103,7 @@ def test_without_a_minimum_a_run_without_failed_cells_passes(world: World) -> No
 def test_all_checks_count_and_a_failure_is_reported_first(world: World) -> None:
     config(world, "match: a, evaluation: short", "match: a, evaluation: polite, min_score: 50")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite 0 < 50")}
+    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 50")}
     world.publish("a", "{name}, please, and more than twenty characters")
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (None, "short never ran it")}
@@ -113,7 +120,10 @@ def test_each_prompt_has_its_own_minimum(world: World) -> None:
     )
     run_at(world, "polite", "b polite")
     # The pattern gives b an evaluation of a, which is no check of b and does not matter.
-    assert ask(world, a=2, b=2) == {"a": (True, ""), "b": (False, "b polite 0 < 1")}
+    assert ask(world, a=2, b=2) == {
+        "a": (True, ""),
+        "b": (False, "b polite: score 0 is below the minimum of 1"),
+    }
 
 
 def test_an_evaluation_of_another_prompt_is_not_enough(world: World) -> None:
@@ -128,7 +138,7 @@ def test_an_evaluation_is_named_by_its_id_or_in_the_file(world: World) -> None:
     world.write("a", "{name}", evaluations=["polite"])
     config(world, f"match: a, evaluation: '{number}', min_score: 10")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite 0 < 10")}
+    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 10")}
 
 
 def test_what_has_no_checks_costs_no_request(world: World) -> None:
@@ -188,7 +198,7 @@ def test_only_the_newest_runs_are_read(world: World) -> None:
     world.publish("a", "Go, {name}")
     for _ in range(MOST - 1):
         run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite 0 < 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
     run_at(world, "polite")
     world.forget()
     assert ask(world, a=1) == {"a": (None, f"polite: none of its newest {MOST} runs ran it")}
@@ -236,7 +246,7 @@ def _without(*keys: str) -> Any:
     [
         (["runs"], "polite: the registry does not list its runs"),
         (["prompt_registry_id"], "polite: its report names v2, but not of which prompt"),
-        (["prompt_version_number"], "polite: its report names no version"),
+        (["prompt_version_number"], "polite: the run names no version"),
     ],
 )
 def test_a_registry_that_says_less_is_not_guessed_at(world: World, keys: list[str], reason: str) -> None:

@@ -1,13 +1,16 @@
+"""How long runs are waited for, how often they are polled, and how long they took."""
+
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
-from promptsync.checks import batch
-from promptsync.checks.batch import Batch, Patience, Run, Status, finish, run_together, wait
+from promptsync.checks import run as module
+from promptsync.checks.run import Run, Status, follow, run_together
+
+NOBODY = cast(Any, None)
 
 
 class Clock:
@@ -15,101 +18,67 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.pauses: list[float] = []
 
     def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.pauses.append(seconds)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(batch, "time", clock)
+    monkeypatch.setattr(module, "time", clock)
     return clock
 
 
-def looking(clock: Clock, looks: list[float], done_after: int) -> Callable[[], bool]:
-    def look() -> bool:
-        looks.append(clock.now)
-        return len(looks) == done_after
+class Scripted(Run, frozen=True, kw_only=True):
+    """A run that ends with the poll of this number, 0 for one that ends when it is started."""
 
-    return look
+    place = "run"
+    verb = "eval"
 
-
-def test_looks_become_rarer_up_to_the_longest_pause_and_end_when_done(clock: Clock) -> None:
-    looks: list[float] = []
-    assert wait(looking(clock, looks, done_after=6), Patience(50, 1, 4))
-    pauses = [after - before for before, after in itertools.pairwise(looks)]
-    assert pauses == [1, 1.5, 2.25, 3.375, 4]
-
-
-def test_patience_ends_with_a_last_look_at_the_deadline(clock: Clock) -> None:
-    looks: list[float] = []
-    assert not wait(looking(clock, looks, done_after=-1), Patience(1, 0.3))
-    assert looks[-1] == pytest.approx(1)
-
-
-@dataclass(frozen=True)
-class Scripted(Run):
-    """A run that ends with the look of this number, 0 for one that ends when it is started."""
-
-    looks: int = 0
+    polls: int = 0
 
     @property
-    def location(self) -> str:
-        return self.name
-
-    @property
-    def follow_command(self) -> str:
-        return f"follow {self.name}"
-
-
-class ScriptedBatch(Batch[Scripted]):
-    """Starting a run takes half a second."""
-
-    def __init__(self, clock: Clock, runs: list[Scripted]) -> None:
-        super().__init__(runs)
-        self._clock = clock
-
-    def start(self, index: int) -> Scripted:
-        self._clock.sleep(0.5)
-        run = self.runs[index]
-        return replace(run, status=Status.RUNNING if run.looks else Status.COMPLETED)
-
-    def poll(self, run: Scripted) -> Scripted:
-        return replace(run, looks=run.looks - 1, status=Status.RUNNING if run.looks > 1 else Status.COMPLETED)
-
     def progress(self) -> tuple[int, int]:
         return 0, 0
 
+    def start(self, registry: object) -> Scripted:
+        return replace(self, status=Status.RUNNING if self.polls else Status.COMPLETED)
 
-def timed(clock: Clock, looks: int, patience: Patience | None) -> tuple[Status, float | None]:
-    found = ScriptedBatch(clock, [Scripted("run", looks)])
-    assert run_together([found], patience=patience, progress=lambda *_: None, what="running")
-    return found.runs[0].status, found.runs[0].seconds
+    def poll(self, registry: object) -> Scripted:
+        status = Status.RUNNING if self.polls > 1 else Status.COMPLETED
+        return replace(self, polls=self.polls - 1, status=status)
 
 
-@pytest.mark.parametrize(
-    ("looks", "seconds"),
-    [(0, 0.5), (1, 0.5), (2, 1.5), (3, 3.0)],  # looks after 0, 1 and 1.5 seconds more
-)
-def test_the_time_of_a_run_is_from_its_start_to_the_look_that_sees_its_end(
-    clock: Clock, looks: int, seconds: float
+def ran(run: Scripted, timeout: float) -> tuple[Status, float | None]:
+    runs = [run]
+    wait = follow if run.status is Status.RUNNING else run_together
+    assert wait(NOBODY, runs, timeout=timeout, progress=lambda *_: None, what="running")
+    return runs[0].status, runs[0].seconds
+
+
+def test_polls_become_rarer_up_to_the_longest_pause(clock: Clock) -> None:
+    ran(Scripted(name="run", polls=20), 1000)
+    assert clock.pauses == pytest.approx([min(0.1 * 1.5**number, 5) for number in range(19)])
+
+
+@pytest.mark.parametrize(("polls", "seconds"), [(0, 0), (1, 0), (2, 0.1), (3, 0.25)])
+def test_the_time_of_a_run_is_from_its_start_to_the_poll_that_sees_its_end(
+    clock: Clock, polls: int, seconds: float
 ) -> None:
-    assert timed(clock, looks, Patience(50, 1, 4)) == (Status.COMPLETED, seconds)
+    status, took = ran(Scripted(name="run", polls=polls), 50)
+    assert (status, took) == (Status.COMPLETED, pytest.approx(seconds))
 
 
 def test_a_run_that_is_given_up_took_as_long_as_we_waited(clock: Clock) -> None:
-    assert timed(clock, 99, Patience(10, 1, 4)) == (Status.TIMED_OUT, 10.5)
+    assert ran(Scripted(name="run", polls=999), 10) == (Status.TIMED_OUT, pytest.approx(10))
 
 
-def test_a_run_that_is_only_started_has_no_time(clock: Clock) -> None:
-    assert timed(clock, 1, None) == (Status.RUNNING, None)
-
-
-def test_a_run_that_was_started_before_has_no_time(clock: Clock) -> None:
-    found = ScriptedBatch(clock, [Scripted("run", 2, status=Status.RUNNING)])
-    assert finish([found], patience=Patience(50, 1, 4), progress=lambda *_: None, what="running")
-    assert (found.runs[0].status, found.runs[0].seconds) == (Status.COMPLETED, None)
+def test_only_a_run_whose_start_and_end_were_seen_has_a_time(clock: Clock) -> None:
+    assert ran(Scripted(name="run", polls=1), 0) == (Status.RUNNING, None)
+    assert ran(Scripted(name="run", polls=2, status=Status.RUNNING), 50) == (Status.COMPLETED, None)

@@ -102,7 +102,7 @@ def test_an_agent_that_pins_another_version_is_no_pass(world: World) -> None:
     change(world, "a", "Hi, {name}", agents=[{"name": "old bot", "input_variables": {"name": "Ada"}}])
     done = world.run("agent", "run", "--changed", "--json")
     (one,) = runs(done)
-    assert (done.code, one["reason"]) == (1, "a v2 was not checked: step only uses v1")
+    assert (done.code, one["reason"]) == (1, "a v2 was not checked: the run was of v1")
     assert world.run("agent", "run", "--changed", "--allow-unbound").code == 0
 
 

@@ -74,15 +74,21 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     released.commit()
     assert released.run("deploy").code == 1
     out = released.ok("status").out
-    assert "in-sync  a  v2  prod v1, v2 not released: a is polite 0 < 100" in out
+    assert "in-sync  a  v2  prod v1, v2 not released: a is polite: score 0 is below the minimum of 100" in out
     assert "in-sync  b  v2  prod v1, v2 not released  " in out
     assert out.endswith("\n2 prompts not released to prod: promptsync deploy\n")
     assert pending(released)["a"] == [
-        {"label": "prod", "version": 2, "released": 1, "rolled_back": False, "reason": "a is polite 0 < 100"}
+        {
+            "label": "prod",
+            "version": 2,
+            "released": 1,
+            "rolled_back": False,
+            "reason": "a is polite: score 0 is below the minimum of 100",
+        }
     ]
     markdown = released.ok("status", "--format", "markdown").out
     assert "**2 prompts not released**" in markdown
-    assert "a  prod v1, v2 not released: a is polite 0 < 100" in markdown
+    assert "a  prod v1, v2 not released: a is polite: score 0 is below the minimum of 100" in markdown
     labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
     assert labels == {name: {"prod": 1, "prod.released": 1} for name in "ab"}
 

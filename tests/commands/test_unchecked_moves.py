@@ -20,7 +20,7 @@ evaluations:
   - {name: kind, dataset: people, prompt: a, scores: [contains: please]}
 """
 CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
-FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind 0 < 90"}
+FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind: score 0 is below the minimum of 90"}
 
 
 @pytest.fixture
@@ -82,7 +82,10 @@ def test_a_move_to_what_failed_its_checks_needs_an_option(
         done = staged.run(*arguments, *more)
         assert done.code == 3, str(done)
         assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
-        assert "v2 of 'a' failed its checks: kind 0 < 90; no label was changed" in done.err
+        assert (
+            "v2 of 'a' failed its checks: kind: score 0 is below the minimum of 90; no label was changed"
+            in done.err
+        )
         assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
         assert staged.label("a", "prod") == 1
     assert warnings(staged, *arguments, option) == [FAILED]
@@ -110,7 +113,10 @@ def test_a_rollback_warns_too(world: World) -> None:
 def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
     config(world, "labels: {main: prod}", "checks: [{match: a, evaluation: kind, max_drop: 10}]")
     (found,) = warnings(world, "label", "move", "a@2", "prod", "--skip-checks")
-    assert (found["failed"], found["reason"]) == (True, "kind 0 < 90 (v1: 100, max_drop: 10)")
+    assert (found["failed"], found["reason"]) == (
+        True,
+        "kind: score 0 is 100 below the 100 of v1, which is live; max_drop is 10",
+    )
 
 
 def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> None:
@@ -120,14 +126,14 @@ def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> No
 
 
 def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
-    line = "warning  a: v2 failed its checks: kind 0 < 90"
+    line = "warning  a: v2 failed its checks: kind: score 0 is below the minimum of 90"
     world.ok("label", "set", "a@2", "staging")
     dry = world.run("promote", "staging", "prod", "-n")
     assert dry.code == 3
     assert line in dry.out
     done = world.on_terminal("promote", "staging", "prod", answer="y\n")
     assert done.code == 0, str(done)
-    assert (done.out + done.err).count("failed its checks: kind 0 < 90") == 1
+    assert (done.out + done.err).count("failed its checks: kind: score 0 is below the minimum of 90") == 1
     assert (done.out + done.err).index("failed its checks") < (done.out + done.err).index("Continue?")
 
 
@@ -153,7 +159,7 @@ def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
         (["labels: {main: prod}"], "prod"),
         ([], "prod"),
         (["labels: {main: prod}", CHECKS], "prod.previous"),
-        ([CHECKS], "prod.unchecked"),
+        ([CHECKS], "prod.released"),
     ],
 )
 def test_what_no_checks_guard_costs_no_request_and_no_warning(

@@ -126,7 +126,6 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("agent show 1 --wait", {"customer": RESULT}, agent_started),
     ("doctor", {}, None),
     ("dataset list", {}, None),
-    ("dataset list --name refund --status all", {}, None),
     ("track request request.json", {}, None),
     ("track prompt 1 tone --version 1 --var x=y", {}, None),
     ("track score 1 90 --name tone", {}, None),

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.checks.agents import AgentRun, NodeOutput
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck
-from promptsync.checks.batch import Status
-from promptsync.checks.evaluations import EvaluationRun, FailedCell
-from promptsync.checks.live_scores import LiveScore
-from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard, Unbound
+from promptsync.checks.assignment import Check
+from promptsync.checks.evaluations import Cell, EvaluationRun
+from promptsync.checks.past_runs import LiveScore
+from promptsync.checks.receipt import CheckResult, CheckResults, Failure
+from promptsync.checks.run import Status
+from promptsync.checks.versions import Unbound
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
 from promptsync.show.junit import junit, junit_of_error
@@ -21,50 +22,42 @@ any_text = st.text(max_size=6) | st.sampled_from(
     ["\x00\x1b[31m", "\ud800", "\ufffe\uffff", "]]>&<'\"", "\r\n\t"]
 )
 errors = st.none() | st.builds(RemoteError, any_text, hint=any_text, details=st.lists(any_text, max_size=2))
-cells = st.builds(FailedCell, st.none() | st.integers(1, 9), st.none() | any_text, st.none() | any_text)
+cells = st.builds(Cell, st.integers(1, 9), st.none() | any_text, st.none() | any_text)
 unbound = st.lists(st.builds(Unbound, any_text, st.none() | st.integers(1), any_text), max_size=2).map(tuple)
-evaluations = st.builds(
-    EvaluationResult,
-    st.builds(EvaluationCheck, any_text, st.lists(any_text, max_size=2).map(tuple)),
-    st.builds(
-        EvaluationRun,
-        any_text,
-        st.none() | st.integers(1),
-        st.none() | st.integers(1),
-        status=st.sampled_from(Status),
-        score=st.none() | st.floats(0, 100),
-        failed_cells=st.lists(cells, max_size=3).map(tuple),
-        missed_cells=st.lists(cells, max_size=2).map(tuple),
-        error=errors,
-        seconds=st.none() | st.floats(0, 10_000),
-    ),
-    st.builds(Standard, st.none() | st.floats(0, 100), st.booleans(), max_drop=st.none() | st.floats(0, 100)),
-    st.none()
-    | st.builds(LiveScore, any_text, st.just(1), st.just(2), st.none() | st.floats(0, 100), any_text),
-    reason=any_text,
-    unbound=unbound,
+kinds = st.sampled_from(["error", "failed", "unscored", "min-score", "max-drop", "failed-cell", "unbound"])
+failures = st.lists(st.builds(Failure, kinds, any_text.filter(bool)), max_size=2).map(tuple)
+limits = st.none() | st.floats(0, 100)
+common = {
+    "status": st.sampled_from(Status),
+    "error": errors,
+    "seconds": st.none() | st.floats(0, 10_000),
+    "id": st.none() | st.integers(1),
+}
+evaluation_runs = st.builds(
+    EvaluationRun,
+    name=any_text,
+    score=limits,
+    failed=st.integers(0, 2),
+    failed_cells=st.lists(cells, max_size=3).map(tuple),
+    missed_cells=st.lists(cells, max_size=2).map(tuple),
+    **common,
 )
 outputs = st.dictionaries(any_text, st.builds(NodeOutput, any_text, any_text, any_text), max_size=3)
-agents = st.builds(
-    AgentResult,
-    st.builds(AgentCheck, any_text, st.just(()), st.dictionaries(any_text, any_text, max_size=2)),
-    st.builds(
-        AgentRun,
-        any_text,
-        st.just(1),
-        st.none(),
-        outputs,
-        any_text,
-        status=st.sampled_from(Status),
-        error=errors,
-        seconds=st.none() | st.floats(0, 10_000),
-    ),
-    reason=any_text,
-    unbound=unbound,
+agent_runs = st.builds(AgentRun, name=any_text, outputs=outputs, **common)
+checks = st.builds(
+    Check,
+    st.just("agent"),
+    any_text,
+    st.lists(any_text, max_size=2).map(tuple),
+    limits,
+    limits,
+    st.dictionaries(any_text, any_text, max_size=2),
 )
-check_results = st.builds(
-    CheckResults, st.lists(evaluations, max_size=2).map(tuple), st.lists(agents, max_size=2).map(tuple)
+live_scores = st.none() | st.builds(LiveScore, any_text, st.just(2), limits, any_text)
+results_of_one = st.builds(
+    CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures, unbound, st.booleans()
 )
+check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=3).map(tuple))
 
 
 @given(check_results)
@@ -101,8 +94,8 @@ def test_a_suite_takes_the_time_of_its_run_and_all_of_them_the_sum(results: Chec
 
 
 def test_times_are_in_seconds_with_milliseconds_and_never_in_powers_of_ten() -> None:
-    runs = [AgentRun("quick", 1, 1, seconds=0.00004), AgentRun("slow", 2, 2, seconds=12345.6789)]
-    results = CheckResults(agents=tuple(AgentResult(AgentCheck(run.name, ()), run) for run in runs))
+    runs = [AgentRun(name="quick", seconds=0.00004), AgentRun(name="slow", seconds=12345.6789)]
+    results = CheckResults(tuple(CheckResult(Check("agent", run.name), run) for run in runs))
     root = ElementTree.fromstring(junit(results).encode())
     assert [suite.attrib["time"] for suite in root] == ["0.000", "12345.679"]
     assert root.attrib["time"] == "12345.679"

@@ -11,25 +11,25 @@ from hypothesis import strategies as st
 from markdown_reader import active, hidden, names
 
 from promptsync.checks.agents import AgentRun
-from promptsync.checks.assignment import AgentCheck, EvaluationCheck, Found, Selection
-from promptsync.checks.batch import Status
-from promptsync.checks.evaluations import EvaluationRun, FailedCell
-from promptsync.checks.live_scores import LiveScore
-from promptsync.checks.receipt import AgentResult, CheckResults, EvaluationResult, Standard
-from promptsync.checks.run import judge
+from promptsync.checks.assignment import Check, Selection
+from promptsync.checks.evaluations import Cell, EvaluationRun
+from promptsync.checks.judge import judge
+from promptsync.checks.past_runs import LiveScore
+from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
+from promptsync.checks.run import Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
+from promptsync.prompt.labels import Position
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
@@ -38,32 +38,23 @@ from promptsync.show.markdown import MOST
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 reasons = st.just("") | names
 prompts = st.lists(names, max_size=2).map(tuple)
-cells = st.lists(st.builds(FailedCell, st.integers(1, 9), names, names), max_size=7).map(tuple)
+cells = st.lists(st.builds(Cell, st.integers(1, 9), names, names), max_size=7).map(tuple)
 evaluation_runs = st.builds(
     EvaluationRun,
-    names,
+    name=names,
     status=st.sampled_from(Status),
     score=st.none() | st.floats(0, 100),
     failed_cells=cells,
     model=st.none() | names,
 )
-evaluations = st.builds(
-    EvaluationResult,
-    st.builds(EvaluationCheck, names, prompts),
-    evaluation_runs,
-    st.builds(Standard, max_drop=st.none() | st.floats(0, 100)),
-    st.none() | st.builds(LiveScore, names, st.just(1), st.just(2), st.none() | st.floats(0, 100), names),
-    reason=reasons,
+agent_runs = st.builds(AgentRun, name=names, status=st.sampled_from(Status))
+checks = st.builds(
+    Check, st.sampled_from(["evaluation", "agent"]), names, prompts, max_drop=st.none() | st.floats(0, 100)
 )
-agents = st.builds(
-    AgentResult,
-    st.builds(AgentCheck, names, prompts, st.just({})),
-    st.builds(AgentRun, names, st.just(1), status=st.sampled_from(Status)),
-    reason=reasons,
-)
-check_results = st.builds(
-    CheckResults, st.lists(evaluations, max_size=3).map(tuple), st.lists(agents, max_size=2).map(tuple)
-)
+live_scores = st.none() | st.builds(LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names)
+failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
+results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures)
+check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
 
 PASSES_OVER = (
     "passes over v3, saved in the dashboard; kept, and brought back by drift; promptsync pull --merge beta"
@@ -92,7 +83,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
             name,
             f"{name}.yaml",
             1,
-            1,
+            Position(1),
             2,
             existing=draw(st.none() | st.just(2)),
             passed_over=(PassedOverVersion(2),),
@@ -110,8 +101,8 @@ def plans(draw: st.DrawFn) -> DeployPlan:
         deleted=(text,),
     )
     push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
-    selection = Selection((EvaluationCheck(text, (text,), 80.0),), (AgentCheck(text, (text,), {}),))
-    return DeployPlan(survey, push, selection, Found(), unchecked=(text,))
+    selection = Selection((Check("evaluation", text, (text,), 80.0), Check("agent", text, (text,))))
+    return DeployPlan(survey, push, selection, (), unchecked=(text,))
 
 
 @st.composite
@@ -147,9 +138,9 @@ def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     releases = (
-        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(PassedOverVersion(3),)),
-        Member("gamma", "gamma.yaml", 3, 1, 1),
-        Member("delta", "delta.yaml", 4, 1, 2, existing=2, pending=True),
+        Member("beta", "beta.yaml", 2, Position(1), 3, passed_over=(PassedOverVersion(3),)),
+        Member("gamma", "gamma.yaml", 3, Position(1), 1),
+        Member("delta", "delta.yaml", 4, Position(1), 2, existing=2, pending=True),
     )
     survey = Survey(
         "prod",
@@ -157,8 +148,8 @@ def _whole_plan() -> DeployPlan:
         empty,
         releases,
         dependants=(
-            Member("alpha", "alpha.yaml", 1, 1, 2, existing=1, dependant=True, through=("gamma",)),
-            Member("iota", "iota.yaml", 1, 2, 2, existing=2, dependant=True, through=("gamma",)),
+            Member("alpha", "alpha.yaml", 1, Position(1), 2, existing=1, dependant=True, through=("gamma",)),
+            Member("iota", "iota.yaml", 1, Position(2), 2, existing=2, dependant=True, through=("gamma",)),
         ),
         on_hold=(OnHold("alpha", 2, 1, touched=True), OnHold("epsilon", 2, 1, touched=True)),
         skipped=(Skipped("zeta", "behind", "the label is ahead", touched=False),),
@@ -169,11 +160,13 @@ def _whole_plan() -> DeployPlan:
         Action("gamma", Kind.UPDATE, "gamma.yaml", 1, message="Be brief"),
     )
     selection = Selection(
-        (EvaluationCheck("polite", ("alpha", "beta"), 80.0), EvaluationCheck("short", ("beta",))),
-        (AgentCheck("bot", ("beta",), {}),),
+        (
+            Check("evaluation", "polite", ("alpha", "beta"), 80.0),
+            Check("evaluation", "short", ("beta",)),
+            Check("agent", "bot", ("beta",)),
+        )
     )
-    live = (LiveSnippet("gamma", by_label=False, parents=("theta",), before=1),)
-    return DeployPlan(survey, PushPlan(actions), selection, Found(), unchecked=("delta", "iota"), live=live)
+    return DeployPlan(survey, PushPlan(actions), selection, (), unchecked=("delta", "iota"))
 
 
 def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
@@ -182,7 +175,6 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
         f"      {PASSES_OVER}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
-        "      live when it is published, before theta is checked; undone if that fails",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
@@ -221,27 +213,27 @@ def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
 
 
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
-    check = EvaluationCheck("refund quality", ("support/refund",), 80.0)
-    run = EvaluationRun("refund quality", status=Status.COMPLETED, score=100.0, model="echo")
-    lines = results_markdown(CheckResults((EvaluationResult(check, run, Standard(80.0)),)))
+    check = Check("evaluation", "refund quality", ("support/refund",), 80.0)
+    run = EvaluationRun(name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
+    lines = results_markdown(CheckResults((CheckResult(check, run),)))
     assert lines[2] == "| `refund quality` | `support/refund` | - | 100 | - | - | 80 | passed |"
     assert "- `refund quality`: answered by `echo`" in lines
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
-    check = EvaluationCheck("e", ("p",))
-    run = EvaluationRun("e", status=Status.COMPLETED, score=1.0)
-    lines = results_markdown(CheckResults((EvaluationResult(check, run),) * 3_000))
+    run = EvaluationRun(name="e", status=Status.COMPLETED, score=1.0)
+    result = CheckResult(Check("evaluation", "e", ("p",)), run)
+    lines = results_markdown(CheckResults((result,) * 3_000))
     rows = sum(line.startswith("| `e` |") for line in lines)
     assert f"… {3_000 - rows} more rows, too much to show here" in lines
     assert size(lines) <= MOST
 
 
 def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_compared() -> None:
-    check = EvaluationCheck("quality", ("ask",), 50, 5)
-    run = EvaluationRun("quality", 1, 2, score=80.0, status=Status.COMPLETED)
-    fell = judge(check, run, Standard(), [LiveScore("ask", 7, 3, 90.0)])
-    alone = judge(check, run, Standard(), [LiveScore("ask", 7, reason="ask is not live yet")])
+    check = Check("evaluation", "quality", ("ask",), 50, 5)
+    run = EvaluationRun(name="quality", id=2, score=80.0, status=Status.COMPLETED)
+    fell = judge(check, run, Standard(), LiveScore("ask", 3, 90.0))
+    alone = judge(check, run, Standard(), LiveScore("ask", reason="ask is not live yet"))
     lines = results_markdown(CheckResults((fell, alone)))
     assert lines[0] == (
         "| Evaluation | Prompts | Report | Score | Live | Change | Minimum | Max drop | Result |"

@@ -10,24 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
-from promptsync.checks.batch import Patience
+from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.groups import together
-from promptsync.commands.shared.options import SECONDS
+from promptsync.commands.shared.options import SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
-    from promptsync.checks.choose import Choice, Kind
-    from promptsync.checks.receipt import CheckResults
+    from promptsync.checks.catalog import Agent, Dataset, Evaluation, Kind
+    from promptsync.checks.choose import Choice
+    from promptsync.checks.receipt import CheckResults, Standard
     from promptsync.project.project import Project
+    from promptsync.registry.protocol import Registry
 
 BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 """The keys that the JSON document of a run has in any case."""
 
-choosing_options = together(
+junit_option = click.option(
+    "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
+)
+"""Adds ``--junit FILE``, whose value is passed as ``junit_file``; give it to ``result_file``."""
+
+run_options = together(
     click.option(
         "--changed", is_flag=True, help="Run the checks of changed prompts, from their files and checks:."
     ),
@@ -37,30 +45,145 @@ choosing_options = together(
         is_flag=True,
         help="With --changed: accept a run that may have used another version of the prompt.",
     ),
+    junit_option,
+    format_option("markdown"),
+    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=SECONDS,
+        help=f"Stop waiting after SECONDS, with exit code 1 (default: {TIMEOUT:g}).",
+    ),
 )
-"""Adds ``--changed``, ``--since`` and ``--allow-unbound``; pass their values to ``check_choice``."""
+"""Adds the options of a run; pass their values to ``run_together``."""
+
+wait_option = together(
+    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
+    click.option(
+        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
+    ),
+)
+"""Adds ``--wait`` and ``--timeout``; pass their values to ``time_to_wait``."""
 
 
-def check_choice(
-    kind: Kind, names: Sequence[str], *, changed: bool, since: str | None, allow_unbound: bool
-) -> None:
-    """Raise ``UsageError`` for names and options that make no sense together."""
+def time_to_wait(wait: bool, timeout: float | None) -> float:
+    """Return how long to wait for a run that was started before, 0 for not at all."""
+    if timeout is not None and not wait:
+        raise UsageError("--timeout needs --wait", hint="add --wait")
+    return (timeout or TIMEOUT) if wait else 0
+
+
+def list_items(
+    session: Session, noun: str, read: Callable[[Registry], Sequence[Evaluation | Agent | Dataset]]
+) -> Outcome:
+    """Return the list of evaluations, agents or datasets of the registry."""
+    from promptsync.show.catalog import list_outcome
+
+    with session.project(needs_config=False) as project:
+        items = read(project.registry)
+    if not items:
+        session.say(f"no {noun}")
+    return list_outcome(noun, items)
+
+
+class Ran(Struct, frozen=True):
+    """What was chosen, what came of it, and the error of its JUnit file."""
+
+    kind: Kind
+    choice: Choice
+    results: CheckResults
+    not_written: PromptsyncError | None
+
+
+def run_together(
+    session: Session,
+    kind: Kind,
+    names: Sequence[str],
+    options: Mapping[str, Any],
+    standard: Standard,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    label: str | None = None,
+    version: int | None = None,
+) -> Ran:
+    """Run the named checks, or those of the prompts that changed; ``options`` are those of ``run_options``.
+
+    Raises ``UsageError`` for names and options that make no sense together.
+    """
+    from promptsync.checks.assignment import find_checks
+    from promptsync.checks.choose import choose_named
+    from promptsync.checks.judge import run_checks
+    from promptsync.show.checks import run_notes
+    from promptsync.show.junit import junit
+
+    choose_format(session, options["form"])
+    _check_options(kind, names, options)
+    timeout = 0 if options["no_wait"] else options["timeout"] or TIMEOUT
+    report = result_file(session, "--junit", options["junit_file"])
+    what = f"{'eval' if kind == 'evaluation' else kind} run"
+    with errors_written_to(report, what), session.project() as project:
+        if options["changed"]:
+            choice = _changed_checks(session, project, kind, options["since"], variables)
+        else:
+            choice = choose_named(kind, names, project.config, variables)
+        results = run_checks(
+            project.registry,
+            find_checks(project.registry, choice.selection),
+            choice.wanted,
+            standard=standard,
+            timeout=timeout,
+            progress=session.bar,
+            label=label,
+            version=version,
+        )
+    for note in run_notes(results, session.command_on_remote):
+        session.say(note)
+    return Ran(kind, choice, results, report.write(lambda: junit(results)))
+
+
+def run_outcome(
+    ran: Ran,
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    lines: Sequence[str] = (),
+    error: PromptsyncError | None = None,
+    outputs: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Return the outcome of a run of checks, whose document has ``runs``; ``lines`` follow its table."""
+    from promptsync.show.checks import choice_body, nothing_run, results_lines, results_markdown
+
+    results = ran.results
+    code, error = first_result(results.error, error, ran.not_written)
+    return Outcome(
+        [*results_lines(results), *lines],
+        {**choice_body(ran.choice), "runs": list(runs)},
+        code,
+        error,
+        results_markdown(results) if results.all else [nothing_run(ran.choice, ran.kind), ""],
+        {
+            "passed": str(error is None and not results.under_way).lower(),
+            "changed": json.dumps(ran.choice.changed),
+            **(outputs or {}),
+        },
+    )
+
+
+def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:
+    changed = options["changed"]
     if names and changed:
         raise UsageError(f"--changed cannot be combined with names of {kind}s", hint="drop one of them")
     if not names and not changed:
         verb = "eval" if kind == "evaluation" else kind
         raise UsageError(f"no {kind} named", hint=f"promptsync {verb} list\npromptsync {verb} run --changed")
-    for option, given in (("--since", since is not None), ("--allow-unbound", allow_unbound)):
-        if given and not changed:
+    for option, is_set in (("--since", options["since"]), ("--allow-unbound", options["allow_unbound"])):
+        if is_set and not changed:
             raise UsageError(f"{option} needs --changed", hint="add --changed")
+    if options["no_wait"] and options["timeout"] is not None:
+        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
 
 
-def changed_checks(
-    session: Session,
-    project: Project,
-    kind: Kind,
-    since: str | None,
-    variables: Mapping[str, Any] | None = None,
+def _changed_checks(
+    session: Session, project: Project, kind: Kind, since: str | None, variables: Mapping[str, Any] | None
 ) -> Choice:
     """Return the checks of the prompts that changed, and report what changed."""
     from promptsync.checks.choose import choose_changed
@@ -71,40 +194,6 @@ def changed_checks(
     for note in choice_notes(choice, kind):
         session.say(note)
     return choice
-
-
-def checks_outcome(
-    kind: Kind,
-    choice: Choice,
-    results: CheckResults,
-    *,
-    lines: Sequence[str],
-    runs: Sequence[Mapping[str, Any]],
-    errors: Sequence[PromptsyncError | None],
-    outputs: Mapping[str, str] | None = None,
-) -> Outcome:
-    """Return the outcome of a run of checks, which ends in the first of ``errors``."""
-    from promptsync.show.checks import choice_body, nothing_run, results_markdown
-
-    code, error = first_result(*errors)
-    return Outcome(
-        lines,
-        {**choice_body(choice), "runs": list(runs)},
-        code,
-        error,
-        results_markdown(results) if results.all else [nothing_run(choice, kind), ""],
-        {
-            "passed": str(error is None and not results.under_way).lower(),
-            "changed": json.dumps(choice.changed),
-            **(outputs or {}),
-        },
-    )
-
-
-junit_option = click.option(
-    "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
-)
-"""Adds ``--junit FILE``, whose value is passed as ``junit_file``; give it to ``result_file``."""
 
 
 class ResultFile:
@@ -127,16 +216,16 @@ class ResultFile:
         return None
 
 
-def result_file(session: Session, option: str, given: str | None) -> ResultFile:
+def result_file(session: Session, option: str, file: str | None) -> ResultFile:
     """Return the file that an option names, relative to the directory of the session.
 
     Creates its parent directories. Raises ``UsageError`` if it cannot be written.
     """
-    if given is None:
+    if file is None:
         return ResultFile(None, option)
-    path = session.directory / given
+    path = session.directory / file
     try:
-        if not given or path.is_dir():
+        if not file or path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
         path.parent.mkdir(parents=True, exist_ok=True)
         # Try to write now: a run may take long, and its results must not be lost for want of permission.
@@ -148,7 +237,7 @@ def result_file(session: Session, option: str, given: str | None) -> ResultFile:
                 pass
     except OSError as error:
         raise UsageError(
-            f"{option}: cannot write {given}: {error.strerror}; nothing was run", hint="choose another file"
+            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
         ) from None
     return ResultFile(path, option)
 
@@ -175,41 +264,5 @@ def _junit(error: PromptsyncError, what: str) -> str:
 
 def first_result(*errors: PromptsyncError | None) -> tuple[int, PromptsyncError | None]:
     """Return the first error, with its exit code; 0 and ``None`` if there is none."""
-    error = next((one for one in errors if one is not None), None)
+    error = next((error for error in errors if error is not None), None)
     return (error.exit_code if error is not None else 0), error
-
-
-waiting_options = together(
-    click.option("--no-wait", is_flag=True, help="Start it and exit without waiting for the result."),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=SECONDS,
-        help=f"Stop waiting after SECONDS, with exit code 1 (default: {Patience().timeout:g}).",
-    ),
-)
-"""Adds ``--no-wait`` and ``--timeout``; pass their values to ``patience_of``."""
-
-wait_option = together(
-    click.option("--wait", is_flag=True, help="Wait until the run has ended."),
-    click.option(
-        "--timeout", metavar="SECONDS", type=SECONDS, help="With --wait: stop waiting after SECONDS."
-    ),
-)
-"""Adds ``--wait`` and ``--timeout``; pass their values to ``patience_to_wait``."""
-
-
-def patience_to_wait(wait: bool, timeout: float | None) -> Patience | None:
-    """Return how long to wait for a run that was started before, ``None`` for not at all."""
-    if timeout is not None and not wait:
-        raise UsageError("--timeout needs --wait", hint="add --wait")
-    return patience_of(not wait, timeout)
-
-
-def patience_of(no_wait: bool, timeout: float | None) -> Patience | None:
-    """Return how long to wait, ``None`` for not at all."""
-    if no_wait and timeout is not None:
-        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
-    if no_wait:
-        return None
-    return Patience() if timeout is None else Patience(timeout)

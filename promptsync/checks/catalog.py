@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from msgspec import Struct
 
 from promptsync.errors import RemoteError, UsageError
 from promptsync.registry.values import number, text
@@ -14,24 +15,8 @@ from promptsync.registry.values import number, text
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-
-class NoSuchItem(UsageError):
-    """The registry has no evaluation, agent or run with that name or id."""
-
-    code = "not-found"
-
-
-class CatalogueItem(Protocol):
-    """Anything with a name and an id."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def name(self) -> str: ...
-
-
-ItemT = TypeVar("ItemT", bound=CatalogueItem)
+Kind = Literal["evaluation", "agent"]
+"""What checks a prompt."""
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"
 _HOLDERS: Final = ("template", "prompt_template", "prompt")
@@ -40,22 +25,32 @@ _VERSIONS: Final = ("version_number", "prompt_version_number", "version")
 _LABELS: Final = ("label", "release_label", "prompt_label")
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """A run of an evaluation, as listed. ``score`` is ``None`` if the list has none."""
+class NoSuchItem(UsageError):
+    """The registry has no evaluation, agent or run with that name or id."""
+
+    code = "not-found"
+
+
+class CatalogItem(Struct, frozen=True):
+    """Anything with an id and a name."""
 
     id: int
     name: str
+
+
+ItemT = TypeVar("ItemT", bound=CatalogItem)
+
+
+class PastRun(CatalogItem, frozen=True):
+    """A run of an evaluation, as listed. ``score`` is ``None`` if the list has none."""
+
     status: str
     score: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(CatalogItem, frozen=True):
     """A pipeline. ``runs`` are newest first; ``None`` if the registry does not list them."""
 
-    id: int
-    name: str
     dataset_id: int | None
     created_at: str | None
     runs: tuple[PastRun, ...] | None
@@ -66,65 +61,50 @@ class Evaluation:
         return tuple(run for run in self.runs or () if run.status.upper() == "COMPLETED")
 
     @property
-    def last(self) -> PastRun | None:
-        """The newest run that completed."""
-        return next(iter(self.completed), None)
+    def last_score(self) -> float | None:
+        """The score of the newest run that completed."""
+        return next((run.score for run in self.completed), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(CatalogItem, frozen=True):
     """A workflow. ``version`` is its latest."""
 
-    id: int
-    name: str
     version: int | None
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(CatalogItem, frozen=True):
     """One version of a dataset. ``name`` is the name of the group that its versions belong to."""
 
-    id: int
-    name: str
-    group_id: int | None
+    dataset_group_id: int | None
     version: int | None
     columns: tuple[str, ...]
     deleted: bool
 
 
-def list_evaluations(registry: Registry, *, runs: bool = False, **filters: object) -> list[Evaluation]:
-    """Return the evaluations that match the filters; with ``runs``, each with its runs."""
-    found = registry.checks.list_evaluations(include_runs=runs, **filters)
+def list_evaluations(registry: Registry) -> list[Evaluation]:
+    """Return the evaluations, each with its runs if the registry lists them."""
+    listed = registry.checks.list_evaluations(include_runs=True)
     # A run of a pipeline is a report like the pipeline; only the pipeline itself is a blueprint.
-    return [_evaluation(raw) for raw in found if raw.get("is_blueprint") is not False]
+    return [_evaluation(raw) for raw in listed if raw.get("is_blueprint") is not False]
 
 
-def list_agents(registry: Registry, **filters: object) -> list[Agent]:
-    """Return the agents that match the filters."""
+def list_agents(registry: Registry) -> list[Agent]:
+    """Return the agents."""
     return [
-        Agent(
-            _id(raw),
-            _name(raw),
-            number(raw, "latest_version_number"),
-            _strings(raw.get("release_labels")),
-        )
-        for raw in registry.checks.list_agents(**filters)
+        Agent(_id(raw), _name(raw), number(raw, "latest_version_number"), _strings(raw.get("release_labels")))
+        for raw in registry.checks.list_agents()
     ]
 
 
-def list_datasets(registry: Registry, **filters: object) -> list[Dataset]:
-    """Return the dataset versions that match the filters."""
-    return [_dataset(raw) for raw in registry.checks.list_datasets(**filters)]
+def list_datasets(registry: Registry) -> list[Dataset]:
+    """Return every version of every dataset."""
+    return [_dataset(raw) for raw in registry.checks.list_datasets()]
 
 
-def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> list[ItemT]:
-    """Return the items with those names or ids, each once, in that order; ``kind`` is what errors call them.
-
-    A name takes precedence over an equal id. Raises ``NoSuchItem``, and ``UsageError`` for a name that
-    several items share.
-    """
-    return list(dict.fromkeys(_pick_one(items, text, kind, url) for text in wanted))
+def list_checks(registry: Registry, kind: Kind) -> Sequence[Evaluation | Agent]:
+    """Return the items of one kind that can check a prompt."""
+    return list_evaluations(registry) if kind == "evaluation" else list_agents(registry)
 
 
 def named(items: Sequence[ItemT], wanted: str) -> list[ItemT]:
@@ -133,27 +113,31 @@ def named(items: Sequence[ItemT], wanted: str) -> list[ItemT]:
     return by_name or [item for item in items if str(item.id) == wanted]
 
 
-def _pick_one(items: Sequence[ItemT], wanted: str, kind: str, url: str) -> ItemT:
-    found = named(items, wanted)
-    if len(found) > 1:
-        ids = ", ".join(str(item.id) for item in found)
+def pick(items: Sequence[ItemT], wanted: str, kind: Kind, url: str) -> ItemT:
+    """Return the item with a name or an id; a name takes precedence over an equal id.
+
+    Raises ``NoSuchItem``, and ``UsageError`` for a name that several items share.
+    """
+    matches = named(items, wanted)
+    if len(matches) > 1:
+        ids = ", ".join(str(item.id) for item in matches)
         raise UsageError(
             f"{url} has several {kind}s named {wanted!r}, with the ids {ids}", hint="use the id instead"
         )
-    if not found:
+    if not matches:
         close = difflib.get_close_matches(wanted, [item.name for item in items], 1)
         verb = "eval" if kind == "evaluation" else kind
         hint = f"did you mean {close[0]!r}?" if close else f"promptsync {verb} list"
         raise NoSuchItem(f"{url} has no {kind} {wanted!r}", hint=hint)
-    return found[0]
+    return matches[0]
 
 
 def score_of(raw: object) -> float | None:
     """Return the number in a registry's score: bare, or under ``overall_score`` or ``score``."""
     # The score of a report is a mapping or a bare number, depending on the operation.
     if isinstance(raw, Mapping):
-        values = (raw.get(key) for key in ("overall_score", "score"))
-        return next((found for value in values if (found := score_of(value)) is not None), None)
+        scores = (score_of(raw.get(key)) for key in ("overall_score", "score"))
+        return next((score for score in scores if score is not None), None)
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
         return None
     return float(raw)
@@ -164,17 +148,17 @@ def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     runs = None
     if isinstance(listed, list):
         past = [
-            PastRun(_id(one), _name(one), str(one.get("status") or ""), score_of(one.get("score")))
-            for one in listed
-            if isinstance(one, dict)
+            PastRun(_id(run), _name(run), str(run.get("status") or ""), score_of(run.get("score")))
+            for run in listed
+            if isinstance(run, dict)
         ]
         runs = tuple(sorted(past, key=lambda run: -run.id))
     return Evaluation(_id(raw), _name(raw), number(raw, "dataset_id"), text(raw, "created_at"), runs)
 
 
 def _dataset(raw: Mapping[str, Any]) -> Dataset:
-    given = raw.get("dataset_group")
-    group: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    holder = raw.get("dataset_group")
+    group: Mapping[str, Any] = holder if isinstance(holder, dict) else {}
     return Dataset(
         _id(raw),
         _name(group) or _name(raw),
@@ -194,16 +178,15 @@ def _name(raw: Mapping[str, Any]) -> str:
 
 
 def _id(raw: Mapping[str, Any]) -> int:
-    found = number(raw, "id")
-    if found is None:
+    identifier = number(raw, "id")
+    if identifier is None:
         raise RemoteError(
             f"the registry listed an item without an id: {str(dict(raw))[:80]}", code="bad-answer"
         )
-    return found
+    return identifier
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A prompt that a step uses: its latest version unless ``version`` or ``label`` pins it."""
 
     step: str
@@ -217,7 +200,7 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
 
     PromptLayer does not document how a step names its prompt; steps that we do not understand are skipped.
     """
-    found = []
+    uses = []
     for step in steps if isinstance(steps, list) else ():
         if not isinstance(step, Mapping) or step.get(type_key) != _PROMPT_STEP:
             continue
@@ -226,9 +209,9 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
             prompt = configuration.get(key) if isinstance(configuration, Mapping) else None
             if isinstance(prompt, Mapping) and (name := text(prompt, *_NAMES)) is not None:
                 label = text(prompt, *_LABELS) or None
-                found.append(Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label))
+                uses.append(Use(text(step, "name") or "", name, number(prompt, *_VERSIONS), label))
                 break
-    return tuple(found)
+    return tuple(uses)
 
 
 def uses_of_agent(
@@ -236,7 +219,7 @@ def uses_of_agent(
 ) -> tuple[Use, ...]:
     """Return the prompts in the nodes of one version of an agent, none if the registry does not list them."""
     try:
-        found = registry.checks.agent(agent_id, label=label, version=version)
+        raw = registry.checks.agent(agent_id, label=label, version=version)
     except RemoteError:
         return ()
-    return uses_in(found.get("nodes"), "node_type")
+    return uses_in(raw.get("nodes"), "node_type")

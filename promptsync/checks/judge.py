@@ -1,0 +1,276 @@
+"""Runs checks and judges them: which of them passed, and on which versions."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from promptsync.checks.agents import AgentRun
+from promptsync.checks.assignment import Check, Located, with_limits
+from promptsync.checks.catalog import (
+    Agent,
+    Evaluation,
+    NoSuchItem,
+    Use,
+    list_evaluations,
+    pick,
+    uses_of_agent,
+)
+from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.past_runs import LiveScore, PastRuns
+from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
+from promptsync.checks.run import Progress, Status, complete, follow, poll, run_together
+from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
+from promptsync.errors import AnswerIsNo, RemoteError, UsageError
+from promptsync.parallel import mapped
+from promptsync.prompt.version import Version
+from promptsync.registry.errors import NotFound
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
+
+_LONGEST_ID: Final = 18
+
+
+def run_checks(
+    registry: Registry,
+    located: Located,
+    wanted: WantedVersions | None = None,
+    *,
+    standard: Standard,
+    timeout: float,
+    progress: Progress,
+    label: str | None = None,
+    version: int | None = None,
+) -> CheckResults:
+    """Run checks at the same time, wait until they have ended, and return which passed on ``wanted``.
+
+    With a ``timeout`` of 0 they are only started. The limits of ``standard`` and those of a check both apply.
+    Agents run at their version under ``label``, at ``version``, or at the latest.
+
+    A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
+    results say so. ``RemoteError`` is raised only before anything is started.
+    """
+    wanted = wanted or WantedVersions()
+    checked = {name for check, _ in located for name in check.prompts}
+    # Before the runs start, so that a version published meanwhile is noticed.
+    before = latest_of(registry, checked & wanted.versions.keys())
+
+    def new_run(check: Check, item: Evaluation | Agent) -> EvaluationRun | AgentRun:
+        if isinstance(item, Evaluation):
+            return EvaluationRun(name=item.name, item_id=item.id, previous_score=item.last_score)
+        uses: tuple[Use, ...] = ()
+        if wanted.versions.keys() & set(check.prompts):
+            uses = uses_of_agent(registry, item.id, label=label, version=version)
+        inputs = check.input_variables
+        return AgentRun(
+            name=item.name, item_id=item.id, variables=inputs, label=label, version=version, uses=uses
+        )
+
+    runs = mapped(lambda pair: new_run(*pair), located)
+    is_over = run_together(registry, runs, timeout=timeout, progress=progress, what="running checks")
+    if not is_over:
+        judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
+        return CheckResults(tuple(judged), interrupted=True)
+
+    def judged_run(index: int) -> CheckResult:
+        check, item = located[index]
+        run, live = runs[index], None
+        if isinstance(run, EvaluationRun) and isinstance(item, Evaluation):
+            try:
+                live = _live_score(PastRuns(registry, item), check, run, standard, wanted, before)
+            except RemoteError as error:
+                run = replace(run, error=error)
+        return _explained(registry, judge(check, run, standard, live))
+
+    results = mapped(judged_run, range(len(located)))
+    passed = [(result.run, result.check.prompts if result.passed else ()) for result in results]
+    gaps = unbound(registry, passed, wanted, before)
+    return CheckResults(tuple(map(partial(_with_gaps, standard), results, gaps)))
+
+
+def judge(
+    check: Check, run: EvaluationRun | AgentRun, standard: Standard, live: LiveScore | None = None
+) -> CheckResult:
+    """Return the result of a run, which must reach ``standard`` and the limits of its check.
+
+    ``live`` is the score that its own is compared with.
+    """
+    check = check.with_limits(standard.min_score, standard.max_drop)
+    failures = _failures(check, run, standard, live)
+    return CheckResult(check, run, live, tuple(failures), allow_unscored=standard.allow_unscored)
+
+
+def _failures(
+    check: Check, run: EvaluationRun | AgentRun, standard: Standard, live: LiveScore | None
+) -> Iterator[Failure]:
+    """Yield why a run failed; nothing if it passed or is under way."""
+    # A failed node says more about the reason than the status of the run.
+    if isinstance(run, AgentRun) and run.error is None and run.status is not Status.TIMED_OUT:
+        node = next(((name, node) for name, node in run.outputs.items() if node.failed), None)
+        if node is not None:
+            yield Failure("failed-node", f"node {node[0]} failed: {node[1].error or node[1].status}")
+            return
+    if run.error is not None:
+        yield Failure("error", run.error.message)
+    elif run.status is Status.TIMED_OUT:
+        yield Failure("timed-out", f"timed out; {run.location} is still running")
+    elif isinstance(run, EvaluationRun) and run.stopped:
+        yield Failure("failed", run.stopped)
+    elif run.status not in (Status.COMPLETED, Status.RUNNING):
+        yield Failure("failed", f"did not complete: {run.status}")
+    elif isinstance(run, EvaluationRun) and run.status is Status.COMPLETED:
+        yield from _shortfalls(check, run, standard, live)
+
+
+def _shortfalls(
+    check: Check, run: EvaluationRun, standard: Standard, live: LiveScore | None
+) -> Iterator[Failure]:
+    if run.failed:
+        yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
+        return
+    score = run.score
+    if score is None:
+        if not standard.allow_unscored:
+            yield Failure("unscored", "no score")
+        return
+    if check.min_score is not None and score < check.min_score:
+        yield Failure("min-score", f"score {score:g} is below the minimum of {check.min_score:g}")
+    drop = live.drop(score) if live is not None else None
+    if live is not None and drop is not None and check.max_drop is not None and drop > check.max_drop:
+        below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
+        yield Failure("max-drop", f"score {score:g} is {below}; max_drop is {check.max_drop:g}")
+
+
+def _live_score(
+    past: PastRuns,
+    check: Check,
+    run: EvaluationRun,
+    standard: Standard,
+    wanted: WantedVersions,
+    before: Mapping[str, Version],
+) -> LiveScore | None:
+    """Return with which live score a run is compared: the highest of the prompts that it names."""
+    if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:
+        return None
+    ids = {name: prompt.template_id for name, prompt in before.items()}
+    names = [
+        name for name in check.prompts if name in wanted.live and name in wanted.versions and name in ids
+    ]
+    if len(names) > 1:
+        run_by_it = [name for name in names if named_version(run, name, ids[name])[0] is not None]
+        if not run_by_it:
+            return LiveScore(reason=f"the report names none of {', '.join(names)}")
+        names = run_by_it
+    scores = [past.live_score(name, ids[name], wanted.versions[name], wanted.live[name]) for name in names]
+    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=None)
+
+
+def _explained(registry: Registry, result: CheckResult) -> CheckResult:
+    """Return a result with the cells that explain why it failed."""
+    run = result.run
+    if isinstance(run, EvaluationRun) and (run.failed or result.is_too_low):
+        return replace(result, run=run.explained(registry))
+    return result
+
+
+def _with_gaps(standard: Standard, result: CheckResult, gaps: tuple[Unbound, ...]) -> CheckResult:
+    """Return a result with the versions that it did not check, which is a failure unless it is allowed."""
+    failures = () if standard.allow_unbound else tuple(Failure("unbound", str(gap)) for gap in gaps)
+    return replace(result, unbound=gaps, failures=result.failures + failures)
+
+
+def show_run(
+    registry: Registry, wanted: str, limits: Sequence[Check] = (), *, timeout: float, progress: Progress
+) -> CheckResults:
+    """Return the result of a run that was started before; with a ``timeout``, wait until it has ended.
+
+    ``wanted`` is what ``find_run`` takes. ``limits`` apply to the evaluations that they name. Raises what
+    ``find_run`` raises, and ``RemoteError`` if the report cannot be read.
+    """
+    evaluations = list_evaluations(registry)
+    run = find_run(evaluations, wanted, registry.url)
+    check = Check("evaluation", run.name)
+    for evaluation in evaluations:
+        if evaluation.id == run.item_id:
+            check = with_limits(check, evaluation, limits, evaluations)
+    missing = f"{registry.url} has no evaluation and no run {wanted!r}"
+    return _shown(registry, check, run, missing, timeout=timeout, progress=progress)
+
+
+def show_execution(registry: Registry, wanted: str, *, timeout: float, progress: Progress) -> CheckResults:
+    """Return the result of a run of an agent; with a ``timeout``, wait until it has ended.
+
+    ``wanted`` is the id of the execution. Raises ``UsageError`` if it is none, ``NoSuchItem`` if the
+    registry has no such execution, and ``RemoteError`` if it cannot be read.
+    """
+    if not _is_id(wanted):
+        raise UsageError(
+            f"{wanted!r} is not the id of an execution, which agent run prints",
+            hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
+        )
+    run = AgentRun(name=f"execution {wanted}", id=int(wanted))
+    missing = f"{registry.url} has no execution {wanted}"
+    return _shown(registry, Check("agent", run.name), run, missing, timeout=timeout, progress=progress)
+
+
+def _shown(
+    registry: Registry,
+    check: Check,
+    run: EvaluationRun | AgentRun,
+    missing: str,
+    *,
+    timeout: float,
+    progress: Progress,
+) -> CheckResults:
+    runs = [replace(run, status=Status.RUNNING)]
+    is_over = True
+    if timeout:
+        is_over = follow(registry, runs, timeout=timeout, progress=progress, what=f"running {check.kind}s")
+    else:
+        poll(registry, runs)
+        complete(registry, runs)
+    run = runs[0]
+    if run.status is Status.UNREADABLE and run.error is not None:
+        if isinstance(run.error, NotFound):
+            raise NoSuchItem(missing, hint=f"promptsync {run.verb} list")
+        raise run.error
+    result = judge(check, run, Standard(allow_unscored=check.min_score is None))
+    return CheckResults((_explained(registry, result),), interrupted=not is_over)
+
+
+def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
+    """Return the run that ``wanted`` names: a report id, or the last run of an evaluation's name or id.
+
+    If the registry does not list runs, the evaluation's own id is the report to read. Raises ``NoSuchItem``,
+    and ``AnswerIsNo`` for an evaluation that was never run.
+    """
+    # A name takes precedence over an equal id, as everywhere.
+    if wanted not in {evaluation.name for evaluation in evaluations}:
+        for evaluation in evaluations:
+            if wanted in {str(past.id) for past in evaluation.runs or ()}:
+                return _listed_run(evaluation, int(wanted))
+        if _is_id(wanted) and wanted not in {str(evaluation.id) for evaluation in evaluations}:
+            return EvaluationRun(name=f"report {wanted}", id=int(wanted))
+    evaluation = pick(evaluations, wanted, "evaluation", url)
+    if evaluation.runs:
+        return _listed_run(evaluation, evaluation.runs[0].id)
+    if evaluation.runs is None:
+        return EvaluationRun(name=evaluation.name, item_id=evaluation.id, id=evaluation.id)
+    command = f"promptsync eval run {evaluation.id}"
+    raise AnswerIsNo(f"{evaluation.name} has never been run", hint=command, code="never-run")
+
+
+def _listed_run(evaluation: Evaluation, report: int) -> EvaluationRun:
+    """Return a run of an evaluation, with the score of the run before it: newer runs have larger ids."""
+    previous = next((past.score for past in evaluation.completed if past.id < report), None)
+    return EvaluationRun(name=evaluation.name, item_id=evaluation.id, id=report, previous_score=previous)
+
+
+def _is_id(text: str) -> bool:
+    # No registry has longer ids, and Python refuses to read thousands of digits.
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID and int(text) > 0

@@ -1,0 +1,205 @@
+"""Runs of evaluations and agents, and what passes."""
+
+from __future__ import annotations
+
+import pytest
+from checking import Bench, agent, evaluation
+from msgspec.structs import replace
+
+from promptsync.checks.agents import AgentRun, NodeOutput
+from promptsync.checks.assignment import Check
+from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
+from promptsync.checks.evaluations import EvaluationRun, as_reported
+from promptsync.checks.judge import find_run, judge, show_run
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.run import Status
+from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
+from promptsync.registry.errors import ServerFailed
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def run(bench: Bench, *names: str) -> list[EvaluationRun]:
+    checks = [Check("evaluation", name) for name in names]
+    return [one for _, one in bench.run(*checks).evaluations]
+
+
+def test_a_run_has_its_score_version_and_model(bench: Bench) -> None:
+    (one,) = run(bench, "quality")
+    assert (one.status, round(one.score or 0, 1), one.version) == (Status.COMPLETED, 66.7, 1)
+    assert (one.model, one.failed, one.previous_score, one.progress) == ("commanded", 0, None, (6, 6))
+
+
+@pytest.mark.parametrize(
+    ("raw", "score"),
+    [
+        (80, 80.0),
+        ({"overall_score": None, "score": 50.5}, 50.5),
+        ({"overall_score": {"score": 7}}, 7.0),
+        # Neither of these is below any minimum, so they must not count as scores.
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        ("80", None),
+    ],
+)
+def test_only_a_number_is_a_score(raw: object, score: float | None) -> None:
+    assert score_of(raw) == score
+
+
+def test_the_score_before_is_that_of_the_last_run_that_ended(bench: Bench) -> None:
+    (first,) = run(bench, "quality")
+    bench.model.fail_at = "three"
+    (last,) = run(bench, "quality")
+    assert last.id != first.id
+    assert (last.previous_score, round(last.score or 0, 1)) == (first.score, 33.3)
+
+
+def test_failed_cells_say_row_column_and_reason(bench: Bench) -> None:
+    bench.model.fail_at = "two"
+    results = bench.run(evaluation("quality"))
+    ((result, one),) = results.evaluations
+    assert [(cell.row, cell.column) for cell in one.failed_cells] == [(2, "output"), (2, "contains")]
+    assert {cell.reason for cell in one.failed_cells} == {"the model is out of order"}
+    assert result.reason == "2 failed cells"
+
+
+def test_several_run_at_the_same_time_each_once_and_in_order(bench: Bench) -> None:
+    runs = run(bench, "unscored", "quality", "unscored")
+    assert [(one.name, one.score is None) for one in runs] == [("unscored", True), ("quality", False)]
+    assert len({one.id for one in runs}) == 2
+
+
+def test_what_cannot_start_does_not_stop_the_others(bench: Bench) -> None:
+    results = bench.run(evaluation("homeless"), evaluation("quality"))
+    assert [one.run.status for one in results.all] == [Status.NOT_STARTED, Status.COMPLETED]
+    assert isinstance(results.error, RemoteError) and "nowhere" in results.error.message
+
+
+def test_when_the_time_is_up_the_run_is_named_and_can_be_shown(bench: Bench) -> None:
+    bench.model.go_on.clear()
+    results = bench.run(evaluation("quality"), agent("bot"), timeout=0.05)
+    report, execution = (one.run.id for one in results.all)
+    assert [one.reason for one in results.all] == [
+        f"timed out; report {report} is still running",
+        f"timed out; execution {execution} is still running",
+    ]
+    assert results.error is not None and results.error.exit_code == 1
+    (now,) = show_run(bench.registry, str(report), timeout=0, progress=silent).all
+    assert now.run.status is Status.RUNNING
+    bench.model.go_on.set()
+    (ended,) = show_run(bench.registry, str(report), timeout=20, progress=silent).all
+    assert ended.run.status is Status.COMPLETED
+
+
+def test_an_agent_has_the_outputs_of_every_node_or_the_reason_why_one_failed(bench: Bench) -> None:
+    ((_, one),) = bench.run(agent("bot"), label="prod").agents
+    assert one.outputs == {name: NodeOutput("why", "SUCCESS") for name in ("first", "last")}
+    bench.model.fail_at = "why"
+    results = bench.run(agent("bot"))
+    assert results.agents[0][1].status is Status.FAILED
+    assert results.error is not None
+    assert results.error.message == "bot: node first failed: the model is out of order"
+
+
+def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:
+    results = bench.run(agent("bot"), label="nowhere")
+    assert results.all[0].run.status is Status.NOT_STARTED
+    assert isinstance(results.error, RemoteError)
+    assert "question" in bench.run(Check("agent", "bot")).agents[0][1].warning
+
+
+DONE = EvaluationRun(name="e", item_id=1, id=2, status=Status.COMPLETED, score=80)
+NODES = {"first": NodeOutput("x", "SUCCESS"), "last": NodeOutput(None, "TIMEOUT")}
+BOT = AgentRun(name="bot", id=3, status=Status.COMPLETED)
+FAILURES = [
+    (DONE, Standard(), ""),
+    (DONE, Standard(80), ""),
+    (DONE, Standard(80.5), "score 80 is below the minimum of 80.5"),
+    (replace(DONE, score=0), Standard(0), ""),
+    (replace(DONE, score=None), Standard(80), "no score"),
+    (replace(DONE, score=None), Standard(80, allow_unscored=True), ""),
+    (replace(DONE, failed=1), Standard(allow_unscored=True), "1 failed cell"),
+    (replace(DONE, status=Status.FAILED), Standard(), "did not complete: failed"),
+    (replace(DONE, status=Status.TIMED_OUT), Standard(), "timed out; report 2 is still running"),
+    (replace(DONE, status=Status.RUNNING), Standard(90), ""),
+    (BOT, Standard(90), ""),
+    (replace(BOT, status=Status.FAILED, outputs=NODES), Standard(), "node last failed: TIMEOUT"),
+]
+
+
+def error_of(*runs: EvaluationRun | AgentRun, standard: Standard) -> PromptsyncError | None:
+    return CheckResults(tuple(judge(Check("evaluation", one.name), one, standard) for one in runs)).error
+
+
+@pytest.mark.parametrize(("one", "standard", "reason"), FAILURES)
+def test_a_run_passes_by_its_score_cells_and_nodes(
+    one: EvaluationRun | AgentRun, standard: Standard, reason: str
+) -> None:
+    result = judge(Check("evaluation", one.name), one, standard)
+    assert result.reason == reason
+    assert result.passed == (None if one.is_under_way else not reason)
+    assert isinstance(error_of(one, standard=standard), AnswerIsNo) == bool(reason)
+
+
+REPORTS = [
+    ("COMPLETED", {"COMPLETED": 2}, ""),
+    ("completed", {}, ""),
+    ("ERROR", {"COMPLETED": 2}, "its report ended with the status 'ERROR'"),
+    ("TIMEOUT", {"COMPLETED": 2}, "its report ended with the status 'TIMEOUT'"),
+    ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1}, "its report ended with 1 unfinished cell"),
+    ("COMPLETED", {"COMPLETED": 1, "QUEUED": 1, "RUNNING": 2}, "its report ended with 3 unfinished cells"),
+    ("COMPLETED", {"COMPLETED": 0, "FAILED": 0}, "its report has no rows"),
+    ("COMPLETED", {"COMPLETED": 1, "FAILED": 1}, "1 failed cell"),
+    ("COMPLETED", {"COMPLETED": 1, "ERROR": 1, "timeout": 1}, "2 failed cells"),
+]
+
+
+@pytest.mark.parametrize(("status", "counts", "reason"), REPORTS)
+def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
+    bench: Bench, status: str, counts: dict[str, int], reason: str
+) -> None:
+    raw = {
+        "status": status,
+        "stats": {"status_counts": counts},
+        "report": {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2},
+    }
+    one = as_reported(EvaluationRun(name="e", item_id=1, id=2), raw)
+    for standard in (Standard(80), Standard(allow_unscored=True)):
+        assert judge(Check("evaluation", "e"), one, standard).reason == reason
+    # What only reads scores must not take one from a report that did not complete.
+    assert (one.complete(bench.registry).score is not None and not one.failed) == (not reason)
+
+
+def test_what_may_have_started_weighs_more_than_what_failed() -> None:
+    lost = replace(DONE, name="lost", status=Status.MAYBE_STARTED, error=ServerFailed("it broke", status=500))
+    down = replace(DONE, name="down", status=Status.UNREADABLE, error=RemoteError("it cannot be read"))
+    low = replace(DONE, name="low", score=1)
+    for runs, kind in (([low, down, lost], Incomplete), ([low, down], RemoteError), ([low, low], AnswerIsNo)):
+        error = error_of(*runs, standard=Standard(50))
+        assert isinstance(error, kind)
+        assert len(error.details) in (len(runs), len(runs) - 1)
+
+
+def test_evaluations_are_found_by_name_or_id_and_a_typo_gets_the_name_that_is_close(bench: Bench) -> None:
+    known = list_evaluations(bench.registry)
+    for wanted, name in (("quality", "quality"), ("1", "quality"), ("2", "unscored")):
+        assert pick(known, wanted, "evaluation", "url").name == name
+    with pytest.raises(NoSuchItem, match="the registry has no evaluation 'qualty'") as caught:
+        pick(known, "qualty", "evaluation", "the registry")
+    assert "did you mean 'quality'" in caught.value.hint
+    with pytest.raises(UsageError, match=f"{known[0].id}, 99"):
+        pick([known[0], replace(known[0], id=99)], known[0].name, "evaluation", "url")
+
+
+def test_a_report_is_shown_by_its_id_or_as_the_last_of_its_evaluation(bench: Bench) -> None:
+    run(bench, "quality")
+    (last,) = run(bench, "quality")
+    known = list_evaluations(bench.registry)
+    for wanted in ("quality", "1", str(last.id)):
+        assert find_run(known, wanted, "url").id == last.id
+    assert find_run(known, "77", "url").id == 77
+    with pytest.raises(AnswerIsNo, match="unscored has never been run"):
+        find_run(known, "unscored", "url")

@@ -1,0 +1,195 @@
+"""Which versions runs checked: the right one, another one, or none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from checking import Bench, agent, evaluation
+
+from promptsync.checks.agents import AgentRun
+from promptsync.checks.catalog import Use
+from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.versions import NO_VERSION, OTHER_PROMPT, named_version
+from promptsync.errors import AnswerIsNo
+
+REPORT = EvaluationRun(name="e", version=3, prompt_id=7)
+SILENT = EvaluationRun(name="e")
+NAMED: list[tuple[EvaluationRun | AgentRun, tuple[int | None, str]]] = [
+    (REPORT, (3, "")),
+    (EvaluationRun(name="e", version=3, prompt_id=8), (None, OTHER_PROMPT)),
+    (EvaluationRun(name="e", prompt_id=7), (None, NO_VERSION)),
+    (EvaluationRun(name="e", version=3), (None, "its report names v3, but not of which prompt")),
+    (SILENT, (None, NO_VERSION)),
+    (EvaluationRun(name="e", uses=(Use("x", "ask", 4),)), (4, "")),
+    (EvaluationRun(name="e", version=3, prompt_id=8, uses=(Use("x", "ask", 4),)), (4, "")),
+    (EvaluationRun(name="e", uses=(Use("x", "ask"),)), (None, NO_VERSION)),
+    (EvaluationRun(name="e", uses=(Use("x", "other", 4),)), (None, OTHER_PROMPT)),
+    (
+        EvaluationRun(name="e", uses=(Use("x", "ask", 4), Use("y", "ask"))),
+        (None, "its steps use several versions of ask"),
+    ),
+    (AgentRun(name="bot", uses=(Use("x", "ask", 4),)), (4, "")),
+    (AgentRun(name="bot", uses=(Use("x", "ask", label="prod"),)), (None, "step x uses the label prod")),
+    # The version of an agent is none of its prompts.
+    (AgentRun(name="bot", version=4), (None, NO_VERSION)),
+]
+
+
+@pytest.mark.parametrize(("run", "named"), NAMED)
+def test_a_run_names_a_version_in_its_report_or_in_its_steps(
+    run: EvaluationRun | AgentRun, named: tuple[int | None, str]
+) -> None:
+    assert named_version(run, "ask", 7) == named
+
+
+def says_nothing(path: str, body: Any) -> None:
+    """The report as a registry of the customer's document gives it."""
+    if isinstance(body, dict) and isinstance(body.get("report"), dict):
+        body["report"].pop("prompt_registry_id", None)
+        body["report"].pop("prompt_version_number", None)
+        body["report_columns"] = []
+
+
+def gaps(results: CheckResults) -> list[str]:
+    """The versions that checks passed without having checked them."""
+    return [str(gap) for result in results.all for gap in result.unbound]
+
+
+RUNS = [
+    ("evaluation", "quality", 2, ""),
+    ("evaluation", "quality", 1, "the run was of v2"),
+    ("evaluation", "of ask one", 2, "the run was of v1"),
+    ("evaluation", "of ask prod", 2, "the run was of v1"),
+    ("evaluation", "of other", 2, "the run was of another prompt"),
+    ("agent", "bot", 2, ""),
+    ("agent", "bot", 1, "the run names no version, and the latest was v2"),
+    ("agent", "old bot", 2, "the run was of v1"),
+    ("agent", "prod bot", 2, "step first uses the label prod"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "wanted", "why"), RUNS)
+def test_a_run_of_another_version_does_not_count(
+    bench: Bench, kind: str, name: str, wanted: int, why: str
+) -> None:
+    bench.publish("ask", "So: {question}")
+    bench.label("prod", 1)
+    check = evaluation(name) if kind == "evaluation" else agent(name)
+    results = bench.run(check, versions={"ask": wanted})
+    assert gaps(results) == ([f"ask v{wanted} was not checked: {why}"] if why else [])
+    assert results.passed == (not why)
+    if why:
+        assert isinstance(results.error, AnswerIsNo) and "--allow-unbound" in results.error.hint
+        allowed = bench.run(check, versions={"ask": wanted}, standard=Standard(allow_unbound=True))
+        assert (allowed.passed, len(gaps(allowed))) == (True, 1)
+
+
+@pytest.mark.parametrize("versions", [{}, {"other": 9}])
+def test_without_a_version_any_run_that_passes_will_do(bench: Bench, versions: dict[str, int]) -> None:
+    assert bench.run(evaluation("of ask one"), versions=versions).passed
+
+
+def test_a_run_of_one_prompt_does_not_check_another_which_needs_a_check_of_its_own(bench: Bench) -> None:
+    of_both = evaluation("quality", "ask", "other")
+    wanted = {"ask": 1, "other": 1}
+    assert gaps(bench.run(of_both, versions=wanted)) == [
+        "other v1 was not checked: the run was of another prompt"
+    ]
+    own = evaluation("of other", "other")
+    assert bench.run(of_both, own, versions=wanted).passed
+    stale = bench.run(of_both, own, versions={"ask": 1, "other": 7})
+    assert gaps(stale)[-1] == "other v7 was not checked: the run was of v1"
+    # A check of its own that failed does not count.
+    failed = bench.run(of_both, evaluation("of other", "other", least=100), versions=wanted)
+    assert [len(result.unbound) for result in failed.all] == [1, 0]
+    assert "below the minimum" in failed.all[1].reason
+
+
+def test_a_run_without_a_version_checks_what_was_the_latest_before_and_after(bench: Bench) -> None:
+    bench.line.edits.append(says_nothing)
+    assert bench.run(evaluation("quality"), versions={"ask": 1}).passed
+    gone = bench.run(evaluation("quality", "nowhere"), versions={"nowhere": 1})
+    assert gaps(gone)[0].endswith("the registry has no such prompt")
+    published: list[int] = []
+
+    def publish(what: str, done: int, total: int) -> None:
+        if not published:
+            published.append(bench.publish("ask", "Else {question}"))
+
+    results = bench.run(evaluation("quality"), versions={"ask": 1}, progress=publish)
+    assert gaps(results) == ["ask v1 was not checked: the run names no version, and the latest was v2"]
+
+
+def test_the_latest_versions_that_cannot_be_read_check_nothing(bench: Bench) -> None:
+    bench.line.edits.append(says_nothing)
+
+    def fail(what: str, done: int, total: int) -> None:
+        bench.line.faults["GET", "prompt-templates"] = 500
+
+    assert (
+        "could not be read" in gaps(bench.run(evaluation("quality"), versions={"ask": 1}, progress=fail))[0]
+    )
+
+
+def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> None:
+    def several(path: str, body: Any) -> None:
+        if isinstance(body, dict) and isinstance(body.get("report"), dict):
+            body["report_columns"] = [
+                column("one", name="ask", version_number=2),
+                column("two", name="other"),
+                column("three", name="third", label="prod"),
+                {"column_type": "PROMPT_TEMPLATE", "name": "four", "configuration": {"template": "odd"}},
+                {"column_type": "CONTAINS", "name": "five", "configuration": {"template": {"name": "x"}}},
+                "odd",
+            ]
+            body["report"]["prompt_registry_id"] = body["report"]["prompt_version_number"] = None
+
+    bench.line.edits.append(several)
+    bench.publish("third")
+    wanted = {"ask": 1, "other": 1, "third": 1}
+    assert gaps(bench.run(evaluation("quality", *wanted), versions=wanted)) == [
+        "ask v1 was not checked: the run was of v2",
+        "third v1 was not checked: step three uses the label prod",
+    ]
+    assert bench.run(evaluation("quality"), versions={"ask": 2}).passed
+
+
+def column(step: str, **prompt: Any) -> dict[str, Any]:
+    return {"column_type": "PROMPT_TEMPLATE", "name": step, "configuration": {"template": prompt}}
+
+
+def test_a_run_of_a_parent_checks_the_latest_snippets_that_it_renders(bench: Bench) -> None:
+    bench.publish("tone", "tone", snippet=True)
+    bench.publish("parent", "@@@tone@@@ {question}")
+    check, wanted = evaluation("of parent", "parent", "tone"), {"parent": 1, "tone": 1}
+    assert bench.run(check, versions=wanted, renders={"parent": {"tone"}}).passed
+    # A parent that pins the snippet does not render it, and one that was not checked checks nothing.
+    assert gaps(bench.run(check, versions=wanted))
+    stale = bench.run(check, versions={"parent": 2, "tone": 1}, renders={"parent": {"tone"}})
+    assert gaps(stale)[-1] == "tone v1 was not checked: the run was of another prompt"
+    published: list[int] = []
+
+    def publish(what: str, done: int, total: int) -> None:
+        if not published:
+            published.append(bench.publish("tone", "kinder", snippet=True))
+
+    results = bench.run(check, versions=wanted, renders={"parent": {"tone"}}, progress=publish)
+    assert gaps(results) == ["tone v1 was not checked: the run names no version, and the latest was v2"]
+
+
+def test_an_agent_without_readable_nodes_checks_the_latest(bench: Bench) -> None:
+    bench.publish("ask", "So: {question}")
+    bench.line.faults["GET", "/workflows/"] = 404
+    assert bench.run(agent("old bot"), versions={"ask": 2}).passed
+    assert not bench.run(agent("old bot"), versions={"ask": 1}).passed
+
+
+def test_the_list_is_fetched_once_if_the_reports_say_what_they_ran(bench: Bench) -> None:
+    names = [f"p{number}" for number in range(8)]
+    for name in names:
+        bench.publish(name)
+    bench.line.seen.clear()
+    assert bench.run(evaluation("quality"), versions={"ask": 1, **dict.fromkeys(names, 1)}).passed
+    assert bench.line.seen.count("GET /prompt-templates") == 1
