@@ -57,9 +57,7 @@ OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpx": {
-        f"registry/promptlayer/{name}.py" for name in ("client", "connection", "failures", "http", "retry")
-    },
+    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
