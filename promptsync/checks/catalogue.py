@@ -93,15 +93,15 @@ class Dataset:
     deleted: bool
 
 
-def list_evaluations(registry: Registry, *, runs: bool = False, **filters: object) -> list[Evaluation]:
-    """Return the evaluations that match the filters; with ``runs``, each with its runs."""
-    found = registry.checks.list_evaluations(include_runs=runs, **filters)
+def list_evaluations(registry: Registry, *, runs: bool = False) -> list[Evaluation]:
+    """Return the evaluations; with ``runs``, each with its runs."""
+    found = registry.checks.list_evaluations(include_runs=runs)
     # A run of a pipeline is a report like the pipeline; only the pipeline itself is a blueprint.
     return [_evaluation(raw) for raw in found if raw.get("is_blueprint") is not False]
 
 
-def list_agents(registry: Registry, **filters: object) -> list[Agent]:
-    """Return the agents that match the filters."""
+def list_agents(registry: Registry) -> list[Agent]:
+    """Return the agents."""
     return [
         Agent(
             _id(raw),
@@ -109,13 +109,13 @@ def list_agents(registry: Registry, **filters: object) -> list[Agent]:
             number(raw, "latest_version_number"),
             _strings(raw.get("release_labels")),
         )
-        for raw in registry.checks.list_agents(**filters)
+        for raw in registry.checks.list_agents()
     ]
 
 
-def list_datasets(registry: Registry, **filters: object) -> list[Dataset]:
-    """Return the dataset versions that match the filters."""
-    return [_dataset(raw) for raw in registry.checks.list_datasets(**filters)]
+def list_datasets(registry: Registry) -> list[Dataset]:
+    """Return the dataset versions."""
+    return [_dataset(raw) for raw in registry.checks.list_datasets()]
 
 
 def pick(items: Sequence[ItemT], wanted: Iterable[str], kind: str, url: str) -> list[ItemT]:
