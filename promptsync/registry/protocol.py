@@ -175,11 +175,8 @@ class Checks(Protocol):
     def list_datasets(self) -> list[dict[str, Any]]:
         """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``."""
 
-    def list_evaluations(self, *, include_runs: bool = False) -> list[dict[str, Any]]:
-        """Return all evaluations: ``id, name, workspace_id, …``.
-
-        With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
-        """
+    def list_evaluations(self) -> list[dict[str, Any]]:
+        """Return all evaluations: ``id, name, …``, ``runs[]`` (``id, status, score``) if they are listed."""
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.

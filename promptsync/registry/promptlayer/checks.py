@@ -28,15 +28,14 @@ class PromptLayerChecks:
     def list_datasets(self) -> list[dict[str, Any]]:
         return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"))
 
-    def list_evaluations(self, *, include_runs: bool = False) -> list[dict[str, Any]]:
+    def list_evaluations(self) -> list[dict[str, Any]]:
         keys = ("evaluations", "items")
-        if include_runs:
-            try:
-                return self._objects(endpoints.LIST_EVALUATIONS, keys, include_runs="true")
-            except Rejected as error:
-                # The customer's document does not have this parameter.
-                if error.status not in _NO_SUCH_FILTER:
-                    raise
+        try:
+            return self._objects(endpoints.LIST_EVALUATIONS, keys, include_runs="true")
+        except Rejected as error:
+            # The customer's document does not have this parameter.
+            if error.status not in _NO_SUCH_FILTER:
+                raise
         return self._objects(endpoints.LIST_EVALUATIONS, keys)
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
