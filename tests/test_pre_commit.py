@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "example-repo"
 
 pytestmark = [
+    pytest.mark.lane,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
 ]
 
