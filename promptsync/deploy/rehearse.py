@@ -104,7 +104,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             everything = structs.replace(
                 options,
                 names=(),
-                touched=None,
+                since=None,
                 again=(),
                 require_checks=False,
                 rehearses=True,
