@@ -14,7 +14,6 @@ from promptsync.deploy.take_back import LiveSnippets
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
-from promptsync.push.publish import Landed
 
 
 def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
@@ -78,16 +77,8 @@ class _Deploy:
             self.receipt.push = apply_push(self._project, self._plan.push)
         except Refused as error:
             raise error.replaced(hint="promptsync deploy") from None
-        push = self.receipt.push
-        published = [(one.name, Landed(one.template_id, one.version)) for one in push.published]
-        for name, landed in (*published, *push.already.items()):
-            self._moves.was_published(name, landed, as_good=push.same_text.get(name, ()))
-        # The push gave new snippets their label at once, for the prompts that refer to them by it. It goes
-        # back if the checks fail, so it counts as a label of this deploy and not of the push.
-        created = [one for one in push.labels if one.moved and one.label == self._plan.label]
-        for one in created:
-            self._moves.was_created(one.name, one.old, one.new)
-        push.labels = [one for one in push.labels if one not in created]
+        for published in self.receipt.push.published:
+            self._moves.was_published(published)
         return self.receipt.push.exit_code == 0
 
     def _make_live(self) -> bool:

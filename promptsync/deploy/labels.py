@@ -13,7 +13,7 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import Beside, LabelChange, beside_after, beside_before
 from promptsync.project.project import Project
 from promptsync.prompt.labels import released_after, unchecked_name
-from promptsync.push.publish import Landed
+from promptsync.push.receipt import Published
 
 
 class Moves:
@@ -63,20 +63,11 @@ class Moves:
         error = self._mark_unchecked({one.name: one.new for one in changes if one.new is not None})
         return error if error is not None else self._make(changes)
 
-    def was_published(self, name: str, landed: Landed, *, as_good: Collection[int] = ()) -> None:
-        """Record the version to release, and those with the same text, to which the label may move too."""
-        self._as_good[name] = {*self._as_good.get(name, ()), landed.version, *as_good}
-        self.versions[name], self.ids[name] = landed.version, landed.template_id
-
-    def was_created(self, name: str, old: int | None, new: int) -> None:
-        """Record a label that a new prompt got with its first version, and that it was marked before.
-
-        One that somebody else created is not ours to delete.
-        """
-        self._marked.add(name)
-        if old is None:
-            change = LabelChange(name, self.ids[name], self._label, None, new)
-            self._record(ChangedLabel(change, True, before=beside_before(self._label, {})))
+    def was_published(self, published: Published) -> None:
+        """Record the version to release, to which somebody else may move the label too."""
+        self._as_good[published.name] = {published.version}
+        self.versions[published.name] = published.version
+        self.ids[published.name] = published.template_id
 
     def mark_unchecked(self, members: Sequence[Member]) -> PromptsyncError | None:
         """Mark what gets the label before it is checked: if this deploy is killed, the next one checks it."""

@@ -15,7 +15,7 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.push.actions import Action, Kind
-from promptsync.push.publish import Attempt, Lost, publish_one
+from promptsync.push.publish import publish
 from promptsync.push.receipt import PushReceipt
 
 
@@ -105,7 +105,7 @@ def _publish_again(project: Project, snippet: LiveSnippet, version: int) -> str:
     # The mark has no commit, because this text does not come from one.
     message = with_mark(f"Take back v{version}", make_mark(None, False, version + 1, None))
     action = Action(snippet.name, Kind.UPDATE, None, current=version, local=digest(before), message=message)
-    done = publish_one(Attempt(registry, action, before, latest.template_id, threading.Event()))
-    if isinstance(done, Lost):
-        return done.reason
-    return "" if done.version == version + 1 else "somebody else published at the same time"
+    outcome = publish(registry, action, before, latest.template_id, threading.Event())
+    if outcome.version is None:
+        return outcome.reason
+    return "" if outcome.version == version + 1 else "somebody else published at the same time"

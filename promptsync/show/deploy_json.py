@@ -15,7 +15,7 @@ from promptsync.push.receipt import PushReceipt
 from promptsync.show.checks import agents_body, evaluations_body
 from promptsync.show.labels import changed_body, label_body
 from promptsync.show.pins import pins_body
-from promptsync.show.push_json import live_body, push_body
+from promptsync.show.push import live_body, push_body
 
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:

@@ -251,6 +251,7 @@ def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None
     released.write("tone", content="A polite tone.")
     released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
     released.commit("Use a snippet")
+    released.ok("deploy", "tone")
     released.ok("deploy")
     released.edit("tone", "polite", "rude")
     released.commit("A rude tone")

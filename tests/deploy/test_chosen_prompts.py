@@ -30,6 +30,7 @@ def with_snippet(released: World) -> World:
     released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
     released.write("b", "A polite hello, {name} @@@tone@label:prod@@@", tags=["greeting"])
     released.commit("Use a snippet")
+    released.ok("deploy", "tone")
     released.ok("deploy")
     return released
 
@@ -104,8 +105,10 @@ def test_keep_going_in_markdown(failing_a: World) -> None:
 
 def test_a_named_prompt_brings_the_snippets_that_it_needs(released: World) -> None:
     released.write("inner", content="Politely.")
-    released.write("tone", content="A polite tone. @@@inner@label:prod@@@")
+    released.write("tone", content="A polite tone. @@@inner@@@")
     released.write("other", content="Unused.")
+    released.commit("Add snippets")
+    released.ok("push", "inner", "tone")
     released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
     released.commit("Use a snippet")
     plan = released.run("deploy", "a", "--dry-run")

@@ -259,6 +259,7 @@ def test_a_label_never_says_what_git_does_not_say_or_what_was_not_proven(world: 
     world.commit("Add a tone")
     history = History(world, random.Random(seed))
     if seed % 2:
+        world.ok("deploy", "tone")
         world.ok("deploy")
         history.proven |= {("a", 1), ("b", 1), ("c", 1)}
     try:

@@ -175,5 +175,6 @@ def test_a_first_deploy_that_fails_leaves_no_label(
             git(tmp_path, "init", "-q", "-b", "main")
             git(tmp_path, "add", "prompts", "promptsync.yaml")
             git(tmp_path, "commit", "-qm", "Add prompts")
-            assert here.run("deploy").code == 1
+            done = here.run("deploy")
+            assert (done.code, "promptsync deploy tone --label prod" in done.err) == (3, True)
             assert here.call("GET", "/prompt-templates/labels").body["release_labels"] == []

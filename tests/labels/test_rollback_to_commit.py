@@ -29,6 +29,7 @@ def released(world: World) -> None:
     for name in ("hello", "bye"):
         world.write(name, f"One {name} @@@tone@label:prod@@@")
     world.commit("Say one")
+    world.ok("deploy", "tone", "--label", "prod")
     world.ok("deploy", "--label", "prod", "--live-snippets")
     world.edit("tone", "kind", "brief")
     for name in ("hello", "bye"):
