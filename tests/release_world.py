@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from registry_server import chat, completion, running
+from worlds import Run
 
 from promptsync.cli import run
 from promptsync.files.config import load
@@ -20,23 +21,6 @@ from promptsync.server.app import create_app
 
 Answers = Callable[[str, str], tuple[int, Any] | None]
 """From method and path to the status and body of an answer of its own, ``None`` for the registry's."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[list[str]]:
-        """The words of each line of the answer."""
-        return [line.split() for line in self.out.splitlines()]
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
 
 
 @dataclass
@@ -71,14 +55,14 @@ class World:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text, "utf-8")
 
-    def run(self, *arguments: str, **environ: str) -> Ran:
+    def run(self, *arguments: str, **environ: str) -> Run:
         assert self.capsys is not None
         self.capsys.readouterr()
         verb, *rest = arguments
         environment = {"PROMPTLAYER_API_KEY": "pl_test", "CI": "true", **environ}
         code = run(["-C", str(self.root), *self.options, verb, *rest], environment)
         out, err = self.capsys.readouterr()
-        return Ran(code, out, err)
+        return Run(code, out, err)
 
 
 @contextmanager

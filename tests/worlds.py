@@ -64,6 +64,11 @@ class Run:
             documents(self.verb).validate(found)
         return found
 
+    @property
+    def lines(self) -> list[list[str]]:
+        """The words of each line on stdout."""
+        return [line.split() for line in self.out.splitlines()]
+
     def __str__(self) -> str:
         return f"exit {self.code}\n{self.out}\n{self.err}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +13,13 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.files.cache import Cache
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
 from promptsync.files.names import broken_names, name_in
-from promptsync.files.prompt_file import PromptFile
 from promptsync.files.schema import suggestion
-from promptsync.files.worktree import Worktree, pins_in, scan
+from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
-from promptsync.lint.subject import KnownPrompts, KnownVersion
-from promptsync.prompt.canonical import digest
+from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import of_prompt
@@ -198,14 +195,11 @@ def _of_prompts(
     files = worktree.files
     checked = [file for file in files.values() if file.path in paths]
     names = {file.prompt.name for file in checked}
-    versions, left_out = _known_versions(config, files)
     known = KnownPrompts(
         {name: file.prompt.template for name, file in files.items() if name not in names},
         partial=bool(config.include),
         gone=gone,
         unreadable=frozenset(broken_names(worktree)),
-        versions=versions,
-        left_out=left_out,
     )
     broken = [file for file in worktree.broken if file.path in paths]
     yield from check([*checked, *broken], known, worktree.problems)
@@ -214,27 +208,6 @@ def _of_prompts(
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
-
-
-def _known_versions(
-    config: Config, files: Mapping[str, PromptFile]
-) -> tuple[dict[str, KnownVersion], dict[str, frozenset[int]]]:
-    """Return what this working copy recorded about pinned snippets. Sends no request."""
-    snippets = {name: files[name] for name in pins_in(files) if name in files}
-    if not snippets:
-        return {}, {}
-    from promptsync.project.project import open_project  # imported only here, because few files have pins
-
-    project = open_project(config)
-    url = project.record_url
-    entries = project.record().entries(url, None)
-    versions = {
-        name: KnownVersion(entry.version, digest(file.prompt) == entry.digest)
-        for name, file in snippets.items()
-        if (entry := entries.get(name)) is not None
-    }
-    cache = Cache(config.root)
-    return versions, {name: cache.left_out(url, name, file.text) for name, file in snippets.items()}
 
 
 def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:

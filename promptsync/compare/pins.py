@@ -13,7 +13,6 @@ from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import RemoteError
-from promptsync.files.cache import Cache
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project
 
@@ -167,11 +166,6 @@ def _left_out(
         left_out = histories.left_out(wanted)
     except RemoteError:
         return ()
-    cache = Cache(project.root)
-    for name in wanted:
-        file = snippets[name].file
-        if file is not None:
-            cache.keep_left_out(project.record_url, name, file.text, left_out[name])
     return tuple(
         LeftOutPins(name, number, is_edit, snippets[name].state, _pinning(pinned[name], number))
         for name, found in left_out.items()

@@ -80,15 +80,6 @@ class Cache:
         if names != known:
             self._write(names, "names", url)
 
-    def left_out(self, url: str, name: str, text: str) -> frozenset[int]:
-        """Return the versions that this text of a snippet's file was seen not to include."""
-        return frozenset(self._read(list[int], "left-out", url, name, text) or ())
-
-    def keep_left_out(self, url: str, name: str, text: str, versions: Iterable[int]) -> None:
-        """Keep for ``promptsync lint`` which versions the text of a snippet's file leaves out."""
-        if self.left_out(url, name, text) != frozenset(versions):
-            self._write(sorted(versions), "left-out", url, name, text)
-
     def blobs(self) -> Blobs:
         """Return what was read from the blobs of the repository."""
         return self._read(Blobs, "blobs") or Blobs()

@@ -18,7 +18,7 @@ from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.document import to_document, to_prompt
-from promptsync.prompt.lists import align
+from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Local, Prompt, as_blocks
 from promptsync.prompt.snippets import repinned
 from promptsync.prompt.tags import tag_set

@@ -15,7 +15,6 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
     structure.check,
     text.check,
     references.check,
-    references.edited,
     scalars.check,
     spelling.check,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from promptsync.lint.rules import Severity
@@ -24,7 +25,6 @@ from promptsync.prompt.snippets import (
 from promptsync.prompt.template import template_variables
 
 _MOST_CYCLES = 100
-_MOST_USERS = 3
 
 
 class Snippets:
@@ -48,20 +48,14 @@ class Snippets:
         return {reference.name for used in self.graph.values() for reference in used}
 
     @cached_property
-    def pins(self) -> dict[str, list[tuple[str, int]]]:
-        """The prompts that pin a version of a snippet, with the version, by snippet."""
-        found: dict[str, list[tuple[str, int]]] = {}
+    def newest_pins(self) -> dict[str, tuple[int, str]]:
+        """The highest version of each snippet that a prompt pins, and the first prompt that pins it."""
+        newest: dict[str, tuple[int, str]] = {}
         for user in sorted(self.graph):
-            for used in sorted(self.graph[user], key=str):
-                if used.version is not None and used.name != user:
-                    found.setdefault(used.name, []).append((user, used.version))
-        return found
-
-    def newest_pin(self, name: str) -> tuple[int, str]:
-        """Return the highest version of a snippet that is pinned, without those left out, and who pins it."""
-        left_out = self.known.left_out.get(name, ())
-        found = ((pin, user) for user, pin in self.pins.get(name, ()) if pin not in left_out)
-        return max(found, key=lambda one: one[0], default=(0, ""))
+            for used in self.graph[user]:
+                if used.version is not None and used.version > newest.get(used.name, (0, ""))[0]:
+                    newest[used.name] = used.version, user
+        return newest
 
     def used_by(self, name: str) -> list[Reference]:
         """Return the references in the texts of one of the ``templates``."""
@@ -122,44 +116,12 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             message = f"{found} is not pinned, so publishing that snippet changes this prompt at once."
             hint = f"Pin it to a label or a version: {Reference(found.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
-        yield from _pinned(subject, path, found, snippets)
+        newest, owner = snippets.newest_pins.get(found.name, (0, ""))
+        if found.version is not None and found.version < newest:
+            message = f"{found} pins an old version; {owner} pins v{newest}."
+            hint = f"promptsync bump {shlex.quote(found.name)} {shlex.quote(subject.prompt.name)}"
+            yield subject.problem("snippet-outdated", path, message, hint=hint)
     yield from _outside(subject)
-
-
-def _pinned(subject: Subject, path: KeyPath, found: Reference, snippets: Snippets) -> Iterator[Problem]:
-    """Check a pin against what the files and this working copy know about versions."""
-    name, pin = found.name, found.version
-    if pin is None or name == subject.prompt.name:
-        return
-    quoted, user = shlex.quote(name), shlex.quote(subject.prompt.name)
-    if pin in snippets.known.left_out.get(name, ()):
-        message = f"{found} pins a version that the file of {name} does not include."
-        yield subject.problem("snippet-left-out", path, message, hint="promptsync status")
-        return
-    known = snippets.known.versions.get(name)
-    newest, owner = snippets.newest_pin(name)
-    reason = f"{owner} pins v{newest}"
-    if known is not None and known.is_current:
-        newest, reason = known.version, f"the file of {name} has v{known.version}"
-    if pin < newest:
-        message = f"{found} pins an old version; {reason}."
-        hint = f"promptsync bump {quoted} {user}"
-        yield subject.problem("snippet-outdated", path, message, hint=hint)
-
-
-def edited(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
-    """Check whether others pin the version of a snippet whose file has another text by now."""
-    name = subject.prompt.name
-    known = snippets.known.versions.get(name)
-    if known is None or known.is_current:
-        return
-    users = [user for user, pin in snippets.pins.get(name, ()) if pin == known.version]
-    if users:
-        more = f" and {len(users) - _MOST_USERS} more" if len(users) > _MOST_USERS else ""
-        pin = "pins" if len(users) == 1 else "pin"
-        message = f"{', '.join(users[:_MOST_USERS])}{more} {pin} v{known.version}, which has another text."
-        hint = "promptsync status"
-        yield subject.problem("snippet-outdated", ("content",), message, hint=hint)
 
 
 def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]:
@@ -167,22 +129,22 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
     if not any(_may_refer(subject) for subject in subjects):
         return
     files = {subject.prompt.name: subject for subject in subjects}
-    unpinned = {name: {ref.name for ref in used if not ref.pinned} for name, used in snippets.graph.items()}
-    every = {name: {ref.name for ref in used} for name, used in snippets.graph.items()}
-    # A circle of unpinned references is certain, one with pins may lead to versions that have no circle.
-    circles = _circles(unpinned)
-    severity: Severity = "error" if circles else "warning"
-    for circle in circles or _circles(every):
+    graph = {name: {reference.name for reference in used} for name, used in snippets.graph.items()}
+    for circle in _circles(graph):
         subject = next((files[name] for name in circle if name in files), None)
         if subject is not None:
             following = circle[circle.index(subject.prompt.name) + 1]
             uses = (
                 at for at, used in _scanned(subject) if isinstance(used, Reference) and used.name == following
             )
-            path = next(uses, ())
             message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
             hint = "Remove one of these references."
-            yield subject.problem("snippet-cycle", path, message, hint=hint, severity=severity)
+            # A pin may lead to a version that does not belong to the circle.
+            unpinned = {
+                (name, used.name) for name in circle for used in snippets.graph[name] if not used.pinned
+            }
+            severity: Severity = "error" if unpinned >= {*pairwise(circle)} else "warning"
+            yield subject.problem("snippet-cycle", next(uses, ()), message, hint=hint, severity=severity)
 
 
 def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:

@@ -5,14 +5,14 @@ A new rule is a line here and a few lines in the module of its family, which are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """An error stops a push of the prompt, a warning does not. No legal template is an error."""
 
     id: str
@@ -55,7 +55,6 @@ _ABOUT_PROMPTS: Final = (
     Rule("reserved-key", "error", "extra: sets something that is not part of a version."),
     Rule("snippet-chat", "error", "A reference names a chat prompt; only completion prompts are snippets."),
     Rule("snippet-cycle", "error", "Snippets refer to one another in a circle."),
-    Rule("snippet-left-out", "warning", "A prompt pins a version that the snippet's file does not include."),
     Rule("snippet-malformed", "error", "A snippet reference has no name, or an invalid version or label."),
     Rule(
         "snippet-missing",
@@ -63,7 +62,7 @@ _ABOUT_PROMPTS: Final = (
         "No prompt has the name in a reference. Only a warning where include: leaves out some prompts.",
     ),
     Rule("snippet-not-expanded", "warning", "The registry does not expand a reference at this place."),
-    Rule("snippet-outdated", "warning", "A prompt pins an older version of a snippet than your files have."),
+    Rule("snippet-outdated", "warning", "A prompt pins an older version of a snippet than another prompt."),
     Rule("snippet-unbalanced", "error", "A @@@ has no closing @@@ in its text."),
     Rule("snippet-unpinned", "warning", "A new version of the snippet changes this prompt at once."),
     Rule("tool-incomplete", "error", "A function has no name."),

@@ -29,8 +29,6 @@ _TEXTS = rf"{_EXPONENT}|{_MODERN_OCTAL}"
 _ANY = re.compile(
     rf"(?:[:,\-]\s+|\[\s*)(?:(?i:{_WORDS})|{_NUMBERS}|{_DATE}|{_TEXTS})\s*(?:[,\]}}#]|$)", re.MULTILINE
 )
-_FREE = ("model:", "metadata:", "tools:", "functions:", "examples:")
-_NEXT = re.compile(r"\n(?=[^\s#-])")
 _KEY_BEFORE = re.compile(rf"(?:-\s+)*{KEY}")
 _ITEM_BEFORE = re.compile(r"(?:-\s+)*")
 _TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
@@ -38,7 +36,7 @@ _TOKEN = re.compile(rf"(?:{_DATE}|[^\s,\]}}#]+)")
 
 def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
     """Check the values that may have any type."""
-    if not any(_ANY.search(source) for source in _sections(subject.file.text)):
+    if not _ANY.search(subject.file.text):
         return
     for path, value in _free(subject):
         token = _token(subject, path) if isinstance(value, bool | int | float | str | date) else ""
@@ -49,19 +47,6 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
             if isinstance(value, str):
                 hint = "Write a number with a decimal point and a sign, such as 1.0e-3, or quote the text."
             yield subject.problem("yaml-scalar", path, message, hint=hint)
-
-
-def _sections(source: str) -> Iterator[str]:
-    """Yield the parts of a file that allow any type, so that the text of the prompt is not searched."""
-    # A file in flow style or JSON has no top-level keys at the start of a line.
-    if source.lstrip().startswith("{"):
-        yield source
-        return
-    for key in _FREE:
-        start = 0 if source.startswith(key) else source.find("\n" + key)
-        if start >= 0:
-            end = _NEXT.search(source, start + len(key))
-            yield source[start : end.start() if end else len(source)]
 
 
 def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:

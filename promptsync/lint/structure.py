@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KeyPath, Subject, blocks_of, messages_of
 from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
-from promptsync.prompt.template import FORMATS, template_variables
-from promptsync.prompt.variables import format_of
+from promptsync.prompt.template import FORMATS, format_of, template_variables
 
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
 """Keys that would set something else in a publish, such as a label that only a deploy moves."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from promptsync.lint.rules import RULES, Severity
 from promptsync.prompt.prompt import Local, Problem, Prompt
 from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import format_of
+from promptsync.prompt.template import format_of
 
 KeyPath = tuple[str | int, ...]
 
@@ -39,24 +40,14 @@ class Located(Protocol):
     def position(self, keypath: KeyPath, /) -> tuple[int, int]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVersion:
-    """The version of a snippet that this working copy pushed or pulled last, and whether its file has it."""
-
-    version: int
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPrompts:
+class KnownPrompts(Struct, frozen=True):
     """What is known beside the files under check.
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
     that a snippet without a file may well exist; not so if its file is ``gone`` since the last commit.
     ``unreadable`` are prompts whose files cannot be read: they are reported themselves, and references to
-    them are not. ``versions`` are those of snippets, as far as this working copy knows them, and ``left_out``
-    the versions that their files do not include.
+    them are not.
     """
 
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -64,12 +55,9 @@ class KnownPrompts:
     partial: bool = False
     gone: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
-    versions: Mapping[str, KnownVersion] = field(default_factory=dict)
-    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """One text that the registry renders, its place and its format."""
 
     path: KeyPath

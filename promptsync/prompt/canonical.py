@@ -17,13 +17,11 @@ from promptsync.prompt.defaults import (
     SHAPES,
     TEMPLATE,
     WRITE_ONLY,
-    Shape,
-    block_shape,
     drop_default_api_type,
     drop_needless_function_call,
-    is_omitted,
 )
-from promptsync.prompt.prompt import SCALARS, Prompt, as_text, clean, function_name, kind_of, plain
+from promptsync.prompt.prompt import Prompt, clean, function_name, kind_of, plain
+from promptsync.prompt.tidying import tidy
 
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 """Returns a canonical form as JSON text. Forms are equal if their texts are: ``true`` is not ``1`` there."""
@@ -38,7 +36,7 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
     text block becomes a string, and ``1.0`` becomes ``1``. Texts and the order of lists stay as they are. The
     result may share values with the prompt: do not change it in place.
     """
-    template = _object(prompt.template, TEMPLATE)
+    template = tidy(prompt.template, TEMPLATE)
     template.setdefault("type", kind_of(prompt.template))
     drop_needless_function_call(template)
     extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
@@ -90,51 +88,11 @@ def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     form = {key: plain(value) for key, value in metadata.items() if key != "model"}
     model = metadata.get("model")
     if isinstance(model, Mapping):
-        form["model"] = _object(model, SHAPES["model"])
+        form["model"] = tidy(model, SHAPES["model"])
         drop_default_api_type(form["model"])
     elif model is not None:
         form["model"] = plain(model)
     return form
-
-
-def _object(value: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    form: dict[str, Any] = {}
-    for key, item in value.items():
-        if item is None or key in shape.ignored:
-            continue
-        known = shape.fields.get(key)
-        if known is None:
-            # Most values are scalars, and calling a function for each would double the time.
-            form[key] = item if type(item) in SCALARS else clean(item)
-            continue
-        if known.of:
-            item = _content(item) if known.of == "block" else _shaped(item, SHAPES[known.of])
-        elif type(item) not in SCALARS:
-            item = plain(item) if known.user_json else clean(item)
-        if not is_omitted(item, known):
-            form[key] = item
-    return form
-
-
-def _shaped(value: Any, shape: Shape) -> Any:
-    if isinstance(value, Mapping):
-        return _object(value, shape)
-    if isinstance(value, list | tuple):
-        return [_object(item, shape) if isinstance(item, Mapping) else clean(item) for item in value]
-    return clean(value)
-
-
-def _content(value: Any) -> Any:
-    if not isinstance(value, list | tuple):
-        return clean(value)
-    return as_text([_block(item) if isinstance(item, Mapping) else clean(item) for item in value])
-
-
-def _block(value: Mapping[str, Any]) -> dict[str, Any]:
-    # The registry returns the type of a text block that was sent without one.
-    if value.get("type") is None and "text" in value:
-        value = {**value, "type": "text"}
-    return _object(value, block_shape(value))
 
 
 def _is_reference(tool: Any) -> bool:

@@ -13,49 +13,15 @@ from typing import Any, Final
 from promptsync.prompt.defaults import (
     DEFAULT_FORMAT,
     SHAPES,
-    Shape,
-    block_shape,
     drop_default_api_type,
     drop_needless_function_call,
-    is_omitted,
 )
-from promptsync.prompt.prompt import (
-    SCALARS,
-    Local,
-    Prompt,
-    as_blocks,
-    as_text,
-    copied,
-    kind_of,
-    without_nulls,
-)
+from promptsync.prompt.prompt import Local, Prompt, as_blocks, copied, kind_of, without_nulls
 from promptsync.prompt.roles import ROLES
+from promptsync.prompt.tidying import EXPLICIT, FILE, tidy, tidy_content, tidy_shaped
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that are top-level keys of a file as they are."""
-
-LOCAL_KEYS: Final = ("evaluations", "agents", "examples", "synced")
-"""Keys that are not content: never published, never part of the digest."""
-
-KEYS: Final = (
-    *("name", "template_format", "tags", "model", "metadata", "messages", "content"),
-    *TEMPLATE_KEYS,
-    "extra",
-    *LOCAL_KEYS,
-)
-"""Every top-level key of a prompt file, in the order in which a file is written."""
-
-_LEADING_KEYS: Final = (
-    *("type", "role", "id", "provider", "name", "description", "text", "strict"),
-    *("function", "arguments", "parameters"),
-)
-"""The keys that come first in each object below the top level."""
-
-_RANKS: Final = {key: rank for rank, key in enumerate(_LEADING_KEYS)}
-
-_LAST: Final = len(_RANKS)
-
-_NO_SHAPE: Final = Shape()
 
 
 def _tidy_message(message: Mapping[str, Any], explicit: bool) -> dict[str, Any]:
@@ -65,7 +31,7 @@ def _tidy_message(message: Mapping[str, Any], explicit: bool) -> dict[str, Any]:
     """
     role = message.get("role")
     rest = {key: value for key, value in message.items() if key not in ("content", "template_format")}
-    tidied = _object(rest, SHAPES["message"])
+    tidied = tidy(rest, SHAPES["message"], FILE)
     if tidied.get("raw_request_display_role") in ("", role):
         tidied.pop("raw_request_display_role", None)
     content = message.get("content")
@@ -76,59 +42,8 @@ def _tidy_message(message: Mapping[str, Any], explicit: bool) -> dict[str, Any]:
     if message.get("template_format") is not None:
         ordered["template_format"] = message["template_format"]
     if keep:
-        ordered["content"] = _tidy_content(content, explicit)
+        ordered["content"] = tidy_content(content, EXPLICIT if explicit else FILE)
     return ordered | tidied
-
-
-def _tidy_content(content: Any, explicit: bool) -> Any:
-    """Return content as a file has it: a string for one plain text block, otherwise a list of blocks."""
-    if not isinstance(content, list | tuple):
-        return content
-    return as_text([_block(block, explicit) for block in content])
-
-
-def _block(block: Any, explicit: bool) -> Any:
-    if not isinstance(block, Mapping):
-        return copied(block)
-    if block.get("type") is None and "text" in block:
-        block = {**block, "type": "text"}
-    # The registry fills in the fields of text blocks, so a pulled file would be full of them.
-    return _object(block, block_shape(block), explicit and block.get("type") != "text")
-
-
-def _object(value: Mapping[str, Any], shape: Shape, explicit: bool = False) -> dict[str, Any]:
-    tidied: dict[str, Any] = {}
-    for key in sorted(value, key=_rank) if len(value) > 1 else value:
-        item = value[key]
-        if item is None or (key == "input_variables" and key in shape.ignored):
-            continue
-        field = shape.fields.get(key)
-        if field is None:
-            item = item if type(item) in SCALARS else without_nulls(item)
-            omitted = key in shape.ignored and item in ([], {})
-        else:
-            if field.of in SHAPES:
-                item = _shaped(item, SHAPES[field.of], explicit)
-            elif type(item) not in SCALARS:
-                item = copied(item) if field.user_json else without_nulls(item)
-            omitted = key != "type" and not explicit and is_omitted(item, field)
-        if not omitted:
-            tidied[key] = item
-    return tidied
-
-
-def _rank(key: str) -> int:
-    return _RANKS.get(key, _LAST)
-
-
-def _shaped(value: Any, shape: Shape, explicit: bool = False) -> Any:
-    if isinstance(value, Mapping):
-        return _object(value, shape, explicit)
-    if isinstance(value, list | tuple):
-        return [
-            _object(item, shape, explicit) if isinstance(item, Mapping) else copied(item) for item in value
-        ]
-    return value
 
 
 def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, Local]:
@@ -176,7 +91,7 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
         document["messages"] = [_with_format(message, format_) for message in messages]
     else:
         content = template.get("content")
-        document["content"] = [] if content is None else _tidy_content(content, explicit)
+        document["content"] = [] if content is None else tidy_content(content, EXPLICIT if explicit else FILE)
     document |= _template_keys(template)
     extra = _extra(prompt, is_chat)
     if extra:
@@ -241,7 +156,7 @@ def _metadata_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
     custom = {key: copied(value) for key, value in metadata.items() if key != "model"}
     model = metadata.get("model")
     if isinstance(model, Mapping):
-        keys["model"] = _object(model, SHAPES["model"])
+        keys["model"] = tidy(model, SHAPES["model"], FILE)
         drop_default_api_type(keys["model"])
     elif model is not None:
         custom["model"] = copied(model)
@@ -255,7 +170,7 @@ def _template_keys(template: Mapping[str, Any]) -> dict[str, Any]:
     drop_needless_function_call(keys)
     shapes = {"tools": SHAPES["tool"], "functions": SHAPES["function"]}
     return {
-        key: _shaped(value, shapes[key]) if key in shapes else without_nulls(value)
+        key: tidy_shaped(value, shapes[key], FILE) if key in shapes else without_nulls(value)
         for key, value in keys.items()
     }
 

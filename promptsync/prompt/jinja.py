@@ -8,9 +8,8 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.prompt import limits
@@ -25,12 +24,12 @@ _MARKUP = re.compile(r"\{[{%#]")
 
 def variables(text: str) -> frozenset[str]:
     """Return the variables that a text needs from outside; a broken text has none."""
-    return _examined(text)[0] if _MARKUP.search(text) else frozenset()
+    return _variables(text) if _MARKUP.search(text) else frozenset()
 
 
 def syntax_error(text: str) -> tuple[str, int, int | None] | None:
     """Return what is wrong with a text, with its line; the column is unknown."""
-    return _examined(text)[1] if _MARKUP.search(text) else None
+    return _error(text) if _MARKUP.search(text) else None
 
 
 def is_bounded(text: str) -> bool:
@@ -64,40 +63,44 @@ def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
     if not _MARKUP.search(text):
         # The engine would do the same: make line ends alike and drop the last one.
         return re.sub(r"\r\n|\r", "\n", text).removesuffix("\n"), frozenset()
-    run = _Rendering()
-    token = _current.set(run)
+    token = _missing.set(set())
     try:
-        return limits.join(_compile(text).generate(values)), frozenset(run.missing)
+        return limits.join(_compile(text).generate(values)), frozenset(_missing.get())
     finally:
-        _current.reset(token)
+        _missing.reset(token)
 
 
 # -- reading a template -------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=1024)
-def _examined(text: str) -> tuple[frozenset[str], tuple[str, int, int | None] | None]:
-    """Return the variables of a text and what is wrong with it."""
-    environment = _reader()
-    from jinja2 import TemplateSyntaxError, meta
+def _variables(text: str) -> frozenset[str]:
+    from jinja2 import TemplateError, meta
 
-    walk = Walk(environment.filters, environment.tests)
     try:
-        tree = environment.parse(text)
-        walk.visit(tree)
+        return frozenset(meta.find_undeclared_variables(_reader().parse(text)))
+    except (TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
+        return frozenset()  # an unknown filter does not always stop the text from being rendered
+
+
+@functools.lru_cache(maxsize=1024)
+def _error(text: str) -> tuple[str, int, int | None] | None:
+    environment = _reader()
+    from jinja2 import TemplateSyntaxError, nodes
+
+    try:
+        for node in environment.parse(text).find_all((nodes.Filter, nodes.Test)):
+            kind = type(node).__name__.lower()
+            known = environment.filters if kind == "filter" else environment.tests
+            if node.name not in known:
+                return f"no {kind} named {node.name!r}", node.lineno, None
     except TemplateSyntaxError as error:
-        return frozenset(), (error.message or "syntax error", error.lineno, None)
+        return error.message or "syntax error", error.lineno, None
     except (RecursionError, MemoryError):
-        return frozenset(), ("it nests too deeply", 1, None)
+        return "it nests too deeply", 1, None
     except (ValueError, OverflowError) as error:
-        return frozenset(), (str(error), 1, None)
-    if walk.is_plain and walk.unknown is None:
-        return frozenset(walk.names - environment.globals.keys() - {"self"}), None
-    unknown = walk.unknown and (f"no {walk.unknown[0]} named {walk.unknown[1]!r}", walk.unknown[2], None)
-    try:
-        return frozenset(meta.find_undeclared_variables(tree)), unknown
-    except Exception:  # such as an unknown filter, which does not always stop the text from being rendered
-        return frozenset(), unknown
+        return str(error), 1, None
+    return None
 
 
 _LONGEST_READ: Final = 100_000
@@ -107,85 +110,13 @@ _INSERTING: Final = frozenset(
         *("If", "Test", "Not", "And", "Or"),
     ]
 )
-_SPECIAL: Final = frozenset({"loop", "self"})
-_LEAVES: Final = frozenset({"Const", "TemplateData"})
-_PLAIN: Final = frozenset(
-    [
-        *("Template", "Output", "If", "CondExpr", "Filter", "Test", "Getattr", "Getitem", "Slice", "Call"),
-        *("Keyword", "List", "Tuple", "Dict", "Pair", "Compare", "Operand", "And", "Or", "Not", "Concat"),
-        *("Neg", "Pos", "Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow"),
-    ]
-)
-
-
-@dataclass(slots=True)
-class Walk:
-    """One walk over a parsed template, several times as fast as jinja2's own search for variables.
-
-    ``filters`` and ``tests`` are the known names. After ``visit``, ``names`` are the variables that come from
-    outside, and ``unknown`` is the first unknown filter or test: its kind, name and line. ``is_plain`` says
-    whether ``names`` can be trusted. It is false for a template with assignments, macros, blocks or anything
-    else that this class does not know.
-    """
-
-    filters: Collection[str]
-    tests: Collection[str]
-    names: set[str] = field(default_factory=set)
-    unknown: tuple[str, str, int] | None = None
-    is_plain: bool = True
-
-    def visit(self, node: Any, bound: frozenset[str] = frozenset()) -> None:
-        """Walk a tree. ``bound`` are the names that the loops around it set."""
-        # Node types are compared by name, so that this function need not import jinja2.
-        kind = type(node).__name__
-        if kind in _LEAVES:
-            return
-        if kind == "Name":
-            if node.ctx != "load":
-                self.is_plain = False
-            elif node.name not in bound:
-                self.names.add(node.name)
-        elif kind == "For":
-            self._loop(node, bound)
-        else:
-            if kind == "Filter" or kind == "Test":
-                known = self.filters if kind == "Filter" else self.tests
-                if node.name not in known and self.unknown is None:
-                    self.unknown = (kind.lower(), node.name, node.lineno)
-            elif kind not in _PLAIN:
-                self.is_plain = False
-            for name in node.fields:
-                self._visit_field(getattr(node, name, None), bound)
-
-    def _visit_field(self, value: Any, bound: frozenset[str]) -> None:
-        for item in value if isinstance(value, list | tuple) else (value,):
-            if hasattr(item, "fields"):
-                self.visit(item, bound)
-
-    def _loop(self, node: Any, bound: frozenset[str]) -> None:
-        targets = node.target.items if type(node.target).__name__ == "Tuple" else [node.target]
-        given = {getattr(target, "name", "loop") for target in targets}
-        # In such loops, jinja2 has rules of its own for its special names.
-        if node.recursive or node.test is not None or given & _SPECIAL:
-            self.is_plain = False
-        inner = bound | given | {"loop"}
-        self.visit(node.iter, bound)
-        self._visit_field(node.body, inner)
-        self._visit_field(node.else_, bound)
-        self._visit_field(node.test, inner)
 
 
 # -- the engine ---------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Rendering:
-    """The variables that were missing in one rendering."""
-
-    missing: set[str] = field(default_factory=set)
-
-
-_current: ContextVar[_Rendering] = ContextVar("current")
+_missing: ContextVar[set[str]] = ContextVar("missing")
+"""The variables that one rendering used without having a value for them."""
 _loading = threading.Lock()
 
 
@@ -240,7 +171,7 @@ def _undefined() -> type[ChainableUndefined]:
 
         def _record(self) -> None:
             if self._undefined_obj is missing and self._undefined_name is not None:
-                _current.get().missing.add(self._undefined_name)
+                _missing.get().add(self._undefined_name)
 
         def __str__(self) -> str:
             self._record()

@@ -7,12 +7,12 @@ are unknown types of blocks and tools, because the vendor adds some from time to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
+
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.template import FORMATS
-from promptsync.prompt.variables import F_STRING
+from promptsync.prompt.template import F_STRING, FORMATS
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text",),
@@ -37,8 +37,7 @@ _MISSING: Final = "is missing"
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Struct, frozen=True):
     """One value that the registry rejects: where, the lint rule for it, and what is wrong with it."""
 
     path: Path

@@ -8,23 +8,32 @@ text that cannot be rendered stays as it is. Templates are not trusted: they can
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import Formatter
 from typing import Any
 
-from promptsync.prompt import jinja, limits
-from promptsync.prompt.variables import (
-    F_STRING,
-    Rendered,
-    Values,
-    format_of,
-    mappings,
-    other_names,
-    texts,
-)
+from msgspec import Struct
 
+from promptsync.prompt import jinja, limits
+from promptsync.prompt.snippets import is_text_block
+
+F_STRING = "f-string"
 JINJA2 = "jinja2"
 FORMATS = (F_STRING, JINJA2)
+
+Values = Mapping[str, Any]
+
+
+class Rendered(Struct, frozen=True):
+    """A rendered text. ``error`` says why it could not be rendered, and is empty if it was.
+
+    ``hint`` says what to do about a text that needs more than a prompt may use.
+    """
+
+    text: str
+    missing: frozenset[str] = frozenset()
+    error: str = ""
+    hint: str = ""
 
 
 def variables(text: str, template_format: str) -> set[str]:
@@ -98,10 +107,56 @@ def render(text: str, template_format: str, values: Values) -> Rendered:
     return Rendered(rendered, frozenset(missing))
 
 
+# -- the parts of a template --------------------------------------------------------------------------------
+
+
+def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
+    """Return the template format that a template or a message names, or ``default``."""
+    named = part.get("template_format")
+    return named if isinstance(named, str) else default
+
+
+def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Return the objects in a JSON list, and none for anything that is not a list."""
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
+def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a message or a completion template that are rendered, each with its format."""
+    written = format_of(part, default)
+    content = part.get("content")
+    if isinstance(content, str):
+        yield content, written
+    for block in content if isinstance(content, list) else ():
+        if is_text_block(block):
+            yield block["text"], written
+
+
+def other_names(part: Mapping[str, Any]) -> set[str]:
+    """Return the variables that a message names outside text: placeholder, image and media variables."""
+    found: set[str] = set()
+    if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
+        found.add(part["name"])
+    for block in mappings(part.get("content")):
+        found.update(media_names(block))
+    return found
+
+
+def media_names(block: Any) -> list[str]:
+    """Return the variables of an image or media block."""
+    if not isinstance(block, Mapping):
+        return []
+    given = [
+        block.get("image_variable"),
+        block.get("name") if block.get("type") == "media_variable" else None,
+    ]
+    return [name for name in given if isinstance(name, str) and name]
+
+
 # -- f-strings: ``str.format`` with plain names and nothing else --------------------------------------------
 
-_BRACES = re.compile(r"\{\{|\}\}|[{}]")
-_BRACE = re.compile(r"[{}]")
+_TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|([{}])")
+"""Braces that stand for themselves, a field, or a lone brace."""
 
 
 def _fields(text: str) -> set[str]:
@@ -166,22 +221,7 @@ def _reason(text: str) -> str | None:
 
 def _offset(text: str) -> int:
     """Return where the first error is, which the parser does not say."""
-    position = 0
-    while found := _BRACES.search(text, position):
-        start, position = found.span()
-        if found[0] == "}":
-            return start
-        if found[0] == "{":
-            position = _field_end(text, start)
-            if position == -1 or _reason(text[start:position]) is not None:
-                return start
+    for token in _TOKEN.finditer(text):
+        if token[1] or (token[0] not in ("{{", "}}") and _reason(token[0]) is not None):
+            return token.start()
     return 0
-
-
-def _field_end(text: str, start: int) -> int:
-    depth = 0
-    for found in _BRACE.finditer(text, start):
-        depth += 1 if found[0] == "{" else -1
-        if depth == 0:
-            return found.end()
-    return -1

@@ -197,7 +197,8 @@ class _Push:
                     versions[action.name] = listed.template_id, listed.version
                 elif label in action.labels and outcome is not None:
                     versions[action.name] = outcome.template_id, outcome.version or 0
-            point(self._project, label, versions, self.receipt)
+            if not self.receipt.interrupted:
+                point(self._project, label, versions, self.receipt)
 
     def _settle(self) -> None:
         """Turn what happened to each prompt into the receipt."""

@@ -1,11 +1,11 @@
-"""Points a label at what a push published, with the same moves as ``label set`` and ``label move``."""
+"""Points a label at what a push published, with the same move as ``label set``: all of them or none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptsync.errors import RemoteError
-from promptsync.labels.apply import Stopped, apply_changes, failure
+from promptsync.errors import Interrupted, Refused, RemoteError
+from promptsync.labels.apply import apply_labels
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
@@ -20,27 +20,28 @@ def point(
 
     A label never moves to a lower version, to one that is on hold, or to one that ``receipt`` doubts.
     """
-    prompts = project.registry.prompts
+    prompts, changes = project.registry.prompts, []
     try:
-        old = {listed.name: listed.version for listed in prompts.list(label=label)}
-        newest = {listed.name: listed.version for listed in prompts.list(label=released_name(label) or "")}
-        changes, stayed = [], []
-        for name, (template_id, version) in sorted(versions.items()):
-            change = LabelChange(name, template_id, label, old.get(name), version)
+        old = {version.name: version.version for version in prompts.list(label=label)}
+        newest = {version.name: version.version for version in prompts.list(label=released_name(label) or "")}
+        for name, (template_id, number) in sorted(versions.items()):
+            change = LabelChange(name, template_id, label, old.get(name), number)
             if reason := _doubt(change, newest.get(name), receipt):
-                stayed.append(ChangedLabel(change, False, reason))
+                receipt.labels.append(ChangedLabel(change, False, reason))
+                message = f"{label!r} of {name!r} was not moved: {reason}"
+                refused = Refused(message, hint="promptsync label list", code="label-not-moved")
+                receipt.label_error = receipt.label_error or refused
             else:
                 changes.append(change)
-        receipt.labels += stayed
-        moved = apply_changes(project, changes)
-        receipt.labels += moved
-        error = failure(project, moved) or failure(project, stayed)
-    except Stopped as stopped:
-        receipt.labels += stopped.changed
-        raise
-    except RemoteError as unread:
-        error = unread
-    receipt.label_error = receipt.label_error or error
+        moved = apply_labels(project, changes)
+    except RemoteError as error:
+        receipt.label_error = error
+        return
+    receipt.labels += moved.changed
+    if isinstance(moved.error, Interrupted):
+        receipt.interrupted = True
+    elif moved.error is not None:
+        receipt.label_error = moved.error
 
 
 def _doubt(change: LabelChange, newest: int | None, receipt: PushReceipt) -> str:

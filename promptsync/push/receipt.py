@@ -75,7 +75,7 @@ class PushReceipt:
     @property
     def moved(self) -> list[ChangedLabel]:
         """The labels that are elsewhere since this push."""
-        return [label for label in self.labels if label.moved and label.change.old != label.change.new]
+        return [label for label in self.labels if label.is_move]
 
     @property
     def unchecked(self) -> list[str]:

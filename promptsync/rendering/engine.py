@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptsync.prompt.filling import Filling
 from promptsync.prompt.limits import HINT, MEGABYTES, SECONDS, Runaway, check_size
-from promptsync.prompt.template import is_bounded, render
-from promptsync.prompt.variables import Filling, Rendered, Values
+from promptsync.prompt.template import Rendered, Values, is_bounded, render
 
 
 class Engine:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import mappings
+from promptsync.prompt.template import mappings
 
 
 def template_lines(template: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import Run
 
 from promptsync.cli import run
 
@@ -32,31 +33,15 @@ agents:
 
 
 @dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split() for line in self.out.splitlines()]
-
-
-@dataclass
 class Copy:
     root: Path
     capsys: pytest.CaptureFixture[str]
     environ: dict[str, str]
 
-    def run(self, *arguments: str) -> Ran:
+    def run(self, *arguments: str) -> Run:
         code = run(["-C", str(self.root), *arguments], self.environ)
         shown = self.capsys.readouterr()
-        return Ran(code, shown.out, shown.err)
+        return Run(code, shown.out, shown.err)
 
 
 class SlowModel:
@@ -85,7 +70,7 @@ def test_a_score_under_the_minimum_is_exit_1(here: Copy) -> None:
     assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
     ran = here.run("eval", "run", "quality", "--min-score", "50.5")
     assert ran.code == 1
-    assert ran.rows[1][:9] == ["quality", "v1", "4", "50", "50", "0", "50.5", "failed:", "score"]
+    assert ran.lines[1][:9] == ["quality", "v1", "4", "50", "50", "0", "50.5", "failed:", "score"]
     assert "quality: score 50 is below the minimum of 50.5" in ran.err
     assert "quality: row 2, contains: check returned false" in ran.out
     (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
@@ -160,8 +145,11 @@ def test_what_is_started_without_waiting_can_be_followed(here: Copy) -> None:
 
 def test_lists_show_what_can_be_run_and_what_it_scored(here: Copy) -> None:
     here.run("eval", "run", "quality")
-    assert here.run("eval", "list").rows[1:] == [["2", "unscored", "0", "-"], ["1", "quality", "1", "50"]]
-    assert here.run("agent", "list").rows == [["ID", "NAME", "VERSION", "LABELS"], ["1", "bot", "v1", "prod"]]
+    assert here.run("eval", "list").lines[1:] == [["2", "unscored", "0", "-"], ["1", "quality", "1", "50"]]
+    assert here.run("agent", "list").lines == [
+        ["ID", "NAME", "VERSION", "LABELS"],
+        ["1", "bot", "v1", "prod"],
+    ]
 
 
 @pytest.mark.parametrize("checked", ["quality", "'1'"])
@@ -203,12 +191,12 @@ def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
 
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: Copy) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait")
-    assert (ran.code, ran.rows[1]) == (0, ["bot", "-", "1", "0", "running"])
+    assert (ran.code, ran.lines[1]) == (0, ["bot", "-", "1", "0", "running"])
     (command,) = [line.partition(": ")[2] for line in ran.err.splitlines() if line.startswith("bot: ")]
     assert command == "promptsync agent show 1 --wait"
     shown = here.run(*shlex.split(command)[1:])
     assert (shown.code, shown.err) == (0, "")
-    assert shown.rows[1] == ["execution", "1", "-", "1", "2", "passed"]
+    assert shown.lines[1] == ["execution", "1", "-", "1", "2", "passed"]
     assert shown.out.count("why") == 2 and "--- execution 1: last ---" in shown.out
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait", "--remote", "local")
     assert "bot: promptsync agent show 2 --wait --remote local\n" in ran.err
@@ -219,7 +207,7 @@ def test_a_run_that_is_under_way_is_exit_0_and_says_how_to_wait(here: Copy) -> N
         here.environ |= {"PROMPTSYNC_MODEL_URL": url, "PROMPTSYNC_MODEL_NAME": "m"}
         assert here.run("agent", "run", "bot", "--var", "question=why", "--no-wait").code == 0
         ran = here.run("agent", "show", "1")
-        assert (ran.code, ran.rows[1][-1]) == (0, "running")
+        assert (ran.code, ran.lines[1][-1]) == (0, "running")
         assert ran.err == "execution 1: promptsync agent show 1 --wait\n"
         (found,) = here.run("agent", "show", "1", "--json").document["runs"]
         assert (found["status"], found["passed"], found["outputs"]) == ("running", None, {})
@@ -269,7 +257,7 @@ def test_a_failed_node_is_exit_1(here: Copy) -> None:
 
 
 def test_datasets_are_listed_with_their_columns(here: Copy) -> None:
-    assert here.run("dataset", "list").rows[1:] == [
+    assert here.run("dataset", "list").lines[1:] == [
         ["2", "other", "v1", "a"],
         ["1", "cases", "v1", "question,", "expect"],
     ]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from release_world import Ran, World, faulty, world
+from release_world import World, faulty, world
+from worlds import Run
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def at_a_terminal(here: World, *arguments: str, answer: str) -> Asked:
     return Asked(ran.wait(), shown.decode())
 
 
-def error_of(ran: Ran) -> dict[str, Any]:
+def error_of(ran: Run) -> dict[str, Any]:
     error: dict[str, Any] = ran.document["error"]
     return error
 

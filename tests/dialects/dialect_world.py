@@ -13,6 +13,7 @@ import pytest
 import yaml
 from dialect_servers import Dialect
 from registry_server import Caller, chat, completion, flat, running
+from worlds import Run
 
 from promptsync.cli import run
 from promptsync.server.app import create_app
@@ -37,18 +38,6 @@ REQUEST = {
 
 
 @dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
-        return found
-
-
-@dataclass
 class Here:
     """``server`` is the dialect, ``call`` reaches past it into the registry behind."""
 
@@ -59,12 +48,12 @@ class Here:
     capsys: pytest.CaptureFixture[str]
     name: str = ""
 
-    def run(self, *arguments: str) -> Ran:
+    def run(self, *arguments: str) -> Run:
         environ = {"PROMPTLAYER_API_KEY": "pl_test", "NO_COLOR": "1", "CI": "true"}
         self.server.seen.clear()
         code = run(["-C", str(self.root), "--remote", self.url, *arguments], environ)
         shown = self.capsys.readouterr()
-        return Ran(code, shown.out, shown.err)
+        return Run(code, shown.out, shown.err)
 
     def write(self, name: str, text: str) -> None:
         """Let a file that was pulled say something else."""

@@ -13,9 +13,11 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.prompt.defaults import BLOCKS
-from promptsync.prompt.document import KEYS, to_document
+from promptsync.prompt.document import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.roles import ROLES
+
+LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 
 
 def problems(text: str) -> list[tuple[int, int, str, str]]:
@@ -228,7 +230,10 @@ def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None
 
 
 def test_the_schema_knows_the_keys_of_a_document() -> None:
-    assert set(schema.schema("prompt")["properties"]) == set(KEYS)
+    assert set(schema.schema("prompt")["properties"]) == {
+        *("name", "template_format", "tags", "model", "metadata", "messages", "content", "extra"),
+        *(*TEMPLATE_KEYS, *LOCAL_KEYS),
+    }
 
 
 def test_the_schema_offers_every_role_and_block_type() -> None:

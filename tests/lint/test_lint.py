@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from located import File, found, lint
 from seeds import examples
-from templates import prompts
+from strategies import prompts
 
 import promptsync
 from promptsync.lint.check import check
@@ -349,7 +349,7 @@ def has_reference(value: Any) -> bool:
 
 
 @settings(deadline=None, max_examples=examples(150))
-@given(prompts)
+@given(prompts())
 def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
     problems = check([Bare(prompt)])
     assert [p for p in problems if p.severity == "error" and p.rule not in ("jinja-syntax", "api-key")] == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from registry_filler import filled, reordered
-from templates import prompts
+from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, comparable, digest, kept_references
 from promptsync.prompt.prompt import Prompt, plain
@@ -255,7 +255,7 @@ def test_plain_makes_integral_floats_integers(value: Any, expected: Any) -> None
     assert repr(plain(value)) == repr(expected)
 
 
-@given(prompts)
+@given(prompts())
 def test_canonical_form_is_idempotent_and_does_not_change_its_input(prompt: Prompt) -> None:
     before = copy.deepcopy(prompt)
     form = canonical(prompt)
@@ -264,7 +264,7 @@ def test_canonical_form_is_idempotent_and_does_not_change_its_input(prompt: Prom
     assert json.dumps(canonical(again), sort_keys=True) == json.dumps(form, sort_keys=True)
 
 
-@given(prompts, st.randoms(use_true_random=False))
+@given(prompts(), st.randoms(use_true_random=False))
 def test_the_digest_survives_everything_that_a_registry_does(prompt: Prompt, random: Random) -> None:
     returned = filled(prompt, random)
     assert canonical(returned) == canonical(prompt)
@@ -272,7 +272,7 @@ def test_the_digest_survives_everything_that_a_registry_does(prompt: Prompt, ran
     assert tag_set(returned) == tag_set(prompt)
 
 
-@given(prompts, st.randoms(use_true_random=False), st.data())
+@given(prompts(), st.randoms(use_true_random=False), st.data())
 def test_the_digest_differs_when_any_value_of_the_form_changes(
     prompt: Prompt, random: Random, data: Any
 ) -> None:
@@ -286,7 +286,7 @@ def test_the_digest_differs_when_any_value_of_the_form_changes(
     assert digest(reordered_prompt(altered, random)) != digest(prompt)
 
 
-@given(prompts, st.data())
+@given(prompts(), st.data())
 def test_the_digest_differs_when_two_different_neighbours_swap(prompt: Prompt, data: Any) -> None:
     messages = canonical(prompt)["template"].get("messages", [])
     pairs = [i for i in range(len(messages) - 1) if messages[i] != messages[i + 1]]

@@ -8,8 +8,10 @@ from seeds import examples
 from strategies import locals_, prompts
 
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.document import KEYS, to_document, to_prompt
+from promptsync.prompt.document import TEMPLATE_KEYS, to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt
+
+LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 
 
 def text(value: str) -> list[dict[str, Any]]:
@@ -34,7 +36,11 @@ def test_a_document_round_trips_to_an_equal_prompt(prompt: Prompt, local: Local)
 def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
     once = to_document(prompt, Local())
     assert to_document(*to_prompt(once, "x")) == once
-    assert list(once) == [key for key in KEYS if key in once]
+    order = (
+        *("name", "template_format", "tags", "model", "metadata", "messages", "content"),
+        *(*TEMPLATE_KEYS, "extra", *LOCAL_KEYS),
+    )
+    assert list(once) == [key for key in order if key in once]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-import templates
+import strategies
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from registry_filler import filled
@@ -112,7 +112,7 @@ def test_an_explicit_api_type_comes_back(provider: str, api_type: str) -> None:
     assert pushed_again(held) == held
 
 
-@given(templates.prompts, st.randoms(use_true_random=False))
+@given(strategies.prompts(), st.randoms(use_true_random=False))
 @settings(max_examples=examples(300), deadline=None)
 def test_what_a_registry_holds_is_what_a_push_makes_again(prompt: Prompt, random: Random) -> None:
     try:

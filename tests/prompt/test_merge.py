@@ -11,15 +11,16 @@ from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode
-from promptsync.prompt.merge import TOOL_REFERENCES, Merge, merge
-from promptsync.prompt.merge_fields import (
+from promptsync.prompt.merge import (
     BOTH_ADDED,
     BOTH_CHANGED,
-    BOTH_MOVED,
-    MOVED_HERE,
-    MOVED_THERE,
+    MOVED,
     REMOVED_HERE,
     REMOVED_THERE,
+    TOOL_REFERENCES,
+    Merge,
+    deciding,
+    merge,
 )
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
@@ -135,28 +136,23 @@ CONFLICTS: list[Any] = [
     ),
     pytest.param(
         chat(SYSTEM, *SHOT, USER), chat(*SHOT, SYSTEM, USER), chat(*SHOT, USER, SYSTEM),
-        [("messages[2]", BOTH_MOVED)], id="moved to two places",
+        [("messages[2].content", MOVED)] * 2, id="moved to two places",
     ),
     pytest.param(
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER),
-        [("messages[3]", MOVED_THERE)], id="removed here, moved there",
+        [("messages[3].content", MOVED)], id="removed here, moved there",
     ),
     pytest.param(
         chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT, USER), chat(SYSTEM, *SHOT),
-        [("messages[3]", MOVED_HERE)], id="moved here, removed there",
-    ),
-    pytest.param(
-        chat(USER, SYSTEM, *SHOT), chat(SYSTEM, *SHOT),
-        chat(SYSTEM, *SHOT, say("user", "Question: {question}!")),
-        [("messages[3]", MOVED_THERE)], id="removed here, moved and edited there",
+        [("messages[3].content", MOVED)], id="moved here, removed there",
     ),
     pytest.param(
         SHOTS, chat(USER, SHOT[0]), chat(USER, say("developer", "On its way."), SHOT[0]),
-        [("messages[1]", MOVED_THERE)], id="removed here, moved to another role there",
+        [("messages[1].content", MOVED)], id="removed here, moved to another role there",
     ),
     pytest.param(
         SHOTS, chat(USER, SHOT[0]), chat(say("user", "On its way."), USER),
-        [("messages[0].content", MOVED_THERE)], id="removed here, in the place of another one there",
+        [("messages[0].content", MOVED)], id="removed here, in the place of another one there",
     ),
     pytest.param(
         SHOTS, chat(SHOT[0], USER), chat(SHOT[0], say("user", "On its way."), USER),
@@ -169,24 +165,19 @@ CONFLICTS: list[Any] = [
     ),
     pytest.param(
         BASE, chat(SHORT, USER), chat(SHORT, say("user", "Question: {question}\nYou are brief.")),
-        [("messages[1].content", MOVED_THERE)], id="line removed here, moved to another message there",
-    ),
-    pytest.param(
-        BASE, chat(SHORT, say("user", "You are always brief.\nQuestion: {question}")),
-        chat(SHORT, USER), [("messages[1].content", MOVED_HERE)],
-        id="line moved to another message and reworded here",
+        [("messages[1].content", MOVED)], id="line removed here, moved to another message there",
     ),
     pytest.param(
         chat(SYSTEM, tools=[tool("a", "Finds an order.")]), chat(SYSTEM),
         chat(SYSTEM, tools=[tool("b", "Finds an order.")]),
-        [("tools[0].function.description", MOVED_THERE)], id="tool removed here, renamed there",
+        [("tools[0].function.description", MOVED)], id="tool removed here, renamed there",
     ),
     pytest.param(
         *(
             chat(say("user", [{"type": "text", "text": text} for text in blocks]))
             for blocks in ("abcd", "acd", "acdb")
         ),
-        [("messages[0].content[3]", MOVED_THERE)], id="block removed here, moved there",
+        [("messages[0].content[3].text", MOVED)], id="block removed here, moved there",
     ),
     pytest.param(
         BASE, chat(SYSTEM, say("user", "{{q}}", template_format="jinja2")), chat(SYSTEM, say("user", "q")),
@@ -198,7 +189,7 @@ CONFLICTS: list[Any] = [
     ),
     pytest.param(
         *(chat(SYSTEM, tools=[tool(name) for name in names]) for names in ("abc", "bac", "acb")),
-        [("tools", BOTH_MOVED)], id="tools in two orders",
+        [("tools", MOVED)], id="tools in two orders",
     ),
     pytest.param(
         chat(SYSTEM, tools=[tool("a")]), chat(SYSTEM, tools=[]), chat(SYSTEM, tools=[tool("a", "changed")]),
@@ -263,7 +254,7 @@ NEW_TOOLS = [
     pytest.param("", "ba", "b", "ba", "ba", id="all on one side"),
     pytest.param("x", "xcab", "xac", "xcab", "xcab", id="all on one side, in another order"),
     pytest.param("xy", "yxba", "xyab", "yxba", "yxba", id="one side also moved an old one"),
-    pytest.param("xy", "xyba", "yab", "yab", "yab", id="one side also removed an old one"),
+    pytest.param("xy", "xyba", "yab", "yba", "yba", id="one side also removed an old one"),
     pytest.param("x", "xca", "xab", "xabc", "xabc", id="neither side has all: by name"),
     pytest.param("xy", "yxa", "xyab", "yxab", "yxab", id="neither side has all: one moved an old one"),
 ]
@@ -297,27 +288,89 @@ def test_a_text_that_clashes_is_reported_by_line_and_marked() -> None:
     )
 
 
-LINES = ["You are kind.", "You are brief.", "Thank them.", "Never lie."]
-MOVES = [
-    pytest.param([1, 0, 2, 3], [0, 2, 3], (MOVED_HERE, True, None), id="moved here"),
-    pytest.param([0, 2, 3], [0, 2, 3, 1], (MOVED_THERE, None, True), id="moved there"),
-    pytest.param([1, 0, 2, 3], [0, 2, 3, 1], (BOTH_MOVED, True, True), id="moved on both sides"),
+LONG = (
+    "You answer questions about refunds for customers of the shop. Be kind and brief to them. "
+    "Never promise money that the policy does not allow. Ask for the order number first. End politely."
+)
+KIND, RULE = "Be kind and brief to them. ", "Never promise refunds.\n"
+RULES = f"Be brief.\nBe kind.\nUse short words.\n{RULE}Cite the manual.\nAnswer in English.\n"
+BULLETS = "- Be kind.\n- Be brief.\n- Ask.\n- Thank.\n- End.\n"
+IMAGE, FENCED = (
+    {"type": "image_url", "image_url": {"url": "{x}"}},
+    "```\none\n```\n\nSay:\n```\ntwo\n```\nMore.\n",
+)
+
+
+def changed(text: str, piece: str, *, start: str = "", end: str = "") -> str:
+    assert piece in text
+    return start + text.replace(piece, "") + end
+
+
+MOVES: list[Any] = [
+    pytest.param(
+        BULLETS, changed(BULLETS, "- Ask.\n"), changed(BULLETS, "- Ask.\n", end="- Ask.\n"), id="bullet"
+    ),
+    pytest.param(LONG, changed(LONG, KIND), changed(LONG, KIND, end=f" {KIND}"), id="sentence"),
+    pytest.param(
+        f"{LONG}\nEnd.",
+        changed(f"{LONG}\nEnd.", KIND),
+        changed(f"{LONG}\nEnd.", KIND, end=f" {KIND}"),
+        id="sentence, to another line",
+    ),
+    pytest.param(
+        BULLETS,
+        changed(BULLETS, "- Thank.\n"),
+        changed(BULLETS, "- Thank.\n", start="- Thank.\n").replace("End", "Stop"),
+        id="beside an edit",
+    ),
+    pytest.param(RULES, changed(RULES, RULE, start=RULE), changed(RULES, RULE, end=RULE), id="on both sides"),
+    pytest.param([IMAGE, "a", "b"], ["a", "b"], ["a", "b", IMAGE], id="image"),
 ]
 
 
-@pytest.mark.parametrize(("ours", "theirs", "told"), MOVES)
-def test_a_line_that_moved_is_shown_wherever_it_is(
-    ours: list[int], theirs: list[int], told: tuple[str, bool | None, bool | None]
+@pytest.mark.parametrize(("base", "removed", "moved"), MOVES)
+def test_what_one_side_moved_and_the_other_removed_or_moved_is_a_conflict(
+    base: Any, removed: Any, moved: Any
 ) -> None:
-    def version(order: Sequence[int]) -> Prompt:
-        return chat(say("system", "".join(f"{LINES[at]}\n" for at in order)), USER)
+    def version(value: Any) -> Prompt:
+        blocks = [{"type": "text", "text": part} if isinstance(part, str) else part for part in value]
+        return chat(say("user", value if isinstance(value, str) else blocks))
 
-    found = merge(version(range(4)), version(ours), version(theirs))
-    for conflict in found.conflicts:
-        assert (conflict.base, conflict.markable) == ("You are brief.\n", True)
-        values = (conflict.ours or None, conflict.theirs or None)
-        assert (conflict.reason, *(value and value == conflict.base for value in values)) == told
-    assert found.conflicts
+    for ours, theirs in ((removed, moved), (moved, removed)):
+        three = version(base), version(ours), version(theirs)
+        assert merge(*three).conflicts
+        assert deciding(*three) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        pytest.param(
+            RULES,
+            changed(RULES, RULE, start=RULE),
+            changed(RULES, RULE, start=RULE) + "End.\n",
+            changed(RULES, RULE, start=RULE) + "End.\n",
+            id="moved alike",
+        ),
+        pytest.param(
+            RULES,
+            changed(RULES, RULE),
+            changed(RULES, RULE, start="Never promise any refunds.\n"),
+            changed(RULES, RULE, start="Never promise any refunds.\n"),
+            id="another line, as in git",
+        ),
+        pytest.param(
+            FENCED,
+            changed(FENCED, "Say:\n```\ntwo\n```\n"),
+            changed(FENCED, "```\none\n```\n", end="```\none\n```\n"),
+            "\nMore.\n```\none\n```\n",
+            id="equal lines",
+        ),
+    ],
+)
+def test_what_is_not_there_too_often_is_no_conflict(base: str, ours: str, theirs: str, merged: str) -> None:
+    found = merge(*(chat(say("system", text)) for text in (base, ours, theirs)))
+    assert (texts(found), found.conflicts) == ([merged], ())
 
 
 def test_blocks_of_one_message_merge_by_their_kind() -> None:
@@ -366,17 +419,6 @@ def test_metadata_and_unknown_fields_merge_key_by_key() -> None:
 
 
 REFERENCE = {"type": "registry", "tool_registry_id": 5}
-
-
-def test_a_reference_to_a_tool_of_the_registry_is_kept() -> None:
-    base = chat(SYSTEM, tools=[tool("shared", "As expanded.")])
-    ours = chat(say("system", "Mine."), tools=[REFERENCE])
-    theirs = chat(SYSTEM, tools=[tool("shared", "As expanded."), tool("added", "Adds.")])
-    found = merge(base, ours, theirs)
-    assert not found.conflicts
-    assert found.prompt.template["tools"] == [REFERENCE, tool("added", "Adds.")]
-    before = chat(SYSTEM, tools=[tool("added", "Adds."), tool("shared", "As expanded.")])
-    assert merge(base, ours, before).prompt.template["tools"] == [tool("added", "Adds."), REFERENCE]
 
 
 def test_a_reference_that_may_stand_for_several_tools_is_a_conflict() -> None:

@@ -20,10 +20,10 @@ from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, select
+from promptsync.prompt.filling import Filling
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
-from promptsync.prompt.template import JINJA2, syntax_error, template_variables
-from promptsync.prompt.variables import Filling, Rendered, Values
+from promptsync.prompt.template import JINJA2, Rendered, Values, syntax_error, template_variables
 from promptsync.registry.errors import NotFound
 from promptsync.registry.values import number
 from promptsync.rendering.engine import Engine

@@ -16,7 +16,7 @@ from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, 
 from promptsync.files.yaml.style import in_style
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.depth import MAX_DEPTH
-from promptsync.prompt.lists import align
+from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings
 

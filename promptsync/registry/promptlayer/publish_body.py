@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptsync.prompt.prompt import Prompt, kind_of
-from promptsync.prompt.template import message_variables, template_variables
-from promptsync.prompt.variables import format_of
+from promptsync.prompt.template import format_of, message_variables, template_variables
 
 
 def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from promptsync.prompt.defaults import CHAT_COMPLETIONS
-from promptsync.prompt.variables import mappings
+from promptsync.prompt.template import mappings
 from promptsync.server.checks.model import ModelError
 from promptsync.server.providers.table import llm_kwargs
 

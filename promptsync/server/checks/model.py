@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from promptsync.prompt.variables import texts
+from promptsync.prompt.template import texts
 
 
 class ModelError(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from promptsync.prompt.snippets import Reference, SnippetError, expand, references, unresolved
-from promptsync.prompt.variables import texts
+from promptsync.prompt.template import texts
 from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find

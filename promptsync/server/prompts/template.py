@@ -12,8 +12,7 @@ from typing import Any
 
 from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
-from promptsync.prompt.template import message_variables, template_variables
-from promptsync.prompt.variables import F_STRING, format_of
+from promptsync.prompt.template import F_STRING, format_of, message_variables, template_variables
 from promptsync.server.http.answer import malformed
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")

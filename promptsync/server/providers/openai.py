@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import mappings
+from promptsync.prompt.template import mappings
 from promptsync.server.providers.parts import (
     Arguments,
     Message,

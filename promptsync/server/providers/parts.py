@@ -12,7 +12,7 @@ from typing import Any
 
 from promptsync.prompt.roles import ROLES
 from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.variables import mappings
+from promptsync.prompt.template import mappings
 
 Arguments = dict[str, Any]
 Message = Mapping[str, Any]

@@ -1,80 +1,21 @@
-"""A walk over a template's messages and blocks: the variables that they name, and filling them in.
+"""Filling a template in: its texts are rendered, and values take the places of placeholders and media.
 
-The function that renders a text is an argument, so that nothing here depends on a template format.
+The function that renders a text is an argument, because ``rendering`` bounds what a text may use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptsync.prompt.limits import MAX_TEXT
 from promptsync.prompt.prompt import as_blocks
 from promptsync.prompt.snippets import is_text_block
-
-F_STRING = "f-string"
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A rendered text. ``error`` says why it could not be rendered, and is empty if it was.
-
-    ``hint`` says what to do about a text that needs more than a prompt may use.
-    """
-
-    text: str
-    missing: frozenset[str] = frozenset()
-    error: str = ""
-    hint: str = ""
-
+from promptsync.prompt.template import Rendered, Values, format_of, mappings, media_names
 
 Engine = Callable[[str, str, Values], Rendered]
 """Renders a text in a template format with values."""
-
-
-def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
-    """Return the template format that a template or a message names, or ``default``."""
-    named = part.get("template_format")
-    return named if isinstance(named, str) else default
-
-
-def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Return the objects in a JSON list, and none for anything that is not a list."""
-    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
-
-
-def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a message or a completion template that are rendered, each with its format."""
-    written = format_of(part, default)
-    content = part.get("content")
-    if isinstance(content, str):
-        yield content, written
-    for block in content if isinstance(content, list) else ():
-        if is_text_block(block):
-            yield block["text"], written
-
-
-def other_names(part: Mapping[str, Any]) -> set[str]:
-    """Return the variables that a message names outside text: placeholder, image and media variables."""
-    found: set[str] = set()
-    if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
-        found.add(part["name"])
-    for block in mappings(part.get("content")):
-        found.update(_media_names(block))
-    return found
-
-
-def _media_names(block: Any) -> list[str]:
-    if not isinstance(block, Mapping):
-        return []
-    given = [
-        block.get("image_variable"),
-        block.get("name") if block.get("type") == "media_variable" else None,
-    ]
-    return [name for name in given if isinstance(name, str) and name]
 
 
 @dataclass(slots=True)
@@ -148,7 +89,7 @@ class Filling:
         return rendered.text
 
     def _media(self, block: Any) -> list[Any]:
-        names = _media_names(block)
+        names = media_names(block)
         if not names:
             return [block]
         # The value may be several URLs, each of which becomes a block of its own.
