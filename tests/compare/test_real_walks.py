@@ -190,7 +190,9 @@ def test_after_three_pushes_at_once_everybody_merges_and_nothing_is_missing(
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["uncommitted", "committed"])
-def test_the_very_same_content_pushed_at_once_is_said_and_passes_nothing_over(main: Copy, committed: bool) -> None:
+def test_the_very_same_content_pushed_at_once_is_said_and_passes_nothing_over(
+    main: Copy, committed: bool
+) -> None:
     first, second = main.clone("first"), main.clone("second")
     for clone in (first, second):
         clone.line(1, MINE)
