@@ -205,6 +205,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         max_changes=options.max_changes,
         command=options.command,
         checked_label=options.label,
+        rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
     plan = plan_push(project, found.latest, requested)

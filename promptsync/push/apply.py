@@ -119,7 +119,10 @@ class _Push:
     def _publish(self, action: Action) -> WriteResult:
         listed = self._listing.get(action.name)
         template_id = listed.template_id if listed is not None else None
-        return publish(self._project.registry, action, self._prompts[action.name], template_id, self._stop)
+        first = self._plan.first_label if action.kind is Kind.CREATE else None
+        labels = (first,) if first is not None else ()
+        registry, prompt = self._project.registry, self._prompts[action.name]
+        return publish(registry, action, prompt, template_id, self._stop, labels)
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""

@@ -98,6 +98,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         workspace=workspace_of(project) if actions else "",
         refusal=refusal or _limit_refusal(project, snapshot, actions, options),
         governed=governed if options.skip_checks else (),
+        first_label=options.checked_label if options.rehearses else None,
         snapshot=snapshot,
     )
     if not actions or options.checked_label is not None:  # a deploy decides about what is live itself

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -48,7 +48,12 @@ class WriteResult(Struct, frozen=True):
 
 
 def publish(
-    registry: Registry, action: Action, prompt: Prompt, template_id: int | None, stop: threading.Event
+    registry: Registry,
+    action: Action,
+    prompt: Prompt,
+    template_id: int | None,
+    stop: threading.Event,
+    labels: Sequence[str] = (),
 ) -> WriteResult:
     """Publish a new version of the prompt with ``template_id``, if it exists. ``stop`` ends all waiting.
 
@@ -58,7 +63,7 @@ def publish(
     """
     for times in ("once", "twice"):
         try:
-            version = registry.prompts.publish(prompt, message=action.message or "")
+            version = registry.prompts.publish(prompt, message=action.message or "", labels=labels)
             return WriteResult(version.version, version.template_id)
         except FateUnknown as error:
             is_late = isinstance(error, TimedOut)

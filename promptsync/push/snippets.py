@@ -72,9 +72,8 @@ def check_references(
     }
     for name, reference in references:
         label, is_published = reference.label, reference.name in snapshot.listing
-        if label is None or reference.name in labelled[label]:
-            continue
-        if label != options.checked_label or not is_published:  # a deploy labels a published snippet first
+        # A deploy decides itself what comes first under its own label.
+        if label not in (None, options.checked_label) and reference.name not in labelled[label]:
             raise _unlabelled(project, name, reference.name, label, is_published=is_published)
 
 
