@@ -14,7 +14,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import Worktree, is_skipped
 from promptsync.files.yaml.load import MAX_BYTES, load
 from promptsync.files.yaml.syntax import EVENTS, STR, kind_of
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, look, name_for
 from promptsync.prompt.snippets import FENCE
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KeyPath, KnownPrompts, Subject, leaves, texts_of
-from promptsync.prompt.prompt import Problem
+from promptsync.lint.subject import KnownPrompts, Subject, leaves, texts_of
+from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
     FENCE,

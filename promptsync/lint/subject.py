@@ -10,11 +10,9 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from promptsync.lint.rules import RULES, Severity
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt
 from promptsync.prompt.snippets import is_text_block
 from promptsync.prompt.template import format_of
-
-KeyPath = tuple[str | int, ...]
 
 KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
 """A key of a YAML mapping with its colon."""

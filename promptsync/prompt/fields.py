@@ -15,11 +15,10 @@ from msgspec import Struct
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import KeyPath, Prompt
 from promptsync.prompt.template import format_of, mappings, template_variables
 
 Kind = Literal["added", "removed", "changed"]
-Path = tuple[str | int, ...]
 _Key = tuple[Any, ...]
 """Where a value is in both versions; an item of a list is at the pair of its indexes."""
 
@@ -44,7 +43,7 @@ class FieldChange(Struct, frozen=True):
     old: Any
     new: Any
     kind: Kind
-    places: tuple[Path, Path]
+    places: tuple[KeyPath, KeyPath]
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
@@ -160,13 +159,13 @@ def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, A
     return before, after
 
 
-def _place(at: _Key, side: int) -> Path:
+def _place(at: _Key, side: int) -> KeyPath:
     """Return the place in the old or the new version; of an item that it lacks, that of the list."""
     parts = (part[side] if isinstance(part, tuple) else part for part in at)
     return tuple(part for part in parts if part is not None)
 
 
-def readable(path: Path) -> str:
+def readable(path: KeyPath) -> str:
     """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
     parts: list[str] = []
     for part in path:

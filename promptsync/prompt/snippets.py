@@ -16,7 +16,7 @@ from promptsync.errors import AnswerIsNo
 FENCE = "@@@"
 VERSION_PIN = "@version_number:"
 LABEL_PIN = "@label:"
-MAX_DEPTH = 32
+MAX_NESTED = 32
 MAX_EXPANDED = 10_000_000
 """Longest text, in code points, of one expanded block: nested snippets grow exponentially."""
 
@@ -148,7 +148,7 @@ def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> li
     """Return the references that ``expand`` still needs besides ``snippets``, in the order of the texts.
 
     Snippets may contain further ones: look up what is returned, add it to ``snippets``, and call this again
-    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_DEPTH``.
+    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_NESTED``.
     """
     missing: dict[Reference, None] = {}
     seen: set[Reference] = set()
@@ -157,8 +157,8 @@ def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> li
         reference, depth = waiting.pop()
         if reference in seen:
             continue
-        if depth >= MAX_DEPTH:
-            raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, at {reference}.")
+        if depth >= MAX_NESTED:
+            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, at {reference}.")
         seen.add(reference)
         if reference in snippets:
             inner = references(snippet_text(snippets[reference]))
@@ -173,7 +173,7 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
 
     ``snippets`` are the unexpanded completion templates of all references that ``unresolved`` returns.
     Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest
-    deeper than ``MAX_DEPTH`` or a text outgrows ``MAX_EXPANDED``.
+    deeper than ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
 
@@ -191,8 +191,8 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
     def body(reference: Reference, path: tuple[str, ...]) -> str:
         if reference.name in path:
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
-        if len(path) >= MAX_DEPTH:
-            raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, from {path[0]!r} on.")
+        if len(path) >= MAX_NESTED:
+            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, from {path[0]!r} on.")
         # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate
 from typing import Literal
 
-Kind = Literal["hunk", "context", "removed", "added", "note"]
+from msgspec import Struct
+
+LineKind = Literal["hunk", "context", "removed", "added", "note"]
 Span = tuple[int, int]
 
 LONG_LINE = 120
 NO_NEWLINE = "No newline at end of text"
-LINE_GOES_ON = "The line continues"
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”’」』）]*")
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
@@ -32,8 +32,7 @@ _ALIKE = 0.4
 """Share of common words from which two lines count as one line that changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     """One line of a diff.
 
     ``old`` and ``new`` are line numbers from 1, ``None`` where the line does not exist; pieces of one long
@@ -41,15 +40,14 @@ class DiffLine:
     A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``. A ``note`` is about the line before it.
     """
 
-    kind: Kind
+    kind: LineKind
     text: str
     old: int | None = None
     new: int | None = None
     emphasis: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """A line or part of one. ``end`` is its line break, ``""`` at the end of a text, ``None`` inside."""
 
     text: str
@@ -130,22 +128,16 @@ def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine
     added: list[tuple[Span, ...]] = [()] * len(after)
     for row, column in _partners(before, after):
         removed[row], added[column] = emphasis(before[row].text, after[column].text)
-    # Two lines that look the same differ in how they end, which needs a note.
-    twins = {piece.text for piece in before} & {piece.text for piece in after}
     lines: list[DiffLine] = []
     for piece, spans in zip(before, removed, strict=True):
-        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece, twins)]
+        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece)]
     for piece, spans in zip(after, added, strict=True):
-        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece, twins)]
+        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece)]
     return lines
 
 
-def _note(piece: _Piece, twins: set[str]) -> list[DiffLine]:
-    if piece.end == "":
-        return [DiffLine("note", NO_NEWLINE)]
-    if piece.end is None and piece.text in twins:
-        return [DiffLine("note", LINE_GOES_ON)]
-    return []
+def _note(piece: _Piece) -> list[DiffLine]:
+    return [DiffLine("note", NO_NEWLINE)] if piece.end == "" else []
 
 
 def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[int, int]]:
