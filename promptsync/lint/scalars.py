@@ -73,5 +73,5 @@ def _token(subject: Subject, path: KeyPath) -> str:
     line, column = subject.position(path)
     rest = subject.lines[line - 1][column - 1 :] if line <= len(subject.lines) else ""
     before = (_KEY_BEFORE if isinstance(path[-1], str) else _ITEM_BEFORE).match(rest)
-    found = _TOKEN.match(rest, before.end() if before else 0)
-    return found[0] if found else ""
+    token = _TOKEN.match(rest, before.end() if before else 0)
+    return token[0] if token else ""

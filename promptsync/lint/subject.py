@@ -116,8 +116,8 @@ class Subject:
         line, column = self.position(path)
         # The position is that of the key, so the rest of its line is the key and what follows it.
         header = self.lines[line - 1][column - 1 :] if line <= len(self.lines) else ""
-        found = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
-        if found is None or found[1] == ">":
+        block = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
+        if block is None or block[1] == ">":
             return line, column
         target, offset = within
         # The first line with text shows how far the block is indented.

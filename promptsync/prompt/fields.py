@@ -78,7 +78,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange
     order: dict[_Key, int] = {}
     before, after = _sides(old, new, (), order)
     kinds: Mapping[str, Kind] = {"dictionary_item_added": "added", "dictionary_item_removed": "removed"}
-    found: dict[_Key, FieldChange] = {}
+    differences: dict[_Key, FieldChange] = {}
     tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     for report, levels in tree.items():
         kind = kinds.get(report, "changed")
@@ -89,8 +89,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange
             if at[0] == "tags" and len(at) > 1:  # a set, which is shown as a whole
                 at, kind, was, now = ("tags",), "changed", old["tags"], new["tags"]
             places = _place(at, 0), _place(at, 1)
-            found[at] = FieldChange(readable(places[kind != "removed"]), was, now, kind, places)
-    return [found[at] for at in sorted(found, key=order.__getitem__)]
+            differences[at] = FieldChange(readable(places[kind != "removed"]), was, now, kind, places)
+    return [differences[at] for at in sorted(differences, key=order.__getitem__)]
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -86,7 +86,7 @@ def check_label(label: str) -> None:
     """Raise ``UsageError`` for a label that cannot be seen or typed."""
     # Control, format, surrogate, private-use and separator characters do not show on a screen.
     unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-    if not label or label != label.strip() or any(unicodedata.category(one) in unseen for one in label):
+    if not label or label != label.strip() or any(unicodedata.category(sign) in unseen for sign in label):
         raise UsageError(
             f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
             hint="use a word, such as prod",

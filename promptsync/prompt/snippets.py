@@ -79,18 +79,18 @@ class SnippetCycle(SnippetError):
 
 def scan(text: str) -> list[Reference | Malformed]:
     """Return everything in a text that is, or is meant as, a snippet reference, in the order of the text."""
-    found: list[Reference | Malformed] = []
+    tokens: list[Reference | Malformed] = []
     # A closing fence belongs to its own reference, so the next one starts after it.
     start = text.find(FENCE)
     while start != -1:
         close = text.find(FENCE, start + len(FENCE))
         if close == -1:
-            found.append(Malformed(f"{FENCE} without a closing {FENCE}", start))
+            tokens.append(Malformed(f"{FENCE} without a closing {FENCE}", start))
             break
         end = close + len(FENCE)
-        found.append(_token(text[start + len(FENCE) : close], start, end))
+        tokens.append(_token(text[start + len(FENCE) : close], start, end))
         start = text.find(FENCE, end)
-    return found
+    return tokens
 
 
 def _token(inner: str, start: int, end: int) -> Reference | Malformed:
@@ -110,7 +110,7 @@ def _token(inner: str, start: int, end: int) -> Reference | Malformed:
 
 def references(text: str) -> list[Reference]:
     """Return the well-formed references in a text, in order, repeated ones included."""
-    return [found for found in scan(text) if isinstance(found, Reference)]
+    return [token for token in scan(text) if isinstance(token, Reference)]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -134,14 +134,14 @@ def of_prompt(template: Template) -> list[Reference]:
 
 def rendered_in(template: Template) -> list[Reference]:
     """Return the distinct references in text blocks: the registry expands them, so they must exist."""
-    found: dict[Reference, None] = {}
+    used: dict[Reference, None] = {}
 
     def collect(text: str) -> str:
-        found.update(dict.fromkeys(references(text)))
+        used.update(dict.fromkeys(references(text)))
         return text
 
     map_texts(template, collect)
-    return list(found)
+    return list(used)
 
 
 def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
@@ -162,7 +162,7 @@ def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> li
         seen.add(reference)
         if reference in snippets:
             inner = references(snippet_text(snippets[reference]))
-            waiting += [(one, depth + 1) for one in reversed(inner)]
+            waiting += [(nested, depth + 1) for nested in reversed(inner)]
         else:
             missing[reference] = None
     return list(missing)
@@ -203,11 +203,11 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
 
 def pins(template: Template) -> dict[str, set[int]]:
     """Return the versions that the rendered texts of a template pin, by snippet."""
-    found: dict[str, set[int]] = {}
+    pinned: dict[str, set[int]] = {}
     for reference in rendered_in(template):
         if reference.version is not None:
-            found.setdefault(reference.name, set()).add(reference.version)
-    return found
+            pinned.setdefault(reference.name, set()).add(reference.version)
+    return pinned
 
 
 def repinned(template: Template, name: str, moved: Container[int], version: int) -> dict[str, Any]:

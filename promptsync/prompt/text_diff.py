@@ -112,7 +112,7 @@ def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
 
 def sentences(line: str) -> list[str]:
     """Return the sentences of a line with the spaces after them. Joined, they are the line."""
-    ends = [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
+    ends = [end.end() for end in _SENTENCE_END.finditer(line) if end.end() < len(line)]
     return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
 
@@ -186,10 +186,10 @@ def word_counts(texts: Iterable[str]) -> Counter[str]:
     return Counter(word for text in texts for word in words(text) if word.isalnum() or "_" in word)
 
 
-def word_share(one: Counter[str], other: Counter[str]) -> float:
+def word_share(words_here: Counter[str], words_there: Counter[str]) -> float:
     """Return the share of common words, from 0 to 1; without any words, 1."""
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 1.0
+    total = words_here.total() + words_there.total()
+    return 2 * (words_here & words_there).total() / total if total else 1.0
 
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:
