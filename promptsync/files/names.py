@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +15,7 @@ from promptsync.files.worktree import Worktree, is_skipped
 from promptsync.files.yaml.load import MAX_BYTES, load
 from promptsync.files.yaml.syntax import EVENTS, STR, kind_of
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.names import SUFFIXES, look, name_for
-from promptsync.prompt.snippets import FENCE
+from promptsync.prompt.names import SUFFIXES, name_for
 
 _HEAD: Final = 65536
 """How many bytes of a file are searched for its name."""
@@ -30,8 +29,6 @@ _PLAIN: Final = rb"(?m)^name:[ \t]+(?P<value>[A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*
 _LINE: Final = rb"(?m)^name:[ \t]*(?P<value>[^\r\n]*)"
 _MAY_HAVE_NAME: Final = rb"(?m)^(?:\xef\xbb\xbf)?(?:name|[\"'?{&!]|---[ \t]+[^ \t#])"
 """How a line begins that may contain the name, as far as one can tell without a parser."""
-
-_FENCE: Final = FENCE.encode()
 
 _CHECKS: Final = rb"(?m)^(?:evaluations|agents):.*(?:\n(?:[ \t#-].*)?)*"
 
@@ -93,31 +90,11 @@ def prompt_names(root: Path, prompts: str) -> Iterator[str]:
 def broken_names(worktree: Worktree) -> set[str]:
     """Return the names of the prompts whose files cannot be read, as far as they can be found."""
     readable = {file.path for file in worktree.files.values()}
-    broken = (path for path in worktree.paths if path not in readable and path not in worktree.unread)
+    broken = (path for path in worktree.paths if path not in readable)
     return {
         _name_of(worktree.root / path) or name_for(path.removeprefix(f"{worktree.prompts}/"))
         for path in broken
     }
-
-
-def names_beside(
-    found: Mapping[str, Path], prompts: str, is_selected: Callable[[str], bool]
-) -> dict[str, str]:
-    """Return the names in files that a check of the selected ones does not need otherwise; all by path.
-
-    It needs the files that may contain references, and those whose names look alike.
-    """
-    names: dict[str, str] = {}
-    by_look: dict[str, list[str]] = {}
-    for shown, path in found.items():
-        data = _contents(path)
-        name = name_in(data) or name_for(shown.removeprefix(f"{prompts}/"))
-        by_look.setdefault(look(name), []).append(shown)
-        # An escape such as "\x40" hides a reference in the source.
-        if not (is_selected(shown) or _FENCE in data or b"\\" in data):
-            names[shown] = name
-    alike = {shown for paths in by_look.values() if len(paths) > 1 for shown in paths}
-    return {shown: name for shown, name in names.items() if shown not in alike}
 
 
 def _name_of(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from promptsync.files.yaml import load
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import VERSION_PIN, of_prompt, pins
+from promptsync.prompt.snippets import VERSION_PIN, pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Worktree:
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
     what could not be read and which files contradict one another. ``broken`` is what could be read of files
     with problems, for further checks. ``paths`` are all prompt files, readable or not, as paths relative to
-    ``root`` with ``/``. ``unread`` are the names in files that were not read as a whole, by path.
+    ``root`` with ``/``.
     """
 
     root: Path
@@ -35,18 +35,12 @@ class Worktree:
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
     broken: tuple[PromptFile, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
 
 
-Names = Callable[[Mapping[str, Path]], dict[str, str]]
-"""Returns the names in those files that need not be read as a whole; both mappings are by path."""
-
-
-def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
+def scan(root: Path, prompts_dir: str) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
-    ``names`` chooses files that are only read if others refer to them. A directory that does not exist is
-    empty. Raises UsageError when it cannot be listed.
+    A directory that does not exist is empty. Raises UsageError when it cannot be listed.
     """
     found: dict[str, Path] = {}
     problems: list[Problem] = []
@@ -67,7 +61,7 @@ def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
                 hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
-    return _read(root, prompts_dir, found, problems, names(found) if names is not None else {})
+    return _read(root, prompts_dir, found, problems)
 
 
 def without_synced_conflicts(worktree: Worktree) -> Worktree:
@@ -196,7 +190,6 @@ def _read(
     prompts_dir: str,
     found: Mapping[str, Path],
     problems: list[Problem],
-    unread: Mapping[str, str] = MappingProxyType({}),
 ) -> Worktree:
     paths: dict[str, str] = {}
     for shown in found:
@@ -208,31 +201,20 @@ def _read(
     files: dict[str, PromptFile] = {}
     broken: list[PromptFile] = []
 
-    def read(shown: str) -> None:
+    for shown in found:
         try:
             file = _load(found[shown], shown, prompts_dir)
         except InvalidFile as error:
             problems.extend(error.problems)
             broken.extend([error.rest] if error.rest is not None else [])
-            return
+            continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
             line, column = file.position(("name",))
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-
-    for shown in found:
-        if shown not in unread:
-            read(shown)
-    if unread:
-        templates = [file.prompt.template for file in (*files.values(), *broken)]
-        used = {reference.name for template in templates for reference in of_prompt(template)}
-        for shown, name in unread.items():
-            if name in used:
-                read(shown)
-        unread = {shown: name for shown, name in unread.items() if name not in used}
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken), unread)
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken))
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
