@@ -43,7 +43,7 @@ class FieldChange(Struct, frozen=True):
     old: Any
     new: Any
     kind: Kind
-    places: tuple[KeyPath, KeyPath]
+    places: tuple[KeyPath, KeyPath] = ((), ())
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
