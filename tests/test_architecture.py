@@ -57,9 +57,7 @@ OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpx": {
-        f"registry/promptlayer/{name}.py" for name in ("client", "connection", "failures", "http", "retry")
-    },
+    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
@@ -172,8 +170,8 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys, and git gets all of it and more variables.
-    allowed = {"cli.py", "files/git/program.py", "rendering/process.py"}
+    # The process that renders gets an environment without keys.
+    allowed = {"cli.py", "rendering/process.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 

@@ -22,6 +22,7 @@ EXAMPLE = ROOT / "example-repo"
 PACKAGE = "fernweh/promptsync"
 
 pytestmark = [
+    pytest.mark.lane,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
 ]
 

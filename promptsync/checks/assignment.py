@@ -170,7 +170,7 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
     listed = {
-        kind: list_checks(registry, kind) for kind in dict.fromkeys(one.kind for one in selection.checks)
+        kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in selection.checks)
     }
     problems: list[PromptsyncError] = []
     located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
@@ -210,7 +210,7 @@ def _placed(error: UsageError, places: Sequence[Place]) -> UsageError:
 def _combined(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
     """Return one error for all missing names, so that they can be fixed in one go."""
     first = problems[0]
-    details = [f"{one.message} ({one.hint})" for one in problems] if len(problems) > 1 else []
+    details = [f"{problem.message} ({problem.hint})" for problem in problems] if len(problems) > 1 else []
     if url.startswith(LOCAL):
         details.append("the embedded registry has what its fixtures file declares")
     if len(problems) == 1:

@@ -26,6 +26,9 @@ _COMPLETED: Final = frozenset({"COMPLETED", "SUCCESS", "SUCCEEDED", "FINISHED"})
 _DATASET: Final = "dataset"
 _MODEL: Final = "model: "
 
+STARTED_BY_US: Final = "promptsync "
+"""The names of the runs that promptsync starts begin with this."""
+
 
 class Cell(Struct, frozen=True):
     """A cell that failed, or a check that returned false; ``row`` counts from 1."""
@@ -38,7 +41,7 @@ class Cell(Struct, frozen=True):
 class EvaluationRun(Run, frozen=True, kw_only=True):
     """One run of an evaluation; ``id`` is its report's.
 
-    ``done``, ``cells`` and ``failed`` count cells. ``score`` is 0 to 100; if it is ``None`` because the
+    ``ended``, ``cells`` and ``failed`` count cells. ``score`` is 0 to 100; if it is ``None`` because the
     registry has no such operation, ``no_score`` says so. ``version`` is the prompt version that the report
     names, ``prompt_id`` the id of that prompt, and ``uses`` the prompts in its columns. ``model`` is what an
     embedded registry ran it on. ``stopped`` is why a report that ended did not complete: it has no score that
@@ -49,7 +52,7 @@ class EvaluationRun(Run, frozen=True, kw_only=True):
     place = "report"
     verb = "eval"
 
-    done: int = 0
+    ended: int = 0
     cells: int = 0
     failed: int = 0
     score: float | None = None
@@ -65,10 +68,10 @@ class EvaluationRun(Run, frozen=True, kw_only=True):
 
     @property
     def progress(self) -> tuple[int, int]:
-        return self.done, self.cells
+        return self.ended, self.cells
 
     def start(self, registry: Registry) -> EvaluationRun:
-        name = f"promptsync {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        name = f"{STARTED_BY_US}{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         report = registry.checks.run_evaluation(self.item_id or 0, name)
         return replace(self, id=report, status=Status.RUNNING)
 
@@ -118,7 +121,7 @@ def as_reported(run: EvaluationRun, raw: Mapping[str, Any]) -> EvaluationRun:
     return replace(
         run,
         status=Status.RUNNING if word in _UNFINISHED else ended,
-        done=counts.get("COMPLETED", 0) + failed,
+        ended=counts.get("COMPLETED", 0) + failed,
         cells=sum(counts.values()),
         failed=failed,
         score=None if stopped else score_of(raw.get("score")) if score is None else score,

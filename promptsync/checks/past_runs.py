@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Evaluation
-from promptsync.checks.evaluations import EvaluationRun, as_reported
+from promptsync.checks.evaluations import STARTED_BY_US, EvaluationRun, as_reported
 from promptsync.checks.versions import OTHER_PROMPT, named_version
 from promptsync.registry.errors import NotFound
 
@@ -42,13 +42,18 @@ class LiveScore(Struct, frozen=True):
 
 
 class PastRuns:
-    """The newest completed runs of an evaluation; each report is read once, when a question needs it."""
+    """The newest completed runs of an evaluation that promptsync started.
+
+    A run that somebody started elsewhere may have had other rows. Each report is read once, when a question
+    needs it.
+    """
 
     def __init__(self, registry: Registry, evaluation: Evaluation) -> None:
         self._registry = registry
         self._evaluation = evaluation
         self._runs: list[EvaluationRun] = []
-        self._unread = list(evaluation.completed[:MOST])
+        ours = [past for past in evaluation.completed if past.name.startswith(STARTED_BY_US)]
+        self._unread, self._is_cut = ours[:MOST], len(ours) > MOST
 
     def newest(
         self, name: str, template_id: int, version: int, *, is_clean: bool = False
@@ -69,8 +74,7 @@ class PastRuns:
         unclear = next((reason for reason in reasons if reason not in ("", OTHER_PROMPT)), "")
         if unclear or (reasons and all(reasons)):
             return None, unclear or OTHER_PROMPT
-        is_cut = len(self._evaluation.completed) > MOST
-        return None, f"none of its newest {MOST} runs ran it" if is_cut else ""
+        return None, f"none of its newest {MOST} runs ran it" if self._is_cut else ""
 
     def live_score(self, name: str, template_id: int | None, version: int, live: int | None) -> LiveScore:
         """Return the score with which that of ``version`` is compared. Raises ``RemoteError``."""

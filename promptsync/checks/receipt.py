@@ -84,12 +84,12 @@ class CheckResults(Struct, frozen=True):
     @property
     def evaluations(self) -> tuple[tuple[CheckResult, EvaluationRun], ...]:
         """The results of evaluations, each with its run."""
-        return tuple((one, one.run) for one in self.all if isinstance(one.run, EvaluationRun))
+        return tuple((result, result.run) for result in self.all if isinstance(result.run, EvaluationRun))
 
     @property
     def agents(self) -> tuple[tuple[CheckResult, AgentRun], ...]:
         """The results of agents, each with its run."""
-        return tuple((one, one.run) for one in self.all if isinstance(one.run, AgentRun))
+        return tuple((result, result.run) for result in self.all if isinstance(result.run, AgentRun))
 
     @property
     def under_way(self) -> tuple[CheckResult, ...]:

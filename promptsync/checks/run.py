@@ -134,7 +134,7 @@ def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress
         while True:
             poll(registry, runs)
             shares = [run.progress for run in runs]
-            progress(what, sum(done for done, _ in shares), sum(total for _, total in shares))
+            progress(what, sum(ended for ended, _ in shares), sum(total for _, total in shares))
             rest = deadline - time.monotonic()
             if not _under_way(runs) or rest <= 0:
                 break

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from msgspec.structs import replace
 
@@ -23,13 +22,6 @@ from promptsync.registry.errors import FateUnknown
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-_TIMES: Final = ("request_start_time", "request_end_time")
-
-_ONLY_WARNING: Final = frozenset({"PROVIDER_PARTIAL_RESPONSE", "VARIABLE_MISSING_OR_EMPTY"})
-_ONLY_ERROR: Final = frozenset(
-    {"PROVIDER_TIMEOUT", "PROVIDER_AUTH_ERROR", "PROVIDER_ERROR", "TEMPLATE_RENDER_ERROR"}
-)
-
 
 def read_request(data: bytes, path: str) -> dict[str, Any]:
     """Return the request in a JSON document, ready to be sent.
@@ -39,79 +31,38 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
     if len(data) > load.MAX_BYTES:
         raise load.too_large(len(data), path)
     loaded = _loaded(data, path)
-    problems = schema.check(loaded, path, "request") or _contradictions(loaded, path)
+    problems = schema.check(loaded, path, "request")
     if problems:
         hint = 'Write text as [{"type": "text", "text": "…"}].'
         raise InvalidFile(
-            replace(one, hint=hint) if ".content must be a list" in one.message else one for one in problems
+            replace(problem, hint=hint) if ".content must be a list" in problem.message else problem
+            for problem in problems
         )
-    found: dict[str, Any] = loaded.value
-    return found
+    request: dict[str, Any] = loaded.value
+    return request
 
 
 def _loaded(data: bytes, path: str) -> Loaded:
+    place = (1, 1)
     try:
         text = data.decode("utf-8-sig")
+        value = checked_depth(json.loads(text, parse_constant=_refused))
     except UnicodeDecodeError as error:
-        raise _invalid(path, 1, 1, f"The file is not UTF-8: byte {error.start} cannot be read.") from None
-    try:
-        value = checked_depth(json.loads(text, parse_constant=_refused, object_pairs_hook=_distinct))
+        message = f"The file is not UTF-8: byte {error.start} cannot be read."
     except json.JSONDecodeError as error:
-        raise _invalid(path, error.lineno, error.colno, f"This is not JSON: {error.msg}.") from None
+        message, place = f"This is not JSON: {error.msg}.", (error.lineno, error.colno)
     except RecursionError:
-        raise _invalid(path, 1, 1, NESTING) from None
+        message = NESTING
     except ValueError as error:
-        raise _invalid(path, 1, 1, f"This is not JSON: {error}.") from None
-    # Lines and columns of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
-    return Loaded(value, text.replace("\t", " "))
+        message = f"This is not JSON: {error}."
+    else:
+        # Places of problems are found by reading the text as YAML, which allows fewer tabs than JSON.
+        return Loaded(value, text.replace("\t", " "))
+    raise InvalidFile([Problem(path, *place, "json", message)])
 
 
 def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is set twice")
-    return found
-
-
-def _invalid(path: str, line: int, column: int, message: str) -> InvalidFile:
-    return InvalidFile([Problem(path, line, column, "json", message)])
-
-
-def _contradictions(loaded: Loaded, path: str) -> list[Problem]:
-    """Return the problems that the schema cannot express."""
-    request = loaded.value
-    found: list[tuple[str, str]] = []
-    times = []
-    for key in _TIMES:
-        try:
-            times.append(_seconds(request[key]))
-        except (ValueError, OverflowError):
-            message = f"{request[key]!r} is not an ISO 8601 date-time such as 2026-01-31T12:00:00Z."
-            found.append((key, message))
-    known = [one for one in times if one is not None]
-    if len(known) == len(_TIMES) and known[1] < known[0]:
-        found.append(("request_end_time", "request_end_time is before request_start_time."))
-    kind, status = request.get("error_type"), request.get("status", "SUCCESS")
-    allowed = ["WARNING"] if kind in _ONLY_WARNING else ["ERROR"]
-    if kind not in _ONLY_WARNING | _ONLY_ERROR:
-        allowed = ["WARNING", "ERROR"]
-    if kind is not None and status not in allowed:
-        found.append(("error_type", f"{kind} needs the status {' or '.join(allowed)}, not {status}."))
-    return [Problem(path, *loaded.position([key]), "request", message) for key, message in found]
-
-
-def _seconds(value: Any) -> float | None:
-    """Return seconds since 1970; ``None`` without a time zone, because that cannot be compared."""
-    if not isinstance(value, str):
-        return float(value)
-    moment = datetime.fromisoformat(value)
-    return None if moment.tzinfo is None else moment.timestamp()
 
 
 T = TypeVar("T")

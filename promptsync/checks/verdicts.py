@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from promptsync.checks.assignment import Check, Selection, select_checks
-from promptsync.checks.catalog import Evaluation, list_evaluations, named
+from promptsync.checks.catalog import list_evaluations, named
 from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import PastRuns
 from promptsync.checks.receipt import Standard
@@ -23,6 +23,7 @@ from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
+    from promptsync.registry.protocol import Registry
 
 About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
@@ -67,27 +68,23 @@ def verdicts(
     verdicts unknown, and raises nothing.
     """
     selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
-    has_evaluations = any(selection.evaluations for selection in selections.values())
-    known: Sequence[Evaluation] = ()
-    problem = ""
-    if has_evaluations:
+    past: dict[str, PastRuns | str] = {}
+    wanted = {check.name for selection in selections.values() for check in selection.evaluations}
+    if wanted:
         try:
-            known = list_evaluations(project.registry)
             if template_ids is None:
-                template_ids = {
-                    name: one.template_id for name, one in latest_of(project.registry, versions).items()
-                }
+                latest = latest_of(project.registry, versions)
+                template_ids = {name: prompt.template_id for name, prompt in latest.items()}
+            past = _past_runs(project.registry, wanted)
         except RemoteError as error:
-            problem = _unread(error)
-    past = {evaluation: PastRuns(project.registry, evaluation) for evaluation in known}
+            past = dict.fromkeys(wanted, _unread(error))
 
     def judged(name: str, check: Check) -> _Judged:
-        items = named(known, check.name)
-        if problem or len(items) != 1:
-            why = "several evaluations have that name" if items else "the registry does not have it"
-            return _Judged(None, f"{check.name}: {problem or why}")
-        version, template_id = versions[name], (template_ids or {}).get(name, 0)
-        return _judged(past[items[0]], check, name, template_id, version, (live or {}).get(name))
+        runs = past[check.name]
+        if isinstance(runs, str):
+            return _Judged(None, f"{check.name}: {runs}")
+        template_id = (template_ids or {}).get(name, 0)
+        return _judged(runs, check, name, template_id, versions[name], (live or {}).get(name))
 
     return {
         name: _verdict(
@@ -99,6 +96,18 @@ def verdicts(
         )
         for name, selection in selections.items()
     }
+
+
+def _past_runs(registry: Registry, wanted: Iterable[str]) -> dict[str, PastRuns | str]:
+    """Return the runs of the evaluations with these names or ids, or why there are none."""
+    known = list_evaluations(registry)
+    runs = {evaluation: PastRuns(registry, evaluation) for evaluation in known}
+    past: dict[str, PastRuns | str] = {}
+    for name in wanted:
+        items = named(known, name)
+        why = "several evaluations have that name" if items else "the registry does not have it"
+        past[name] = runs[items[0]] if len(items) == 1 else why
+    return past
 
 
 def _unread(error: RemoteError) -> str:
@@ -118,16 +127,14 @@ def _judged(
 ) -> _Judged:
     try:
         run, why = past.newest(name, template_id, version)
-        score = None
-        if run is not None and check.max_drop is not None:
-            score = past.live_score(name, template_id, version, live)
+        score = (
+            past.live_score(name, template_id, version, live) if run and check.max_drop is not None else None
+        )
     except RemoteError as error:
         return _Judged(None, f"{check.name}: {_unread(error)}")
     if run is None:
-        is_clear = why in ("", OTHER_PROMPT)
-        return _Judged(
-            None, f"{check.name} never ran it" if is_clear else f"{check.name}: {why}", why == OTHER_PROMPT
-        )
+        reason = f"{check.name} never ran it" if why in ("", OTHER_PROMPT) else f"{check.name}: {why}"
+        return _Judged(None, reason, why == OTHER_PROMPT)
     result = judge(check, run, Standard(), score)
     if result.failed_by("unscored"):
         return _Judged(None, f"{run.name} has no score")
@@ -138,17 +145,17 @@ def _verdict(
     name: str, version: int, selection: Selection, judged: Sequence[_Judged], file: PromptFile | None
 ) -> Verdict:
     # A pattern in checks: may give an evaluation of one prompt to others, which need a check of their own.
-    own = [one for one in judged if not one.of_others]
-    failed = [one.reason for one in own if one.passed is False]
-    unknown = [one.reason for one in own if one.passed is None]
+    own = [check for check in judged if not check.of_others]
+    failed = [check.reason for check in own if check.passed is False]
+    unknown = [check.reason for check in own if check.passed is None]
     # The API cannot list past runs of agents. If an evaluation passed, that alone is no reason to warn.
-    if not any(one.passed for one in own):
+    if not any(check.passed for check in own):
         unknown += [f"past runs of {check.name} cannot be listed" for check in selection.agents]
     if not own and not unknown:
         # A completion prompt may be a snippet, which the prompts that render it check.
         is_chat = file is None or file.prompt.template.get("type") != "completion"
         without = "no checks" if is_chat else "no checks of its own"
-        unknown = [one.reason for one in judged] or [without]
+        unknown = [check.reason for check in judged] or [without]
     reason = next(iter([*failed, *unknown]), "")
     return Verdict(name, version, False if failed else None if unknown else True, reason)
 
@@ -161,9 +168,9 @@ def is_governed(project: Project, label: str) -> bool:
 def on_hold(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
     """Return the versions on hold that governed labels move up to. Sends no request."""
     return tuple(
-        Verdict(one.name, one.new or 0, None, _taken_back(one), about="on-hold")
-        for one in changes
-        if one.is_on_hold and is_governed(project, one.label)
+        Verdict(change.name, change.new or 0, None, _taken_back(change), about="on-hold")
+        for change in changes
+        if change.is_on_hold and is_governed(project, change.label)
     )
 
 
@@ -178,16 +185,20 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdic
     Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
     are none.
     """
-    new = {one.name: one for one in changes if one.new is not None and is_governed(project, one.label)}
+    new = {
+        change.name: change
+        for change in changes
+        if change.new is not None and is_governed(project, change.label)
+    }
     if not new:
         return ()
     files = scan(project.root, project.config.prompts).files
     checked = select_checks(new, files, project.config).prompts
-    versions = {name: one.new or 0 for name, one in new.items() if name in checked}
-    template_ids = {name: one.template_id for name, one in new.items()}
-    live = {name: one.old for name, one in new.items()}
-    found = verdicts(project, versions, files, live=live, template_ids=template_ids)
-    return tuple(one for one in found.values() if one.passed is not True)
+    versions = {name: change.new or 0 for name, change in new.items() if name in checked}
+    template_ids = {name: change.template_id for name, change in new.items()}
+    live = {name: change.old for name, change in new.items()}
+    judged = verdicts(project, versions, files, live=live, template_ids=template_ids)
+    return tuple(verdict for verdict in judged.values() if verdict.passed is not True)
 
 
 def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
@@ -195,14 +206,16 @@ def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verd
 
     Their own checks do not run those prompts. Costs no request unless the label of a snippet moves up.
     """
-    moves = [one for one in changes if one.is_snippet and one.new is not None and not one.is_lower]
+    moves = [
+        change for change in changes if change.is_snippet and change.new is not None and not change.is_lower
+    ]
     if not moves or not project.is_guarding:
         return ()
     texts = LiveTexts(project, gather(project))
-    found = ((one, texts.users(one.name, follows_label(one.label))) for one in moves)
+    users_of = ((change, texts.users(change.name, follows_label(change.label))) for change in moves)
     return tuple(
-        Verdict(one.name, one.new or 0, None, f"live at once in {named_users(users)}", about="live")
-        for one, users in found
+        Verdict(change.name, change.new or 0, None, f"live at once in {named_users(users)}", about="live")
+        for change, users in users_of
         if users
     )
 
@@ -213,18 +226,20 @@ def still_live(project: Project, changes: Sequence[LabelChange]) -> tuple[Verdic
     Costs no request unless the label of a snippet moves down, and raises nothing, because a rollback is an
     emergency.
     """
-    moves = [one for one in changes if one.is_snippet and one.is_lower]
+    moves = [change for change in changes if change.is_snippet and change.is_lower]
     if not moves or not project.is_guarding:
         return ()
-    after = {one.name: {one.label: one.new} for one in changes if one.new is not None}
+    after = {change.name: {change.label: change.new} for change in changes if change.new is not None}
     try:
         snapshot = gather(project)
         texts = LiveTexts(project, snapshot, after)
-        found = [(one, texts.users(one.name, follows_latest)) for one in moves]
+        users_of = [(change, texts.users(change.name, follows_latest)) for change in moves]
     except PromptsyncError:
         return ()
     return tuple(
-        Verdict(one.name, snapshot.listing[one.name].version, None, named_users(users), about="still-live")
-        for one, users in found
+        Verdict(
+            change.name, snapshot.listing[change.name].version, None, named_users(users), about="still-live"
+        )
+        for change, users in users_of
         if users
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import TIMEOUT
@@ -16,15 +17,14 @@ from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
-from promptsync.deploy.in_the_way import InTheWay
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.survey import InTheWay
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.project.target import named_by
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
-from promptsync.show.deploy_json import blank_body
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from promptsync.project.project import Project
 
 
-@verb("deploy", short_help="Publish, check and release what is committed.", blank=blank_body())
+@verb("deploy", short_help="Publish, check and release what is committed.", blank=show_deploy.blank_body())
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
 @click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
 @click.option("--require-checks", is_flag=True, help="Refuse prompts without an evaluation or an agent.")
-@click.option("--live-snippets", is_flag=True, help="Allow snippets to be live before they are checked.")
 @click.option("--keep-going", is_flag=True, help="Release what passed its checks although others failed.")
 @click.option("--again", is_flag=True, help="Release the named prompts although they were rolled back.")
 @click.option("--older", is_flag=True, help="Deploy although the branch has newer commits.")
@@ -162,7 +161,7 @@ class _Deploying:
         wrong = branch_refusal(self._session, self._project, label, dry_run=dry_run, older=self._older)
         if wrong is not None and not dry_run:
             raise wrong
-        return replace(plan, not_from_here=wrong.message) if wrong is not None else plan
+        return structs.replace(plan, not_from_here=wrong.message) if wrong is not None else plan
 
     def show_plan(self, plan: DeployPlan) -> Outcome:
         """Return the plan, and how its rehearsal went if one was requested."""
@@ -219,7 +218,6 @@ def _options(
         message=given["message"],
         touched=touched,
         require_checks=given["require_checks"],
-        live_snippets=given["live_snippets"],
         allow_dirty=given["allow_dirty"],
         again=named if given["again"] else (),
         keep_going=given["keep_going"],

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
+from promptsync.commands.shared.labels import (
+    change_labels,
+    changing_options,
+    chosen_labels,
+    skip_checks_option,
+)
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.compare.labels import labelled
+from promptsync.compare.versions import find_number
 from promptsync.errors import UsageError
 from promptsync.labels.plan import (
     LabelPlan,
@@ -17,7 +24,6 @@ from promptsync.labels.plan import (
     plan_delete,
     plan_move,
     plan_set,
-    version_at,
 )
 from promptsync.project.target import At
 from promptsync.prompt.labels import check_label
@@ -78,19 +84,8 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @click.argument("target", metavar="LABEL")
 @version_options
 @skip_checks_option
-@dry_run_option
-@yes_option
-@expect_option
-def set_command(
-    session: Session,
-    name: str,
-    target: str,
-    at: At,
-    skip_checks: bool,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
-) -> Outcome:
+@changing_options
+def set_command(session: Session, name: str, target: str, at: At, **how: Any) -> Outcome:
     """Create LABEL on a prompt, or on all that a pattern or a directory names.
 
     It points at the specified version, by default the latest. To move a label that exists, use promptsync
@@ -102,20 +97,11 @@ def set_command(
     """
     check_label(target)
     with session.project() as project:
-        chosen = chosen_labels(session, project, [name], at)
         changes = [
-            plan_set(project, one, target, version_at(project, one, found.at)) for one, found in chosen
+            plan_set(project, prompt, target, find_number(project, prompt.listed, chosen.at, prompt.labels))
+            for prompt, chosen in chosen_labels(session, project, [name], at)
         ]
-        plan = LabelPlan(tuple(changes), together=True)
-        return change_labels(
-            session,
-            project,
-            lambda: plan,
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
-            skip_checks=skip_checks,
-        )
+        return change_labels(session, project, LabelPlan(tuple(changes)), **how)
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -124,20 +110,8 @@ def set_command(
 @version_options
 @click.option("--force", is_flag=True, help="Also move it to a lower version.")
 @skip_checks_option
-@dry_run_option
-@yes_option
-@expect_option
-def move_command(
-    session: Session,
-    name: str,
-    target: str,
-    at: At,
-    force: bool,
-    skip_checks: bool,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
-) -> Outcome:
+@changing_options
+def move_command(session: Session, name: str, target: str, at: At, force: bool, **how: Any) -> Outcome:
     """Move LABEL of a prompt, or of all that a pattern or a directory names, to another version.
 
     It moves to the specified version, by default the latest. A lower version is refused: use promptsync
@@ -152,41 +126,28 @@ def move_command(
         if force and not all(found.is_exact for _, found in chosen):
             raise UsageError("--force needs an exact name", hint="promptsync label list")
         # A pattern means only the prompts that have the label.
-        having = [(one, found) for one, found in chosen if found.is_exact or target in one.labels]
+        having = [(prompt, found) for prompt, found in chosen if found.is_exact or target in prompt.labels]
         if not having:
             existing(chosen[0][0], target)
         changes = [
-            plan_move(project, one, target, version_at(project, one, found.at), force=force)
-            for one, found in having
+            plan_move(
+                project,
+                prompt,
+                target,
+                find_number(project, prompt.listed, found.at, prompt.labels),
+                force=force,
+            )
+            for prompt, found in having
         ]
-        plan = LabelPlan(tuple(changes), together=True)
-        return change_labels(
-            session,
-            project,
-            lambda: plan,
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
-            skip_checks=skip_checks,
-        )
+        return change_labels(session, project, LabelPlan(tuple(changes)), **how)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
 @click.option("--force", is_flag=True, help="Delete it although prompts refer to a snippet by it.")
-@dry_run_option
-@yes_option
-@expect_option
-def delete_command(
-    session: Session,
-    name: str,
-    label: str,
-    force: bool,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
-) -> Outcome:
+@changing_options
+def delete_command(session: Session, name: str, label: str, force: bool, **how: Any) -> Outcome:
     """Delete LABEL of a prompt, and those beside it, such as LABEL.previous.
 
     Applications that request it get nothing. It needs an exact name.
@@ -195,10 +156,10 @@ def delete_command(
     promptsync label delete support/refund staging
     """
     with session.project() as project:
-        ((one, found), *others) = chosen_labels(session, project, [name])
+        ((prompt, found), *others) = chosen_labels(session, project, [name])
         if others or not found.is_exact:
             raise UsageError("label delete needs an exact name", hint="promptsync label list")
-        plan = LabelPlan((plan_delete(one, label),))
+        plan = LabelPlan((plan_delete(prompt, label),))
         if not force:
-            check_unused(project, one.listed, label)
-        return change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
+            check_unused(project, prompt.listed, label)
+        return change_labels(session, project, plan, **how)

@@ -62,10 +62,7 @@ def command(
     """
     with session.project(needs_config=False) as project:
         on_page = partial(project.progress, "Listing the registry")
-        # All registries filter by one tag in the same way, and by several in different ways.
-        fetch = partial(
-            project.registry.prompts.list, label=label, tag=next(iter(tags), None), on_page=on_page
-        )
+        fetch = partial(project.registry.prompts.list, label=label, on_page=on_page)
         active = fetch(status="active") if status != "deleted" else []
         archived = fetch(status="deleted") if status != "active" else []
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import click
 
-from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels, chosen_labels, skip_checks_option
+from promptsync.commands.shared.labels import (
+    change_labels,
+    changing_options,
+    chosen_labels,
+    skip_checks_option,
+)
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labelled
 from promptsync.errors import UsageError
@@ -21,21 +26,11 @@ from promptsync.show.outcome import Outcome
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@dry_run_option
 @click.option("--force", is_flag=True, help="Also move TO of the named prompts to a lower version.")
 @skip_checks_option
-@yes_option
-@expect_option
+@changing_options
 def command(
-    session: Session,
-    source: str,
-    target: str,
-    names: tuple[str, ...],
-    dry_run: bool,
-    force: bool,
-    skip_checks: bool,
-    yes: bool,
-    expect: str | None,
+    session: Session, source: str, target: str, names: tuple[str, ...], force: bool, **how: Any
 ) -> Outcome:
     """Point the label TO at the version that FROM points at, for every prompt in scope that has FROM.
 
@@ -64,12 +59,4 @@ def command(
             example = f"promptsync promote {shlex.join([source, target])} NAME --force"
             raise UsageError("--force needs exact names", hint=example)
         plan = plan_promotion(project, prompts, source, target, named=named, force=force)
-        return change_labels(
-            session,
-            project,
-            lambda: plan,
-            dry_run=dry_run,
-            yes=yes,
-            expect=expect,
-            skip_checks=skip_checks,
-        )
+        return change_labels(session, project, plan, **how)

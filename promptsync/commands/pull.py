@@ -165,7 +165,7 @@ def _plan(project: Project, directory: Path, options: PullOptions, at: At) -> Pu
         )
     from promptsync.compare.gather import gather
 
-    snapshot = gather(project, meanwhile=_load, merge_keys=options.merge)
+    snapshot = gather(project, meanwhile=_load)
     from promptsync.compare.conflict import Conflict
     from promptsync.pull.plan import plan_pull
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from promptsync.commands.shared.action import dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.labels import change_labels, chosen_labels
+from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import Labelled, labelled
 from promptsync.compare.versions import NoSuchVersion
@@ -36,17 +35,9 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
     metavar="VERSION|REF",
     help="Move it to a version, such as 3, or to the texts of a git commit, such as HEAD~1.",
 )
-@dry_run_option
-@yes_option
-@expect_option
+@changing_options
 def command(
-    session: Session,
-    names: tuple[str, ...],
-    label: str | None,
-    to: str | None,
-    dry_run: bool,
-    yes: bool,
-    expect: str | None,
+    session: Session, names: tuple[str, ...], label: str | None, to: str | None, **how: Any
 ) -> Outcome:
     """Undo a release: move LABEL to LABEL.previous, the version that was live before.
 
@@ -72,7 +63,7 @@ def command(
             plan = _plan_to_version(session, project, names, label, to)
         else:
             raise _no_names(project, label, to)
-        outcome = change_labels(session, project, lambda: plan, dry_run=dry_run, yes=yes, expect=expect)
+        outcome = change_labels(session, project, plan, **how)
     return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
@@ -110,7 +101,7 @@ def _plan_to_version(
         raise error if ref is None else error.replaced(hint=f"{error.hint}\n--to {ref}") from None
     if not changes:
         raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
-    return LabelPlan(changes, together=True)
+    return LabelPlan(changes)
 
 
 def _plan_to_commit(

@@ -15,7 +15,7 @@ from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree, scan, without_synced_conflicts
+from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import in_background
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
@@ -160,18 +160,15 @@ def gather(
     with_labels: bool = False,
     latest: Mapping[str, Version] | None = None,
     meanwhile: Callable[[], object] = lambda: None,
-    merge_keys: bool = False,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
     ``meanwhile`` is called while the requests are under way, to load what is needed afterwards.
-    ``merge_keys`` reads files in which git could not merge ``synced:`` alone, with the keys of both sides.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
     worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile)
-    worktree = without_synced_conflicts(worktree) if merge_keys else worktree
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)

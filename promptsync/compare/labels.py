@@ -11,7 +11,7 @@ from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.project.target import find_in, find_prompt
 from promptsync.project.versions import list_all
-from promptsync.prompt.labels import is_on_hold, released_name
+from promptsync.prompt.labels import Position, position_of
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
@@ -34,9 +34,13 @@ class Labelled:
         """The version that a label points at, ``None`` without one."""
         return self.labels[label].version if label in self.labels else None
 
+    def position(self, label: str) -> Position:
+        """Where a label points, and the labels beside it that remember its history."""
+        return position_of(label, {name: label.version for name, label in self.labels.items()})
+
     def is_on_hold(self, label: str, version: int) -> bool:
         """Whether a label was moved back from a version, which is not released again by itself."""
-        return is_on_hold(version, self.version(label), self.version(released_name(label) or ""))
+        return self.position(label).is_on_hold(version)
 
 
 def deploy_command(project: Project, label: str) -> str:

@@ -80,12 +80,18 @@ def release_pointers(project: Project, items: Collection[Version]) -> dict[str, 
 class LiveTexts:
     """The versions under governed labels, and what they reference. Reads what is needed, and that once.
 
-    ``after`` are labels as they will be after a move, by prompt.
+    ``after`` are labels as they will be after a move, by prompt. ``label`` counts as governed, too.
     """
 
     def __init__(
-        self, project: Project, snapshot: Snapshot, after: Mapping[str, Mapping[str, int]] | None = None
+        self,
+        project: Project,
+        snapshot: Snapshot,
+        after: Mapping[str, Mapping[str, int]] | None = None,
+        *,
+        label: str | None = None,
     ) -> None:
+        self._label = label
         self._after = after or {}
         self._project = project
         self._snapshot = snapshot
@@ -111,7 +117,8 @@ class LiveTexts:
             LiveUser(name, label)
             for name in sorted(candidates & self._pointers.keys() - {snippet})
             for label, version in sorted(self._pointers[name].items())
-            if self._project.governs(label) and self._renders(name, version, snippet, follows)
+            if (label == self._label or self._project.governs(label))
+            and self._renders(name, version, snippet, follows)
         )
 
     def references(self, name: str, version: int) -> Sequence[Reference] | None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from promptsync.checks.choose import rendered_snippets
 from promptsync.checks.judge import run_checks
 from promptsync.checks.versions import WantedVersions
-from promptsync.deploy.labels import Moves
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.deploy.take_back import LiveSnippets
-from promptsync.errors import PromptsyncError, Refused
+from promptsync.errors import Interrupted, PromptsyncError, Refused
+from promptsync.labels.apply import apply_labels
+from promptsync.labels.move import ChangedLabel
+from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
-from promptsync.push.publish import Landed
 
 
 def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
@@ -23,140 +21,89 @@ def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployRe
     Waits ``timeout`` seconds for checks. Until something is written, raises what ``push`` raises. The caller
     holds the lock of the working copy.
     """
-    return _Deploy(project, plan, timeout).run()
+    deploy = _Deploy(project, plan, timeout)
+    receipt = deploy.receipt
+    # In a temporary registry no label can be moved too early, and prompts render snippets by it.
+    steps = [deploy.publish, deploy.check, deploy.move]
+    if plan.rehearses:
+        steps = [deploy.publish, deploy.move, deploy.check]
+    try:
+        receipt.is_released = plan.is_empty or all(step() for step in steps)
+    except KeyboardInterrupt:
+        receipt.interrupted = True
+    except PromptsyncError as error:
+        # If nothing has changed yet, this is a plain error and not a half-finished deploy.
+        if not receipt.labels and receipt.push.did_nothing:
+            raise
+        receipt.stopped = error
+    return receipt
 
 
 class _Deploy:
-    """Each step returns whether the next one may start. ``_settle`` always runs last."""
+    """Each step returns whether the next one may start."""
 
     def __init__(self, project: Project, plan: DeployPlan, timeout: float) -> None:
         self._project = project
         self._plan = plan
         self._timeout = timeout
-        self._moves = Moves(project, plan.label, plan.survey.releases)
-        self._live = LiveSnippets(project, plan.live)
+        releases = plan.survey.releases
+        self._versions = {member.name: member.version for member in releases}
+        self._ids = {member.name: member.template_id or 0 for member in releases}
         self.receipt = DeployReceipt(plan)
 
-    def run(self) -> DeployReceipt:
-        try:
-            self.receipt.is_released = self._release()
-        except KeyboardInterrupt:
-            self.receipt.interrupted = True
-        except PromptsyncError as error:
-            # If nothing has changed yet, this is a plain error and not a half-finished deploy.
-            if not self._moves.outcomes and self.receipt.push.did_nothing:
-                raise
-            self.receipt.stopped = error
-        finally:
-            self._settle()
-        return self.receipt
-
-    def _release(self) -> bool:
-        if self._plan.is_empty:
-            return True
-        # A prompt that refers to a snippet by this label cannot be published before the label exists.
-        new = [member for member in self._plan.beforehand if member.released is None]
-        return (
-            self._went_well(self._moves.create(new))
-            and self._publish()
-            and self._make_live()
-            and self._check()
-            and self._move_the_rest()
-        )
-
-    def _went_well(self, error: PromptsyncError | None) -> bool:
-        self.receipt.stopped = error
-        return error is None
-
-    # -- before the checks ------------------------------------------------------------------------------
-
-    def _publish(self) -> bool:
+    def publish(self) -> bool:
         if not self._plan.push.actions:
             return True
-        self._live.begin()
         try:
-            self.receipt.push = apply_push(self._project, self._plan.push)
+            push = apply_push(self._project, self._plan.push)
         except Refused as error:
             raise error.replaced(hint="promptsync deploy") from None
-        push = self.receipt.push
-        published = [(one.name, Landed(one.template_id, one.version)) for one in push.published]
-        for name, landed in (*published, *push.already.items()):
-            self._moves.was_published(name, landed, as_good=push.same_text.get(name, ()))
-        # The push gave new snippets their label at once, for the prompts that refer to them by it. It goes
-        # back if the checks fail, so it counts as a label of this deploy and not of the push.
-        created = [one for one in push.labels if one.moved and one.label == self._plan.label]
-        for one in created:
-            self._moves.was_created(one.name, one.old, one.new)
-        push.labels = [one for one in push.labels if one not in created]
-        return self.receipt.push.exit_code == 0
+        self.receipt.push = push
+        self._versions |= {prompt.name: prompt.version for prompt in push.published}
+        self._ids |= {prompt.name: prompt.template_id for prompt in push.published}
+        # Another deploy of the same commit published the same text.
+        self._versions |= {name: landed.version for name, landed in push.already.items()}
+        self._ids |= {name: landed.template_id for name, landed in push.already.items()}
+        return push.exit_code == 0
 
-    def _make_live(self) -> bool:
-        """Move the labels of snippets that must move before their users can be checked or published."""
-        names = {one.name for one in self._plan.live if one.by_label and not one.already}
-        self._live.begin(by_label=True)
-        names |= {member.name for member in self._plan.beforehand}
-        releases = self._plan.survey.releases
-        # Marked first: if this deploy is killed after the label moved, only the mark shows that nothing was
-        # checked.
-        unchecked = [one for one in releases if one.name in names | self._moves.outcomes.keys()]
-        early = [one for one in releases if one.name in names]
-        is_marked = self._went_well(self._moves.mark_unchecked(unchecked))
-        return is_marked and self._went_well(self._moves.release(early))
-
-    def _check(self) -> bool:
-        selection = self._plan.selection
-        if not (selection.evaluations or selection.agents):
+    def check(self) -> bool:
+        plan, members = self._plan, self._plan.survey.members
+        if not (plan.selection.evaluations or plan.selection.agents):
             return True
-        survey = self._plan.survey
-        dependants = {member.name: member.version for member in survey.dependants}
-        names = [member.name for member in survey.members]
+        dependants = {member.name: member.version for member in plan.survey.dependants}
+        files, names = plan.survey.latest.worktree.files, [member.name for member in members]
         results = run_checks(
             self._project.registry,
-            self._plan.found,
+            plan.found,
             WantedVersions(
-                {**dependants, **self._moves.versions},
-                renders=rendered_snippets(survey.latest.worktree.files, names, self._plan.label),
-                live={member.name: member.live for member in survey.members},
+                {**dependants, **self._versions},
+                renders=rendered_snippets(files, names, plan.label),
+                live={member.name: member.live for member in members},
             ),
-            standard=self._plan.standard,
+            standard=plan.standard,
             timeout=self._timeout,
             progress=self._project.progress,
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
-        if not self._plan.keep_going or results.interrupted:
+        if not plan.keep_going or results.interrupted:
             return results.passed
         return bool(self.receipt.others)
 
-    # -- labels -----------------------------------------------------------------------------------------
-
-    def _move_the_rest(self) -> bool:
-        skipped = {name for name, one in self._moves.outcomes.items() if one.moved}
-        skipped.update(self.receipt.kept_back)
-        rest = [one for one in self._plan.survey.releases if one.name not in skipped]
-        return self._went_well(self._moves.release(rest))
-
-    def _settle(self) -> None:
-        """Undo what moved or went live before it was checked, except for what is released."""
-        receipt = self.receipt
-        released = receipt.others if receipt.is_released else ()
-        undone = {one.name for one in self._plan.survey.releases} - {*released}
-        try:
-            if released:
-                self._moves.mark_checked(released)
-            if undone:
-                try:
-                    self._try(lambda: self._moves.take_back(undone))
-                finally:  # after Ctrl-C, too
-                    self._try(lambda: self._live.take_back(receipt.push, undone))
-        except KeyboardInterrupt:
-            receipt.interrupted = True
-        finally:
-            receipt.labels = self._moves.all_outcomes
-            receipt.live = self._live.times(receipt.push, self._moves.outcomes, released=released)
-
-    def _try(self, step: Callable[[], None]) -> None:
-        """Run one step of undoing the deploy, and let the next ones run even if it fails."""
-        try:
-            step()
-        except PromptsyncError as error:
-            self.receipt.unsettled.append(error.message)
+    def move(self) -> bool:
+        """Move the label of all that passed, or of none."""
+        kept = self.receipt.kept_back
+        changes: list[LabelChange] = []
+        kept_back: list[LabelChange] = []
+        for member in self._plan.survey.releases:
+            number, template_id = self._versions[member.name], self._ids[member.name]
+            change = LabelChange(
+                member.name, template_id, self._plan.label, member.released, number, records=True
+            )
+            (kept_back if member.name in kept else changes).append(change)
+        moved = apply_labels(self._project, changes)
+        self.receipt.labels = (*moved.changed, *(ChangedLabel(change, False) for change in kept_back))
+        if isinstance(moved.error, Interrupted):
+            self.receipt.interrupted = True
+        else:
+            self.receipt.stopped = moved.error
+        return moved.error is None

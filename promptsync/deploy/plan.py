@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+import msgspec
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
 from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.deploy.live_snippets import LiveSnippet, beforehand, check_live, live_snippets
-from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.members import Survey
+from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class DeployOptions:
+class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``touched`` are the names that this
     push changed, ``None`` if unknown, and ``again`` those to release although they were rolled back.
     ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
-    fail. ``command`` is what was typed, without ``--max-changes``.
+    fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses`` says that the registry is a
+    temporary one, where nothing is live.
     """
 
     label: str
@@ -41,24 +41,22 @@ class DeployOptions:
     message: str | None = None
     touched: frozenset[str] | None = None
     require_checks: bool = False
-    live_snippets: bool = False
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
     max_changes: int | None = None
-    standard: Standard = field(default_factory=Standard)
+    standard: Standard = Standard()
     keep_going: bool = False
+    rehearses: bool = False
     command: str = "promptsync deploy"
 
 
-@dataclass(frozen=True, slots=True)
-class DeployPlan:
+class DeployPlan(msgspec.Struct, frozen=True):
     """Everything a deploy will do, in order.
 
     ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
-    label of the releases moves. ``live`` are snippets that are live before they are checked, ``beforehand``
-    those whose label moves first because no live prompt renders them by it yet. ``unchecked`` are members
-    that have no checks. ``pins`` are those that stay behind the released snippets. ``not_from_here`` says why
-    the plan is only shown: the branch does not release to the label.
+    label of the releases moves. ``unchecked`` are members that have no checks. ``pins`` are those that stay
+    behind the released snippets. ``not_from_here`` says why the plan is only shown: the branch does not
+    release to the label.
     """
 
     survey: Survey
@@ -66,13 +64,12 @@ class DeployPlan:
     selection: Selection
     found: Located
     unchecked: tuple[str, ...] = ()
-    live: tuple[LiveSnippet, ...] = ()
-    beforehand: tuple[Member, ...] = ()
     pins: PinReport = NO_PINS
     workspace: str = ""
     in_git: bool = True
-    standard: Standard = field(default_factory=Standard)
+    standard: Standard = Standard()
     keep_going: bool = False
+    rehearses: bool = False
     not_from_here: str = ""
 
     @property
@@ -112,14 +109,11 @@ class DeployPlan:
             [member.name, member.released, None if member.publishes else member.version]
             for member in self.survey.releases
         ]
-        evaluations = [[one.name, one.min_score, one.max_drop] for one in self.selection.evaluations]
-        agents = [[one.name, dict(one.input_variables)] for one in self.selection.agents]
-        is_live_first = any(not one.already for one in self.live)
+        evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
+        agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
+        required = [*msgspec.structs.astuple(self.standard), self.keep_going]
         pushed = self.push.fingerprint
-        required = [*structs.astuple(self.standard), self.keep_going]
-        return fingerprint(
-            [self.label, self.workspace, pushed, moves, evaluations, agents, is_live_first, required]
-        )
+        return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
 
 def plan_deploy(
@@ -151,26 +145,21 @@ def plan_deploy(
             hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
             code="unchecked",
         )
-    live = live_snippets(project, found)
-    if not options.live_snippets:
-        check_live(live, options.command)
-    checks = find(project.registry, selection)
-    first = beforehand(found, live)
-    workspace = workspace_of(project) if found.releases else ""
-    pins = _pins(project, found, push)
+    if found.releases and not options.rehearses:
+        check_live(project, found)
+        check_order(found)
     return DeployPlan(
         found,
         push,
         selection,
-        checks,
+        find(project.registry, selection),
         unchecked,
-        live,
-        first,
-        pins,
-        workspace,
+        _pins(project, found, push),
+        workspace_of(project) if found.releases else "",
         project.in_git,
         options.standard,
         options.keep_going,
+        options.rehearses,
     )
 
 
@@ -182,26 +171,21 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
     paths = uncommitted_paths(project, found.latest.worktree)
     places = uncommitted_config(project) if paths else []
     files = found.latest.worktree.files
-    types = {files[one.name].prompt.template.get("type") for one in found.releases if one.name in files}
+    types = {files[member.name].prompt.template.get("type") for member in found.releases}
     if is_named and "completion" not in types:
-        own = {one.path for one in found.members}
+        own = {member.path for member in found.members}
         paths = [path for path in paths if path in own or path in places]
-    if paths:
-        raise _not_committed(project, paths, places)
-
-
-def _not_committed(project: Project, paths: Sequence[str], places: Sequence[str]) -> Refused:
-    first = paths[0]
-    more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+    if not paths:
+        return
+    first, more = paths[0], f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
     if project.history is not None and project.history.ignores(first):
-        what, hint = (
-            "is ignored by git, so it is not committed",
-            f"git add -f {shlex.quote(first)} && git commit",
-        )
+        what = "is ignored by git, so it is not committed"
+        hint = f"git add -f {shlex.quote(first)} && git commit"
     else:
+        what = "has changes that are not committed"
         changed = [*places, *([project.config.prompts] if paths != places else [])]
-        what, hint = "has changes that are not committed", f"git add {shlex.join(changed)} && git commit"
-    return Refused(
+        hint = f"git add {shlex.join(changed)} && git commit"
+    raise Refused(
         f"{first} {what}{more}; deploy releases what is committed",
         hint=f"{hint}\nadd --allow-dirty",
         code="uncommitted",
@@ -225,8 +209,10 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
     )
     plan = plan_push(project, found.latest, requested)
     # Nobody typed --force: what a release passes over is listed with it.
-    updates = (replace(one, kind=Kind.UPDATE) if one.kind is Kind.FORCE else one for one in plan.actions)
-    return replace(plan, actions=tuple(updates))
+    actions = (
+        replace(action, kind=Kind.UPDATE) if action.kind is Kind.FORCE else action for action in plan.actions
+    )
+    return replace(plan, actions=tuple(actions))
 
 
 def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import structs
@@ -101,13 +101,13 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             _seed(project, copy)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.
-            everything = replace(
+            everything = structs.replace(
                 options,
                 names=(),
                 touched=None,
                 again=(),
                 require_checks=False,
-                live_snippets=True,
+                rehearses=True,
                 max_changes=10**9,
                 standard=structs.replace(options.standard, max_drop=None),
                 keep_going=False,
@@ -116,9 +116,9 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
             found = find_checks(copy.registry, selection)
-            plan = replace(plan, selection=selection, found=found, pins=NO_PINS)
+            plan = structs.replace(plan, selection=selection, found=found, pins=NO_PINS)
             receipt = apply_deploy(copy, plan, timeout)
-            drop = lowest(options.standard.max_drop, *(one.max_drop for one in wanted.evaluations))
+            drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
             return Rehearsal(receipt, url, without, is_compared=drop is None)
 
 

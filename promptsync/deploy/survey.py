@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.checks.assignment import select_checks
-from promptsync.compare.conflict import reason, unusable
+import msgspec
+
+from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.gather import gather
 from promptsync.compare.histories import has_text, read_version
-from promptsync.compare.live_users import named_users
+from promptsync.compare.labels import labels_named, list_labels, pointers_of
 from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
-from promptsync.deploy.drafts import with_drafts
-from promptsync.deploy.in_the_way import in_the_way
-from promptsync.deploy.members import (
-    Member,
-    OnHold,
-    PassedOverVersion,
-    Skipped,
-    Survey,
-    affected,
-    dependants,
-    needed_snippets,
-    parents_of,
-)
-from promptsync.deploy.nothing_to_release import gather_with_labels, is_released, unfinished_moves
-from promptsync.errors import Refused
+from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
+from promptsync.deploy.passed_over import described
+from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
+from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
+from promptsync.parallel import in_background
 from promptsync.project.project import Project
-from promptsync.prompt.labels import is_on_hold, previous_name, released_name, unchecked_name
+from promptsync.prompt.labels import Position, position_of, previous_name, released_name
+from promptsync.prompt.prompt import Label
+from promptsync.prompt.snippet_graph import parents
 from promptsync.prompt.tags import tag_set
 
+_DIVERGED = "changed in your files and in the version under the label"
 _IN_WAY = {
-    State.DIVERGED: "changed in your files and in the version under the label",
     State.RENAMED_REMOTELY: "has another name in the registry",
     State.DELETED_REMOTELY: "was archived in the registry",
 }
@@ -43,6 +37,40 @@ _SKIPPED = {
     "git pull or promptsync pull brings it",
     State.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
 }
+
+
+class InTheWay(Refused):
+    """Prompts whose release would lose a version; ``items`` has one for each."""
+
+    code = "diverged"
+
+    def __init__(self, ways: Sequence[tuple[Item, str]], latest: Mapping[str, Item], label: str) -> None:
+        (item, why), *others = ways
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(
+            f"{item.name!r} {why}{more}; nothing was released",
+            hint=_way_out(item, latest[item.name], label),
+            details=[f"{other.name}: {why}" for other, why in ways] if others else (),
+        )
+        self.items = tuple(item for item, _ in ways)
+
+
+def _way_out(item: Item, latest: Item, label: str) -> str:
+    """Return how to go on. An item compares with the ``latest`` version, or with the one under the label."""
+    name = shlex.quote(item.name)
+    if item.state is State.CONFLICT:
+        return edit(where(item))
+    if item.state is State.DELETED_REMOTELY:
+        return f"promptsync push {name} --restore\nor delete its file and commit that"
+    if item.state is State.RENAMED_REMOTELY:
+        rename = f"promptsync mv {shlex.join([item.name, item.renamed_to or ''])}"
+        return f"{rename}\nor rename it back in the PromptLayer dashboard"
+    if item.became is not None:
+        return "\n".join(ways_to_rename(item))
+    seen = f" --label {shlex.quote(label)}" if item is not latest else ""
+    # The live version may be one that the latest version passed over, and the file may equal the latest.
+    how = "--passed-over" if latest.state in (State.IN_SYNC, State.AHEAD) else "--merge"
+    return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
 
 
 def survey(
@@ -61,32 +89,72 @@ def survey(
     prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
     does not show who changed what.
     """
-    latest, pointers = gather_with_labels(project, label)
+    latest, positions = _read(project, label)
     if latest.problems:
         raise InvalidFile(latest.problems)
     names, again = matching(latest, names), matching(latest, again)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by}
-    if stuck := [one for one in latest.unusable if one.file and (not names or one.name in chosen)]:
+    if stuck := [item for item in latest.unusable if item.file and (not names or item.name in chosen)]:
         raise unusable(stuck, "deploy")
-    unfinished = unfinished_moves(label, latest, pointers)
-    if not unfinished and is_released(label, latest, pointers):
+    if _is_released(latest, positions):
         return Survey(label, latest, replace(latest, label=label))
     under = gather(project, label=label, latest=latest.listing)
-    found = _Survey(project, label, latest, under, touched, again, unfinished)
-    found.look(chosen)
-    ways = affected(project, label, latest, found.releases)
+    view = _Survey(project, label, latest, under, positions, touched, again)
+    view.look(chosen)
+    files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
+    ways = parents(files, dict.fromkeys((member.name for member in view.releases), renders_new(label)))
+    members = tuple(msgspec.structs.replace(one, through=ways.get(one.name, ())) for one in view.releases)
+    known = {member.name for member in members}
     return Survey(
         label,
         latest,
         under,
-        tuple(replace(member, through=ways.get(member.name, ())) for member in found.releases),
-        dependants(ways, latest, under, found.releases),
-        tuple(found.on_hold),
-        tuple(found.skipped),
-        tuple(found.deleted),
-        tuple(name for name in found.deleted if touched is None or name in touched),
+        members,
+        tuple(
+            view.dependant(under_item, ways[under_item.name])
+            for under_item in under.of(State.IN_SYNC)
+            if under_item.name in ways.keys() - known
+        ),
+        tuple(view.on_hold),
+        tuple(view.skipped),
+        tuple(view.deleted),
+        tuple(name for name in view.deleted if touched is None or name in touched),
         needed_by,
+    )
+
+
+def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
+    """Return both sides, and where the label of each prompt is."""
+    names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
+    registry = project.registry  # opened before two threads need it
+
+    def read() -> list[Label]:
+        try:
+            return list_labels(registry, names) or []
+        except RemoteError:  # the lists of prompts have the same labels
+            return labels_named(registry, names)
+
+    with in_background(read) as labels:
+        latest = gather(project)
+        listed = [item.listed for item in latest.items if item.listed is not None]
+        pointers = pointers_of(labels(), listed)
+    return latest, {
+        name: position_of(label, {one.name: one.version for one in labels.values()})
+        for name, labels in pointers.items()
+    }
+
+
+def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
+    """Whether every prompt is in sync, and has the label at its latest version, which a deploy recorded.
+
+    The list of the prompts under the label would then have the same versions again. A label that moves while
+    both lists are read is at another version in one of them, or counts as it was before.
+    """
+    return bool(latest.items) and all(
+        item.state is State.IN_SYNC and position.version == item.version and position.is_recorded
+        for item in latest.items
+        for position in (positions.get(item.name, Position()),)
     )
 
 
@@ -97,24 +165,18 @@ class _Survey:
         label: str,
         latest: Snapshot,
         under: Snapshot,
+        positions: Mapping[str, Position],
         touched: Collection[str] | None,
         again: Collection[str],
-        unfinished: Collection[str],
     ) -> None:
         self._project = project
         self._label = label
         self._under = {item.name: _without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
-        self._files = latest.worktree.files
-        self._snapshot = latest
+        self._listing = latest.listing
+        self._positions = positions
         self._touched = touched
         self._again = again
-        self._unchecked = {
-            one.name
-            for one in project.registry.prompts.list(label=unchecked_name(label))
-            if (item := self._under.get(one.name)) is not None and item.version == one.version
-        }
-        self._unfinished = unfinished
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.on_hold: list[OnHold] = []
@@ -134,15 +196,32 @@ class _Survey:
                     self.deleted.append(name)
                 continue
             is_latest = item.state is State.IN_SYNC and item.version == under.version
-            is_stopped = name in self._unchecked or (name in self._unfinished and is_latest)
-            if under.state is not State.IN_SYNC or _has_news(item) or is_stopped:
+            is_recorded = not is_latest or self._positions.get(name, Position()).is_recorded
+            if under.state is not State.IN_SYNC or _has_news(item) or not is_recorded:
                 self._place(under, item)
         self._check_in_way()
-        self._put_on_hold()
-        self.releases = with_drafts(self._project, self._snapshot, self.releases)
+        self.releases = described(self._project, self._listing, self.releases)
         for member in self.releases:
-            self._check_drafts(member)
+            self._check_passed_over(member)
         self._check_in_way()
+
+    def dependant(self, item: Item, through: Sequence[str]) -> Member:
+        """Return a prompt that renders a released snippet: it is checked again at its live version."""
+        return Member(
+            name=item.name,
+            path=item.path,
+            template_id=item.listed.template_id if item.listed is not None else None,
+            position=self._position(item),
+            latest=self._latest[item.name].version,
+            existing=item.version,
+            dependant=True,
+            through=tuple(through),
+        )
+
+    def _position(self, under: Item) -> Position:
+        """Return where a label is: at the version that is compared, whatever the list of labels says."""
+        position = self._positions.get(under.name, Position())
+        return msgspec.structs.replace(position, version=under.version if under.listed is not None else None)
 
     def _place(self, under: Item, item: Item) -> None:
         """Decide about a prompt whose file differs from the version under its label."""
@@ -156,116 +235,80 @@ class _Survey:
             )
         if item.state is State.CONFLICT:
             self._in_way.append((item, reason(item)))
-        elif item.state in (State.RENAMED_REMOTELY, State.DELETED_REMOTELY):
+        elif item.state in _IN_WAY:
             self._in_way.append((item, _IN_WAY[item.state]))
         elif has_label and under.state is State.DIVERGED:
-            self._in_way.append((under, _IN_WAY[State.DIVERGED]))
+            self._in_way.append((under, _DIVERGED))
         elif not has_label and item.state is State.DIVERGED and item.base is None:
-            self._in_way.append(
-                (item, "changed in your files and in the registry, and no common text is known")
-            )
+            why = "changed in your files and in the registry, and no common text is known"
+            self._in_way.append((item, why))
         elif has_label and under.state in _SKIPPED:
             self._skip(item.name, under.state)
         elif item.state is State.ALTERED:
             self._skip(item.name, item.state)
         else:
-            self.releases.append(self._member(under, item))
+            self._release(self._member(under, item), item)
 
     def _skip(self, name: str, state: State) -> None:
         self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
-
-    def _member(self, under: Item, item: Item) -> Member:
-        is_latest = _without_tags(item).state is State.IN_SYNC and not _has_news(item)
-        forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        parents = parents_of(under, item) if forced else ()
-        released = under.version if under.listed is not None else None
-        existing = item.version if is_latest else None
-        if forced:
-            existing = self._existing(item, released)
-        included = existing if existing is not None else max(parents, default=0)
-        above = range(included + 1, (item.version or 0) + 1)
-        return Member(
-            name=item.name,
-            path=item.path,
-            template_id=item.listed.template_id if item.listed is not None else None,
-            released=released,
-            latest=item.version,
-            existing=existing,
-            forced=forced,
-            parents=parents,
-            passed_over=tuple(map(PassedOverVersion, above)) if forced else (),
-            pending=self._touched is not None and item.name not in self._touched,
-        )
-
-    def _existing(self, item: Item, released: int | None) -> int | None:
-        """Return the newest version above the label that has the text of the file.
-
-        There is none for a prompt with checks: the registry runs them on the latest version, so the text must
-        be published again to be checked. The same holds for snippets, which the checks of their users run.
-        """
-        is_checked = not select_checks([item.name], self._files, self._project.config).unchecked
-        if is_checked or item.file is None or item.file.prompt.template.get("type") == "completion":
-            return None
-        numbers = range((item.version or 0) - 1, released or 0, -1)
-        return next((number for number in numbers if _has_text(self._project, item, number)), None)
 
     def _is_touched(self, name: str) -> bool:
         # If it is unknown what this push changed, every prompt counts as touched.
         return self._touched is None or name in self._touched
 
-    def _check_drafts(self, member: Member) -> None:
+    def _member(self, under: Item, item: Item) -> Member:
+        is_latest = _without_tags(item).state is State.IN_SYNC and not _has_news(item)
+        forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
+        made_from = _parents_of(under, item) if forced else ()
+        above = range(max(made_from, default=0) + 1, (item.version or 0) + 1)
+        return Member(
+            name=item.name,
+            path=item.path,
+            template_id=item.listed.template_id if item.listed is not None else None,
+            position=self._position(under),
+            latest=item.version,
+            existing=item.version if is_latest else None,
+            forced=forced,
+            parents=made_from,
+            passed_over=tuple(map(PassedOverVersion, above)) if forced else (),
+            pending=self._touched is not None and item.name not in self._touched,
+        )
+
+    def _release(self, member: Member, item: Item) -> None:
+        """Add a release, or put it on hold if it was released before, and rolled back or removed."""
+        position = member.position
+        if position.released is not None and member.name not in self._again:
+            # Without the label, only the newest release is known to have been live.
+            below = position.version if position.version is not None else position.released - 1
+            for number in range(min(member.latest or 0, position.released), below, -1):
+                if number == member.existing or _has_text(self._project, item, number):
+                    held = OnHold(member.name, number, position.version, self._is_touched(member.name))
+                    self.on_hold.append(held)
+                    return
+        self.releases.append(member)
+
+    def _check_passed_over(self, member: Member) -> None:
         """Add a release that passes over a dashboard edit that is in use, or one that the team refuses."""
-        for draft in member.passed_over:
-            used = " and ".join(draft.labels) if member.publishes else ""
-            used = f" and labelled {used}" if used else ""
-            used += f" and live in {named_users(draft.users)}" if draft.users else ""
-            if draft.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
-                why = f"would be released without v{draft.version}, {draft.origin}{used}"
+        for version in member.passed_over:
+            used = f" and labelled {' and '.join(version.labels)}" if version.labels else ""
+            if version.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
+                why = f"would be released without v{version.version}, {version.origin}{used}"
                 self._in_way.append((self._latest[member.name], why))
                 return
 
     def _check_in_way(self) -> None:
         if self._in_way:
-            raise in_the_way(self._in_way, self._latest, self._label)
+            raise InTheWay(self._in_way, self._latest, self._label)
 
-    # -- on hold -----------------------------------------------------------------------------------------
 
-    def _put_on_hold(self) -> None:
-        """Put on hold what was released before, and rolled back or removed, here or in the dashboard."""
-        # What the registry does not have was never released.
-        if not any(member.latest is not None for member in self.releases):
-            return
-        newest = self._pointing(released_name)
-        # Where a stopped deploy moved the label, the version before it was live.
-        is_stopped = any(member.is_moved for member in self.releases)
-        previous = self._pointing(previous_name) if is_stopped else {}
-        releases = []
-        for member in self.releases:
-            name = member.name
-            version = self._version_on_hold(member, newest.get(name)) if name not in self._again else None
-            if version is None:
-                releases.append(replace(member, previous=previous.get(name), newest=newest.get(name)))
-            else:
-                self.on_hold.append(OnHold(name, version, member.released, self._is_touched(name)))
-        self.releases = releases
-
-    def _pointing(self, name_of: Callable[[str], str | None]) -> dict[str, int]:
-        """Return the versions under a label that remembers the history of this one."""
-        listed = self._project.registry.prompts.list(label=name_of(self._label))
-        return {one.name: one.version for one in listed}
-
-    def _version_on_hold(self, member: Member, newest: int | None) -> int | None:
-        """Return the newest version that is on hold and has the text of the file."""
-        item = self._latest[member.name]
-        if newest is None:
-            return None
-        # Without the label, only the newest release is known to have been live.
-        below = member.released if member.released is not None else newest - 1
-        for number in range(min(member.latest or 0, newest), below, -1):
-            is_it = number == member.existing or _has_text(self._project, item, number)
-            if is_it and is_on_hold(number, member.released, newest):
-                return number
-        return None
+def _parents_of(under: Item, item: Item) -> tuple[int, ...]:
+    """Return the versions that a release includes if it is not made from the latest one."""
+    if under.listed is not None:
+        # Without a decision both sides are equal, and the version under the label is the only parent.
+        decision = under.history.decision if under.history is not None else None
+        return decision.pull if decision is not None else (under.listed.version,)
+    decision = item.history.decision if item.history is not None else None
+    return decision.force if decision is not None else ()
 
 
 def _has_text(project: Project, item: Item, number: int) -> bool:

@@ -84,20 +84,21 @@ def _loaded(data: bytes) -> Any:
 def prompt_names(root: Path, prompts: str) -> Iterator[str]:
     """Yield the names of the prompt files below a directory, those of broken files too."""
     for path, shown in _files(root / prompts):
-        yield _name_of(path) or name_for(shown)
+        yield name_of(path) or name_for(shown)
 
 
 def broken_names(worktree: Worktree) -> set[str]:
     """Return the names of the prompts whose files cannot be read, as far as they can be found."""
     readable = {file.path for file in worktree.files.values()}
-    broken = (path for path in worktree.paths if path not in readable)
     return {
-        _name_of(worktree.root / path) or name_for(path.removeprefix(f"{worktree.prompts}/"))
-        for path in broken
+        name_of(worktree.root / path) or name_for(path.removeprefix(f"{worktree.prompts}/"))
+        for path in worktree.paths
+        if path not in readable
     }
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: Path) -> str:
+    """Return the name that a file states, which may be broken; ``""`` if none can be read."""
     return name_in(_contents(path, _HEAD))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
@@ -19,22 +20,19 @@ from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import VERSION_PIN, pins
 
 
-@dataclass(frozen=True, slots=True)
-class Worktree:
+class Worktree(Struct, frozen=True):
     """The prompt files of a working copy.
 
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
-    what could not be read and which files contradict one another. ``broken`` is what could be read of files
-    with problems, for further checks. ``paths`` are all prompt files, readable or not, as paths relative to
-    ``root`` with ``/``.
+    what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
+    not, as paths relative to ``root`` with ``/``.
     """
 
     root: Path
     prompts: str
-    files: Mapping[str, PromptFile] = field(default_factory=dict)
+    files: dict[str, PromptFile] = {}
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
-    broken: tuple[PromptFile, ...] = ()
 
 
 def scan(root: Path, prompts_dir: str) -> Worktree:
@@ -62,23 +60,6 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
                 code="prompts-directory",
             ) from None
     return _read(root, prompts_dir, found, problems)
-
-
-def without_synced_conflicts(worktree: Worktree) -> Worktree:
-    """Return the files with both keys where git could not merge ``synced:``, as files without a problem."""
-    merged = [
-        file
-        for file in worktree.broken
-        if file.conflicted is not None and file.prompt.name not in worktree.files
-    ]
-    paths = {file.path for file in merged}
-    files = sorted([*worktree.files.values(), *merged], key=lambda file: file.path)
-    return replace(
-        worktree,
-        files={file.prompt.name: file for file in files},
-        problems=tuple(one for one in worktree.problems if one.path not in paths),
-        broken=tuple(file for file in worktree.broken if file.path not in paths),
-    )
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
@@ -109,11 +90,6 @@ def pins_in(files: Mapping[str, PromptFile]) -> dict[str, dict[str, set[int]]]:
                 if snippet != user:
                     found.setdefault(snippet, {})[user] = versions
     return found
-
-
-def path_for_new(worktree: Worktree, name: str) -> str:
-    """Return the path, relative to the root, for a prompt that has no file yet."""
-    return paths_for_new(worktree, [name])[name]
 
 
 def paths_for_new(
@@ -185,28 +161,19 @@ def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
     return ""
 
 
-def _read(
-    root: Path,
-    prompts_dir: str,
-    found: Mapping[str, Path],
-    problems: list[Problem],
-) -> Worktree:
+def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
     paths: dict[str, str] = {}
-    for shown in found:
+    files: dict[str, PromptFile] = {}
+    for shown, place in found.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
-    files: dict[str, PromptFile] = {}
-    broken: list[PromptFile] = []
-
-    for shown in found:
         try:
-            file = _load(found[shown], shown, prompts_dir)
+            file = _load(place, shown, prompts_dir)
         except InvalidFile as error:
             problems.extend(error.problems)
-            broken.extend([error.rest] if error.rest is not None else [])
             continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
@@ -214,7 +181,7 @@ def _read(
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken))
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:

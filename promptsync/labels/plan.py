@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
 
-from promptsync.compare.labels import Labelled, Pointers, deploy_command
-from promptsync.compare.versions import find_number, no_such_version
+import msgspec
+
+from promptsync.compare.labels import Labelled, deploy_command
+from promptsync.compare.versions import no_such_version
 from promptsync.errors import Refused, UsageError
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.prompt.labels import previous_after, previous_name, released_after, released_name
+from promptsync.prompt.labels import Position
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, Unsupported
 
-Beside = Mapping[str, int | None]
-"""The versions of the labels that remember the history of another one, by name; ``None``: no such label."""
 
-
-@dataclass(frozen=True, slots=True)
-class LabelChange:
+class LabelChange(msgspec.Struct, frozen=True):
     """A label of one prompt that moves from one version to another; ``None`` means that there is no label.
 
-    ``beside`` are the versions of the labels that remember its history after the move, if they do not follow
-    from it, as when a move is undone. ``as_good`` are versions with the very same text: if somebody else
-    moved the label to one of them, nothing is left to do. ``is_snippet`` says that other prompts may render
-    what has the label, and ``is_on_hold`` that the label was moved back from the version.
+    ``records`` says that the labels that remember its history follow even if it is there already.
+    ``restore`` is where they belong if that does not follow from the move, as when one is undone.
+    ``is_snippet`` says that other prompts may render what has the label, and ``is_on_hold`` that the label
+    was moved back from the version.
     """
 
     name: str
@@ -35,8 +32,8 @@ class LabelChange:
     label: str
     old: int | None
     new: int | None
-    beside: Beside | None = None
-    as_good: frozenset[int] = frozenset()
+    records: bool = False
+    restore: Position | None = None
     is_snippet: bool = False
     is_on_hold: bool = False
 
@@ -45,37 +42,16 @@ class LabelChange:
         """Whether the label moves to a lower version, which undoes a release."""
         return self.old is not None and self.new is not None and self.new < self.old
 
-    def reversed(self, beside: Beside) -> LabelChange:
-        """Return the change that undoes this one, given the labels beside it before it was made."""
-        # as_good has the text that is undone.
-        return replace(self, old=self.new, new=self.old, beside=beside, as_good=frozenset())
+    def after(self, before: Position) -> Position:
+        """Return where the label and those beside it belong, given where they were before."""
+        return self.restore or before.moved_to(self.new)
 
-    def beside_after(self, before: Beside) -> Beside:
-        """Return where the labels beside this one belong after the move, given where they were before."""
-        if self.beside is not None:
-            return self.beside
-        return beside_after(self.label, self.old, self.new, before)
+    def reversed(self, before: Position) -> LabelChange:
+        """Return the change that undoes this one, given where the labels were before it was made."""
+        return msgspec.structs.replace(self, old=self.new, new=self.old, restore=before)
 
 
-def beside_before(label: str, there: Pointers) -> dict[str, int | None]:
-    """Return where the labels beside ``label`` are, given all labels of the prompt."""
-    names = (previous_name(label), released_name(label))
-    return {one: there[one].version if one in there else None for one in names if one is not None}
-
-
-def beside_after(label: str, old: int | None, new: int | None, before: Beside) -> dict[str, int | None]:
-    """Return where the labels beside ``label`` belong after a move; they are deleted with it."""
-    previous, released = previous_name(label), released_name(label)
-    if previous is None or released is None or new is None:
-        return dict.fromkeys(before)
-    return {
-        previous: previous_after(old, new, before.get(previous)),
-        released: released_after(old, new, before.get(released)),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedLabel:
+class SkippedLabel(msgspec.Struct, frozen=True):
     """A label that stays at ``version`` although a commit was specified, and why.
 
     ``differs`` says that the commit and the present files do not say the same about the prompt. ``hint`` is
@@ -90,9 +66,8 @@ class SkippedLabel:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelPlan:
-    """Labels to change. ``together`` means all of them or none.
+class LabelPlan(msgspec.Struct, frozen=True):
+    """Labels to change, all of them or none.
 
     ``refusal`` is why none of them may be changed.
     ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
@@ -100,7 +75,6 @@ class LabelPlan:
     """
 
     changes: tuple[LabelChange, ...]
-    together: bool = False
     refusal: Refused | None = None
     commit: str = ""
     skipped: tuple[SkippedLabel, ...] = ()
@@ -117,19 +91,18 @@ class LabelPlan:
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        return tuple(
-            dict.fromkeys("deleting a label" if one.new is None else "moving a label" for one in self.pending)
-        )
+        kinds = ("deleting a label" if change.new is None else "moving a label" for change in self.pending)
+        return tuple(dict.fromkeys(kinds))
 
     @property
     def fingerprint(self) -> str:
-        changes = [[one.name, one.label, one.old, one.new] for one in self.changes]
+        changes = [[change.name, change.label, change.old, change.new] for change in self.changes]
         return fingerprint([self.workspace, changes])
 
 
-def plan_set(project: Project, one: Labelled, label: str, version: int) -> LabelChange:
+def plan_set(project: Project, prompt: Labelled, label: str, version: int) -> LabelChange:
     """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
-    change = change_to(one, label, version)
+    change = change_to(prompt, label, version)
     if change.old is not None and change.old != change.new:
         raise Refused(
             f"{change.name!r} already has the label {label!r}, at v{change.old}",
@@ -140,15 +113,17 @@ def plan_set(project: Project, one: Labelled, label: str, version: int) -> Label
 
 
 def plan_move(
-    project: Project, one: Labelled, label: str, version: int, *, force: bool = False
+    project: Project, prompt: Labelled, label: str, version: int, *, force: bool = False
 ) -> LabelChange:
     """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
-    existing(one, label)
-    change = change_to(one, label, version)
+    existing(prompt, label)
+    change = change_to(prompt, label, version)
     if change.is_lower and not force:
+        rollback = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(label)}"
         raise Refused(
             f"{label!r} of {change.name!r} is at v{change.old}; v{change.new} is lower",
-            hint=rollback_command(project, change),
+            # A governed label goes back to the version that was live.
+            hint=rollback if project.governs(label) else f"{rollback} --to {change.new}",
             code="lower-version",
         )
     return change
@@ -161,16 +136,9 @@ def move_command(project: Project, change: LabelChange) -> str:
     return f"promptsync label move {shlex.join([change.name, change.label])} --to {change.new}"
 
 
-def rollback_command(project: Project, change: LabelChange) -> str:
-    """Return the command to advise for a move down; of a governed label, to the version that was live."""
-    command = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(change.label)}"
-    return command if project.governs(change.label) else f"{command} --to {change.new}"
-
-
-def plan_delete(one: Labelled, label: str) -> LabelChange:
+def plan_delete(prompt: Labelled, label: str) -> LabelChange:
     """Plan to delete a label, and those beside it."""
-    existing(one, label)
-    return change_from(one.listed.name, one.listed.template_id, label, one.labels, None)
+    return LabelChange(prompt.listed.name, prompt.listed.template_id, label, existing(prompt, label), None)
 
 
 def plan_promotion(
@@ -187,63 +155,49 @@ def plan_promotion(
     ``named`` are the prompts that must have it. ``force`` allows a lower version. Raises ``NoSuchVersion``
     for one without it, and ``UsageError`` if none has it.
     """
-    for one in prompts:
-        if one.listed.name in named:
-            existing(one, source)
-    having = [one for one in prompts if source in one.labels]
+    for prompt in prompts:
+        if prompt.listed.name in named:
+            existing(prompt, source)
+    having = [prompt for prompt in prompts if source in prompt.labels]
     if not having:
         raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
-    changes = tuple(change_to(one, target, one.labels[source].version) for one in having)
-    return LabelPlan(
-        changes,
-        together=True,
-        refusal=None if force else _lower(project, changes, source, target),
-    )
-
-
-def _lower(project: Project, changes: Sequence[LabelChange], source: str, target: str) -> Refused | None:
-    lower = [one for one in changes if one.is_lower]
+    changes = tuple(change_to(prompt, target, existing(prompt, source)) for prompt in having)
+    lower = [] if force else [change for change in changes if change.is_lower]
     if not lower:
-        return None
+        return LabelPlan(changes)
     name = shlex.quote(lower[0].name)
     hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
     if not project.governs(target):
         hints.append(f"promptsync promote {shlex.join([source, target])} {name} --force")
-    return Refused(
+    refusal = Refused(
         f"{target!r} would move to a lower version; no label was changed",
         hint="\n".join(hints),
-        details=[f"{one.name}  {target}  v{one.old} -> v{one.new}" for one in lower],
+        details=[f"{change.name}  {target}  v{change.old} -> v{change.new}" for change in lower],
         code="lower-version",
+    )
+    return LabelPlan(changes, refusal=refusal)
+
+
+def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:
+    """Return the change that moves a label of a prompt to a version."""
+    listed = prompt.listed
+    return LabelChange(
+        listed.name,
+        listed.template_id,
+        label,
+        prompt.version(label),
+        version,
+        is_snippet=listed.prompt.template.get("type") == "completion",
+        is_on_hold=prompt.is_on_hold(label, version),
     )
 
 
-def change_to(one: Labelled, label: str, version: int) -> LabelChange:
-    """Return the change that moves a label of a prompt to a version."""
-    change = change_from(one.listed.name, one.listed.template_id, label, one.labels, version)
-    is_snippet = one.listed.prompt.template.get("type") == "completion"
-    return replace(change, is_snippet=is_snippet, is_on_hold=one.is_on_hold(label, version))
-
-
-def change_from(name: str, template_id: int, label: str, there: Pointers, version: int | None) -> LabelChange:
-    """Return the change that moves a label to a version, given the labels that the prompt has now.
-
-    Without a version it deletes the label.
-    """
-    old = there[label].version if label in there else None
-    return LabelChange(name, template_id, label, old, version)
-
-
-def existing(one: Labelled, label: str) -> int:
+def existing(prompt: Labelled, label: str) -> int:
     """Return the version under a label. Raises ``NoSuchVersion`` for an unknown one."""
-    version = one.version(label)
+    version = prompt.version(label)
     if version is None:
-        raise no_such_version(one.listed, At(label=label), list(one.labels))
+        raise no_such_version(prompt.listed, At(label=label), list(prompt.labels))
     return version
-
-
-def version_at(project: Project, one: Labelled, at: At) -> int:
-    """Return the version that ``at`` means. Raises ``NoSuchVersion``."""
-    return find_number(project, one.listed, at, one.labels)
 
 
 def check_unused(project: Project, listed: Version, label: str) -> None:
@@ -254,12 +208,11 @@ def check_unused(project: Project, listed: Version, label: str) -> None:
     if listed.prompt.template.get("type") != "completion":  # nothing else can be a snippet
         return
     try:
-        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name)
+        usage = project.registry.prompts.snippet_usage(listed.template_id, listed.name).get("label_usage")
     except (Unsupported, NotFound):
         return
-    found = usage.get("label_usage")
-    entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    users = sorted({str(one.get("prompt_name")) for one in entries if one.get("label_name") == label})
+    entries = [entry for entry in usage if isinstance(entry, dict)] if isinstance(usage, list) else []
+    users = sorted({str(entry.get("prompt_name")) for entry in entries if entry.get("label_name") == label})
     if users:
         raise Refused(
             f"{', '.join(map(repr, users))} refer to {listed.name!r} by its label {label!r} and cannot be "

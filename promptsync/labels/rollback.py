@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+
+import msgspec
 
 from promptsync.compare.git_state import find_state
+from promptsync.compare.histories import read_usable
 from promptsync.compare.labels import Labelled, deploy_command
-from promptsync.compare.versions import read_versions
+from promptsync.compare.versions import find_number, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.message import shorten, without_mark
-from promptsync.labels.plan import (
-    LabelChange,
-    LabelPlan,
-    SkippedLabel,
-    change_to,
-    existing,
-    move_command,
-    version_at,
-)
-from promptsync.labels.version_search import Wanted, versions_with_text
+from promptsync.history.message import parse_mark, shorten, without_mark
+from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_own, previous_name, released_name, way_back
+from promptsync.prompt.labels import is_own, previous_name, released_name
 
 _LISTED = 8
 _SUBJECT = 50
@@ -37,88 +30,72 @@ _SUBJECT = 50
 def plan_rollbacks(
     project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str
 ) -> tuple[LabelChange, ...]:
-    """Plan to undo releases: each label moves to its number, without one as ``plan_rollback`` says.
+    """Plan to undo releases: each label moves to its number, without one to where it was before.
 
-    What was rolled back already stays, so that a rollback that was stopped can be run again. Raises what
-    ``plan_rollback`` raises, also if nothing else is left.
+    What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
+    ``Refused``, with a list of versions, if nothing else is left, if the version before is unknown, and if a
+    number is above the label.
     """
-    done = [one for one, to in prompts if to is None and _is_rolled_back(one, label)]
-    rest = [(one, to) for one, to in prompts if one not in done]
-    if not rest:
-        rest, done = [(one, None) for one in done], []
-    changes = [plan_rollback(project, one, label, to) for one, to in rest]
-    changes += [change_to(one, label, existing(one, label)) for one in done]
+    changes = [
+        _to_number(project, prompt, label, number) if number is not None else _back(project, prompt, label)
+        for prompt, number in prompts
+    ]
+    backs = [prompt for prompt, number in prompts if number is None]
+    if backs and all(change.old == change.new for change in changes) and len(backs) == len(prompts):
+        raise _refusal(project, backs[0], label, "its last release was rolled back already")
     return tuple(sorted(changes, key=lambda change: change.name))
 
 
-def _is_rolled_back(one: Labelled, label: str) -> bool:
-    """Whether a label is not above ``LABEL.previous``, as after each release."""
-    now = one.version(label)
-    previous = _way_back(one, label, now) if now is not None else None
-    return now is not None and previous is not None and previous >= now
+def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> LabelChange:
+    now = existing(prompt, label)
+    change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
+    if number > now:
+        raise Refused(
+            f"{label!r} of {change.name!r} is at v{now}; v{number} is higher",
+            hint=move_command(project, change),
+            code="higher-version",
+        )
+    return change
 
 
-def _way_back(one: Labelled, label: str, now: int) -> int | None:
-    previous, released = previous_name(label) or "", released_name(label) or ""
-    return way_back(now, one.version(previous), one.version(released))
-
-
-def plan_rollback(project: Project, one: Labelled, label: str, to: int | None) -> LabelChange:
-    """Plan to undo a release: move the label to ``to``, by default to the version that it was at before.
-
-    Raises ``Refused``, with a list of versions, if that version is unknown or the label is at or below it
-    already, and if ``to`` is above the label.
-    """
-    now = existing(one, label)
-    if to is not None:
-        version = version_at(project, one, At(to))
-        if version > now:
-            raise Refused(
-                f"{label!r} of {one.listed.name!r} is at v{now}; v{version} is higher",
-                hint=move_command(project, change_to(one, label, version)),
-                code="higher-version",
-            )
-        return change_to(one, label, version)
-    remembered = previous_name(label)
-    if remembered is None:
+def _back(project: Project, prompt: Labelled, label: str) -> LabelChange:
+    now = existing(prompt, label)
+    if not is_own(label):
         raise UsageError(
             f"{label!r} records the previous version of another label and has none itself",
             hint="specify the version: --to N",
         )
-    previous = _way_back(one, label, now)
-    if previous is None:
-        raise _refusal(project, one, label, f"there is no {remembered!r} that records what was live before")
-    if _is_rolled_back(one, label):
-        raise _refusal(project, one, label, "its last release was rolled back already")
-    return change_to(one, label, previous)
+    before = prompt.position(label).way_back
+    if before is None:
+        why = f"there is no {previous_name(label)!r} that records what was live before"
+        raise _refusal(project, prompt, label, why)
+    return change_to(prompt, label, min(now, before))
 
 
-def _refusal(project: Project, one: Labelled, label: str, why: str) -> Refused:
-    name = one.listed.name
+def _refusal(project: Project, prompt: Labelled, label: str, why: str) -> Refused:
+    name = prompt.listed.name
     return Refused(
-        f"{label!r} of {name!r} is at v{one.version(label)}, and {why}",
+        f"{label!r} of {name!r} is at v{prompt.version(label)}, and {why}",
         hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
-        details=_versions(project, one),
+        details=_versions(project, prompt),
         code="nothing-to-roll-back",
     )
 
 
-def _versions(project: Project, one: Labelled) -> list[str]:
+def _versions(project: Project, prompt: Labelled) -> list[str]:
     lines = []
-    for found in read_versions(project, one.listed, _LISTED):
-        here = (name for name, at in one.labels.items() if at.version == found.version)
+    for version in read_versions(project, prompt.listed, _LISTED):
+        here = (name for name, label in prompt.labels.items() if label.version == version.version)
         labels = " ".join(sorted(filter(is_own, here)))
-        message = without_mark(found.message)
-        lines.append("  ".join(part for part in (f"v{found.version}", labels, message) if part))
+        lines.append("  ".join(filter(None, (f"v{version.version}", labels, without_mark(version.message)))))
     return lines
 
 
 # -- to a commit --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TargetCommit:
-    """The commit that a rollback goes to. ``ref`` is how it was specified, ``title`` names it for people."""
+class TargetCommit(msgspec.Struct, frozen=True):
+    """A commit whose texts the labels go to. ``ref`` is what was typed, ``title`` what people call it."""
 
     ref: str
     id: str
@@ -158,43 +135,81 @@ def find_target(project: Project, ref: str) -> TargetCommit:
 def plan_rollback_to_commit(
     project: Project, prompts: Sequence[Labelled], label: str, target: TargetCommit
 ) -> LabelPlan:
-    """Plan to point the label of each prompt at the version that has the text of its file in a commit.
+    """Plan to point the label of each prompt at the version that was published from its text in a commit.
 
-    A prompt without such a version is skipped, and one whose version was never live, because a rollback
-    releases nothing new; if nothing else is left to move, the plan is refused. Raises ``NoSuchVersion`` for a
-    prompt without the label.
+    The marks of versions say from which commits they were published. A prompt without such a version is
+    skipped, and one whose version was never live, because a rollback releases nothing new; if nothing else
+    is left to move, the plan is refused. Raises ``NoSuchVersion`` for a prompt without the label.
     """
-    versions = {one.listed.name: existing(one, label) for one in prompts}
-    files = _Files(project, target, versions)
-    files_of = ((one, files.found.get(one.listed.name)) for one in prompts)
-    wanted = [Wanted(one, file) for one, file in files_of if isinstance(file, PromptFile)]
-    found = versions_with_text(project, label, wanted)
+    for prompt in prompts:
+        existing(prompt, label)
+    texts = _Texts(project, target, {prompt.listed.name for prompt in prompts})
+    found = _published(project, prompts, label, texts)
     changes, skipped = [], []
-    for one in prompts:
-        name = one.listed.name
+    for prompt in prompts:
+        name, now = prompt.listed.name, existing(prompt, label)
         version = found.get(name)
         if version is None:
-            skipped.append(files.skipped(name, label, versions[name]))
-        elif version > versions[name] and version not in _known_live(one, label):
+            skipped.append(texts.skipped(name, label, now))
+        elif version > now and version not in _near(prompt, label):
             reason = f"v{version} has its text in {target.ref}, but is not known to have been live"
             hint = deploy_command(project, label)
-            if one.is_on_hold(label, version):  # a deploy would keep it on hold
+            if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
                 hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
-            skipped.append(SkippedLabel(name, label, versions[name], reason, hint=hint))
+            skipped.append(SkippedLabel(name, label, now, reason, hint=hint))
         else:
-            changes.append(change_to(one, label, version))
+            changes.append(change_to(prompt, label, version))
     stays = all(change.old == change.new for change in changes)
-    return LabelPlan(
-        tuple(changes),
-        together=True,
-        refusal=_nothing_moves([one for one in skipped if one.differs]) if stays else None,
-        skipped=tuple(skipped),
-        commit=target.title,
+    refusal = _nothing_moves([label for label in skipped if label.differs]) if stays else None
+    return LabelPlan(tuple(changes), refusal=refusal, skipped=tuple(skipped), commit=target.title)
+
+
+def _near(prompt: Labelled, label: str) -> list[int]:
+    """Return the versions that are or were live, as far as the labels say."""
+    position = prompt.position(label)
+    versions = (position.version, position.previous, position.released)
+    return [version for version in dict.fromkeys(versions) if version is not None]
+
+
+def _published(project: Project, prompts: Sequence[Labelled], label: str, texts: _Texts) -> dict[str, int]:
+    """Return by name which version was published from the text of the commit.
+
+    Of several it is the one under the label, then one that was live, then the newest one.
+    """
+    messages = _listed_messages(project, label) if len(prompts) > 1 else {}
+
+    def read(pair: tuple[Labelled, int]) -> str | None:
+        prompt, number = pair
+        key = prompt.listed.template_id, number
+        if key in messages:
+            return messages[key]
+        version = read_usable(project, prompt.listed, number)
+        return version.message if version is not None else None
+
+    found: dict[str, int] = {}
+    orders: dict[str, Iterator[int]] = {}
+    for prompt in prompts:
+        order = dict.fromkeys((*_near(prompt, label), *range(prompt.listed.version, 0, -1)))
+        orders[prompt.listed.name] = iter(order)
+    waiting = [prompt for prompt in prompts if prompt.listed.name in texts.files]
+    while waiting:  # one version of each prompt at a time
+        pairs = [(prompt, number) for prompt in waiting if (number := next(orders[prompt.listed.name], 0))]
+        for (prompt, number), message in zip(
+            pairs, project.mapped("Reading versions", read, pairs), strict=True
+        ):
+            if texts.is_published_as(prompt.listed.name, number, message):
+                found[prompt.listed.name] = number
+        waiting = [prompt for prompt, _ in pairs if prompt.listed.name not in found]
+    return found
+
+
+def _listed_messages(project: Project, label: str) -> dict[tuple[int, int], str | None]:
+    """Return the messages of the versions under a label and those beside it, by template id and number."""
+    names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
+    lists = project.mapped(
+        "Listing the registry", lambda name: project.registry.prompts.list(label=name), names
     )
-
-
-def _known_live(one: Labelled, label: str) -> set[int | None]:
-    return {one.version(name) for name in (previous_name(label), released_name(label)) if name is not None}
+    return {(listed.template_id, listed.version): listed.message for found in lists for listed in found}
 
 
 def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
@@ -212,35 +227,63 @@ def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
     )
 
 
-class _Files:
-    """The prompts in the files of a commit, or why a prompt has none."""
+class _Texts:
+    """The prompt files of the target commit, and whether versions were published from their texts."""
 
-    def __init__(self, project: Project, target: TargetCommit, names: Iterable[str]) -> None:
-        history, prompts, wanted = project.history, project.config.prompts, set(names)
-        assert history is not None
+    def __init__(self, project: Project, target: TargetCommit, names: Collection[str]) -> None:
+        assert project.history is not None
+        self._history = project.history
+        self._prompts = project.config.prompts
         self._ref = target.ref
-        self.found: dict[str, PromptFile | str] = {}
-        for name, file in files_in(history, tree_at(history, target.id, prompts), wanted):
-            self._add(name, file)
-        absent = wanted - self.found.keys()
-        at_head = tree_at(history, "HEAD", prompts) if absent else Tree({})
-        self._new = {name for name, _ in files_in(history, at_head, absent)}
+        self._trees: dict[str, Tree | None] = {}
+        self._tree = tree_at(self._history, target.id, self._prompts)
+        self.files: dict[str, PromptFile] = {}
+        self._unusable: dict[str, str] = {}
+        for name, file in files_in(self._history, self._tree, names):
+            if isinstance(file, InvalidFile):
+                self._unusable[name] = f"its file in {self._ref} cannot be read: {file.message}"
+            elif name in self.files:
+                self._unusable[name] = f"two files in {self._ref} have its name"
+            else:
+                self.files[name] = file
+        for name in self._unusable:
+            self.files.pop(name, None)
+        absent = {*names} - self.files.keys() - self._unusable.keys()
+        at_head = tree_at(self._history, "HEAD", self._prompts) if absent else Tree({})
+        self._new = {name for name, _ in files_in(self._history, at_head, absent)}
 
-    def _add(self, name: str, file: PromptFile | InvalidFile) -> None:
-        other = self.found.get(name)
-        if isinstance(file, InvalidFile):
-            self.found[name] = f"its file in {self._ref} cannot be read: {file.message}"
-        elif isinstance(other, PromptFile) and digest(other.prompt) != digest(file.prompt):
-            self.found[name] = f"two files in {self._ref} have its name"
-        elif other is None:
-            self.found[name] = file
+    def is_published_as(self, name: str, version: int, message: str | None) -> bool:
+        """Whether the mark of a version names a commit with the same text of the prompt."""
+        mark = parse_mark(message)
+        if mark is None or mark.version != version or mark.commit is None or mark.dirty:
+            return False  # the mark of another version was copied with its message
+        tree, file = self._tree_of(mark.commit), self.files[name]
+        if tree is None:
+            return False
+        if tree.files.get(file.path) == self._tree.files[file.path]:
+            return True
+        # The file was elsewhere, or had other comments or checks.
+        texts = {
+            digest(other.prompt) if isinstance(other, PromptFile) else None
+            for _, other in files_in(self._history, tree, [name])
+        }
+        return texts == {digest(file.prompt)}
+
+    def _tree_of(self, commit: str) -> Tree | None:
+        if commit not in self._trees:
+            full = self._history.existing([commit]).get(commit)
+            self._trees[commit] = tree_at(self._history, full, self._prompts) if full is not None else None
+        return self._trees[commit]
 
     def skipped(self, name: str, label: str, version: int) -> SkippedLabel:
         """Return why the label of a prompt stays where it is."""
-        found = self.found.get(name)
-        if found is None:
+        if name in self.files:
+            reason = f"no version is marked with a commit that has its text in {self._ref}"
+        elif name in self._unusable:
+            reason = self._unusable[name]
+        else:
             hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
-            reason, is_new = f"{self._ref} has no such prompt", name in self._new
-            return SkippedLabel(name, label, version, reason, is_new, hint)
-        reason = found if isinstance(found, str) else f"its text in {self._ref} was never published"
+            return SkippedLabel(
+                name, label, version, f"{self._ref} has no such prompt", name in self._new, hint
+            )
         return SkippedLabel(name, label, version, reason)

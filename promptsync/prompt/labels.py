@@ -1,13 +1,17 @@
-"""Release labels: their names, and the labels beside them that remember their history.
+"""Release labels: their names, and the two labels beside each that remember its history.
 
 The registry keeps no history of its labels. So two labels are kept beside ``prod``: ``prod.previous`` at the
 version that a rollback of ``prod`` returns to, and ``prod.released`` at the newest version that was released.
+If ``prod`` is below ``prod.released``, somebody took a release back, and what is up to it is on hold.
 """
 
 from __future__ import annotations
 
 import shlex
 import unicodedata
+from collections.abc import Mapping
+
+import msgspec
 
 from promptsync.errors import UsageError
 
@@ -16,21 +20,18 @@ SUFFIX = ".previous"
 RELEASED = ".released"
 """Suffix of the label that marks the newest version that was released, also after a rollback."""
 
-UNCHECKED = ".unchecked"
-"""Suffix of the label that marks a version released before its checks passed, until they pass."""
-
 MAX_LABEL = 255
 """Longest label, in code points, that promptsync creates; the registry's own limit is not documented."""
 
 
-def previous_name(label: str) -> str | None:
-    """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
-    return None if label.endswith((SUFFIX, RELEASED, UNCHECKED)) else label + SUFFIX
-
-
 def is_own(label: str) -> bool:
     """Whether a label is a release label of its own, and not one beside another one."""
-    return previous_name(label) is not None
+    return not label.endswith((SUFFIX, RELEASED))
+
+
+def previous_name(label: str) -> str | None:
+    """Return the label that remembers where a rollback of ``label`` goes; such a label itself has none."""
+    return label + SUFFIX if is_own(label) else None
 
 
 def released_name(label: str) -> str | None:
@@ -38,39 +39,56 @@ def released_name(label: str) -> str | None:
     return label + RELEASED if is_own(label) else None
 
 
-def unchecked_name(label: str) -> str:
-    """Return the label that marks a release under ``label`` as unchecked."""
-    return label + UNCHECKED
+class Position(msgspec.Struct, frozen=True):
+    """Where a label of one prompt points, and the two labels beside it; ``None`` where there is no label."""
+
+    version: int | None = None
+    previous: int | None = None
+    released: int | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether ``LABEL.released`` knows of the version under the label.
+
+        If not, the label was moved in the dashboard, or a release was stopped right after its move.
+        """
+        return self.version is None or (self.released is not None and self.released >= self.version)
+
+    @property
+    def way_back(self) -> int | None:
+        """The version that a rollback goes to, ``None`` if it is unknown."""
+        now, previous, released = self.version or 0, self.previous, self.released
+        if released is not None and released < now:
+            # ``LABEL.previous`` is from the time before that release, which was live in between.
+            return max(released, previous or 0)
+        is_back = previous is None and released is not None and now < released
+        return now if is_back else previous
+
+    def is_on_hold(self, version: int) -> bool:
+        """Whether a version is not released again by itself, because the label was moved back from it."""
+        return is_on_hold(version, self.version, self.released)
+
+    def moved_to(self, version: int | None) -> Position:
+        """Return where the three belong once the label is at ``version``; without one, all are deleted.
+
+        After a move up, ``LABEL.previous`` is what was live before. After a move down it is never below the
+        label, which says that there is nothing to roll back. It is not the old version either, because the
+        next rollback would release again what this one withdrew. ``LABEL.released`` never goes down.
+        """
+        if version is None:
+            return Position()
+        now, previous = self.version, self.previous
+        if now == version:
+            previous = self.way_back
+        elif now is not None:
+            previous = now if version > now else max(previous or 0, version)
+        return Position(version, previous, max(self.released or 0, now or 0, version))
 
 
-def previous_after(old: int | None, new: int, previous: int | None) -> int | None:
-    """Return where ``LABEL.previous`` belongs after the label moved from ``old`` to ``new``.
-
-    After a move up, that is ``old``, so that a rollback returns to what was live before. After a move down it
-    is never below the label, which says that there is nothing to roll back. It is not ``old`` either, because
-    the next rollback would release again the version that this one withdrew.
-    """
-    if old is None or old == new:
-        return previous
-    return old if new > old else max(previous or 0, new)
-
-
-def released_after(old: int | None, new: int, released: int | None) -> int:
-    """Return where ``LABEL.released`` belongs after the label moved: it never goes down."""
-    return max(released or 0, old or 0, new)
-
-
-def way_back(now: int, previous: int | None, released: int | None) -> int | None:
-    """Return the version that a rollback of a label at ``now`` goes to, ``None`` if it is unknown.
-
-    If the label is above the newest release, it was moved in the dashboard, or a release was stopped right
-    after its move. Then ``LABEL.previous`` is from the time before, and that release was live in between.
-    Without ``LABEL.previous``, a label below the newest release was moved back already.
-    """
-    if released is not None and released < now:
-        return max(released, previous or 0)
-    is_back = previous is None and released is not None and now < released
-    return now if is_back else previous
+def position_of(label: str, versions: Mapping[str, int]) -> Position:
+    """Return the position of a label, given the versions of all labels of the prompt."""
+    beside = (versions.get(name or "") for name in (previous_name(label), released_name(label)))
+    return Position(versions.get(label), *beside)
 
 
 def is_on_hold(version: int, now: int | None, released: int | None) -> bool:
@@ -86,20 +104,17 @@ def check_label(label: str) -> None:
     """Raise ``UsageError`` for a label that cannot be seen or typed."""
     # Control, format, surrogate, private-use and separator characters do not show on a screen.
     unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-    if not label or label != label.strip() or any(unicodedata.category(sign) in unseen for sign in label):
+    if not label or label != label.strip() or any(unicodedata.category(char) in unseen for char in label):
         raise UsageError(
             f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
             hint="use a word, such as prod",
         )
-    if len(label) + len(UNCHECKED) > MAX_LABEL:
+    if len(label) + len(RELEASED) > MAX_LABEL:
         raise UsageError(f"a label of {len(label)} characters is too long", hint="use a word, such as prod")
 
 
 def check_release_label(label: str, command: str) -> None:
-    """Raise ``UsageError`` for a label that ``command`` cannot release to.
-
-    ``prod.previous`` and ``prod.unchecked`` belong to ``prod``, and releasing to them would break rollbacks.
-    """
+    """Raise ``UsageError`` for a label that ``command`` cannot release to: ``prod.previous`` is prod's."""
     check_label(label)
     if not is_own(label):
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msgspec import structs
 
@@ -20,7 +20,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
-from promptsync.files.worktree import path_for_new
+from promptsync.files.worktree import paths_for_new
 from promptsync.history.message import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
@@ -109,7 +109,7 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     if not keep_name and old in snapshot.listing:
         _check_rename(project, snapshot, old, new)
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
-    path = path_for_new(worktree, new) if moved is None and (keep_name or is_default) else file.path
+    path = paths_for_new(worktree, [new])[new] if moved is None and (keep_name or is_default) else file.path
     return MovePlan((_move(file, old if keep_name else new, path, local),))
 
 
@@ -157,7 +157,7 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    stated = structs.replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 

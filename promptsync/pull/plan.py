@@ -26,7 +26,6 @@ from promptsync.pull.write import (
     deletes_of,
     kept,
     last_files,
-    merge_keys,
     read_all,
     render,
     restore,
@@ -133,7 +132,6 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     open_items = [item for item in items if item.name not in stuck]
     brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
     stuck |= {one.name for one in brought.skipped}
-    merge_keys(project, [item for item in items if item.name not in stuck], writes)
     without_text = [item for item in snapshot.only(chosen) if item.problem]
     blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
     deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from promptsync.compare.archived import archived_labels
-from promptsync.compare.conflict import edit
 from promptsync.compare.histories import content_beside_file
 from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.origin import keys_in, needs_backup, with_keys
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
@@ -141,7 +139,7 @@ def restore(project: Project, item: Item, found: Version, last: PromptFile, path
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
-        last = replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
+        last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
     write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
     return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
@@ -168,24 +166,6 @@ def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Wr
     """Return the write that keeps the text of a file and records that it includes the tracked version."""
     assert item.file is not None
     return rewritten(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
-
-
-def merge_keys(project: Project, items: Iterable[Item], writes: dict[str, Write]) -> None:
-    """Make ``writes`` include the files in which git could not merge ``synced:``; they get the keys of both.
-
-    Raises ``Refused`` for a prompt that the registry does not have.
-    """
-    for item in items:
-        file = item.file
-        if file is None or file.conflicted is None:
-            continue
-        if item.listed is None:
-            message = f"{item.name!r} is not in the registry, so {file.path} stays in conflict"
-            raise Refused(f"{message}; nothing was written", hint=edit(file.path), code="conflict-markers")
-        write = writes.get(item.name)
-        if write is None:
-            write = _write(project, item, file, read_tracked(project, item), file.prompt, local=file.local)
-        writes[item.name] = replace(write, old=file.conflicted, merged=True)
 
 
 def read_tracked(project: Project, item: Item) -> Version:

@@ -168,8 +168,7 @@ class _Push:
             landed = self._landed.get(action.name)
             if landed is not None:
                 for label in action.referred_labels:
-                    later, moved = label == self._plan.checked_label, self.receipt.labels
-                    label_snippet(self._project, action.name, landed, label, moved, is_checked_later=later)
+                    label_snippet(self._project, action.name, landed, label, self.receipt.labels)
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""

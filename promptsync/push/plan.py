@@ -46,7 +46,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     """
     message = check_options(options)
     if snapshot.problems:
-        raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
+        raise InvalidFile(snapshot.problems)
     exact, options = options.names, replace(options, names=matching(snapshot, options.names))
     if found := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(found, "push")

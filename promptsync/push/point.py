@@ -8,9 +8,9 @@ from dataclasses import replace
 from promptsync.errors import RemoteError
 from promptsync.labels.apply import is_held_back
 from promptsync.labels.move import relabel_from
-from promptsync.labels.plan import change_from
+from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
-from promptsync.prompt.labels import is_on_hold, released_name, unchecked_name
+from promptsync.prompt.labels import is_on_hold, released_name
 from promptsync.push.publish import Landed
 from promptsync.push.receipt import Moved
 from promptsync.registry.errors import Unsupported
@@ -48,19 +48,9 @@ def point(
         raise
 
 
-def label_snippet(
-    project: Project, name: str, landed: Landed, label: str, found: list[Moved], *, is_checked_later: bool
-) -> None:
-    """Give a new snippet the label by which prompts refer to it, unless somebody else already did.
-
-    If its checks follow, it is marked as unchecked before: if the deploy is killed, the next one checks it.
-    What cannot be marked gets no label.
-    """
-    marks: list[Moved] = []
-    if is_checked_later:
-        point(project, {name: landed}, unchecked_name(label), marks, is_new=True)
-    unmarked = [replace(one, label=label) for one in marks if not one.moved]
-    found += unmarked or [_point(project, name, label, landed, is_new=True, only_create=True)]
+def label_snippet(project: Project, name: str, landed: Landed, label: str, found: list[Moved]) -> None:
+    """Give a new snippet the label by which prompts refer to it, unless somebody else already did."""
+    found.append(_point(project, name, label, landed, is_new=True, only_create=True))
 
 
 def check_pointing(project: Project, targets: Mapping[str, Landed], label: str, found: list[Moved]) -> None:
@@ -91,7 +81,7 @@ def _point(
         if old is not None and old > version:
             reason = f"it is at v{old} already, and a push never moves a label back"
             return Moved(name, label, old, version, False, reason)
-        change = change_from(name, landed.template_id, label, there, version)
+        change = LabelChange(name, landed.template_id, label, old, version)
         released = there.get(released_name(label) or "")
         if not is_new and is_on_hold(version, old, released.version if released is not None else None):
             how = f"rolled back to v{old}" if old is not None else "removed"

@@ -1,32 +1,28 @@
-"""A deploy: its plan, its rehearsal and its receipt, as text and Markdown; ``deploy_json`` has the JSON."""
+"""A deploy: its plan, its rehearsal and its receipt, as text, JSON and Markdown."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from promptsync.deploy.members import Member
 from promptsync.deploy.plan import DeployPlan
-from promptsync.deploy.receipt import DeployReceipt
+from promptsync.deploy.receipt import DeployReceipt, release_on_hold
+from promptsync.push.actions import PushPlan
+from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
-from promptsync.show.checks import results_lines
-from promptsync.show.deploy_json import deploy_body, deploy_outputs
-from promptsync.show.deploy_rows import (
-    exception_lines,
-    live_elsewhere,
-    other_lines,
-    passed_over_texts,
-    plan_rows,
-    row_lines,
-)
-from promptsync.show.labels import changed_row
-from promptsync.show.lines import kept_tag_lines, noted
+from promptsync.show.checks import agents_body, evaluations_body, results_lines
+from promptsync.show.labels import changed_body, changed_row, label_body, way
+from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, merge_command, noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import pin_lines
+from promptsync.show.pins import left_out_text, outdated_text, pin_lines, pins_body
+from promptsync.show.push_json import push_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -64,16 +60,18 @@ def show_plan(
     error = rehearsal.error if rehearsal is not None else None
     lines = nothing_lines(plan) if plan.is_empty else plan_lines(plan)
     if rehearsal is not None:
-        lines += ["", *rehearsal_lines(rehearsal)]
+        word, details = _rehearsed(rehearsal)
+        left_out = [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
+        where = "with these files in a temporary registry; nothing was released"
+        lines += ["", *left_out, f"rehearsal {word}, {where}", *details]
     elif not is_rehearsed:
         lines += ["", output.Aside(_NOT_REHEARSED)]
-    passed = rehearsal is not None and error is None
     return Outcome(
         lines,
-        {**deploy_body(receipt, dry_run=True), "passed": passed},
+        {**deploy_body(receipt, dry_run=True), "passed": rehearsal is not None and error is None},
         error.exit_code if error is not None else 0,
         error,
-        outputs=deploy_outputs(receipt, passed=error is None),
+        outputs=_outputs(receipt, passed=error is None),
         markdown=lambda: plan_markdown(plan, differences(), rehearsal, is_rehearsed=is_rehearsed),
     )
 
@@ -90,10 +88,10 @@ def headline(plan: DeployPlan, where: str = "") -> str:
 def drafts_question(plan: DeployPlan) -> str:
     """Return what a release passes over of the dashboard, which is a question of its own."""
     edits = [
-        (member.name, passed_over_texts(plan)[member.name][one.version])
+        (member.name, _passed_over(member)[version.version])
         for member in plan.survey.releases
-        for one in member.passed_over
-        if one.in_dashboard
+        for version in member.passed_over
+        if version.in_dashboard
     ]
     if not edits:
         return ""
@@ -104,8 +102,8 @@ def drafts_question(plan: DeployPlan) -> str:
 
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt."""
-    rows = plan_rows(plan)
-    return [*_label_lines(plan), *row_lines(rows), *other_lines(plan, rows)]
+    rows = [_Row(plan, member) for member in (*plan.survey.releases, *plan.survey.dependants)]
+    return [*_label_lines(plan), *_row_lines(rows), *_exception_lines(plan, {row.name for row in rows})]
 
 
 def _label_lines(plan: DeployPlan) -> list[str]:
@@ -120,7 +118,7 @@ def _label_lines(plan: DeployPlan) -> list[str]:
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to release."""
-    skipped = skipped_lines(plan)
+    skipped = _exception_lines(plan)
     if skipped:
         return skipped
     if not plan.survey.latest.items:
@@ -129,37 +127,131 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     return [output.Aside(f"{output.name(plan.label)} points at {where}")]
 
 
-def skipped_lines(plan: DeployPlan, *, released: bool = False) -> list[str]:
-    """Return what is unchecked, on hold or skipped, and why. ``released`` says that the labels moved."""
-    return [*_unchecked_lines(plan.unchecked), *exception_lines(plan, released=released)]
+class _Row:
+    """One prompt of a plan: its cells in a table, and the notes that have lines of their own below it."""
+
+    def __init__(self, plan: DeployPlan, member: Member) -> None:
+        self.name = member.name
+        self.cells = _cells(plan, member)
+        self.notes = [
+            output.hanging(output.safe(advised(text, command), newlines=False), 8, command)
+            for text, command in _notes(plan, member)
+        ]
+
+    @property
+    def title(self) -> str:
+        """The row and its notes as one line without colours; the message comes last."""
+        *cells, message = self.cells
+        shown = [click.unstyle(cell).strip() for cell in (*cells, *self.notes, message)]
+        return " · ".join(filter(None, shown))
 
 
-def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
-    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
-    for name in shown:
-        yield noted("unchecked", "warn", name, "no evaluation and no agent")
-    if len(shown) < len(names):
-        yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+def _row_lines(rows: Sequence[_Row]) -> list[str]:
+    """Return rows as a table, each followed by its notes."""
+    lines: list[str] = []
+    table = output.table((row.cells for row in rows), free=True)
+    for row, line in zip(rows, table, strict=True):
+        lines.append(line)
+        lines += [
+            output.hanging(f"      {output.style(note, 'warn')}", note.indent, note.command)
+            for note in row.notes
+        ]
+    return lines
+
+
+def _cells(plan: DeployPlan, member: Member) -> tuple[str, ...]:
+    name, checks = output.name(member.name), _checks(plan, member.name)
+    if member.dependant:
+        word = output.style("check", "good")
+        return (f"  {word}", name, f"v{member.version}", "", checks, "renders a changed snippet")
+    moves = f"{output.style(output.name(plan.label), 'strong')} {way(member.released, member.version)}"
+    pending = output.style("pending from an earlier deploy", "warn") if member.pending else ""
+    action = next((action for action in plan.push.actions if action.name == member.name), None)
+    if action is None:
+        return (f"  {output.style('release', 'good')}", name, "", moves, checks, pending)
+    word, name, version, _, message = push.action_row(action)
+    return (word, name, version, moves, checks, pending or message)
+
+
+def _checks(plan: DeployPlan, name: str) -> str:
+    """Return the checks of a prompt, with the scores that they need."""
+    if name in plan.unchecked:
+        return output.style("unchecked", "warn")
+    checks = [
+        " ".join(filter(None, (output.name(check.name), limits_text(check))))
+        for check in plan.selection.evaluations
+        if name in check.prompts
+    ]
+    checks += [output.name(check.name) for check in plan.selection.agents if name in check.prompts]
+    # A snippet without checks of its own counts as checked by those of the prompts that use it.
+    return ", ".join(dict.fromkeys(checks)) or "checked where it is used"
+
+
+def _notes(plan: DeployPlan, member: Member) -> Iterator[tuple[str, str]]:
+    """Yield what is unusual about a prompt of a plan, each with the command to run, if any."""
+    name = member.name
+    if user := plan.survey.needed_by.get(name):
+        yield f"released too, because {user} renders it", ""
+    if member.passed_over:
+        versions = [*_passed_over(member).values()]
+        more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
+        text = f"passes over {'; '.join(versions[-3:])}{more}; kept, and brought back by drift"
+        yield text, merge_command(name)
+    for action in plan.push.actions:
+        if action.kept_tags and action.name == name:
+            yield f"keeps the tags of the dashboard: {', '.join(action.kept_tags)}", merge_command(name)
+    for outdated in plan.pins.outdated:
+        if outdated.snippet == name:
+            yield outdated_text(outdated)
+    for left_out in plan.pins.left_out:
+        if name in left_out.users:
+            text, command = left_out_text(left_out)
+            yield f"pins {left_out.snippet} {text}", command
+    for word, other, text, command in _exceptions(plan):
+        if other == name:
+            yield f"{word}: {text}", command
+
+
+def _passed_over(member: Member) -> dict[int, str]:
+    """Return by number who saved the versions that a release passes over, and when."""
+    return {
+        version.version: ", ".join(
+            filter(None, [f"v{version.version}", version.origin, ago(version.created_at)])
+        )
+        for version in member.passed_over
+    }
+
+
+def _exceptions(plan: DeployPlan) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a word, the name of a prompt, what is unusual about it, and the command to run if any."""
+    survey, label = plan.survey, output.name(plan.label)
+    for prompt in survey.on_hold:
+        text = f"v{prompt.version} has the text of the file, but {label} {prompt.how}"
+        yield "on hold", prompt.name, text, release_on_hold([prompt.name], plan.label)
+    for skipped in survey.skipped:
+        yield "skipped", skipped.name, f"{skipped.state}, {skipped.reason}", ""
+    for name in survey.deleted:
+        yield "skipped", name, f"deleted in git; keeps {label}", ""
+
+
+def _exception_lines(plan: DeployPlan, named: set[str] | None = None) -> list[str]:
+    """Return what is on hold, skipped or deleted, and not ``named`` in a row already."""
+    exceptions = (one for one in _exceptions(plan) if one[1] not in (named or ()))
+    return [noted(word, "warn", name, text, command) for word, name, text, command in exceptions]
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
 
 
-def rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
-    """Return how a rehearsal went."""
-    receipt, lines = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    where = "with these files in a temporary registry; nothing was released"
-    if rehearsal.error is not None:
-        return [*lines, f"rehearsal failed, {where}", *_rehearsed_lines(receipt)]
-    checks = _rehearsed_lines(receipt)
-    return [*lines, f"rehearsal passed{'' if checks else ', without any checks'}, {where}", *checks]
-
-
-def _rehearsed_lines(receipt: DeployReceipt) -> list[str]:
-    """Return the results of the checks of a rehearsal, or what stopped it before them."""
-    if receipt.results is not None and receipt.results.all:
-        return results_lines(receipt.results)
-    return receipt_lines(receipt) if receipt.error is not None else []
+def _rehearsed(rehearsal: Rehearsal) -> tuple[str, list[str]]:
+    """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
+    receipt = rehearsal.receipt
+    ran = receipt.results is not None and bool(receipt.results.all)
+    word = "passed" if ran else "passed, without any checks"
+    word = "failed" if rehearsal.error is not None else word
+    if ran and receipt.results is not None:
+        return word, results_lines(receipt.results)
+    return word, receipt_lines(receipt) if receipt.error is not None else []
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -173,7 +265,7 @@ def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: boo
         deploy_body(done, dry_run=False),
         done.exit_code,
         done.error,
-        outputs=deploy_outputs(done, passed=done.passed),
+        outputs=_outputs(done, passed=done.passed),
         markdown=lambda: receipt_markdown(done),
     )
 
@@ -188,35 +280,33 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         waited = [member.name for member in plan.survey.releases if member.pending]
         lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
     if plan.push.actions:
-        known = passed_over_texts(plan)
+        known = {member.name: _passed_over(member) for member in plan.survey.releases if member.passed_over}
         lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
         lines += kept_tag_lines(plan.push, receipt.push.versions)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
-    labels = [one for one in receipt.labels if not was_shown or not one.moved or one.is_overtaken]
-    lines += output.table(changed_row(_word(one), one) for one in labels)
-    lines += [
-        noted("unchecked", "warn", one.name, live_elsewhere(one))
-        for one in plan.live
-        if one.elsewhere and one.name in {live.name for live in receipt.live if not live.taken_back}
-    ]
-    for live in receipt.live:
-        after = live.note or ("the old text is live again" if live.taken_back else "")
-        is_checked = not after and live.name not in plan.unchecked
-        how = "before it was checked" if is_checked else "; ".join(filter(None, ["unchecked", after]))
-        lines.append(noted("live", "warn", live.name, f"for {live.seconds:.1f} s {how}"))
-    for member in receipt.live_failures:
-        lines.append(_live_failure(member, plan.label))
+    labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
+    lines += output.table(changed_row(_word(label), label) for label in labels)
+    lines += [_live_failure(member, plan.label) for member in receipt.live_failures]
     if plan.keep_going:
         lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
-    lines += [] if was_shown else skipped_lines(plan, released=receipt.is_released)
+    if not was_shown:
+        lines += [*_unchecked_lines(plan.unchecked), *_exception_lines(plan)]
     lines += pin_lines(plan.pins.after(receipt.push.versions))
     return [*lines, output.Aside(summary(receipt))]
 
 
+def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
+    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
+    for name in shown:
+        yield noted("unchecked", "warn", name, "no evaluation and no agent")
+    if len(shown) < len(names):
+        yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+
+
 def _live_failure(member: Member, label: str) -> str:
     text = f"{output.name(label)} is at v{member.version}, which did not pass its checks"
-    if (member.live_before or member.version) < member.version:
+    if (member.live or member.version) < member.version:
         undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
     else:
         text, undo = f"{text}; nothing was live before it, so commit a new text", "promptsync deploy"
@@ -233,20 +323,113 @@ def _word(changed: ChangedLabel) -> str:
 
 def summary(receipt: DeployReceipt) -> str:
     """Return how many prompts were released, or where the label is."""
-    label = output.name(receipt.plan.label)
+    label, kept = output.name(receipt.plan.label), receipt.kept_back
     if receipt.plan.is_empty:
         return headline(receipt.plan)
-    kept = receipt.kept_back
     if receipt.is_released:
         kept_back = f", {len(kept)} kept back" if kept else ""
         return f"{count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
-    if any(one.is_unknown for one in receipt.labels):
+    if any(change.is_unknown for change in receipt.labels):
         return f"not released; the position of {label} is unknown"
-    if any(one.moved for one in receipt.labels):
+    if any(change.moved for change in receipt.labels):
         return f"not released; {label} moved on some prompts"
-    others = len(receipt.passed_others) if kept else 0
-    passed = f"; {count(others, 'other prompt')} passed" if others else ""
-    return f"nothing was released; {label} did not move{passed}"
+    passed = sum(name not in receipt.plan.unchecked for name in receipt.others) if kept else 0
+    others = f"; {count(passed, 'other prompt')} passed" if passed else ""
+    return f"nothing was released; {label} did not move{others}"
+
+
+# -- JSON ---------------------------------------------------------------------------------------------------
+
+
+def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document; ``passed`` says that all is done and checked."""
+    plan, survey, results = receipt.plan, receipt.plan.survey, receipt.results
+    changed = [member.name for member in survey.members]
+    over = [member for member in survey.releases if member.passed_over]
+    planned = (
+        label_body(member.name, plan.label, member.released, member.version, False, "")
+        for member in survey.releases
+    )
+    return {
+        **blank_body(),
+        "label": plan.label,
+        "members": [
+            {
+                "name": member.name,
+                "path": member.path,
+                "needed_by": survey.needed_by.get(member.name),
+                "released": member.released,
+                "version": member.version,
+                "publishes": member.publishes,
+                "dependant": member.dependant,
+                "through": list(member.through),
+            }
+            for member in survey.members
+        ],
+        "push": push_body(plan.push, receipt.push, dry_run=dry_run),
+        "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
+        "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
+        "labels": list(map(changed_body, receipt.labels) if receipt.labels else planned),
+        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
+        "pending": [member.name for member in survey.releases if member.pending],
+        "passed_over": [
+            {"name": member.name, "versions": [version.version for version in member.passed_over]}
+            for member in over
+        ],
+        "drafts": [
+            {
+                "name": member.name,
+                "version": draft.version,
+                "origin": draft.origin,
+                "created_at": draft.created_at,
+            }
+            for member in over
+            for draft in member.passed_over
+        ],
+        "kept_tags": [
+            {"name": action.name, "tags": list(action.kept_tags)}
+            for action in plan.push.actions
+            if action.kept_tags
+        ],
+        "unchecked": list(plan.unchecked),
+        "on_hold": [msgspec.structs.asdict(prompt) for prompt in survey.on_hold],
+        "skipped": [msgspec.structs.asdict(prompt) for prompt in survey.skipped],
+        "deleted": list(survey.deleted),
+        "kept_back": list(receipt.kept_back),
+        "not_from_here": plan.not_from_here or None,
+        "fingerprint": plan.fingerprint,
+        "passed": receipt.passed and not dry_run,
+        "dry_run": dry_run,
+    }
+
+
+def blank_body() -> dict[str, Any]:
+    """Return the body of a deploy that failed before it had a plan."""
+    lists = (
+        "members labels pins pending passed_over drafts kept_tags unchecked on_hold skipped deleted kept_back"
+    )
+    return {
+        "label": None,
+        "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "eval": {"changed": [], "runs": []},
+        "agents": {"changed": [], "runs": []},
+        **{key: [] for key in (*lists.split(), "kept_back")},
+        "not_from_here": None,
+        "passed": False,
+        "dry_run": False,
+    }
+
+
+def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
+    """Return what later steps of a workflow can read."""
+    released = {label.change.name: label.change.new for label in receipt.labels if label.moved}
+    return {
+        "label": receipt.plan.label,
+        "planned": str(len(receipt.plan.survey.touched)),
+        "released": json.dumps(released, sort_keys=True),
+        "count": str(len(released)),
+        "passed": "true" if passed else "false",
+    }
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------
@@ -255,14 +438,14 @@ def summary(receipt: DeployReceipt) -> str:
 def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
-    label = _label(receipt.plan)
-    moved, kept = sum(one.moved for one in receipt.labels), len(receipt.kept_back)
+    label = code(shortened(receipt.plan.label, _LONG_LABEL))
+    moved, kept = sum(change.moved for change in receipt.labels), len(receipt.kept_back)
     if receipt.plan.is_empty:
         page.say(f"**Nothing to release to {label}**")
     elif receipt.is_released:
         kept_back = f", {kept} kept back" if kept else ""
         page.say(f"**{count(moved, 'prompt')} released to {label}{kept_back}**")
-    elif any(one.is_unknown for one in receipt.labels):
+    elif any(change.is_unknown for change in receipt.labels):
         page.say(f"**Not released; the position of {label} is unknown**")
     else:
         page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
@@ -282,7 +465,7 @@ def plan_markdown(
 ) -> list[str]:
     """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
     page = Page(most)
-    label = _label(plan)
+    label = code(shortened(plan.label, _LONG_LABEL))
     if plan.is_empty:
         page.say(f"**Nothing to release to {label}**")
         page.fence(map(click.unstyle, nothing_lines(plan)))
@@ -291,7 +474,12 @@ def plan_markdown(
     page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
     # The rows come last, because their differences may fill the page.
     if rehearsal is not None:
-        _add_rehearsal(page, rehearsal)
+        word, details = _rehearsed(rehearsal)
+        page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
+        if lines := [*details, *rehearsal.left_out]:
+            page.fence(map(click.unstyle, lines))
+        if rehearsal.error is not None:
+            add_error(page, rehearsal.error)
     if not is_rehearsed:
         page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
     _add_rows(page, plan, differences)
@@ -303,35 +491,15 @@ def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -
     from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
 
-    rows = plan_rows(plan)
-    steps = {one.name: one.steps for one in differences}
-    others = row_lines([row for row in rows if row.name not in steps])
-    if lines := [*_label_lines(plan), *others, *other_lines(plan, rows)]:
+    rows = [_Row(plan, member) for member in (*plan.survey.releases, *plan.survey.dependants)]
+    steps = {difference.name: difference.steps for difference in differences}
+    others = _row_lines([row for row in rows if row.name not in steps])
+    if lines := [*_label_lines(plan), *others, *_exception_lines(plan, {row.name for row in rows})]:
         page.fence(map(click.unstyle, lines))
-    drafts = {
-        member.name: [step(f"v{one.version - 1} -> v{one.version}", one.old, one.new) for one in shown]
-        for member in plan.survey.releases
-        if (shown := [one for one in member.passed_over if one.new is not None])
-    }
     details = [(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps]
-    details += [
-        (f"{name}, passed over: {found.title}", "", step_lines([found]))
-        for name, changes in drafts.items()
-        for found in changes
-    ]
+    for member in plan.survey.releases:
+        for version in member.passed_over:
+            if version.new is not None:
+                change = step(f"v{version.version - 1} -> v{version.version}", version.old, version.new)
+                details.append((f"{member.name}, passed over: {change.title}", "", step_lines([change])))
     page.differences(details)
-
-
-def _add_rehearsal(page: Page, rehearsal: Rehearsal) -> None:
-    receipt, error = rehearsal.receipt, rehearsal.error
-    ran = receipt.results is not None and bool(receipt.results.all)
-    word = "failed" if error is not None else "passed" if ran else "passed, without any checks"
-    page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
-    if lines := [*_rehearsed_lines(receipt), *rehearsal.left_out]:
-        page.fence(map(click.unstyle, lines))
-    if error is not None:
-        add_error(page, error)
-
-
-def _label(plan: DeployPlan) -> str:
-    return code(shortened(plan.label, _LONG_LABEL))

@@ -15,7 +15,7 @@ from promptsync.terminal import output
 if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.conflict import Conflict
     from promptsync.compare.difference import Difference, Step
-    from promptsync.deploy.in_the_way import InTheWay
+    from promptsync.deploy.survey import InTheWay
     from promptsync.project.project import Project
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem

@@ -89,9 +89,9 @@ def _unique(name: str, taken: set[str]) -> str:
     """Return a name that is not used yet, because CI systems merge tests of the same name."""
     shown = _xml(name)
     numbered = (f"{shown} #{number}" for number in count(2))
-    found = next(one for one in chain([shown], numbered) if one not in taken)
-    taken.add(found)
-    return found
+    free = next(name for name in chain([shown], numbered) if name not in taken)
+    taken.add(free)
+    return free
 
 
 def _evaluation_properties(result: CheckResult, run: EvaluationRun) -> dict[str, Any]:
@@ -123,7 +123,8 @@ def _score_cases(result: CheckResult, run: EvaluationRun) -> Iterator[_Case]:
     if run.status is Status.FAILED:
         return
     failure = next(
-        (one for one in result.failures if one.kind in ("unscored", "min-score", "max-drop")), None
+        (failure for failure in result.failures if failure.kind in ("unscored", "min-score", "max-drop")),
+        None,
     )
     rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in run.missed_cells]
     if failure is not None:
@@ -192,8 +193,8 @@ def _suite(
             element.set("time", _seconds(0 if number else seconds))
         if case.result:
             attributes = {"message": _xml(case.message)} | ({"type": case.kind} if case.kind else {})
-            found = ElementTree.SubElement(element, case.result, attributes)
-            found.text = _xml(case.text or case.message) if case.result != "skipped" else None
+            outcome = ElementTree.SubElement(element, case.result, attributes)
+            outcome.text = _xml(case.text or case.message) if case.result != "skipped" else None
 
 
 def _seconds(seconds: float) -> str:

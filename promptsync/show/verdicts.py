@@ -24,29 +24,29 @@ def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: boo
 def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
     """Yield a line for each of the first versions, and how many more there are."""
     shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
-    for one in shown:
-        yield noted("warning", "warn", one.name, f"v{one.version} {_text(one)}")
+    for verdict in shown:
+        yield noted("warning", "warn", verdict.name, f"v{verdict.version} {_text(verdict)}")
     if len(shown) < len(warnings):
         yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
 
 
-def _text(one: Verdict) -> str:
-    if one.about == "live":
-        return f"is {one.reason}, unchecked there"
-    if one.about == "on-hold":
-        return f"is on hold: {one.reason}"
-    if one.about == "still-live":
+def _text(verdict: Verdict) -> str:
+    if verdict.about == "live":
+        return f"is {verdict.reason}, unchecked there"
+    if verdict.about == "on-hold":
+        return f"is on hold: {verdict.reason}"
+    if verdict.about == "still-live":
         undo = "to undo it, git revert its commit and promptsync deploy"
-        return f"is still live in {one.reason}: an unpinned reference renders the newest text; {undo}"
-    what = "failed its checks" if one.passed is False else "is not known to have passed its checks"
-    return f"{what}: {one.reason}"
+        return f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
+    what = "failed its checks" if verdict.passed is False else "is not known to have passed its checks"
+    return f"{what}: {verdict.reason}"
 
 
 def failed_text(failed: Sequence[Verdict]) -> str:
     """Return for a question why the versions that a label moves to need confirmation; empty if none does."""
     if not failed:
         return ""
-    names = list(dict.fromkeys(one.name for one in failed))
+    names = list(dict.fromkeys(verdict.name for verdict in failed))
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
     if len(names) > 1:
         what = "to versions that failed their checks, are on hold or live at once"
@@ -60,6 +60,11 @@ def failed_text(failed: Sequence[Verdict]) -> str:
 def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:
     """Return the ``warnings`` of a document."""
     return [
-        {"name": one.name, "version": one.version, "failed": one.passed is False, "reason": one.reason}
-        for one in warnings
+        {
+            "name": verdict.name,
+            "version": verdict.version,
+            "failed": verdict.passed is False,
+            "reason": verdict.reason,
+        }
+        for verdict in warnings
     ]

@@ -38,8 +38,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
         'input.messages[0].content must be a list, but it is text. Write text as [{"type"',
     ),
     ({"output": {"type": "completion", "content": "Hi"}}, "output.content must be a list"),
-    ({"request_start_time": "yesterday"}, "'yesterday' is not an ISO 8601 date-time"),
-    ({"request_end_time": "2025-12-31T00:00:00Z"}, "request_end_time is before request_start_time."),
     ({"score": 101}, "score: 101 is greater than the maximum of 100."),
     ({"score": 1.5}, "score must be a whole number"),
     ({"tags": ["x" * 513]}, "tags[0]"),
@@ -47,7 +45,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"price": -1}, "price: -1 is less than the minimum of 0."),
     ({"prompt_version_number": 0}, "prompt_version_number: 0 is less than the minimum of 1."),
     ({"status": "FINE"}, 'status: "FINE" is not one of'),
-    ({"error_type": "PROVIDER_TIMEOUT"}, "PROVIDER_TIMEOUT needs the status ERROR, not SUCCESS."),
     ({"error_message": "x" * 1025}, "error_message"),
 ]
 
@@ -99,7 +96,6 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         (b"", "This is not JSON"),
         (b"{", "r.json:1:2: This is not JSON"),
         (b'{"a": 1,\n "b" 2}', "r.json:2:6: This is not JSON"),
-        (b'{"a": 1, "a": 2}', "the key 'a' is set twice"),
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[" * 100_000, "r.json:1:1: Values nest deeper"),
@@ -107,7 +103,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         (b"null", "The file must be a mapping, but it is empty."),
         (b" " * 5_000_001, "5,000,001 bytes"),
     ],
-    ids=range(10),
+    ids=range(9),
 )
 def test_a_file_without_a_json_object_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile) as caught:

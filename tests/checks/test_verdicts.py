@@ -73,6 +73,13 @@ def test_the_newest_run_of_exactly_that_version_decides(world: World) -> None:
     assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
 
 
+def test_a_run_that_was_started_elsewhere_does_not_count(world: World) -> None:
+    config(world, "match: a, evaluation: polite")
+    assert world.call("POST", "/reports/1/run", {"name": "nightly"}).status == 201
+    assert json.loads(world.ok("eval", "show", "polite", "--wait", "--json").out)["runs"][0]["passed"]
+    assert ask(world, a=2) == {"a": (None, "polite never ran it")}
+
+
 def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
     config(world, "match: a, evaluation: polite, max_drop: 20")
     world.publish("a", "{name}, please")

@@ -479,7 +479,7 @@ def test_a_deploy_by_hand_needs_nothing_before_it(world: World, tmp_path: Path) 
         "GITHUB_EVENT_PATH": str(path),
         "GITHUB_REF": "refs/heads/main",
     }
-    done = world.run("deploy", "--label", "prod", "--live-snippets", **event)
+    done = world.run("deploy", "--label", "prod", **event)
     assert done.code == 0, str(done)
     assert world.label("tone", "prod") == world.version("tone")
     done = world.run("eval", "run", "--changed", **event)

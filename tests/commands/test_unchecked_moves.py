@@ -159,7 +159,7 @@ def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:
         (["labels: {main: prod}"], "prod"),
         ([], "prod"),
         (["labels: {main: prod}", CHECKS], "prod.previous"),
-        ([CHECKS], "prod.unchecked"),
+        ([CHECKS], "prod.released"),
     ],
 )
 def test_what_no_checks_guard_costs_no_request_and_no_warning(

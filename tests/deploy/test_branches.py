@@ -249,13 +249,12 @@ def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: Worl
 
 def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
     released.write("tone", content="A polite tone.")
-    released.write("a", "@@@tone@label:prod@@@ hello, {name}", tags=["greeting"])
-    released.commit("Use a snippet")
+    released.commit("Add a snippet")
     released.ok("deploy")
     released.edit("tone", "polite", "rude")
     released.commit("A rude tone")
     released.write("a", "A polite hello, {name}", tags=["greeting"])
-    done = released.run("deploy", "tone", "--live-snippets")
+    done = released.run("deploy", "tone")
     assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from worlds import Reply, Run, Seen, World, failing, fault, published_name
+from worlds import Reply, Run, Seen, World, published_name
 
 
 @pytest.fixture
@@ -80,9 +80,12 @@ def test_both_succeed_wherever_the_other_one_comes_in_between(
     released.faults.append(react)
     done = released.run("deploy", "--json")
     theirs = json.loads(runs[1].out)
-    assert (done.code, theirs["exit_code"]) == (0, 0), f"{done}\n{theirs}"
-    assert done.document["passed"]
+    # If both published, the label is at the other one's version: somebody has to look, and finds nothing.
+    assert (done.code, theirs["exit_code"]) == (3 if when == "publish" else 0, 0), f"{done}\n{theirs}"
     assert theirs["passed"]
+    if when == "publish":
+        assert "somebody else moved it to v2 in the meantime" in done.document["error"]["message"]
+        released.ok("deploy")
     assert {released.text("a", number) for number in range(2, versions + 1)} == {"A polite welcome, {name}"}
     assert (released.version("a"), released.label("a", "prod")) == (versions, prod)
     assert released.run("status", "--label", "prod", "--exit-code").code == 0
@@ -118,23 +121,3 @@ def test_another_text_of_somebody_else_is_still_a_conflict(released: World, twin
     assert (done.code, json.loads(runs[1].out)["exit_code"]) == (3, 0), str(done)
     assert done.document["error"]["code"] == "remote-moved"
     assert released.label("a", "prod") == released.version("a") == 2
-
-
-def test_the_first_label_of_a_snippet_that_another_deploy_released_is_not_taken_back(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.write("a", "@@@tone@label:prod@@@ A polite hello, {name}")
-    released.commit("Use a tone")
-    other = released.root.parent / "twin"
-    shutil.copytree(released.root, other)
-    react, runs = deployed_by(replace(released, root=other, faults=[], seen=[]), is_publish)
-    released.faults += [
-        react,
-        fault(lambda seen: seen.path.endswith("/run") and len(runs) == 2, failing(400)),
-    ]
-    done = released.run("deploy", "--json")
-    assert (done.code, runs[1].code) == (4, 0), f"{done}\n{runs[1]}"
-    assert (released.label("tone", "prod"), released.label("a", "prod")) == (1, 2)
-    body = {"label": "prod", "input_variables": {"name": "Ada"}}
-    assert released.call("POST", "/prompt-templates/a", body).status == 200
-    released.faults.clear()
-    released.ok("deploy")

@@ -198,7 +198,8 @@ def test_a_prompt_whose_snippet_changed_is_judged_by_its_minimum_and_says_so(wor
     assert change(world, "@@@tone@@@ {name}")[0] == 0
     world.write("tone", content="please")
     world.commit("Change the tone")
-    code, run, _ = deploy(world, "--live-snippets")
+    world.ok("push", "tone", "--skip-checks")
+    code, run, _ = deploy(world)
     assert (code, run["score"], run["drop"]) == (0, 50, None)
     assert run["not_compared"] == "a v2 is live already"
 
@@ -226,8 +227,9 @@ def test_a_label_that_a_killed_deploy_moved_is_compared_with_what_was_live_befor
     world.write("a", ONE)
     world.commit("Change a")
     world.ok("push")
-    # What a killed deploy leaves behind: the label moved, the mark says that nothing was checked.
-    world.ok("label", "move", "a", "prod")
-    world.ok("label", "set", "a", "prod.unchecked")
+    # What a killed deploy leaves behind: the label moved, and nothing recorded it.
+    found = world.call("GET", "/prompt-templates/labels").body["release_labels"]
+    (label,) = (one["release_label_id"] for one in found if one["release_label"] == "prod")
+    world.call("PATCH", f"/prompt-labels/{label}", {"prompt_version_number": 2})
     code, run, _ = deploy(world)
     assert (code, run["live_version"], run["drop"]) == (1, 1, 50)

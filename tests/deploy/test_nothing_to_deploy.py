@@ -1,4 +1,4 @@
-"""A deploy with nothing to release: two lists show it, or where there is no list of labels, five."""
+"""A deploy with nothing to release: two lists show it, or where there is no list of labels, four."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ def paths(world: World) -> Counter[str]:
     return found
 
 
-def point(world: World, name: str, label: str, version: int) -> None:
-    body = {"name": label, "prompt_version_number": version}
-    assert world.call("POST", f"/prompts/{world.read(name)['id']}/label", body).status < 300
-
-
 def test_it_reads_the_prompts_and_the_labels_once(released: World) -> None:
     done = released.ok("deploy")
     assert "prod points at what is committed" in done.out + done.err
@@ -35,20 +30,24 @@ def test_a_registry_without_a_list_of_labels_is_read_by_label_and_tried_once_a_d
     for labels in (1, 0):
         released.ok("deploy")
         found = paths(released)
-        # the latest versions, and those under the label and under the three labels beside it
-        assert (found[LIST], found[LABELS]) == (5, labels)
+        # the latest versions, and those under the label and under the two labels beside it
+        assert (found[LIST], found[LABELS]) == (4, labels)
 
 
 def test_a_list_of_labels_that_fails_is_no_reason_to_fail(released: World) -> None:
     released.faults.append(fault(asking("GET", LABELS), failing(403)))
     released.ok("deploy")
-    assert paths(released)[LIST] == 5
+    assert paths(released)[LIST] == 4
 
 
-def test_a_version_that_is_marked_as_unchecked_is_checked(released: World) -> None:
-    point(released, "a", "prod.unchecked", 1)
+def test_a_version_that_no_deploy_recorded_is_checked(released: World) -> None:
+    found = released.call("GET", "/prompt-templates/labels").body["release_labels"]
+    wanted = ("a", "prod.released")
+    (one,) = (one for one in found if (one["prompt_name"], one["release_label"]) == wanted)
+    assert released.call("DELETE", f"/prompt-labels/{one['release_label_id']}").status == 200
     done = released.ok("deploy", "--json").document
     assert [one["evaluation"] for one in done["eval"]["runs"]] == ["a is polite"]
+    assert released.label(*wanted) == 1
 
 
 def test_a_label_below_the_latest_version_is_released(released: World) -> None:
@@ -91,4 +90,4 @@ def test_a_prompt_of_another_id_with_that_name_does_not_count(released: World) -
 
     released.faults.append(fault(asking("GET", LABELS), of_others))
     released.ok("deploy")
-    assert paths(released)[LIST] == 3
+    assert paths(released)[LIST] == 2

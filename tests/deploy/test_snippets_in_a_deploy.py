@@ -1,257 +1,247 @@
-"""Checks see only what the registry renders: snippets that would be live unchecked are refused."""
+"""Checks see only what the registry renders: a snippet that would be live before them is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from deploying import dead_after
 from worlds import World, asking, failing, fault
 
+BY_LABEL = "@@@tone@label:prod@@@"
+UNPINNED = "@@@tone@@@"
+PINNED = "@@@tone@version_number:1@@@"
 
-def uses(world: World, reference: str) -> None:
-    """``a`` gets its politeness from the snippet ``tone``; both are released."""
-    world.write("tone", content="A polite text.")
-    world.write("a", f"{reference} Hello {{name}}")
-    world.commit("Use a snippet")
-    world.ok("deploy")
+
+def write(world: World, **texts: str) -> None:
+    """Commit texts: ``tone``, ``word`` and ``outer`` are snippets, all others prompts."""
+    for name, text in texts.items():
+        if name in ("tone", "word", "outer"):
+            world.write(name, content=text)
+        else:
+            world.write(name, f"{text} A polite hello, {{name}}", tags=["greeting"])
+    world.commit(f"Change {', '.join(texts)}")
+
+
+def release(world: World, **texts: str) -> None:
+    """Release texts one after the other, snippets first."""
+    for name, text in texts.items():
+        write(world, **{name: text})
+        world.ok("deploy")
     world.forget()
 
 
-def change(world: World, text: str) -> None:
-    world.write("tone", content=text)
-    world.commit("Change the tone")
+def only(world: World, *names: str) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}include: [{', '.join((*'abcd', *names))}]\n")
 
 
 def live(world: World, name: str = "a") -> str:
     """What an application gets for ``name``."""
-    answer = world.call(
-        "POST", f"/prompt-templates/{name}", {"label": "prod", "input_variables": {"name": "Ada"}}
-    )
+    answer = world.call("POST", f"/prompt-templates/{name}", {"label": "prod"})
     assert answer.status == 200, answer.body
     return str(answer.body["prompt_template"]["messages"][0]["content"][0]["text"])
 
 
-def test_a_first_deploy_with_a_snippet_behind_its_label_works(world: World) -> None:
-    uses(world, "@@@tone@label:prod@@@")
-    assert (world.label("tone", "prod"), world.label("a", "prod")) == (1, 1)
-    assert live(world) == "A polite text. Hello Ada"
+# -- what would be live at once -----------------------------------------------------------------------------
 
 
-def test_a_snippet_that_has_no_label_yet_gets_it_before_its_first_user(released: World) -> None:
-    released.write("tone", content="Old text.")
-    released.commit("Add a tone")
-    released.ok("push")
-    released.write("tone", content="A polite text.")
-    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
-    released.commit("Use it")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert (released.label("tone", "prod"), released.label("a", "prod")) == (2, 2)
-    assert live(released) == "A polite text. Hello Ada"
+def nested(world: World) -> None:
+    release(world, tone="A polite text.", outer=f"So: {UNPINNED}", a="@@@outer@@@")
 
 
-@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
-def test_a_snippet_that_would_be_live_unchecked_is_refused_with_its_users(
-    released: World, reference: str
+def elsewhere(world: World) -> None:
+    release(world, tone="A polite text.")
+    world.publish("bots/faq", f"{UNPINNED} {{name}}", release_labels=["prod"])
+    only(world, "tone")
+    world.commit("Only these")
+
+
+def without_it_in_the_newest(world: World) -> None:
+    release(world, tone="A polite text.", a=UNPINNED)
+    write(world, a="")
+    world.ok("push")
+
+
+USERS: dict[str, tuple[Callable[[World], None], str]] = {
+    "unpinned": (lambda world: release(world, tone="A polite text.", a=UNPINNED), "a (prod)"),
+    "by label": (lambda world: release(world, tone="A polite text.", a=BY_LABEL), "a (prod)"),
+    "nested": (nested, "a (prod), outer (prod)"),
+    "elsewhere": (elsewhere, "bots/faq (prod)"),
+    "not in the newest version": (without_it_in_the_newest, "a (prod)"),
+}
+
+
+@pytest.mark.parametrize("use", USERS)
+def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users(
+    released: World, use: str
 ) -> None:
-    uses(released, reference)
-    change(released, "Another polite text.")
-    done = released.run("deploy")
-    assert done.code == 3, str(done)
-    assert "'a'" in done.err and "--live-snippets" in done.err
+    make, users = USERS[use]
+    make(released)
+    write(released, tone="A rude text.")
+    before = live(released)
+    released.forget()
+    for more in ((), ("tone",), ("--dry-run",)):
+        done = released.run("deploy", *more)
+        assert done.code == 3, str(done)
+        assert f"'tone' would be live at once in {users}" in done.err
+        assert "@@@tone@version_number:1@@@" in done.err and "promptsync bump tone" in done.err
+    assert released.writes == [] and live(released) == before
+
+
+def test_a_deploy_to_another_label_looks_at_what_is_live_in_prod(released: World) -> None:
+    write(released, tone="A polite text.")
+    released.ok("deploy", "tone", "--label", "staging")
+    released.ok("deploy")
+    release(released, a="@@@tone@label:staging@@@")
+    write(released, tone="A rude text.")
+    released.ok("push", "tone")
+    released.forget()
+    done = released.run("deploy", "--label", "staging", "--json")
+    assert (done.code, done.document["error"]["code"]) == (3, "live-snippets"), str(done)
+    assert "live at once in a (prod)" in done.document["error"]["message"]
     assert released.writes == []
 
 
-def test_the_plan_lists_the_prompts_that_are_checked_again(released: World) -> None:
-    uses(released, "@@@tone@@@")
-    change(released, "Another polite text.")
-    out = released.ok("deploy", "--live-snippets", "-n").out
-    rows = [line.split() for line in out.splitlines()]
-    assert ["check", "a", "v2", "a", "is", "polite", ">=", "100"] in [row[:8] for row in rows]
-    assert [row[:2] for row in rows if row[1:2] == ["tone"]] == [["update", "tone"]]
+def test_the_way_out_pins_the_snippet_releases_it_and_moves_the_pins(released: World) -> None:
+    release(released, tone="A polite text.", a=UNPINNED)
+    write(released, tone="Another polite text.")
+    assert released.run("deploy").code == 3
+    write(released, a=PINNED)
+    assert released.run("deploy", "a").code == 0
+    released.ok("deploy")
+    assert live(released).startswith("A polite text.")
+    released.ok("bump", "tone")
+    released.commit("Use the new tone")
+    done = released.ok("deploy", "--json").document
+    assert [run["evaluation"] for run in done["eval"]["runs"]] == ["a is polite"]
+    assert live(released).startswith("Another polite text.")
 
 
-@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
-def test_live_snippets_are_proven_by_their_users(released: World, reference: str) -> None:
-    uses(released, reference)
-    change(released, "Another polite text.")
-    done = released.run("deploy", "--live-snippets", "--json")
-    assert done.code == 0, str(done)
-    assert [one["evaluation"] for one in done.document["eval"]["runs"]] == ["a is polite"]
+@pytest.mark.parametrize(("text", "code"), [("Another polite text.", 0), ("A rude text.", 1)])
+def test_what_is_live_already_is_checked_by_its_users_before_its_label_moves(
+    released: World, text: str, code: int
+) -> None:
+    release(released, tone="A polite text.")
+    released.write("a", "@@@tone@@@ Hello {name}", tags=["greeting"])
+    released.commit("Use it")
+    released.ok("deploy")
+    write(released, tone=text)
+    released.ok("push", "tone", "--skip-checks")
+    planned = released.ok("deploy", "-n").out
+    assert "renders a changed snippet" in planned
+    done = released.run("deploy", "--json")
+    assert done.code == code, str(done)
+    assert [run["evaluation"] for run in done.document["eval"]["runs"]] == ["a is polite"]
+    assert [one["name"] for one in done.document["members"] if one["dependant"]] == ["a"]
     assert done.document["unchecked"] == []
-    (told,) = done.document["live"]
-    assert told["name"] == "tone" and told["seconds"] > 0 and told["taken_back"] is False
-    assert released.label("tone", "prod") == 2
-    assert live(released) == "Another polite text. Hello Ada"
-    assert released.run("deploy").code == 0
-
-
-@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
-def test_live_snippets_that_fail_are_taken_back(released: World, reference: str) -> None:
-    uses(released, reference)
-    change(released, "A rude text.")
-    done = released.run("deploy", "--live-snippets", "--json")
-    assert done.code == 1, str(done)
-    (told,) = done.document["live"]
-    assert told["taken_back"] is True and told["note"] == ""
-    assert live(released) == "A polite text. Hello Ada"
-    assert released.label("tone", "prod") == 1
-    again = released.run("deploy", "--live-snippets", "--json")
-    assert again.code == 1, str(again)
-    change(released, "A very polite text.")
-    assert released.run("deploy", "--live-snippets").code == 0
-    assert live(released) == "A very polite text. Hello Ada"
+    assert released.label("tone", "prod") == (1 if code else 2)
 
 
 def test_a_pinned_snippet_is_released_without_its_users(released: World) -> None:
-    uses(released, "@@@tone@version_number:1@@@")
-    change(released, "Another polite text.")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert done.document["eval"]["runs"] == []
-    assert done.document["unchecked"] == ["tone"]
+    release(released, tone="A polite text.", a=PINNED)
+    write(released, tone="Another polite text.")
+    done = released.ok("deploy", "--json").document
+    assert (done["eval"]["runs"], done["unchecked"]) == ([], ["tone"])
     assert released.label("tone", "prod") == 2
-    assert live(released) == "A polite text. Hello Ada"
+    assert live(released).startswith("A polite text.")
 
 
-def test_users_at_any_depth_count(released: World) -> None:
-    released.write("word", content="polite")
-    released.write("tone", content="A @@@word@@@ text.")
-    released.write("a", "@@@tone@@@ Hello {name}")
-    released.commit("Nest")
-    released.ok("deploy")
-    released.write("word", content="very polite")
-    released.commit("Change the word")
-    done = released.run("deploy")
-    assert done.code == 3
-    assert "'a', 'tone'" in done.err
-    done = released.run("deploy", "--live-snippets", "--json")
-    assert done.code == 0
-    assert [one["name"] for one in done.document["members"] if one["dependant"]] == ["a", "tone"]
+# -- what comes first ---------------------------------------------------------------------------------------
 
 
-def test_users_in_other_repositories_count(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.commit("Add a tone")
-    released.ok("deploy")
-    released.publish("foreign", "@@@tone@@@ from elsewhere")
+def new_use(world: World) -> None:
+    """A new snippet and its first user."""
+    write(world, tone="A polite text.", a=BY_LABEL)
+
+
+def newer_text(world: World) -> None:
+    """A released snippet gets a new text and its first user."""
+    release(world, tone="Old text.")
+    new_use(world)
+
+
+def pushed(world: World) -> None:
+    newer_text(world)
+    world.ok("push", "tone")
+
+
+def through_another(world: World) -> None:
+    release(world, tone="Old text.")
+    write(world, tone="A polite text.", outer=BY_LABEL, a="@@@outer@@@")
+
+
+@pytest.mark.parametrize("state", [new_use, newer_text, pushed, through_another])
+def test_a_snippet_is_deployed_before_the_prompts_that_render_it_by_the_label(
+    released: World, state: Callable[[World], None]
+) -> None:
+    state(released)
+    released.forget()
+    for more in ((), ("a",)):
+        done = released.run("deploy", *more, "--json")
+        assert (done.code, done.document["error"]["code"]) == (3, "snippets-first"), str(done)
+        assert done.document["error"]["hint"] == "promptsync deploy tone"
+    assert released.writes == []
+    released.ok("deploy", "tone")
+    at = released.label("tone", "prod")
+    done = released.ok("deploy", "--json").document
+    assert [run["evaluation"] for run in done["eval"]["runs"]] == ["a is polite"]
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (at, 2)
+    assert live(released).startswith("A polite text.")
+
+
+def test_a_snippet_that_is_deployed_first_passes_its_own_checks(released: World) -> None:
     config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text() + "include: [a, b, c, d, tone]\n")
-    change(released, "Another polite text.")
-    done = released.run("deploy")
-    assert done.code == 3
-    assert "would be live at once in foreign as soon as" in done.err
-
-
-def test_what_a_stopped_deploy_made_live_is_proven_by_the_next(released: World) -> None:
-    uses(released, "@@@tone@@@")
-    change(released, "A rude text.")
-    released.ok("push", "tone", "--skip-checks")
-    done = released.run("deploy", "--json")
-    assert done.code == 1, str(done)
-    assert [one["evaluation"] for one in done.document["eval"]["runs"]] == ["a is polite"]
-    assert released.label("tone", "prod") == 1
-
-
-def test_a_label_that_a_stopped_deploy_made_beforehand_is_finished_by_the_next(released: World) -> None:
-    released.write("tone", content="Old text.")
-    released.commit("Add a tone")
+    config.write_text(f"{config.read_text()}- {{match: tone, evaluation: tone is polite, min_score: 100}}\n")
+    write(released, tone="A rude text.", a=BY_LABEL)
+    done = released.run("deploy", "tone")
+    assert done.code == 1 and "tone is polite: score 0 is below the minimum of 100" in done.err, str(done)
+    assert (released.label("tone", "prod"), released.label("a", "prod")) == (None, 1)
+    write(released, tone="A polite text.")
+    released.ok("deploy", "tone")
     released.ok("deploy")
-    released.write("tone", content="A polite text.")
-    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
-    released.commit("Use it")
-    released.ok("push")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
     assert (released.label("tone", "prod"), released.label("a", "prod")) == (2, 2)
-    assert released.label("tone", "prod.previous") == 1
-    assert live(released) == "A polite text. Hello Ada"
 
 
-def test_a_label_that_moved_beforehand_goes_back_when_the_gate_fails(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.commit("Add a tone")
-    released.ok("deploy")
-    released.write("tone", content="A rude text.")
-    released.write("a", "@@@tone@label:prod@@@ Hello {name}")
-    released.commit("Use it")
+def test_a_prompt_that_fails_leaves_the_snippet_that_was_deployed_first(released: World) -> None:
+    released.write("tone", content="A kind text.")
+    released.write("a", f"{BY_LABEL} A rude hello, {{name}}", tags=["greeting"])
+    released.commit("Be kind and rude")
+    released.ok("deploy", "tone")
     assert released.run("deploy").code == 1
     assert (released.label("tone", "prod"), released.label("a", "prod")) == (1, 1)
-    assert released.label("tone", "prod.previous") is None
 
 
-def test_users_by_label_in_other_repositories_count(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.commit("Add a tone")
-    released.ok("deploy")
-    released.publish("foreign", "@@@tone@label:prod@@@ from elsewhere")
+def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(released: World) -> None:
     config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text() + "include: [a, b, c, d, tone]\n")
-    change(released, "Another polite text.")
-    done = released.run("deploy")
-    assert done.code == 3
-    assert "would be live at once in foreign as soon as" in done.err
-    assert released.run("deploy", "--live-snippets").code == 0
+    config.write_text(config.read_text().replace("{main: prod}", "{main: prod, dev: staging}"))
+    new_use(released)
+    released.git("switch", "-qc", "dev")
+    for options in (("--dry-run",), ()):
+        done = released.run("deploy", "--label", "staging", *options)
+        assert done.code == 3, str(done)
+        assert "prompts refer to the new snippet 'tone' by prod" in done.err
+        assert "hint: promptsync deploy --label prod\n" in done.err
+    assert released.writes == []
 
 
-@pytest.mark.parametrize("writes", range(8))
-def test_a_label_that_was_live_unchecked_when_a_deploy_was_killed_is_not_taken_for_checked(
-    released: World, writes: int
-) -> None:
-    uses(released, "@@@tone@label:prod@@@")
-    change(released, "A rude text.")
-    dead_after(released, writes)
-    assert released.run("deploy", "--live-snippets").code in (1, 4, 5)
-    released.faults.clear()
-    done = released.run("deploy", "--live-snippets")
-    assert done.code == 1, str(done)
-    change(released, "A very polite text.")
-    assert released.run("deploy", "--live-snippets").code == 0
-    assert live(released) == "A very polite text. Hello Ada"
-    assert released.label("tone", "prod.unchecked") is None
-    assert released.run("deploy", "--json").document["members"] == []
-
-
-def test_a_label_that_could_not_be_moved_back_is_reported_by_every_deploy_until_it_is_checked(
-    released: World,
-) -> None:
-    uses(released, "@@@tone@label:prod@@@")
-    change(released, "A rude text.")
-    moves = iter(range(1_000))
-    released.faults.append(
-        fault(lambda seen: asking("PATCH", "/prompt-labels/")(seen) and next(moves) > 0, failing(500))
-    )
-    done = released.run("deploy", "--live-snippets", "--json")
-    assert done.code == 5, str(done)
-    assert [one["moved"] for one in done.document["labels"]] == [True]
-    assert [(one["taken_back"], bool(one["note"])) for one in done.document["live"]] == [(False, True)]
-    released.faults.clear()
-    again = released.run("deploy")
-    assert again.code == 1, str(again)
-    assert "v2 is live unchecked" in again.out
-    assert "promptsync rollback tone --label prod" in again.out
-    released.ok("rollback", "tone", "--label", "prod", "-y")
-    assert live(released) == "A polite text. Hello Ada"
-
-
-def test_a_rehearsal_knows_snippets_of_other_repositories_by_their_labels(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text() + "include: [a, b, c, d]\n")
+def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(released: World) -> None:
+    only(released, "tone")
     released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
     released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
-    released.write("a", "polite @@@foreign@label:stable@@@ {name} @@@outer@label:prod@@@")
-    released.commit()
+    write(released, tone="A polite text.", a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
+    released.ok("deploy", "tone")
     done = released.run("deploy", "--rehearse")
     assert done.code == 0, str(done)
     assert "rehearsal passed" in done.out
-    assert released.writes == []
+    assert released.label("a", "prod") == 1
 
 
 # -- pinned snippets ----------------------------------------------------------------------------------------
 
 
-def test_a_deploy_names_who_keeps_the_old_text_and_the_bump_releases_the_new_one(released: World) -> None:
-    uses(released, "@@@tone@version_number:1@@@")
-    change(released, "Another polite text.")
+def test_a_deploy_names_who_keeps_the_old_text(released: World) -> None:
+    release(released, tone="A polite text.", a=PINNED)
+    write(released, tone="Another polite text.")
     planned = released.ok("deploy", "-n").out
     assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
@@ -260,19 +250,16 @@ def test_a_deploy_names_who_keeps_the_old_text_and_the_bump_releases_the_new_one
     assert row in markdown
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
     assert released.ok("deploy", "-n", "--json").document["pins"] == expected
-    done = released.ok("deploy").out
-    assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in done
-    assert live(released) == "A polite text. Hello Ada"
+    assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy").out
     released.ok("bump", "tone")
     released.commit("Use the new tone")
     assert "pinned" not in released.ok("deploy").out
-    assert live(released) == "Another polite text. Hello Ada"
     assert released.ok("deploy", "--json").document["pins"] == []
 
 
 def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released: World) -> None:
-    uses(released, "@@@tone@version_number:1@@@")
-    change(released, "Another polite text.")
+    release(released, tone="A polite text.", a=PINNED)
+    write(released, tone="Another polite text.")
     released.ok("push")
     assert "      a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy", "-n").out
     found = released.ok("deploy", "--json").document
@@ -280,7 +267,7 @@ def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released:
 
 
 def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
-    uses(released, "@@@tone@version_number:1@@@")
+    release(released, tone="A polite text.", a=PINNED)
     released.publish("tone", content="A polite edit.")
     released.edit("a", "number:1@", "number:2@")
     released.commit("Use the edit")
@@ -292,76 +279,37 @@ def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
     assert "pinned" not in released.ok("deploy").out
 
 
-def checked(world: World, text: str) -> None:
-    """A new snippet with a check of its own, and its first user, are committed."""
-    config = world.root / "promptsync.yaml"
-    gate = "- {match: tone, evaluation: tone is polite, min_score: 100}\n"
-    config.write_text(config.read_text() + gate)
-    world.write("tone", content=text)
-    world.write("a", "@@@tone@label:prod@@@ A polite hello, {name}")
-    world.commit("Use a tone")
+# -- labels that are moved by hand --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_pushed", [False, True])
-@pytest.mark.parametrize("writes", range(7))
-def test_a_snippet_whose_first_label_a_killed_deploy_set_is_checked_by_the_next(
-    released: World, writes: int, is_pushed: bool
+@pytest.mark.parametrize("label", ["staging", "prod"])
+@pytest.mark.parametrize("verb", ["label move tone {label}", "promote next {label} tone"])
+def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
+    released: World, label: str, verb: str
 ) -> None:
-    if is_pushed:
-        released.write("tone", content="A rude text.")
-        released.commit("Add a tone")
-        released.ok("push")
-    checked(released, "A rude text.")
-    dead_after(released, writes)
-    assert released.run("deploy").code in (1, 4, 5)
-    released.faults.clear()
-    for _ in range(2):
-        done = released.run("deploy")
-        assert done.code == 1, str(done)
-        assert "tone is polite: score 0 is below the minimum of 100" in done.err
-        assert released.label("a", "prod") == 1
-    released.write("tone", content="A polite text.")
-    released.commit("Be polite")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert released.label("tone", "prod.unchecked") is None
-    assert [(one["name"], one["label"]) for one in done.document["push"]["labels"]] == [], str(done)
+    write(released, tone="A polite text.")
+    released.ok("push", "--label", "staging", "--skip-checks")
+    released.ok("label", "set", "tone", "prod", "--yes")
+    write(released, a=f"@@@tone@label:{label}@@@")
+    released.ok("deploy")
+    write(released, tone="Another text.")
+    released.ok("push", "tone", "--label", "next")
+    released.forget()
+    command = verb.format(label=label).split()
+    for more in ((), ("--dry-run",)):
+        done = released.run(*command, *more)
+        assert done.code == 3 and released.writes == [], str(done)
+        assert "v2 of 'tone' would be live at once in a (prod), without checks" in done.err
+        assert "tone: v2 is live at once in a (prod), unchecked there" in done.out
+    asked = released.on_terminal(*command, answer="n\n")
+    assert (asked.code, released.writes) == (1, [])
+    assert f"{label} moves on 1 prompt, live at once in a (prod). Continue?" in asked.err
+    released.ok(*command, "--skip-checks")
+    assert released.label("tone", label) == 2
 
 
-def test_a_mark_that_cannot_be_set_leaves_a_new_snippet_without_its_label(released: World) -> None:
-    checked(released, "A polite text.")
-    released.faults.append(fault(asking("POST", "/label"), failing(409)))
-    done = released.run("deploy", "--json")
-    assert done.code in (3, 5), str(done)
-    assert (released.label("tone", "prod"), released.label("a", "prod")) == (None, 1)
-    released.faults.clear()
-    assert released.run("deploy").code == 0
-
-
-@pytest.mark.parametrize("text", ["A polite text.", "A rude text."])
-def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
-    released: World, text: str
-) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("{main: prod}", "{main: prod, dev: staging}"))
-    checked(released, text)
-    released.git("switch", "-qc", "dev")
-    for options in (("--dry-run",), ()):
-        done = released.run("deploy", "--label", "staging", *options)
-        assert done.code == 3, str(done)
-        assert "prompts refer to the new snippet 'tone' by prod" in done.err
-        assert "hint: promptsync deploy --label prod\n" in done.err
-    assert released.writes == []
-    released.git("switch", "-q", "main")
-    assert released.run("deploy").code == (0 if "polite" in text else 1)
-    assert released.label("tone", "prod") == (1 if "polite" in text else None)
-
-
-def test_a_first_label_that_goes_back_is_not_reported_as_moved(released: World) -> None:
-    checked(released, "A rude text.")
-    done = released.run("deploy", "--json")
-    assert done.code == 1, str(done)
-    assert done.document["push"]["labels"] == []
-    told = {one["name"]: (one["moved"], one["reason"]) for one in done.document["labels"]}
-    assert told == {"a": (False, ""), "tone": (False, "moved back")}
-    assert released.label("tone", "prod") is None
+def test_a_check_that_cannot_be_started_moves_nothing(released: World) -> None:
+    write(released, a="Another")
+    released.faults.append(fault(asking("POST", "/run"), failing(409)))
+    assert released.run("deploy").code == 4
+    assert released.label("a", "prod") == 1

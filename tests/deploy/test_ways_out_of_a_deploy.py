@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +112,7 @@ def test_an_empty_label_is_refused_and_not_taken_for_that_of_the_branch(released
     assert released.seen == []
 
 
-@pytest.mark.parametrize("label", ["prod.previous", "prod.unchecked"])
+@pytest.mark.parametrize("label", ["prod.previous", "prod.released"])
 def test_a_label_that_is_kept_for_another_is_not_deployed_to(released: World, label: str) -> None:
     done = released.run("deploy", "--label", label)
     assert done.code == 2
@@ -205,29 +203,3 @@ def test_a_registry_that_cannot_run_a_gate_is_not_told_as_a_fault_of_the_prompt(
     done = released.run("deploy")
     assert done.code == 4, str(done)
     assert "fix the prompt" not in done.err and "hint: promptsync deploy\n" in done.err
-
-
-@pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@label:prod@@@"])
-def test_ctrl_c_while_a_snippet_becomes_live_takes_it_back_and_says_so(
-    released: World, reference: str
-) -> None:
-    released.write("tone", content="A polite text.")
-    released.write("a", f"{reference} Hello {{name}}")
-    released.commit()
-    released.ok("deploy")
-    released.write("tone", content="A rude text.")
-    released.commit()
-    when = publishing("tone") if reference == "@@@tone@@@" else asking("PATCH", "/prompt-labels/")
-
-    def press(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        os.kill(os.getpid(), signal.SIGINT)
-        return replace(forward(seen), delay=0.2)
-
-    released.faults.append(fault(when, press, times=1))
-    done = released.run("deploy", "--live-snippets", "--json")
-    assert done.code == 130, str(done)
-    assert [one["taken_back"] for one in done.document["live"]] == [True]
-    assert [one["moved"] for one in done.document["labels"]] in ([], [False])
-    assert released.text("tone", released.label("tone", "prod")) == "A polite text."
-    if reference == "@@@tone@@@":
-        assert released.text("tone") == "A polite text."

@@ -175,5 +175,6 @@ def test_a_first_deploy_that_fails_leaves_no_label(
             git(tmp_path, "init", "-q", "-b", "main")
             git(tmp_path, "add", "prompts", "promptsync.yaml")
             git(tmp_path, "commit", "-qm", "Add prompts")
-            assert here.run("deploy").code == 1
+            assert here.run("deploy").code == 3  # the snippet comes first
+            assert here.run("deploy", "support/refund").code == 3
             assert here.call("GET", "/prompt-templates/labels").body["release_labels"] == []

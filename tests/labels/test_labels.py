@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,11 @@ import pytest
 from release_world import World, faulty, world
 
 from promptsync.compare.labels import labelled
-from promptsync.errors import Incomplete, PromptsyncError, Refused, RemoteError, UsageError
+from promptsync.compare.versions import find_number
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
-from promptsync.labels.apply import ChangedLabel, apply_changes, failure
+from promptsync.labels.apply import LabelReceipt, apply_labels
+from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import (
     LabelChange,
     check_unused,
@@ -22,9 +22,8 @@ from promptsync.labels.plan import (
     plan_move,
     plan_promotion,
     plan_set,
-    version_at,
 )
-from promptsync.labels.rollback import plan_rollback
+from promptsync.labels.rollback import plan_rollbacks
 from promptsync.project.target import At, NoSuchPrompt
 from promptsync.registry.errors import Unsupported
 
@@ -42,8 +41,13 @@ def one(here: World, name: str = "refund") -> Any:
     return found
 
 
-def done(here: World, *changes: LabelChange, **options: bool) -> list[ChangedLabel]:
-    return apply_changes(here.project, changes, **options)
+def done(here: World, *changes: LabelChange) -> tuple[ChangedLabel, ...]:
+    return apply_labels(here.project, changes).changed
+
+
+def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange:
+    (change,) = plan_rollbacks(here.project, [(one(here), to)], label)
+    return change
 
 
 # -- reading -------------------------------------------------------------------------------------------
@@ -104,13 +108,13 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 )
 def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, version: int) -> None:
     here.label("refund", prod=3)
-    assert version_at(here.project, one(here), at) == version
+    assert find_number(here.project, one(here).listed, at, one(here).labels) == version
 
 
 @pytest.mark.parametrize("version", [5, 99])
 def test_a_version_that_was_never_published_is_refused(here: World, version: int) -> None:
     with pytest.raises(UsageError, match=f"no version {version}; its latest is v4"):
-        version_at(here.project, one(here), At(version))
+        find_number(here.project, one(here).listed, At(version), one(here).labels)
 
 
 def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
@@ -172,11 +176,11 @@ def test_each_release_remembers_the_version_before(here: World) -> None:
 
 def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
     here.label("refund", prod=4, prod_previous=2)
-    (back,) = done(here, plan_rollback(here.project, one(here), "prod", None))
-    assert back.moved
+    (moved,) = done(here, back(here))
+    assert moved.moved
     assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.released": 4}
     with pytest.raises(Refused, match="was rolled back") as caught:
-        plan_rollback(here.project, one(here), "prod", None)
+        back(here)
     assert caught.value.details[0].startswith("v4")
 
 
@@ -195,14 +199,14 @@ def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
 ) -> None:
     now, previous = before
     here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
-    done(here, plan_rollback(here.project, one(here), "prod", to))
+    done(here, back(here, to=to))
     assert here.labels("refund") == after
 
 
 def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
     here.label("refund", prod=3)
     with pytest.raises(Refused, match=r"no 'prod\.previous'") as caught:
-        plan_rollback(here.project, one(here), "prod", None)
+        back(here)
     assert caught.value.details == ("v4  four", "v3  prod  three", "v2  two", "v1  one")
     assert "--to N" in caught.value.hint
 
@@ -210,11 +214,11 @@ def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
 def test_a_rollback_never_goes_up(here: World) -> None:
     here.label("refund", prod=2, prod_previous=3)
     with pytest.raises(Refused, match="v3 is higher"):
-        plan_rollback(here.project, one(here), "prod", 3)
+        back(here, to=3)
     with pytest.raises(Refused, match="was rolled back"):
-        plan_rollback(here.project, one(here), "prod", None)
+        back(here)
     with pytest.raises(UsageError, match="of another label"):
-        plan_rollback(here.project, one(here), "prod.previous", None)
+        back(here, "prod.previous")
 
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
@@ -228,11 +232,12 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
     here.label("refund", prod=1)
     planned = plan_move(here.project, one(here), "prod", 2)
     here.label("refund", prod=3)
-    (stayed,) = done(here, planned)
+    receipt = apply_labels(here.project, [planned])
+    (stayed,) = receipt.changed
     assert not stayed.moved
     assert "moved it to v3" in stayed.reason
     assert here.labels("refund") == {"prod": 3}
-    assert isinstance(failure(here.project, [stayed]), Refused)
+    assert isinstance(receipt.error, Refused)
 
 
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
@@ -245,22 +250,9 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
     here.label("refund", prod=4)
     here.publish("greet", "three")
     here.label("greet", prod=3)
-    found = done(here, *planned, together=True)
+    found = done(here, *planned)
     assert [each.moved for each in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
-
-
-def test_a_label_that_somebody_moved_to_an_equal_version_meanwhile_is_not_called_moved_back(
-    here: World,
-) -> None:
-    here.label("refund", prod=1)
-    planned = replace(plan_move(here.project, one(here), "prod", 2), as_good=frozenset({2, 3}))
-    (moved,) = done(here, planned)
-    assert moved.moved
-    here.label("refund", prod=3)
-    (back,) = done(here, planned.reversed(moved.before))
-    assert not back.moved
-    assert "moved it to v3" in back.reason
 
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
@@ -279,13 +271,13 @@ def test_together_all_move_or_none(here: World) -> None:
     planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
     here.publish("greet", "three")
     here.label("greet", prod=3)
-    found = done(here, *planned, together=True)
+    receipt = apply_labels(here.project, planned)
+    found, error = receipt.changed, receipt.error
     assert [each.moved for each in found] == [False, False, False]
     assert [each.is_undone for each in found] == [False, True, True]
     assert "greet was not moved" in found[2].reason
     assert here.labels("refund") == {"prod": 1, "staging": 4}
     assert here.labels("new") == {"staging": 1}
-    error = failure(here.project, found)
     assert isinstance(error, Refused)
     assert "greet" in error.message
 
@@ -303,8 +295,12 @@ def released(sound: World) -> None:
     sound.label("refund", prod=1)
 
 
+def applied_in(view: World) -> LabelReceipt:
+    return apply_labels(view.project, [plan_move(view.project, one(view), "prod", 3)])
+
+
 def moved_in(view: World) -> ChangedLabel:
-    (changed,) = apply_changes(view.project, [plan_move(view.project, one(view), "prod", 3)])
+    (changed,) = applied_in(view).changed
     return changed
 
 
@@ -322,9 +318,9 @@ def test_a_label_that_did_not_move_is_no_success(
 ) -> None:
     with faulty(tmp_path, on_move(*answer)) as (sound, broken, _):
         released(sound)
-        changed = moved_in(broken)
-        assert not changed.moved
-        error = failure(broken.project, [changed])
+        receipt = applied_in(broken)
+        assert not receipt.changed[0].moved
+        error = receipt.error
         assert isinstance(error, kind)
         assert error.exit_code == code
         assert words in error.message
@@ -335,7 +331,7 @@ def test_a_label_that_did_not_move_is_no_success(
 def test_a_missing_permission_is_named(tmp_path: Path) -> None:
     with faulty(tmp_path, on_move(403, {})) as (sound, broken, _):
         released(sound)
-        error = failure(broken.project, [moved_in(broken)])
+        error = applied_in(broken).error
         assert error is not None
         assert "PROMPT_DEPLOY" in error.hint
         assert error.code == "forbidden"
@@ -392,9 +388,9 @@ def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
 
     with faulty(tmp_path, answers) as (sound, broken, _):
         released(sound)
-        changed = moved_in(broken)
-        assert changed.is_unknown
-        error = failure(broken.project, [changed])
+        receipt = applied_in(broken)
+        assert receipt.changed[0].is_unknown
+        error = receipt.error
         assert isinstance(error, Incomplete)
         assert "it is unknown whether 'prod' of 'refund' moved: it could not be read back" in error.message
         assert sound.labels("refund") == {"prod": 3}
@@ -412,10 +408,10 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
         sound.label("b", prod=1, staging=2)  # the label with the id 2
         planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
-        found = apply_changes(broken.project, planned, together=True)
-        assert [each.moved for each in found] == [True, False]
-        assert "could not be moved back" in found[0].note
-        assert isinstance(failure(broken.project, found), Incomplete)
+        receipt = apply_labels(broken.project, planned)
+        assert [each.moved for each in receipt.changed] == [True, False]
+        assert "could not be moved back" in receipt.changed[0].note
+        assert isinstance(receipt.error, Incomplete)
 
 
 def without_label_writes(method: str, path: str) -> tuple[int, Any] | None:
@@ -460,8 +456,7 @@ def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None
         here.label("refund", staging=2, prod=1)
         planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
         here.project.progress = Impatient()
-        with suppress(KeyboardInterrupt):
-            apply_changes(here.project, planned, together=True)
+        assert isinstance(apply_labels(here.project, planned).error, Interrupted)
         assert here.labels("refund") == {"staging": 2, "prod": 1}
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
-from promptsync.prompt.labels import check_label, previous_after, previous_name
+from promptsync.prompt.labels import Position, check_label, previous_name
 
 WAYS = [
     # old, new, previous -> previous afterwards
@@ -27,7 +27,7 @@ WAYS = [
 def test_where_a_rollback_goes_after_a_move(
     old: int | None, new: int, previous: int | None, after: int | None
 ) -> None:
-    assert previous_after(old, new, previous) == after
+    assert Position(old, previous, old).moved_to(new).previous == after
 
 
 _numbers = st.integers(1, 9)
@@ -37,7 +37,7 @@ _numbers = st.integers(1, 9)
 def test_a_label_is_above_its_previous_one_exactly_after_a_release(
     old: int, new: int, previous: int | None
 ) -> None:
-    after = previous_after(old, new, previous)
+    after = Position(old, previous, old).moved_to(new).previous
     if old != new:
         assert after is not None
         assert (new > after) == (new > old)

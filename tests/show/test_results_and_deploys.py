@@ -20,16 +20,16 @@ from promptsync.checks.run import Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
-from promptsync.deploy.live_snippets import LiveSnippet
 from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import Worktree
-from promptsync.labels.apply import ChangedLabel
+from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
+from promptsync.prompt.labels import Position
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
@@ -83,7 +83,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
             name,
             f"{name}.yaml",
             1,
-            1,
+            Position(1),
             2,
             existing=draw(st.none() | st.just(2)),
             passed_over=(PassedOverVersion(2),),
@@ -138,9 +138,9 @@ def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
     releases = (
-        Member("beta", "beta.yaml", 2, 1, 3, passed_over=(PassedOverVersion(3),)),
-        Member("gamma", "gamma.yaml", 3, 1, 1),
-        Member("delta", "delta.yaml", 4, 1, 2, existing=2, pending=True),
+        Member("beta", "beta.yaml", 2, Position(1), 3, passed_over=(PassedOverVersion(3),)),
+        Member("gamma", "gamma.yaml", 3, Position(1), 1),
+        Member("delta", "delta.yaml", 4, Position(1), 2, existing=2, pending=True),
     )
     survey = Survey(
         "prod",
@@ -148,8 +148,8 @@ def _whole_plan() -> DeployPlan:
         empty,
         releases,
         dependants=(
-            Member("alpha", "alpha.yaml", 1, 1, 2, existing=1, dependant=True, through=("gamma",)),
-            Member("iota", "iota.yaml", 1, 2, 2, existing=2, dependant=True, through=("gamma",)),
+            Member("alpha", "alpha.yaml", 1, Position(1), 2, existing=1, dependant=True, through=("gamma",)),
+            Member("iota", "iota.yaml", 1, Position(2), 2, existing=2, dependant=True, through=("gamma",)),
         ),
         on_hold=(OnHold("alpha", 2, 1, touched=True), OnHold("epsilon", 2, 1, touched=True)),
         skipped=(Skipped("zeta", "behind", "the label is ahead", touched=False),),
@@ -166,8 +166,7 @@ def _whole_plan() -> DeployPlan:
             Check("agent", "bot", ("beta",)),
         )
     )
-    live = (LiveSnippet("gamma", by_label=False, parents=("theta",), before=1),)
-    return DeployPlan(survey, PushPlan(actions), selection, (), unchecked=("delta", "iota"), live=live)
+    return DeployPlan(survey, PushPlan(actions), selection, (), unchecked=("delta", "iota"))
 
 
 def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
@@ -176,7 +175,6 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         "  update   beta   v3 -> v4  prod v1 -> v4  polite >= 80, short, bot  Say more",
         f"      {PASSES_OVER}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
-        "      live when it is published, before theta is checked; undone if that fails",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "

@@ -216,16 +216,16 @@ class ResultFile:
         return None
 
 
-def result_file(session: Session, option: str, given: str | None) -> ResultFile:
+def result_file(session: Session, option: str, file: str | None) -> ResultFile:
     """Return the file that an option names, relative to the directory of the session.
 
     Creates its parent directories. Raises ``UsageError`` if it cannot be written.
     """
-    if given is None:
+    if file is None:
         return ResultFile(None, option)
-    path = session.directory / given
+    path = session.directory / file
     try:
-        if not given or path.is_dir():
+        if not file or path.is_dir():
             raise IsADirectoryError(0, "it is a directory")
         path.parent.mkdir(parents=True, exist_ok=True)
         # Try to write now: a run may take long, and its results must not be lost for want of permission.
@@ -237,7 +237,7 @@ def result_file(session: Session, option: str, given: str | None) -> ResultFile:
                 pass
     except OSError as error:
         raise UsageError(
-            f"{option}: cannot write {given}: {error.strerror}; nothing was run", hint="choose another file"
+            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
         ) from None
     return ResultFile(path, option)
 
@@ -264,5 +264,5 @@ def _junit(error: PromptsyncError, what: str) -> str:
 
 def first_result(*errors: PromptsyncError | None) -> tuple[int, PromptsyncError | None]:
     """Return the first error, with its exit code; 0 and ``None`` if there is none."""
-    error = next((one for one in errors if one is not None), None)
+    error = next((error for error in errors if error is not None), None)
     return (error.exit_code if error is not None else 0), error

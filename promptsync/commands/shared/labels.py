@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
-from promptsync.commands.shared.action import carry_out
+from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import branch_to_merge_into
 from promptsync.compare.labels import Labelled, check_changeable, deploy_command, with_labels
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 skip_checks_option = click.option(
     "--skip-checks", is_flag=True, help="Also move it to a version that failed its checks."
 )
+
+
+def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Add the options of every command that changes labels: those of ``change_labels``."""
+    return dry_run_option(yes_option(expect_option(command)))
 
 
 def chosen_labels(
@@ -61,80 +67,83 @@ def chosen_labels(
 def change_labels(
     session: Session,
     project: Project,
-    plan: Callable[[], LabelPlan],
+    plan: LabelPlan,
     *,
-    dry_run: bool | None = None,
-    yes: bool = False,
-    expect: str | None = None,
+    dry_run: bool,
+    yes: bool,
+    expect: str | None,
     skip_checks: bool = False,
 ) -> Outcome:
     """Carry out a plan of labels.
 
-    Without ``dry_run`` the document does not mention it. Plan and receipt warn where a label moves to a
-    version that is not known to have passed its checks. If one failed them, or live prompts render it at
-    once, a move up needs a person who confirms it, ``yes`` or ``skip_checks``, and if it is on hold, a person
-    or ``yes``. Checks that are not committed do not count. Raises ``Unsupported`` if the registry cannot
-    change labels.
+    Plan and receipt warn where a label moves to a version that is not known to have passed its checks. If
+    one failed them, or live prompts render it at once, a move up needs a person who confirms it, ``yes`` or
+    ``skip_checks``, and if it is on hold, a person or ``yes``. Checks that are not committed do not count.
+    Raises ``Unsupported`` if the registry cannot change labels.
     """
-    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
     from promptsync.show.verdicts import failed_text, with_warnings
 
-    warnings: list[Verdict] = []
+    if plan.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
+        plan = structs.replace(plan, workspace=workspace_of(project))
+    for change in plan.pending[:1]:
+        check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
+    plan, warnings, failed = _checked(session, project, plan, yes=yes, skip_checks=skip_checks)
 
-    def planned() -> LabelPlan:
-        made = plan()
-        if made.pending and (dry_run or expect):  # nothing else shows or compares the fingerprint
-            made = replace(made, workspace=workspace_of(project))
-        for change in made.pending[:1]:
-            check_changeable(project, Version(change.template_id, 0, Prompt(change.name, {})))
-        up = _up(made)
-        if made.refusal is None and not skip_checks:
-            made = replace(made, refusal=_uncommitted_checks(project, up))
-        if made.refusal is None:
-            moves = made.pending
-            warnings[:] = [*not_passed(project, moves), *live_at_once(project, moves), *on_hold(project, up)]
-            warnings.extend(still_live(project, moves))
-            failed = [one for one in failed_of(made) if one.about == "on-hold" or not skip_checks]
-            if failed and not (yes or session.can_ask):
-                return replace(made, refusal=_failed_checks(project, failed, made.pending[0].label))
-        return made
-
-    def failed_of(made: LabelPlan) -> list[Verdict]:
-        # A rollback is an emergency, and the version was live before.
-        up = {change.name for change in made.pending if not change.is_lower}
-        return [one for one in warnings if one.needs_yes and one.name in up]
-
-    def headline(made: LabelPlan) -> str:
-        return show_labels.headline(made) + failed_text(failed_of(made))
-
-    def show_plan(made: LabelPlan) -> Outcome:
-        return with_warnings(show_labels.show_plan(made, with_dry_run=bool(dry_run)), warnings)
-
-    def show_receipt(made: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
-        still = [one for one in warnings if receipt is not None and one.name in receipt.may_have_moved]
-        outcome = show_labels.show_receipt(made, receipt, was_shown)
+    def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool) -> Outcome:
+        moved = receipt.may_have_moved if receipt is not None else ()
+        outcome = show_labels.show_receipt(plan, receipt, was_shown)
+        still = [warning for warning in warnings if warning.name in moved]
         return with_warnings(outcome, still, in_text=not was_shown)
 
     outcome = carry_out(
         session,
         project,
-        plan=planned,
-        apply=lambda made: apply_labels(project, made),
-        show_plan=show_plan,
+        plan=lambda: plan,
+        apply=lambda plan: apply_labels(project, plan.changes),
+        show_plan=lambda plan: with_warnings(show_labels.show_plan(plan, with_dry_run=dry_run), warnings),
         show_receipt=show_receipt,
-        headline=headline,
+        headline=lambda plan: show_labels.headline(plan) + failed_text(failed),
         unchanged="no label was changed",
-        dry_run=bool(dry_run),
+        dry_run=dry_run,
         yes=yes,
         expect=expect,
         lock=False,
     )
-    return outcome if dry_run is None else replace(outcome, body={**outcome.body, "dry_run": dry_run})
+    return replace(outcome, body={**outcome.body, "dry_run": dry_run})
 
 
-def _up(plan: LabelPlan) -> Sequence[LabelChange]:
-    """Return the changes that release something: a rollback to a commit moves up only to what was live."""
-    return () if plan.commit else [one for one in plan.pending if one.new is not None and not one.is_lower]
+def _checked(
+    session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
+) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
+    """Return a plan, refused if nobody can confirm what it needs, its warnings, and those to confirm."""
+    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
+
+    # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
+    up = [
+        change
+        for change in plan.pending
+        if change.new is not None and not change.is_lower and not plan.commit
+    ]
+    if plan.refusal is None and not skip_checks:
+        plan = structs.replace(plan, refusal=_uncommitted_checks(project, up))
+    if plan.refusal is not None:
+        return plan, [], []
+    moves = plan.pending
+    warnings = [
+        *not_passed(project, moves),
+        *live_at_once(project, moves),
+        *on_hold(project, up),
+        *still_live(project, moves),
+    ]
+    names = {change.name for change in moves if not change.is_lower}
+    failed = [
+        warning
+        for warning in warnings
+        if warning.needs_yes and warning.name in names and (warning.about == "on-hold" or not skip_checks)
+    ]
+    if failed and not (yes or session.can_ask):
+        plan = structs.replace(plan, refusal=_failed_checks(project, failed, moves[0].label))
+    return plan, warnings, failed
 
 
 def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused | None:

@@ -243,8 +243,7 @@ class GitHistory:
         return {keys[now]: (keys[was], score) for score, was, now in moves}
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
-        # Where git honors this, it does not even note the new times of touched files in the index.
-        out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
+        out = self._git.run("diff", *_RAW, commit, *arguments)
         return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
