@@ -158,17 +158,19 @@ def gather(
     *,
     label: str | None = None,
     with_labels: bool = False,
-    latest: Mapping[str, Version] | None = None,
+    latest: Snapshot | None = None,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
-    ``label`` tracks the versions under that label; ``latest`` is the list without it, if it was read already.
+    ``label`` tracks the versions under that label; ``latest`` is the snapshot without it, if there is one,
+    whose files and list are not read again.
     ``meanwhile`` is called while the requests are under way, to load what is needed afterwards.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
-    worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile)
+    worktree = latest.worktree if latest is not None else None
+    worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile, worktree)
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)
@@ -187,9 +189,10 @@ def gather(
         from promptsync.compare.decide import Decider
 
         # The versions under a label say nothing about what was published after them.
+        newest: Iterable[Version] = latest.listing.values() if latest is not None else ()
         if label is not None and latest is None:
-            latest = {item.name: item for item in list_all(project)}
-        numbers = {name: item.version for name, item in (latest or {}).items()}
+            newest = list_all(project)
+        numbers = {item.name: item.version for item in newest}
         decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
         items += with_renames(project, decider.decide(open_names))
         has_history = decider.has_git
@@ -209,7 +212,11 @@ def gather(
 
 
 def _read_both(
-    project: Project, label: str | None, with_labels: bool, meanwhile: Callable[[], object]
+    project: Project,
+    label: str | None,
+    with_labels: bool,
+    meanwhile: Callable[[], object],
+    worktree: Worktree | None,
 ) -> tuple[Worktree, list[Version], list[Label] | None]:
     """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
     registry = project.registry  # opened before two threads ask for it
@@ -220,7 +227,7 @@ def _read_both(
     with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as found:
         meanwhile()
         try:
-            worktree = scan(project.root, project.config.prompts)
+            worktree = worktree or scan(project.root, project.config.prompts)
         except PromptsyncError:
             listed()  # what the registry says comes first
             raise

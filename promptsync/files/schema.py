@@ -21,10 +21,6 @@ from promptsync.prompt.prompt import Problem
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
-_FORMER: Final = {
-    ("prompt", "pulled"): "It was renamed to synced:. Delete the line, then run promptsync pull.",
-}
-"""What to do about keys that earlier versions wrote."""
 _MOST_PROBLEMS: Final = 100
 """How many problems of one file are reported."""
 
@@ -59,9 +55,11 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     errors = list(validator.iter_errors(loaded.value))
     # A value of the wrong type breaks all the other rules for it as well.
     mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
-    errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
+    errors = [
+        error for error in errors if error.kind.name == "type" or tuple(error.instance_path) not in mistyped
+    ]
     # Finding the places and closest keys of thousands of problems takes long, and nobody reads them.
-    reasons = islice((one for error in errors for one in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
+    reasons = islice((reason for error in errors for reason in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
     return list(
         dict.fromkeys(
             Problem(path, *loaded.position(where), rule, message, hint=hint)
@@ -97,7 +95,7 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
     if name == "additionalProperties":
         known = list(_around(kind, error.schema_path).get("properties", ()))
         for key in details["unexpected"]:
-            hint = _FORMER.get((kind, key)) or suggestion(key, known)
+            hint = suggestion(key, known)
             if kind == "prompt" and not where:
                 hint = _below_model(key) or hint
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint

@@ -40,7 +40,7 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
 
     A directory that does not exist is empty. Raises UsageError when it cannot be listed.
     """
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     problems: list[Problem] = []
     top = root / prompts_dir
     links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
@@ -52,14 +52,14 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
         )
     if top.exists():
         try:
-            _walk(top, prompts_dir, found, problems)
+            _walk(top, prompts_dir, places, problems)
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
                 hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
-    return _read(root, prompts_dir, found, problems)
+    return _read(root, prompts_dir, places, problems)
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
@@ -67,29 +67,29 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
 
     Files outside the prompts directory are read too, because a draft may be anywhere.
     """
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     problems: list[Problem] = []
     base = Path(os.path.abspath(root))  # noqa: PTH100 -- resolve() would follow links
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100
         shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
-            _walk(path, shown, found, problems)
+            _walk(path, shown, places, problems)
         else:
-            found[shown] = path
-    return _read(root, prompts_dir, dict(sorted(found.items())), problems)
+            places[shown] = path
+    return _read(root, prompts_dir, dict(sorted(places.items())), problems)
 
 
 def pins_in(files: Mapping[str, PromptFile]) -> dict[str, dict[str, set[int]]]:
     """Return who pins which versions, by snippet and by user."""
-    found: dict[str, dict[str, set[int]]] = {}
+    users: dict[str, dict[str, set[int]]] = {}
     for user, file in files.items():
         # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
         if VERSION_PIN in file.text or "\\" in file.text:
             for snippet, versions in pins(file.prompt.template).items():
                 if snippet != user:
-                    found.setdefault(snippet, {})[user] = versions
-    return found
+                    users.setdefault(snippet, {})[user] = versions
+    return users
 
 
 def paths_for_new(
@@ -119,7 +119,7 @@ def is_skipped(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith("~")
 
 
-def _walk(folder: Path, shown: str, found: dict[str, Path], problems: list[Problem]) -> None:
+def _walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Problem]) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -136,10 +136,10 @@ def _walk(folder: Path, shown: str, found: dict[str, Path], problems: list[Probl
         if reason:
             problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
         elif not is_directory:
-            found[path] = Path(entry.path)
+            places[path] = Path(entry.path)
         else:
             try:
-                _walk(Path(entry.path), path, found, problems)
+                _walk(Path(entry.path), path, places, problems)
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
                 problems.append(Problem(_printable(path), 1, 1, "file-unreadable", message))
@@ -161,10 +161,10 @@ def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
     return ""
 
 
-def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: list[Problem]) -> Worktree:
+def _read(root: Path, prompts_dir: str, places: Mapping[str, Path], problems: list[Problem]) -> Worktree:
     paths: dict[str, str] = {}
     files: dict[str, PromptFile] = {}
-    for shown, place in found.items():
+    for shown, place in places.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
@@ -181,7 +181,7 @@ def _read(root: Path, prompts_dir: str, found: Mapping[str, Path], problems: lis
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found))
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places))
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:

@@ -51,31 +51,29 @@ class GitProgram:
         code, out, _ = self._execute(command, arguments)
         return None if code else out.removesuffix(b"\n").decode("utf-8", "replace")
 
-    def run(self, command: str, *arguments: str, given: bytes = b"", differs: int = 0) -> bytes:
-        """Return what git prints; ``given`` is its input.
+    def run(self, command: str, *arguments: str, sent: bytes = b"", differs: int = 0) -> bytes:
+        """Return what git prints; ``sent`` is its input.
 
         ``differs`` is an exit code that only says that there are differences. Raises ``PromptsyncError`` when
         git fails.
         """
-        code, out, said = self._execute(command, arguments, given)
+        code, out, said = self._execute(command, arguments, sent)
         if code not in (0, differs):
             raise self._failed(command, said.strip() or f"exit code {code}")
         return out
 
     def objects(self, option: str, names: list[str]) -> bytes:
         """Return what ``git cat-file`` prints about objects, each of which is a line of its input."""
-        return self.run("cat-file", option, given="\n".join([*names, ""]).encode())
+        return self.run("cat-file", option, sent="\n".join([*names, ""]).encode())
 
-    def _execute(
-        self, command: str, arguments: tuple[str, ...], given: bytes = b""
-    ) -> tuple[int, bytes, str]:
+    def _execute(self, command: str, arguments: tuple[str, ...], sent: bytes = b"") -> tuple[int, bytes, str]:
         git = self._git
         from git.exc import GitCommandNotFound
 
         try:
             # A file, because git may print before it has read a long input from a pipe.
             with TemporaryFile() as names:
-                names.write(given)
+                names.write(sent)
                 names.seek(0)
                 return git.execute(
                     ["git", *_OPTIONS, command, *arguments],

@@ -292,9 +292,8 @@ class _Editor:
 
 
 def _written(key: str | int, value: Any, column: int, is_open: bool) -> str:
-    if isinstance(key, str):
-        return _joined(layout.entry(key, value, column))
-    return _joined(layout.item(value, column, is_open))
+    is_key = isinstance(key, str)
+    return _joined(layout.entry(str(key), value, column) if is_key else layout.item(value, column, is_open))
 
 
 def _joined(lines: Sequence[str]) -> str:

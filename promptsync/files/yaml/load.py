@@ -133,15 +133,15 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
     """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
     place = value = _root(text)
     for part in keypath:
-        found: tuple[Node, Node] | None = None
+        pair: tuple[Node, Node] | None = None
         if isinstance(value, MappingNode):
             # Of a key that appears twice, the last one has the value that was read.
-            found = next((pair for pair in reversed(value.value) if pair[0].value == part), None)
+            pair = next((entry for entry in reversed(value.value) if entry[0].value == part), None)
         elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
-            found = value.value[part], value.value[part]
-        if found is None:
+            pair = value.value[part], value.value[part]
+        if pair is None:
             return place, None
-        place, value = found
+        place, value = pair
     return place, value
 
 
