@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from promptsync.compare.archived import archived_labels, release_labels
+from promptsync.compare.content import has_text
 from promptsync.compare.labels import deploy_command
-from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.live_users import (
     LiveTexts,
     LiveUser,
@@ -21,7 +21,7 @@ from promptsync.compare.live_users import (
 )
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import Follows
 from promptsync.prompt.snippets import Reference, rendered_in
@@ -66,7 +66,7 @@ def with_live_users(project: Project, plan: PushPlan, *, skip_checks: bool) -> P
 def _has_archived_text(snapshot: Snapshot, action: Action) -> bool:
     """Whether a restored snippet renders as it does from the archive."""
     prompt = snapshot.worktree.files[action.name].prompt
-    return action.archived is not None and not action.labels and has_same_text(prompt, action.archived)
+    return action.archived is not None and not action.labels and has_text(action.archived, prompt)
 
 
 def _follows(action: Action, plan: PushPlan) -> Follows:

@@ -9,9 +9,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptsync.compare.list_equality import has_same_text
+from promptsync.compare.content import has_text
 from promptsync.errors import RemoteError
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 from promptsync.push.actions import Action
@@ -144,7 +144,7 @@ def _theirs(attempt: Attempt, latest: Version) -> Lost:
 def _is_ours(attempt: Attempt, found: Version) -> bool:
     if found.message != attempt.action.message:
         return False
-    if has_same_text(attempt.prompt, found):
+    if has_text(found, attempt.prompt):
         return True
     # The same commit means the same text, so a difference was made by the registry.
     mark = parse_mark(found.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptsync.compare.origin import needs_backup, with_keys
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import PromptsyncError
 from promptsync.files.backups import backup, new_stamp
 from promptsync.files.disk import write
@@ -20,7 +20,7 @@ def write_key(project: Project, file: PromptFile, landed: Landed, backups: dict[
     """Add the ``synced:`` key of ``landed`` to a file, unless the user changed the file in the meantime."""
     prompt = identity(project.registry.workspace_id, landed.template_id)
     key = make_key(prompt, landed.version, digest(file.prompt))
-    text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
+    text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
     # The user may have saved the file in the meantime, and the edit above is of the old text.
     if (project.root / file.path).read_bytes() != file.text.encode():
         raise PromptsyncError(f"{file.path} changed while it was published")

@@ -7,12 +7,11 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from promptsync.compare.list_equality import came_back, has_same_text
+from promptsync.compare.content import content_of, has_text
 from promptsync.compare.present_state import read_now
 from promptsync.errors import RemoteError
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
-from promptsync.prompt.additions import without_additions
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
@@ -34,7 +33,7 @@ def is_published(project: Project, action: Action, sent: Prompt, now: Version) -
     if action.kind not in (Kind.CREATE, Kind.UPDATE) or now.version != action.next:
         return False
     found = project.registry.prompts.get(now.template_id, action.name, version=now.version)
-    return has_same_text(sent, found) and tag_set(sent) == tag_set(now.prompt)
+    return has_text(found, sent) and tag_set(sent) == tag_set(now.prompt)
 
 
 def verify(
@@ -63,7 +62,8 @@ def verify(
         elif (
             listed is None
             or listed.version < version.version
-            or not _is_unchanged(prompts[name], listed.prompt)
+            or tag_set(prompts[name]) != tag_set(listed.prompt)
+            or not has_text(listed, prompts[name])
         ):
             doubtful.append(name)
 
@@ -115,11 +115,11 @@ def with_same_text(
         listed = listing.get(name)
         same = set()
         if listed is not None and listed.version > version.version:
-            same |= {listed.version} if has_same_text(prompts[name], listed) else set()
+            same |= {listed.version} if has_text(listed, prompts[name]) else set()
         for number in came_first[name]:
             with contextlib.suppress(RemoteError):
                 other = project.registry.prompts.get(version.template_id, name, version=number)
-                same |= {number} if has_same_text(prompts[name], other) else set()
+                same |= {number} if has_text(other, prompts[name]) else set()
         if same:
             found[name] = frozenset(same)
     return found
@@ -128,31 +128,26 @@ def with_same_text(
 def _confirm(
     project: Project, name: str, landed: Landed, prompt: Prompt, listed: Version | None, receipt: PushReceipt
 ) -> None:
-    found = listed.prompt if listed is not None and listed.version == landed.version else None
-    if found is None or not came_back(prompt, found):
+    found = listed if listed is not None and listed.version == landed.version else None
+    if found is None or not has_text(found, prompt):
         try:
             latest = _latest(project, name, landed) if found is None else landed.version
             if latest > landed.version:
                 done = f"published as v{landed.version}"
                 receipt.raced.setdefault(name, f"{done}, but the latest is v{latest}: {_OTHERS}")
                 return
-            found = project.registry.prompts.get(landed.template_id, name, version=landed.version).prompt
+            found = project.registry.prompts.get(landed.template_id, name, version=landed.version)
         except RenamedRemotely:
             receipt.raced.setdefault(name, f"published as v{landed.version}, but not listed: {_GONE}")
             return
         except RemoteError as error:
             receipt.unverified[name] = f"published, but could not be read back: {error.message}"
             return
-    if not _is_unchanged(prompt, found):
-        stored, _ = without_additions(prompt, found, is_exact=True)
-        paths = dict.fromkeys(change.path for change in changes(prompt, stored))
+    if tag_set(prompt) != tag_set(found.prompt) or not has_text(found, prompt):
+        paths = dict.fromkeys(change.path for change in changes(prompt, content_of(found, prompt)))
         receipt.altered[name] = tuple(paths) or ("content",)
 
 
 def _latest(project: Project, name: str, landed: Landed) -> int:
     """Return the latest version of a prompt for which the list lags behind."""
     return project.registry.prompts.get(landed.template_id, name).version
-
-
-def _is_unchanged(sent: Prompt, found: Prompt) -> bool:
-    return tag_set(sent) == tag_set(found) and came_back(sent, found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptsync.compare.pins import NO_PINS, PinReport
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
 from promptsync.push.receipt import Moved, PushReceipt

@@ -228,12 +228,13 @@ def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(rel
     only(released, "tone")
     released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
     released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
-    write(released, tone="A polite text.", a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
+    write(released, tone="A polite text.", b=PINNED)
+    write(released, a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
     released.ok("deploy", "tone")
     done = released.run("deploy", "--rehearse")
     assert done.code == 0, str(done)
     assert "rehearsal passed" in done.out
-    assert released.label("a", "prod") == 1
+    assert (released.label("a", "prod"), released.label("tone", "prod")) == (1, 1)
 
 
 # -- pinned snippets ----------------------------------------------------------------------------------------
