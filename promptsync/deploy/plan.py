@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
+from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey

@@ -15,7 +15,8 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
-    from promptsync.prompt.merge import FieldConflict, Merge
+    from promptsync.prompt.merge import Merge
+    from promptsync.prompt.merge_fields import FieldConflict
 
 
 @dataclass(frozen=True, slots=True)

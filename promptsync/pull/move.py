@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from promptsync.compare.conflict import is_taken_over, ways_to_name
-from promptsync.compare.histories import read_usable
-from promptsync.compare.list_equality import digest_beside
-from promptsync.compare.origin import keys_in, with_keys
+from promptsync.compare.content import content_of, read_usable
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -21,11 +19,12 @@ from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.worktree import paths_for_new
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.version import Version
@@ -121,16 +120,16 @@ def _with_version(project: Project, file: PromptFile, listed: Version, old: str)
     revisions = project.revisions()
     lineage = revisions.of_names([old]).get(old) if revisions is not None else None
     committed = {one.digest for one in lineage.back()} if lineage is not None else set()
-    newest = max((key.version for key in keys_in(file.local.synced, project)), default=0)
+    newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
     for number in range(listed.version, newest, -1) if committed else ():
         found = read_usable(project, listed, number)
         mark = parse_mark(found.message) if found is not None else None
         if found is None or mark is None or mark.dirty or mark.version != number:
             continue
-        content = digest_beside(file.prompt, found.prompt)
+        content = digest(content_of(found, file.prompt))
         if content in committed:
             prompt = identity(project.registry.workspace_id, listed.template_id)
-            return with_keys(file.local, project, [make_key(prompt, number, content)])
+            return project.with_keys(file.local, [make_key(prompt, number, content)])
     return None
 
 

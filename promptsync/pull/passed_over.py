@@ -13,8 +13,7 @@ from pathlib import Path
 from msgspec import structs
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, histories_of
-from promptsync.compare.history import History
+from promptsync.compare.history import Histories, PromptHistory, histories_of
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import UsageError
@@ -127,7 +126,7 @@ class PassedOverVersions:
 
     versions: tuple[PassedOver, ...]
     includes: tuple[int, ...]
-    history: History
+    history: PromptHistory
 
     @property
     def read(self) -> tuple[Version, ...]:

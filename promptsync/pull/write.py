@@ -8,17 +8,16 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from promptsync.compare.archived import archived_labels
-from promptsync.compare.histories import content_beside_file
-from promptsync.compare.list_equality import has_same_text
-from promptsync.compare.origin import keys_in, needs_backup, with_keys
+from promptsync.compare.content import has_text, read_content
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.record import Entry
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
@@ -87,9 +86,9 @@ def _is_published(project: Project, item: Item, file: PromptFile, listed: Versio
     commit = mark.commit if mark is not None and is_clean else None
     if commit is not None and (item.origin.commit or "").startswith(commit):
         return True
-    keys, content = keys_in(file.local.synced, project), digest(file.prompt)
+    keys, content = project.keys_in(file.local.synced), digest(file.prompt)
     prompt = identity(project.registry.workspace_id, listed.template_id) if keys else ""
-    return has_same_text(file.prompt, listed) or any(key.names(prompt, content) for key in keys)
+    return has_text(listed, file.prompt) or any(key.names(prompt, content) for key in keys)
 
 
 def read_all(
@@ -113,16 +112,17 @@ def read_all(
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
     """Return the last files in git of prompts without a file, because no registry stores their comments."""
-    gone = {item.name: item for item in items if item.file is None and item.last_blob is not None}
+    gone = {item.name: item for item in items if item.file is None and item.last is not None}
     history = project.history
     if not gone or history is None:
         return {}
-    contents = history.blobs(item.last_blob or "" for item in gone.values())
+    contents = history.blobs(item.last.blob or "" for item in gone.values() if item.last is not None)
     files = {}
     for name, item in gone.items():
-        path = item.last_path or ""
+        assert item.last is not None
+        path = item.last.path
         try:
-            file = parse(contents[item.last_blob or ""], path, name)
+            file = parse(contents[item.last.blob or ""], path, name)
         except (InvalidFile, KeyError):
             continue
         if file.prompt.name == name:
@@ -133,9 +133,9 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 def restore(project: Project, item: Item, found: Version, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
     assert item.listed is not None
-    prompt = content_beside_file(project, last, item.listed, found)
+    prompt = read_content(project, found, last.prompt)
     if item.history is not None:
-        item.history.set(found.version, found.message, prompt)  # it was read without a file beside it
+        item.history.set(found, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
@@ -208,7 +208,7 @@ def _write(
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
         # Without a history there is only this version, so it is all that the text includes.
         known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
-        local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
+        local = project.with_keys(file.local if file is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
         since = item.version if item.file is not None else None

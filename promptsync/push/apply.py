@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.present_state import is_same, read_now, shown
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.backups import backup, new_stamp
 from promptsync.files.disk import write
@@ -277,7 +277,7 @@ class _Push:
         project, file = self._project, self._files[name]
         prompt = identity(project.registry.workspace_id, template_id)
         key = make_key(prompt, version, digest(file.prompt))
-        text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
+        text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
         # The user may have saved the file in the meantime, and the edit above is of the old text.
         if (project.root / file.path).read_bytes() != file.text.encode():
             raise PromptsyncError(f"{file.path} changed while it was published")
