@@ -1,6 +1,6 @@
 # make demo: shows the main job on a copy of example-repo, with the embedded registry.
 # make test: runs all tests but those of make lane, which install packages and call the SDKs.
-# make quick: skips the slow ones. make lint: checks style and types.
+# make lane: runs those. make lint: checks style and types.
 # make fuzz: runs all tests with fresh random examples.
 # make bench: measures the performance budgets; docs/development.md explains the parts.
 # make docs: builds the manual into build/docs; a dead link fails the build.
@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test lane quick fuzz lint bench docs manual fidelity screens dist lock clean
+.PHONY: demo test lane fuzz lint bench docs manual fidelity screens dist lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -29,9 +29,6 @@ test: $(VENV)/.installed-test
 
 lane: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m lane
-
-quick: $(VENV)/.installed-test
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 fuzz: $(VENV)/.installed-test
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

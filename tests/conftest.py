@@ -1,11 +1,10 @@
-"""Puts the helpers of rooms that other tests share on the import path."""
+"""What all tests have in common: examples, git, directories in memory, and the empty world."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
-
-sys.path += [str(Path(__file__).parent / room) for room in ("registry", "prompt", "compare", "push")]
-
 from posix_tests import HAS_POSIX, POSIX_TESTS
 from seeds import EXAMPLES
-from slow_files import LANE_FILES, SLOW_FILES
 from worlds import World, made
+
+HERE = Path(__file__).parent
 
 # How long an example takes says more about the machine than about what is tested. The suite decides what
 # lands, so it tries the same few examples each time; make fuzz tries others.
 settings.register_profile("fuzz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("suite", settings.get_profile("fuzz"), derandomize=True, max_examples=EXAMPLES)
-settings.register_profile("quick", settings.get_profile("suite"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Examples contain constants of the modules that are imported, which differ with the tests that ran before.
@@ -55,9 +51,6 @@ if HAS_POSIX and "TMPDIR" not in os.environ and is_roomy(MEMORY):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-HERE = Path(__file__).parent
-
-
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     # These may import modules that exist in POSIX only.
     name = collection_path.relative_to(HERE).as_posix() if HERE in collection_path.parents else ""
@@ -74,12 +67,7 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = item.path.relative_to(HERE).as_posix()
-        if name in SLOW_FILES:
-            item.add_marker(pytest.mark.slow)
-        if name in LANE_FILES:
-            item.add_marker(pytest.mark.lane)
         if item.get_closest_marker("lane") is not None:
-            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(900))
         reason = POSIX_TESTS.get(f"{name}::{getattr(item, 'originalname', item.name)}")
         if reason is not None and not HAS_POSIX:

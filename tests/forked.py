@@ -30,6 +30,8 @@ CLIENT = str(Path(__file__).with_name("forked_client.py"))
 @cache
 def command() -> list[str]:
     """Start the server if there is none yet; return the words that run promptsync."""
+    if not hasattr(os, "fork"):
+        return [sys.executable, "-m", "promptsync"]
     directory = tempfile.TemporaryDirectory(prefix="forked-")
     address = str(Path(directory.name) / "s")
     server = subprocess.Popen(

@@ -6,21 +6,15 @@ Parameters are numbers, not seeds, because all processes of a parallel run must 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from random import Random
-from typing import Any
-
-import pytest
 
 FUZZ = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
-QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
 EXAMPLES = 25
 
 
-def numbers(quick: int, count: int, fuzz: int) -> Sequence[Any]:
-    """``quick`` numbers for ``make quick``, ``count`` for ``make test`` and ``fuzz`` for ``make fuzz``."""
-    slow = range(quick, fuzz if FUZZ else count)
-    return [*range(quick), *(pytest.param(number, marks=pytest.mark.slow) for number in slow)]
+def numbers(count: int, fuzz: int) -> range:
+    """``count`` numbers for ``make test`` and ``fuzz`` for ``make fuzz``."""
+    return range(fuzz if FUZZ else count)
 
 
 def seed_of(number: int) -> int:
@@ -32,4 +26,4 @@ def seed_of(number: int) -> int:
 
 def examples(fuzz: int) -> int:
     """The number of examples of a property: ``fuzz`` in ``make fuzz``, and a few on each run."""
-    return fuzz if FUZZ else min(fuzz, 10 if QUICK else EXAMPLES)
+    return fuzz if FUZZ else min(fuzz, EXAMPLES)

@@ -21,7 +21,7 @@ PURE = {"prompt", "lint", "history"}
 """Rooms that compute: values in, values out."""
 
 _READ = PURE | {"files", "registry", "parallel", "rendering"}
-_ACT = _READ | {"project", "compare", "inspect", "labels"}
+_ACT = _READ | {"project", "compare", "labels"}
 
 MAY_USE: dict[str, set[str]] = {
     "terminal": set(),
@@ -30,13 +30,12 @@ MAY_USE: dict[str, set[str]] = {
     "lint": {"prompt"},
     "history": {"prompt"},
     "rendering": {"prompt"},
-    "files": {"prompt"},
+    "files": {"prompt", "history"},
     "registry": {"prompt", "parallel"},
     "server": {"prompt", "rendering"},
     "project": _READ,
     "compare": _READ | {"project"},
     "labels": _READ | {"project", "compare"},
-    "inspect": _READ | {"project", "compare", "labels"},
     "push": _ACT,
     "pull": _ACT,
     "bump": _ACT,
@@ -57,9 +56,7 @@ OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpx": {
-        f"registry/promptlayer/{name}.py" for name in ("client", "connection", "failures", "http", "retry")
-    },
+    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},
@@ -172,8 +169,8 @@ def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
 def test_only_the_command_line_reads_the_environment() -> None:
     words = {"os.environ", "os.environb", "os.getenv"}
     readers = {path for path, tree in MODULES.items() if words & _names(tree)}
-    # The process that renders gets an environment without keys, and git gets all of it and more variables.
-    allowed = {"cli.py", "files/git/program.py", "rendering/process.py"}
+    # The process that renders gets an environment without keys.
+    allowed = {"cli.py", "rendering/process.py"}
     assert readers | {one.module for one in IMPORTS if one.name in words} == allowed
 
 
@@ -306,7 +303,7 @@ NEEDLESS = ("bump", "checks", "deploy", "files.git", "labels", "lint", "pull", "
 def test_status_of_an_aligned_tree_loads_only_the_rooms_that_it_needs(aligned: Path) -> None:
     own = {name.removeprefix("promptsync.") for name in modules_loaded(aligned, "status")}
     assert {room for room in NEEDLESS for name in own if f"{name}.".startswith(f"{room}.")} == set()
-    assert {name for name in own if name.startswith("history.")} <= {"history.message"}
+    assert {name for name in own if name.startswith("history.")} <= {"history.mark", "history.synced_key"}
 
 
 def test_the_network_loads_no_command_line_of_its_library() -> None:

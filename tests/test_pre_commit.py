@@ -19,9 +19,9 @@ from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "example-repo"
-PACKAGE = "fernweh/promptsync"
 
 pytestmark = [
+    pytest.mark.lane,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="pre-commit clones this repository"),
 ]
 
@@ -36,12 +36,8 @@ class Hooks:
 
     def name(self, root: Path) -> None:
         """Let init say in a repository that its hooks are this clone, which has no address for others."""
-        spec = f"{PACKAGE}@{self.commit}"
+        spec = f"git+{self.url}@{self.commit}"
         assert run(["-C", str(root), "-q", "init", "--pre-commit", "--package", spec], {}) == 0
-        path = root / ".pre-commit-config.yaml"
-        text = path.read_text("utf-8")
-        assert f"repo: https://github.com/{PACKAGE}\n    rev: {self.commit}\n" in text
-        path.write_text(text.replace(f"https://github.com/{PACKAGE}", self.url), "utf-8")
 
 
 @dataclass(frozen=True)
@@ -134,15 +130,13 @@ def consumer(tmp_path: Path, hooks: Hooks) -> Consumer:
     return consumer
 
 
-def test_the_hooks_as_they_ship_stop_a_commit_and_say_what_completes_them(
-    tmp_path: Path, consumer: Consumer
-) -> None:
+def test_the_hooks_as_they_ship_install_nothing_and_stop_a_commit(tmp_path: Path, consumer: Consumer) -> None:
     path = consumer.root / ".pre-commit-config.yaml"
     path.write_bytes((EXAMPLE / path.name).read_bytes())
     consumer.edit("prompts/support/refund.yaml", "You answer", "You kindly answer")
     stopped = consumer.commit("Answer kindly")
     assert stopped.returncode == 1
-    assert "promptsync init --pre-commit" in stopped.stdout
+    assert "Executable `promptsync` not found" in stopped.stdout
 
 
 def test_a_commit_with_a_mistake_is_stopped_with_its_place_and_the_remedy_and_passes_once_mended(
@@ -223,8 +217,8 @@ def test_the_package_that_is_built_has_the_files_that_init_writes(consumer: Cons
     consumer.ok("git", "init", "--quiet", str(other))
     init = (str(program), "-C", str(other), "init", "--github", "--pre-commit")
     refused = consumer.run(*init)
-    assert refused.returncode == 2 and "was not pushed to a server" in refused.stdout
-    consumer.ok(*init, "--package", f"{PACKAGE}@{hooks.commit}")
+    assert refused.returncode == 2 and "not installed from PyPI" in refused.stdout
+    consumer.ok(*init, "--package", "promptsync==1.2.3")
     for path in (".pre-commit-config.yaml", ".github/workflows/deploy.yml"):
         assert (other / path).is_file()
 

@@ -16,9 +16,12 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docs/screens.py"
 TEXT = "{http://www.w3.org/2000/svg}text"
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32" or shutil.which("git") is None, reason="screens are taken on a POSIX terminal"
-)
+pytestmark = [
+    pytest.mark.lane,
+    pytest.mark.skipif(
+        sys.platform == "win32" or shutil.which("git") is None, reason="screens are taken on a POSIX terminal"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the suite itself promises: the same examples on each run, and lists of files that exist."""
+"""What the suite itself promises: the same examples on each run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_files import LANE_FILES, SLOW_FILES
-
-
-def test_every_listed_file_exists() -> None:
-    here = Path(__file__).parent
-    assert [name for name in sorted(LANE_FILES | SLOW_FILES) if not (here / name).is_file()] == []
 
 
 def test_examples_do_not_depend_on_the_modules_that_were_imported(

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from promptsync.compare.histories import has_text, read_version
-from promptsync.compare.origin import needs_backup
+from promptsync.compare.content import has_text_of, read_version
 from promptsync.compare.pins import PinnedAt, published_version
 from promptsync.compare.releases import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot, check_names
 from promptsync.compare.state import State
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
@@ -132,7 +132,7 @@ def _version_with_text(project: Project, item: Item) -> int | None:
         return None
     file, listed = item.file, item.listed
     versions = read_versions(project, listed)
-    found = (version.version for version in versions if has_text(project, file, listed, version))
+    found = (version.version for version in versions if has_text_of(project, version, file.prompt))
     return next(found, None)
 
 

@@ -12,8 +12,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, find, load
 from promptsync.setup.init import VENDOR, Started, draft, start
-from promptsync.setup.scaffold import Target, find_target, repository, scaffold
-from promptsync.setup.source import installed_source, parse_source
+from promptsync.setup.scaffold import Target, find_target, package_to_install, repository, scaffold
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -51,8 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--package",
     metavar="SPEC",
-    help="What workflows and hooks install: OWNER/REPO@REF on GitHub, or git+https://HOST/OWNER/REPO@REF "
-    "(default: where this promptsync came from).",
+    help="What pip installs in workflows and hooks (default: promptsync==VERSION, this release from PyPI).",
 )
 def command(
     session: Session,
@@ -76,7 +74,7 @@ def command(
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
     promptsync init --from-remote --include 'support/*' --label prod
     promptsync init --github --pre-commit
-    promptsync init --github --package OWNER/REPO@COMMIT
+    promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     from promptsync.show.init import show_init
 
@@ -168,9 +166,9 @@ def _target(session: Session, package: str | None, *, github: bool, pre_commit: 
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
     command = session.command(without="--package")
-    source = parse_source(package, command) if package is not None else installed_source(command)
+    package = package_to_install(package, command)
     labels = load(above).labels if above is not None else ()
-    return find_target(session.directory, source, labels, github=github)
+    return find_target(session.directory, package, labels, github=github)
 
 
 def _note_target(session: Session, target: Target, *, github: bool) -> None:
@@ -180,11 +178,6 @@ def _note_target(session: Session, target: Target, *, github: bool) -> None:
         session.say(
             f"{note} the workflows are for {output.name(branch)}, the current branch, because "
             f"{'origin/HEAD does not name another one' if target.has_origin else 'there is no origin'}"
-        )
-    if target.source.is_moving:
-        session.say(
-            f"{note} {output.name(target.source.ref)} can move, and whatever it points at then runs with "
-            "your key; pass a commit or the tag of a version to --package instead"
         )
 
 

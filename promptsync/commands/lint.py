@@ -201,8 +201,7 @@ def _of_prompts(
         gone=gone,
         unreadable=frozenset(broken_names(worktree)),
     )
-    broken = [file for file in worktree.broken if file.path in paths]
-    yield from check([*checked, *broken], known, worktree.problems)
+    yield from check(checked, known, worktree.problems)
     for file in checked:
         if not config.in_scope(file.prompt.name):
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."

@@ -174,7 +174,7 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
             project, options.names, label=at.label, number=at.number, theirs=options.theirs
         )
     try:
-        return plan_pull(project, gather(project, merge_keys=options.merge), options)
+        return plan_pull(project, gather(project), options)
     except Conflict as conflict:
         raise explained(project, conflict) from None
 

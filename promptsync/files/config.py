@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files import schema
@@ -40,8 +41,7 @@ class InvalidConfig(UsageError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteConfig:
+class RemoteConfig(Struct, frozen=True):
     """A registry. ``url`` is ``local:``, ``local:PATH`` or an http(s) URL; ``fixtures`` is a path, if any."""
 
     name: str
@@ -53,8 +53,7 @@ class RemoteConfig:
     """The most requests at once, ``None`` for the default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The configuration with its defaults filled in.
 
     ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
@@ -66,9 +65,9 @@ class Config:
     path: Path
     prompts: str = "prompts"
     default_remote: str = LOCAL
-    remotes: Mapping[str, RemoteConfig] = field(default_factory=dict)
+    remotes: dict[str, RemoteConfig] = {}
     include: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = {}
     checks: tuple[Mapping[str, Any], ...] = ()
     limits_changes: float = 0.5
     refuses_dashboard_edits: bool = False
@@ -156,7 +155,7 @@ def is_below(directory: str) -> bool:
 
 
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
-    given = value.get("remotes") or {LOCAL: {"url": "local:"}}
+    declared = value.get("remotes") or {LOCAL: {"url": "local:"}}
     return {
         name: RemoteConfig(
             name,
@@ -166,7 +165,7 @@ def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
             # In JSON Schema, 8.0 is an integer too.
             int(remote["jobs"]) if remote.get("jobs") else None,
         )
-        for name, remote in given.items()
+        for name, remote in declared.items()
     }
 
 
@@ -214,9 +213,9 @@ def is_possible(path: str) -> bool:
 def _keys_in(text: str, path: str) -> Iterator[Problem]:
     """Yield the places of anything that looks like an API key, comments included: it would end up in git."""
     for number, line in enumerate(text.splitlines(), 1):
-        for found in _KEY_VALUE.finditer(line):
+        for key in _KEY_VALUE.finditer(line):
             message = "This looks like an API key. Keys are never read from this file."
-            yield Problem(path, number, found.start() + 1, "api-key", message, hint=_KEY_HINT)
+            yield Problem(path, number, key.start() + 1, "api-key", message, hint=_KEY_HINT)
 
 
 def _without_keys(problem: Problem) -> Problem:

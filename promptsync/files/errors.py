@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from promptsync.errors import AnswerIsNo
 from promptsync.prompt.prompt import Problem
 
 
 class InvalidFile(AnswerIsNo):
-    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file.
-
-    ``rest`` is what could be read in spite of them. It is only for further checks.
-    """
+    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file."""
 
     code = "invalid-file"
 
-    def __init__(self, problems: Iterable[Problem], rest: Any = None) -> None:
-        self.rest = rest
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         first = self.problems[0]
         others = len(self.problems) - 1

@@ -16,8 +16,8 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Local, Prompt, as_blocks
 from promptsync.prompt.snippets import repinned
@@ -93,8 +93,8 @@ def _unwritable(prompt: Prompt, reason: str) -> Refused:
 def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
     """Yield what a YAML file cannot hold in a value."""
     if isinstance(value, str):
-        if not value.isascii() and (found := _SURROGATE.search(value)):
-            yield f"{schema.shown(where)} holds U+{ord(found[0]):04X}, half of a surrogate pair."
+        if not value.isascii() and (half := _SURROGATE.search(value)):
+            yield f"{schema.shown(where)} holds U+{ord(half[0]):04X}, half of a surrogate pair."
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{schema.shown(where)} is {value}, and JSON has no such number."
     elif isinstance(value, dict | list) and len(where) >= MAX_DEPTH:

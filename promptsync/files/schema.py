@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, reduce
 from itertools import islice
 from operator import getitem
@@ -22,10 +21,6 @@ from promptsync.prompt.prompt import Problem
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
-_FORMER: Final = {
-    ("prompt", "pulled"): "It was renamed to synced:. Delete the line, then run promptsync pull.",
-}
-"""What to do about keys that earlier versions wrote."""
 _MOST_PROBLEMS: Final = 100
 """How many problems of one file are reported."""
 
@@ -51,11 +46,8 @@ def schema_text(kind: Kind) -> str:
     return (_SCHEMAS / f"{kind}.schema.json").read_text("utf-8")
 
 
-def check(loaded: Loaded, path: str, kind: Kind, unread: Collection[tuple[int, int]] = ()) -> list[Problem]:
-    """Return everything in a file that its schema does not allow, in no particular order.
-
-    ``unread`` are places of values that could not be read. They are not reported again.
-    """
+def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
+    """Return everything in a file that its schema does not allow, in no particular order."""
     # Nearly every file is valid, and only collecting errors takes long.
     validator = _validator(kind)
     if validator.is_valid(loaded.value):
@@ -63,61 +55,17 @@ def check(loaded: Loaded, path: str, kind: Kind, unread: Collection[tuple[int, i
     errors = list(validator.iter_errors(loaded.value))
     # A value of the wrong type breaks all the other rules for it as well.
     mistyped = {tuple(error.instance_path) for error in errors if error.kind.name == "type"}
-    errors = [one for one in errors if one.kind.name == "type" or tuple(one.instance_path) not in mistyped]
+    errors = [
+        error for error in errors if error.kind.name == "type" or tuple(error.instance_path) not in mistyped
+    ]
     # Finding the places and closest keys of thousands of problems takes long, and nobody reads them.
-    reasons = islice((one for error in errors for one in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
-    problems = (
-        Problem(path, *loaded.position(where), rule, message, hint=hint)
-        for where, rule, message, hint in reasons
-        if rule not in ("wrong-type", "unknown-key") or not loaded.covers(where, unread)
+    reasons = islice((reason for error in errors for reason in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
+    return list(
+        dict.fromkeys(
+            Problem(path, *loaded.position(where), rule, message, hint=hint)
+            for where, rule, message, hint in reasons
+        )
     )
-    return list(dict.fromkeys(problems))
-
-
-_FILLS: Final[Mapping[str, Any]] = {"string": "", "array": [], "object": {}, "boolean": False, "integer": 0}
-_MOST_ROUNDS: Final = 5
-
-
-def fixed(value: Any, kind: Kind) -> Any:
-    """Return a copy of a value that its schema allows, so that the rest of it can be checked.
-
-    Placeholders replace what the schema does not allow. Returns ``None`` if that does not succeed.
-    """
-    whole = copy.deepcopy(value)
-    validator = _validator(kind)
-    for _ in range(_MOST_ROUNDS):
-        errors = list(validator.iter_errors(whole))
-        if not errors:
-            return whole
-        # The deepest first, so that the paths of the others stay right.
-        for error in sorted(errors, key=lambda one: -len(one.instance_path)):
-            if not _fix(whole, error):
-                return None
-    return None
-
-
-def _fix(whole: Any, error: Any) -> bool:
-    """Change one value; false if that is impossible."""
-    where, name, details = list(error.instance_path), error.kind.name, error.kind.as_dict()
-    try:
-        part = reduce(getitem, where, whole)
-        if name == "additionalProperties":
-            for key in details["unexpected"]:
-                part.pop(key, None)
-        elif name == "required":
-            part[details["property"]] = "assistant" if details["property"] == "role" else ""
-        elif name == "oneOf" and not where:
-            part.pop("content") if "messages" in part else part.update(content="")
-        elif not where:
-            return False
-        elif name == "type":
-            filled = next((_FILLS[one] for one in details["types"] if one in _FILLS), None)
-            reduce(getitem, where[:-1], whole)[where[-1]] = copy.deepcopy(filled)
-        else:
-            del reduce(getitem, where[:-1], whole)[where[-1]]
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return bool(name != "required")  # another error of the same value has changed it already
-    return True
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -147,7 +95,7 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
     if name == "additionalProperties":
         known = list(_around(kind, error.schema_path).get("properties", ()))
         for key in details["unexpected"]:
-            hint = _FORMER.get((kind, key)) or suggestion(key, known)
+            hint = suggestion(key, known)
             if kind == "prompt" and not where:
                 hint = _below_model(key) or hint
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint

@@ -4,51 +4,43 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import load
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import VERSION_PIN, of_prompt, pins
+from promptsync.prompt.snippets import VERSION_PIN, pins
 
 
-@dataclass(frozen=True, slots=True)
-class Worktree:
+class Worktree(Struct, frozen=True):
     """The prompt files of a working copy.
 
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
-    what could not be read and which files contradict one another. ``broken`` is what could be read of files
-    with problems, for further checks. ``paths`` are all prompt files, readable or not, as paths relative to
-    ``root`` with ``/``. ``unread`` are the names in files that were not read as a whole, by path.
+    what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
+    not, as paths relative to ``root`` with ``/``.
     """
 
     root: Path
     prompts: str
-    files: Mapping[str, PromptFile] = field(default_factory=dict)
+    files: dict[str, PromptFile] = {}
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
-    broken: tuple[PromptFile, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
 
 
-Names = Callable[[Mapping[str, Path]], dict[str, str]]
-"""Returns the names in those files that need not be read as a whole; both mappings are by path."""
-
-
-def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
+def scan(root: Path, prompts_dir: str) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
-    ``names`` chooses files that are only read if others refer to them. A directory that does not exist is
-    empty. Raises UsageError when it cannot be listed.
+    A directory that does not exist is empty. Raises UsageError when it cannot be listed.
     """
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     problems: list[Problem] = []
     top = root / prompts_dir
     links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
@@ -60,31 +52,14 @@ def scan(root: Path, prompts_dir: str, names: Names | None = None) -> Worktree:
         )
     if top.exists():
         try:
-            _walk(top, prompts_dir, found, problems)
+            _walk(top, prompts_dir, places, problems)
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
                 hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
-    return _read(root, prompts_dir, found, problems, names(found) if names is not None else {})
-
-
-def without_synced_conflicts(worktree: Worktree) -> Worktree:
-    """Return the files with both keys where git could not merge ``synced:``, as files without a problem."""
-    merged = [
-        file
-        for file in worktree.broken
-        if file.conflicted is not None and file.prompt.name not in worktree.files
-    ]
-    paths = {file.path for file in merged}
-    files = sorted([*worktree.files.values(), *merged], key=lambda file: file.path)
-    return replace(
-        worktree,
-        files={file.prompt.name: file for file in files},
-        problems=tuple(one for one in worktree.problems if one.path not in paths),
-        broken=tuple(file for file in worktree.broken if file.path not in paths),
-    )
+    return _read(root, prompts_dir, places, problems)
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
@@ -92,34 +67,29 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
 
     Files outside the prompts directory are read too, because a draft may be anywhere.
     """
-    found: dict[str, Path] = {}
+    places: dict[str, Path] = {}
     problems: list[Problem] = []
     base = Path(os.path.abspath(root))  # noqa: PTH100 -- resolve() would follow links
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100
         shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
-            _walk(path, shown, found, problems)
+            _walk(path, shown, places, problems)
         else:
-            found[shown] = path
-    return _read(root, prompts_dir, dict(sorted(found.items())), problems)
+            places[shown] = path
+    return _read(root, prompts_dir, dict(sorted(places.items())), problems)
 
 
 def pins_in(files: Mapping[str, PromptFile]) -> dict[str, dict[str, set[int]]]:
     """Return who pins which versions, by snippet and by user."""
-    found: dict[str, dict[str, set[int]]] = {}
+    users: dict[str, dict[str, set[int]]] = {}
     for user, file in files.items():
         # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
         if VERSION_PIN in file.text or "\\" in file.text:
             for snippet, versions in pins(file.prompt.template).items():
                 if snippet != user:
-                    found.setdefault(snippet, {})[user] = versions
-    return found
-
-
-def path_for_new(worktree: Worktree, name: str) -> str:
-    """Return the path, relative to the root, for a prompt that has no file yet."""
-    return paths_for_new(worktree, [name])[name]
+                    users.setdefault(snippet, {})[user] = versions
+    return users
 
 
 def paths_for_new(
@@ -149,7 +119,7 @@ def is_skipped(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith("~")
 
 
-def _walk(folder: Path, shown: str, found: dict[str, Path], problems: list[Problem]) -> None:
+def _walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Problem]) -> None:
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -166,10 +136,10 @@ def _walk(folder: Path, shown: str, found: dict[str, Path], problems: list[Probl
         if reason:
             problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
         elif not is_directory:
-            found[path] = Path(entry.path)
+            places[path] = Path(entry.path)
         else:
             try:
-                _walk(Path(entry.path), path, found, problems)
+                _walk(Path(entry.path), path, places, problems)
             except OSError as error:
                 message = f"The directory cannot be read: {error.strerror}."
                 problems.append(Problem(_printable(path), 1, 1, "file-unreadable", message))
@@ -191,48 +161,27 @@ def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
     return ""
 
 
-def _read(
-    root: Path,
-    prompts_dir: str,
-    found: Mapping[str, Path],
-    problems: list[Problem],
-    unread: Mapping[str, str] = MappingProxyType({}),
-) -> Worktree:
+def _read(root: Path, prompts_dir: str, places: Mapping[str, Path], problems: list[Problem]) -> Worktree:
     paths: dict[str, str] = {}
-    for shown in found:
+    files: dict[str, PromptFile] = {}
+    for shown, place in places.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
-    files: dict[str, PromptFile] = {}
-    broken: list[PromptFile] = []
-
-    def read(shown: str) -> None:
         try:
-            file = _load(found[shown], shown, prompts_dir)
+            file = _load(place, shown, prompts_dir)
         except InvalidFile as error:
             problems.extend(error.problems)
-            broken.extend([error.rest] if error.rest is not None else [])
-            return
+            continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
             line, column = file.position(("name",))
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-
-    for shown in found:
-        if shown not in unread:
-            read(shown)
-    if unread:
-        templates = [file.prompt.template for file in (*files.values(), *broken)]
-        used = {reference.name for template in templates for reference in of_prompt(template)}
-        for shown, name in unread.items():
-            if name in used:
-                read(shown)
-        unread = {shown: name for shown, name in unread.items() if name not in used}
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(found), tuple(broken), unread)
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places))
 
 
 def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:

@@ -15,7 +15,7 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
-    from promptsync.prompt.merge import FieldConflict
+    from promptsync.prompt.merge_fields import FieldConflict
 
 
 class Unmerged(Struct, frozen=True):

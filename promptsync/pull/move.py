@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 
 from msgspec import Struct, structs
 
 from promptsync.compare.conflict import is_taken_over, ways_to_name
-from promptsync.compare.histories import read_usable
-from promptsync.compare.list_equality import digest_beside
-from promptsync.compare.origin import keys_in, with_keys
+from promptsync.compare.content import content_of, read_usable
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
@@ -20,12 +17,13 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
-from promptsync.files.worktree import path_for_new
-from promptsync.history.message import parse_mark
+from promptsync.files.worktree import paths_for_new
+from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.version import Version
@@ -107,7 +105,7 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     if not keep_name and old in snapshot.listing:
         _check_rename(project, snapshot, old, new)
     is_default = name_for(file.path.removeprefix(f"{worktree.prompts}/")) == old
-    path = path_for_new(worktree, new) if moved is None and (keep_name or is_default) else file.path
+    path = paths_for_new(worktree, [new])[new] if moved is None and (keep_name or is_default) else file.path
     return MovePlan((_move(file, old if keep_name else new, path, local),))
 
 
@@ -119,16 +117,16 @@ def _with_version(project: Project, file: PromptFile, listed: Version, old: str)
     revisions = project.revisions()
     lineage = revisions.of_names([old]).get(old) if revisions is not None else None
     committed = {revision.digest for revision in lineage.back()} if lineage is not None else set()
-    newest = max((key.version for key in keys_in(file.local.synced, project)), default=0)
+    newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
     for number in range(listed.version, newest, -1) if committed else ():
         version = read_usable(project, listed, number)
         mark = parse_mark(version.message) if version is not None else None
         if version is None or mark is None or mark.dirty or mark.version != number:
             continue
-        content = digest_beside(file.prompt, version.prompt)
+        content = digest(content_of(version, file.prompt))
         if content in committed:
             prompt = identity(project.registry.workspace_id, listed.template_id)
-            return with_keys(file.local, project, [make_key(prompt, number, content)])
+            return project.with_keys(file.local, [make_key(prompt, number, content)])
     return None
 
 
@@ -155,7 +153,7 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    stated = structs.replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     return Move(name, file.path, path, file.text, text)
 

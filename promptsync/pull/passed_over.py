@@ -11,8 +11,7 @@ from dataclasses import replace
 from msgspec import Struct, structs
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, histories_of
-from promptsync.compare.history import History
+from promptsync.compare.history import Histories, PromptHistory, histories_of
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
 from promptsync.history.passed_over import PassedOver
@@ -34,7 +33,7 @@ class PassedOverVersions(Struct, frozen=True):
 
     heads: tuple[PassedOver, ...]
     includes: tuple[int, ...]
-    history: History
+    history: PromptHistory
 
     @property
     def read(self) -> tuple[Version, ...]:

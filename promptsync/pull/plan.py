@@ -26,7 +26,6 @@ from promptsync.pull.write import (
     deletes_of,
     kept,
     last_files,
-    merge_keys,
     read_all,
     render,
     restore,
@@ -155,8 +154,6 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
             partial=options.partial,
         )
     unmerged = (*unmerged, *brought.skipped)
-    stuck |= {prompt.name for prompt in unmerged}
-    merge_keys(project, [item for item in items if item.name not in stuck], writes)
     deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
     # A side that was taken before is recorded already.
     writes = {name: write for name, write in writes.items() if write.old != write.new}

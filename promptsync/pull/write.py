@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from msgspec import Struct, structs
 
-from promptsync.compare.conflict import edit
-from promptsync.compare.histories import content_beside_file
-from promptsync.compare.list_equality import has_same_text
-from promptsync.compare.origin import needs_backup, with_keys
+from promptsync.compare.content import has_text, read_content
 from promptsync.compare.snapshot import Item
 from promptsync.compare.state import State
-from promptsync.errors import Refused
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
@@ -77,7 +73,7 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
     deletes = []
     for item in gone:
         file, version = item.file, archive.get(item.name)
-        if file is not None and (theirs or (version is not None and has_same_text(file.prompt, version))):
+        if file is not None and (theirs or (version is not None and has_text(version, file.prompt))):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(Delete(item.name, file.path, file.text, backup=backup))
     return deletes
@@ -94,16 +90,17 @@ def read_all(project: Project, versions: Sequence[Version]) -> dict[str, Version
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
     """Return the last files in git of prompts without a file, because no registry stores their comments."""
-    gone = {item.name: item for item in items if item.file is None and item.last_blob is not None}
+    gone = {item.name: item for item in items if item.file is None and item.last is not None}
     history = project.history
     if not gone or history is None:
         return {}
-    contents = history.blobs(item.last_blob or "" for item in gone.values())
+    contents = history.blobs(item.last.blob or "" for item in gone.values() if item.last is not None)
     files = {}
     for name, item in gone.items():
-        path = item.last_path or ""
+        assert item.last is not None
+        path = item.last.path
         try:
-            file = parse(contents[item.last_blob or ""], path, name)
+            file = parse(contents[item.last.blob or ""], path, name)
         except (InvalidFile, KeyError):
             continue
         if file.prompt.name == name:
@@ -114,13 +111,13 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 def restore(project: Project, item: Item, version: Version, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
     assert item.listed is not None
-    prompt = content_beside_file(project, last, item.listed, version)
+    prompt = read_content(project, version, last.prompt)
     if item.history is not None:
-        item.history.set(version.version, version.message, prompt)  # it was read without a file beside it
+        item.history.set(version, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
-        last = replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
+        last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
     write = write_of(project, item, version, prompt, file=last, local=last.local if is_same else None)
     return structs.replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
@@ -137,25 +134,6 @@ def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Wr
     """Return the write that keeps the text of a file and records that it includes the tracked version."""
     assert item.file is not None
     return write_of(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
-
-
-def merge_keys(project: Project, items: Iterable[Item], writes: dict[str, Write]) -> None:
-    """Make ``writes`` include the files in which git could not merge ``synced:``; they get the keys of both.
-
-    Raises ``Refused`` for a prompt that the registry does not have.
-    """
-    for item in items:
-        file = item.file
-        if file is None or file.conflicted is None:
-            continue
-        if item.listed is None:
-            message = f"{item.name!r} is not in the registry, so {file.path} stays in conflict"
-            raise Refused(f"{message}; nothing was written", hint=edit(file.path), code="conflict-markers")
-        write = writes.get(item.name)
-        if write is None:
-            version = read_tracked(project, item)
-            write = write_of(project, item, version, file.prompt, local=file.local)
-        writes[item.name] = structs.replace(write, old=file.conflicted, merged=True)
 
 
 def read_tracked(project: Project, item: Item) -> Version:
@@ -190,7 +168,7 @@ def write_of(
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
         # Without a history there is only this version, so it is all that the text includes.
         known = make_key(identity(workspace_id, version.template_id), version.version, content)
-        local = with_keys(file.local if file is not None else Local(), project, keys or (known,))
+        local = project.with_keys(file.local if file is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
         since = item.version if item.file is not None else None

@@ -84,7 +84,7 @@ class PushOptions(Struct, frozen=True):
     ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
     ``--max-changes``. ``skip_checks`` allows what is live to change unchecked. In a deploy, ``checked_label``
     is the label whose checks follow, and ``parents`` are those of versions that are made from the version
-    under it, by prompt.
+    under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label at once.
     """
 
     names: tuple[str, ...] = ()
@@ -98,6 +98,7 @@ class PushOptions(Struct, frozen=True):
     skip_checks: bool = False
     command: str = "promptsync push"
     checked_label: str | None = None
+    rehearses: bool = False
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -117,7 +118,8 @@ class PushPlan(Struct, frozen=True):
     their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet at once, by snippet,
-    ``pins`` those that stay behind. ``snapshot`` is what the plan was made from.
+    ``pins`` those that stay behind. ``first_label`` is published with new prompts, in a rehearsal alone.
+    ``snapshot`` is what the plan was made from.
     """
 
     actions: tuple[Action, ...]
@@ -129,6 +131,7 @@ class PushPlan(Struct, frozen=True):
     governed: tuple[str, ...] = ()
     live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
     pins: PinReport = NO_PINS
+    first_label: str | None = None
     snapshot: Snapshot | None = None
 
     @property

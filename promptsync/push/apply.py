@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from promptsync.compare.origin import needs_backup, with_keys
 from promptsync.compare.present_state import is_same, read_now, shown
+from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import PromptsyncError, Refused, RemoteError
 from promptsync.files.backups import backup, new_stamp
 from promptsync.files.disk import write
@@ -119,7 +119,10 @@ class _Push:
     def _publish(self, action: Action) -> WriteResult:
         listed = self._listing.get(action.name)
         template_id = listed.template_id if listed is not None else None
-        return publish(self._project.registry, action, self._prompts[action.name], template_id, self._stop)
+        first = self._plan.first_label if action.kind is Kind.CREATE else None
+        labels = (first,) if first is not None else ()
+        registry, prompt = self._project.registry, self._prompts[action.name]
+        return publish(registry, action, prompt, template_id, self._stop, labels)
 
     def _archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""
@@ -274,7 +277,7 @@ class _Push:
         project, file = self._project, self._files[name]
         prompt = identity(project.registry.workspace_id, template_id)
         key = make_key(prompt, version, digest(file.prompt))
-        text = render_edit(file, file.prompt, with_keys(file.local, project, [key]))
+        text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
         # The user may have saved the file in the meantime, and the edit above is of the old text.
         if (project.root / file.path).read_bytes() != file.text.encode():
             raise PromptsyncError(f"{file.path} changed while it was published")

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from promptsync.compare.archived import included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.labels import check_changeable, deploy_command
-from promptsync.compare.origin import is_uncommitted, keys_in
 from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
+from promptsync.compare.uncommitted import is_uncommitted
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.message import check_message, make_mark, parse_mark, with_mark
+from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
@@ -46,7 +46,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     """
     message = check_options(options)
     if snapshot.problems:
-        raise InvalidFile([*snapshot.problems, *_lint_errors(snapshot, snapshot.worktree.broken)])
+        raise InvalidFile(snapshot.problems)
     exact, options = options.names, replace(options, names=matching(snapshot, options.names))
     if named := [item for item in snapshot.unusable if item.name in options.names]:
         raise unusable(named, "push")
@@ -98,6 +98,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         workspace=workspace_of(project) if actions else "",
         refusal=refusal or _limit_refusal(project, snapshot, actions, options),
         governed=governed if options.skip_checks else (),
+        first_label=options.checked_label if options.rehearses else None,
         snapshot=snapshot,
     )
     if not actions or options.checked_label is not None:  # a deploy decides about what is live itself
@@ -224,7 +225,7 @@ def _is_unfinished(project: Project, item: Item) -> bool:
     # A version made from a commit needs no ``synced:``, and with another number the mark is a copied one.
     if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
         return False
-    keys = keys_in(file.local.synced, project)
+    keys = project.keys_in(file.local.synced)
     return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
 
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from promptsync.compare.list_equality import came_back, has_same_text
+from promptsync.compare.content import content_of, has_text
 from promptsync.compare.present_state import read_now
 from promptsync.errors import RemoteError
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
-from promptsync.prompt.additions import without_additions
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
@@ -48,7 +47,12 @@ class WriteResult(Struct, frozen=True):
 
 
 def publish(
-    registry: Registry, action: Action, prompt: Prompt, template_id: int | None, stop: threading.Event
+    registry: Registry,
+    action: Action,
+    prompt: Prompt,
+    template_id: int | None,
+    stop: threading.Event,
+    labels: Sequence[str] = (),
 ) -> WriteResult:
     """Publish a new version of the prompt with ``template_id``, if it exists. ``stop`` ends all waiting.
 
@@ -58,7 +62,7 @@ def publish(
     """
     for times in ("once", "twice"):
         try:
-            version = registry.prompts.publish(prompt, message=action.message or "")
+            version = registry.prompts.publish(prompt, message=action.message or "", labels=labels)
             return WriteResult(version.version, version.template_id)
         except FateUnknown as error:
             is_late = isinstance(error, TimedOut)
@@ -117,8 +121,7 @@ def _is_ours(action: Action, prompt: Prompt, latest: Version) -> bool:
     # The same commit means the same text, so a difference was made by the registry.
     is_committed = mark is not None and mark.commit is not None and not mark.dirty
     return latest.message == action.message and (
-        (mark is not None and is_committed and mark.version == latest.version)
-        or has_same_text(prompt, latest)
+        (mark is not None and is_committed and mark.version == latest.version) or has_text(latest, prompt)
     )
 
 
@@ -156,7 +159,7 @@ def read_back(
     def is_confirmed(name: str) -> bool:
         listed = listing.get(name)
         is_latest = listed is not None and listed.version == published[name].version
-        return is_latest and listed is not None and _is_unchanged(prompts[name], listed.prompt)
+        return is_latest and listed is not None and _is_unchanged(prompts[name], listed)
 
     def confirm(name: str) -> None:
         outcome = published[name]
@@ -175,13 +178,13 @@ def read_back(
                     f"published as v{outcome.version}, but somebody else published v{latest.version} after it"
                 )
                 receipt.raced.setdefault(name, why)
-            elif not _is_unchanged(prompts[name], latest.prompt):
-                stored, _ = without_additions(prompts[name], latest.prompt, is_exact=True)
+            elif not _is_unchanged(prompts[name], latest):
+                stored = content_of(latest, prompts[name])
                 paths = dict.fromkeys(change.path for change in changes(prompts[name], stored))
                 receipt.altered[name] = tuple(paths) or ("content",)
 
     for_each(confirm, [name for name in sorted(published) if not is_confirmed(name)])
 
 
-def _is_unchanged(sent: Prompt, stored: Prompt) -> bool:
-    return tag_set(sent) == tag_set(stored) and came_back(sent, stored)
+def _is_unchanged(sent: Prompt, stored: Version) -> bool:
+    return tag_set(sent) == tag_set(stored.prompt) and has_text(stored, sent)

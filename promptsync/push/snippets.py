@@ -8,13 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from promptsync.compare.content import has_text
 from promptsync.compare.labels import deploy_command
-from promptsync.compare.list_equality import has_same_text
 from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users, release_pointers
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
@@ -72,9 +72,8 @@ def check_references(
     }
     for name, reference in references:
         label, is_published = reference.label, reference.name in snapshot.listing
-        if label is None or reference.name in labelled[label]:
-            continue
-        if label != options.checked_label or not is_published:  # a deploy labels a published snippet first
+        # A deploy decides itself what comes first under its own label.
+        if label not in (None, options.checked_label) and reference.name not in labelled[label]:
             raise _unlabelled(project, name, reference.name, label, is_published=is_published)
 
 
@@ -163,7 +162,7 @@ def restore_refusal(project: Project, plan: PushPlan, archive: Mapping[str, Vers
         listed = archive.get(action.name) if action.kind is Kind.RESTORE else None
         if listed is None or not _is_snippet(listed) or not project.is_guarding:
             continue
-        if not has_same_text(plan.snapshot.worktree.files[action.name].prompt, listed):
+        if not has_text(listed, plan.snapshot.worktree.files[action.name].prompt):
             return Refused(
                 f"the archived text of {action.name!r} may be live, and its file has another one; "
                 "nothing was published",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from msgspec import structs
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
 from promptsync.files.disk import DIRECTORY, real_path, write
-from promptsync.files.names import prompt_names
+from promptsync.files.worktree import scan
 from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL, address
 
@@ -115,7 +117,7 @@ def _with_include(config: Config, include: Sequence[str]) -> ConfigDraft:
     separator = "" if present.endswith("\n") else end
     text = f"{present}{separator}{_include(include)}{end}"
     # A line at the end can break the file, such as after a flow mapping, so the result is read back.
-    wanted = replace(config, include=tuple(include))
+    wanted = structs.replace(config, include=tuple(include))
     try:
         found = parse(config.path, text.encode())
     except UsageError:
@@ -142,7 +144,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         write(root, FILE_NAME, drafted.text)
     done["kept" if drafted.text is None else "created" if drafted.is_new else "changed"].append(FILE_NAME)
     is_embedded = config.remotes[config.default_remote].url == LOCAL
-    has_prompts = any(True for _ in prompt_names(root, config.prompts))
+    has_prompts = bool(scan(root, config.prompts).paths)
     wanted = example if example is not None else drafted.is_new and is_embedded and not has_prompts
     done[_make(config.prompts_path)].append(f"{config.prompts}/")
     if wanted:

@@ -6,17 +6,19 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
+from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.disk import DIRECTORY, private_directory, write
+from promptsync.files.disk import write
 from promptsync.files.yaml.layout import is_ambiguous
 from promptsync.registry.address import LOCAL
-from promptsync.setup.source import Source
 
 HOOKS: Final = ".pre-commit-config.yaml"
 WORKFLOWS: Final = ".github/workflows"
@@ -24,22 +26,7 @@ WORKFLOWS: Final = ".github/workflows"
 _STARTER: Final = Path(__file__).parents[1] / "starter"
 _REMOTE: Final = "production"
 _PLAIN: Final = re.compile(r"[\w./^$()|\\-]+")
-
-_ACTION: Final = re.compile(r"(?m)(?<= uses: )\./named-by-promptsync-init\b.*$")
-_GUARD: Final = re.compile(
-    r"(?m)^      # `promptsync init --github` removes this step.*\n"
-    r"      - name: What to install\n(?:        .*\n)+\n"
-)
-"""The step that stops a workflow which does not say what to install."""
-
-_HOOKS_SOURCE: Final = re.compile(
-    r"(?m)^(?:  # `promptsync init --pre-commit` writes here.*\n)?"
-    r"  - repo: local$(?=\n    hooks:\n(?:      #.*\n)*      - id: promptsync-)"
-)
-_HOOKS_GUARD: Final = re.compile(
-    r'(?m)^        name: promptsync .*\n        language: fail\n        entry: "This file does not say .*\n'
-)
-"""What makes a hook fail that does not say what to install."""
+_PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|https://[^/@]+@")
 
 
 def workflows() -> tuple[str, ...]:
@@ -48,41 +35,64 @@ def workflows() -> tuple[str, ...]:
 
 
 def starter_text(path: str) -> str:
-    """Return the text for ``path`` before it says what to install, for prompts in ``prompts/`` at the top."""
+    """Return the text for ``path`` without what to install, for prompts in ``prompts/`` at the top."""
     below = "pre-commit-config.yaml" if path == HOOKS else f"workflows/{path.removeprefix(f'{WORKFLOWS}/')}"
     return (_STARTER / below).read_text("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+def package_to_install(spec: str | None, command: str) -> str:
+    """Return what workflows and hooks install: ``spec``, or this version if it came from an index.
+
+    ``command`` is the command line without ``--package``. Raises ``UsageError``.
+    """
+    problem = ""
+    if spec is None and not _is_released():
+        problem = "this promptsync was not installed from PyPI, so its version cannot be pinned"
+    elif spec is not None and (not spec.strip() or spec.startswith("-") or not spec.isprintable()):
+        problem = f"--package {spec!r} is nothing that pip installs"
+    elif spec is not None and "${{" in spec:
+        problem = f"--package {spec} would be an expression in a workflow"
+    elif spec is not None and _PASSWORD.search(spec):
+        problem = "--package must not contain a password or token, because the files are committed"
+    if problem:
+        hint = f"{command} --package git+https://HOST/OWNER/REPO@COMMIT"
+        raise UsageError(f"{problem}; nothing was written", hint=hint, code="package")
+    return spec.strip() if spec is not None else f"promptsync=={__version__}"
+
+
+def _is_released() -> bool:
+    """Whether an index served this program: what pip installs from elsewhere has a record of that."""
+    try:
+        return distribution("promptsync").read_text("direct_url.json") is None
+    except PackageNotFoundError:
+        return False
+
+
+class Target(Struct, frozen=True):
     """A repository to add files to, known before anything is written.
 
-    ``branches`` are those that workflows deploy; ``is_assumed`` says that it is the current one only because
-    nothing names another one. ``has_origin`` says whether there is a remote to push to. ``action`` is what a
-    workflow names in ``uses:``, empty without workflows.
+    ``package`` is what workflows and hooks install. ``branches`` are those that workflows deploy;
+    ``is_assumed`` says that it is the current one only because nothing names another one. ``has_origin`` says
+    whether there is a remote to push to.
     """
 
     top: Path
-    source: Source
+    package: str
     branches: tuple[str, ...]
     is_assumed: bool
     has_origin: bool
-    action: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scaffold:
+class Scaffold(Struct, frozen=True):
     """What was written and what existed. Paths are below the top of the git repository.
 
-    ``changed`` existed without saying what to install, and now do. ``others`` are those of ``kept`` that
-    differ from what would have been written, each with a file that has that text.
+    ``changed`` were unedited copies of the example, which do not say what to install.
     """
 
     target: Target
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    others: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -126,11 +136,10 @@ def _top(root: Path) -> Path | None:
     return next((one for one in (start, *start.parents) if (one / ".git").exists()), None)
 
 
-def find_target(root: Path, source: Source, labels: Iterable[str], *, github: bool) -> Target:
+def find_target(root: Path, package: str, labels: Iterable[str], *, github: bool) -> Target:
     """Return the repository around a directory, where ``labels`` are the branches that labels: names.
 
-    Raises what ``repository`` raises, and ``UsageError`` if workflows cannot use the source, or if it is
-    unknown which branch is deployed.
+    Raises what ``repository`` raises, and ``UsageError`` if it is unknown which branch is deployed.
     """
     from promptsync.files.git.history import GitHistory
 
@@ -138,7 +147,6 @@ def find_target(root: Path, source: Source, labels: Iterable[str], *, github: bo
     history = GitHistory.find(top, ".")
     assert history is not None  # the repository was found
     origin = history.line("config", "--get", "remote.origin.url")
-    action = source.action(origin) if github else ""
     branches = tuple(labels)
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     is_assumed = not (branches or head)
@@ -152,69 +160,36 @@ def find_target(root: Path, source: Source, labels: Iterable[str], *, github: bo
                 code="no-branch",
             )
         branches = (branch,) if branch else ()
-    return Target(top, source, branches, is_assumed, origin is not None, action)
+    return Target(top, package, branches, is_assumed, origin is not None)
 
 
 def scaffold(config: Config, target: Target, *, github: bool, pre_commit: bool) -> Scaffold:
     """Write the workflows and hooks that do not exist yet, and say in the others what to install."""
     paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
-    texts = {path: _adapted(path, config, target) for path in paths}
-    done: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
-    others = {}
-    for path, text in texts.items():
-        what, new = _decided(path, text, target)
-        done[what].append(path)
-        if new is not None:
-            write(target.top, path, new)
-        if what != "created" and (new or _text_of(target.top / path)) != text:
-            others[path] = _put_aside(config.root, path, text)
-    return Scaffold(target, others=others, **{what: tuple(found) for what, found in done.items()})
-
-
-def _decided(path: str, text: str, target: Target) -> tuple[str, str | None]:
-    """Return what happens to a path, and the text to write if any."""
-    place = target.top / path
-    # exists() is false for a broken symbolic link, which must not be replaced either.
-    if not (place.exists() or place.is_symlink()):
-        return "created", text
-    present = _text_of(place)
-    if present is None or place.is_symlink():
-        return "kept", None
-    # A copy of the example that nobody edited gets everything, an edited one only what to install.
-    new = text if present == starter_text(path) else _sourced(present, path, target)
-    return ("kept", None) if new == present else ("changed", new)
-
-
-def _put_aside(root: Path, path: str, text: str) -> Path:
-    """Write the text for an existing file to the private directory, to compare."""
-    private_directory(root)
-    place = f"{DIRECTORY}/starter/{Path(path).name}"
-    write(root, place, text, within=f"{DIRECTORY}/starter")
-    return root / place
+    written: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
+    for path in paths:
+        place = target.top / path
+        # exists() is false for a broken symbolic link, which must not be replaced either.
+        if not (place.exists() or place.is_symlink()):
+            what = "created"
+        else:
+            is_example = not place.is_symlink() and _text_of(place) == starter_text(path)
+            what = "changed" if is_example else "kept"
+        written[what].append(path)
+        if what != "kept":
+            write(target.top, path, _adapted(path, config, target))
+    return Scaffold(target, *map(tuple, written.values()))
 
 
 def _adapted(path: str, config: Config, target: Target) -> str:
     """Return the text for ``path``, adapted to a working copy in a repository."""
     below = config.root.resolve().relative_to(target.top.resolve()).as_posix()
     below = "" if below == "." else below
-    text = _sourced(starter_text(path), path, target)
-    return _hooks(text, below, config) if path == HOOKS else _workflow(text, below, config, target.branches)
+    text = starter_text(path)
+    return _hooks(text, below, config, target) if path == HOOKS else _workflow(text, below, config, target)
 
 
-def _sourced(text: str, path: str, target: Target) -> str:
-    """Return a text that says what to install, in the places where it did not."""
-    source = target.source
-    if path != HOOKS:
-        comment = f" # {source.release}" if source.release and source.release != source.ref else ""
-        return _GUARD.sub("", _ACTION.sub(lambda _: f"{target.action}{comment}", text))
-    if not _HOOKS_SOURCE.search(text):
-        return text
-    frozen = f" # frozen: {source.release}" if source.release and source.release != source.ref else ""
-    lines = f"  - repo: {source.url}\n    rev: {_scalar(source.ref)}{frozen}"
-    return _HOOKS_GUARD.sub("", _HOOKS_SOURCE.sub(lambda _: lines, text))
-
-
-def _hooks(text: str, below: str, config: Config) -> str:
+def _hooks(text: str, below: str, config: Config, target: Target) -> str:
     parts = (f"{below}/" if below else "", config.prompts, FILE_NAME)
     # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
     pattern = "^{}({}/|{}$)".format(*(re.escape(one).replace(r"\-", "-") for one in parts))
@@ -222,19 +197,20 @@ def _hooks(text: str, below: str, config: Config) -> str:
     # With embedded registries only, the hook compares with the default one.
     remote = remote_of(config)
     arguments += ["--remote", remote] if remote is not None else []
-    return _replaced(
-        _replaced(text, "files", _scalar(pattern)), "args", f"[{', '.join(map(_scalar, arguments))}]"
-    )
+    text = _replaced(text, "additional_dependencies", f"[{_scalar(target.package)}]")
+    text = _replaced(text, "files", _scalar(pattern))
+    return _replaced(text, "args", f"[{', '.join(map(_scalar, arguments))}]")
 
 
-def _workflow(text: str, below: str, config: Config, branches: Iterable[str]) -> str:
+def _workflow(text: str, below: str, config: Config, target: Target) -> str:
     """Return a workflow adapted to the directory, the remote and the branches of a working copy."""
     remote = remote_of(config) or _REMOTE
     for name, value, usual in (("DIRECTORY", below, ""), ("REMOTE", remote, _REMOTE)):
         if value != usual:
             chosen = f"${{{{ vars.PROMPTSYNC_{name} || {_quoted(value)} }}}}"
             text = _replaced(text, f"PROMPTSYNC_{name}", json.dumps(chosen, ensure_ascii=False))
-    return _replaced(text, "branches", f"[{', '.join(map(_scalar, branches))}]")
+    text = _replaced(text, "PROMPTSYNC_PACKAGE", json.dumps(target.package, ensure_ascii=False))
+    return _replaced(text, "branches", f"[{', '.join(map(_scalar, target.branches))}]")
 
 
 def remote_of(config: Config) -> str | None:

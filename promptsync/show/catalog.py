@@ -24,7 +24,7 @@ _HEADS = {
 def list_outcome(noun: str, items: Sequence[Evaluation | Agent | Dataset]) -> Outcome:
     """Return items as a table, nothing for none, and as the document of a list; ``noun`` is their plural."""
     rows = [_HEADS[noun], *map(_row, items)]
-    return Outcome(output.table(rows, headed=True) if items else [], {noun: [_body(item) for item in items]})
+    return Outcome(output.table(rows) if items else [], {noun: [_body(item) for item in items]})
 
 
 def _row(item: Evaluation | Agent | Dataset) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def show_init(
         "next": [{"do": what, "why": why} for what, why in steps],
     }
     if added is not None:
-        body["package"] = added.target.source.spec
+        body["package"] = added.target.package
     meanings = (("created", "good", created), ("changed", "good", changed), ("kept", "faint", kept))
     lines = output.table(
         (output.style(word, meaning), output.name(path))
@@ -134,7 +134,7 @@ def _steps(done: Started, imported: Imported | None, added: Scaffold | None, dir
         steps += _first(done, promptsync)
         publish = _publish(done, promptsync)
     if added is not None:
-        steps += _compare(added) + _configure(done.config, added, directory)
+        steps += _configure(done.config, added, directory)
     commits = bool(
         (done.created or done.changed)
         or (imported is not None and imported.receipt.written)
@@ -181,16 +181,6 @@ def _publish(done: Started, promptsync: str) -> list[Step]:
 def _is_local(config: Config) -> bool:
     remote = config.remotes.get(config.default_remote)
     return remote is None or remote.url.startswith(LOCAL)
-
-
-def _compare(added: Scaffold) -> list[Step]:
-    return [
-        (
-            shlex.join(["diff", str(added.target.top / path), str(other)]),
-            "an existing file that differs from the new one was kept",
-        )
-        for path, other in added.others.items()
-    ]
 
 
 def _configure(config: Config, added: Scaffold, directory: str) -> list[Step]:

@@ -10,7 +10,7 @@ from typing import Any
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.state import State
 from promptsync.errors import Refused
-from promptsync.history.message import without_mark
+from promptsync.history.mark import without_mark
 from promptsync.prompt.version import Version
 from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.history.message import parse_mark, without_mark
+from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.push.receipt import PushReceipt

@@ -57,7 +57,7 @@ class Table:
         """The table and its notes as text."""
         rows = [tuple(cell.text for cell in row) for row in self.rows]
         head = tuple(one.upper() for one in self.head)
-        return [*output.table([head, *rows], headed=True), *(note.text for note in self.notes)]
+        return [*output.table([head, *rows]), *(note.text for note in self.notes)]
 
     def add_to(self, page: markdown.Page) -> None:
         """Add the table and its notes to a page of Markdown."""

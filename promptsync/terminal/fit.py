@@ -11,7 +11,7 @@ from promptsync.terminal.output import Hanging, Row, clusters, padded, width
 
 _GAP = 2
 _BELOW = 4
-"""How much further to indent cells on a line of their own."""
+"""How much further to indent the rest of a row."""
 
 _LEAST = 16
 """A text that would get fewer columns than this goes on a line of its own."""
@@ -36,41 +36,17 @@ def fitted(lines: Iterable[str], room: int | None) -> list[str]:
 
 
 def _row(row: Row, room: int) -> Iterable[str]:
-    """Cut the last cell if it is free and enough of it remains; otherwise put cells on lines below."""
+    """Cut the last cell if it is free and enough of it remains; otherwise wrap the cells like a text."""
     # What remains for the last column after all others and the gaps.
     left = room - sum(row.widths[:-1]) - _GAP * (len(row.widths) - 1)
-    if row.free and left >= min(_LEAST, row.widths[-1]):
-        if len(row.cells) < len(row.widths):
-            return [row]
-        *cells, last = row.cells
-        aligned = [padded(cell, row.widths[column]) for column, cell in enumerate(cells)]
-        return [(" " * _GAP).join([*aligned, shortened(last, left)]).rstrip()]
-    return _stacked(row, room)
-
-
-def _stacked(row: Row, room: int) -> Iterator[str]:
-    """Keep the columns that fit side by side, and put the others below, each after its heading."""
-    below = " " * (len(row) - len(row.lstrip()) + _BELOW)
-    line, is_aligned = "", True
-    for column, cell in enumerate(row.cells):
-        start = sum(row.widths[:column]) + _GAP * column
-        is_aligned = is_aligned and start + row.widths[column] <= room
-        if not cell:
-            continue
-        if is_aligned or not line:
-            line = padded(line, start if is_aligned else 0) + cell
-            continue
-        if row.heads:
-            if row.cells == row.heads:
-                break
-            cell = f"{row.heads[column]} {cell}"
-        if width(line) + _GAP + width(cell) <= room:
-            line += " " * _GAP + cell
-        else:
-            yield line.rstrip()
-            is_free = row.free and column == len(row.widths) - 1
-            line = below + (shortened(cell, room - len(below)) if is_free else cell)
-    yield line.rstrip()
+    if not row.free or left < min(_LEAST, row.widths[-1]):
+        text = (" " * _GAP).join(cell for cell in row.cells if cell)
+        return _wrapped(text.rstrip(), len(row) - len(row.lstrip()) + _BELOW, room)
+    if len(row.cells) < len(row.widths):
+        return [row]
+    *cells, last = row.cells
+    aligned = [padded(cell, row.widths[column]) for column, cell in enumerate(cells)]
+    return [(" " * _GAP).join([*aligned, shortened(last, left)]).rstrip()]
 
 
 def shortened(text: str, room: int) -> str:

@@ -67,13 +67,11 @@ def name(text: str) -> str:
 class Row(str):
     """A line of a table at full width, which ``terminal.fit`` rearranges for a narrow terminal.
 
-    ``widths`` are those of the table's columns, ``heads`` their headings if any. The last cell may be cut if
-    it is ``free``.
+    ``widths`` are those of the table's columns. The last cell may be cut if it is ``free``.
     """
 
     cells: tuple[str, ...]
     widths: tuple[int, ...]
-    heads: tuple[str, ...]
     free: bool
 
 
@@ -110,26 +108,23 @@ def without_asides(lines: Iterable[str]) -> list[str]:
     return kept
 
 
-def table(
-    rows: Iterable[tuple[str, ...]], *, free: bool = False, headed: bool = False, aside: bool = False
-) -> list[str]:
+def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, aside: bool = False) -> list[str]:
     """Return rows as lines with aligned columns, without empty columns.
 
-    ``free`` says that the last column may be cut on a narrow terminal; ``headed`` says that the first row
-    has the headings; ``aside`` says that ``-q`` leaves the rows out.
+    ``free`` says that the last column may be cut on a narrow terminal; ``aside`` says that ``-q`` leaves the
+    rows out.
     """
     rows = list(rows)
     longest = max(map(len, rows), default=0)
     used = [column for column in range(longest) if any(any(row[column : column + 1]) for row in rows)]
     kept = [tuple(row[column] for column in used if column < len(row)) for row in rows]
     widths = tuple(max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used)))
-    heads = kept[0] if headed and kept else ()
     lines: list[str] = []
     for cells in kept:
         row = (AsideRow if aside else Row)(
             "  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip()
         )
-        row.cells, row.widths, row.heads, row.free = cells, widths, heads, free and longest - 1 in used
+        row.cells, row.widths, row.free = cells, widths, free and longest - 1 in used
         lines.append(row)
     return lines
 

@@ -92,7 +92,7 @@ def test_every_verb_is_offered_in_the_order_of_the_help(offered):
         ("promptsync rollback support/refund --label ", ["pre-prod", "prod"]),
         ("promptsync --remote ", ["local", "team"]),
         ("promptsync status --remote t", ["team"]),
-        ("promptsync eval run ", ["from-checks", "from-fixtures", "refund-quality"]),
+        ("promptsync eval run ", ["from-checks", "refund-quality"]),
         ("promptsync eval show re", ["refund-quality"]),
         ("promptsync agent run ", ["refund-agent"]),
         ("promptsync lint ", ["file"]),

@@ -83,6 +83,14 @@ def test_other_output_does_not(copy: Path, arguments: list[str], variables: dict
     assert shown.strip()
 
 
+@pytest.mark.parametrize(("variables", "has_colors"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_the_pager_gets_colors_unless_nobody_wants_them(
+    copy: Path, variables: dict[str, str], has_colors: bool
+) -> None:
+    on_terminal(copy, ["log", "one"], PAGER=SHOWN, **variables)
+    assert ("\x1b[" in (copy / "paged").read_text("utf-8")) == has_colors
+
+
 def test_a_pipe_gets_the_output_itself(copy: Path) -> None:
     environ = {**os.environ, "PAGER": SHOWN, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "promptsync", "-C", str(copy), "show", "one"]

@@ -134,7 +134,7 @@ WRITING = {
     "track prompt 1 ops/twice --version 1": set(),
     "track score 1 90": set(),
     "track metadata 1 user=42": set(),
-    "init --github --package promptsync/promptsync@0123456789012345678901234567890123456789": {"settings"},
+    "init --github --package promptsync==1.0.0": {"settings"},
 }
 """Commands that change something, and all that each of them may change. Runs and logged requests are free."""
 

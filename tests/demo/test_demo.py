@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.lane
+
 DEMO = Path(__file__).parent / "demo.sh"
 BIN = Path(sys.executable).parent
 # Only a demo that hangs takes this long.

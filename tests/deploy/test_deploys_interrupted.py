@@ -49,7 +49,7 @@ def wait_for(world: World, count: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("number", numbers(quick=1, count=10, fuzz=24))
+@pytest.mark.parametrize("number", numbers(count=10, fuzz=24))
 def test_a_killed_deploy_is_completed_by_the_next(released: World, number: int) -> None:
     choose = random.Random(seed_of(number))
     change_all(released)
@@ -104,7 +104,7 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(released: World) -
     assert {name: released.label(name, "prod") for name in NAMES} == dict.fromkeys(NAMES, 2)
 
 
-@pytest.mark.parametrize("number", numbers(quick=0, count=6, fuzz=12))
+@pytest.mark.parametrize("number", numbers(count=6, fuzz=12))
 def test_two_deploys_at_once_release_nothing_unchecked_and_tell_the_truth(
     released: World, number: int
 ) -> None:

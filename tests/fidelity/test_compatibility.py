@@ -17,6 +17,8 @@ from vendor_spec import SPEC, spec
 from promptsync.server.missing import MISSING
 from promptsync.server.routes import ROUTES
 
+pytestmark = pytest.mark.lane
+
 
 def pattern(method: str, path: str) -> str:
     return f"{method} {re.sub(r'<[^>]+>|{[^}]+}', '*', path)}"
@@ -29,7 +31,6 @@ def test_the_page_says_what_each_operation_does() -> None:
     assert table.PAGE.read_text("utf-8") == table.page(table.call_operations(), table.written())
 
 
-@pytest.mark.slow
 def test_the_page_says_what_each_method_of_the_installed_sdk_does() -> None:
     pytest.importorskip("promptlayer")
     column, outcomes = table.called(table.python(sys.executable))

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import csv
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +14,6 @@ from promptsync.files.yaml import layout
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt
-
-REAL_PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "real-prompts.csv"
 
 
 def completion(text: str) -> Prompt:
@@ -203,24 +199,6 @@ def test_what_the_schema_does_not_allow_is_refused_with_the_reason() -> None:
     prompt = Prompt("p", {"type": "chat", "messages": [{"role": "user"}], "tools": [{"type": 3}]})
     with pytest.raises(Refused, match=r"tools\[0\].type must be text"):
         render_new(prompt, Local())
-
-
-@pytest.mark.skipif(
-    not REAL_PROMPTS.exists(), reason="the collection of real prompts is not part of the project"
-)
-def test_real_prompts_keep_every_byte_and_their_lines() -> None:
-    csv.field_size_limit(sys.maxsize)
-    with REAL_PROMPTS.open(newline="", encoding="utf-8") as file:
-        found = [row["prompt"] for row in csv.DictReader(file)]
-    several = literal = 0
-    for text in found:
-        rendered = render_new(completion(text), Local())
-        assert read(rendered) == text
-        if "\n" in text:
-            several += 1
-            literal += "\ncontent: |" in rendered
-    assert several > 100
-    assert literal >= 0.95 * several
 
 
 def test_a_document_of_the_house_style_is_written_as_it_is_read() -> None:

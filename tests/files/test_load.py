@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -9,10 +8,9 @@ from hypothesis import given, settings
 from strategies import json_objects
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.yaml import load as yaml_load
 from promptsync.files.yaml import syntax
 from promptsync.files.yaml.load import MAX_BYTES, load
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (ord("b") + n, ord("b") + n, b", ".join([b"*%c" % (ord("a") + n)] * 8))
@@ -173,23 +171,5 @@ def test_positions_are_those_of_keys_and_items() -> None:
 
 def test_a_large_file_is_refused_without_reading_it() -> None:
     data = b"a: " + b"[" * (30_000_000)
-    start = time.process_time()
     assert problems(data) == [(1, 1, "file-size")]
-    assert time.process_time() - start < 2  # to read it takes many times as long
     assert len(data) > MAX_BYTES
-
-
-def test_reading_costs_no_more_than_the_c_loader() -> None:
-    text = "name: p\nmessages:\n" + "  - role: user\n    content: |\n      Hi {name}\n    name: null\n" * 50
-    data = text.encode()
-
-    def cost(read: Any) -> float:
-        times = []
-        for _ in range(5):
-            start = time.process_time()
-            for _ in range(20):
-                read()
-            times.append(time.process_time() - start)
-        return min(times)
-
-    assert cost(lambda: yaml_load.load(data, "p")) < 3 * cost(lambda: yaml.load(data, yaml.CSafeLoader))

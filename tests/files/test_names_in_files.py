@@ -30,7 +30,6 @@ from promptsync.files.names import name_in
         ("? name\n: a\n", "a"),
         ("--- {name: a}\n", "a"),
         ("--- # a comment\nname: a\n", "a"),
-        ("\ufeffname: a\n", "a"),
         ("name: no\n", ""),
         ("name: 12\n", ""),
         ("name:\ncontent: x\n", ""),

@@ -180,18 +180,6 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
                 )
             ],
         ),
-        (
-            "content: x\npulled: 7\n",
-            [
-                (
-                    2,
-                    1,
-                    "unknown-key",
-                    "Unknown key pulled. It was renamed to synced:. Delete the line, "
-                    "then run promptsync pull.",
-                )
-            ],
-        ),
         ("content: x\nagents: [{}]\n", [(2, 10, "missing-key", "agents[0] lacks the key name.")]),
     ],
 )

@@ -14,7 +14,7 @@ from promptsync.errors import UsageError
 from promptsync.files.disk import write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_new
-from promptsync.files.worktree import Worktree, load_paths, path_for_new, paths_for_new, scan
+from promptsync.files.worktree import Worktree, load_paths, paths_for_new, scan
 from promptsync.prompt.prompt import Local, Problem, Prompt
 
 PROMPT = "content: x\n"
@@ -174,7 +174,7 @@ def test_given_files_alone_are_read(tmp_path: Path) -> None:
 def test_a_new_prompt_gets_a_path_of_its_own(tmp_path: Path) -> None:
     tree(tmp_path, {"prompts/refund.yaml": PROMPT, "prompts/broken.yaml": "{"})
     found = scan(tmp_path, "prompts")
-    assert path_for_new(found, "support/refund") == "prompts/support/refund.yaml"
+    assert paths_for_new(found, ["support/refund"])["support/refund"] == "prompts/support/refund.yaml"
     chosen = paths_for_new(found, ["Refund", "broken", "Twin", "twin", "../up"])
     assert chosen["../up"] == "prompts/%2E%2E/up.yaml"
     assert chosen["Twin"] == "prompts/Twin.yaml"

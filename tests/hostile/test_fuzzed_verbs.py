@@ -13,11 +13,13 @@ import pytest
 from fuzz_verbs import MEGABYTES, VERBS
 from seeds import numbers, seed_of
 
+pytestmark = pytest.mark.lane
+
 HERE = Path(__file__).parent
 CODES = {0, 1, 2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("number", numbers(1, 3, 40))
+@pytest.mark.parametrize("number", numbers(count=3, fuzz=40))
 def test_every_verb_survives_hostile_inputs(number: int, tmp_path: Path) -> None:
     environ = {
         **os.environ,

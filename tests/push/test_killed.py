@@ -28,7 +28,7 @@ from promptsync.server.app import create_app
 COUNT = 60
 NAMES = [f"p{number:02}" for number in range(COUNT)]
 OWN = ["mine1", "mine2"]
-KILLS = numbers(quick=1, count=2, fuzz=50)
+KILLS = numbers(count=2, fuzz=50)
 LONG = 60
 """Seconds that a step may take on a busy machine before something is wrong."""
 

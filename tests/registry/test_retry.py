@@ -34,7 +34,7 @@ class Line:
     def __init__(self, outcomes: Sequence[Outcome], headers: Sequence[tuple[str, str]] = ()) -> None:
         self.outcomes, self.headers = list(outcomes), headers
         self.sent = 0
-        self.waits: list[tuple[float, int | None]] = []
+        self.waits: list[tuple[float, int | None, bool]] = []
         self.slept: list[float] = []
 
     def send(self, is_repeat: bool) -> httpx.Response:
@@ -50,7 +50,7 @@ class Line:
             self.send,
             rules,
             first_wait=first_wait,
-            on_wait=lambda seconds, status: self.waits.append((seconds, status)),
+            on_wait=lambda seconds, status, for_all: self.waits.append((seconds, status, for_all)),
             sleep=self.slept.append,
         )
 
@@ -99,8 +99,12 @@ def test_attempts_of_all_kinds_are_counted_together() -> None:
 def test_each_wait_is_told_with_the_status_before_it_and_then_waited() -> None:
     line = Line([503, LOST, 429, 200])
     assert line.run(REPEATABLE).status_code == 200
-    assert [status for _, status in line.waits] == [503, None, 429]
-    assert [seconds for seconds, _ in line.waits] == line.slept
+    assert [(status, for_all) for _, status, for_all in line.waits] == [
+        (503, False),
+        (None, False),
+        (429, True),
+    ]
+    assert [seconds for seconds, _, _ in line.waits] == line.slept
 
 
 def test_doctor_waits_ten_seconds_at_most() -> None:
@@ -139,6 +143,7 @@ def test_retry_after_counts_for_every_status_that_is_retried() -> None:
         line = Line([503, 200], headers=[(name, "7")])
         line.run(REPEATABLE)
         assert line.slept == [7]
+        assert line.waits == [(7, 503, True)]
     line = Line([429, 200], headers=[("Retry-After", "3600")])
     line.run(NOT_REPEATABLE)
     assert line.slept == [60]
@@ -158,7 +163,7 @@ def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
             line.send,
             REPEATABLE,
             first_wait=0.5,
-            on_wait=lambda seconds, status: None,
+            on_wait=lambda *wait: None,
             before_repeat=is_not_moved,
             sleep=line.slept.append,
         )

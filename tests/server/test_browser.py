@@ -24,7 +24,7 @@ from registry_server import Caller, completion, flat, running
 from promptsync.server.http.connections import Limits, create_server, stop
 from promptsync.server.serve import bind
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lane
 
 PAGE = Path(__file__).with_name("attack_page.html")
 SKILLS = "/api/public/v2/skill-collections"

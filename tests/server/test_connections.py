@@ -263,7 +263,6 @@ def test_a_byte_now_and_then_does_not_extend_the_deadline(app) -> None:
         assert closed.is_set()
 
 
-@pytest.mark.slow
 def test_a_client_that_does_not_read_is_hung_up_on(app) -> None:
     """A response longer than waitress's buffers would otherwise hold a thread for ever; here is only one."""
     call = Caller(app)

@@ -653,7 +653,6 @@ time.sleep(60)
 """
 
 
-@pytest.mark.slow
 def test_a_run_whose_process_was_killed_is_taken_over(tmp_path, fixtures):
     here = Path(__file__).parent
     environment = {

@@ -19,7 +19,7 @@ REPOSITORY = "fernweh/prompts"
 ACTION = "fernweh/promptsync"
 COMMIT = "5eed" * 10
 PACKAGE = f"{ACTION}@{COMMIT}"
-"""What the workflows of the team install: the code of this checkout."""
+"""How a workflow of the team uses the action: the code of this checkout."""
 
 TOKEN = "ghs_of_this_job"
 
@@ -28,6 +28,13 @@ _PYTHON = """\
 [ "$1 $2 $3" = "-m venv --clear" ] || exit 9
 mkdir -p "$4/bin"
 cp {pip} "$4/bin/python"
+"""
+_PIPX = """\
+[ "$1 $2" = "install --quiet" ] || exit 9
+[ -z "${{PROMPTLAYER_API_KEY-}}" ] || exit 9
+echo "$3" >> {log}
+printf '#!/bin/sh\\nexec {promptsync} "$@"\\n' > {own}
+chmod +x {own}
 """
 _PIP = """\
 [ "$1 $2 $3" = "-m pip install" ] || exit 9
@@ -97,6 +104,8 @@ class GitHub:
         tools.mkdir()
         _tool(tools / "gh", f'exec {sys.executable} {Path(__file__).parent / "gh_stub.py"} "$@"')
         promptsync = shlex.join(forked.command())
+        own = tools / "promptsync"
+        _tool(tools / "pipx", _PIPX.format(log=self.place / "installed", own=own, promptsync=promptsync))
         _tool(self.place / "pip", _PIP.format(log=self.place / "installed", promptsync=promptsync))
         _tool(self.place / "python", _PYTHON.format(pip=self.place / "pip"))
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actions import PACKAGE, REPOSITORY, ROOT, Done, Event, GitHub
+from actions import REPOSITORY, ROOT, Done, Event, GitHub
 from worlds import KEY, PUBLISH, World, made
 
 from promptsync.cli import run as promptsync
 
 EXAMPLE = ROOT / "example-repo"
 NUMBER = 7
+SPEC = "promptsync==1.2.3"
+"""What the workflows of the team install."""
 _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
@@ -134,7 +136,7 @@ def example(root: Path) -> None:
     """Copy the example into a git repository, and let ``init`` say what its workflows install."""
     private = shutil.ignore_patterns(".promptsync", "registry.db")
     shutil.copytree(EXAMPLE, root, dirs_exist_ok=True, ignore=private)
-    assert promptsync(["-C", str(root), "-q", "init", "--github", "--package", PACKAGE], {}) == 0
+    assert promptsync(["-C", str(root), "-q", "init", "--github", "--package", SPEC], {}) == 0
 
 
 def build(place: Path) -> None:

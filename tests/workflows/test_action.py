@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from actions import COMMIT, PACKAGE, Done
-from team import EXAMPLE, Team
+from team import Team
 
 from promptsync import __version__
 
@@ -136,21 +136,3 @@ def test_another_version_fails_before_anything_is_installed(team: Team) -> None:
     assert done.outcomes["promptsync"] == "failure"
     assert f"::error::this action is promptsync {__version__}, not 99.0" in done.log
     assert not (team.hub.place / "installed").exists()
-
-
-@pytest.mark.parametrize("name", ["check", "deploy", "drift"])
-def test_a_workflow_as_it_ships_fails_with_the_command_that_completes_it(team: Team, name: str) -> None:
-    event = {"check": team.pull_request, "deploy": team.push, "drift": team.push}[name]
-    team.branch()
-    text = (EXAMPLE / ".github/workflows" / f"{name}.yml").read_text("utf-8")
-    happened = event()
-    if name == "drift":
-        text = text.replace("workflow_dispatch:", "push:")
-    done = team.hub.run_text(text, happened)
-    assert [step for step, outcome in done.outcomes.items() if outcome == "failure"] == ["What to install"]
-    assert done.log.strip().endswith("Run: promptsync init --github")
-    assert {outcome for step, outcome in done.outcomes.items() if step not in ("actions/checkout",)} == {
-        "failure",
-        "skipped",
-    }
-    assert all(secrets == [] for secrets in done.secrets.values())

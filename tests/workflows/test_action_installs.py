@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from actions import ROOT
 from team import Team
 from test_action import run, use
 
 from promptsync import __version__
+
+pytestmark = pytest.mark.lane
 
 _LIST = '"$RUNNER_TEMP/promptsync/venv/bin/python" -m pip list --format=freeze --disable-pip-version-check'
 _WHERE = """\

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 from actions import Done
-from team import Team
+from team import SPEC, Team
 
 NEEDED = {
-    "check.yml": {"Plan and rehearsal / Run": ["PROMPTLAYER_API_KEY"], "Comment": ["GITHUB_TOKEN"]},
-    "deploy.yml": {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy / Run": ["PROMPTLAYER_API_KEY"]},
-    "drift.yml": {"Pull / Run": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]},
+    "check.yml": {"Plan and rehearsal": ["PROMPTLAYER_API_KEY"], "Comment": ["GITHUB_TOKEN"]},
+    "deploy.yml": {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]},
+    "drift.yml": {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]},
 }
-INSTALLS = ("Look for an earlier installation", "Python", "Cache", "Install")
 
 
 @pytest.fixture
@@ -32,15 +31,14 @@ def test_a_pull_request(full: Team) -> None:
     done = full.check()
     assert done.passed, str(done)
     assert seen(done) == NEEDED["check.yml"]
-    steps = [f"Install promptsync / {step}" for step in INSTALLS]
-    again = ["Plan and rehearsal / Look for an earlier installation", "Plan and rehearsal / Run"]
-    assert list(done.secrets) == ["actions/checkout", *steps, "Lint", *again, "Comment"]
+    steps = ["actions/checkout", "Install promptsync", "Lint", "Plan and rehearsal", "Comment"]
+    assert list(done.secrets) == steps
 
 
 def test_a_merge_group(full: Team) -> None:
     done = full.hub.run("check.yml", full.merge_group())
     assert done.passed, str(done)
-    assert seen(done) == {"Plan and rehearsal / Run": ["PROMPTLAYER_API_KEY"]}
+    assert seen(done) == {"Plan and rehearsal": ["PROMPTLAYER_API_KEY"]}
 
 
 def test_a_pull_request_from_a_fork(full: Team) -> None:
@@ -53,8 +51,8 @@ def test_a_deploy(full: Team) -> None:
     done = full.deploy(full.merge())
     assert done.passed, str(done)
     assert seen(done) == NEEDED["deploy.yml"]
-    steps = [f"Deploy / {step}" for step in (*INSTALLS, "Run")]
-    assert list(done.secrets) == ["actions/checkout", "Fetch the newest commit", *steps]
+    steps = ["actions/checkout", "Install promptsync", "Fetch the newest commit", "Deploy"]
+    assert list(done.secrets) == steps
 
 
 def test_a_nightly_pull(full: Team) -> None:
@@ -64,9 +62,6 @@ def test_a_nightly_pull(full: Team) -> None:
     assert seen(done) == NEEDED["drift.yml"]
 
 
-def test_what_is_installed_is_locked_and_this_code(full: Team) -> None:
+def test_what_is_installed_is_what_init_wrote(full: Team) -> None:
     assert full.check().passed
-    locked, own = full.hub.installed
-    assert locked.split()[:4] == ["--quiet", "--require-hashes", "--only-binary", ":all:"]
-    assert locked.endswith("/requirements.lock")
-    assert {"--no-index", "--no-deps", "--no-build-isolation"} < set(own.split())
+    assert full.hub.installed == [SPEC]

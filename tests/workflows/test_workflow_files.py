@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from actions import COMMIT, PACKAGE, ROOT
-from team import EXAMPLE, example
+from actions import ROOT
+from team import EXAMPLE, SPEC, example
 
 NAMES = ("check", "deploy", "drift")
 _PLACE = ".github/workflows"
@@ -83,27 +83,17 @@ def test_shellcheck_accepts_the_scripts_of_the_action(tmp_path: Path) -> None:
 def test_everything_from_others_is_pinned_to_a_commit_with_its_version_beside_it(written: Path) -> None:
     files = [ROOT / "action.yml", *(written / _PLACE / f"{name}.yml" for name in NAMES)]
     used = [one for file in files for one in re.findall(r"(?m)^ +(?:- )?uses: (.*)", file.read_text("utf-8"))]
-    others = [one for one in used if one != PACKAGE]
-    assert len(used) - len(others) == 4 and len(others) == 5
-    for one in others:
+    assert len(used) == 5
+    for one in used:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one), one
 
 
 @each_file
-def test_what_ships_names_no_repository_and_stops_before_the_first_action(name: str) -> None:
-    text = (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8")
-    used = [one.partition(" ")[0] for one in re.findall(r"uses: (.*)", text)]
-    assert {one.partition("@")[0] for one in used} == {"actions/checkout", "./named-by-promptsync-init"}
-    _, job = read(EXAMPLE, name)
-    guard = job["steps"][1]
-    assert guard["name"] == "What to install" and "if" not in guard
-    assert "promptsync init --github" in guard["run"] and "exit 1" in guard["run"]
-
-
-@each_file
-def test_init_leaves_nothing_of_that_behind(written: Path, name: str) -> None:
-    text = (written / _PLACE / f"{name}.yml").read_text("utf-8")
-    assert "named-by" not in text and "What to install" not in text and COMMIT in text
+def test_what_ships_installs_nothing_until_init_says_what(written: Path, name: str) -> None:
+    workflow, job = read(EXAMPLE, name)
+    assert workflow["env"]["PROMPTSYNC_PACKAGE"] == ""
+    assert job["steps"][1]["run"] == 'pipx install --quiet "$PROMPTSYNC_PACKAGE"'
+    assert read(written, name)[0]["env"]["PROMPTSYNC_PACKAGE"] == SPEC
 
 
 @each_file

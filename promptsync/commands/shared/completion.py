@@ -20,6 +20,7 @@ from promptsync.prompt.labels import is_own
 if TYPE_CHECKING:
     from promptsync.files.cache import SeenNames
     from promptsync.files.config import Config
+    from promptsync.files.worktree import Worktree
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
@@ -83,10 +84,11 @@ def teach(command: click.Command, path: str) -> None:
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
-    from promptsync.files.names import prompt_names
+    from promptsync.files.names import broken_names
 
-    config = _config(session)
-    yield from prompt_names(config.root, config.prompts)
+    config, worktree = _scan(session)
+    yield from worktree.files
+    yield from broken_names(worktree)
     yield from _seen(session, config).versions
 
 
@@ -99,14 +101,18 @@ def labels(session: Session) -> Iterator[str]:
 
 def checks(kind: str, session: Session) -> Iterator[str]:
     """The ``evaluations`` or ``agents`` that files mention."""
-    from promptsync.files.names import check_names, fixture_names
+    config, worktree = _scan(session)
+    for file in worktree.files.values():
+        agents = (str(agent["name"]) for agent in file.local.agents)
+        yield from file.local.evaluations if kind == "evaluations" else agents
+    yield from (str(check[kind[:-1]]) for check in config.checks if kind[:-1] in check)
+
+
+def _scan(session: Session) -> tuple[Config, Worktree]:
+    from promptsync.files.worktree import scan
 
     config = _config(session)
-    yield from check_names(config.root, config.prompts, kind)
-    yield from (str(check[kind[:-1]]) for check in config.checks if kind[:-1] in check)
-    for remote in config.remotes.values():
-        if remote.fixtures:
-            yield from fixture_names(config.root / remote.fixtures, kind)
+    return config, scan(config.root, config.prompts)
 
 
 def _config(session: Session) -> Config:

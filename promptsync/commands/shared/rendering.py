@@ -15,6 +15,7 @@ from promptsync.compare.labels import read_labels
 from promptsync.compare.versions import Chosen, choose, no_such_version
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
+from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
@@ -110,8 +111,10 @@ def _files(
             raise InvalidFile(read.problems)
         return read.files.values()
     where = f"{worktree.prompts}/"
-    names = {problem.path: name_for(problem.path.removeprefix(where)) for problem in worktree.problems}
-    names |= {file.path: file.prompt.name for file in worktree.broken}
+    names = {
+        problem.path: name_of(worktree.root / problem.path) or name_for(problem.path.removeprefix(where))
+        for problem in worktree.problems
+    }
     broken = [problem for problem in worktree.problems if names.get(problem.path) == argument]
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)

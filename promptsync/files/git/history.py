@@ -133,7 +133,7 @@ class GitHistory:
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        lines = [f"{one}^{{commit}}" for one in wanted]
+        lines = [f"{commit}^{{commit}}" for commit in wanted]
         out = self._git.objects("--batch-check=%(objectname)", lines)
         # For a missing or ambiguous abbreviation, git repeats it and adds a word.
         rows = zip(wanted, out.decode("utf-8", "replace").splitlines(), strict=True)
@@ -172,7 +172,7 @@ class GitHistory:
         """Return the contents of blobs by id; missing ones are left out."""
         wanted = sorted(set(ids))
         out = self._git.objects("--batch", wanted) if wanted else b""
-        found: dict[str, bytes] = {}
+        contents: dict[str, bytes] = {}
         # A blob is a line "ID TYPE SIZE" and that many bytes, a missing one only the line "ID missing".
         at = 0
         while at < len(out):
@@ -181,9 +181,9 @@ class GitHistory:
             at = end + 1
             if len(facts) == 3:
                 size = int(facts[2])
-                found[facts[0].decode()] = out[at : at + size]
+                contents[facts[0].decode()] = out[at : at + size]
                 at += size + 1
-        return found
+        return contents
 
     def blob_of(self, data: bytes) -> str:
         """Return the id that git gives to the contents of a file."""
@@ -243,8 +243,7 @@ class GitHistory:
         return {keys[now]: (keys[was], score) for score, was, now in moves}
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
-        # Where git honors this, it does not even note the new times of touched files in the index.
-        out = self._git.run("diff", *_RAW, commit, *arguments, env={"GIT_OPTIONAL_LOCKS": "0"})
+        out = self._git.run("diff", *_RAW, commit, *arguments)
         return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
 
     @cached_property

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
 
     commit: str
@@ -16,8 +16,7 @@ class FileChange:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One commit, with the parents that git's history simplification leaves it."""
 
     id: str
@@ -25,8 +24,7 @@ class Commit:
     changes: tuple[FileChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(Struct, frozen=True):
     """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
 
     path: str
@@ -57,7 +55,7 @@ def moves_in(out: bytes) -> Iterator[tuple[int, str, str]]:
 
 def commits_in(out: bytes) -> Iterator[Commit]:
     """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
-    found: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
+    commits: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
     commit = ""
     tokens = iter(out.split(b"\0"))
     for token in tokens:
@@ -65,13 +63,13 @@ def commits_in(out: bytes) -> Iterator[Commit]:
         if token.startswith(b"\x01"):
             commit, *parents = token[1:].decode().split()
             # A merge is listed once for each parent, with the same new contents each time.
-            found.setdefault(commit, (tuple(parents), {}))
+            commits.setdefault(commit, (tuple(parents), {}))
         elif token.startswith(b":"):
             path = path_of(next(tokens))
             _, _, old, new, _ = token[1:].decode().split(" ", 4)
             change = FileChange(
                 commit, path, old if old.strip("0") else None, new if new.strip("0") else None
             )
-            found[commit][1].setdefault(path, change)
-    for commit, (parents_of, changes) in found.items():
+            commits[commit][1].setdefault(path, change)
+    for commit, (parents_of, changes) in commits.items():
         yield Commit(commit, parents_of, tuple(changes.values()))

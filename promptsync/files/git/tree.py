@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
@@ -20,8 +21,7 @@ from promptsync.prompt.names import SUFFIXES, name_for
 _LINK: Final = "120000"
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The prompt files of a commit. ``files`` are blobs by path below its prompts directory.
 
     ``in_place`` says whether that directory is still the current one.
@@ -54,7 +54,7 @@ def names_elsewhere(history: GitHistory, commit: str | None = None) -> frozenset
     for config in sorted(configs - {own}):
         for entry in history.entries(commit or "HEAD", config):
             place = _directory(history, entry, "prompts")
-            blobs = {one.path: one.object for one in history.entries(commit or "HEAD", place)}
+            blobs = {file.path: file.object for file in history.entries(commit or "HEAD", place)}
             files |= _below(place, blobs)
     contents = history.blobs(files.values())
     return frozenset(name_in(contents.get(blob, b"")) or name_for(path) for path, blob in files.items())
@@ -77,14 +77,14 @@ def files_in(
 
 def _place(history: GitHistory, commit: str, prompts: str) -> str:
     """Return the prompts directory of a commit, from the top of the repository."""
-    found = history.entries(commit, history.prefix + FILE_NAME)
-    if not found:
+    configs = history.entries(commit, history.prefix + FILE_NAME)
+    if not configs:
         # A single configuration that vanished is this one before it was moved.
         gone = history.vanished(commit, FILE_NAME)
         if len(gone) != 1:
             return history.prefix + prompts
-        found = history.entries(commit, next(iter(gone)))
-    return _directory(history, found[0], prompts)
+        configs = history.entries(commit, next(iter(gone)))
+    return _directory(history, configs[0], prompts)
 
 
 def _directory(history: GitHistory, config: TreeEntry, prompts: str) -> str:

@@ -15,7 +15,7 @@ from promptsync.files.yaml.load import load
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings
@@ -292,9 +292,8 @@ class _Editor:
 
 
 def _written(key: str | int, value: Any, column: int, is_open: bool) -> str:
-    if isinstance(key, str):
-        return _joined(layout.entry(key, value, column))
-    return _joined(layout.item(value, column, is_open))
+    is_key = isinstance(key, str)
+    return _joined(layout.entry(str(key), value, column) if is_key else layout.item(value, column, is_open))
 
 
 def _joined(lines: Sequence[str]) -> str:

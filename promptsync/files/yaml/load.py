@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from sys import intern
 from typing import IO, Any, Final
 
+from msgspec import Struct
 from yaml import YAMLError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -36,7 +36,7 @@ from promptsync.files.yaml.syntax import (
     syntax_problem,
     value_of,
 )
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 MAX_BYTES: Final = 5_000_000
@@ -47,8 +47,7 @@ KeyPath = Sequence[str | int]
 _KEY_KINDS: Final = {NULL: "null", BOOL: "a boolean", INT: "a number", FLOAT: "a number", DATE: "a date"}
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The value of a file, and the text that it was read from."""
 
     value: Any
@@ -57,17 +56,6 @@ class Loaded:
     def position(self, keypath: KeyPath) -> tuple[int, int]:
         """Return the ``position`` of a part of this file."""
         return position(self.text, keypath)
-
-    def covers(self, keypath: KeyPath, places: Collection[tuple[int, int]]) -> bool:
-        """Whether one of these places, as lines and columns, is that of a part of this file or within it."""
-        if not places:
-            return False
-        place, value = _find(self.text, keypath)
-        if place is None or value is None:
-            return False
-        start = (place.start_mark.line + 1, place.start_mark.column + 1)
-        end = (value.end_mark.line + 1, value.end_mark.column + 1)
-        return any(start <= one < end for one in places)
 
     def spelling(self, keypath: KeyPath) -> str:
         """Return a scalar as the file spells it, without quotes; ``""`` for anything else."""
@@ -80,6 +68,14 @@ def load(data: bytes, path: str) -> Loaded:
 
     Raises InvalidFile, whose problems all name ``path``.
     """
+    loaded, problems = load_all(data, path)
+    if problems:
+        raise InvalidFile(problems)
+    return loaded
+
+
+def load_all(data: bytes, path: str) -> tuple[Loaded, list[Problem]]:
+    """Return what ``load`` does, and what could not be read of it. Raises InvalidFile if nothing could."""
     if len(data) > MAX_BYTES:
         raise too_large(len(data), path)
     text = decode(data, path)
@@ -88,16 +84,12 @@ def load(data: bytes, path: str) -> Loaded:
     except (YAMLError, RecursionError) as error:
         raise InvalidFile([syntax_problem(error, text, path)]) from None
     if root is None:
-        return Loaded(None, text)
+        return Loaded(None, text), []
     if "*" in text and "&" in text and _explodes(root, len(text)):
         message = "The aliases (*name) in this file expand to far more than the file itself."
         raise InvalidFile.at(path, "yaml-aliases", message, "Write the values out.")
     reader = _Reader(path)
-    value = reader.value(root, 1)
-    loaded = Loaded(value, text)
-    if reader.problems:
-        raise InvalidFile(reader.problems, loaded)
-    return loaded
+    return Loaded(reader.value(root, 1), text), reader.problems
 
 
 def read(file: IO[bytes], path: str) -> bytes:
@@ -141,15 +133,15 @@ def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
     """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
     place = value = _root(text)
     for part in keypath:
-        found: tuple[Node, Node] | None = None
+        pair: tuple[Node, Node] | None = None
         if isinstance(value, MappingNode):
             # Of a key that appears twice, the last one has the value that was read.
-            found = next((pair for pair in reversed(value.value) if pair[0].value == part), None)
+            pair = next((entry for entry in reversed(value.value) if entry[0].value == part), None)
         elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
-            found = value.value[part], value.value[part]
-        if found is None:
+            pair = value.value[part], value.value[part]
+        if pair is None:
             return place, None
-        place, value = found
+        place, value = pair
     return place, value
 
 

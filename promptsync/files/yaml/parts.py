@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import yaml
+from msgspec import Struct
 
 from promptsync.files.yaml.syntax import EVENTS
 
@@ -16,8 +16,7 @@ _KEEP: Final = re.compile(r"[|>]\d?\+")
 _ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """One value of a text. ``kind`` is ``mapping``, ``list`` or ``scalar``, which an alias is too.
 
     ``start`` and ``end`` are indexes; ``end`` is right after the last character, or, where the part ends in a
@@ -32,7 +31,7 @@ class Part:
     is_flow: bool = False
     style: str | None = None
     """That of a scalar: ``""`` or its first character; ``None`` for everything else, and for an alias."""
-    children: list[Part] = field(default_factory=list)
+    children: list[Part] = []
 
     @property
     def is_block_scalar(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
 from yaml import YAMLError
@@ -32,7 +32,7 @@ def in_style(source: str, style: str, old: str, new: str, column: int, in_flow: 
     # A text that gets its first line break reads better as a literal block.
     if not is_block and "\n" in new and "\n" not in old:
         return None
-    proposals = _in_block(source, style, old, new, column) if is_block else _in_quotes(style, new)
+    proposals = (_in_block if is_block else _in_quotes)(source, style, new, column)
     for written in (*_spliced(source, style, old, new), *proposals):
         around = f"{{k: {written}}}" if in_flow else f"k: {written}"
         if _reads(f"{' ' * column}{around}\n", new):
@@ -48,7 +48,7 @@ def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
     for left, right in product(_MARGINS, _MARGINS):
         start, end = max(0, head - left), max(0, tail - right)
         before, after = old[start : len(old) - end], new[start : len(new) - end]
-        # A break is written in a block only, where a line of the file shows how it is indented.
+        # A line break would need the indentation of its place.
         if before and "\n" not in after and source.count(before) == 1:
             spelled = {"'": after.replace("'", "''"), '"': layout.escaped(after)}.get(style, after)
             yield source.replace(before, spelled)
@@ -61,7 +61,7 @@ def _common(text: str, other: str) -> int:
     return next(differ, min(len(text), len(other)))
 
 
-def _in_block(source: str, style: str, old: str, new: str, column: int) -> Iterator[str]:
+def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
     """Yield a literal or folded block with the header of the old one, as far as that can be."""
     header = _HEADER.match(source)
     body = new.rstrip("\n")
@@ -75,7 +75,8 @@ def _in_block(source: str, style: str, old: str, new: str, column: int) -> Itera
     chomping = "-" if not ends else "+" if ends > 1 or "+" in header[0] else ""
     if style == ">":
         was = [line[column + step :] for line in lines]
-        is_wrapped = old.strip("\n").count("\n") < len([line for line in was if line]) - 1
+        # Two lines that are not indented, one below the other, are one line of the text.
+        is_wrapped = any(above[:1].strip() and below[:1].strip() for above, below in pairwise(was))
         width = max([layout.WIDTH // 2, *map(len, was)]) if is_wrapped else None
         written = _folded(body, width)
     else:
@@ -103,12 +104,16 @@ def _folded(text: str, width: int | None) -> list[str]:
     return written
 
 
-def _in_quotes(style: str, new: str) -> Iterator[str]:
-    """Yield a plain or quoted scalar on one line."""
+def _in_quotes(source: str, style: str, new: str, column: int) -> Iterator[str]:
+    """Yield a plain or quoted scalar, with no more lines than it needs."""
     if style == '"':
         yield f'"{layout.escaped(new)}"'
-    elif "\n" not in new and layout.is_block_safe(new):
-        yield style + new.replace("'", "''") + style if style else new
+    elif layout.is_block_safe(new):
+        indent = re.search(r"\n( +)\S", source)
+        pad = indent[1] if indent is not None else " " * (column + layout.INDENT)
+        # One line break reads as a blank, so the first of several takes one more.
+        lines = re.sub("\n+", lambda breaks: f"\n{breaks[0]}{pad}", new.replace("'", "''") if style else new)
+        yield f"{style}{lines}{style}"
 
 
 def _reads(text: str, expected: str) -> bool:

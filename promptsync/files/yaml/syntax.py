@@ -6,7 +6,7 @@ libyaml parses where PyYAML was built with it; otherwise its Python parser does,
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -16,7 +16,7 @@ from yaml.resolver import BaseResolver, Resolver
 from yaml.scanner import ScannerError
 
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 # The leading blank keeps them apart from every tag that a file can contain.
@@ -50,7 +50,6 @@ EVENTS: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoa
 """The loader for reading single events."""
 
 _MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.MULTILINE) for sign in "<=>")
-_BASE_MARKER: Final = re.compile(r"^\|{7}", re.MULTILINE)
 
 _MOST_SHOWN: Final = 80
 
@@ -155,10 +154,13 @@ def decode(data: bytes, path: str) -> str:
 
 def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     """Return the problem for an error of the YAML parser."""
-    if conflict := conflict_after(text, 0):
-        line, column = _end_of(text[: conflict.start])
+    if (conflict := _conflict(text)) is not None:
+        line, column = _end_of(text[:conflict])
         message = "Git conflict markers: both sides of a merge are in this file."
-        hint = f"edit {path}:{line}: choose a side and delete the marker lines"
+        hint = (
+            f"edit {path}:{line}: choose a side and delete the marker lines\n"
+            "of two synced: lines, keep both keys in a list, such as synced: [4-1a2b3c4, 3-9f8e7d6]"
+        )
         return Problem(path, line, column, "conflict-markers", message, hint=hint)
     if isinstance(error, RecursionError) or "nesting depth" in str(error):
         return _nesting_problem(text, path)
@@ -180,28 +182,15 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     return Problem(path, line, column, "yaml-syntax", f"This is not valid YAML: {message}.", hint=hint)
 
 
-class GitConflict(NamedTuple):
-    """A stretch of a text in which git wrote both sides of a merge."""
-
-    start: int
-    end: int
-    ours: str
-    theirs: str
-
-
-def conflict_after(text: str, position: int) -> GitConflict | None:
-    """Return the first conflict after a position, ``None`` if there is none."""
-    found: list[re.Match[str]] = []
+def _conflict(text: str) -> int | None:
+    """Return where git's markers around the two sides of a merge start, ``None`` if there are none."""
+    starts: list[re.Match[str]] = []
     for marker in _MARKERS:
-        match = marker.search(text, found[-1].end() if found else position)
+        match = marker.search(text, starts[-1].end() if starts else 0)
         if match is None:
             return None
-        found.append(match)
-    first, middle, last = found
-    ours = text[first.end() : middle.start()]
-    base = _BASE_MARKER.search(ours)
-    ours = ours[: base.start()] if base is not None else ours
-    return GitConflict(first.start(), last.end(), ours, text[middle.end() : last.start()])
+        starts.append(match)
+    return starts[0].start()
 
 
 def _nesting_problem(text: str, path: str) -> Problem:

@@ -3,82 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Self
-
-import httpx
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
+from promptsync.registry.promptlayer.capabilities import find_capabilities
+from promptsync.registry.promptlayer.checks import PromptLayerChecks
 from promptsync.registry.promptlayer.connection import Connection
+from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
+from promptsync.registry.promptlayer.tracking import PromptLayerTracking
 from promptsync.registry.promptlayer.versions import Reading
-from promptsync.registry.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.prompt.version import Version
-    from promptsync.registry.promptlayer.checks import PromptLayerChecks
-    from promptsync.registry.promptlayer.labels import PromptLayerLabels
-    from promptsync.registry.promptlayer.tracking import PromptLayerTracking
-    from promptsync.registry.protocol import RegistryMemory, VersionCache
+    from promptsync.registry.protocol import VersionCache
     from promptsync.registry.results import Capabilities
 
 
 class PromptLayer:
-    """A registry with PromptLayer's API. ``Connection`` explains the arguments.
+    """A registry with PromptLayer's API. ``Connection`` has the ``options``.
 
-    ``cache`` keeps the versions that were read, ``memory`` how this registry works.
+    ``cache`` keeps the versions that were read.
     """
 
     def __init__(
-        self,
-        url: str,
-        api_key: str | None,
-        *,
-        cache: VersionCache | None = None,
-        memory: RegistryMemory | None = None,
-        transport: httpx.BaseTransport | None = None,
-        timeouts: Timeouts | None = None,
-        connections: int | None = None,
-        on_wait: Callable[[str], None] | None = None,
-        examining: bool = False,
+        self, url: str, api_key: str | None, *, cache: VersionCache | None = None, **options: Any
     ) -> None:
-        self.connection = Connection(
-            url,
-            api_key,
-            memory=memory,
-            transport=transport,
-            timeouts=timeouts,
-            connections=connections,
-            on_wait=on_wait,
-            examining=examining,
-        )
+        self.connection = Connection(url, api_key, **options)
         self.url = self.connection.url
         self.timeouts = self.connection.timeouts
         self._listing = PromptList(self.connection)
         self._reading = Reading(self.connection, self._listing, cache)
         self.prompts = PromptLayerPrompts(self.connection, self._listing, self._reading)
-
-    # Most commands need only the prompts, so the other parts are loaded when they are first used.
-
-    @cached_property
-    def labels(self) -> PromptLayerLabels:
-        from promptsync.registry.promptlayer.labels import PromptLayerLabels
-
-        return PromptLayerLabels(self.connection, self._listing)
-
-    @cached_property
-    def checks(self) -> PromptLayerChecks:
-        from promptsync.registry.promptlayer.checks import PromptLayerChecks
-
-        return PromptLayerChecks(self.connection)
-
-    @cached_property
-    def tracking(self) -> PromptLayerTracking:
-        from promptsync.registry.promptlayer.tracking import PromptLayerTracking
-
-        return PromptLayerTracking(self.connection)
+        self.labels = PromptLayerLabels(self.connection, self._listing)
+        self.checks = PromptLayerChecks(self.connection)
+        self.tracking = PromptLayerTracking(self.connection)
 
     @property
     def workspace_seen(self) -> int | None:
@@ -96,8 +57,6 @@ class PromptLayer:
         return self._reading.workspace_id
 
     def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
-        from promptsync.registry.promptlayer.capabilities import find_capabilities
-
         return find_capabilities(self, prompts)
 
     @property

@@ -267,8 +267,8 @@ class Connection:
                     ) from None
             return self._client
 
-    def _about_to_wait(self, seconds: float, status: int | None) -> None:
-        if status == TOO_MANY:
+    def _about_to_wait(self, seconds: float, status: int | None, is_for_all: bool) -> None:
+        if is_for_all:
             self._throttle.close_for(seconds)
         now = time.monotonic()
         # Many requests fail together and wait side by side, which is worth one message.

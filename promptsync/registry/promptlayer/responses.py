@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
 
 EXCERPT: Final = 160

@@ -31,8 +31,9 @@ LONGEST_WAIT: Final = 60.0
 
 _JITTER: Final = 0.25
 
-OnWait = Callable[[float, "int | None"], None]
-"""Called before each wait with its seconds and the status before it, ``None`` for a lost connection."""
+OnWait = Callable[[float, "int | None", bool], None]
+"""Called before each wait with its seconds, the status before it, ``None`` for a lost connection, and whether
+the registry wants all requests to wait."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -77,8 +78,14 @@ def send_with_retries(
             executed = outcome
         is_over = not _may_follow(outcome, attempt, rules)
         if not is_over:
-            seconds = min(_wait(outcome, attempt, first_wait), rules.longest_wait)
-            on_wait(seconds, status)
+            requested = 0.0
+            if isinstance(outcome, httpx.Response):
+                requested = retry_after(outcome.headers.get("Retry-After", ""))
+            # By default this is at least a second: most registries count the requests of a second.
+            least = 2 * first_wait if status == TOO_MANY else 0.0
+            backoff = first_wait * 2 ** (attempt - 1) * random.uniform(1, 1 + _JITTER)
+            seconds = min(requested or max(backoff, least), rules.longest_wait)
+            on_wait(seconds, status, requested > 0 or status == TOO_MANY)
             sleep(seconds)
             is_over = before_repeat is not None and not before_repeat()
         if is_over:
@@ -98,15 +105,6 @@ def _may_follow(outcome: httpx.Response | httpx.TransportError, attempt: int, ru
         return False
     is_slow_or_closed = isinstance(outcome, (*NOT_SENT, httpx.TimeoutException))
     return isinstance(outcome, rules.failures) and attempt < (2 if is_slow_or_closed else rules.attempts)
-
-
-def _wait(outcome: httpx.Response | httpx.TransportError, attempt: int, first_wait: float) -> float:
-    seconds: float = first_wait * 2 ** (attempt - 1) * random.uniform(1, 1 + _JITTER)
-    if not isinstance(outcome, httpx.Response):
-        return seconds
-    # By default this is at least a second: most registries count the requests of a second.
-    least = 2 * first_wait if outcome.status_code == TOO_MANY else 0.0
-    return retry_after(outcome.headers.get("Retry-After", "")) or max(seconds, least)
 
 
 def retry_after(value: str) -> float:
