@@ -6,15 +6,14 @@ Nothing here writes to the repository.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, moves_in, path_of
+from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
@@ -23,9 +22,6 @@ _SUBMODULE: Final = "160000"
 
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
-
-_MOVES: Final = ("-M", "--diff-filter=R", "--name-status", "--no-ext-diff", "-z")
-"""Files that moved, whatever the user configured."""
 
 
 def is_in_repository(root: Path) -> bool:
@@ -214,33 +210,6 @@ class GitHistory:
     def vanished(self, commit: str, file_name: str) -> frozenset[str]:
         """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
-
-    def moves(self, commits: Iterable[str]) -> dict[str, str]:
-        """Return the old path of each file that one of the commits moved."""
-        wanted = sorted(set(commits))
-        if not wanted:
-            return {}
-        shown = ("--no-walk=unsorted", "--no-show-signature", "--format=", "--relative")
-        out = self._git.run("log", *shown, *_MOVES, *wanted, "--", self._pathspec)
-        return {new: old for _, old, new in moves_in(out)}
-
-    def alike(self, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
-        """Return the old text that git takes for the origin of each new one, and how alike they are (0..100).
-
-        Texts are given, and returned, by a key. No old text is the origin of two new ones.
-        """
-        with TemporaryDirectory() as folder:
-            keys: dict[str, str] = {}
-            for side, texts in (("old", old), ("new", new)):
-                Path(folder, side).mkdir()
-                for place, (key, text) in enumerate(texts.items()):
-                    path = Path(folder, side, f"{side}{place}")  # git would pair files of the same name
-                    path.write_bytes(text.replace(b"\r\n", b"\n"))
-                    keys[path.name] = key
-            sides = (str(Path(folder, side)) for side in ("old", "new"))
-            out = self._git.run("diff", "--no-index", *_MOVES, *sides, differs=1)
-        moves = ((score, Path(was).name, Path(now).name) for score, was, now in moves_in(out))
-        return {keys[now]: (keys[was], score) for score, was, now in moves}
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         out = self._git.run("diff", *_RAW, commit, *arguments)

@@ -45,14 +45,6 @@ def entries_in(out: bytes) -> Iterator[TreeEntry]:
         yield TreeEntry(path_of(path), mode, id_)
 
 
-def moves_in(out: bytes) -> Iterator[tuple[int, str, str]]:
-    """Read ``git diff --name-status -z`` of moves alone: how alike they are (0..100), old path, new path."""
-    tokens = (token.strip(b"\n") for token in out.split(b"\0"))
-    for token in tokens:
-        if token.startswith(b"R"):  # such as R087
-            yield int(token[1:]), path_of(next(tokens)), path_of(next(tokens))
-
-
 def commits_in(out: bytes) -> Iterator[Commit]:
     """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
     commits: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}

@@ -38,28 +38,6 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
     return Tree(_below(place, blobs), in_place=place == history.prefix + prompts)
 
 
-def names_elsewhere(history: GitHistory, commit: str | None = None) -> frozenset[str]:
-    """Return the names of the prompts at a commit that belong to other ``promptsync.yaml`` files.
-
-    The default is ``HEAD``. A commit that git does not know has none.
-    """
-    own = history.prefix + FILE_NAME
-    configs = {*history.tracked_as(FILE_NAME)} if history.born else set()
-    if commit is not None:
-        commit = history.existing([commit]).get(commit)
-        if commit is None:
-            return frozenset()
-        configs |= history.vanished(commit, FILE_NAME)
-    files: dict[str, str] = {}
-    for config in sorted(configs - {own}):
-        for entry in history.entries(commit or "HEAD", config):
-            place = _directory(history, entry, "prompts")
-            blobs = {file.path: file.object for file in history.entries(commit or "HEAD", place)}
-            files |= _below(place, blobs)
-    contents = history.blobs(files.values())
-    return frozenset(name_in(contents.get(blob, b"")) or name_for(path) for path, blob in files.items())
-
-
 def files_in(
     history: GitHistory, tree: Tree, names: Container[str]
 ) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
