@@ -10,11 +10,7 @@ from promptsync.compare.decide import too_shallow
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.git.repository import Repository
 
-NOTHING: Final = "0" * 40
-"""Git's name for no commit at all: the state before the first one."""
-
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
-_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
 

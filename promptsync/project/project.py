@@ -112,6 +112,11 @@ class Project:
         """Whether any label is governed, here or at ``HEAD``."""
         return self.config.is_guarding or bool(self.committed_config and self.committed_config.is_guarding)
 
+    @cached_property
+    def shares_repository(self) -> bool:
+        """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
+        return self.history is not None and len(self.history.tracked_as(self.config.path.name)) > 1
+
     @property
     def in_git(self) -> bool:
         """Whether the working copy is in a git repository. Does not load git."""
