@@ -114,16 +114,17 @@ def test_nothing_is_repeated_over_what_somebody_else_published(three: World) -> 
     three.faults.append(fault(publishing("b"), publish_theirs, times=1))
     before = three.files()
     done = three.run("push", "--json")
-    assert done.code == 3
+    assert done.code == 5
     assert three.files() == before
     assert three.text("b") == "Theirs {name}"
     assert three.published.count("b") == 1
     assert set(told(done)) == {"a", "c"}
-    assert done.document["skipped"][0]["name"] == done.document["raced"][0]["name"] == "b"
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
+    assert "v2 was published: by this push, or by somebody else" in done.document["failed"][0]["reason"]
     assert three.states()["b"] == "diverged"
 
 
-def test_a_publish_that_somebody_else_covered_is_still_found(three: World) -> None:
+def test_a_publish_that_somebody_else_covered_is_unknown(three: World) -> None:
     def publish_both(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
         forward(seen)
         three.publish("b", "Theirs {name}")
@@ -131,8 +132,8 @@ def test_a_publish_that_somebody_else_covered_is_still_found(three: World) -> No
 
     three.faults.append(fault(publishing("b"), publish_both, times=1))
     done = three.run("push", "--json")
-    assert done.code == 3
-    assert told(done)["b"] == 2
+    assert done.code == 5
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
     assert three.published.count("b") == 1
     assert three.states()["b"] == "behind"
 
