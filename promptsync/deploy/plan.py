@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
+from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
@@ -205,6 +205,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         max_changes=options.max_changes,
         command=options.command,
         checked_label=options.label,
+        rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
     plan = plan_push(project, found.latest, requested)

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from promptsync.checks.assignment import Selection, find_checks, lowest
 from promptsync.checks.catalog import list_agents, list_evaluations
-from promptsync.compare.histories import read_version
+from promptsync.compare.content import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
 from promptsync.deploy.apply import apply_deploy

@@ -9,8 +9,8 @@ from dataclasses import replace
 import msgspec
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
+from promptsync.compare.content import has_text_of, read_version
 from promptsync.compare.gather import gather
-from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.labels import labels_named, list_labels, pointers_of
 from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
@@ -316,4 +316,4 @@ def _has_text(project: Project, item: Item, number: int) -> bool:
     """Whether a version has the text of the file."""
     if item.listed is None or item.file is None:
         return False
-    return has_text(project, item.file, item.listed, read_version(project, item.listed, number))
+    return has_text_of(project, read_version(project, item.listed, number), item.file.prompt)

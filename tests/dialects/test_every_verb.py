@@ -190,19 +190,6 @@ def test_an_empty_registry_that_cannot_change_labels_stays_empty(
         assert Caller(app)("GET", "/prompt-templates").body["items"] == []
 
 
-def test_a_new_snippet_that_is_referred_to_by_a_label_is_not_published_where_it_cannot_get_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with beside(customer, tmp_path, capsys) as here:
-        (here.root / "prompts/rules.yaml").write_text("content: Be short.\n")
-        here.write("tone", "@@@rules@label:prod@@@ Be kind.")
-        before = state(here.call)
-        ran = here.run("push", "-y", "--json")
-        assert ran.code == 4
-        assert "cannot change release labels" in ran.document["error"]["message"]
-        assert state(here.call) == before
-
-
 def test_doctor_says_that_labels_cannot_be_changed(here: Here) -> None:
     (found,) = [
         one for one in here.run("doctor", "--json").document["checks"] if one["name"] == "label-access"
