@@ -105,25 +105,29 @@ def _run(
     presses: int,
     on_interrupt: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Hand the items to threads, as many at once as ``width`` allows, until all are done."""
-    waiting, handed = deque(items), SimpleQueue[tuple[_Item] | None]()
-    ended = SimpleQueue[BaseException | None]()
+    """Hand the items to threads, as many at once as ``width`` allows, until all are done.
+
+    Raises the error of the first item that failed, whichever thread was faster.
+    """
+    waiting, handed = deque(enumerate(items)), SimpleQueue[tuple[int, _Item] | None]()
+    ended = SimpleQueue[tuple[int, BaseException] | None]()
     most = len(waiting)
     threads = under_way = 0
-    error: BaseException | None = None
+    failures: list[tuple[int, BaseException]] = []
     is_told = False
 
     def work() -> None:
         while taken := handed.get():
+            number, item = taken
             try:
-                do(*taken)
+                do(item)
                 ended.put(None)
-            except BaseException as failure:
-                ended.put(failure)
+            except BaseException as error:
+                ended.put((number, error))
 
     with _held_back() as pressed:
         while (waiting or under_way) and len(pressed) < presses:
-            if error is not None or pressed:
+            if failures or pressed:
                 waiting.clear()
             while waiting and under_way < min(most, max(1, width())):
                 if under_way == threads:
@@ -135,21 +139,22 @@ def _run(
                         most = threads
                         break
                     threads += 1
-                handed.put((waiting.popleft(),))
+                handed.put(waiting.popleft())
                 under_way += 1
             if pressed and under_way and not is_told:
                 is_told = True
                 on_interrupt(under_way)
             if under_way:
                 with suppress(Empty):
-                    error = ended.get(timeout=_NOTICE) or error
+                    failure = ended.get(timeout=_NOTICE)
+                    failures += [failure] if failure is not None else []
                     under_way -= 1
     for _ in range(threads):
         handed.put(None)
     if pressed:
         raise KeyboardInterrupt
-    if error is not None:
-        raise error
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
 
 
 @contextmanager

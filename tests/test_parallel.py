@@ -46,6 +46,21 @@ def test_after_the_first_error_nothing_is_started(work: Callable[..., object]) -
     assert done == [0, 1, 2]
 
 
+def test_the_first_item_that_failed_is_reported_whichever_thread_was_faster() -> None:
+    together, later = threading.Barrier(3), threading.Event()
+
+    def do(number: int) -> None:
+        together.wait(120)
+        if number == 0:
+            later.wait(120)
+        else:
+            later.set()
+        raise ValueError(f"number {number}")
+
+    with pytest.raises(ValueError, match="number 0"):
+        mapped(do, range(3), threads=3)
+
+
 def test_no_more_are_under_way_than_threads() -> None:
     inside, most = 0, 0
     lock = threading.Lock()

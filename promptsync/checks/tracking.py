@@ -15,7 +15,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import load
 from promptsync.files.yaml.load import Loaded
 from promptsync.files.yaml.syntax import NESTING
-from promptsync.prompt.depth import checked_depth
+from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown
 

@@ -202,21 +202,12 @@ class _Deploying:
 def _options(
     session: Session, project: Project, label: str, names: Sequence[str], given: dict[str, Any]
 ) -> DeployOptions:
-    since = resolve_since(session, given["since"], required=False)
-    # Without a state to compare with it is unknown what this push changed, and everything counts.
-    touched = None
-    if since is not None:
-        from promptsync.compare.changes_since import changed_since
-        from promptsync.files.worktree import scan
-
-        worktree = scan(project.root, project.config.prompts)
-        touched = frozenset(one.name for one in changed_since(project, worktree, since).prompts)
     named = named_by(project, session.directory, names)
     return DeployOptions(
         label=label,
         names=named,
         message=given["message"],
-        touched=touched,
+        since=resolve_since(session, given["since"], required=False),
         require_checks=given["require_checks"],
         allow_dirty=given["allow_dirty"],
         again=named if given["again"] else (),

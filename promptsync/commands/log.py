@@ -1,22 +1,60 @@
-"""``promptsync log``: the versions of a prompt."""
+"""``promptsync log``: the versions of a prompt, with the git commits that have the same content."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+import msgspec
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.versions import choose
-from promptsync.inspect.log import Log, LoggedVersion, read_log
-from promptsync.project.target import At
+from promptsync.compare.content import read_content
+from promptsync.compare.difference import Step, step
+from promptsync.compare.history import Histories, PromptHistory
+from promptsync.compare.labels import read_labels
+from promptsync.compare.versions import choose, find_number, labels_at, read_versions
+from promptsync.files.worktree import scan
+from promptsync.history.graph import Graph, Includes
+from promptsync.history.lineage import Lineage
+from promptsync.history.mark import parse_mark, without_mark
+from promptsync.project.project import Project
+from promptsync.project.target import LATEST, At
+from promptsync.prompt.names import path_for
+from promptsync.prompt.version import Version
+from promptsync.registry.errors import NotFound, UnusablePrompt
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 _SHA256, _DIGEST = "sha256:", 12
+
+
+class LoggedVersion(msgspec.Struct, frozen=True):
+    """A version in the log.
+
+    ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
+    the registry says so. ``commit`` is the git commit whose file has the same content, ``short`` its
+    abbreviation. ``is_base`` marks the newest version that the working file includes. ``parents`` are the
+    versions that this one was made from. ``labels`` is ``None`` where the registry cannot list them.
+    """
+
+    version: Version
+    digest: str
+    author: str | None
+    labels: Sequence[str] | None
+    commit: str | None
+    short: str | None
+    is_base: bool
+    is_passed_over: bool
+    parents: Sequence[int]
+    patch: Step | None = None
+
+    @property
+    def message(self) -> str:
+        """The message without its mark."""
+        return without_mark(self.version.message)
 
 
 @verb("log", short_help="List the versions of a prompt.", blank={"versions": []}, is_long=True)
@@ -56,83 +94,187 @@ def command(
     limit = None if every else max_count
     with session.project() as project:
         logs = [
-            read_log(project, one.listed, one.at, limit=limit, patches=patch)
-            for one in choose(project, session.directory, names, at, by_id=True)
+            read_log(project, chosen.listed, chosen.at, limit=limit, patches=patch)
+            for chosen in choose(project, session.directory, names, at, by_id=True)
         ]
-    if not all(one.is_whole for one in logs) and not session.json:
+    if any(log[-1].version.version > 1 for log in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")
     body = {
-        "name": logs[0].name if len(logs) == 1 else None,
-        "versions": [_body(log, one) for log in logs for one in log.versions],
+        "name": logs[0][0].version.name if len(logs) == 1 else None,
+        "versions": [_body(entry) for log in logs for entry in log],
     }
     return Outcome([*_lines(logs, oneline)], body)
 
 
-def _lines(logs: list[Log], oneline: bool) -> Iterator[str]:
+def read_log(
+    project: Project, listed: Version, at: At = LATEST, *, limit: int | None = 20, patches: bool = False
+) -> list[LoggedVersion]:
+    """Return ``limit`` versions of a prompt (all with ``None``) from a chosen one down.
+
+    Versions that the registry has lost are left out. Raises ``NoSuchVersion``, and ``NotFound`` if it has
+    none.
+    """
+    name = listed.name
+    if listed.problem:
+        raise UnusablePrompt(f"v{listed.version} of {name!r} {listed.problem}")
+    labels = read_labels(project, listed)
+    newest = find_number(project, listed, at, labels)
+    # The difference of the oldest version needs the version before it as well.
+    more = limit + 1 if patches and limit is not None else limit
+    versions = read_versions(project, listed, more, newest=newest)
+    shown = versions[:limit]
+    if not shown:
+        raise NotFound(
+            f"{project.registry.url} lists {name!r} at v{listed.version}, but has none of its versions "
+            f"from v{newest} down",
+            status=404,
+            hint="promptsync doctor",
+        )
+    history = _history(project, listed, versions)
+    histories, lowest = Histories(project, {name: history}), shown[-1].version
+    parents, passed_over = histories.run({name: lambda graph: _outline(graph, lowest)})[name]
+    if history.file is not None and passed_over:
+        passed_over -= histories.included({name: passed_over})[name]
+    base = None
+    if history.file is not None:
+        histories.decide()
+        base = history.decision.base if history.decision is not None else None
+    digests = {version.version: history.digest_of(version.version) or "" for version in shown}
+    marked = {version.version: _marked(version, history.lineage) for version in shown}
+    commits = {
+        number: marked[number] or _with_content(content, history.lineage)
+        for number, content in digests.items()
+    }
+    described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
+    before = dict(zip((version.version for version in versions), [*versions[1:], None], strict=True))
+    return [
+        LoggedVersion(
+            version,
+            digests[number],
+            described[commit][2] if (commit := marked[number]) in described else version.author,
+            labels_at(labels, number),
+            commits[number],
+            described.get(commits[number] or "", (None,))[0],
+            is_base=base is not None and number == base.version,
+            is_passed_over=number in passed_over,
+            parents=[parent for parent in parents[number] if parent > 0],
+            patch=_patch(history, before[number], version) if patches else None,
+        )
+        for number, version in ((version.version, version) for version in shown)
+    ]
+
+
+def _history(project: Project, listed: Version, versions: Sequence[Version]) -> PromptHistory:
+    name, prompts = listed.name, project.config.prompts
+    file = scan(project.root, prompts).files.get(name)
+    revisions, lineage = project.revisions(), Lineage()
+    if revisions is not None:
+        path = file.path if file is not None else f"{prompts}/{path_for(name)}"
+        lineage = revisions.of({name: path})[name]
+        revisions.save()
+    history = PromptHistory(project, name, file, listed, lineage)
+    for version in versions:
+        history.add(version, read_content(project, version, file.prompt if file is not None else None))
+    return history
+
+
+def _outline(graph: Graph, lowest: int) -> tuple[dict[int, tuple[int, ...]], Includes]:
+    """Return the parents of the versions from ``lowest`` up, and those that the latest does not include."""
+    graph.look_from(lowest)
+    parents = {number: graph.parents(number) for number in graph.window}
+    return parents, frozenset(parents) - graph.includes(graph.latest)
+
+
+def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
+    """Return what a version changed; tags belong to the prompt and not to a version."""
+    title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
+    before = msgspec.structs.replace(history.prompts[old.version], tags=()) if old is not None else None
+    return step(title, before, msgspec.structs.replace(history.prompts[new.version], tags=()))
+
+
+def _marked(version: Version, lineage: Lineage) -> str | None:
+    """Return the commit that a version was published from, by its mark."""
+    mark = parse_mark(version.message)
+    # A dirty mark names the commit below an uncommitted text, and a copied mark has another number.
+    if mark is None or mark.commit is None or mark.dirty or mark.version != version.version:
+        return None
+    place = lineage.place_of(mark.commit)
+    return lineage.revisions[place].commit if place in lineage.of_head else None
+
+
+def _with_content(content: str, lineage: Lineage) -> str | None:
+    return next((revision.commit for revision in lineage.back() if revision.digest == content), None)
+
+
+# -- text and JSON ------------------------------------------------------------------------------------------
+
+
+def _lines(logs: Sequence[Sequence[LoggedVersion]], oneline: bool) -> Iterator[str]:
     for number, log in enumerate(logs):
         if len(logs) > 1:
             yield from ([""] if number else [])
-            yield output.style(output.name(log.name), "strong")
+            yield output.style(output.name(log[0].version.name), "strong")
         if oneline:
             yield from _short(log)
             continue
-        for place, one in enumerate(log.versions):
+        for place, entry in enumerate(log):
             yield from ([""] if place else [])
-            yield from _paragraph(one)
+            yield from _paragraph(entry)
 
 
-def _short(found: Log) -> Iterator[str]:
+def _short(log: Sequence[LoggedVersion]) -> Iterator[str]:
     rows = [
-        (output.style(f"v{one.version}", "remote"), one.abbreviated or "-", f"{_words(one)}{_message(one)}")
-        for one in found.versions
+        (
+            output.style(f"v{entry.version.version}", "remote"),
+            entry.short or "-",
+            f"{_words(entry)}{output.safe(entry.message, newlines=False)}",
+        )
+        for entry in log
     ]
-    for one, line in zip(found.versions, output.table(rows, free=True), strict=True):
+    for entry, line in zip(log, output.table(rows, free=True), strict=True):
         yield line
-        if one.patch is not None:
-            yield from diff.step_lines(one.patch)
+        if entry.patch is not None:
+            yield from diff.step_lines(entry.patch)
 
 
-def _paragraph(one: LoggedVersion) -> Iterator[str]:
-    yield f"{output.style(f'version {one.version}', 'remote')} {_words(one)}".rstrip()
-    if one.author:
-        yield f"Author: {output.safe(one.author, newlines=False)}"
-    if one.created_at:
-        yield f"Date:   {output.safe(output.moment(one.created_at), newlines=False)}"
-    if one.abbreviated:
-        yield f"Commit: {one.abbreviated}"
-    if one.version > 1 and one.parents != (one.version - 1,):
-        yield f"From:   {', '.join(f'v{parent}' for parent in one.parents) or 'no other version'}"
-    yield f"Digest: {one.digest.removeprefix(_SHA256)[:_DIGEST]}"
-    if message := _message(one):
-        yield output.hanging(f"    {message}", 4)
-    if one.patch is not None:
+def _paragraph(entry: LoggedVersion) -> Iterator[str]:
+    version = entry.version
+    yield f"{output.style(f'version {version.version}', 'remote')} {_words(entry)}".rstrip()
+    if entry.author:
+        yield f"Author: {output.safe(entry.author, newlines=False)}"
+    if version.created_at:
+        yield f"Date:   {output.safe(output.moment(version.created_at), newlines=False)}"
+    if entry.short:
+        yield f"Commit: {entry.short}"
+    if version.version > 1 and [*entry.parents] != [version.version - 1]:
+        yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
+    yield f"Digest: {entry.digest.removeprefix(_SHA256)[:_DIGEST]}"
+    if entry.message:
+        yield output.hanging(f"    {output.safe(entry.message, newlines=False)}", 4)
+    if entry.patch is not None:
         yield ""
-        yield from diff.step_lines(one.patch)
+        yield from diff.step_lines(entry.patch)
 
 
-def _words(one: LoggedVersion) -> str:
-    words = [output.style(output.name(label), "strong") for label in one.labels or ()]
-    words += [output.style("base", "good")] if one.is_base else []
-    words += [output.style("passed over", "warn")] if one.is_passed_over else []
+def _words(entry: LoggedVersion) -> str:
+    words = [output.style(output.name(label), "strong") for label in entry.labels or ()]
+    words += [output.style("base", "good")] if entry.is_base else []
+    words += [output.style("passed over", "warn")] if entry.is_passed_over else []
     return f"({', '.join(words)}) " if words else ""
 
 
-def _message(one: LoggedVersion) -> str:
-    return output.safe(one.message, newlines=False)
-
-
-def _body(log: Log, one: LoggedVersion) -> dict[str, Any]:
+def _body(entry: LoggedVersion) -> dict[str, Any]:
     body = {
-        "name": log.name,
-        "version": one.version,
-        "labels": None if one.labels is None else list(one.labels),
-        "message": one.message,
-        "author": one.author,
-        "created_at": one.created_at,
-        "commit": one.commit,
-        "digest": one.digest,
-        "base": one.is_base,
-        "parents": list(one.parents),
-        "passed_over": one.is_passed_over,
+        "name": entry.version.name,
+        "version": entry.version.version,
+        "labels": None if entry.labels is None else list(entry.labels),
+        "message": entry.message,
+        "author": entry.author,
+        "created_at": entry.version.created_at,
+        "commit": entry.commit,
+        "digest": entry.digest,
+        "base": entry.is_base,
+        "parents": list(entry.parents),
+        "passed_over": entry.is_passed_over,
     }
-    return body if one.patch is None else {**body, **diff.step_body(one.patch)}
+    return body if entry.patch is None else {**body, **diff.step_body(entry.patch)}

@@ -12,7 +12,7 @@ import msgspec
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
 from promptsync.files.worktree import scan
-from promptsync.history.message import without_mark
+from promptsync.history.mark import without_mark
 from promptsync.project.project import Project
 from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
 from promptsync.prompt.labels import is_own
@@ -62,7 +62,10 @@ def command(
     """
     with session.project(needs_config=False) as project:
         on_page = partial(project.progress, "Listing the registry")
-        fetch = partial(project.registry.prompts.list, label=label, on_page=on_page)
+        # All registries filter by one tag in the same way, and by several in different ways.
+        fetch = partial(
+            project.registry.prompts.list, label=label, tag=next(iter(tags), None), on_page=on_page
+        )
         active = fetch(status="active") if status != "deleted" else []
         archived = fetch(status="deleted") if status != "active" else []
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None

@@ -133,9 +133,9 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     unclear = [item for item in snapshot.items if item.may_pass_over]
     if not unclear:
         return {}, False
-    from promptsync.compare.histories import passed_over_by_latest
+    from promptsync.compare.history import find_passed_over_by_latest
 
-    return passed_over_by_latest(project, unclear), False
+    return find_passed_over_by_latest(project, unclear), False
 
 
 def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.histories import Histories, histories_of
+from promptsync.compare.history import Histories, histories_of
 from promptsync.compare.labels import list_labels
 from promptsync.compare.snapshot import Item
 from promptsync.history.decide import Relation
+from promptsync.history.graph import Node
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
@@ -55,11 +56,10 @@ def included_in_archive(
     histories = histories_of(project, wanted)
     labels = archived_labels(project, histories.keys())
     for name, history in histories.items():
-        for number in range(1, history.latest):
-            history.add(number, None)
-        for one in labels[name].values():
-            history.set(one.version, one.message, one.prompt)
-        history.add_listed()
+        # No other version of an archived prompt can be read.
+        history.graph.versions |= {number: Node(number, None) for number in range(1, history.latest)}
+        for version in (*labels[name].values(), history.listed):
+            history.add(version)
     Histories(project, histories).decide()
     found = {}
     for name, history in histories.items():

@@ -50,11 +50,11 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
     """Return how the sides of each item differ, without those in sync and those that cannot be read."""
     wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
 
-    def one(item: Item) -> Difference:
+    def compared(item: Item) -> Difference:
         steps = tuple(_steps(project, item))
         return Difference(item.name, item.state, item.path, steps, item.was, item.became, item.file)
 
-    return project.mapped("Comparing", one, wanted)
+    return project.mapped("Comparing", compared, wanted)
 
 
 def step(title: str, old: Prompt | None, new: Prompt | None, *, file: PromptFile | None = None) -> Step:
@@ -62,10 +62,10 @@ def step(title: str, old: Prompt | None, new: Prompt | None, *, file: PromptFile
 
     ``file`` is the file of the prompt, whose text one of the two may be.
     """
-    found = tuple(changes(old, new))
+    fields = tuple(changes(old, new))
     here = file.prompt if file is not None else None
-    is_from, is_to = (here is not None and one is here for one in (old, new))
-    return Step(title, found, *variables_change(old, new), is_from, is_to)
+    is_from, is_to = (here is not None and prompt is here for prompt in (old, new))
+    return Step(title, fields, *variables_change(old, new), is_from, is_to)
 
 
 def _steps(project: Project, item: Item) -> Sequence[Step]:
@@ -90,7 +90,7 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
 def _tracked(project: Project, item: Item) -> Prompt | None:
     if item.listed is None:
         return None
-    found = item.remote
-    if found is None:
-        found = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
-    return item.content_of(found)
+    remote = item.remote
+    if remote is None:
+        remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
+    return item.content_of(remote)

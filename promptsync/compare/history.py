@@ -1,134 +1,258 @@
-"""What is known about the history of one prompt: its file, its revisions in git, its versions."""
+"""Runs the rules of ``promptsync.history`` for many prompts.
+
+Those rules read nothing: they raise ``Missing`` for what they still need. It is then read for all prompts at
+once, and the rules run again, until nothing is missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from promptsync.compare.sent_texts import Evidence, Stored, as_sent, unread
+from promptsync.compare.content import content_of, read_content, read_usable
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.decide import Decision
-from promptsync.history.graph import Contents, Node
-from promptsync.history.revisions import RevisionGraph
+from promptsync.history.decide import Decision, decide
+from promptsync.history.graph import Graph, Includes, Missing, Node
+from promptsync.history.lineage import Lineage, Revision
+from promptsync.history.passed_over import PassedOver, file_includes, passed_over, passed_over_by_latest
 from promptsync.history.synced_key import Key, identity, make_key
-from promptsync.prompt.additions import NONE, Additions, content_beside, has_additions, without_additions
+from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
-    from promptsync.files.git.revisions import Lineage
+    from promptsync.compare.snapshot import Item
+
+_Result = TypeVar("_Result")
+Rule = Callable[[Graph], _Result]
 
 
-@dataclass
-class History:
-    """What is known so far about the history of one prompt: its file, its revisions, its versions.
+class PromptHistory:
+    """One prompt with its graph: its file, its revisions, and its versions as far as they were read.
 
-    ``digest`` is that of the file. ``latest`` is the number of its newest version, which is not the listed
-    one where a label is tracked. ``commits`` are the full ids of commits that marks name and ``HEAD`` does
-    not reach, ``None`` where git lacks them. ``remote`` are the versions as they were read; ``prompts`` are
-    their contents and ``versions`` their digests, both without what the registry added to what was sent.
+    ``listed`` is the tracked version, and ``latest`` the number of the newest one. ``prompts`` are the
+    contents of the versions beside the file, ``remote`` the same as they were read.
     """
 
-    name: str
-    file: PromptFile | None
-    digest: str | None
-    listed: Version
-    latest: int
-    lineage: Lineage
-    commits: dict[str, str | None] = field(default_factory=dict)
-    versions: dict[int, Node] = field(default_factory=dict)
-    remote: dict[int, Version] = field(default_factory=dict)
-    prompts: dict[int, Prompt] = field(default_factory=dict)
-    added: Additions = NONE
-    texts: Contents = field(default_factory=lambda: Contents(_merged))
-    decision: Decision | None = None
-    may_have_additions: bool = False
-    _stored: dict[int, Stored] = field(default_factory=dict)
-
-    def add(self, number: int, found: Version | None) -> None:
-        """Add a version that was read, ``None`` for one that the registry does not have any more."""
-        if found is None:
-            self.versions[number] = Node(number, None)
-            return
-        self.remote[number] = found
-        self._add_text(number, found.prompt, found.message)
-
-    def add_listed(self) -> None:
-        """Add the listed version, whose body is known to be its source."""
-        self._add_text(self.listed.version, self.listed.prompt, self.listed.message)
-
-    def _add_text(self, number: int, prompt: Prompt, message: str | None) -> None:
-        if self.file is not None:
-            # Without this, a registry tool that was expanded on reading would look like a change.
-            prompt = content_beside(self.file.prompt, prompt)
-            beside_file = without_additions(self.file.prompt, prompt)
-            self._stored[number] = Stored(number, message, prompt, *beside_file)
-            # A known field counts as added, too, if the text that was sent turns out to lack it.
-            if has_additions(self.file.prompt, prompt):
-                self.may_have_additions = True
-        self.set(number, message, prompt)
-
-    def set(self, number: int, message: str | None, prompt: Prompt) -> None:
-        """Set the content of a version that was read."""
-        content = digest(prompt)
-        self.texts.contents.setdefault(content, prompt)
-        self.prompts[number] = prompt
-        self.versions[number] = Node(number, content, message)
+    def __init__(
+        self,
+        project: Project,
+        name: str,
+        file: PromptFile | None,
+        listed: Version,
+        lineage: Lineage,
+        *,
+        latest: int = 0,
+    ) -> None:
+        self.name = name
+        self.file = file
+        self.listed = listed
+        self.latest = max(latest, listed.version)
+        self.decision: Decision | None = None
+        self.remote: dict[int, Version] = {}
+        self.prompts: dict[int, Prompt] = {}
+        self.marked: dict[str, str | None] = {}
+        """The full ids of the commits that marks name and ``HEAD`` does not reach, ``None`` without one."""
+        text = None
+        if file is not None:
+            keys = project.keys_in(file.local.synced)
+            text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
+        self.graph = Graph(_merged, text, lineage, tracked=listed.version, latest=self.latest)
+        self.graph.has_twin = bool(lineage.revisions) and project.shares_repository
+        if file is not None and text is not None:
+            self.graph.contents[text.digest or ""] = file.prompt
 
     @property
-    def has_additions(self) -> bool:
-        """Whether a version that was read has unknown keys that the file lacks."""
-        return any(one.added for one in self._stored.values())
+    def lineage(self) -> Lineage:
+        return self.graph.lineage
 
-    def is_named(self, keys: Iterable[Key]) -> bool:
-        """Whether one of these keys names a version that was read."""
-        return any(key.version in self._stored for key in keys)
+    @property
+    def has_keys(self) -> bool:
+        """Whether the file has or had a ``synced:`` for this remote."""
+        graph = self.graph
+        return bool(graph.file and graph.file.keys) or any(one.keys for one in graph.lineage.revisions)
 
-    def leave_out_additions(
-        self, keys: Sequence[Key], prompt: str, read: Callable[[], None], *, has_twin: bool
-    ) -> None:
-        """Set the contents of all versions again, without what the registry added.
+    def add(self, version: Version, content: Prompt | None = None) -> None:
+        """Add a version that was read, with its content beside the file if that took more reading."""
+        self.remote[version.version] = version
+        self.set(version, content or content_of(version, self.file.prompt if self.file else None))
 
-        ``keys`` are those of the file, ``prompt`` the identity that they are bound to. ``read`` reads the
-        texts of the revisions; it is called only if one of them was sent and not read yet. For ``has_twin``
-        see ``LocalSide``.
-        """
-        assert self.file is not None
-        evidence = Evidence(self.file.prompt, self.lineage.revisions, keys, prompt, has_twin)
-        if unread(evidence, self._stored.values(), self.texts.contents):
-            read()
-        prompts, self.added = as_sent(evidence, self._stored.values(), self.texts.contents)
-        for number, content in prompts.items():
-            self.set(number, self._stored[number].message, content)
+    def set(self, version: Version, content: Prompt) -> None:
+        """Set the content of a version."""
+        text = digest(content)
+        self.graph.contents.setdefault(text, content)
+        self.prompts[version.version] = content
+        self.graph.versions[version.version] = Node(version.version, text, version.message)
+
+    def digest_of(self, number: int) -> str | None:
+        """Return the digest of a version that was read, ``None`` if it is gone."""
+        return self.graph.versions[number].digest
 
     def keys(self, numbers: Iterable[int], workspace_id: int | None) -> tuple[Key, ...]:
         """Return the keys of those of the versions that were read."""
         prompt = identity(workspace_id, self.listed.template_id)
-        known = ((number, self.versions[number].digest) for number in numbers if number in self.versions)
-        return tuple(make_key(prompt, number, one) for number, one in known if one is not None)
-
-    def unlike_marks(self, graph: RevisionGraph) -> Iterator[str]:
-        """Yield the commits in marks at which the file has another text than the version."""
-        for version in self.versions.values():
-            mark = version.mark
-            if mark is None or mark.commit is None or mark.dirty:
-                continue
-            place = graph.place(mark.commit)
-            if place is not None and graph.all[place].digest != version.digest:
-                yield mark.commit
+        known = {number: self.graph.versions[number] for number in numbers if number in self.graph.versions}
+        return tuple(make_key(prompt, one.number, one.digest) for one in known.values() if one.digest)
 
     def text(self, content: str) -> Prompt | None:
         """Return the prompt with this digest, ``None`` if it was not read."""
-        found: Prompt | None = self.texts.contents.get(content)
-        return found
+        prompt: Prompt | None = self.graph.contents.get(content)
+        return prompt
+
+
+class Histories:
+    """The histories of the prompts that both sides have or had."""
+
+    def __init__(self, project: Project, histories: Mapping[str, PromptHistory]) -> None:
+        self._project = project
+        self.by_name = histories
+
+    def decide(self) -> None:
+        """Decide who changed what; each history gets its decision."""
+        for name, decision in self.run(dict.fromkeys(self.by_name, _decision)).items():
+            self.by_name[name].decision = decision
+
+    def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
+        """Return by name what the latest version and the file passed over, if anything."""
+        results = self.run(dict.fromkeys(names, passed_over))
+        return {name: result for name, result in results.items() if result[0]}
+
+    def included(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Includes]:
+        """Return by name the versions that a file includes, some of them among others."""
+        rules = {name: partial(file_includes, numbers=sorted(numbers)) for name, numbers in wanted.items()}
+        return self.run(rules)
+
+    def run(self, rules: Mapping[str, Rule[_Result]]) -> dict[str, _Result]:
+        """Run the rule of each prompt until nothing is missing, and return the results by name."""
+        registry = self._project.registry
+        results: dict[str, _Result] = {}
+        waiting = list(rules)
+        while waiting:
+            missing: dict[str, Missing] = {}
+            for name in waiting:
+                history = self.by_name[name]
+                # A key in ``synced:`` contains the workspace id, and finding that out may cost a request.
+                workspace = registry.workspace_id if history.has_keys else registry.workspace_seen
+                history.graph.identity = identity(workspace, history.listed.template_id)
+                try:
+                    results[name] = rules[name](history.graph)
+                except Missing as needs:
+                    missing[name] = needs
+            self._read_versions({name: needs.versions for name, needs in missing.items()})
+            self._find_commits({name: needs.commits for name, needs in missing.items() if needs.commits})
+            self._read_texts([name for name, needs in missing.items() if needs.texts])
+            waiting = list(missing)
+        return results
+
+    def _read_versions(self, wanted: Mapping[str, Iterable[int]]) -> None:
+        pairs = [(self.by_name[name], number) for name, numbers in wanted.items() for number in numbers]
+
+        def read(pair: tuple[PromptHistory, int]) -> None:
+            history, number = pair
+            version = read_usable(self._project, history.listed, number)
+            if version is None:
+                history.graph.versions[number] = Node(number, None)
+            else:
+                file = history.file.prompt if history.file is not None else None
+                history.add(version, read_content(self._project, version, file))
+
+        self._project.mapped("Reading versions", read, pairs)
+
+    def _find_commits(self, wanted: Mapping[str, Iterable[str]]) -> None:
+        """Find the commits that marks name, maybe on other branches, and the revisions that they reach."""
+        git = self._project.history
+        full = git.existing({commit for commits in wanted.values() for commit in commits}) if git else {}
+        marked: dict[str, str | None] = {}
+        paths = {}
+        for name, commits in wanted.items():
+            history, newest = self.by_name[name], self.by_name[name].lineage.newest
+            history.marked |= {short: full.get(short) for short in commits}
+            # Those of earlier rounds are passed again, because all places are indexes into one list.
+            marked |= history.marked
+            paths[name] = newest.path if newest is not None else history.file.path if history.file else ""
+        lineages: Mapping[str, Lineage] = {}
+        if git is not None and any(marked.values()):
+            revisions = self._project.revisions(marked)
+            assert revisions is not None
+            lineages = revisions.of(paths)
+            revisions.save()
+        for name in wanted:
+            history = self.by_name[name]
+            old = history.lineage
+            history.graph.lineage = lineages.get(name) or Lineage(
+                old.revisions, old.head, dict.fromkeys(history.marked)
+            )
+
+    def _read_texts(self, names: Sequence[str]) -> None:
+        """Read the texts of all revisions of some prompts."""
+        revisions = self._project.revisions() if names else None
+        if revisions is None:
+            return
+        for name in names:
+            graph = self.by_name[name].graph
+            graph.contents = {**revisions.prompts(graph.lineage), **graph.contents}
+
+
+def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHistory]:
+    """Return the histories of prompts that have a file and a listed version, by name."""
+    histories = {item.name: item.history for item in items if item.history is not None}
+    # An item in sync has no history, because git was not read for it.
+    others = [item for item in items if item.history is None]
+    revisions = project.revisions() if others else None
+    paths = {item.name: item.file.path for item in others if item.file is not None}
+    lineages = revisions.of(paths) if revisions is not None else {}
+    for item in others:
+        assert item.listed is not None
+        lineage = lineages.get(item.name) or Lineage()
+        histories[item.name] = PromptHistory(project, item.name, item.file, item.listed, lineage)
+    return histories
+
+
+def find_passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+    """Return by name the versions that neither the latest one, by its own message, nor the file includes.
+
+    Reads git and versions only where the latest one passed over others. Raises ``RemoteError``.
+    """
+    by_name = {item.name: item for item in items if item.listed is not None}
+    alone = Histories(
+        project,
+        {
+            name: PromptHistory(project, name, None, item.listed, Lineage())
+            for name, item in by_name.items()
+            if item.listed is not None
+        },
+    )
+    for history in alone.by_name.values():
+        history.add(history.listed)
+    passed = {
+        name: set(numbers)
+        for name, numbers in alone.run(dict.fromkeys(by_name, passed_over_by_latest)).items()
+    }
+    for name, numbers in passed.items():
+        # A version with the very same text was not passed over.
+        versions = alone.by_name[name].graph.versions
+        latest = alone.by_name[name].digest_of(alone.by_name[name].latest)
+        numbers -= {number for number in numbers if number in versions and versions[number].digest == latest}
+    passed = {name: numbers for name, numbers in passed.items() if numbers}
+    included = Histories(project, histories_of(project, [by_name[name] for name in passed])).included(passed)
+    left = {name: tuple(sorted(numbers - included[name])) for name, numbers in passed.items()}
+    return {name: numbers for name, numbers in left.items() if numbers}
+
+
+def _decision(graph: Graph) -> Decision:
+    decision = decide(graph)
+    if decision.base is not None and decision.base.digest and decision.base.digest not in graph.contents:
+        raise Missing(texts=[decision.base.digest])
+    return decision
 
 
 def _merged(base: Any, ours: Any, theirs: Any) -> tuple[str, Any] | None:
     from promptsync.prompt.merge import deciding
 
-    found = deciding(base, ours, theirs)
-    return (digest(found), replace(found, tags=())) if found is not None else None
+    merged = deciding(base, ours, theirs)
+    return (digest(merged), replace(merged, tags=())) if merged is not None else None

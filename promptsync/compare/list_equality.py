@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from promptsync.compare.content import content_of, needs_below
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.record import Entry
-from promptsync.history.message import parse_mark
 from promptsync.project.project import Project
-from promptsync.prompt.additions import content_beside, without_additions
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
@@ -43,20 +41,23 @@ class ListComparison:
         if tag_set(file.prompt) != tag_set(listed.prompt):
             return False
         content = self.digest(file)
-        if digest(content_beside(file.prompt, listed.prompt)) == content:
-            # Equal bodies are not enough: the file may contain the text that a reference renders to.
-            return self.is_raw or self.recorded(listed, content)
-        # A field that only the registry has may be an edit, unless this working copy has read it before.
-        return self.recorded(listed, content) and came_back(file.prompt, listed.prompt)
+        # A key that only the registry has may be an edit, unless this working copy has read it before.
+        if needs_below(listed, file.prompt):
+            return self.recorded(listed, content)
+        # Equal bodies are not enough: the file may contain the text that a reference renders to.
+        return digest(content_of(listed, file.prompt)) == content and self.shows_source(listed, content)
 
-    def recorded(self, listed: Version, body: str) -> bool:
+    def shows_source(self, listed: Version, content: str) -> bool:
+        """Whether a list item with this content is certainly not rendered."""
+        return self.is_raw or self.recorded(listed, content)
+
+    def recorded(self, listed: Version, content: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""
         entry = self.entries.get(listed.name)
         return (
             entry is not None
-            and entry.template_id == listed.template_id
-            and entry.version == listed.version
-            and entry.digest == body
+            and (entry.template_id, entry.version) == (listed.template_id, listed.version)
+            and entry.digest == content
         )
 
     @property
@@ -79,34 +80,3 @@ class ListComparison:
         if self._whole and all(item.prompt.template.get("type") != "completion" for item in self._listing):
             return True
         return any(of_prompt(item.prompt.template) for item in self._listing)
-
-
-def digest_beside(local: Prompt, remote: Prompt) -> str:
-    """Return the digest of the remote side as far as it can be compared with the local one.
-
-    A registry expands references to its tools when it is read; the local reference counts instead. Unknown
-    keys that only the remote side has do not count.
-    """
-    return digest(without_additions(local, remote)[0])
-
-
-def came_back(sent: Prompt, stored: Prompt) -> bool:
-    """Whether a registry stores all that was sent, in a version that is known to be ours.
-
-    What it has beyond that was added by the registry.
-    """
-    return digest(sent) == digest(without_additions(sent, stored, is_exact=True)[0])
-
-
-def has_same_text(sent: Prompt, other: Version) -> bool:
-    """Whether a version that somebody else may have published has the text that we send.
-
-    What a version without a mark has beyond that is an edit. To one with a mark, the registry may have added
-    unknown keys.
-    """
-    content = digest(sent)
-    if digest(content_beside(sent, other.prompt)) == content:
-        return True
-    mark = parse_mark(other.message)
-    is_marked = mark is not None and mark.version == other.version
-    return is_marked and digest_beside(sent, other.prompt) == content

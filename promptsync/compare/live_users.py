@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from promptsync.compare.histories import read_version
+from promptsync.compare.content import read_version
 from promptsync.compare.labels import Pointers, list_labels, pointers_of, with_labels
 from promptsync.compare.snapshot import Snapshot
 from promptsync.compare.state import State

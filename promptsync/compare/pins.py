@@ -99,8 +99,8 @@ def published_version(item: Item) -> int | None:
         return item.version
     if item.state is not State.BEHIND or item.history is None:
         return None
-    versions = item.history.versions.items()
-    return max((number for number, one in versions if one.digest == item.digest), default=None)
+    versions = item.history.graph.versions.values()
+    return max((node.number for node in versions if node.digest == item.digest), default=None)
 
 
 def find_pins(
@@ -159,13 +159,19 @@ def _left_out(
     # In a shallow clone the file may include a version through a commit that is not there.
     if not wanted or (project.history is not None and project.history.shallow):
         return ()
-    from promptsync.compare.histories import Histories, histories_of
+    from promptsync.compare.history import Histories, histories_of
 
     try:
         histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
-        left_out = histories.left_out(wanted)
+        included = histories.included(wanted)
     except RemoteError:
         return ()
+    left_out: dict[str, dict[int, bool]] = {}
+    for name, numbers in wanted.items():
+        # A file that nothing ties to any version says nothing about them.
+        missing = sorted(numbers - included[name]) if included[name] - {0} else ()
+        graph = histories.by_name[name].graph
+        left_out[name] = {number: graph.own_mark(number) is None for number in missing}
     return tuple(
         LeftOutPins(name, number, is_edit, snippets[name].state, _pinning(pinned[name], number))
         for name, found in left_out.items()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from promptsync.compare.content import read_content, read_version
 from promptsync.compare.labels import labels_by_prompt, list_labels, read_labels
-from promptsync.compare.list_equality import came_back, digest_beside
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.project.project import Project
@@ -67,8 +67,6 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     )
     items = {item.name: item for item, _ in lacking}
 
-    from promptsync.compare.histories import read_version
-
     def read(one: Unreleased) -> tuple[Unreleased, Version | None]:
         listed = items[one.name].listed
         if listed is None or one.released is None:
@@ -122,10 +120,6 @@ def _says_the_same(project: Project, item: Item, released: Version | None) -> bo
     """Whether the version under a label has the text of the latest one."""
     if released is None or item.file is None or item.listed is None:
         return False
-    from promptsync.compare.histories import content_beside_file
 
     latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
-    is_latest = item.digest == latest and came_back(item.file.prompt, released.prompt)
-    if not is_latest and digest_beside(item.file.prompt, released.prompt) != latest:
-        return False
-    return digest(content_beside_file(project, item.file, item.listed, released)) == latest
+    return digest(read_content(project, released, item.file.prompt)) == latest

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from promptsync.compare.content import content_of
 from promptsync.compare.state import State
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.history.message import follows_directly
+from promptsync.history.mark import follows_directly
 from promptsync.project.target import NoSuchPrompt, expanded, unknown
-from promptsync.prompt.additions import content_beside, unknown_fields, without_notes
+from promptsync.prompt.additions import unknown_fields, without_notes
 from promptsync.prompt.prompt import Problem, Prompt
 from promptsync.prompt.tags import merged_tags, tag_set
 from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
-    from promptsync.compare.history import History
+    from promptsync.compare.history import PromptHistory
     from promptsync.history.decide import Base
+    from promptsync.history.lineage import Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,8 @@ class Item:
     ``history`` is set for a prompt that both sides have or had, and that differs. ``digest`` and
     ``remote_digest`` are those of the two sides, if they were computed. ``newest`` is the newest git revision
     of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
-    either, and ``last_path``, ``last_digest`` and ``last_blob`` describe the last text in git. ``was`` is the
-    prompt without a file that this new one probably was, because it has its content or its moved file;
-    ``became`` is the new one that this one probably is now.
+    either, and ``last`` is the last revision with a text. ``was`` is the prompt without a file that this new
+    one probably was, because it has its content; ``became`` is the new one that this one probably is now.
     """
 
     name: str
@@ -50,15 +51,13 @@ class Item:
     file: PromptFile | None = None
     listed: Version | None = None
     remote: Version | None = None
-    history: History | None = None
+    history: PromptHistory | None = None
     digest: str | None = None
     remote_digest: str | None = None
     origin: Origin = field(default_factory=Origin)
     newest: str | None = None
     deletion_committed: bool = False
-    last_path: str | None = None
-    last_digest: str | None = None
-    last_blob: str | None = None
+    last: Revision | None = None
     was: str | None = None
     became: str | None = None
     renamed_to: str | None = None
@@ -124,7 +123,7 @@ class Item:
             return without_notes(found.prompt)
         if self.state is State.IN_SYNC and found.version == self.version:
             return replace(self.file.prompt, tags=found.prompt.tags)
-        return content_beside(self.file.prompt, found.prompt)
+        return content_of(found, self.file.prompt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptsync.compare.changes_since import ChangeKind
+from promptsync.compare.content import read_content
 from promptsync.compare.difference import Difference, step
-from promptsync.compare.histories import content_beside_file
 from promptsync.compare.versions import NoSuchVersion, find_version
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
@@ -109,7 +109,7 @@ def _side(
         return "nothing", None
     # Beside the file, only what was sent counts. Beside another version, all of it does.
     if file is not None and None in (comparison.old, comparison.new):
-        prompt = content_beside_file(project, file, listing[comparison.name], found)
+        prompt = read_content(project, found, file.prompt)
     else:
         prompt = without_notes(found.prompt, file.prompt if file is not None else None)
     return f"v{found.version}{f' ({at.label})' if at.label else ''}", prompt

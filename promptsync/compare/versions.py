@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.histories import read_usable, read_version
+from promptsync.compare.content import read_usable, read_version
 from promptsync.compare.labels import Pointers, read_labels
 from promptsync.errors import UsageError
 from promptsync.parallel import MOST_REQUESTS, mapped

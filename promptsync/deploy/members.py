@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
-from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.decide import TEXT_STATES
+from promptsync.compare.snapshot import Item, Snapshot
+from promptsync.compare.state import State
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 
 
 class PassedOverVersion(msgspec.Struct, frozen=True):
@@ -140,3 +144,34 @@ class Survey(msgspec.Struct, frozen=True):
     def members(self) -> tuple[Member, ...]:
         """Everything that is checked."""
         return tuple(sorted((*self.releases, *self.dependants), key=lambda member: member.name))
+
+
+def parents_of(under: Item, item: Item) -> tuple[int, ...]:
+    """Return the versions that a release includes if it is not made from the latest one."""
+    if under.listed is not None:
+        # Without a decision both sides are equal, and the version under the label is the only parent.
+        decision = under.history.decision if under.history is not None else None
+        return decision.pull if decision is not None else (under.listed.version,)
+    decision = item.history.decision if item.history is not None else None
+    return decision.force if decision is not None else ()
+
+
+def without_tags(item: Item) -> Item:
+    """Return an item with the state of its text alone: tags belong to a prompt, not to a version."""
+    decision = item.history.decision if item.history is not None else None
+    if decision is None or item.file is None or item.state is State.IN_SYNC:
+        return item
+    return replace(item, state=TEXT_STATES[decision.relation])
+
+
+def has_news(item: Item) -> bool:
+    """Whether a file has a text or a tag that the latest version lacks.
+
+    A latest version that the file includes is one that git went back on, for instance because its checks
+    failed: readers without a label get it until the file is published. Tags show only there, too.
+    """
+    if item.state is not State.DIVERGED or item.listed is None:
+        return item.state is State.AHEAD
+    text = without_tags(item).state
+    has_tags = item.merged_tags != tag_set(item.listed.prompt)
+    return text is State.AHEAD or (text is State.IN_SYNC and has_tags)

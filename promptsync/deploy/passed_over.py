@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from promptsync.compare.histories import read_usable
+from promptsync.compare.content import read_usable
 from promptsync.compare.labels import with_labels
 from promptsync.deploy.members import Member, PassedOverVersion
-from promptsync.history.message import parse_mark
+from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
 from promptsync.compare.labels import check_changeable
-from promptsync.compare.origin import uncommitted_config, uncommitted_paths
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
+from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 class DeployOptions(msgspec.Struct, frozen=True):
-    """What was requested. Empty ``names`` mean every prompt in scope. ``touched`` are the names that this
-    push changed, ``None`` if unknown, and ``again`` those to release although they were rolled back.
+    """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
+    push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
     ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
     fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses`` says that the registry is a
     temporary one, where nothing is live.
@@ -39,7 +39,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     label: str
     names: tuple[str, ...] = ()
     message: str | None = None
-    touched: frozenset[str] | None = None
+    since: str | None = None
     require_checks: bool = False
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ def plan_deploy(
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
-    found = survey(project, options.label, options.touched, names=options.names, again=options.again)
+    found = survey(project, options.label, options.since, names=options.names, again=options.again)
     if found.releases:
         if not options.allow_dirty:
             _check_committed(project, found, is_named=bool(options.names))
@@ -205,6 +205,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         max_changes=options.max_changes,
         command=options.command,
         checked_label=options.label,
+        rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
     plan = plan_push(project, found.latest, requested)

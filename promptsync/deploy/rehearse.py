@@ -11,7 +11,7 @@ from msgspec import structs
 
 from promptsync.checks.assignment import Selection, find_checks, lowest
 from promptsync.checks.catalog import list_agents, list_evaluations
-from promptsync.compare.histories import read_version
+from promptsync.compare.content import read_version
 from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
 from promptsync.deploy.apply import apply_deploy
@@ -98,13 +98,13 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
         )
         copy.private = directory
         with copy:
-            _seed(project, copy)
+            _seed(project, copy, options.label)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.
             everything = structs.replace(
                 options,
                 names=(),
-                touched=None,
+                since=None,
                 again=(),
                 require_checks=False,
                 rehearses=True,
@@ -122,8 +122,11 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             return Rehearsal(receipt, url, without, is_compared=drop is None)
 
 
-def _seed(project: Project, copy: Project) -> None:
-    """Publish what the files need and an empty registry does not have, snippets first."""
+def _seed(project: Project, copy: Project, label: str) -> None:
+    """Publish what the files need and an empty registry does not have, snippets first.
+
+    Other files may refer to those snippets by ``label``.
+    """
     files = scan(project.root, project.config.prompts).files
     references = [one for file in files.values() for one in rendered_in(file.prompt.template)]
     waiting = {one.name for one in references if one.version is not None or one.name not in files}
@@ -142,10 +145,12 @@ def _seed(project: Project, copy: Project) -> None:
     for name in (name for level in publish_order(needs) for name in level):
         for one in versions[name]:
             done = copy.registry.prompts.publish(one.prompt, message=one.message or f"v{one.version}")
-        if name not in files and versions[name]:
+        if name in files and versions[name]:
+            copy.registry.labels.set(done.template_id, name, label, done.version, None)
+        elif versions[name]:
             # The files may refer to a snippet of another repository by its labels.
-            for label in labels_of_prompt(project, listing[name]).values():
-                copy.registry.labels.set(done.template_id, name, label.name, label.version, None)
+            for there in labels_of_prompt(project, listing[name]).values():
+                copy.registry.labels.set(done.template_id, name, there.name, there.version, None)
 
 
 def _needs(one: Version) -> set[str]:

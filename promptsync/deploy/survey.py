@@ -9,13 +9,21 @@ from dataclasses import replace
 import msgspec
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
-from promptsync.compare.decide import TEXT_STATES
+from promptsync.compare.content import has_text_of, read_version
 from promptsync.compare.gather import gather
-from promptsync.compare.histories import has_text, read_version
 from promptsync.compare.labels import labels_named, list_labels, pointers_of
 from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
-from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
+from promptsync.deploy.members import (
+    Member,
+    OnHold,
+    PassedOverVersion,
+    Skipped,
+    Survey,
+    has_news,
+    parents_of,
+    without_tags,
+)
 from promptsync.deploy.passed_over import described
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused, RemoteError
@@ -25,7 +33,6 @@ from promptsync.project.project import Project
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.snippet_graph import parents
-from promptsync.prompt.tags import tag_set
 
 _DIVERGED = "changed in your files and in the version under the label"
 _IN_WAY = {
@@ -76,15 +83,16 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
 def survey(
     project: Project,
     label: str,
-    touched: Collection[str] | None,
+    since: str | None,
     *,
     names: Collection[str] = (),
     again: Collection[str] = (),
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it skips.
 
-    ``touched`` are the names that this push changed, ``None`` if unknown; ``again`` those that are released
-    although they were rolled back. With ``names`` only these prompts and the snippets that they need count.
+    ``since`` is the git state before this push, ``None`` if unknown; ``again`` are the names that are
+    released although they were rolled back. With ``names`` only these prompts and the snippets that they
+    need count.
     Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
     prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
     does not show who changed what.
@@ -99,7 +107,13 @@ def survey(
         raise unusable(stuck, "deploy")
     if _is_released(latest, positions):
         return Survey(label, latest, replace(latest, label=label))
-    under = gather(project, label=label, latest=latest.listing)
+    # Without a state to compare with it is unknown what this push changed, and everything counts.
+    touched = None
+    if since is not None:
+        from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
+
+        touched = {changed.name for changed in changed_since(project, latest.worktree, since).prompts}
+    under = gather(project, label=label, latest=latest)
     view = _Survey(project, label, latest, under, positions, touched, again)
     view.look(chosen)
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
@@ -171,7 +185,7 @@ class _Survey:
     ) -> None:
         self._project = project
         self._label = label
-        self._under = {item.name: _without_tags(item) for item in under.items}
+        self._under = {item.name: without_tags(item) for item in under.items}
         self._latest = {item.name: item for item in latest.items}
         self._listing = latest.listing
         self._positions = positions
@@ -197,7 +211,7 @@ class _Survey:
                 continue
             is_latest = item.state is State.IN_SYNC and item.version == under.version
             is_recorded = not is_latest or self._positions.get(name, Position()).is_recorded
-            if under.state is not State.IN_SYNC or _has_news(item) or not is_recorded:
+            if under.state is not State.IN_SYNC or has_news(item) or not is_recorded:
                 self._place(under, item)
         self._check_in_way()
         self.releases = described(self._project, self._listing, self.releases)
@@ -242,24 +256,21 @@ class _Survey:
         elif not has_label and item.state is State.DIVERGED and item.base is None:
             why = "changed in your files and in the registry, and no common text is known"
             self._in_way.append((item, why))
-        elif has_label and under.state in _SKIPPED:
-            self._skip(item.name, under.state)
-        elif item.state is State.ALTERED:
-            self._skip(item.name, item.state)
+        elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
+            state = under.state if has_label and under.state in _SKIPPED else item.state
+            touched = self._is_touched(item.name)
+            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state], touched))
         else:
             self._release(self._member(under, item), item)
-
-    def _skip(self, name: str, state: State) -> None:
-        self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _is_touched(self, name: str) -> bool:
         # If it is unknown what this push changed, every prompt counts as touched.
         return self._touched is None or name in self._touched
 
     def _member(self, under: Item, item: Item) -> Member:
-        is_latest = _without_tags(item).state is State.IN_SYNC and not _has_news(item)
+        is_latest = without_tags(item).state is State.IN_SYNC and not has_news(item)
         forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        made_from = _parents_of(under, item) if forced else ()
+        made_from = parents_of(under, item) if forced else ()
         above = range(max(made_from, default=0) + 1, (item.version or 0) + 1)
         return Member(
             name=item.name,
@@ -301,39 +312,8 @@ class _Survey:
             raise InTheWay(self._in_way, self._latest, self._label)
 
 
-def _parents_of(under: Item, item: Item) -> tuple[int, ...]:
-    """Return the versions that a release includes if it is not made from the latest one."""
-    if under.listed is not None:
-        # Without a decision both sides are equal, and the version under the label is the only parent.
-        decision = under.history.decision if under.history is not None else None
-        return decision.pull if decision is not None else (under.listed.version,)
-    decision = item.history.decision if item.history is not None else None
-    return decision.force if decision is not None else ()
-
-
 def _has_text(project: Project, item: Item, number: int) -> bool:
     """Whether a version has the text of the file."""
     if item.listed is None or item.file is None:
         return False
-    return has_text(project, item.file, item.listed, read_version(project, item.listed, number))
-
-
-def _without_tags(item: Item) -> Item:
-    """Return an item with the state of its text alone: tags belong to a prompt, not to a version."""
-    decision = item.history.decision if item.history is not None else None
-    if decision is None or item.file is None or item.state is State.IN_SYNC:
-        return item
-    return replace(item, state=TEXT_STATES[decision.relation])
-
-
-def _has_news(item: Item) -> bool:
-    """Whether a file has a text or a tag that the latest version lacks.
-
-    A latest version that the file includes is one that git went back on, for instance because its checks
-    failed: readers without a label get it until the file is published. Tags show only there, too.
-    """
-    if item.state is not State.DIVERGED or item.listed is None:
-        return item.state is State.AHEAD
-    text = _without_tags(item).state
-    has_tags = item.merged_tags != tag_set(item.listed.prompt)
-    return text is State.AHEAD or (text is State.IN_SYNC and has_tags)
+    return has_text_of(project, read_version(project, item.listed, number), item.file.prompt)

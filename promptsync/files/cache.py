@@ -13,7 +13,7 @@ import msgspec
 
 from promptsync.errors import PromptsyncError
 from promptsync.files.disk import DIRECTORY, overwrite_private, private_directory, read_private
-from promptsync.prompt.depth import checked_depth
+from promptsync.prompt.limits import checked_depth
 
 T = TypeVar("T")
 Synced = Mapping[str, tuple[str, ...]]

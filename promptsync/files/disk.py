@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shlex
 import stat
@@ -59,23 +58,6 @@ def delete(root: Path, path: str, *, within: str = "") -> None:
                 if folder == top or not folder.is_relative_to(top):
                     break
                 folder.rmdir()
-
-
-def check_place(path: Path) -> None:
-    """Check, before the work is done, that ``replace`` can write a file. Raises PromptsyncError if not."""
-    with explained("write", path):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        handle, probe = _temporary(os.path.dirname(os.path.realpath(path)))
-        os.close(handle)
-        os.unlink(probe)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Replace or create any file, all of it or nothing. Raises PromptsyncError."""
-    with explained("write", path):
-        target = os.path.realpath(path)
-        _replace(target, data, os.path.dirname(target))
 
 
 def present_text(root: Path, path: str) -> str | None:

@@ -16,8 +16,8 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import edits, same
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.depth import MAX_DEPTH
 from promptsync.prompt.document import to_document, to_prompt
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import Local, Prompt, as_blocks
 from promptsync.prompt.snippets import repinned

@@ -1,16 +1,18 @@
-"""Which side changed a prompt: the relation of its two sides, their base, and what a push or pull records.
-
-Nothing is read here. ``decide`` raises ``Missing`` with what it needs: read that, and call it again.
-"""
+"""Which side changed a prompt: the relation of its two sides, their base, and what a push or pull records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from promptsync.history.graph import Contents, Includes, Missing
-from promptsync.history.includes import LocalSide, RemoteSide, Sides, compare_sides
-from promptsync.history.revisions import Tags
+import msgspec
+
+from promptsync.history.graph import Graph, Includes, Missing
+from promptsync.history.lineage import Tags
+
+_MOST_AT_ONCE = 16
+"""How many versions each round reads at most, until a common one is found."""
+_FAR = 64
+"""A key further below than this is no hint about where to read on."""
 
 
 class Relation(StrEnum):
@@ -26,8 +28,7 @@ class Relation(StrEnum):
     ALTERED = "altered"
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """The newest text that both sides include.
 
     ``version`` is the newest version with this text, ``None`` if only git has it. ``tags`` are the prompt's
@@ -39,8 +40,7 @@ class Base:
     tags: Tags | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Which side changed what. All numbers are version numbers, newest first.
 
     ``push`` are the parents of a version published now, ``force`` those of a version forced over the latest.
@@ -56,108 +56,130 @@ class Decision:
     is_included: bool
 
 
-def decide(local: LocalSide, remote: RemoteSide, texts: Contents) -> Decision:
+def decide(graph: Graph) -> Decision:
     """Return which side changed what. Raises ``Missing`` with what must be read first."""
-    sides = compare_sides(local, remote, texts)
-    relation, base = _relation(sides)
+    common = _find_common(graph)
+    of_file, of_tracked = graph.of_file, graph.includes(graph.tracked)
+    relation, base = _relation(graph, graph.heads(common), of_file, of_tracked)
     return Decision(
         relation,
         base,
-        push=sides.graph.heads(sides.of_file | sides.of_latest),
-        force=sides.graph.heads(sides.of_file),
-        pull=sides.graph.heads(sides.of_file | sides.of_tracked),
-        is_included=remote.tracked in sides.of_file,
+        push=graph.heads(of_file | graph.includes(graph.latest)),
+        force=graph.heads(of_file),
+        pull=graph.heads(of_file | of_tracked),
+        is_included=graph.tracked in of_file,
     )
 
 
-def _relation(sides: Sides) -> tuple[Relation, Base | None]:
-    ours, theirs = sides.local.digest, sides.graph.digest(sides.remote.tracked)
+def _find_common(graph: Graph) -> Includes:
+    """Return the versions that both sides include, of a window that is large enough to compare them.
+
+    The window reaches from the latest version down to the newest common one, and covers all versions that
+    this one or a later one passed over. Raises ``Missing`` until these are read.
+    """
+    floor = graph.latest
+    graph.version(floor)
+    # The window is everything that was read so far without a gap.
+    while floor > 1 and floor - 1 in graph.versions:
+        floor -= 1
+    graph.look_from(floor)
+    included = graph.of_file & graph.includes(graph.tracked)
+    # Without a key and without a commit, no further version can turn out to be common.
+    if not graph.lineage.revisions and (graph.file is None or not graph.file.keys):
+        return included
+    newest = max(included, default=0)
+    if newest == 0 and floor > 1:
+        raise Missing(versions=_next_to_read(graph))
+    # A version passed over those between itself and its newest parent.
+    passed_over = min(
+        (graph.parents(number)[0] + 1 for number in graph.window if number >= newest), default=1
+    )
+    lowest = max(min(passed_over, newest, graph.tracked), 1)
+    if lowest < floor:
+        raise Missing(versions=range(lowest, floor))
+    return included
+
+
+def _next_to_read(graph: Graph) -> range:
+    """Return the versions to read next if none of the window is common to both sides."""
+    newest = graph.lineage.newest
+    keys = {*(newest.keys if newest else ()), *(graph.file.keys if graph.file else ())}
+    # A key that the revision before had too is where the file was then, and much may be published since.
+    for parent in newest.parents if newest is not None else ():
+        keys -= {*graph.lineage.revisions[parent].keys}
+    hints = [key.version for key in keys if graph.floor - _FAR <= key.version < graph.floor]
+    # Otherwise steps grow, so that the usual case reads few versions and a long search takes few rounds.
+    step = min(graph.latest - graph.floor + 1, _MOST_AT_ONCE)
+    return range(min(hints) if hints else max(graph.floor - step, 1), graph.floor)
+
+
+def _relation(
+    graph: Graph, common: tuple[int, ...], of_file: Includes, of_tracked: Includes
+) -> tuple[Relation, Base | None]:
+    tracked, theirs = graph.tracked, graph.digest(graph.tracked)
+    ours = graph.file.digest if graph.file is not None else None
     if ours == theirs:
-        return Relation.EQUAL, _base_at(sides, sides.remote.tracked)
-    common = sides.graph.heads(sides.of_file & sides.of_tracked)
-    # The registry's side has nothing new: either the file changed, or the registry changed what it was sent.
-    if sides.remote.tracked in sides.of_file:
-        altered = _was_sent_as(sides, ours, sides.remote.tracked)
-        return (Relation.ALTERED if altered else Relation.AHEAD), _base_at(sides, sides.remote.tracked)
+        return Relation.EQUAL, _base_at(graph, tracked, of_file)
+    if graph.file is not None and graph.was_sent_as(graph.file, tracked):
+        return Relation.ALTERED, _base_at(graph, tracked, of_file)
+    # The registry's side has nothing new.
+    if tracked in of_file:
+        return Relation.AHEAD, _base_at(graph, tracked, of_file)
     # Without a common version or one of the texts there is nothing to merge.
     if not common or ours is None or theirs is None:
-        return Relation.DIVERGED, _base_at(sides, common[0]) if common else None
-    base = _base_in_git(sides, frozenset(common))
+        return Relation.DIVERGED, _base_at(graph, common[0], of_file) if common else None
+    base = _base_in_git(graph, frozenset(common), of_tracked - of_file)
     if base is None:
-        merged = sides.merged_versions(common)
-        base = _base_at(sides, common[0])
-        if merged is None:
+        base = _base_at(graph, common[0], of_file)
+        if len(common) > 1:
             return Relation.DIVERGED, base
-        base = replace(base, digest=merged)
-    is_unchanged = len(common) == 1 and _was_sent_as(sides, ours, common[0])
-    return _merged(sides, base, ours, theirs, is_unchanged=is_unchanged), base
-
-
-def _merged(sides: Sides, base: Base, ours: str, theirs: str, *, is_unchanged: bool) -> Relation:
-    """Let the merge decide. A file that still is what was sent counts as unchanged, whatever was stored."""
     # The file includes a version that the tracked one does not, so neither side builds on the other.
-    fork = bool(frozenset(sides.graph.window) & sides.of_file - sides.of_tracked)
+    fork = bool(of_file - of_tracked)
     if fork and theirs == base.digest:
         # The registry's side reverted the file's version on purpose, so the file must not simply win.
-        return Relation.DIVERGED
-    if is_unchanged and theirs != base.digest:
-        return Relation.DIVERGED if fork else Relation.BEHIND
-    found = sides.texts.merged(base.digest, ours, theirs)
-    if found == ours:
-        return Relation.AHEAD
-    if found == theirs and not fork:
-        return Relation.BEHIND
-    return Relation.DIVERGED
+        return Relation.DIVERGED, base
+    result = graph.merged(base.digest, ours, theirs)
+    if result == ours:
+        return Relation.AHEAD, base
+    if result == theirs and not fork:
+        return Relation.BEHIND, base
+    return Relation.DIVERGED, base
 
 
-def _was_sent_as(sides: Sides, text: str | None, version: int) -> bool:
-    """Whether exactly this text was published as a version that the registry then stored differently."""
-    if text is None or text == sides.graph.digest(version):
-        return False
-    place = sides.published_from(version)
-    if place is not None and sides.revisions.all[place].digest == text:
-        return True
-    keys = (key for key in sides.local.keys if key.version == version)
-    return any(key.names(sides.local.identity, text) for key in keys)
-
-
-def _base_in_git(sides: Sides, common: Includes) -> Base | None:
+def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None:
     """Return a newer common text from git: the tracked version was made on top of the commit in its mark."""
     # A file that shows an old version does not build on what HEAD has.
-    if sides.shows_old_version:
+    if graph.shows_old_version:
         return None
-    above = sorted(frozenset(sides.graph.window) & sides.of_tracked - sides.of_file, reverse=True)
-    marks = [mark for one in above if (mark := sides.graph.own_mark(one)) and mark.commit]
-    unknown = [
-        mark.commit for mark in marks if mark.commit and not sides.revisions.has_looked_up(mark.commit)
-    ]
+    marks = {number: graph.own_mark(number) for number in sorted(above, reverse=True) if number}
+    commits = {number: mark.commit for number, mark in marks.items() if mark is not None and mark.commit}
+    unknown = [commit for commit in commits.values() if not graph.lineage.has_looked_up(commit)]
     if unknown:
         raise Missing(commits=unknown)
-    mark = next((mark for mark in marks if sides.revisions.place(mark.commit or "") is not None), None)
-    revision = sides.shared_in_git(mark, common) if mark is not None else None
+    number = next((one for one, commit in commits.items() if graph.lineage.place(commit) is not None), None)
+    revision = graph.shared_in_git(number, common) if number is not None else None
     if revision is None or revision.digest is None:
         return None
     return Base(revision.digest, None, revision.tags)
 
 
-def _base_at(sides: Sides, version: int) -> Base:
+def _base_at(graph: Graph, version: int, of_file: Includes) -> Base:
     """Return a version with the tags at the time when it was published, or pulled into the file.
 
-    A file includes a version that was saved in the dashboard with the same text, whatever its tags. Then the
-    tags are those of the newest version before it whose tags are known.
+    Where those are unknown, the tags are those of the newest version before it whose tags are known.
     """
-    window, before = sides.graph.window, sides.graph.includes(version) & sides.of_file
-    known = (_tags_at(sides, one) for one in (version, *sorted(before, reverse=True)) if one in window)
-    tags = next((one for one in known if one is not None), None)
-    return Base(sides.graph.digest(version) or "", version, tags)
+    before = sorted((graph.includes(version) & of_file) - {0, version}, reverse=True)
+    known = (_tags_at(graph, number) for number in (version, *before))
+    tags = next((tags for tags in known if tags is not None), None)
+    return Base(graph.digest(version) or "", version, tags)
 
 
-def _tags_at(sides: Sides, version: int) -> Tags | None:
+def _tags_at(graph: Graph, version: int) -> Tags | None:
     """Return the tags that came into the file with the key of a version, or those that it was published with.
 
     Tags have no versions, so a pull may bring tags that were changed since the version was published.
     """
-    revisions = sides.revisions.all
+    revisions = graph.lineage.revisions
 
     def has_key(place: int) -> bool:
         return any(key.version == version for key in revisions[place].keys)
@@ -165,8 +187,8 @@ def _tags_at(sides: Sides, version: int) -> Tags | None:
     # Later revisions keep the key, whatever tags they add.
     written = (
         place
-        for place in sorted(sides.revisions.of_head, reverse=True)
+        for place in sorted(graph.lineage.of_head, reverse=True)
         if has_key(place) and not any(map(has_key, revisions[place].parents))
     )
-    place = next(written, sides.published_from(version))
+    place = next(written, graph.published_from(version))
     return revisions[place].tags if place is not None else None

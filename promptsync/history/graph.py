@@ -1,17 +1,22 @@
-"""The versions of one prompt as a graph: what each was made from, and what it includes.
+"""The versions of one prompt and the revisions of its file as one graph: what each of them includes.
 
 A higher number does not mean that a version includes the lower ones: a release of main lands above a
-colleague's push without including it. So each version names its parents in its mark, as a commit does. Texts
-are compared by digest. Merging shows what a text contains without naming it.
+colleague's push without including it. So each version names its parents in its mark, as a commit does, and a
+text is tied to a version by the commit in the mark or by ``synced:``. Texts are compared by digest. Merging
+shows what a text contains without naming it.
+
+Nothing is read here. Every rule raises ``Missing`` with what it needs: read that, add it, and ask again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from promptsync.history.message import Mark, parse_mark
+import msgspec
+
+from promptsync.history.lineage import Lineage, Revision
+from promptsync.history.mark import Mark, parse_mark
 
 Includes = frozenset[int]
 """Numbers of included versions. 0 stands for all versions below the window that was read."""
@@ -32,75 +37,69 @@ class Missing(Exception):
         self.texts = frozenset(texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One version. ``digest`` is that of its content, ``None`` if the registry no longer has it."""
 
     number: int
     digest: str | None
     message: str | None = None
 
-    @property
-    def mark(self) -> Mark | None:
-        """The mark in its message. It may be another version's, if this one was restored with its message."""
-        return parse_mark(self.message)
-
-
-@dataclass(slots=True)
-class Contents:
-    """Contents by digest, and their merges, each of which is made once."""
-
-    merge: Merge
-    contents: dict[str, Any] = field(default_factory=dict)
-    _merged: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
-
-    def merged(self, base: str, ours: str, theirs: str) -> str | None:
-        """Return the digest of the merge of three texts, ``None`` for a conflict.
-
-        Raises ``Missing`` while the content of one of them is not known.
-        """
-        # A side that changed nothing takes the other side's text, and no content has to be read for that.
-        if ours in (base, theirs):
-            return theirs
-        if theirs == base:
-            return ours
-        key = (base, ours, theirs)
-        if key not in self._merged:
-            unknown = [digest for digest in key if digest not in self.contents]
-            if unknown:
-                raise Missing(texts=unknown)
-            found = self.merge(*(self.contents[digest] for digest in key))
-            if found is not None:
-                # The result may be a base or a side of the next merge.
-                self.contents.setdefault(*found)
-            self._merged[key] = found[0] if found is not None else None
-        return self._merged[key]
-
 
 class Graph:
-    """The versions from ``floor`` up to ``latest``. All lower ones count as version 0, which all include.
+    """One prompt: its file, the revisions of the file, and its versions up to ``latest``.
 
-    Every method raises ``Missing`` if it needs a version that is not among ``versions``.
+    ``file`` is the working file, as a revision that is not committed; ``None`` if there is none. ``identity``
+    identifies the prompt in this registry, and binds keys to it. ``tracked`` is the version that counts.
+    ``contents`` are texts by digest. ``versions`` are those read so far; all below the ``floor`` count as
+    version 0, which all include. With ``has_twin``, the commit in a mark may mean another file for the same
+    prompt, so it counts only where the texts are equal.
     """
 
-    def __init__(self, versions: Mapping[int, Node], floor: int, latest: int, texts: Contents) -> None:
-        self._versions = versions
-        self.floor = floor
-        self.latest = latest
-        self.texts = texts
+    def __init__(
+        self,
+        merge: Merge,
+        file: Revision | None,
+        lineage: Lineage,
+        *,
+        identity: str = "",
+        tracked: int,
+        latest: int,
+        versions: Mapping[int, Node] | None = None,
+        has_twin: bool = False,
+    ) -> None:
+        self.file = file
+        self.lineage = lineage
+        self.identity = identity
+        self.has_twin = has_twin
+        self.tracked = tracked
+        self.latest = max(latest, tracked)
+        self.versions = dict(versions or {})
+        self.contents: dict[str, Any] = {}
+        self.floor = 1
+        self._merge = merge
+        self._merged: dict[tuple[str, str, str], str | None] = {}
         self._parents: dict[int, tuple[int, ...]] = {}
         self._includes: dict[int, Includes] = {}
+        self._at: dict[int, Includes] = {}
+
+    def look_from(self, floor: int) -> None:
+        """Look at the versions from ``floor`` up, and at all revisions and texts that were added."""
+        self.floor = floor
+        self._includes.clear()
+        self._at.clear()
 
     @property
     def window(self) -> range:
-        """The numbers of all versions in this graph, lowest first."""
+        """The numbers of all versions that are looked at, lowest first."""
         return range(self.floor, self.latest + 1)
+
+    # -- versions -------------------------------------------------------------------------------------------
 
     def version(self, number: int) -> Node:
         """Return a version."""
-        if number not in self._versions:
+        if number not in self.versions:
             raise Missing(versions=[number])
-        return self._versions[number]
+        return self.versions[number]
 
     def digest(self, number: int) -> str | None:
         """Return the digest of a version, ``None`` if it is gone or below the window."""
@@ -113,7 +112,7 @@ class Graph:
         If another push came first, a version's own mark has a lower number than the version.
         """
         version = self.version(number)
-        mark = version.mark
+        mark = parse_mark(version.message)
         if mark is None or mark.version > number:
             return None
         for other in map(self.version, range(mark.version, number)):
@@ -130,7 +129,7 @@ class Graph:
             before = (mark.version if mark is not None else number) - 1
             named = mark.parents if mark is not None else ()
             # Anybody can type a mark in the dashboard. One that names a later version would make a cycle.
-            self._parents[number] = tuple(one for one in named if one < number) or (before,)
+            self._parents[number] = tuple(parent for parent in named if parent < number) or (before,)
         return self._parents[number]
 
     def includes(self, number: int) -> Includes:
@@ -138,11 +137,11 @@ class Graph:
         if number < self.floor:
             return frozenset((0,))
         # From the lowest up, because a chain may be longer than calls can nest.
-        for one in range(self.floor, number + 1) if number not in self._includes else ():
-            if one not in self._includes:
-                parents = (self.includes(parent) for parent in self.parents(one))
-                self._includes[one] = self.grow(
-                    frozenset((one, 0)).union(*parents), self.digest(one), upto=one
+        for lower in range(self.floor, number + 1) if number not in self._includes else ():
+            if lower not in self._includes:
+                parents = (self.includes(parent) for parent in self.parents(lower))
+                self._includes[lower] = self.grow(
+                    frozenset((lower, 0)).union(*parents), self.digest(lower), upto=lower
                 )
         return self._includes[number]
 
@@ -170,16 +169,137 @@ class Graph:
         if content == known:
             # A restored text shows nothing of the versions in between.
             return text == content and included.issuperset(self.parents(number))
-        return self.texts.merged(known, text, content) == text
+        return self.merged(known, text, content) == text
 
     def heads(self, included: Includes) -> tuple[int, ...]:
         """Return the versions that no other version of the set includes, newest first."""
-        numbers = sorted((number for number in included if number >= self.floor), reverse=True)
-        included_by_heads: set[int] = set()
-        found = []
+        heads: list[int] = []
+        covered: set[int] = set()
         # A version can only include lower ones, so the highest of the rest is always a head.
-        for number in numbers:
-            if number not in included_by_heads:
-                found.append(number)
-                included_by_heads |= self.includes(number)
-        return tuple(found)
+        for number in sorted((number for number in included if number >= self.floor), reverse=True):
+            if number not in covered:
+                heads.append(number)
+                covered |= self.includes(number)
+        return tuple(heads)
+
+    def merged(self, base: str, ours: str, theirs: str) -> str | None:
+        """Return the digest of the merge of three texts, ``None`` for a conflict."""
+        # A side that changed nothing takes the other side's text, and no content has to be read for that.
+        if ours in (base, theirs):
+            return theirs
+        if theirs == base:
+            return ours
+        key = (base, ours, theirs)
+        if key not in self._merged:
+            unknown = [digest for digest in key if digest not in self.contents]
+            if unknown:
+                raise Missing(texts=unknown)
+            result = self._merge(*(self.contents[digest] for digest in key))
+            self._merged[key] = result[0] if result is not None else None
+        return self._merged[key]
+
+    # -- the file and its revisions -------------------------------------------------------------------------
+
+    @property
+    def of_file(self) -> Includes:
+        """What the file includes: everything that ``HEAD`` includes and everything that its keys name."""
+        head, file, newest = self.at(self.lineage.head), self.file, self.lineage.newest
+        if file is None or (newest is not None and _same(file, newest)):
+            return head
+        keys = self._of_keys(file)
+        return keys if self.shows_old_version else self.grow(head | keys, file.digest)
+
+    @property
+    def shows_old_version(self) -> bool:
+        """Whether an old version was put into the file, to look at it."""
+        file, newest = self.file, self.lineage.newest
+        if file is None or newest is None or not file.keys or _same(file, newest):
+            return False
+        keys = self._of_keys(file)
+        if not keys or not keys <= self.at(self.lineage.head):
+            return False
+        return newest.keys != file.keys or (file.digest != newest.digest and self.names_text(file))
+
+    def names_text(self, revision: Revision, version: int | None = None) -> bool:
+        """Whether a key of a revision was made for exactly its text, as ``version`` if that is specified."""
+        text = revision.digest or ""
+        return any(key.names(self.identity, text) for key in revision.keys if version in (None, key.version))
+
+    def at(self, place: int | None) -> Includes:
+        """Return what the revision at a place includes."""
+        if place is None:
+            return frozenset()
+        if place not in self._at:
+            published: dict[int, list[int]] = {}
+            for number in self.window:
+                if (origin := self.published_from(number)) is not None:
+                    published.setdefault(origin, []).append(number)
+            # Parents have lower places than their children, so they are done first.
+            for lower in sorted(self.lineage.reached(place)):
+                if lower not in self._at:
+                    self._at[lower] = self._at_revision(lower, published.get(lower, ()))
+        return self._at[place]
+
+    def _at_revision(self, place: int, published: Iterable[int]) -> Includes:
+        revision = self.lineage.revisions[place]
+        own = self._of_keys(revision).union(*map(self.includes, published))
+        if not own and not revision.parents and self.floor == 1:
+            # After a move of the prompts directory, the published commits have the file elsewhere.
+            texts = (number for number in self.window if revision.digest == self.digest(number))
+            own = self.includes(next(texts, 0))
+        included = own.union(*(self._at[parent] for parent in revision.parents))
+        # Most revisions have one parent, and keep its text if they change only tags or keys.
+        for parent in revision.parents[:1] if len(revision.parents) == 1 else ():
+            if self.lineage.revisions[parent].digest == revision.digest and included == self._at[parent]:
+                return included
+        return self.grow(included, revision.digest)
+
+    def _of_keys(self, revision: Revision) -> Includes:
+        """Return what the valid keys of a revision name. A key is valid for the text that was sent, too."""
+        included: Includes = frozenset()
+        for key in revision.keys:
+            if key.version > self.latest:
+                continue
+            # Below the window everything counts as included, so the key need not be checked there.
+            texts = (self.digest(key.version), revision.digest) if key.version >= self.floor else ()
+            if not texts or any(text is not None and key.names(self.identity, text) for text in texts):
+                included |= self.includes(key.version)
+        return included
+
+    def published_from(self, number: int) -> int | None:
+        """Return the place of the revision that a version was published from, if it was committed."""
+        mark = self.own_mark(number)
+        if mark is None or mark.commit is None or mark.dirty:
+            return None
+        place = self.lineage.place_of(mark.commit)
+        if place is None or not self.has_twin or self.lineage.revisions[place].digest == self.digest(number):
+            return place
+        return None
+
+    def was_sent_as(self, revision: Revision, number: int) -> bool:
+        """Whether exactly this text was published as a version that the registry shows with another one."""
+        if revision.digest == self.digest(number):
+            return False
+        place = self.published_from(number)
+        sent = self.lineage.revisions[place].digest if place is not None else None
+        return sent == revision.digest or self.names_text(revision, number)
+
+    def shared_in_git(self, number: int, common: Includes) -> Revision | None:
+        """Return the newest revision that ``HEAD`` and a version's commit share, if it includes ``common``.
+
+        The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
+        """
+        mark = self.own_mark(number)
+        if mark is None or mark.commit is None:
+            return None
+        if not self.lineage.has_looked_up(mark.commit):
+            raise Missing(commits=[mark.commit])
+        place = self.lineage.place(mark.commit)
+        if place is None or (not mark.dirty and place in self.lineage.of_head):
+            return None
+        shared = self.lineage.shared(self.lineage.head, place)
+        return self.lineage.revisions[shared] if shared is not None and common <= self.at(shared) else None
+
+
+def _same(file: Revision, newest: Revision) -> bool:
+    return (file.digest, file.tags, file.keys) == (newest.digest, newest.tags, newest.keys)

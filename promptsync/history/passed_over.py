@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from promptsync.history.graph import Contents, Graph, Missing, Node
-from promptsync.history.includes import LocalSide, RemoteSide, Sides
+import msgspec
+
+from promptsync.history.graph import Graph, Includes, Missing
+from promptsync.history.mark import parse_mark
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
+class PassedOver(msgspec.Struct, frozen=True):
     """A version that neither the latest version nor your files include.
 
     ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
-    text from which its changes are merged into the file, ``None`` if there is no common text. A file that
-    this version alone is merged into ``includes`` these versions. ``edits`` are those of the ``numbers`` that
-    nobody pushed: they were saved in the dashboard.
+    text from which its changes are merged into the file, ``None`` if there is no single common text. A file
+    that this version alone is merged into ``includes`` these versions. ``edits`` are those of the ``numbers``
+    that nobody pushed: they were saved in the dashboard.
     """
 
     version: int
@@ -26,57 +26,54 @@ class PassedOver:
     edits: tuple[int, ...]
 
 
-def passed_over(
-    local: LocalSide, remote: RemoteSide, texts: Contents
-) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
+def passed_over(graph: Graph) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
     """Return the heads of the passed-over versions, oldest first.
 
     Returns also the versions that a file includes once all of them are merged into it. Every version down to
     the first is needed: raises ``Missing`` until they are read.
     """
-    sides = Sides(local, remote, texts, floor=1)
-    graph, included = sides.graph, sides.of_file | sides.of_latest
+    graph.look_from(1)
+    included = graph.of_file | graph.includes(graph.latest)
     not_included = frozenset(graph.window) - included
-    found = []
+    heads = []
     for head in sorted(graph.heads(not_included)):
         common = graph.heads(graph.includes(head) & included)
-        mark = graph.own_mark(head)
-        revision = sides.shared_in_git(mark, frozenset(common)) if common and mark is not None else None
+        revision = graph.shared_in_git(head, frozenset(common)) if common else None
         base = revision.digest if revision is not None else None
-        if common and base is None:  # git has no newer text
-            base = sides.merged_versions(common)
-        if base is not None and base not in texts.contents:
+        if base is None and len(common) == 1:  # git has no newer text
+            base = graph.digest(common[0])
+        if base is not None and base not in graph.contents:
             raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
-        found.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
-    return tuple(found), graph.heads(included | not_included)
+        heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
+    return tuple(heads), graph.heads(included | not_included)
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """The parents of each version, and the versions that the latest one does not include."""
+def file_includes(graph: Graph, numbers: Sequence[int]) -> Includes:
+    """Return which of some versions the file includes, and others.
 
-    parents: Mapping[int, tuple[int, ...]]
-    passed_over: frozenset[int]
+    Raises ``Missing`` until the versions from the lowest one up are read, or all if one of them seems to be
+    left out.
+    """
+    included: Includes = frozenset()
+    for floor in (min(numbers), 1):
+        graph.look_from(floor)
+        included = graph.of_file
+        if graph.file is not None and graph.file.digest == graph.digest(graph.latest):
+            included |= graph.includes(graph.latest)
+        if included.issuperset(numbers):
+            break
+    return included
 
 
-def outline(remote: RemoteSide, texts: Contents, lowest: int) -> Outline:
-    """Return how the versions from ``lowest`` up depend on one another. Raises ``Missing``."""
-    graph = Graph(remote.versions, lowest, remote.latest, texts)
-    not_included = frozenset(graph.window) - graph.includes(remote.latest)
-    return Outline({number: graph.parents(number) for number in graph.window}, not_included)
-
-
-def listed_as_passed_over(version: Node, versions: Mapping[int, Node]) -> tuple[int, ...]:
-    """Return the versions directly below that a version passed over, going by its own message alone.
+def passed_over_by_latest(graph: Graph) -> tuple[int, ...]:
+    """Return the versions directly below that the latest one passed over, going by its own message alone.
 
     Raises ``Missing`` if its mark has another version's number, because then the message may be restored.
     """
-    mark = version.mark
-    if mark is None or (mark.version == version.number and not mark.parents):
+    graph.look_from(graph.latest)
+    mark = parse_mark(graph.version(graph.latest).message)
+    if mark is None or (mark.version == graph.latest and not mark.parents):
         return ()
-    # Parents come from messages alone, so nothing is merged.
-    texts = Contents(lambda *_: None)
-    graph = Graph({**versions, version.number: version}, version.number, version.number, texts)
-    return tuple(range(version.number - 1, max(graph.parents(version.number)), -1))
+    return tuple(range(graph.latest - 1, graph.parents(graph.latest)[0], -1))

@@ -22,13 +22,13 @@ FAMILIES: Final[tuple[Callable[[Subject, Snippets], Iterator[Problem]], ...]] = 
 
 
 def check(
-    files: Iterable[Located], known: KnownPrompts | None = None, found: Iterable[Problem] = ()
+    files: Iterable[Located], known: KnownPrompts | None = None, reported: Iterable[Problem] = ()
 ) -> list[Problem]:
     """Return the problems of ``files`` by path, line and column; an empty list when there are none.
 
     Names and references are judged among all the files and ``known`` together, so a caller that checks only a
     few files passes the other prompts of the repository as ``known.templates``. Places of the problems that
-    were ``found`` before are left out.
+    were ``reported`` before are left out.
     """
     known = known or KnownPrompts()
     subjects = [Subject(file) for file in files]
@@ -38,5 +38,7 @@ def check(
     ]
     problems += names.among(subjects, known)
     problems += references.cycles(subjects, snippets)
-    places = {(one.path, one.line, one.column) for one in found}
-    return sorted(one for one in problems if (one.path, one.line, one.column) not in places)
+    places = {(problem.path, problem.line, problem.column) for problem in reported}
+    return sorted(
+        problem for problem in problems if (problem.path, problem.line, problem.column) not in places
+    )

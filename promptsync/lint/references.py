@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KeyPath, KnownPrompts, Subject, leaves, texts_of
-from promptsync.prompt.prompt import Problem
+from promptsync.lint.subject import KnownPrompts, Subject, leaves, texts_of
+from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
     FENCE,
@@ -39,8 +39,8 @@ class Snippets:
     @cached_property
     def graph(self) -> dict[str, set[Reference]]:
         """The prompts that contain references, with these references."""
-        found = {name: set(self.used_by(name)) for name in self.templates}
-        return {name: used for name, used in found.items() if used}
+        every = {name: set(self.used_by(name)) for name in self.templates}
+        return {name: used for name, used in every.items() if used}
 
     @cached_property
     def referenced(self) -> set[str]:
@@ -61,27 +61,27 @@ class Snippets:
         """Return the references in the texts of one of the ``templates``."""
         if name not in self._used:
             self._used[name] = [
-                found
+                reference
                 for text in texts_of(self.templates[name])
                 if FENCE in text.text
-                for found in references(text.text)
+                for reference in references(text.text)
             ]
         return self._used[name]
 
     def expanded(self, text: str) -> str | None:
         """Return a text with its snippets expanded, ``None`` if one of them is not in the repository."""
         template = {"type": "completion", "content": text}
-        found: dict[Reference, Mapping[str, Any]] = {}
+        templates: dict[Reference, Mapping[str, Any]] = {}
         try:
-            while missing := unresolved(template, found):
-                found.update({one: self.templates[one.name] for one in missing})
-            return str(expand(template, found)["content"])
+            while missing := unresolved(template, templates):
+                templates.update({reference: self.templates[reference.name] for reference in missing})
+            return str(expand(template, templates)["content"])
         except (KeyError, SnippetError):
             return None
 
     def variables(self, name: str) -> set[str] | None:
         """Return the variables of a prompt's snippets, ``None`` if one of these is not in the repository."""
-        found: set[str] = set()
+        names: set[str] = set()
         seen: set[str] = set()
         waiting = [reference.name for reference in self.used_by(name)]
         while waiting:
@@ -91,35 +91,37 @@ class Snippets:
             seen.add(used)
             if used not in self.templates:
                 return None
-            found |= template_variables(self.templates[used])
+            names |= template_variables(self.templates[used])
             waiting += [reference.name for reference in self.used_by(used)]
-        return found
+        return names
 
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check the references of one file."""
     if not _may_refer(subject):
         return
-    for path, found in _scanned(subject):
-        if isinstance(found, Malformed):
-            rule = "snippet-unbalanced" if "closing" in found.reason else "snippet-malformed"
+    for path, reference in _scanned(subject):
+        if isinstance(reference, Malformed):
+            rule = "snippet-unbalanced" if "closing" in reference.reason else "snippet-malformed"
             hint = f"Write {FENCE}name{FENCE} or {FENCE}name@label:prod{FENCE}."
-            yield subject.problem(rule, path, f"This is not a snippet reference: {found.reason}.", hint=hint)
+            yield subject.problem(
+                rule, path, f"This is not a snippet reference: {reference.reason}.", hint=hint
+            )
             continue
-        target = snippets.templates.get(found.name)
-        if target is None and found.name not in snippets.known.unreadable:
-            yield from _missing(subject, path, found, snippets.known)
+        target = snippets.templates.get(reference.name)
+        if target is None and reference.name not in snippets.known.unreadable:
+            yield from _missing(subject, path, reference, snippets.known)
         elif target is not None and target.get("type") == "chat":
-            message = f"{found} refers to a chat prompt; only a completion prompt can be a snippet."
+            message = f"{reference} refers to a chat prompt; only a completion prompt can be a snippet."
             yield subject.problem("snippet-chat", path, message, hint="Move the text to a completion prompt.")
-        if not found.pinned:
-            message = f"{found} is not pinned, so publishing that snippet changes this prompt at once."
-            hint = f"Pin it to a label or a version: {Reference(found.name, label='LABEL')}."
+        if not reference.pinned:
+            message = f"{reference} is not pinned, so publishing that snippet changes this prompt at once."
+            hint = f"Pin it to a label or a version: {Reference(reference.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
-        newest, owner = snippets.newest_pins.get(found.name, (0, ""))
-        if found.version is not None and found.version < newest:
-            message = f"{found} pins an old version; {owner} pins v{newest}."
-            hint = f"promptsync bump {shlex.quote(found.name)} {shlex.quote(subject.prompt.name)}"
+        newest, owner = snippets.newest_pins.get(reference.name, (0, ""))
+        if reference.version is not None and reference.version < newest:
+            message = f"{reference} pins an old version; {owner} pins v{newest}."
+            hint = f"promptsync bump {shlex.quote(reference.name)} {shlex.quote(subject.prompt.name)}"
             yield subject.problem("snippet-outdated", path, message, hint=hint)
     yield from _outside(subject)
 
@@ -150,11 +152,11 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
 def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     """Return circles, each cut at one reference, until there are no more."""
     left = {name: set(used) for name, used in graph.items()}
-    found: list[list[str]] = []
-    while len(found) < _MOST_CYCLES and (circle := find_cycle(left)):
+    circles: list[list[str]] = []
+    while len(circles) < _MOST_CYCLES and (circle := find_cycle(left)):
         left[circle[0]].discard(circle[1])
-        found.append(circle)
-    return found
+        circles.append(circle)
+    return circles
 
 
 def _may_refer(subject: Subject) -> bool:
@@ -167,24 +169,24 @@ def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]
     """Yield each distinct reference, or attempt at one, once."""
     seen: set[Reference | Malformed] = set()
     for text in subject.texts:
-        for found in scan(text.text) if FENCE in text.text else ():
-            if found not in seen:
-                seen.add(found)
-                yield text.path, found
+        for token in scan(text.text) if FENCE in text.text else ():
+            if token not in seen:
+                seen.add(token)
+                yield text.path, token
 
 
-def _missing(subject: Subject, path: KeyPath, found: Reference, known: KnownPrompts) -> Iterator[Problem]:
+def _missing(subject: Subject, path: KeyPath, reference: Reference, known: KnownPrompts) -> Iterator[Problem]:
     if known.registry is not None:
-        if found.name not in known.registry:
-            message = f"{found}: neither the files nor the registry have a prompt with this name."
+        if reference.name not in known.registry:
+            message = f"{reference}: neither the files nor the registry have a prompt with this name."
             yield subject.problem("snippet-missing", path, message, hint="Check the name; case matters.")
         return
-    hint = f"Check the name, because case matters, or run promptsync pull {found.name!r}."
+    hint = f"Check the name, because case matters, or run promptsync pull {reference.name!r}."
     severity: Severity = "error"
-    if known.partial and found.name not in known.gone:
+    if known.partial and reference.name not in known.gone:
         hint = "The registry may have it, because include: limits this repository to some prompts."
         severity = "warning"
-    message = f"{found}: this repository has no prompt with this name."
+    message = f"{reference}: this repository has no prompt with this name."
     yield subject.problem("snippet-missing", path, message, hint=hint, severity=severity)
 
 

@@ -12,8 +12,8 @@ from datetime import date
 from typing import Any
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import KEY, KeyPath, Subject, leaves
-from promptsync.prompt.prompt import Problem
+from promptsync.lint.subject import KEY, Subject, leaves
+from promptsync.prompt.prompt import KeyPath, Problem
 
 # YAML 1.1 reads 010 as 8, 1:30 as 90 and 1_000 as 1000; it reads 1e3 and 0o17 as text.
 _WORDS = r"(?:yes|no|on|off)"
@@ -73,5 +73,5 @@ def _token(subject: Subject, path: KeyPath) -> str:
     line, column = subject.position(path)
     rest = subject.lines[line - 1][column - 1 :] if line <= len(subject.lines) else ""
     before = (_KEY_BEFORE if isinstance(path[-1], str) else _ITEM_BEFORE).match(rest)
-    found = _TOKEN.match(rest, before.end() if before else 0)
-    return found[0] if found else ""
+    token = _TOKEN.match(rest, before.end() if before else 0)
+    return token[0] if token else ""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import KeyPath, Subject, messages_of
+from promptsync.lint.subject import Subject, messages_of
 from promptsync.prompt.defaults import SHAPES
 from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
-from promptsync.prompt.prompt import Problem
+from promptsync.prompt.prompt import KeyPath, Problem
 
 _MESSAGE: Final = SHAPES["message"]
 _MESSAGE_KEYS: Final = frozenset([*_MESSAGE.fields, *_MESSAGE.others, *_MESSAGE.ignored])

@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.subject import KeyPath, Subject, blocks_of, messages_of
+from promptsync.lint.subject import Subject, blocks_of, messages_of
 from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
-from promptsync.prompt.prompt import Problem
+from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.template import FORMATS, format_of, template_variables
 
@@ -60,23 +60,23 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
     template, metadata = subject.template, subject.prompt.metadata
     at_top = {"messages", "content", "tools", "functions", "function_call", "tool_choice", "template_format"}
     seen: set[str] = set()
-    for found in rejected_template(template):
-        if found.rule == "unknown-format":
-            if found.what in seen:
+    for rejection in rejected_template(template):
+        if rejection.rule == "unknown-format":
+            if rejection.what in seen:
                 continue
-            seen.add(found.what)
+            seen.add(rejection.what)
             # A message without a format of its own has that of the file.
-            if subject.position(found.path) == subject.position(found.path[:-1]):
-                found = replace(found, path=("template_format",))
-        where = found.path if found.path[0] in at_top else ("extra", "template", *found.path)
-        yield _rejection(subject, found, where)
-    for found in rejected_metadata(metadata):
-        yield _rejection(subject, found, subject.in_metadata(found.path))
+            if subject.position(rejection.path) == subject.position(rejection.path[:-1]):
+                rejection = replace(rejection, path=("template_format",))
+        where = rejection.path if rejection.path[0] in at_top else ("extra", "template", *rejection.path)
+        yield _rejection(subject, rejection, where)
+    for rejection in rejected_metadata(metadata):
+        yield _rejection(subject, rejection, subject.in_metadata(rejection.path))
 
 
-def _rejection(subject: Subject, found: Rejection, path: KeyPath) -> Problem:
-    message = f"The registry rejects this: {found.place} {found.what}."
-    return subject.problem(found.rule, path, message, hint=_HINTS.get(found.rule, ""))
+def _rejection(subject: Subject, rejection: Rejection, path: KeyPath) -> Problem:
+    message = f"The registry rejects this: {rejection.place} {rejection.what}."
+    return subject.problem(rejection.rule, path, message, hint=_HINTS.get(rejection.rule, ""))
 
 
 def _formats(subject: Subject) -> Iterator[Problem]:
@@ -132,8 +132,8 @@ def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     own = template_variables(subject.template)
     nested = snippets.variables(subject.prompt.name)
     used = own | (nested or set())
-    given = {name for example in examples for name in example}
-    for name in sorted(used - given):
+    valued = {name for example in examples for name in example}
+    for name in sorted(used - valued):
         message = f"No example gives a value for the variable {name!r}."
         yield subject.problem("example-missing-variable", ("examples",), message, hint="Add one.")
     # A snippet that is not in the repository may use any of the names.

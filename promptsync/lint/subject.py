@@ -10,11 +10,9 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from promptsync.lint.rules import RULES, Severity
-from promptsync.prompt.prompt import Local, Problem, Prompt
+from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt
 from promptsync.prompt.snippets import is_text_block
 from promptsync.prompt.template import format_of
-
-KeyPath = tuple[str | int, ...]
 
 KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
 """A key of a YAML mapping with its colon."""
@@ -118,8 +116,8 @@ class Subject:
         line, column = self.position(path)
         # The position is that of the key, so the rest of its line is the key and what follows it.
         header = self.lines[line - 1][column - 1 :] if line <= len(self.lines) else ""
-        found = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
-        if found is None or found[1] == ">":
+        block = _BLOCK_SCALAR.fullmatch(header.rstrip("\r"))
+        if block is None or block[1] == ">":
             return line, column
         target, offset = within
         # The first line with text shows how far the block is indented.

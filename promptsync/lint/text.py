@@ -49,10 +49,10 @@ def conflict_in(file: Located) -> Problem | None:
 def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
     # The flags of England, Scotland and Wales are made of tags.
     value = _TAGS.sub("", text.text) if _FLAG in text.text else text.text
-    found = _UNSEEN.search(value)
-    if found is None:
+    match = _UNSEEN.search(value)
+    if match is None:
         return
-    character = found[0]
+    character = match[0]
     name = unicodedata.name(character, "control character").lower()
     count = len(_UNSEEN.findall(value))
     more = f" and {count - 1} more like it" if count > 1 else ""
@@ -61,19 +61,19 @@ def _unseen(subject: Subject, text: Text) -> Iterator[Problem]:
         text.path,
         f"The text contains U+{ord(character):04X} ({name}){more}: it is invisible, but a model reads it.",
         hint="Delete it, unless it is intended.",
-        within=_line(value, found.start()),
+        within=_line(value, match.start()),
     )
 
 
 def _conflict(subject: Subject, text: Text) -> Iterator[Problem]:
-    found = _CONFLICT.search(text.text)
-    if found is not None:
+    match = _CONFLICT.search(text.text)
+    if match is not None:
         yield subject.problem(
             "conflict-markers",
             text.path,
             "The text contains the markers of a merge conflict.",
             hint="Choose a side and delete the marker lines.",
-            within=_line(text.text, found.start()),
+            within=_line(text.text, match.start()),
         )
 
 
@@ -114,14 +114,14 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
     source = subject.file.text
     if not any(prefix in source for prefix in _ISSUERS):
         return
-    for found in _KEY.finditer(source):
-        key = found[0]
+    for match in _KEY.finditer(source):
+        key = match[0]
         if not _is_key(key):
             continue
         issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
         message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
         hint = "Remove it, and revoke it if it was committed."
-        place = _line(source, found.start())
+        place = _line(source, match.start())
         yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
@@ -143,14 +143,14 @@ _UNKNOWN_NAME = ("no filter named ", "no test named ")
 def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
-        found = syntax_error(text.text, text.template_format)
+        error = syntax_error(text.text, text.template_format)
         if text.template_format == JINJA2:
-            yield from _jinja(subject, text, found, snippets) if found else ()
-        elif found is None:
+            yield from _jinja(subject, text, error, snippets) if error else ()
+        elif error is None:
             yield from _fields(subject, text)
             yield from _jinja_in_fstring(subject, text)
         else:
-            reason, line, column = found
+            reason, line, column = error
             yield subject.problem(
                 "fstring-unrenderable",
                 text.path,
@@ -175,18 +175,18 @@ def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
 
 def _jinja_in_fstring(subject: Subject, text: Text) -> Iterator[Problem]:
     """Report the first ``{{ x }}`` of an f-string, which is a pair of literal braces."""
-    found = _DOUBLE.search(text.text) if "{{" in text.text else None
-    if found is not None:
-        message = f"{found[0]} renders as {found[0][1:-1]}."
+    match = _DOUBLE.search(text.text) if "{{" in text.text else None
+    if match is not None:
+        message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
-        within = _line(text.text, found.start())
+        within = _line(text.text, match.start())
         yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
 
 
 def _jinja(
-    subject: Subject, text: Text, found: tuple[str, int, int | None], snippets: Snippets
+    subject: Subject, text: Text, error: tuple[str, int, int | None], snippets: Snippets
 ) -> Iterator[Problem]:
-    reason, line, column = found
+    reason, line, column = error
     reason = reason.rstrip(".")
     if reason.startswith(_UNKNOWN_NAME):
         message = f"This text cannot be rendered: {reason}."

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from msgspec import structs
 
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.config import Config, RemoteConfig, is_possible, parse
 from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.record import Record
+from promptsync.history.synced_key import Key, parse_key
 from promptsync.parallel import for_each, mapped
+from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry
     from promptsync.registry.timeouts import Timeouts
@@ -53,7 +57,6 @@ class Project:
     jobs: int | None = None
     """The most requests at once, ``None`` for the default."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
-    _elsewhere: dict[str | None, frozenset[str]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def root(self) -> Path:
@@ -67,14 +70,14 @@ class Project:
         return self._registry
 
     @cached_property
-    def history(self) -> GitHistory | None:
+    def history(self) -> Repository | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use.
 
         Raises ``Refused`` where git does not have or watch each file: submodules, sparse checkouts.
         """
-        from promptsync.files.git.history import GitHistory
+        from promptsync.files.git.repository import Repository
 
-        history = GitHistory.find(self.root, self.config.prompts)
+        history = Repository.find(self.root, self.config.prompts)
         if history is not None:
             history.check_index()
         return history
@@ -82,11 +85,11 @@ class Project:
     @cached_property
     def committed_config(self) -> Config | None:
         """The configuration that ``HEAD`` has, ``None`` without one that can be read. Loads git."""
-        from promptsync.files.git.history import GitHistory
+        from promptsync.files.git.repository import Repository
 
         path = self.config.path
         try:
-            history = GitHistory.find(self.root, path.name)
+            history = Repository.find(self.root, path.name)
             blob = history.head.get(path.name) if history is not None else None
             return parse(path, history.blobs([blob])[blob]) if history is not None and blob else None
         except PromptsyncError:  # a rollback must not need git
@@ -109,19 +112,44 @@ class Project:
         """Whether any label is governed, here or at ``HEAD``."""
         return self.config.is_guarding or bool(self.committed_config and self.committed_config.is_guarding)
 
+    @cached_property
+    def shares_repository(self) -> bool:
+        """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
+        return self.history is not None and len(self.history.tracked_as(self.config.path.name)) > 1
+
     @property
     def in_git(self) -> bool:
         """Whether the working copy is in a git repository. Does not load git."""
-        from promptsync.files.git.history import is_in_repository
+        from promptsync.files.git.repository import is_in_repository
 
         return is_in_repository(self.root)
 
-    def revisions(self) -> Revisions | None:
-        """The git revisions of the prompts, ``None`` outside of git."""
+    def revisions(self, commits: Mapping[str, str | None] | None = None) -> Revisions | None:
+        """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
         from promptsync.files.git.revisions import Revisions
 
         history = self.history
-        return Revisions(history, self.root, self.config.prompts) if history is not None else None
+        if history is None:
+            return None
+        return Revisions(history, self.root, self.config.prompts, self.keys_in, commits)
+
+    def keys_in(self, synced: Mapping[str, Sequence[str]]) -> tuple[Key, ...]:
+        """Return the versions of this remote that a file includes, by its ``synced:``."""
+        # ``synced: 7-3fa9c1a`` without a remote means the default one; it is read under the key "".
+        plain = synced.get("", ()) if self.is_default_remote else ()
+        return tuple(key for text in synced.get(self.remote, plain) if (key := parse_key(text)) is not None)
+
+    def with_keys(self, local: Local, keys: Sequence[Key]) -> Local:
+        """Return the local part of a file, with ``keys`` for this remote."""
+        synced = dict(local.synced)
+        texts = tuple(str(key) for key in sorted(keys, key=lambda key: -key.version))
+        if self.is_default_remote and set(synced) <= {""}:
+            return structs.replace(local, synced={"": texts})
+        # With a second remote, the plain keys move under the name of the default one.
+        plain = synced.pop("", None)
+        if plain is not None:
+            synced.setdefault(self.config.default_remote, plain)
+        return structs.replace(local, synced={**synced, self.remote: texts})
 
     @property
     def database(self) -> Path:
@@ -135,17 +163,6 @@ class Project:
     def record_url(self) -> str:
         """The URL by which cache and record identify the remote."""
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
-
-    def names_elsewhere(self, commit: str | None = None) -> frozenset[str]:
-        """Return the names of the prompts that belong to other ``promptsync.yaml`` files of this repository.
-
-        They are those at ``HEAD``, or at a commit given by an abbreviation of its id.
-        """
-        from promptsync.files.git.tree import names_elsewhere
-
-        if commit not in self._elsewhere and self.history is not None:
-            self._elsewhere[commit] = names_elsewhere(self.history, commit)
-        return self._elsewhere.get(commit, frozenset())
 
     def record(self) -> Record:
         """What this working copy recorded of its own pushes and pulls."""

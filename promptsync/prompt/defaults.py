@@ -7,16 +7,16 @@ values that are not null, because outside user JSON null always means that a fie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 ABSENT: Final = object()
 """The ``omitted`` value of a field for which only null means that it is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field of a shape.
 
     ``omitted`` is the value that means the same as leaving the field out. ``of`` names the shape of the
@@ -28,8 +28,7 @@ class Field:
     user_json: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """The known fields of one kind of object.
 
     ``ignored`` ones are derived and never compared. ``others`` have no default and nothing to normalize.

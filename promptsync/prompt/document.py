@@ -75,8 +75,8 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
     template = prompt.template
     is_chat = kind_of(template) == "chat"
     document: dict[str, Any] = {"name": prompt.name}
-    given = (template.get("messages") or ()) if is_chat else ()
-    messages = [_tidy_message(message, explicit) for message in given]
+    wire = (template.get("messages") or ()) if is_chat else ()
+    messages = [_tidy_message(message, explicit) for message in wire]
     format_ = template.get("template_format")
     if is_chat:
         # The format that most messages have, so that few of them need to state their own.

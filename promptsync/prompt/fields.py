@@ -15,11 +15,10 @@ from msgspec import Struct
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import KeyPath, Prompt
 from promptsync.prompt.template import format_of, mappings, template_variables
 
 Kind = Literal["added", "removed", "changed"]
-Path = tuple[str | int, ...]
 _Key = tuple[Any, ...]
 """Where a value is in both versions; an item of a list is at the pair of its indexes."""
 
@@ -44,7 +43,7 @@ class FieldChange(Struct, frozen=True):
     old: Any
     new: Any
     kind: Kind
-    places: tuple[Path, Path]
+    places: tuple[KeyPath, KeyPath] = ((), ())
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
@@ -79,7 +78,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange
     order: dict[_Key, int] = {}
     before, after = _sides(old, new, (), order)
     kinds: Mapping[str, Kind] = {"dictionary_item_added": "added", "dictionary_item_removed": "removed"}
-    found: dict[_Key, FieldChange] = {}
+    differences: dict[_Key, FieldChange] = {}
     tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0, ignore_private_variables=False)
     for report, levels in tree.items():
         kind = kinds.get(report, "changed")
@@ -90,8 +89,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange
             if at[0] == "tags" and len(at) > 1:  # a set, which is shown as a whole
                 at, kind, was, now = ("tags",), "changed", old["tags"], new["tags"]
             places = _place(at, 0), _place(at, 1)
-            found[at] = FieldChange(readable(places[kind != "removed"]), was, now, kind, places)
-    return [found[at] for at in sorted(found, key=order.__getitem__)]
+            differences[at] = FieldChange(readable(places[kind != "removed"]), was, now, kind, places)
+    return [differences[at] for at in sorted(differences, key=order.__getitem__)]
 
 
 def variables_change(old: Prompt | None, new: Prompt | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -160,13 +159,13 @@ def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, A
     return before, after
 
 
-def _place(at: _Key, side: int) -> Path:
+def _place(at: _Key, side: int) -> KeyPath:
     """Return the place in the old or the new version; of an item that it lacks, that of the list."""
     parts = (part[side] if isinstance(part, tuple) else part for part in at)
     return tuple(part for part in parts if part is not None)
 
 
-def readable(path: Path) -> str:
+def readable(path: KeyPath) -> str:
     """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
     parts: list[str] = []
     for part in path:

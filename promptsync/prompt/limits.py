@@ -1,4 +1,4 @@
-"""How much a prompt may use while it renders, so that no template can exhaust the machine.
+"""How deep the values of a prompt may nest, and how much it may use while it renders.
 
 ``rendering`` enforces the time and the memory. The lengths are checked here, while a text is rendered.
 """
@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any, Final
+
+from promptsync.prompt.document import to_document
+from promptsync.prompt.prompt import Local, Prompt
 
 MAX_TEXT = 5_000_000
 """Longest text, in code points, that a prompt may render to."""
@@ -52,3 +56,43 @@ def join(parts: Iterable[Any]) -> str:
         size += len(joined[-1])
         check_size(size)
     return "".join(joined)
+
+
+MAX_DEPTH: Final = 100
+"""How deep lists and mappings may nest in a file."""
+
+MAX_BODY_DEPTH: Final = 2 * MAX_DEPTH
+"""How deep a request or a response may nest, which contains a prompt deep inside."""
+
+_MARGIN: Final = 4
+"""By how many levels the depths of a prompt and of its file may differ."""
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and mappings nest deeper than ``depth`` in a value."""
+    level = [value] if isinstance(value, Mapping | list | tuple) else []
+    for _ in range(depth):
+        if not level:
+            return False
+        level = [item for item in chain.from_iterable(map(_items, level)) if type(item) in (dict, list)]
+    return bool(level)
+
+
+def is_too_deep(prompt: Prompt) -> bool:
+    """Whether the values of a prompt nest too deep for a file."""
+    parts = [prompt.template, prompt.metadata, prompt.extra]
+    if not is_deeper(parts, MAX_DEPTH - _MARGIN):
+        return False
+    # Only near the limit does it matter where a value is in a file.
+    return is_deeper(parts, MAX_DEPTH + _MARGIN) or is_deeper(to_document(prompt, Local()), MAX_DEPTH)
+
+
+def checked_depth(value: Any) -> Any:
+    """Return a value. Raises ``RecursionError``, as a parser does, if it nests deeper than a file may."""
+    if is_deeper(value, MAX_DEPTH):
+        raise RecursionError(f"values nest deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, Mapping) else value

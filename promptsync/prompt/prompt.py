@@ -7,6 +7,9 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, field
 
+KeyPath = tuple[str | int, ...]
+"""Where a value is in a document, such as ``("messages", 0, "content")``."""
+
 MAX_NAME = 512
 """Longest prompt name that the registry accepts, in code points."""
 

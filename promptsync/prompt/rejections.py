@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from promptsync.prompt.prompt import KeyPath
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.template import F_STRING, FORMATS
+from promptsync.prompt.template import FORMATS
 
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text",),
@@ -34,13 +35,11 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 MAX_BASE_MODEL, MAX_CONFIG_NAME = 100, 255
 _MISSING: Final = "is missing"
 
-Path = tuple[str | int, ...]
-
 
 class Rejection(Struct, frozen=True):
     """One value that the registry rejects: where, the lint rule for it, and what is wrong with it."""
 
-    path: Path
+    path: KeyPath
     rule: str
     what: str
 
@@ -51,7 +50,7 @@ class Rejection(Struct, frozen=True):
         return text.removeprefix(".")
 
 
-_Check = Callable[[Mapping[str, Any], Path], Iterator[Rejection]]
+_Check = Callable[[Mapping[str, Any], KeyPath], Iterator[Rejection]]
 
 
 def rejected_template(template: Mapping[str, Any]) -> Iterator[Rejection]:
@@ -94,7 +93,7 @@ def rejected_metadata(metadata: Mapping[str, Any]) -> Iterator[Rejection]:
             yield from _text(model, key, path, "wrong-value", most=most)
 
 
-def _message(message: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
+def _message(message: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         yield Rejection((*path, "role"), "unknown-role", f"must be one of {', '.join(ROLES)}")
@@ -107,7 +106,7 @@ def _message(message: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
     yield from _each(message, "tool_calls", path, _named)
 
 
-def _tool(tool: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
+def _tool(tool: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
     kind = tool.get("type", "function")
     if not isinstance(kind, str):
         yield Rejection((*path, "type"), "wrong-value", "must be a string")
@@ -115,11 +114,11 @@ def _tool(tool: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
         yield from _named(tool, path)
 
 
-def _function(function: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
+def _function(function: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
     return _text(function, "name", path, "tool-incomplete")
 
 
-def _named(part: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
+def _named(part: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
     """Check the function of a tool or of a call."""
     function = part.get("function")
     if not isinstance(function, Mapping | None):
@@ -128,14 +127,14 @@ def _named(part: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
         yield from _text(function or {}, "name", (*path, "function"), "tool-incomplete")
 
 
-def _format(part: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
-    written = part.get("template_format", F_STRING)
-    if written not in FORMATS:
+def _format(part: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
+    written = part.get("template_format")
+    if written is not None and written not in FORMATS:
         what = f"must be {' or '.join(FORMATS)}, not {written!r}"
         yield Rejection((*path, "template_format"), "unknown-format", what)
 
 
-def _content(part: Mapping[str, Any], path: Path, rule: str) -> Iterator[Rejection]:
+def _content(part: Mapping[str, Any], path: KeyPath, rule: str) -> Iterator[Rejection]:
     content = part.get("content")
     if isinstance(content, str):
         return
@@ -144,7 +143,7 @@ def _content(part: Mapping[str, Any], path: Path, rule: str) -> Iterator[Rejecti
     yield from _each(part, "content", path, _block)
 
 
-def _block(block: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
+def _block(block: Mapping[str, Any], path: KeyPath) -> Iterator[Rejection]:
     kind = block.get("type", "text")
     if not isinstance(kind, str):
         yield Rejection((*path, "type"), "wrong-value", "must be a string")
@@ -160,7 +159,7 @@ def _block(block: Mapping[str, Any], path: Path) -> Iterator[Rejection]:
             yield from _text(block[key], "url", (*path, key), "block-incomplete")
 
 
-def _each(part: Mapping[str, Any], key: str, path: Path, check: _Check) -> Iterator[Rejection]:
+def _each(part: Mapping[str, Any], key: str, path: KeyPath, check: _Check) -> Iterator[Rejection]:
     """Check each object of a list."""
     value = part.get(key)
     if not isinstance(value, list | None):
@@ -175,7 +174,7 @@ def _each(part: Mapping[str, Any], key: str, path: Path, check: _Check) -> Itera
 
 
 def _text(
-    part: Mapping[str, Any], key: str, path: Path, rule: str, *, most: int | None = None
+    part: Mapping[str, Any], key: str, path: KeyPath, rule: str, *, most: int | None = None
 ) -> Iterator[Rejection]:
     value = part.get(key)
     if value is None:

@@ -65,12 +65,12 @@ def parents(texts: Mapping[str, Collection[Reference]], seeds: Mapping[str, Foll
     for name in sorted(texts):
         for reference in texts[name]:
             users.setdefault(reference.name, []).append((name, reference))
-    found: dict[str, Way] = {}
+    ways: dict[str, Way] = {}
     waiting: deque[tuple[str, Follows, Way]] = deque((name, seeds[name], (name,)) for name in sorted(seeds))
     while waiting:
         snippet, follows, way = waiting.popleft()
         for name, reference in users.get(snippet, ()):
-            if name not in found and name not in way and follows(reference):
-                found[name] = way
+            if name not in ways and name not in way and follows(reference):
+                ways[name] = way
                 waiting.append((name, lambda _: True, (name, *way)))
-    return found
+    return ways

@@ -16,7 +16,7 @@ from promptsync.errors import AnswerIsNo
 FENCE = "@@@"
 VERSION_PIN = "@version_number:"
 LABEL_PIN = "@label:"
-MAX_DEPTH = 32
+MAX_NESTED = 32
 MAX_EXPANDED = 10_000_000
 """Longest text, in code points, of one expanded block: nested snippets grow exponentially."""
 
@@ -79,18 +79,18 @@ class SnippetCycle(SnippetError):
 
 def scan(text: str) -> list[Reference | Malformed]:
     """Return everything in a text that is, or is meant as, a snippet reference, in the order of the text."""
-    found: list[Reference | Malformed] = []
+    tokens: list[Reference | Malformed] = []
     # A closing fence belongs to its own reference, so the next one starts after it.
     start = text.find(FENCE)
     while start != -1:
         close = text.find(FENCE, start + len(FENCE))
         if close == -1:
-            found.append(Malformed(f"{FENCE} without a closing {FENCE}", start))
+            tokens.append(Malformed(f"{FENCE} without a closing {FENCE}", start))
             break
         end = close + len(FENCE)
-        found.append(_token(text[start + len(FENCE) : close], start, end))
+        tokens.append(_token(text[start + len(FENCE) : close], start, end))
         start = text.find(FENCE, end)
-    return found
+    return tokens
 
 
 def _token(inner: str, start: int, end: int) -> Reference | Malformed:
@@ -110,7 +110,7 @@ def _token(inner: str, start: int, end: int) -> Reference | Malformed:
 
 def references(text: str) -> list[Reference]:
     """Return the well-formed references in a text, in order, repeated ones included."""
-    return [found for found in scan(text) if isinstance(found, Reference)]
+    return [token for token in scan(text) if isinstance(token, Reference)]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -134,21 +134,21 @@ def of_prompt(template: Template) -> list[Reference]:
 
 def rendered_in(template: Template) -> list[Reference]:
     """Return the distinct references in text blocks: the registry expands them, so they must exist."""
-    found: dict[Reference, None] = {}
+    used: dict[Reference, None] = {}
 
     def collect(text: str) -> str:
-        found.update(dict.fromkeys(references(text)))
+        used.update(dict.fromkeys(references(text)))
         return text
 
     map_texts(template, collect)
-    return list(found)
+    return list(used)
 
 
 def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
     """Return the references that ``expand`` still needs besides ``snippets``, in the order of the texts.
 
     Snippets may contain further ones: look up what is returned, add it to ``snippets``, and call this again
-    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_DEPTH``.
+    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_NESTED``.
     """
     missing: dict[Reference, None] = {}
     seen: set[Reference] = set()
@@ -157,12 +157,12 @@ def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> li
         reference, depth = waiting.pop()
         if reference in seen:
             continue
-        if depth >= MAX_DEPTH:
-            raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, at {reference}.")
+        if depth >= MAX_NESTED:
+            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, at {reference}.")
         seen.add(reference)
         if reference in snippets:
             inner = references(snippet_text(snippets[reference]))
-            waiting += [(one, depth + 1) for one in reversed(inner)]
+            waiting += [(nested, depth + 1) for nested in reversed(inner)]
         else:
             missing[reference] = None
     return list(missing)
@@ -173,7 +173,7 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
 
     ``snippets`` are the unexpanded completion templates of all references that ``unresolved`` returns.
     Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest
-    deeper than ``MAX_DEPTH`` or a text outgrows ``MAX_EXPANDED``.
+    deeper than ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
 
@@ -191,8 +191,8 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
     def body(reference: Reference, path: tuple[str, ...]) -> str:
         if reference.name in path:
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
-        if len(path) >= MAX_DEPTH:
-            raise SnippetError(f"Snippets nest deeper than {MAX_DEPTH} levels, from {path[0]!r} on.")
+        if len(path) >= MAX_NESTED:
+            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, from {path[0]!r} on.")
         # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
@@ -203,11 +203,11 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
 
 def pins(template: Template) -> dict[str, set[int]]:
     """Return the versions that the rendered texts of a template pin, by snippet."""
-    found: dict[str, set[int]] = {}
+    pinned: dict[str, set[int]] = {}
     for reference in rendered_in(template):
         if reference.version is not None:
-            found.setdefault(reference.name, set()).add(reference.version)
-    return found
+            pinned.setdefault(reference.name, set()).add(reference.version)
+    return pinned
 
 
 def repinned(template: Template, name: str, moved: Container[int], version: int) -> dict[str, Any]:

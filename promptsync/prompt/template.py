@@ -60,11 +60,11 @@ def message_variables(message: Mapping[str, Any], template_format: str = F_STRIN
 def template_variables(template: Mapping[str, Any]) -> set[str]:
     """Return the variables of a whole template, tool variables included."""
     template_format = format_of(template)
-    found = message_variables(template, template_format)
+    names = message_variables(template, template_format)
     for message in mappings(template.get("messages")):
-        found |= message_variables(message, template_format)
+        names |= message_variables(message, template_format)
     named = [tool.get("name") for tool in mappings(template.get("tools")) if tool.get("type") == "variable"]
-    return found | {name for name in named if isinstance(name, str)}
+    return names | {name for name in named if isinstance(name, str)}
 
 
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
@@ -134,23 +134,23 @@ def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[st
 
 def other_names(part: Mapping[str, Any]) -> set[str]:
     """Return the variables that a message names outside text: placeholder, image and media variables."""
-    found: set[str] = set()
+    names: set[str] = set()
     if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
-        found.add(part["name"])
+        names.add(part["name"])
     for block in mappings(part.get("content")):
-        found.update(media_names(block))
-    return found
+        names.update(media_names(block))
+    return names
 
 
 def media_names(block: Any) -> list[str]:
     """Return the variables of an image or media block."""
     if not isinstance(block, Mapping):
         return []
-    given = [
+    named = [
         block.get("image_variable"),
         block.get("name") if block.get("type") == "media_variable" else None,
     ]
-    return [name for name in given if isinstance(name, str) and name]
+    return [name for name in named if isinstance(name, str) and name]
 
 
 # -- f-strings: ``str.format`` with plain names and nothing else --------------------------------------------
@@ -172,8 +172,8 @@ def _render_fields(text: str, values: Values) -> tuple[str, set[str]]:
     if "{" not in text and "}" not in text:
         return text, set()
     used = _fields(text)
-    given = {name: "" if values.get(name) is None else values[name] for name in used}
-    return _PlainFormatter().vformat(text, (), given), {name for name in used if name not in values}
+    shown = {name: "" if values.get(name) is None else values[name] for name in used}
+    return _PlainFormatter().vformat(text, (), shown), {name for name in used if name not in values}
 
 
 class _PlainFormatter(Formatter):

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import accumulate
 from typing import Literal
 
-Kind = Literal["hunk", "context", "removed", "added", "note"]
+from msgspec import Struct
+
+LineKind = Literal["hunk", "context", "removed", "added", "note"]
 Span = tuple[int, int]
 
 LONG_LINE = 120
 NO_NEWLINE = "No newline at end of text"
-LINE_GOES_ON = "The line continues"
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*[ \t]+|[。！？]+[”’」』）]*")
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|[^\w\s]")
@@ -32,8 +32,7 @@ _ALIKE = 0.4
 """Share of common words from which two lines count as one line that changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     """One line of a diff.
 
     ``old`` and ``new`` are line numbers from 1, ``None`` where the line does not exist; pieces of one long
@@ -41,15 +40,14 @@ class DiffLine:
     A ``hunk`` line has a text such as ``@@ -1,3 +1,4 @@``. A ``note`` is about the line before it.
     """
 
-    kind: Kind
+    kind: LineKind
     text: str
     old: int | None = None
     new: int | None = None
     emphasis: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """A line or part of one. ``end`` is its line break, ``""`` at the end of a text, ``None`` inside."""
 
     text: str
@@ -114,7 +112,7 @@ def _cut(text: str, end: str, number: int, always: bool) -> Iterator[_Piece]:
 
 def sentences(line: str) -> list[str]:
     """Return the sentences of a line with the spaces after them. Joined, they are the line."""
-    ends = [found.end() for found in _SENTENCE_END.finditer(line) if found.end() < len(line)]
+    ends = [end.end() for end in _SENTENCE_END.finditer(line) if end.end() < len(line)]
     return [line[start:end] for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
 
 
@@ -130,22 +128,16 @@ def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine
     added: list[tuple[Span, ...]] = [()] * len(after)
     for row, column in _partners(before, after):
         removed[row], added[column] = emphasis(before[row].text, after[column].text)
-    # Two lines that look the same differ in how they end, which needs a note.
-    twins = {piece.text for piece in before} & {piece.text for piece in after}
     lines: list[DiffLine] = []
     for piece, spans in zip(before, removed, strict=True):
-        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece, twins)]
+        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece)]
     for piece, spans in zip(after, added, strict=True):
-        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece, twins)]
+        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece)]
     return lines
 
 
-def _note(piece: _Piece, twins: set[str]) -> list[DiffLine]:
-    if piece.end == "":
-        return [DiffLine("note", NO_NEWLINE)]
-    if piece.end is None and piece.text in twins:
-        return [DiffLine("note", LINE_GOES_ON)]
-    return []
+def _note(piece: _Piece) -> list[DiffLine]:
+    return [DiffLine("note", NO_NEWLINE)] if piece.end == "" else []
 
 
 def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[int, int]]:
@@ -194,10 +186,10 @@ def word_counts(texts: Iterable[str]) -> Counter[str]:
     return Counter(word for text in texts for word in words(text) if word.isalnum() or "_" in word)
 
 
-def word_share(one: Counter[str], other: Counter[str]) -> float:
+def word_share(words_here: Counter[str], words_there: Counter[str]) -> float:
     """Return the share of common words, from 0 to 1; without any words, 1."""
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 1.0
+    total = words_here.total() + words_there.total()
+    return 2 * (words_here & words_there).total() / total if total else 1.0
 
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:

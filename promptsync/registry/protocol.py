@@ -55,6 +55,7 @@ class Prompts(Protocol):
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
+        tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
@@ -172,11 +173,18 @@ class Labels(Protocol):
 class Checks(Protocol):
     """Datasets, evaluations and agents. Results are the registry's own objects."""
 
-    def list_datasets(self) -> list[dict[str, Any]]:
-        """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``."""
+    def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
+        """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``.
 
-    def list_evaluations(self) -> list[dict[str, Any]]:
-        """Return all evaluations: ``id, name, …``, ``runs[]`` (``id, status, score``) if they are listed."""
+        ``filters`` are query parameters; ``None`` values are not sent. A registry that follows the customer's
+        document knows only ``name``, which matches parts of the group's name, and ``status``.
+        """
+
+    def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
+        """Return all evaluations: ``id, name, workspace_id, …``. ``name`` matches parts of names.
+
+        With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
+        """
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
@@ -193,7 +201,7 @@ class Checks(Protocol):
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
         """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
 
-    def list_agents(self) -> list[dict[str, Any]]:
+    def list_agents(self, **filters: object) -> list[dict[str, Any]]:
         """Return all agents (the vendor's workflows): ``id, name, release_labels, latest_version_number``."""
 
     def agent(
@@ -214,8 +222,8 @@ class Checks(Protocol):
     ) -> StartedAgent:
         """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
 
-    def agent_result(self, execution_id: int) -> tuple[bool, Any]:
-        """Return whether the run is done, and then its outputs by node."""
+    def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
+        """Return whether the run is done, and then its outputs: by node, or the output node's value alone."""
 
 
 class Tracking(Protocol):

@@ -22,7 +22,7 @@ from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, mer
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import left_out_text, outdated_text, pin_lines, pins_body
-from promptsync.show.push_json import push_body
+from promptsync.show.push import push_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -321,11 +321,11 @@ def _word(changed: ChangedLabel) -> str:
     return output.style("released", "good") if changed.moved else output.style("not released", "bad")
 
 
-def summary(receipt: DeployReceipt) -> str:
-    """Return how many prompts were released, or where the label is."""
-    label, kept = output.name(receipt.plan.label), receipt.kept_back
+def summary(receipt: DeployReceipt, label: str = "") -> str:
+    """Return how many prompts were released, or where the label is, ``label`` being how it is written."""
+    label, kept = label or output.name(receipt.plan.label), receipt.kept_back
     if receipt.plan.is_empty:
-        return headline(receipt.plan)
+        return f"nothing to release to {label}"
     if receipt.is_released:
         kept_back = f", {len(kept)} kept back" if kept else ""
         return f"{count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
@@ -438,17 +438,8 @@ def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
 def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     """Return what a deploy did: versions, scores and labels, and the error that it ended in."""
     page = Page(most)
-    label = code(shortened(receipt.plan.label, _LONG_LABEL))
-    moved, kept = sum(change.moved for change in receipt.labels), len(receipt.kept_back)
-    if receipt.plan.is_empty:
-        page.say(f"**Nothing to release to {label}**")
-    elif receipt.is_released:
-        kept_back = f", {kept} kept back" if kept else ""
-        page.say(f"**{count(moved, 'prompt')} released to {label}{kept_back}**")
-    elif any(change.is_unknown for change in receipt.labels):
-        page.say(f"**Not released; the position of {label} is unknown**")
-    else:
-        page.say(f"**{label} moved on some prompts**" if moved else f"**Nothing was released to {label}**")
+    text = summary(receipt, code(shortened(receipt.plan.label, _LONG_LABEL)))
+    page.say(f"**{text[0].upper()}{text[1:]}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))
     if receipt.error is not None:
         add_error(page, receipt.error)

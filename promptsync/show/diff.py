@@ -54,32 +54,32 @@ def state(word: str) -> str:
     return output.style(word, _STATE_COLOURS.get(word, "strong"))
 
 
-def difference(found: Difference) -> list[str]:
+def difference(shown: Difference) -> list[str]:
     """Return a difference as lines."""
-    lines = [f"{output.style(output.name(found.name), 'strong')}  {state(found.state)}"]
-    if found.was is not None and found.state == State.MOVED:
-        lines.append(f"  is {output.name(found.was)}, whose file moved and has no name:")
-    elif found.was is not None:
-        return [*lines, f"  looks like {output.name(found.was)} renamed: the same content"]
-    elif found.became is not None:
-        lines.append(f"  looks renamed to {output.name(found.became)}")
-    for one in found.steps:
-        lines += [f"  {output.style(output.safe(one.title), 'faint')}", *step_lines(one)]
+    lines = [f"{output.style(output.name(shown.name), 'strong')}  {state(shown.state)}"]
+    if shown.was is not None and shown.state == State.MOVED:
+        lines.append(f"  is {output.name(shown.was)}, whose file moved and has no name:")
+    elif shown.was is not None:
+        return [*lines, f"  looks like {output.name(shown.was)} renamed: the same content"]
+    elif shown.became is not None:
+        lines.append(f"  looks renamed to {output.name(shown.became)}")
+    for step in shown.steps:
+        lines += [f"  {output.style(output.safe(step.title), 'faint')}", *step_lines(step)]
     return lines
 
 
-def stat(found: Difference) -> str:
+def stat(shown: Difference) -> str:
     """Return a difference as one line: what changed, and how many lines of text."""
     parts = []
-    for one in found.steps:
-        added = sum(_count(change, "added") for change in one.fields)
-        removed = sum(_count(change, "removed") for change in one.fields)
-        paths = ", ".join(output.safe(change.path) for change in one.fields[:4])
-        more = f", and {len(one.fields) - 4} more" if len(one.fields) > 4 else ""
+    for step in shown.steps:
+        added = sum(_count(change, "added") for change in step.fields)
+        removed = sum(_count(change, "removed") for change in step.fields)
+        paths = ", ".join(output.safe(change.path) for change in step.fields[:4])
+        more = f", and {len(step.fields) - 4} more" if len(step.fields) > 4 else ""
         parts.append(
             f"{paths}{more}  {output.style(f'+{added}', 'added')} {output.style(f'-{removed}', 'removed')}"
         )
-    return f"{output.name(found.name)}  {state(found.state)}  {'  |  '.join(parts)}"
+    return f"{output.name(shown.name)}  {state(shown.state)}  {'  |  '.join(parts)}"
 
 
 _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
@@ -95,10 +95,10 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
     from promptsync.compare.difference import differences
 
     try:
-        found = differences(project, conflict.items)
+        shown = differences(project, conflict.items)
     except RemoteError as error:
         return conflict.replaced(details=[f"the differences cannot be shown: {error.message}"])
-    lines = [line for one in found for line in difference(one)]
+    lines = [line for prompt in shown for line in difference(prompt)]
     # Both texts must exist for these options to work.
     apart = [item for item in conflict.items if item.state not in (State.CONFLICT, State.MOVED)]
     if any(item.file is not None and item.listed is not None for item in apart):
@@ -106,12 +106,12 @@ def explained(project: Project, conflict: _Blocked) -> _Blocked:
     return conflict.replaced(details=[click.unstyle(line) for line in lines])
 
 
-def step_lines(one: Step) -> Iterator[str]:
+def step_lines(step: Step) -> Iterator[str]:
     """Yield what a step changed as lines, without its title."""
-    for change in one.fields:
+    for change in step.fields:
         yield from field_lines(change)
-    variables = [output.style(f"+{output.name(name)}", "added") for name in one.added]
-    variables += [output.style(f"-{output.name(name)}", "removed") for name in one.removed]
+    variables = [output.style(f"+{output.name(name)}", "added") for name in step.added]
+    variables += [output.style(f"-{output.name(name)}", "removed") for name in step.removed]
     if variables:
         yield f"    input variables: {' '.join(variables)}"
 
@@ -157,20 +157,22 @@ def _text_line(line: DiffLine) -> str:
     return f"{output.style(_SIGNS[line.kind], line.kind)} {''.join(styled)}"
 
 
-def unmerged(found: Unmerged) -> list[str]:
+def unmerged(prompt: Unmerged) -> list[str]:
     """Return the conflicts of a prompt as lines: each field, with its values cut to what differs."""
-    lines = [f"{output.name(found.name)}  {output.safe(found.path)}"]
-    for one in found.conflicts:
-        lines.append(f"  {output.safe(one.path)}: {one.reason}")
-        values = _excerpts([one.base, one.ours, one.theirs])
-        rows = zip(("base", "yours", f"registry v{found.version}"), values, strict=True)
+    lines = [f"{output.name(prompt.name)}  {output.safe(prompt.path)}"]
+    for conflict in prompt.conflicts:
+        lines.append(f"  {output.safe(conflict.path)}: {conflict.reason}")
+        values = _excerpts([conflict.base, conflict.ours, conflict.theirs])
+        rows = zip(("base", "yours", f"registry v{prompt.version}"), values, strict=True)
         lines += output.table((f"    {side}:", value) for side, value in rows)
     return lines
 
 
 def _excerpts(values: Sequence[Any]) -> list[str]:
     """Return values as short lines that begin shortly before the first difference."""
-    texts = [json.dumps(one, ensure_ascii=False, default=str) for one in values if one not in (None, "")]
+    texts = [
+        json.dumps(value, ensure_ascii=False, default=str) for value in values if value not in (None, "")
+    ]
     start = 0
     if max(map(len, texts), default=0) > _EXCERPT:
         # Start shortly before the first sign that differs, so that the difference is visible in a short line.
@@ -207,41 +209,41 @@ def _value(value: Any) -> str:
     return output.safe(json.dumps(value, ensure_ascii=False, default=str), newlines=False)
 
 
-def conflicts_body(found: Iterable[Unmerged]) -> list[dict[str, Any]]:
+def conflicts_body(prompts: Iterable[Unmerged]) -> list[dict[str, Any]]:
     """Return conflicts for a JSON document."""
     return [
         {
             "name": prompt.name,
             "path": prompt.path,
             "version": prompt.version,
-            "field": one.path,
-            "reason": one.reason,
-            "base": one.base,
-            "ours": one.ours,
-            "theirs": one.theirs,
+            "field": conflict.path,
+            "reason": conflict.reason,
+            "base": conflict.base,
+            "ours": conflict.ours,
+            "theirs": conflict.theirs,
         }
-        for prompt in found
-        for one in prompt.conflicts
+        for prompt in prompts
+        for conflict in prompt.conflicts
     ]
 
 
 def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return the problems of files for a JSON document."""
     keys = ("path", "line", "column", "message")
-    return [{key: getattr(one, key) for key in keys} for one in problems]
+    return [{key: getattr(problem, key) for key in keys} for problem in problems]
 
 
-def step_body(one: Step) -> dict[str, Any]:
+def step_body(step: Step) -> dict[str, Any]:
     """Return what a step changed for a JSON document."""
     return {
-        "fields": fields_body(one.fields),
-        "variables": {"added": list(one.added), "removed": list(one.removed)},
+        "fields": fields_body(step.fields),
+        "variables": {"added": list(step.added), "removed": list(step.removed)},
     }
 
 
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
     """Return fields for a JSON document."""
-    return [{"path": one.path, "old": one.old, "new": one.new} for one in fields]
+    return [{"path": change.path, "old": change.old, "new": change.new} for change in fields]
 
 
 def outline(value: Any) -> Iterator[str]:

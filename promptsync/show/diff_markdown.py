@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from promptsync.compare.difference import Difference, Step
 
 
-def differences_markdown(found: Sequence[Difference], *, most: int = MOST) -> list[str]:
+def differences_markdown(differences: Sequence[Difference], *, most: int = MOST) -> list[str]:
     """Return differences as Markdown, with a count of what does not fit."""
     page = Page(most)
-    add_differences(page, found)
+    add_differences(page, differences)
     return page.lines
 
 
-def add_differences(page: Page, found: Sequence[Difference]) -> None:
+def add_differences(page: Page, differences: Sequence[Difference]) -> None:
     """Add as many differences to a page as fit."""
-    if not found:
+    if not differences:
         page.say("No prompt differs.")
         return
-    page.say(f"**{count(len(found), 'prompt')} {'differs' if len(found) == 1 else 'differ'}**")
-    page.differences([(one.name, one.state, step_lines(one.steps)) for one in found])
+    page.say(f"**{count(len(differences), 'prompt')} {'differs' if len(differences) == 1 else 'differ'}**")
+    page.differences(
+        [(difference.name, difference.state, step_lines(difference.steps)) for difference in differences]
+    )
 
 
 def step_lines(steps: Iterable[Step]) -> Iterator[str]:

@@ -155,43 +155,6 @@ def test_an_edit_under_the_old_name_is_brought_in_by_what_every_verb_says(rename
     assert set(renamed.states().values()) == {"in-sync"}
 
 
-@pytest.mark.parametrize("moved", [False, True])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_rename_with_an_edit_is_one_too_if_the_old_name_was_edited(
-    world: World, way: str, moved: bool
-) -> None:
-    text = "Where is my money?\n\nBe calm.\n\nAsk for the order.\n"
-    world.write(OLD, text)
-    world.commit("Say hello")
-    world.ok("push", "--label", "prod")
-    world.edit(OLD, f"name: {OLD}", f"name: {NEW}")
-    world.edit(OLD, "my money", "my refund")
-    if moved:
-        world.git("mv", f"prompts/{OLD}.yaml", f"prompts/{NEW}.yaml")
-    world.commit("Rename and reword")
-    world.publish(OLD, text.replace("Ask for", "Check"))
-    world.forget()
-    assert names(world)[OLD] == ("diverged", None, NEW)
-    status = world.ok("status").out
-    assert WAYS[0] in status and "--theirs" not in status
-    for verb in (("push",), ("pull",), ("deploy", "--label", "prod")):
-        done = world.run(*verb)
-        assert (done.code, WAYS[0] in done.err) == (3, True), str(done)
-    assert world.writes == []
-
-    path = NEW if moved else OLD
-    if way == WAYS[0]:
-        world.rename(OLD, NEW)
-        world.ok("mv", OLD, NEW)
-    else:
-        world.edit(path, f"name: {NEW}", f"name: {OLD}")
-    name = NEW if way == WAYS[0] else OLD
-    assert f"promptsync pull --merge {name}" in world.run("pull").err
-    world.ok("pull", "--merge", name)
-    merged = world.path(path).read_text("utf-8")
-    assert "my refund" in merged and "Check the order" in merged
-
-
 def test_an_edit_of_a_prompt_without_a_file_is_restored_by_what_status_says(renamed: World) -> None:
     renamed.path(OLD).unlink()
     renamed.commit("Delete it")

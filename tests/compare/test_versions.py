@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
+from promptsync.commands.log import LoggedVersion, read_log
 from promptsync.compare.gather import gather
 from promptsync.compare.versions import FoundVersion, choose, find_versions, read_versions
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
-from promptsync.inspect.log import Log, read_log
 from promptsync.project.project import Project, open_project
 from promptsync.project.target import NoSuchPrompt, find_prompt
 from promptsync.push.actions import PushOptions
@@ -41,7 +41,7 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
     return git(here.root, "rev-parse", "HEAD")
 
 
-def log(project: Project, name: str) -> Log:
+def log(project: Project, name: str) -> list[LoggedVersion]:
     return read_log(project, find_prompt(project, name))
 
 
@@ -63,13 +63,12 @@ def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: W
     here.publish("greet", "one", "two (v2)", "three")
     here.label("greet", prod=2, staging=3, live=2)
     found = log(here.project, "greet")
-    assert [(one.version, one.message, one.labels) for one in found.versions] == [
+    assert [(one.version.version, one.message, one.labels) for one in found] == [
         (3, "three", ("staging",)),
         (2, "two", ("live", "prod")),
         (1, "one", ()),
     ]
-    assert found.is_whole
-    assert all(one.created_at and one.commit is None and not one.is_base for one in found.versions)
+    assert all(one.version.created_at and one.commit is None and not one.is_base for one in found)
 
 
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (40, 40), (45, 45), (99, 45), (None, 45)])
@@ -118,12 +117,12 @@ def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> No
     first = commit(here, "Hello {name}", "Say hello")
     push_all(here)
     here.publish("greet", "edited in the registry")
-    found = log(here.project, "greet").versions
-    assert [(one.version, one.commit, one.message) for one in found] == [
+    found = log(here.project, "greet")
+    assert [(one.version.version, one.commit, one.message) for one in found] == [
         (2, None, "edited in the registry"),
         (1, first, "Say hello"),
     ]
-    assert found[1].abbreviated == first[:7]
+    assert found[1].short == first[:7]
     assert [one.is_base for one in found] == [False, True]
 
 
@@ -134,16 +133,16 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     push_all(here)
     old = show(here.project, "greet@1").remote
     here.project.registry.prompts.publish(old.prompt, message=old.message or "")
-    found = log(here.project, "greet").versions
+    found = log(here.project, "greet")
     # the message says v1, so the content decides
-    assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
-    assert [one.version for one in found if one.is_base] == [2]
+    assert [(one.version.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
+    assert [one.version.version for one in found if one.is_base] == [2]
 
 
 def test_the_file_is_found_wherever_it_is(here: World) -> None:
     commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
     push_all(here)
-    (only,) = log(here.project, "greet").versions
+    (only,) = log(here.project, "greet")
     assert only.is_base
     assert only.commit is not None
 
@@ -152,7 +151,7 @@ def test_a_deleted_file_still_has_its_commits(here: World) -> None:
     first = commit(here, "Hello", "Say hello")
     push_all(here)
     (here.root / "prompts/greet.yaml").unlink()
-    (only,) = log(here.project, "greet").versions
+    (only,) = log(here.project, "greet")
     assert (only.commit, only.is_base) == (first, False)
 
 
@@ -167,8 +166,8 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
         'remotes: {local: {url: "local:../.promptsync/registry.db"}}\n', "utf-8"
     )
     with open_project(load(clone / "promptsync.yaml")) as project:
-        found = log(project, "greet").versions
-    assert [one.version for one in found] == [2, 1]
+        found = log(project, "greet")
+    assert [one.version.version for one in found] == [2, 1]
     assert not any(one.is_base for one in found)
 
 
@@ -256,7 +255,7 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
         sound.label("greet", prod=1)
         found = show(broken.project, "greet:prod")
         assert (found.remote.version, found.labels) == (1, None)
-        assert [one.labels for one in log(broken.project, "greet").versions] == [None, None]
+        assert [one.labels for one in log(broken.project, "greet")] == [None, None]
 
 
 # -- the list ------------------------------------------------------------------------------------------

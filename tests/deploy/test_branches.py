@@ -253,7 +253,7 @@ def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None
     released.ok("deploy")
     released.edit("tone", "polite", "rude")
     released.commit("A rude tone")
-    released.write("a", "A polite hello, {name}", tags=["greeting"])
+    released.write("a", "Another polite hello, {name}", tags=["greeting"])
     done = released.run("deploy", "tone")
     assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 

@@ -219,8 +219,8 @@ def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
     for options in (("--dry-run",), ()):
         done = released.run("deploy", "--label", "staging", *options)
         assert done.code == 3, str(done)
-        assert "prompts refer to the new snippet 'tone' by prod" in done.err
-        assert "hint: promptsync deploy --label prod\n" in done.err
+        assert "'a' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
+        assert "hint: promptsync deploy tone --label prod\n" in done.err
     assert released.writes == []
 
 
@@ -228,12 +228,13 @@ def test_a_rehearsal_needs_no_order_and_knows_snippets_of_other_repositories(rel
     only(released, "tone")
     released.publish("foreign", content="polite words", release_labels=["prod", "stable"])
     released.publish("outer", content="@@@foreign@label:stable@@@ again", release_labels=["prod"])
-    write(released, tone="A polite text.", a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
+    write(released, tone="A polite text.", b=PINNED)
+    write(released, a=f"{BY_LABEL} @@@foreign@label:stable@@@ @@@outer@label:prod@@@")
     released.ok("deploy", "tone")
     done = released.run("deploy", "--rehearse")
     assert done.code == 0, str(done)
     assert "rehearsal passed" in done.out
-    assert released.label("a", "prod") == 1
+    assert (released.label("a", "prod"), released.label("tone", "prod")) == (1, 1)
 
 
 # -- pinned snippets ----------------------------------------------------------------------------------------

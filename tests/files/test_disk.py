@@ -11,7 +11,7 @@ import pytest
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.backups import backup
 from promptsync.files.cache import Cache
-from promptsync.files.disk import check_place, delete, private_directory, replace, write
+from promptsync.files.disk import delete, private_directory, write
 from promptsync.files.lock import locked
 
 
@@ -189,25 +189,3 @@ def test_a_backup_is_a_copy_and_never_replaces_another(tmp_path: Path) -> None:
     assert (first.read_text(), second.read_text()) == ("one", "two")
     with pytest.raises(PromptsyncError, match="could not back up"):
         backup(tmp_path, "prompts/gone.yaml", "x")
-
-
-def test_any_file_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
-    picture = tmp_path / "scores.png"
-    check_place(picture)
-    assert names(tmp_path) == []
-    replace(picture, b"\x89one")
-    picture.chmod(0o604)
-    replace(picture, b"\x89two")
-    assert (picture.read_bytes(), stat.S_IMODE(picture.stat().st_mode)) == (b"\x89two", 0o604)
-    assert names(tmp_path) == ["scores.png"]
-
-
-@pytest.mark.parametrize("place", ["nowhere/scores.png", "folder", "file/scores.png"])
-def test_a_place_that_cannot_be_written_is_known_before_the_work(tmp_path: Path, place: str) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("x")
-    before = names(tmp_path)
-    for attempt in (lambda: check_place(tmp_path / place), lambda: replace(tmp_path / place, b"x")):
-        with pytest.raises(PromptsyncError, match="could not write"):
-            attempt()
-    assert names(tmp_path) == before

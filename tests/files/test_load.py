@@ -10,7 +10,7 @@ from strategies import json_objects
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import syntax
 from promptsync.files.yaml.load import MAX_BYTES, load
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 
 LAUGHS = b"a: &a [x, x, x, x, x, x, x, x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (ord("b") + n, ord("b") + n, b", ".join([b"*%c" % (ord("a") + n)] * 8))

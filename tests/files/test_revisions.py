@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.files.git.output import Commit
-from promptsync.files.git.revisions import FileRevision, _Chains
+from promptsync.files.git.log import Commit
+from promptsync.files.git.revisions import _Chains
+from promptsync.history.lineage import Revision
 
 Parents = dict[str, frozenset[str]]
 
@@ -41,8 +42,8 @@ def walked(commits: Sequence[Commit], changed: set[str]) -> tuple[Parents, Mappi
 @given(histories())
 def test_revisions_have_the_parents_that_a_walk_finds(drawn: tuple[list[Commit], set[str]]) -> None:
     commits, changed = drawn
-    made = {one: FileRevision(one, "a.yaml", f"blob of {one}", f"digest of {one}") for one in changed}
-    found: list[FileRevision] = []
+    made = {one: Revision(one, (), f"digest of {one}") for one in changed}
+    found: list[Revision] = []
     nearest = _Chains(commits).nearest(made, found)
     parents, newest = walked(commits, changed)
     assert all(place < at for at, one in enumerate(found) for place in one.parents)

@@ -8,19 +8,19 @@ from versions import (
     C2,
     C3,
     C4,
+    Side,
     committed,
     decided,
+    graph_of,
     key,
     revision,
-    texts,
     uncommitted,
     versions,
 )
 
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Node
-from promptsync.history.includes import LocalSide, RemoteSide
-from promptsync.history.passed_over import Outline, listed_as_passed_over, outline, passed_over
+from promptsync.history.passed_over import passed_over, passed_over_by_latest
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")
@@ -99,13 +99,13 @@ EDITED = (AT_FIRST, revision(C2, "ab", 0))
             id="altered, without git",
         ),
         pytest.param(
-            committed(AT_FIRST), [("A", f"({C1} v1)"), ("Ac", "")], "behind", (2,), (2,), 2,
+            committed(AT_FIRST), [("A", f"({C1} v1)"), ("Ac", "")], "diverged", (2,), (2,), 2,
             id="altered, then edited there",
         ),
     ],
 )  # fmt: skip
 def test_who_changed_what(
-    local: LocalSide,
+    local: Side,
     rows: list[tuple[str, str]],
     relation: str,
     push: tuple[int, ...],
@@ -204,20 +204,14 @@ def test_the_newest_message_names_what_was_passed_over(
     rows: list[tuple[str, str]], listed: tuple[int, ...]
 ) -> None:
     found = versions(*rows)
-    assert listed_as_passed_over(found[len(found)], found) == listed
+    assert passed_over_by_latest(graph_of(found)) == listed
 
 
 def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
     local = committed(AT_FIRST, revision(C2, "ac", 0))
-    (lost,), heads = passed_over(local, RemoteSide(4, 4, found), texts())
+    (lost,), heads = passed_over(local.graph(found))
     assert (lost.version, lost.numbers, lost.base) == (2, (2,), "a")
     assert heads == (4, 2)
     with pytest.raises(Missing):
-        passed_over(local, RemoteSide(4, 4, {4: found[4]}), texts())
-
-
-def test_an_outline_has_parents_and_what_the_latest_version_does_not_include() -> None:
-    found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"))
-    found_outline = outline(RemoteSide(3, 3, found), texts(), 1)
-    assert found_outline == Outline({1: (0,), 2: (1,), 3: (1,)}, frozenset({2}))
+        passed_over(local.graph({4: found[4]}))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from versions import C1, C2, C3, texts, versions
+from versions import C1, C2, C3, graph_of, versions
 
 from promptsync.history.graph import Graph, Missing, Node
 
 
 def graph(*rows: tuple[str, str]) -> Graph:
-    found = versions(*rows)
-    return Graph(found, 1, len(found), texts())
+    return graph_of(versions(*rows))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_the_parents_of_the_last_version(rows: list[tuple[str, str]], parents: t
     found = {
         number: Node(number, text, f"Say it {mark}".rstrip()) for number, (text, mark) in enumerate(rows, 1)
     }
-    assert Graph(found, 1, len(found), texts()).parents(len(rows)) == parents
+    assert graph_of(found).parents(len(rows)) == parents
 
 
 def test_a_version_includes_what_its_parents_include() -> None:
@@ -64,14 +63,14 @@ def test_a_restored_text_does_not_include_the_versions_in_between() -> None:
 def test_a_version_that_is_gone_contains_nothing_and_is_still_a_parent() -> None:
     found = versions(("a", ""), ("ab", ""), ("abc", ""))
     found[2] = Node(2, None)
-    made = Graph(found, 1, 3, texts())
+    made = graph_of(found)
     assert made.includes(3) == {0, 1, 2, 3}
     assert made.grow(frozenset({0, 1}), "ab") == {0, 1}
 
 
 def test_all_versions_below_the_window_count_as_one() -> None:
     found = versions(("a", ""), ("ab", ""), ("ac", f"({C1} v3^1)"))
-    made = Graph({3: found[3]}, 3, 3, texts())
+    made = graph_of({3: found[3]}, 3)
     assert made.includes(3) == {0, 3}
     assert made.includes(1) == {0}
 
@@ -82,7 +81,7 @@ def test_a_long_chain_needs_no_recursion() -> None:
 
 
 def test_missing_versions_are_named() -> None:
-    made = Graph({3: Node(3, "a", "x (v3)")}, 2, 3, texts())
+    made = graph_of({3: Node(3, "a", "x (v3)")}, 2)
     with pytest.raises(Missing) as caught:
         made.includes(3)
     assert caught.value.versions == {2}

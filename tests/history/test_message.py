@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import UsageError
-from promptsync.history.message import (
+from promptsync.history.mark import (
     Mark,
     check_message,
     follows_directly,

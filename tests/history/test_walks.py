@@ -27,8 +27,7 @@ from walk_model import (
 )
 
 from promptsync.history.decide import Relation
-from promptsync.history.graph import Contents
-from promptsync.history.includes import LocalSide, RemoteSide, Sides
+from promptsync.history.graph import Graph
 
 WALKS, STEPS = 400, 20
 FUZZ_WALKS = 5000
@@ -123,13 +122,11 @@ def test_later_revisions_and_versions_include_what_earlier_ones_do() -> None:
             assert made.answer(is_monotone, clone, made.latest)[0], seed
 
 
-def is_monotone(local: LocalSide, remote: RemoteSide, texts: Contents) -> bool:
+def is_monotone(graph: Graph) -> bool:
     """Whether each revision, and each version, includes all that those before it do."""
-    sides = Sides(local, remote, texts, floor=1)
-    revisions, graph = sides.revisions.all, sides.graph
-    at = all(
-        sides.at(parent) <= sides.at(place) for place, one in enumerate(revisions) for parent in one.parents
-    )
+    graph.look_from(1)
+    revisions = enumerate(graph.lineage.revisions)
+    at = all(graph.at(parent) <= graph.at(place) for place, one in revisions for parent in one.parents)
     included = (
         graph.includes(parent) <= graph.includes(number) and max(graph.includes(number)) == number
         for number in graph.window

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 from promptsync.history.decide import Decision, decide
-from promptsync.history.graph import Contents, Missing, Node
-from promptsync.history.includes import LocalSide, RemoteSide
-from promptsync.history.revisions import Revision, RevisionGraph
+from promptsync.history.graph import Graph, Missing, Node
+from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.synced_key import Key, make_key
 
 PROMPT = "9 1"
@@ -32,8 +31,37 @@ def merged(base: str, ours: str, theirs: str) -> tuple[str, str]:
     return found, found
 
 
-def texts() -> Contents:
-    return Contents(merged, Letters())
+@dataclass(frozen=True)
+class Side:
+    """The file's side: its text, and its revisions in git, of which the last is ``HEAD``'s."""
+
+    file: Revision
+    revisions: tuple[Revision, ...]
+
+    def graph(
+        self, versions: dict[int, Node], tracked: int | None = None, latest: int | None = None
+    ) -> Graph:
+        latest = latest or max(versions)
+        lineage = Lineage(self.revisions, len(self.revisions) - 1 if self.revisions else None)
+        made = Graph(
+            merged,
+            self.file,
+            lineage,
+            identity=PROMPT,
+            tracked=tracked or latest,
+            latest=latest,
+            versions=versions,
+        )
+        made.contents = Letters()
+        return made
+
+
+def graph_of(versions: dict[int, Node], floor: int = 1) -> Graph:
+    """Versions without a file."""
+    made = Graph(merged, None, Lineage(), tracked=max(versions), latest=max(versions), versions=versions)
+    made.contents = Letters()
+    made.look_from(floor)
+    return made
 
 
 def versions(*rows: tuple[str, str]) -> dict[int, Node]:
@@ -52,40 +80,28 @@ def revision(commit: str, text: str | None, *parents: int, keys: Sequence[Key] =
     return Revision(commit, parents, text, frozenset(), tuple(keys))
 
 
-def committed(*revisions: Revision) -> LocalSide:
+def committed(*revisions: Revision) -> Side:
     """A clean working tree at the last of the revisions."""
-    newest = revisions[-1]
-    graph = RevisionGraph(revisions, len(revisions) - 1)
-    return LocalSide(newest.digest, newest.keys, committed=True, identity=PROMPT, revisions=graph)
+    return Side(revisions[-1], revisions)
 
 
-def uncommitted(text: str, *revisions: Revision, keys: Iterable[Key] = ()) -> LocalSide:
+def uncommitted(text: str, *revisions: Revision, keys: Iterable[Key] = ()) -> Side:
     """A working file with other text than the last of the revisions, which is ``HEAD``'s."""
-    graph = RevisionGraph(revisions, len(revisions) - 1 if revisions else None)
-    return LocalSide(text, tuple(keys), identity=PROMPT, revisions=graph)
+    return Side(Revision("", (), text, frozenset(), tuple(keys)), revisions)
 
 
-def decided(
-    local: LocalSide,
-    found: dict[int, Node],
-    tracked: int | None = None,
-    other: dict[str, int] | None = None,
-) -> tuple[Decision, list[int]]:
-    """Decide, and return what was read for it beside the decision, in the order of reading.
-
-    ``other`` are commits that git has and ``HEAD`` does not reach, with the place of their revision.
-    """
-    latest = len(found)
-    read = [tracked or latest]
+def decided(side: Side, found: dict[int, Node], tracked: int | None = None) -> tuple[Decision, list[int]]:
+    """Decide, and return what was read for it beside the decision, in the order of reading."""
+    read = [tracked or len(found)]
+    graph = side.graph({number: found[number] for number in read}, tracked, len(found))
     for _ in range(50):
-        known = {number: found[number] for number in read}
         try:
-            return decide(local, RemoteSide(tracked or latest, latest, known), texts()), read
+            return decide(graph), read
         except Missing as needs:
             assert not needs.texts
             assert not needs.versions & {*read}
             read += sorted(needs.versions, reverse=True)
-            places = {commit: (other or {}).get(commit) for commit in needs.commits}
-            known_commits = {**local.revisions.commits, **places}
-            local = replace(local, revisions=replace(local.revisions, commits=known_commits))
+            graph.versions |= {number: found[number] for number in needs.versions}
+            commits = {**graph.lineage.commits, **dict.fromkeys(needs.commits)}
+            graph.lineage = Lineage(graph.lineage.revisions, graph.lineage.head, commits)
     raise AssertionError("it never stops asking")

@@ -21,10 +21,9 @@ from typing import Any
 from promptsync.history import decide as deciding
 from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
-from promptsync.history.graph import Contents, Graph, Missing, Node
-from promptsync.history.includes import LocalSide, RemoteSide, Sides
-from promptsync.history.message import make_mark, with_mark
-from promptsync.history.revisions import Revision, RevisionGraph
+from promptsync.history.graph import Graph, Missing, Node
+from promptsync.history.lineage import Lineage, Revision
+from promptsync.history.mark import make_mark, with_mark
 from promptsync.history.synced_key import Key, make_key
 
 Text = frozenset[int]
@@ -210,7 +209,7 @@ class Git:
             mask |= self.commits[head].reach
         return mask
 
-    def revisions(self, head: int, marked: Mapping[str, int | None]) -> RevisionGraph:
+    def revisions(self, head: int, marked: Mapping[str, int | None]) -> Lineage:
         """Return what git tells about the file at ``head``, and at some commits that marks name."""
         mask = self.commits[head].revisions
         for number in marked.values():
@@ -220,7 +219,7 @@ class Git:
             name: places[self.commits[number].revision] if number is not None else None
             for name, number in marked.items()
         }
-        return RevisionGraph(built, places[self.commits[head].revision], told)
+        return Lineage(built, places[self.commits[head].revision], told)
 
     def _build(self, mask: int) -> tuple[list[Revision], dict[int, int]]:
         places = {number: place for place, number in enumerate(bits(mask))}
@@ -275,9 +274,16 @@ class Plan:
     label: bool
 
 
-def includes_of_tracked(local: LocalSide, remote: RemoteSide, texts: Contents) -> frozenset[int]:
+def includes_of_tracked(graph: Graph) -> frozenset[int]:
     """Return what the tracked version includes as far as the registry alone tells."""
-    return Graph(remote.versions, 1, remote.latest, texts).includes(remote.tracked)
+    graph.look_from(1)
+    return graph.includes(graph.tracked)
+
+
+def is_put_back(graph: Graph) -> bool:
+    """Whether the rule takes the file for an old version that was put there to look at."""
+    deciding.decide(graph)
+    return graph.shows_old_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +365,7 @@ class World:
         self.versions: list[Published] = []
         self.label = 1
         self.other: list[tuple[Text, Seen]] = []
-        self.texts = Contents(self._merge_known)
+        self.texts: dict[str, Text] = {}
         self.tally = Tally()
         self.log: list[str] = []
         self._unfetched = False
@@ -420,26 +426,26 @@ class World:
     def is_committed(self, clone: Clone) -> bool:
         return (clone.text, clone.keys) == self.git.commits[clone.head].file
 
-    def local(self, clone: Clone, marked: Mapping[str, int | None]) -> LocalSide:
-        revisions = self.git.revisions(clone.head, marked)
-        return LocalSide(
-            digest(clone.text), clone.keys, frozenset(), self.is_committed(clone), IDENTITY, revisions
-        )
+    def graph(self, clone: Clone, tracked: int) -> Graph:
+        file = Revision("", (), digest(clone.text), keys=clone.keys)
+        lineage = self.git.revisions(clone.head, {})
+        return Graph(self._merge_known, file, lineage, identity=IDENTITY, tracked=tracked, latest=self.latest)
 
-    def answer(self, question: Callable[..., Any], clone: Clone, tracked: int) -> tuple[Any, Reads]:
+    def answer(self, question: Callable[[Graph], Any], clone: Clone, tracked: int) -> tuple[Any, Reads]:
         """Answer a question about a clone, reading only what it asks for."""
-        versions = self._known_before(clone)
+        graph = self.graph(clone, tracked)
+        graph.versions |= self._known_before(clone)
+        graph.contents = self.texts
         marked: dict[str, int | None] = {}
         for _ in range(MOST_ROUNDS):
-            remote = RemoteSide(tracked, self.latest, versions)
             try:
-                found = question(self.local(clone, marked), remote, self.texts)
+                answer = question(graph)
             except Missing as missing:
-                self._read(missing, clone, versions, marked)
+                self._read(missing, clone, graph, marked)
             else:
-                fresh = versions.keys() - clone.cache
+                fresh = graph.versions.keys() - clone.cache
                 clone.cache |= fresh
-                return found, Reads(len(versions), len(fresh), None in marked.values())
+                return answer, Reads(len(graph.versions), len(fresh), None in marked.values())
         raise AssertionError("the same question is asked again and again")
 
     def _known_before(self, clone: Clone) -> dict[int, Node]:
@@ -448,18 +454,18 @@ class World:
         known = self.all_versions()
         return known if self.known_before == "all" else {one: known[one] for one in clone.cache}
 
-    def _read(
-        self, missing: Missing, clone: Clone, versions: dict[int, Node], marked: dict[str, int | None]
-    ) -> None:
-        wanted = missing.versions - versions.keys()
+    def _read(self, missing: Missing, clone: Clone, graph: Graph, marked: dict[str, int | None]) -> None:
+        wanted = missing.versions - graph.versions.keys()
         assert wanted or missing.commits or missing.texts, "nothing new is asked for"
         assert not missing.commits & marked.keys(), "a commit is looked up twice"
-        versions.update((number, self.version(number).version) for number in wanted)
+        graph.versions.update((number, self.version(number).version) for number in wanted)
         for name in missing.commits:
             number = int(name, 16)
             marked[name] = number if clone.known >> number & 1 else None
-        assert not missing.texts & self.texts.contents.keys(), "a text is read twice"
-        self.texts.contents.update((name, self._text(name)) for name in missing.texts)
+        if missing.commits:
+            graph.lineage = self.git.revisions(clone.head, marked)
+        assert not missing.texts & self.texts.keys(), "a text is read twice"
+        self.texts.update((name, self._text(name)) for name in missing.texts)
 
     def _text(self, name: str) -> Text:
         return frozenset(map(int, name[1:].split(","))) if len(name) > 1 else frozenset()
@@ -517,10 +523,7 @@ class World:
 
     def is_put_back(self, clone: Clone, tracked: int) -> bool:
         """Whether the rule takes the file for an old version that was put there to look at."""
-        found, _ = self.answer(
-            lambda *given: deciding.compare_sides(*given).shows_old_version, clone, tracked
-        )
-        return bool(found)
+        return bool(self.answer(is_put_back, clone, tracked)[0])
 
     def with_agreed(self, text: Text, seen: Seen, number: int) -> Seen:
         """Return what the author of a text has seen who replaces a version that it does not contradict."""
@@ -571,10 +574,9 @@ class World:
 
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""
-        known = self.all_versions()
-        found = set(passing.listed_as_passed_over(known[self.latest], known))
+        numbers, _ = self.answer(passing.passed_over_by_latest, self.fresh_clone(), self.latest)
         (heads, _), _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
-        return found.union(*(one.numbers for one in heads))
+        return {*numbers}.union(*(head.numbers for head in heads))
 
     # -- what a clone does with promptsync
 
@@ -1075,79 +1077,6 @@ def shrunk(steps: list[Step], row: str) -> list[Step]:
 # -- variants of the rule ---------------------------------------------------------------------------------
 
 
-def literal_amendment(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
-    """Hold a version against its newest ancestor in the set; an equal text always holds it."""
-    content, before = graph.digest(number), max(graph.includes(number) & included, default=0)
-    if not before or content is None:
-        return False
-    known = graph.digest(before)
-    if text == content:
-        return True
-    return known is not None and content != known and graph.texts.merged(known, text, content) == text
-
-
-def original(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
-    """Hold a version against its newest parent, and only where all its parents are in the set."""
-    content = graph.digest(number)
-    parents = [
-        max(parent, graph.floor - 1) if parent >= graph.floor else 0 for parent in graph.parents(number)
-    ]
-    if content is None or not included.issuperset(parents):
-        return False
-    if text == content:
-        return True
-    known = graph.digest(parents[0]) if parents[0] else None
-    return known is not None and content != known and graph.texts.merged(known, text, content) == text
-
-
-_contains, _at_revision = Graph._contains, Sides._at_revision
-_settled, _merged, _base_in_git = deciding.compare_sides, deciding._merged, deciding._base_in_git
-
-
-def published_later(sides: Sides, place: int) -> frozenset[int]:
-    """Let a revision hold no version that includes one published from another revision of HEAD's history."""
-    published = frozenset(
-        number
-        for other, numbers in sides._marked.items()
-        if other in sides.revisions.of_head
-        for number in numbers
-    )
-    return _at_revision_without(sides, place, published)
-
-
-def made_later(sides: Sides, place: int) -> frozenset[int]:
-    """Let a revision hold no version that includes one made on top of a later revision."""
-    later = set()
-    for number in sides.graph.window:
-        mark = sides.graph.own_mark(number)
-        made_on = sides.revisions.place(mark.commit) if mark is not None and mark.commit else None
-        if made_on is not None and made_on > place and place in sides.revisions.reached(made_on):
-            later.add(number)
-    return _at_revision_without(sides, place, frozenset(later))
-
-
-def _at_revision_without(sides: Sides, place: int, later: frozenset[int]) -> frozenset[int]:
-    def is_held(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
-        if (graph.includes(number) - included) & later:
-            return False
-        return _contains(graph, number, included, text)
-
-    with patched(Graph, "_contains", is_held):
-        return _at_revision(sides, place)
-
-
-def nothing_taken_back(graph: Graph, number: int, included: frozenset[int], text: str) -> bool:
-    """Hold a version only where it holds all those between: who lacks a sentence may never have seen it."""
-    if not _contains(graph, number, included, text):
-        return False
-    before = graph.digest(max(graph.includes(number) & included, default=0))
-    content = graph.digest(number)
-    if before is None or content is None or content == before:
-        return True
-    between = (graph.digest(one) for one in graph.includes(number) - included if one and one != number)
-    return all(one is not None and graph.texts.merged(before, content, one) == content for one in between)
-
-
 @contextmanager
 def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(owner, name)
@@ -1158,87 +1087,11 @@ def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-def settled_one_lower(local: LocalSide, remote: RemoteSide, texts: Contents) -> Sides:
-    """Read also the version that one which passed others over was made from: its text tells what is held."""
-    sides = _settled(local, remote, texts)
-    if not sides.can_have_common:
-        return sides
-    parents = ((number, sides.graph.parents(number)[0]) for number in sides.graph.window)
-    lowest = min((parent for number, parent in parents if parent < number - 1), default=sides.graph.floor)
-    missing = set(range(max(lowest, 1), sides.graph.floor)) - remote.versions.keys()
-    if missing:
-        raise Missing(versions=missing)
-    return sides
-
-
-def passed_over_in_turn(local: LocalSide, remote: RemoteSide, texts: Contents) -> Any:
-    """Merge each head over what it has in common with the heads before it, too."""
-    sides = Sides(local, remote, texts, floor=1)
-    graph, answered = sides.graph, sides.of_file | sides.of_latest
-    lost = frozenset(graph.window) - answered
-    found = []
-    for head in sorted(graph.heads(lost)):
-        common = graph.heads(graph.includes(head) & answered)
-        base = sides.merged_versions(common) if common else None
-        found.append(passing.PassedOver(head, tuple(sorted(graph.includes(head) & lost)), base))
-        answered |= graph.includes(head)
-    return tuple(found), graph.heads(answered)
-
-
-def merged_without_repeats(sides: Sides, *given: Any, **more: Any) -> Relation:
-    """See a fork only in versions that say something else than the one they were made from."""
-    graph, known = sides.graph, sides.of_file
-    repeats = {one for one in graph.window if graph.digest(one) == graph.digest(graph.parents(one)[0])}
-    sides.of_file = known - (repeats - sides.of_tracked)
-    try:
-        return _merged(sides, *given, **more)
-    finally:
-        sides.of_file = known
-
-
-def base_of_git_and_versions(sides: Sides, common: frozenset[int]) -> Any:
-    """Merge the common text that git knows and the common versions, where neither includes the other."""
-    found = _base_in_git(sides, common)
-    if found is not None or sides.shows_old_version:
-        return found
-    shared = _shared_revision(sides)
-    if shared is None or common <= sides.at(shared):
-        return None
-    between = sides.graph.heads(common & sides.at(shared))
-    base = sides.merged_versions(between) if between else None
-    versions, text = sides.merged_versions(sides.graph.heads(common)), sides.revisions.all[shared].digest
-    if base is None or versions is None or text is None:
-        return None
-    merged = sides.texts.merged(base, text, versions)
-    return deciding.Base(merged, None, None) if merged is not None else None
-
-
-def _shared_revision(sides: Sides) -> int | None:
-    """Return the revision that HEAD shares with the commit of the newest version that it does not include."""
-    for number in sorted(sides.of_tracked - sides.of_file - {0}, reverse=True):
-        mark = sides.graph.own_mark(number)
-        place = sides.revisions.place(mark.commit) if mark is not None and mark.commit else None
-        if mark is not None and place is not None:
-            if not mark.dirty and place in sides.revisions.of_head:
-                return None
-            return sides.revisions.shared(sides.revisions.head, place)
-    return None
-
-
 VARIANTS: dict[str, tuple[Any, str, Any]] = {
-    "current": (Graph, "_contains", _contains),
-    "literal": (Graph, "_contains", literal_amendment),
-    "original": (Graph, "_contains", original),
+    "current": (Graph, "_contains", Graph._contains),
     "holds-nothing": (Graph, "_contains", lambda *_: False),
     "order": (Graph, "parents", lambda _, number: (number - 1,)),
     "no-base-in-git": (deciding, "_base_in_git", lambda *_: None),
-    "published-later": (Sides, "_at_revision", published_later),
-    "made-later": (Sides, "_at_revision", made_later),
-    "nothing-taken-back": (Graph, "_contains", nothing_taken_back),
-    "base-of-both": (deciding, "_base_in_git", base_of_git_and_versions),
-    "one-lower": (deciding, "compare_sides", settled_one_lower),
-    "in-turn": (passing, "passed_over", passed_over_in_turn),
-    "real-fork": (deciding, "_merged", merged_without_repeats),
     "put-back": (World, "marks_put_back", False),
     "mark-merges": (World, "marks_merges", True),
     "cached": (World, "known_before", "cached"),

@@ -124,30 +124,6 @@ def test_clashes_merge_by_words_only_on_request(base: str, ours: str, theirs: st
 
 
 @pytest.mark.parametrize(
-    ("base", "ours", "theirs"),
-    [
-        pytest.param("Be kind.", "Be nice.", "Be good.", id="one word"),
-        pytest.param("Be kind.", "Be nice.", "Be kind!", id="a word and the sign behind it"),
-        pytest.param("Be kind.", "Be very kind.", "Be so kind.", id="inserted at one place"),
-        pytest.param("Be kind.", "Be kind, ever.", "Be nice.", id="inserted behind a changed word"),
-        pytest.param("Be kind.", "", "Be nice.", id="removed and changed"),
-        pytest.param(
-            "Ask.\nBe kind.\nEnd.", "Ask.\nEnd.", "Ask.\nBe nice.\nEnd.", id="line removed, changed"
-        ),
-        pytest.param("Do not lie.", "Do lie.", "Do never lie.", id="word removed and changed"),
-        pytest.param("", "Be kind.", "Be kind. Be brief.", id="out of nothing"),
-        pytest.param("Be kind.", "Never lie, ever.", "Be nice.", id="rewritten and changed"),
-        pytest.param(
-            LONG, LONG.replace("kind", "nice"), LONG.replace("kind", "good"), id="one word of a long line"
-        ),
-    ],
-)
-def test_a_clash_of_words_stays_a_clash(base: str, ours: str, theirs: str) -> None:
-    for one, other in ((ours, theirs), (theirs, ours)):
-        assert merge_text(base, one, other, by_words=True).text is None
-
-
-@pytest.mark.parametrize(
     ("base", "ours", "theirs", "marked"),
     [
         ("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\n<<<<<<< me\nX\n=======\nY\n>>>>>>> v7\nc\n"),

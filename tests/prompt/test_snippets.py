@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from promptsync.prompt.snippet_graph import find_cycle, publish_order
 from promptsync.prompt.snippets import (
-    MAX_DEPTH,
+    MAX_NESTED,
     Malformed,
     Reference,
     SnippetCycle,
@@ -176,7 +176,7 @@ def test_snippets_that_contain_themselves_are_refused_by_path():
 
 
 def test_deep_and_exponential_nesting_is_refused():
-    deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_DEPTH + 1)}
+    deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_NESTED + 1)}
     with pytest.raises(SnippetError, match="deeper than 32"):
         expanded("@@@s0@@@", **deep)
     bomb = {f"s{n}": f"@@@s{n + 1}@@@" * 10 for n in range(20)} | {"s20": "boom"}

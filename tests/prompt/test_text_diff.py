@@ -56,15 +56,6 @@ def test_a_long_line_is_shown_in_sentences_with_the_changed_words() -> None:
     )
 
 
-def test_a_line_break_inside_a_long_line_gets_a_note() -> None:
-    old = "One sentence here. " * 4 + "No blank after this.Then. " + "Another sentence. " * 4
-    new = old.replace("One sentence here. " * 4, ("One sentence here. " * 4) + "\n")
-    shown = plain(unified(old, new))
-    assert "\\ The line continues" in shown
-    assert shown.count("-One sentence here. ") == 1
-    assert shown.count("+One sentence here. ") == 1
-
-
 def test_japanese_sentences_and_words_are_split() -> None:
     old = "返金の質問に答えてください。丁寧に話す。" * 7
     lines = unified(old, old.replace("丁寧", "とても丁寧", 1))

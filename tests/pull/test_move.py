@@ -43,10 +43,7 @@ def test_a_file_that_has_its_name_can_move_anywhere(world: World) -> None:
 
 
 @pytest.mark.parametrize("committed", [False, True])
-@pytest.mark.parametrize("edited", [False, True])
-def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed: bool, edited: bool) -> None:
-    if edited:
-        moved.edit(NEW, "that length counts", "that brevity counts")
+def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed: bool) -> None:
     if committed:
         moved.commit("Move it")
     found = moved.run("status", "--json").document["prompts"]
@@ -75,8 +72,8 @@ def test_a_partial_push_leaves_both_names_alone(moved: World) -> None:
 
 
 def test_the_hint_keeps_name_history_and_labels(moved: World) -> None:
-    moved.edit(NEW, "that length counts", "that brevity counts")
     moved.ok("mv", "--keep-name")
+    moved.edit(NEW, "that length counts", "that brevity counts")
     assert moved.states() == {OLD: "ahead"}
     moved.commit("Move it, and be shorter")
     moved.ok("push")
@@ -166,13 +163,13 @@ def test_an_edit_before_mv_stays_ahead(live: World, with_name: bool, dashboard_e
 
 
 def test_mv_after_git_mv_and_a_rename_in_the_dashboard(moved: World) -> None:
-    moved.edit(NEW, "that length counts", "that brevity counts")
-    moved.commit("Move it, and be shorter")
+    moved.commit("Move it")
     assert f"then promptsync mv {OLD} {NEW}" in moved.run("mv", OLD, NEW, "--json").document["error"]["hint"]
     moved.rename(OLD, NEW)
     moved.ok("mv", OLD, NEW)
     assert moved.path(NEW).read_text("utf-8").startswith(f"name: {NEW}\n")
-    moved.commit("Rename it")
+    moved.edit(NEW, "that length counts", "that brevity counts")
+    moved.commit("Rename it, and be shorter")
     assert moved.states() == {NEW: "ahead"}
 
 

@@ -18,7 +18,7 @@ from scripted_registry import EMPTY_LIST, KEY, Seen, client, serving
 from test_hostile_answers import bomb, packed
 from worlds import SHORT_WAITS, World, asking, failing, fault
 
-from promptsync.prompt.depth import MAX_DEPTH, is_deeper, is_too_deep
+from promptsync.prompt.limits import MAX_DEPTH, is_deeper, is_too_deep
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import TimedOut, UnreadableBody
 from promptsync.registry.promptlayer.client import PromptLayer

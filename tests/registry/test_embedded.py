@@ -66,6 +66,7 @@ def test_a_list_shows_every_prompt_with_its_raw_body(registry: PromptLayer) -> N
     listed = {one.name: one for one in registry.prompts.list()}
     assert digest(listed[PARENT.name].prompt) == digest(PARENT)
     assert listed[TONE.name].is_snippet and not listed[PARENT.name].is_snippet
+    assert [one.name for one in registry.prompts.list(tag="billing")] == [PARENT.name]
     assert [one.name for one in registry.prompts.list(name="TONE")] == [TONE.name]
 
 

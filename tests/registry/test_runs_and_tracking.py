@@ -122,6 +122,7 @@ def test_an_agent_runs_and_its_outputs_are_polled_or_come_at_once() -> None:
     with client(Vendor()) as registry:
         assert registry.checks.agent_result(1) == (False, None)
         assert registry.checks.agent_result(2) == (True, {"answer": {"status": "SUCCESS"}})
+        assert registry.checks.agent_result(2, all_outputs=False) == (True, "sunny")
 
 
 def test_an_agent_run_sends_label_or_version_only_if_set() -> None:

@@ -205,7 +205,7 @@ def test_the_markdown_of_a_deploy_names_each_prompt_once() -> None:
 
 def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
     plan = _whole_plan()
-    change = FieldChange("content", "", "long " * 3_000, "changed")
+    change = FieldChange("content", "", "long " * 3_000, "changed", ((), ()))
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
     lines = plan_markdown(plan, found, most=2_500)
     assert any("release · delta · prod v1" in line for line in lines)

@@ -125,7 +125,7 @@ def given_bytes(session: Session, source: str) -> bytes:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    from promptsync.prompt.depth import checked_depth
+    from promptsync.prompt.limits import checked_depth
 
     name, sign, value = text.partition("=")
     if not sign or not name.removesuffix(":"):
@@ -142,7 +142,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 def _from_file(session: Session, source: str | None) -> Mapping[str, Any]:
     from promptsync.files.yaml import load
-    from promptsync.prompt.depth import checked_depth
+    from promptsync.prompt.limits import checked_depth
 
     if source is None:
         return {}

@@ -6,75 +6,47 @@ import contextlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import structs
 
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory
-from promptsync.files.git.output import Commit, FileChange
+from promptsync.files.git.log import Commit, FileChange
+from promptsync.files.git.repository import Repository
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
+from promptsync.history.lineage import Lineage, Revision
+from promptsync.history.synced_key import Key
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 
 
-@dataclass(frozen=True, slots=True)
-class FileRevision:
-    """The file of a prompt after one commit; ``digest`` is ``None`` when the commit deleted or renamed it.
-
-    ``parents`` are the indexes of the revisions before it in their ``Lineage``.
-    """
-
-    commit: str
-    path: str
-    blob: str | None
-    digest: str | None
-    tags: frozenset[str] = frozenset()
-    synced: Synced = field(default_factory=dict)
-    parents: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """The revisions of one prompt, each after its parents. ``head`` is the index of the one at ``HEAD``.
-
-    ``tips`` are the indexes at other commits, by full id; ``None`` where they do not have the file.
-    """
-
-    revisions: tuple[FileRevision, ...] = ()
-    head: int | None = None
-    tips: Mapping[str, int | None] = field(default_factory=dict)
-
-    @property
-    def newest(self) -> FileRevision | None:
-        """The revision at ``HEAD``."""
-        return self.revisions[self.head] if self.head is not None else None
-
-    def back(self) -> Iterable[FileRevision]:
-        """Yield the revisions that ``HEAD`` reaches, newest first."""
-        wanted = {self.head} if self.head is not None else set()
-        for place in range(len(self.revisions) - 1, -1, -1):
-            if place in wanted:
-                wanted.update(self.revisions[place].parents)
-                yield self.revisions[place]
-
-
 class Revisions:
     """Revisions by prompt name. What was read from a blob is cached in ``.promptsync/cache``.
 
-    ``tips`` are the full ids of commits whose history counts beside that of ``HEAD``.
+    ``keys`` reads a ``synced:`` for one remote. ``commits`` are commits whose history counts beside that of
+    ``HEAD``: their full ids by the abbreviations in marks, ``None`` where git lacks one.
     """
 
-    def __init__(self, history: GitHistory, root: Path, prompts: str, tips: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        history: Repository,
+        root: Path,
+        prompts: str,
+        keys: Callable[[Synced], tuple[Key, ...]],
+        commits: Mapping[str, str | None] | None = None,
+    ) -> None:
         self._history = history
         self._prompts = prompts
-        self._tips = tips
-        commits = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
-        self._chains = _Chains(commits[::-1])
-        self._changes: Sequence[FileChange] = [change for commit in commits for change in commit.changes]
+        self._keys = keys
+        self._marked = commits or {}
+        tips = sorted({full for full in self._marked.values() if full is not None})
+        log = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
+        self._chains = _Chains(log[::-1])
+        self._changes: Sequence[FileChange] = [change for commit in log for change in commit.changes]
         self._cache = Cache(root)
         self._blobs = self._cache.blobs()
         self._dirty = False
@@ -152,18 +124,22 @@ class Revisions:
         self._read(found)
         # HEAD itself need not have touched the prompts: this is the newest commit that did.
         head = self._history.commits[0].id if self._history.commits else None
-        tips = {tip: self._history.newest_of(tip) for tip in self._tips}
+        marked = {
+            short: self._history.newest_of(full) if full else None for short, full in self._marked.items()
+        }
         lineages = {}
         for name, changes in picked.items():
-            revisions: list[FileRevision] = []
+            revisions: list[Revision] = []
             nearest = self._chains.nearest(self._of_name(name, changes), revisions)
-            places = {one: next(iter(nearest(one)), None) if one else None for one in {head, *tips.values()}}
-            by_tip = {tip: places[one] for tip, one in tips.items()}
-            lineages[name] = Lineage(tuple(revisions), places[head], by_tip)
+            places = {
+                one: next(iter(nearest(one)), None) if one else None for one in {head, *marked.values()}
+            }
+            by_mark = {short: places[newest] for short, newest in marked.items()}
+            lineages[name] = Lineage(tuple(revisions), places[head], by_mark)
         return lineages
 
-    def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, FileRevision]:
-        by_commit: dict[str, FileRevision] = {}
+    def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, Revision]:
+        by_commit: dict[str, Revision] = {}
         for change in changes:
             revision = self._revision(name, change)
             if revision is None:
@@ -174,14 +150,15 @@ class Revisions:
                 by_commit[change.commit] = revision
         return by_commit
 
-    def _revision(self, name: str, change: FileChange) -> FileRevision | None:
+    def _revision(self, name: str, change: FileChange) -> Revision | None:
         if change.new is not None and self._name(change.new, change.path) == name:
             text = self._blobs.texts.get(change.new)
             if text is None or text.digest is None:
                 return None  # a broken file says nothing about the prompt
-            return FileRevision(change.commit, change.path, change.new, text.digest, text.tags, text.synced)
+            keys = self._keys(text.synced)
+            return Revision(change.commit, (), text.digest, text.tags, keys, change.path, change.new)
         if change.old is not None and self._name(change.old, change.path) == name:
-            return FileRevision(change.commit, change.path, None, None)
+            return Revision(change.commit, (), None, path=change.path)
         return None
 
     def _name(self, blob: str | None, path: str) -> str | None:
@@ -240,7 +217,7 @@ class _Chains:
             ends[index] = chain
 
     def nearest(
-        self, made: Mapping[str, FileRevision], found: list[FileRevision]
+        self, made: Mapping[str, Revision], found: list[Revision]
     ) -> Callable[[str], tuple[int, ...]]:
         """Append revisions to ``found``, each after its parents, and merges of different ones.
 
@@ -259,8 +236,8 @@ class _Chains:
             before = bisect_right(own, index)
             return (places[own[before - 1]],) if before else entries[chain]
 
-        def add(index: int, revision: FileRevision, parents: tuple[int, ...]) -> tuple[int, ...]:
-            found.append(replace(revision, commit=self._ids[index], parents=parents))
+        def add(index: int, revision: Revision, parents: tuple[int, ...]) -> tuple[int, ...]:
+            found.append(structs.replace(revision, commit=self._ids[index], parents=parents))
             places[index] = len(found) - 1
             return (places[index],)
 

@@ -15,7 +15,7 @@ from promptsync.files.yaml.load import load
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings

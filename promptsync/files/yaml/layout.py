@@ -171,11 +171,6 @@ def scalar(value: Any) -> str:
     return str(value)
 
 
-def fits_plain(text: str, in_flow: bool) -> bool:
-    """Whether every reader takes one unquoted line for this text."""
-    return is_block_safe(text) and _is_plain(text, in_flow)
-
-
 def _is_plain(text: str, in_flow: bool) -> bool:
     return (
         bool(text)

@@ -36,7 +36,7 @@ from promptsync.files.yaml.syntax import (
     syntax_problem,
     value_of,
 )
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 MAX_BYTES: Final = 5_000_000

@@ -16,7 +16,7 @@ from yaml.resolver import BaseResolver, Resolver
 from yaml.scanner import ScannerError
 
 from promptsync.files.errors import InvalidFile
-from promptsync.prompt.depth import MAX_DEPTH
+from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Problem
 
 # The leading blank keeps them apart from every tag that a file can contain.

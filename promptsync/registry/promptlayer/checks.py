@@ -25,18 +25,19 @@ class PromptLayerChecks:
         self._connection = connection
         self._call = connection.call
 
-    def list_datasets(self) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"))
+    def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
+        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"), filters)
 
-    def list_evaluations(self) -> list[dict[str, Any]]:
+    def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
         keys = ("evaluations", "items")
-        try:
-            return self._objects(endpoints.LIST_EVALUATIONS, keys, include_runs="true")
-        except Rejected as error:
-            # The customer's document does not have this parameter.
-            if error.status not in _NO_SUCH_FILTER:
-                raise
-        return self._objects(endpoints.LIST_EVALUATIONS, keys)
+        if include_runs:
+            try:
+                return self._objects(endpoints.LIST_EVALUATIONS, keys, {**filters, "include_runs": "true"})
+            except Rejected as error:
+                # The customer's document does not have this parameter.
+                if error.status not in _NO_SUCH_FILTER:
+                    raise
+        return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         path = {"evaluation_id": evaluation_id}
@@ -75,8 +76,8 @@ class PromptLayerChecks:
         whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
         return {"rows": whole.items, "columns": columns}
 
-    def list_agents(self) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"))
+    def list_agents(self, **filters: object) -> list[dict[str, Any]]:
+        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
 
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
@@ -102,16 +103,21 @@ class PromptLayerChecks:
             started = answer.object()
         return StartedAgent(number(started, "workflow_version_execution_id", "execution_id"), started)
 
-    def agent_result(self, execution_id: int) -> tuple[bool, Any]:
-        query = {"workflow_version_execution_id": execution_id, "return_all_outputs": "true"}
+    def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
+        query = {
+            "workflow_version_execution_id": execution_id,
+            "return_all_outputs": "true" if all_outputs else "false",
+        }
         answer = self._call(endpoints.AGENT_RESULT, query=query, fresh=True)
         if answer.status == _STILL_RUNNING:
             return False, None
         return True, answer.json()
 
-    def _objects(self, operation: Operation, keys: tuple[str, ...], **query: str) -> list[dict[str, Any]]:
+    def _objects(
+        self, operation: Operation, keys: tuple[str, ...], filters: Mapping[str, object]
+    ) -> list[dict[str, Any]]:
         def fetch(page: int) -> Answer:
-            return self._call(operation, query={**query, "page": page, "per_page": PER_PAGE})
+            return self._call(operation, query=without_none(**filters, page=page, per_page=PER_PAGE))
 
         items = read_whole(fetch, keys, connections=self._connection.connections).items
         if not all(isinstance(item, dict) for item in items):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from promptsync.prompt.defaults import ENVELOPE
-from promptsync.prompt.depth import MAX_DEPTH, is_too_deep
+from promptsync.prompt.limits import MAX_DEPTH, is_too_deep
 from promptsync.prompt.prompt import Label, Prompt, as_blocks, kind_of
 from promptsync.prompt.version import Version
 from promptsync.registry.values import number, text

@@ -47,11 +47,12 @@ class PromptLayerPrompts:
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
+        tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
         wanted = status if status != "active" else None
-        filters = {"status": wanted, "label": label, "name": name}
+        filters = {"status": wanted, "label": label, "name": name, "tags": tag}
         items = self._listing.items(filters, on_page)
         # An empty list does not show whether the registry lists tags.
         if items:

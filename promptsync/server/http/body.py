@@ -14,7 +14,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
 
-from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import PROTOBUF, ApiError, malformed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
-from promptsync.prompt.depth import MAX_BODY_DEPTH, is_deeper
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.prompt.template import mappings
 from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.fields import Fields

@@ -1,47 +1,22 @@
-"""Where a text comes from: the versions in ``synced:``, and the commit that it was made in."""
+"""What HEAD has of the files: the commit that a text was made in, and what is not committed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from promptsync.compare.snapshot import Origin
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.synced_key import Key, parse_key
+from promptsync.history.lineage import Lineage, Revision
+from promptsync.history.synced_key import Key
 from promptsync.project.project import Project
 from promptsync.prompt.names import SUFFIXES
-from promptsync.prompt.prompt import Local
 from promptsync.prompt.tags import tag_set
 
 if TYPE_CHECKING:
-    from promptsync.files.git.history import GitHistory
-    from promptsync.files.git.revisions import FileRevision, Lineage
+    from promptsync.files.git.repository import Repository
     from promptsync.files.worktree import Worktree
-
-
-def keys_in(synced: Mapping[str, Sequence[str]], project: Project) -> tuple[Key, ...]:
-    """Return the versions of the project's remote that a file includes, by its ``synced:``."""
-    # ``synced: 7-3fa9c1a`` without a remote means the default one; it is read under the key "".
-    plain = synced.get("", ()) if project.is_default_remote else ()
-    spelled = synced.get(project.remote, plain)
-    return tuple(key for one in spelled if (key := parse_key(one)) is not None)
-
-
-def with_keys(local: Local, project: Project, keys: Sequence[Key]) -> Local:
-    """Return the local part of a file, with ``keys`` for the project's remote."""
-    synced = dict(local.synced)
-    spelled = tuple(str(key) for key in sorted(keys, key=lambda key: -key.version))
-    if project.is_default_remote and set(synced) <= {""}:
-        return replace(local, synced={"": spelled})
-    # With a second remote, the plain keys move under the name of the default one.
-    plain = synced.pop("", None)
-    if plain is not None:
-        synced.setdefault(project.config.default_remote, plain)
-    synced[project.remote] = spelled
-    return replace(local, synced=synced)
 
 
 def origin_of(project: Project, file: PromptFile | None, content: str | None, lineage: Lineage) -> Origin:
@@ -52,13 +27,14 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
     history, newest = project.history, lineage.newest
     if history is None:
         return Origin(None, True)
-    if newest is None or file is None or not _has_text(project, newest, file, content):
+    keys = project.keys_in(file.local.synced) if file is not None else ()
+    if newest is None or file is None or not _has_text(newest, file, content, keys):
         return Origin(newest.commit if newest is not None else history.head_commit, True)
     # Walk back over commits that did not change the text, such as a change of comments.
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
-        same = next((one for one in before if _has_text(project, one, file, content)), None)
+        same = next((one for one in before if _has_text(one, file, content, keys)), None)
         if same is None:
             return Origin(first.commit, False)
         first = same
@@ -83,17 +59,17 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
 
 def uncommitted_config(project: Project) -> list[str]:
     """Return the path of the configuration if ``HEAD`` has it differently."""
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
 
     name = project.config.path.name
-    history = GitHistory.find(project.root, name)
+    history = Repository.find(project.root, name)
     if history is None:
         return [name]
     history.check_index()
     return _uncommitted(history, {name})
 
 
-def _uncommitted(history: GitHistory, paths: Set[str]) -> list[str]:
+def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
     """Return the paths that differ from ``HEAD``."""
     if not history.born:
         return sorted(paths)
@@ -116,7 +92,6 @@ def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool
     return history is None or not history.has_text(path, old.encode())
 
 
-def _has_text(project: Project, revision: FileRevision, file: PromptFile, content: str | None) -> bool:
+def _has_text(revision: Revision, file: PromptFile, content: str | None, keys: Sequence[Key]) -> bool:
     """Whether a revision has the text, tags and keys of a file."""
-    then = (revision.digest, revision.tags, keys_in(revision.synced, project))
-    return then == (content, tag_set(file.prompt), keys_in(file.local.synced, project))
+    return (revision.digest, revision.tags, revision.keys) == (content, tag_set(file.prompt), keys)

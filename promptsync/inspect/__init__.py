@@ -1,1 +1,0 @@
-"""What verbs show without changing anything: versions, rendered prompts, lists, lint results."""
