@@ -14,8 +14,7 @@ from msgspec import structs
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, PromptHistory, histories_of
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import UsageError
 from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project

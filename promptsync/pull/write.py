@@ -9,8 +9,7 @@ from msgspec import structs
 
 from promptsync.compare.archived import archived_labels
 from promptsync.compare.content import has_text, read_content
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptsync.compare.conflict import Conflict
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
 from promptsync.pull.apply import PullReceipt

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from promptsync.checks.assignment import find_checks, select_checks
-from promptsync.compare.labels import list_labels
 from promptsync.errors import PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.worktree import Worktree
+from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.version import Version
