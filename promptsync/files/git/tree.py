@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory
-from promptsync.files.git.output import TreeEntry
+from promptsync.files.git.repository import Repository, TreeEntry
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import is_skipped
@@ -31,7 +30,7 @@ class Tree(Struct, frozen=True):
     in_place: bool = True
 
 
-def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
+def tree_at(history: Repository, commit: str, prompts: str) -> Tree:
     """Return the prompt files of a commit; ``prompts`` is the current prompts directory."""
     place = _place(history, commit, prompts)
     blobs = {entry.path: entry.object for entry in history.entries(commit, place) if entry.mode != _LINK}
@@ -39,7 +38,7 @@ def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
 
 
 def files_in(
-    history: GitHistory, tree: Tree, names: Container[str]
+    history: Repository, tree: Tree, names: Container[str]
 ) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
     """Yield the files of the prompts with these names in a commit; an unreadable one as its error."""
     contents = history.blobs(tree.files.values())
@@ -53,7 +52,7 @@ def files_in(
                 yield name, error
 
 
-def _place(history: GitHistory, commit: str, prompts: str) -> str:
+def _place(history: Repository, commit: str, prompts: str) -> str:
     """Return the prompts directory of a commit, from the top of the repository."""
     configs = history.entries(commit, history.prefix + FILE_NAME)
     if not configs:
@@ -65,7 +64,7 @@ def _place(history: GitHistory, commit: str, prompts: str) -> str:
     return _directory(history, configs[0], prompts)
 
 
-def _directory(history: GitHistory, config: TreeEntry, prompts: str) -> str:
+def _directory(history: Repository, config: TreeEntry, prompts: str) -> str:
     """Return the prompts directory that a configuration in a commit names, from the top of the repository."""
     try:
         value = load.load(history.blobs([config.object]).get(config.object, b""), FILE_NAME).value

@@ -14,7 +14,7 @@ from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.disk import DIRECTORY, check_private
 from promptsync.files.errors import text_of
-from promptsync.files.git.history import GitHistory
+from promptsync.files.git.repository import Repository
 from promptsync.files.lock import is_locked
 from promptsync.files.worktree import Worktree, scan
 from promptsync.setup.doctor.finding import Finding, FindingPlace, counted, error, failed, ok, warning
@@ -48,7 +48,7 @@ def examine(place: FindingPlace) -> Iterator[Finding]:
 def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]) -> Iterator[Finding]:
     """Check the repository, what it tracks and ignores, and the label of its branch."""
     try:
-        history = GitHistory.find(config.root, config.prompts)
+        history = Repository.find(config.root, config.prompts)
         if history is None:
             yield warning(
                 "git",
@@ -64,7 +64,7 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
         yield failed("git", problem)
 
 
-def _repository(history: GitHistory) -> Iterator[Finding]:
+def _repository(history: Repository) -> Iterator[Finding]:
     if history.born:
         where = f"branch {history.branch}" if history.branch else "no branch checked out"
         yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
@@ -78,7 +78,7 @@ def _repository(history: GitHistory) -> Iterator[Finding]:
         )
 
 
-def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> Iterator[Finding]:
+def _tracked(config: Config, history: Repository, worktree: Worktree | None) -> Iterator[Finding]:
     paths = [file.path for file in worktree.files.values()] if worktree else []
     new = [path for path in paths if path not in history.tracked]
     ignored = [path for path in new if history.ignores(path)]
@@ -98,7 +98,7 @@ def _tracked(config: Config, history: GitHistory, worktree: Worktree | None) -> 
         yield error("git-ignored", message, fix)
 
 
-def _label(config: Config, history: GitHistory, variables: Mapping[str, str]) -> Iterator[Finding]:
+def _label(config: Config, history: Repository, variables: Mapping[str, str]) -> Iterator[Finding]:
     # In a workflow there may be no branch checked out, but GitHub passes the name of its commit's.
     in_workflow = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_SHA") == history.head_commit
     branch = history.branch or (variables.get("GITHUB_REF_NAME", "") if in_workflow else "")

@@ -1,4 +1,4 @@
-"""The git repository around the prompts: what its commits hold, read with the ``git`` program.
+"""The git repository around the prompts: what its commits hold.
 
 Nothing here writes to the repository.
 """
@@ -6,14 +6,16 @@ Nothing here writes to the repository.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, path_of
+from promptsync.files.git.log import Commit, commits_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
@@ -24,12 +26,20 @@ _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbre
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
 
 
+class TreeEntry(Struct, frozen=True):
+    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
+
+    path: str
+    mode: str
+    object: str
+
+
 def is_in_repository(root: Path) -> bool:
     """Whether a directory is in a git repository. Needs no git."""
     return any((directory / ".git").exists() for directory in (root, *root.parents))
 
 
-class GitHistory:
+class Repository:
     """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
 
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
@@ -40,17 +50,17 @@ class GitHistory:
         self._pathspec = f":(literal){prompts}"
 
     @classmethod
-    def find(cls, root: Path, prompts: str) -> GitHistory | None:
-        """Return the history around ``root``, ``None`` outside of a repository.
+    def find(cls, root: Path, prompts: str) -> Repository | None:
+        """Return the repository around ``root``, ``None`` outside of a repository.
 
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
         # This comes first, because outside of a repository git need not be installed.
         if not is_in_repository(root):
             return None
-        history = cls(GitProgram(root), prompts)
-        _ = history._place
-        return history
+        repository = cls(GitProgram(root), prompts)
+        _ = repository._place
+        return repository
 
     @cached_property
     def version(self) -> str:
@@ -157,12 +167,12 @@ class GitHistory:
         if not self.born:
             return {}
         out = self._git.run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        return {entry.path: entry.object for entry in entries_in(out)}
+        return {entry.path: entry.object for entry in _entries_in(out)}
 
     def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
         """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
         out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        return tuple(entries_in(out))
+        return tuple(_entries_in(out))
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
@@ -268,3 +278,11 @@ class GitHistory:
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         return self._git.line(command, *arguments)
+
+
+def _entries_in(out: bytes) -> Iterator[TreeEntry]:
+    """Read ``git ls-tree -z``."""
+    for line in filter(None, out.split(b"\0")):
+        facts, path = line.split(b"\t", 1)
+        mode, _, id_ = facts.decode().split()[:3]
+        yield TreeEntry(path_of(path), mode, id_)
