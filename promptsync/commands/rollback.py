@@ -15,7 +15,7 @@ from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
 from promptsync.project.chosen_version import NoSuchVersion
-from promptsync.project.pointers import Labelled, labelled
+from promptsync.project.pointers import Labelled, check_changeable, labelled
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, version_number
 from promptsync.prompt.labels import is_own
@@ -124,6 +124,7 @@ def _plan_to_commit(
     if not prompts:
         of = "none of these prompts" if names else "no prompt in scope"
         raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
+    check_changeable(project, prompts[0].listed)  # before versions are read
     return plan_rollback_to_commit(project, prompts, label, target), target.id
 
 

@@ -62,7 +62,7 @@ def finished(here: Here) -> None:
 
 
 def two_commits(here: Here) -> None:
-    """The first commit says what version 1 says, the second what version 2 says."""
+    """Version 3 was published from the first commit, and version 4, which is in prod, from the second."""
     path = here.root / "prompts/support/refund.yaml"
     now = path.read_text()
     path.write_text(now.replace("Say", "Old"))
@@ -71,6 +71,10 @@ def two_commits(here: Here) -> None:
     git(here.root, "commit", "-qm", "Say it the old way")
     path.write_text(now)
     git(here.root, "commit", "-qam", "Say it")
+    for number, text, ref, labels in ((3, "Old", "HEAD~1", []), (4, "Say", "HEAD", ["prod"])):
+        commit = git(here.root, "rev-parse", "--short=7", ref).strip()
+        message = f"{text} ({commit} v{number})"
+        here.publish("support/refund", f"{text} {{question}}", commit_message=message, release_labels=labels)
 
 
 LABELS = {"customer": "change release labels"}
