@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb

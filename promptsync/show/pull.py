@@ -80,8 +80,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     return Outcome(
         (),
         pull_body(done, unmerged, dry_run=dry_run),
-        error.exit_code,
-        error,
+        error=error,
         summary=error_markdown(error),
         outputs=pull_outputs(done, number),
     )
@@ -94,8 +93,7 @@ def _outcome(done: PullReceipt, lines: Sequence[str], taken: ReadPulled, *, dry_
     return Outcome(
         lines,
         pull_body(done, dry_run=dry_run),
-        error.exit_code if error is not None else 0,
-        error,
+        error=error,
         outputs=pull_outputs(done),
         markdown=lambda: pull_markdown(done, taken()),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TypeVar
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError

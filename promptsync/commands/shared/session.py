@@ -6,10 +6,11 @@ import functools
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
 from promptsync.errors import UsageError
