@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
+from promptsync.compare.pins import find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import exact_names, named_by
 from promptsync.push.actions import PushOptions, PushPlan
-from promptsync.push.plan import check_options, plan_push, with_pins
+from promptsync.push.plan import check_options, plan_push
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import diff
 from promptsync.show import push as show_push
 from promptsync.show.outcome import Outcome
-from promptsync.show.push_json import push_body
+from promptsync.show.push import push_body
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
@@ -100,9 +101,13 @@ def command(
 def _plan(project: Project, options: PushOptions) -> PushPlan:
     snapshot = gather(project)
     try:
-        return with_pins(project, plan_push(project, snapshot, options))
+        plan = plan_push(project, snapshot, options)
     except Conflict as conflict:
         raise diff.explained(project, conflict) from None
+    if not plan.publishing:
+        return plan
+    pins = find_pins(project, snapshot, plan.new_texts)
+    return replace(plan, pins=pins.changed_by([action.name for action in plan.publishing]))
 
 
 def _apply(project: Project, plan: PushPlan) -> PushReceipt:

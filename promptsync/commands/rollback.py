@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.labels import Labelled, labelled
+from promptsync.compare.labels import Labelled, check_changeable, labelled
 from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
@@ -124,6 +124,7 @@ def _plan_to_commit(
     if not prompts:
         of = "none of these prompts" if names else "no prompt in scope"
         raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
+    check_changeable(project, prompts[0].listed)  # before versions are read
     return plan_rollback_to_commit(project, prompts, label, target), target.id
 
 

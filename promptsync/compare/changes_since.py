@@ -11,7 +11,7 @@ from promptsync.compare.git_state import find_state
 from promptsync.compare.state import Tags
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory
+from promptsync.files.git.repository import Repository
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
@@ -46,7 +46,7 @@ class Texts:
     files: Mapping[str, PromptFile]
 
 
-def read_texts(history: GitHistory, worktree: Worktree, commit: str | None) -> Texts:
+def read_texts(history: Repository, worktree: Worktree, commit: str | None) -> Texts:
     """Return what may differ between a commit, or the empty state, and the working tree."""
     prefix = f"{worktree.prompts}/"
     now = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
@@ -71,7 +71,7 @@ def text_of(file: PromptFile) -> FileText:
 
 
 def _suspects(
-    history: GitHistory, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
+    history: Repository, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
 ) -> set[str]:
     """Return the paths whose files may differ; the others are not opened."""
     # Git compares path by path, so it cannot help once the prompts directory has moved.
@@ -239,7 +239,7 @@ def _difference(
 
 
 def _prompts_then(
-    history: GitHistory, project: Project, found: ChangedPrompts, chosen: Iterable[ChangedPrompt]
+    history: Repository, project: Project, found: ChangedPrompts, chosen: Iterable[ChangedPrompt]
 ) -> dict[str, Prompt]:
     """Return the prompts of the state by their names in it, without unreadable files."""
     if found.commit is None:

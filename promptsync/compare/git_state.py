@@ -8,18 +8,14 @@ from typing import Final
 
 from promptsync.compare.decide import too_shallow
 from promptsync.errors import PromptsyncError, UsageError
-from promptsync.files.git.history import GitHistory
-
-NOTHING: Final = "0" * 40
-"""Git's name for no commit at all: the state before the first one."""
+from promptsync.files.git.repository import Repository
 
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
-_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
 
 
-def find_state(history: GitHistory, given: str, option: str = "--since") -> str | None:
+def find_state(history: Repository, given: str, option: str = "--since") -> str | None:
     """Return the full id of the commit that an option names, ``None`` for the state before the first one.
 
     ``REF...`` is the last commit that REF and ``HEAD`` share. Raises a ``PromptsyncError`` with the
@@ -63,7 +59,7 @@ def _read(given: str, option: str) -> tuple[str, bool]:
     return revision, shared
 
 
-def _missing(history: GitHistory, revision: str, option: str) -> PromptsyncError:
+def _missing(history: Repository, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"what {revision} contains")
     branch = revision.removeprefix("origin/")
@@ -76,7 +72,7 @@ def _missing(history: GitHistory, revision: str, option: str) -> PromptsyncError
     return UsageError(f"this clone has no commit {revision}", hint=hint, code="unknown-revision")
 
 
-def _no_base(history: GitHistory, revision: str, option: str) -> PromptsyncError:
+def _no_base(history: Repository, revision: str, option: str) -> PromptsyncError:
     if history.shallow:
         return too_shallow(f"where {revision} and HEAD parted")
     return UsageError(

@@ -63,9 +63,7 @@ class PromptHistory:
             keys = project.keys_in(file.local.synced)
             text = Revision("", (), digest(file.prompt), tag_set(file.prompt), keys, file.path)
         self.graph = Graph(_merged, text, lineage, tracked=listed.version, latest=self.latest)
-        # Another promptsync.yaml of the repository may have a file for the same prompt.
-        git = project.history if lineage.revisions else None
-        self.graph.has_twin = git is not None and len(git.tracked_as(project.config.path.name)) > 1
+        self.graph.has_twin = bool(lineage.revisions) and project.shares_repository
         if file is not None and text is not None:
             self.graph.contents[text.digest or ""] = file.prompt
 

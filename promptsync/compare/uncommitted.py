@@ -15,7 +15,7 @@ from promptsync.prompt.names import SUFFIXES
 from promptsync.prompt.tags import tag_set
 
 if TYPE_CHECKING:
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
     from promptsync.files.worktree import Worktree
 
 
@@ -59,17 +59,17 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
 
 def uncommitted_config(project: Project) -> list[str]:
     """Return the path of the configuration if ``HEAD`` has it differently."""
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
 
     name = project.config.path.name
-    history = GitHistory.find(project.root, name)
+    history = Repository.find(project.root, name)
     if history is None:
         return [name]
     history.check_index()
     return _uncommitted(history, {name})
 
 
-def _uncommitted(history: GitHistory, paths: Set[str]) -> list[str]:
+def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
     """Return the paths that differ from ``HEAD``."""
     if not history.born:
         return sorted(paths)

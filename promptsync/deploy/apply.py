@@ -61,9 +61,6 @@ class _Deploy:
         self.receipt.push = push
         self._versions |= {prompt.name: prompt.version for prompt in push.published}
         self._ids |= {prompt.name: prompt.template_id for prompt in push.published}
-        # Another deploy of the same commit published the same text.
-        self._versions |= {name: landed.version for name, landed in push.already.items()}
-        self._ids |= {name: landed.template_id for name, landed in push.already.items()}
         return push.exit_code == 0
 
     def check(self) -> bool:

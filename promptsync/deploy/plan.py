@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
@@ -205,6 +205,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         max_changes=options.max_changes,
         command=options.command,
         checked_label=options.label,
+        rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
     plan = plan_push(project, found.latest, requested)

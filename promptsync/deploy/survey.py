@@ -256,15 +256,12 @@ class _Survey:
         elif not has_label and item.state is State.DIVERGED and item.base is None:
             why = "changed in your files and in the registry, and no common text is known"
             self._in_way.append((item, why))
-        elif has_label and under.state in _SKIPPED:
-            self._skip(item.name, under.state)
-        elif item.state is State.ALTERED:
-            self._skip(item.name, item.state)
+        elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
+            state = under.state if has_label and under.state in _SKIPPED else item.state
+            touched = self._is_touched(item.name)
+            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state], touched))
         else:
             self._release(self._member(under, item), item)
-
-    def _skip(self, name: str, state: State) -> None:
-        self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _is_touched(self, name: str) -> bool:
         # If it is unknown what this push changed, every prompt counts as touched.

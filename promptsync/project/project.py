@@ -22,7 +22,7 @@ from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry
     from promptsync.registry.timeouts import Timeouts
@@ -70,14 +70,14 @@ class Project:
         return self._registry
 
     @cached_property
-    def history(self) -> GitHistory | None:
+    def history(self) -> Repository | None:
         """The git history of the working copy, ``None`` outside of git. Loads git on first use.
 
         Raises ``Refused`` where git does not have or watch each file: submodules, sparse checkouts.
         """
-        from promptsync.files.git.history import GitHistory
+        from promptsync.files.git.repository import Repository
 
-        history = GitHistory.find(self.root, self.config.prompts)
+        history = Repository.find(self.root, self.config.prompts)
         if history is not None:
             history.check_index()
         return history
@@ -85,11 +85,11 @@ class Project:
     @cached_property
     def committed_config(self) -> Config | None:
         """The configuration that ``HEAD`` has, ``None`` without one that can be read. Loads git."""
-        from promptsync.files.git.history import GitHistory
+        from promptsync.files.git.repository import Repository
 
         path = self.config.path
         try:
-            history = GitHistory.find(self.root, path.name)
+            history = Repository.find(self.root, path.name)
             blob = history.head.get(path.name) if history is not None else None
             return parse(path, history.blobs([blob])[blob]) if history is not None and blob else None
         except PromptsyncError:  # a rollback must not need git
@@ -112,10 +112,15 @@ class Project:
         """Whether any label is governed, here or at ``HEAD``."""
         return self.config.is_guarding or bool(self.committed_config and self.committed_config.is_guarding)
 
+    @cached_property
+    def shares_repository(self) -> bool:
+        """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
+        return self.history is not None and len(self.history.tracked_as(self.config.path.name)) > 1
+
     @property
     def in_git(self) -> bool:
         """Whether the working copy is in a git repository. Does not load git."""
-        from promptsync.files.git.history import is_in_repository
+        from promptsync.files.git.repository import is_in_repository
 
         return is_in_repository(self.root)
 

@@ -1,7 +1,7 @@
 """Keys that a registry adds to what was sent. They are not differences, at any level.
 
-A vendor can add a field at any time, and it then appears in all versions, old ones included. So a version is
-compared as it was sent. If that is unknown, only keys that promptsync does not know count as added.
+A vendor can add a field at any time, and it then appears in all versions, old ones included. Only keys that
+promptsync does not know count as added, because a known one may have been removed from the text.
 """
 
 from __future__ import annotations
@@ -43,24 +43,15 @@ def without_notes(stored: Prompt, local: Prompt | None = None) -> Prompt:
     return replace(stored, extra={key: value for key, value in stored.extra.items() if key in own})
 
 
-def without_additions(sent: Prompt, stored: Prompt, *, is_exact: bool = False) -> tuple[Prompt, Additions]:
-    """Return a stored prompt without the keys that a registry added to ``sent``, and these keys.
-
-    ``is_exact`` says that exactly this text was sent. Otherwise only unknown keys count as added, because a
-    known one may have been removed from the text since.
-    """
-    stored = content_beside(sent, stored)
-    walk = _Walk(is_exact)
-    template = walk.object(stored.template, sent.template, TEMPLATE, "template")
-    metadata = walk.metadata(stored.metadata, sent.metadata)
+def without_additions(local: Prompt, stored: Prompt) -> tuple[Prompt, Additions]:
+    """Return a stored prompt without the unknown keys that a local one lacks, and these keys."""
+    stored = content_beside(local, stored)
+    walk = _Walk()
+    template = walk.object(stored.template, local.template, TEMPLATE, "template")
+    metadata = walk.metadata(stored.metadata, local.metadata)
     if not walk.found:
         return stored, NONE
     return replace(stored, template=template, metadata=metadata), frozenset(walk.found)
-
-
-def has_additions(sent: Prompt, stored: Prompt) -> bool:
-    """Whether a stored prompt has any key that a text lacks, known or not."""
-    return bool(without_additions(sent, stored, is_exact=True)[1])
 
 
 def without(stored: Prompt, additions: Additions) -> Prompt:
@@ -85,20 +76,13 @@ def unknown_fields(pairs: Iterable[tuple[Prompt, Prompt]]) -> list[str]:
 class _Walk:
     """Walks over what was stored and what was sent side by side."""
 
-    is_exact: bool
     found: set[Addition] = field(default_factory=set)
 
-    def metadata(self, stored: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-        """Metadata has any keys that users like, so only a whole text that was sent shows what was added."""
-        kept = dict(stored)
-        if isinstance(stored.get("model"), Mapping) and isinstance(sent.get("model"), Mapping):
-            kept["model"] = self.value(stored["model"], sent["model"], _MODEL, "metadata.model")
-        rest = {key: value for key, value in stored.items() if key not in sent and value is not None}
-        if self.is_exact:
-            for key, value in rest.items():
-                self._add("metadata", key, value)
-                del kept[key]
-        return kept
+    def metadata(self, stored: Mapping[str, Any], sent: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Metadata has any keys that users like, so only those of the model may be unknown."""
+        if not isinstance(stored.get("model"), Mapping) or not isinstance(sent.get("model"), Mapping):
+            return stored
+        return {**stored, "model": self.value(stored["model"], sent["model"], _MODEL, "metadata.model")}
 
     def object(
         self, stored: Mapping[str, Any], sent: Mapping[str, Any], shape: Shape | None, place: str
@@ -112,7 +96,7 @@ class _Walk:
                     value = self.value(value, sent[key], self._field(shape, key), f"{place}.{key}")
             elif shape is not None and (key in shape.ignored or (known and is_omitted(value, known))):
                 pass  # a default means the same as nothing
-            elif key != "type" and (self.is_exact or (shape is not None and not shape.knows(key))):
+            elif key != "type" and shape is not None and not shape.knows(key):
                 self._add(place, key, value)
                 continue
             kept[key] = value

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from msgspec import Struct, field
+
+from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import NO_PINS, PinReport
+from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint
-
-if TYPE_CHECKING:
-    from promptsync.compare.live_users import LiveUser
-    from promptsync.compare.snapshot import Snapshot
-    from promptsync.prompt.version import Version
 
 
 class Kind(StrEnum):
@@ -31,19 +29,15 @@ class Kind(StrEnum):
 PUBLISHING = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """One prompt in a push. ``current`` is the latest version in the registry, ``None`` without one.
 
     For ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
     sides, ``tags`` and ``remote_tags`` the tags beside them, ``kept_tags`` those that the file lacks.
-    ``message`` is that of the new version, with its mark. ``labels`` will point at the result. ``level``
-    orders snippets before their users. ``was`` is a prompt without a file that had the same content: this one
-    looks like that one renamed. ``parents`` are the versions that the new one is made from, ``None`` for the
-    one before it. ``referred_labels`` are the labels by which other prompts of this push refer to a new
-    snippet: it gets them as soon as it is published. ``released`` are the labels of a prompt that is
-    archived or restored, as far as they are known, with their versions. ``archived`` is the latest version
-    of one that is restored.
+    ``message`` is that of the new version, with its mark, and ``parents`` are the versions that it is made
+    from, ``None`` for the one before it. ``labels`` will point at the result. ``level`` orders snippets
+    before their users. ``was`` is a prompt without a file that had the same content: this one looks like that
+    one renamed. ``released`` are the labels of a prompt that is archived, with their versions.
     """
 
     name: str
@@ -60,9 +54,7 @@ class Action:
     level: int = 0
     was: str | None = None
     parents: tuple[int, ...] | None = None
-    referred_labels: tuple[str, ...] = ()
     released: tuple[tuple[str, int], ...] = ()
-    archived: Version | None = field(default=None, compare=False, repr=False)
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -86,14 +78,13 @@ class Action:
         return (self.current or 0) + 1 if self.kind in PUBLISHING else self.current
 
 
-@dataclass(frozen=True, slots=True)
-class PushOptions:
+class PushOptions(Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
     ``--max-changes``. ``skip_checks`` allows what is live to change unchecked. In a deploy, ``checked_label``
     is the label whose checks follow, and ``parents`` are those of versions that are made from the version
-    under it, by prompt.
+    under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label at once.
     """
 
     names: tuple[str, ...] = ()
@@ -107,11 +98,11 @@ class PushOptions:
     skip_checks: bool = False
     command: str = "promptsync push"
     checked_label: str | None = None
+    rehearses: bool = False
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedPrompt:
+class SkippedPrompt(Struct, frozen=True):
     """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""
 
     name: str
@@ -120,15 +111,14 @@ class SkippedPrompt:
     blocks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PushPlan:
-    """Everything a push will do, in order. ``total`` counts the prompts in scope that the registry has.
+class PushPlan(Struct, frozen=True):
+    """Everything a push will do, in order.
 
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
     their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet at once, by snippet,
-    ``pins`` those that stay behind. A new snippet that gets ``checked_label`` is marked as unchecked before.
+    ``pins`` those that stay behind. ``first_label`` is published with new prompts, in a rehearsal alone.
     ``snapshot`` is what the plan was made from.
     """
 
@@ -137,36 +127,34 @@ class PushPlan:
     unfinished: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     workspace: str = ""
-    total: int = 0
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
-    checked_label: str | None = None
     live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
-    pins: PinReport = field(default=NO_PINS, compare=False)
-    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
+    pins: PinReport = NO_PINS
+    first_label: str | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def unchecked(self) -> tuple[str, ...]:
         """The prompts whose governed label moves although nothing checks them."""
-        wanted = set(self.governed)
-        return tuple(
-            one.name for one in self.actions if wanted.intersection((*one.labels, *one.referred_labels))
-        )
+        return tuple(action.name for action in self.actions if {*action.labels} & {*self.governed})
 
     @property
     def publishing(self) -> tuple[Action, ...]:
         return tuple(action for action in self.actions if action.kind in PUBLISHING)
 
     @property
-    def new_texts(self) -> dict[str, int]:
-        """The numbers that the new texts will get, by prompt."""
-        return {one.name: one.next for one in self.publishing if one.next and one.local != one.remote}
+    def archiving(self) -> tuple[Action, ...]:
+        return tuple(action for action in self.actions if action.kind is Kind.ARCHIVE)
 
     @property
-    def may_inline_labels(self) -> bool:
-        """Whether there are labels that may be set while publishing: those of a deploy must go back later."""
-        labelled = any(action.labels or action.referred_labels for action in self.actions)
-        return labelled and self.checked_label is None
+    def new_texts(self) -> dict[str, int]:
+        """The numbers that the new texts will get, by prompt."""
+        return {
+            action.name: action.next
+            for action in self.publishing
+            if action.next and action.local != action.remote
+        }
 
     @property
     def levels(self) -> list[list[Action]]:
@@ -184,7 +172,7 @@ class PushPlan:
         not messages, commits or order, so that a reviewed plan survives a squash.
         """
         facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
-        skipped = sorted([one.name, one.state] for one in self.skipped if one.blocks)
+        skipped = sorted([prompt.name, prompt.state] for prompt in self.skipped if prompt.blocks)
         live = [[name, user.name, user.label] for name in sorted(self.live) for user in self.live[name]]
         return fingerprint([self.workspace, facts, skipped, dict(self.options), *live])
 
@@ -208,41 +196,3 @@ class PushPlan:
 def _facts(action: Action) -> list[Any]:
     sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
     return [action.name, action.kind, action.current, *sides, sorted(action.labels), *action.released]
-
-
-def over_limit(changed: int, total: int, limit: float) -> bool:
-    """Whether a plan changes or archives a larger share of ``total`` prompts than ``limit``.
-
-    There is no limit for fewer than ten prompts.
-    """
-    return total >= 10 and limit < 1.0 and changed > limit * total
-
-
-def limit_refusal(
-    actions: Sequence[Action], total: int, options: PushOptions, *, limit: float
-) -> Refused | None:
-    """Return the refusal of a plan that changes too many prompts."""
-    changed, most = counted(actions), options.max_changes
-    if most is None:
-        allowed, is_within = f"{limit:.0%}", not over_limit(changed, total, limit)
-    else:
-        allowed, is_within = f"--max-changes {most}", changed <= most
-    if is_within:
-        return None
-    return Refused(
-        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
-        hint=f"{options.command} --max-changes {changed}\npromptsync diff --stat",
-        code="too-many-changes",
-    )
-
-
-def counted(actions: Iterable[Action]) -> int:
-    """Return how many actions change or archive an existing prompt; creations do not count."""
-    return sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in actions)
-
-
-def with_levels(actions: Sequence[Action], levels: Sequence[Iterable[str]]) -> tuple[Action, ...]:
-    """Return the actions with the level of each name, sorted by level and name."""
-    numbers = {name: number for number, names in enumerate(levels) for name in names}
-    placed = (replace(action, level=numbers.get(action.name, 0)) for action in actions)
-    return tuple(sorted(placed, key=lambda action: (action.level, action.name)))

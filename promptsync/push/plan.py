@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from promptsync.compare.archived import included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
-from promptsync.compare.pins import find_pins
+from promptsync.compare.labels import check_changeable, deploy_command
 from promptsync.compare.snapshot import Item, Snapshot, matching
 from promptsync.compare.state import State
 from promptsync.compare.uncommitted import is_uncommitted
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
-from promptsync.parallel import in_background
 from promptsync.project.plan import workspace_of
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
-from promptsync.push.actions import (
-    PUBLISHING,
-    Action,
-    Kind,
-    PushOptions,
-    PushPlan,
-    SkippedPrompt,
-    limit_refusal,
-    with_levels,
+from promptsync.prompt.version import Version
+from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions, PushPlan, SkippedPrompt
+from promptsync.push.snippets import (
+    archive_refusal,
+    check_references,
+    levels,
+    live_refusal,
+    live_users,
+    restore_refusal,
+    with_released,
 )
-from promptsync.push.labels import check_labels, governed_labels, governed_refusal, with_referred_labels
-from promptsync.push.order import check_snippet_labels, check_snippets, levels, users_of_conflicts
 
 _LONGEST_MARK = "(1234567890+ v99999)"
 """Stands for the mark of a version while its number and commit are not known yet."""
@@ -41,98 +41,76 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     """Return the plan of a push.
 
     Raises ``InvalidFile`` for files that cannot be read or that lint refuses, ``UsageError`` for names that
-    neither side has and for a message that does not fit, ``Refused`` for conflicts, missing snippets and
-    limits, ``Unsupported`` for labels that the registry cannot set. Nothing has been written then.
+    neither side has and for a message that does not fit, ``Refused`` for conflicts and missing snippets,
+    ``Unsupported`` for labels that the registry cannot set. Nothing has been written then.
     """
     message = check_options(options)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
     exact, options = options.names, replace(options, names=matching(snapshot, options.names))
-    if found := [item for item in snapshot.unusable if item.name in options.names]:
-        raise unusable(found, "push")
+    if named := [item for item in snapshot.unusable if item.name in options.names]:
+        raise unusable(named, "push")
     items = snapshot.only(options.names)
-    actions = _actions(project, items, options)
-    chosen = {action.name for action in actions}
-    blocking = [item for item in items if item.state in BLOCKING and item.name not in chosen]
+    kinds = {item.name: kind for item in items if (kind := _kind(item, options)) is not None}
+    archive: dict[str, Version] = {}
+    if Kind.RESTORE in kinds.values():
+        archive = {listed.name: listed for listed in project.registry.prompts.list(status="deleted")}
+    actions = _actions(project, items, kinds, archive, options)
+    blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
         raise Conflict(blocking, "push", command=options.command if actions else "")
-    skipped = tuple(
-        SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
-        for item in items
-        if item.state in SKIP_REASONS and item.name not in chosen
-    )
-    waiting = users_of_conflicts(snapshot, actions, options)
-    actions = [action for action in actions if action.name not in waiting]
-    skipped = tuple(sorted((*skipped, *waiting.values()), key=lambda one: one.name))
-    chosen = {action.name for action in actions}
-    _check_files(snapshot, chosen)
-    actions = list(_with_labels(project, snapshot, items, actions, options))
-    actions = with_referred_labels(actions, snapshot)
-    check_labels(project, snapshot.listing, actions)
-    chosen = {action.name for action in actions if action.kind in PUBLISHING}
-    ordered = with_levels(actions, levels(snapshot, chosen))
-    check_snippets(snapshot, chosen)
-    if options.checked_label is None:  # a deploy labels snippets before it publishes what uses them
-        check_snippet_labels(project, snapshot, ordered)
-    governed = governed_labels(project, ordered, options)
-    with in_background(lambda: workspace_of(project) if actions else "") as workspace:
-        described = _with_messages(project, snapshot, ordered, message)
-        unfinished = tuple(item.name for item in items if _is_unfinished(project, item))
-        place = workspace()
-    total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
+    files = snapshot.worktree.files
+    if errors := _lint_errors(snapshot, [files[name] for name in sorted(kinds) if name in files]):
+        raise InvalidFile(errors)
+    if options.labels:
+        check_changeable(project, next(iter(snapshot.listing.values()), None))
+        actions = _with_labels(project, items, actions, options)
+    publishing = {action.name for action in actions if action.kind in PUBLISHING}
+    check_references(project, snapshot, publishing, options)
+    order = {name: level for level, names in enumerate(levels(snapshot, publishing)) for name in names}
+    actions = [replace(action, level=order.get(action.name, 0)) for action in actions]
+    actions = _with_messages(project, snapshot, actions, message)
+    governed = tuple(label for label in sorted(options.labels) if project.governs(label))
+    refusal = None
+    if governed and not options.skip_checks:
+        refusal = Refused(
+            f"only promptsync deploy moves {governed[0]}, after the checks; nothing was published",
+            hint=deploy_command(project, governed[0]),
+            code="governed-label",
+        )
     plan = PushPlan(
-        actions=described,
-        skipped=skipped,
-        unfinished=unfinished,
-        options=_options(options),
-        workspace=place,
-        total=total,
-        refusal=governed_refusal(project, governed, ordered, options)
-        or limit_refusal(actions, total, options, limit=project.config.limits_changes),
+        actions=tuple(sorted(actions, key=lambda action: (action.level, action.name))),
+        skipped=tuple(
+            SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
+            for item in items
+            if item.state in SKIP_REASONS and item.name not in kinds
+        ),
+        unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
+        options={
+            "labels": sorted(options.labels),
+            "partial": options.partial,
+            "force": sorted(options.force),
+            "restore": sorted(options.restore),
+            "prune": options.prune,
+            "skip_checks": options.skip_checks,
+            "names": sorted(options.names),
+        },
+        workspace=workspace_of(project) if actions else "",
+        refusal=refusal or _limit_refusal(project, snapshot, actions, options),
         governed=governed if options.skip_checks else (),
-        checked_label=options.checked_label,
+        first_label=options.checked_label if options.rehearses else None,
         snapshot=snapshot,
     )
-    return _with_production(project, plan, options, exact)
-
-
-def _with_production(
-    project: Project, plan: PushPlan, options: PushOptions, exact: Collection[str]
-) -> PushPlan:
-    """Return a plan with what it would change in production at once, and the refusal that follows."""
-    kinds = {action.kind for action in plan.actions}
-    if not kinds or options.checked_label is not None:  # a deploy decides that itself
+    if not actions or options.checked_label is not None:  # a deploy decides about what is live itself
         return plan
-    from promptsync.push.live import with_live_users, with_released_labels  # only some pushes need it
-
-    plan = with_live_users(project, plan, skip_checks=options.skip_checks)
-    return with_released_labels(project, plan, exact) if kinds & {Kind.ARCHIVE, Kind.RESTORE} else plan
-
-
-def with_pins(project: Project, plan: PushPlan) -> PushPlan:
-    """Return a plan with the pins that it leaves behind, or that what it publishes should not have."""
-    if plan.snapshot is None or not plan.publishing:
-        return plan
-    found = find_pins(project, plan.snapshot, plan.new_texts)
-    return replace(plan, pins=found.changed_by([action.name for action in plan.publishing]))
-
-
-def _is_blocked(item: Item) -> bool:
-    """Whether a push is incomplete without a prompt."""
-    return item.state in BLOCKING or (item.state is State.INVALID and item.file is not None)
-
-
-def _is_unfinished(project: Project, item: Item) -> bool:
-    """Whether an earlier push published the text and was stopped before it wrote ``synced:``."""
-    listed, file = item.listed, item.file
-    mark = parse_mark(listed.message) if listed is not None else None
-    if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
-        return False
-    # A version made from a commit needs no ``synced:``, and with another number the mark is a copied one.
-    if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
-        return False
-    keys = project.keys_in(file.local.synced)
-    return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
+    plan = with_released(project, replace(plan, live=live_users(project, snapshot, plan)))
+    refusal = (
+        plan.refusal
+        or restore_refusal(project, plan, archive)
+        or (None if options.skip_checks else live_refusal(project, plan))
+        or archive_refusal(project, plan, exact)
+    )
+    return replace(plan, refusal=refusal)
 
 
 def check_options(options: PushOptions) -> str | None:
@@ -142,53 +120,7 @@ def check_options(options: PushOptions) -> str | None:
     return check_message(options.message, _LONGEST_MARK) if options.message is not None else None
 
 
-def _actions(project: Project, items: Sequence[Item], options: PushOptions) -> list[Action]:
-    kinds = {item.name: _kind(item, options) for item in items}
-    archived, restored = {}, {}
-    if restoring := [item for item in items if kinds[item.name] is Kind.RESTORE]:
-        # The numbers of a restored prompt continue from its latest version in the archive.
-        archived = {one.name: one for one in project.registry.prompts.list(status="deleted")}
-        restored = included_in_archive(project, restoring, archived)
-    actions = []
-    for item in items:
-        if (kind := kinds[item.name]) is not None:
-            was = archived.get(item.name) if kind is Kind.RESTORE else item.listed
-            action = _for(item, kind, was.version if was is not None else None)
-            parents = restored.get(item.name, _parents(item, kind, options))
-            action = replace(action, parents=parents, archived=archived.get(item.name))
-            if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
-                # Who forces a file wants its tags, too; a deploy only wants what is new in it.
-                action = replace(action, tags=action.tags | tag_set(item.file.prompt))
-            actions.append(action)
-    return actions
-
-
-def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
-    """Return the versions that a new one is made from; a forced one includes what the file includes."""
-    decision = item.history.decision if item.history is not None else None
-    if item.name in options.parents:
-        return options.parents[item.name]
-    if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
-        return None
-    return decision.force if kind is Kind.FORCE else decision.push
-
-
-def _for(item: Item, kind: Kind, current: int | None, labels: tuple[str, ...] = ()) -> Action:
-    ours = tag_set(item.file.prompt) if item.file is not None else frozenset()
-    tags = item.merged_tags if item.file is not None else frozenset()
-    return Action(
-        name=item.name,
-        kind=kind,
-        path=item.path,
-        current=current,
-        local=item.digest,
-        remote=item.remote_digest,
-        tags=tags,
-        kept_tags=tuple(sorted(tags - ours)),
-        remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
-        labels=labels,
-        was=item.was,
-    )
+# -- what is done with each prompt ----------------------------------------------------------------------
 
 
 def _kind(item: Item, options: PushOptions) -> Kind | None:
@@ -209,11 +141,95 @@ def _kind(item: Item, options: PushOptions) -> Kind | None:
     return None
 
 
-def _check_files(snapshot: Snapshot, chosen: set[str]) -> None:
-    files = [snapshot.worktree.files[name] for name in sorted(chosen) if name in snapshot.worktree.files]
-    errors = _lint_errors(snapshot, files)
-    if errors:
-        raise InvalidFile(errors)
+def _actions(
+    project: Project,
+    items: Sequence[Item],
+    kinds: Mapping[str, Kind],
+    archive: Mapping[str, Version],
+    options: PushOptions,
+) -> list[Action]:
+    restoring = [item for item in items if kinds.get(item.name) is Kind.RESTORE]
+    included = included_in_archive(project, restoring, archive) if restoring else {}
+    actions = []
+    for item in items:
+        if item.name not in kinds:
+            continue
+        kind = kinds[item.name]
+        # The numbers of a restored prompt continue from its latest version in the archive.
+        latest = archive.get(item.name) if kind is Kind.RESTORE else item.listed
+        action = _action(item, kind, latest.version if latest is not None else None)
+        action = replace(action, parents=included.get(item.name, _parents(item, kind, options)))
+        if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
+            # Who forces a file wants its tags, too; a deploy only wants what is new in it.
+            action = replace(action, tags=action.tags | tag_set(item.file.prompt))
+        actions.append(action)
+    return actions
+
+
+def _action(item: Item, kind: Kind, current: int | None) -> Action:
+    ours = tag_set(item.file.prompt) if item.file is not None else frozenset()
+    tags = item.merged_tags if item.file is not None else frozenset()
+    return Action(
+        name=item.name,
+        kind=kind,
+        path=item.path,
+        current=current,
+        local=item.digest,
+        remote=item.remote_digest,
+        tags=tags,
+        kept_tags=tuple(sorted(tags - ours)),
+        remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
+        was=item.was,
+    )
+
+
+def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:
+    """Return the versions that a new one is made from; a forced one includes what the file includes."""
+    decision = item.history.decision if item.history is not None else None
+    if item.name in options.parents:
+        return options.parents[item.name]
+    if decision is None or kind not in (Kind.UPDATE, Kind.FORCE):
+        return None
+    return decision.force if kind is Kind.FORCE else decision.push
+
+
+def _with_labels(
+    project: Project, items: Iterable[Item], actions: Sequence[Action], options: PushOptions
+) -> list[Action]:
+    """Return the actions with their labels, and one for each prompt that only lacks a label."""
+    labelled = [
+        replace(action, labels=options.labels) if action.kind is not Kind.ARCHIVE else action
+        for action in actions
+    ]
+    lists = {label: project.registry.prompts.list(label=label) for label in options.labels}
+    versions = {(listed.name, label): listed.version for label in lists for listed in lists[label]}
+    for item in items:
+        if item.state is State.IN_SYNC:
+            labels = [label for label in options.labels if versions.get((item.name, label)) != item.version]
+            if labels:
+                labelled.append(replace(_action(item, Kind.LABEL, item.version), labels=tuple(labels)))
+    return labelled
+
+
+def _is_blocked(item: Item) -> bool:
+    """Whether a push is incomplete without a prompt."""
+    return item.state in BLOCKING or (item.state is State.INVALID and item.file is not None)
+
+
+def _is_unfinished(project: Project, item: Item) -> bool:
+    """Whether an earlier push published the text and was stopped before it wrote ``synced:``."""
+    listed, file = item.listed, item.file
+    mark = parse_mark(listed.message) if listed is not None else None
+    if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:
+        return False
+    # A version made from a commit needs no ``synced:``, and with another number the mark is a copied one.
+    if (mark.commit is not None and not mark.dirty) or mark.version != listed.version:
+        return False
+    keys = project.keys_in(file.local.synced)
+    return all(key.version != listed.version for key in keys) and is_uncommitted(project, file)
+
+
+# -- files ----------------------------------------------------------------------------------------------
 
 
 def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Problem]:
@@ -225,52 +241,24 @@ def _lint_errors(snapshot: Snapshot, files: Sequence[PromptFile]) -> list[Proble
     from promptsync.lint.subject import KnownPrompts
 
     known = KnownPrompts(templates=templates, registry=frozenset(snapshot.listing))
-    return [one for one in check(files, known, snapshot.problems) if one.severity == "error"]
+    return [problem for problem in check(files, known, snapshot.problems) if problem.severity == "error"]
 
 
-def _with_labels(
-    project: Project,
-    snapshot: Snapshot,
-    items: Sequence[Item],
-    actions: Sequence[Action],
-    options: PushOptions,
-) -> Iterable[Action]:
-    """Yield the actions with their labels, and one for each prompt that only lacks a label."""
-    if not options.labels:
-        yield from actions
-        return
-    pointing = {
-        label: {one.name: one.version for one in project.registry.prompts.list(label=label)}
-        for label in options.labels
-    }
-    for action in actions:
-        yield replace(action, labels=options.labels) if action.kind is not Kind.ARCHIVE else action
-    for item in items:
-        if item.state is not State.IN_SYNC or item.listed is None:
-            continue
-        missing = tuple(label for label in options.labels if pointing[label].get(item.name) != item.version)
-        if missing:
-            yield _for(item, Kind.LABEL, item.version, missing)
+# -- messages -------------------------------------------------------------------------------------------
 
 
 def _with_messages(
     project: Project, snapshot: Snapshot, actions: Sequence[Action], message: str | None
-) -> tuple[Action, ...]:
+) -> list[Action]:
     items = {item.name: item for item in snapshot.items}
-    history = project.history if actions else None
-    commits = {
-        commit
-        for action in actions
-        if action.next is not None and (commit := items[action.name].origin.commit) is not None
-    }
-    described: Mapping[str, tuple[str, str, str]] = history.described(commits) if history is not None else {}
-    return tuple(
+    commits = {items[action.name].origin.commit for action in actions if action.kind in PUBLISHING} - {None}
+    described: Mapping[str, tuple[str, str, str]] = {}
+    if commits and project.history is not None:
+        described = project.history.described({commit for commit in commits if commit is not None})
+    return [
         _with_message(action, items[action.name], described, message) if action.kind in PUBLISHING else action
         for action in actions
-    )
-
-
-_WORDS = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}
+    ]
 
 
 def _with_message(
@@ -280,20 +268,33 @@ def _with_message(
     mark = make_mark(short, item.origin.dirty, action.next or 1, action.parents)
     if message is not None:
         message = check_message(message, str(mark))
-    else:
+    elif item.origin.dirty:
         # The subject of a commit that does not contain this text would not describe the change.
-        word, place = _WORDS.get(action.kind, "Update"), " (not committed)" if short is not None else ""
-        message = f"{word} {action.name}{place}" if item.origin.dirty else subject
+        word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
+        message = f"{word} {action.name}{' (not committed)' if short is not None else ''}"
+    else:
+        message = subject
     return replace(action, message=with_mark(message, mark, name=action.name))
 
 
-def _options(options: PushOptions) -> dict[str, object]:
-    return {
-        "labels": sorted(options.labels),
-        "partial": options.partial,
-        "force": sorted(options.force),
-        "restore": sorted(options.restore),
-        "prune": options.prune,
-        "skip_checks": options.skip_checks,
-        "names": sorted(options.names),
-    }
+# -- refusals, and what the fingerprint covers ----------------------------------------------------------
+
+
+def _limit_refusal(
+    project: Project, snapshot: Snapshot, actions: Sequence[Action], options: PushOptions
+) -> Refused | None:
+    """Return the refusal of a plan that changes too many prompts; creations do not count."""
+    total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
+    changed = sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in actions)
+    share, most = project.config.limits_changes, options.max_changes
+    if most is not None:
+        allowed, is_over = f"--max-changes {most}", changed > most
+    else:  # there is no limit for fewer than ten prompts
+        allowed, is_over = f"{share:.0%}", total >= 10 and share < 1.0 and changed > share * total
+    if not is_over:
+        return None
+    return Refused(
+        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
+        hint=f"{options.command} --max-changes {changed}\npromptsync diff --stat",
+        code="too-many-changes",
+    )

@@ -1,4 +1,4 @@
-"""Publishes one prompt.
+"""Publishes one prompt, and reads back what was published.
 
 Each publish creates a version, so after a lost response the registry is read before anything is sent again.
 """
@@ -6,146 +6,185 @@ Each publish creates a version, so after a lost response the registry is read be
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from promptsync.compare.content import has_text
+from msgspec import Struct
+
+from promptsync.compare.content import content_of, has_text
+from promptsync.compare.present_state import read_now
 from promptsync.errors import RemoteError
 from promptsync.history.mark import parse_mark
+from promptsync.parallel import for_each
+from promptsync.project.project import Project
+from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
-from promptsync.push.actions import Action
-from promptsync.registry.errors import FateUnknown, NotFound, TimedOut
+from promptsync.push.actions import Action, Kind
+from promptsync.push.receipt import PushReceipt
+from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 
 if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
     from promptsync.registry.protocol import Registry
 
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """A version that we published."""
-
-    template_id: int
-    version: int
+_READINGS: Final = 3
+"""How often the list is read before single reads decide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Nothing was published, or the outcome is ``unknown``.
+class WriteResult(Struct, frozen=True):
+    """What became of one prompt: its new version, or why there is none.
 
-    ``raced`` says that it was not sent again because somebody else published in the meantime.
+    ``is_unknown`` says that the registry may have done it or not.
     """
 
-    reason: str
-    unknown: bool = False
-    raced: bool = False
+    version: int | None = None
+    template_id: int = 0
+    reason: str = ""
+    is_unknown: bool = False
     error: RemoteError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What is published for ``action``, and how. ``labels`` go into the same request.
+def publish(
+    registry: Registry,
+    action: Action,
+    prompt: Prompt,
+    template_id: int | None,
+    stop: threading.Event,
+    labels: Sequence[str] = (),
+) -> WriteResult:
+    """Publish a new version of the prompt with ``template_id``, if it exists. ``stop`` ends all waiting.
 
-    ``stop`` ends all waiting.
+    After a connection that ended without a response the registry is read twice, and the publish is repeated
+    once if it has no new version. After a time-out the registry is read for as long again and the publish is
+    never repeated, because the first request may still be running.
     """
-
-    registry: Registry
-    action: Action
-    prompt: Prompt
-    template_id: int | None
-    stop: threading.Event
-    labels: tuple[str, ...] = ()
-
-
-def publish_one(attempt: Attempt) -> Landed | Lost:
-    """Publish once.
-
-    After a connection that ended without a response the registry is read twice, then the publish is repeated
-    once, unless somebody else published in the meantime: their text must not be passed over unseen. After a
-    time-out the registry is read for as long again and the publish is never repeated, because the first
-    request may still be running.
-    """
-    registry, message = attempt.registry, attempt.action.message or ""
-    for last in (False, True):
+    for times in ("once", "twice"):
         try:
-            done = registry.prompts.publish(attempt.prompt, message=message, labels=attempt.labels)
-        except TimedOut as error:
-            found = _look(attempt, registry.timeouts.answer)
-            reason = f"no response in time, and no new version appeared: {error.message}"
-            return found if isinstance(found, Landed) else Lost(reason, unknown=True, error=error)
+            version = registry.prompts.publish(prompt, message=action.message or "", labels=labels)
+            return WriteResult(version.version, version.template_id)
         except FateUnknown as error:
-            found = _look(attempt, registry.timeouts.read_back)
-            if found is not None:
-                return found
-            if last or attempt.stop.is_set():
-                times = "twice" if last else "once"
-                return Lost(f"sent {times} without a response: {error.message}", unknown=True, error=error)
+            is_late = isinstance(error, TimedOut)
+            try:
+                latest = _new_version(registry, action, template_id, stop, is_late=is_late)
+            except RemoteError as unread:
+                reason = "it may have been published, and the registry cannot be read to check: "
+                return WriteResult(reason=f"{reason}{unread.message}", is_unknown=True, error=unread)
+            if latest is not None and _is_ours(action, prompt, latest):
+                return WriteResult(latest.version, latest.template_id)
+            if latest is not None:
+                reason = (
+                    f"no response, and v{latest.version} was published: by this push, or by somebody else"
+                )
+                return WriteResult(reason=reason, is_unknown=True, error=error)
+            if is_late or times == "twice" or stop.is_set():
+                reason = f"sent {times} without a response: {error.message}"
+                return WriteResult(reason=reason, is_unknown=True, error=error)
         except RemoteError as error:
-            return Lost(error.message, error=error)
-        else:
-            return Landed(done.template_id, done.version)
+            return WriteResult(reason=error.message, error=error)
     raise AssertionError("unreachable")
 
 
-def _look(attempt: Attempt, seconds: float) -> Landed | Lost | None:
-    """Look for our version: at least twice, for ``seconds``. ``None`` when there is no new version at all."""
-    action = attempt.action
-    found: Version | RemoteError | None = None
-    pause = attempt.registry.timeouts.read_back
+def _new_version(
+    registry: Registry, action: Action, template_id: int | None, stop: threading.Event, *, is_late: bool
+) -> Version | None:
+    """Return the latest version if it is newer than the plan's. Raises ``RemoteError`` if it cannot be read.
+
+    It is read at least twice, and after a time-out for as long as the publish may take.
+    """
+    # What number a restored version gets differs from registry to registry.
+    planned = 0 if action.kind is Kind.RESTORE else action.current or 0
+    pause, seconds = registry.timeouts.read_back, registry.timeouts.answer if is_late else 0
+    failure: RemoteError | None = None
     for look in range(max(2, int(seconds / pause) + 1)):
-        if look and attempt.stop.wait(pause):
+        if look and stop.wait(pause):
             break
+        failure = None
         try:
-            found = attempt.registry.prompts.get(attempt.template_id, action.name)
+            latest = registry.prompts.get(template_id, action.name)
         except NotFound:
-            found = None
             continue
         except RemoteError as error:
-            found = error
+            failure = error
             continue
-        ours = _ours(attempt, found)
-        if ours is not None:
-            return ours
-    if isinstance(found, RemoteError):
-        return Lost(
-            f"it may have been published, and the registry cannot be read to check: {found.message}",
-            unknown=True,
-            error=found,
-        )
-    if found is None or found.version <= (action.current or 0):
-        return None
-    return _theirs(attempt, found)
-
-
-def _ours(attempt: Attempt, latest: Version) -> Landed | None:
-    """Return our version: the latest, or one below it if somebody else published right after us."""
-    found = latest
-    for number in range(latest.version, attempt.action.current or 0, -1):
-        if number != latest.version:
-            try:
-                found = attempt.registry.prompts.get(latest.template_id, attempt.action.name, version=number)
-            except RemoteError:
-                continue
-        if _is_ours(attempt, found):
-            return Landed(found.template_id, found.version)
+        if latest.version > planned:
+            return latest
+    if failure is not None:
+        raise failure
     return None
 
 
-def _theirs(attempt: Attempt, latest: Version) -> Lost:
-    if latest.message == attempt.action.message:
-        # Two pushes of uncommitted text may have the same message, and a registry may alter a text. Which of
-        # the two this is cannot be known.
-        return Lost(f"v{latest.version} has the message of this push but another text", unknown=True)
-    return Lost(
-        f"somebody else published v{latest.version} in the meantime, so this was not sent again", raced=True
+def _is_ours(action: Action, prompt: Prompt, latest: Version) -> bool:
+    """Whether a version is the one that was sent; two uncommitted texts may have the same message."""
+    mark = parse_mark(latest.message)
+    # The same commit means the same text, so a difference was made by the registry.
+    is_committed = mark is not None and mark.commit is not None and not mark.dirty
+    return latest.message == action.message and (
+        (mark is not None and is_committed and mark.version == latest.version) or has_text(latest, prompt)
     )
 
 
-def _is_ours(attempt: Attempt, found: Version) -> bool:
-    if found.message != attempt.action.message:
-        return False
-    if has_text(found, attempt.prompt):
-        return True
-    # The same commit means the same text, so a difference was made by the registry.
-    mark = parse_mark(found.message)
-    return mark is not None and mark.commit is not None and not mark.dirty and mark.version == found.version
+def list_again(
+    project: Project, names: Collection[str], published: Mapping[str, WriteResult], archived: Collection[str]
+) -> dict[str, Version]:
+    """Return the prompts of a push as they are listed now; again for a while if the list lags behind it."""
+    listing: dict[str, Version] = {}
+    for reading in range(_READINGS):
+        if reading:
+            time.sleep(project.registry.timeouts.read_back)
+        listing = read_now(project, names)
+        is_old = any(
+            (outcome.version or 0) > (listing[name].version if name in listing else 0)
+            for name, outcome in published.items()
+        )
+        if not is_old and not any(name in listing for name in archived):
+            break
+    return listing
+
+
+def read_back(
+    project: Project,
+    published: Mapping[str, WriteResult],
+    prompts: Mapping[str, Prompt],
+    listing: Mapping[str, Version],
+    receipt: PushReceipt,
+) -> None:
+    """Compare what was published with a list that was read afterwards, and add what differs to ``receipt``.
+
+    The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
+    expanded snippets, or lag behind.
+    """
+
+    def is_confirmed(name: str) -> bool:
+        listed = listing.get(name)
+        is_latest = listed is not None and listed.version == published[name].version
+        return is_latest and listed is not None and _is_unchanged(prompts[name], listed)
+
+    def confirm(name: str) -> None:
+        outcome = published[name]
+        try:
+            latest = project.registry.prompts.get(outcome.template_id, name)
+            if latest.version < (outcome.version or 0):  # reads lag behind
+                latest = project.registry.prompts.get(outcome.template_id, name, version=outcome.version)
+        except (NotFound, RenamedRemotely):
+            why = f"published as v{outcome.version}, but somebody archived or renamed the prompt"
+            receipt.raced.setdefault(name, why)
+        except RemoteError as error:
+            receipt.unverified[name] = f"published, but could not be read back: {error.message}"
+        else:
+            if latest.version != outcome.version:
+                why = (
+                    f"published as v{outcome.version}, but somebody else published v{latest.version} after it"
+                )
+                receipt.raced.setdefault(name, why)
+            elif not _is_unchanged(prompts[name], latest):
+                stored = content_of(latest, prompts[name])
+                paths = dict.fromkeys(change.path for change in changes(prompts[name], stored))
+                receipt.altered[name] = tuple(paths) or ("content",)
+
+    for_each(confirm, [name for name in sorted(published) if not is_confirmed(name)])
+
+
+def _is_unchanged(sent: Prompt, stored: Version) -> bool:
+    return tag_set(sent) == tag_set(stored.prompt) and has_text(stored, sent)

@@ -141,10 +141,10 @@ def find_target(root: Path, package: str, labels: Iterable[str], *, github: bool
 
     Raises what ``repository`` raises, and ``UsageError`` if it is unknown which branch is deployed.
     """
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
 
     top = repository(root)
-    history = GitHistory.find(top, ".")
+    history = Repository.find(top, ".")
     assert history is not None  # the repository was found
     origin = history.line("config", "--get", "remote.origin.url")
     branches = tuple(labels)

@@ -22,7 +22,7 @@ from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, mer
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import left_out_text, outdated_text, pin_lines, pins_body
-from promptsync.show.push_json import push_body
+from promptsync.show.push import push_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 

@@ -6,15 +6,15 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.pins import NO_PINS, PinReport
-from promptsync.history.mark import parse_mark
+from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
-from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan
-from promptsync.push.receipt import Moved, PushReceipt
+from promptsync.push.actions import Action, Kind, PushPlan
+from promptsync.push.receipt import PushReceipt
+from promptsync.show.labels import changed_body, changed_row
 from promptsync.show.lines import (
     backup_lines,
     kept_tag_lines,
@@ -26,8 +26,7 @@ from promptsync.show.lines import (
 )
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import pin_lines
-from promptsync.show.push_json import push_body
+from promptsync.show.pins import pin_lines, pins_body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -55,23 +54,21 @@ def show_plan(
 def headline(plan: PushPlan, where: str = "") -> str:
     """Return how many prompts a push publishes, labels and archives, and where."""
     kinds = Counter(action.kind for action in plan.actions)
-    published = sum(kinds[kind] for kind in PUBLISHING)
-    parts = [(published, "to publish"), (kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
-    counts = tally("prompt", parts)
+    parts = [(kinds[Kind.LABEL], "to label"), (kinds[Kind.ARCHIVE], "to archive")]
+    counts = tally("prompt", [(len(plan.publishing), "to publish"), *parts])
     if not counts:
         return "nothing to push"
-    is_all = published == len(plan.actions)
+    is_all = len(plan.publishing) == len(plan.actions)
     return f"{counts} {'to' if is_all else 'in'} {output.safe(where)}" if where else counts
 
 
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
-    lines = output.table((action_row(action) for action in plan.actions), free=True) if plan.actions else []
-    lines += [_passes_over(one) for one in plan.actions if one.passed_over]
-    lines += _unchecked_lines(plan.unchecked, plan.governed, "will move")
-    lines += _live_lines(plan.live)
+    lines = output.table(map(action_row, plan.actions), free=True) if plan.actions else []
+    lines += [_passes_over(action) for action in plan.actions if action.passed_over]
+    lines += _unchecked_lines(plan.unchecked, plan.governed, plan.live, "will move")
     lines += kept_tag_lines(plan, {action.name for action in plan.actions})
-    return [*lines, *skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
+    return [*lines, *_skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
 
 
 def _passes_over(action: Action) -> str:
@@ -91,44 +88,38 @@ def action_row(action: Action) -> tuple[str, ...]:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
     labels += [f"{output.name(label)} v{at}" for label, at in action.released]
-    if action.kind is Kind.RESTORE:
-        # Archived prompts are listed only by labels that are known.
-        labels.append("live again" if action.released else "its labels answer again")
+    labels += ["its labels answer again"] if action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     return (
         f"  {output.style(action.kind, meaning)}",
         output.name(action.name),
         version,
         " ".join(labels),
-        output.safe(action.message or "", newlines=False),
+        output.safe(without_mark(action.message or ""), newlines=False),
     )
 
 
-def _unchecked_lines(names: Sequence[str], labels: Sequence[str], move: str) -> list[str]:
-    """Return the prompts on which governed labels move without checks."""
+def _unchecked_lines(
+    names: Sequence[str], labels: Sequence[str], live: Mapping[str, Sequence[LiveUser]], move: str
+) -> Iterator[str]:
+    """Yield what goes live without checks: governed labels, and snippets that live prompts render."""
+    from promptsync.compare.live_users import named_users  # only some pushes need it
+
     what = f"{', '.join(map(output.name, labels))} {move} without checks"
-    return [noted("unchecked", "warn", name, what) for name in names]
+    for name in names:
+        yield noted("unchecked", "warn", name, what)
+    for name, users in sorted(live.items()):
+        yield noted("unchecked", "warn", name, f"live at once in {named_users(users)}")
 
 
-def _live_lines(live: Mapping[str, Sequence[LiveUser]]) -> list[str]:
-    """Return the snippets that live prompts render at once, without checks."""
-    if not live:
-        return []
-    from promptsync.compare.live_users import named_users
-
+def _skipped_lines(plan: PushPlan) -> list[str]:
     return [
-        noted("unchecked", "warn", name, f"live at once in {named_users(users)}")
-        for name, users in sorted(live.items())
+        noted("skipped", "warn", prompt.name, f"{prompt.state}, {prompt.reason}") for prompt in plan.skipped
     ]
 
 
-def skipped_lines(plan: PushPlan) -> list[str]:
-    """Return which prompts will be skipped, and why."""
-    return [noted("skipped", "warn", one.name, f"{one.state}, {one.reason}") for one in plan.skipped]
-
-
 def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
-    archived = {action.name for action in plan.actions if action.kind is Kind.ARCHIVE}
+    archived = {action.name for action in plan.archiving}
     notes = [
         rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
         for action in plan.actions
@@ -144,23 +135,19 @@ def show_receipt(
     project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
-    done = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
-    pins = plan.pins.after(done.versions)
+    result = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
+    pins = pin_lines(plan.pins.after(result.versions))
     if receipt is None:
-        lines = [*skipped_lines(plan), output.Aside("nothing to push")]
+        lines = [*_skipped_lines(plan), output.Aside("nothing to push")]
     else:
-        lines = [
-            *receipt_lines(done, plan if was_shown else None),
-            *kept_tag_lines(plan, done.versions),
-            *_rename_lines(plan, done=True),
-            *pin_lines(pins),
-        ]
+        lines = receipt_lines(result, plan if was_shown else None)
+        lines += [*kept_tag_lines(plan, result.versions), *_rename_lines(plan, done=True), *pins]
     return Outcome(
         lines,
-        push_body(plan, done, dry_run=False),
-        done.exit_code,
-        done.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(done, pins),
+        push_body(plan, result, dry_run=False),
+        result.exit_code,
+        result.error,
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt, pins),
     )
 
 
@@ -174,41 +161,34 @@ def receipt_lines(
     ``passed_over`` is what is known of versions that were passed over, by prompt.
     """
     planned = {action.name: action.next for action in shown.actions} if shown is not None else {}
-    published = [one for one in receipt.published if planned.get(one.name) != one.version]
     rows = [
         (
             f"  {output.style('published', 'good')}",
-            output.name(one.name),
-            f"v{one.version}",
-            output.safe(one.message, newlines=False),
+            output.name(prompt.name),
+            f"v{prompt.version}",
+            output.safe(without_mark(prompt.message), newlines=False),
         )
-        for one in sorted(published, key=lambda one: one.name)
+        for prompt in sorted(receipt.published, key=lambda prompt: prompt.name)
+        if planned.get(prompt.name) != prompt.version
     ]
     lines = output.table(rows, free=True, aside=True)
-    lines += [
-        noted("live again", "warn", one.name, ", ".join(f"{label} at v{at}" for label, at in one.live_again))
-        for one in receipt.published
-        if one.live_again
-    ]
-    lines += [
-        noted("published", "good", name, f"v{one.version} by somebody else, with the same text")
-        for name, one in receipt.already.items()
-    ]
-    archived = [(f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived]
-    lines += output.table(archived if shown is None else [], aside=True)
-    moved = [label for label in receipt.labels if label.moved]
-    lines += output.table(map(_label_row, moved if shown is None else []), aside=True)
-    lines += output.table(_label_row(label) for label in receipt.labels if not label.moved)
-    lines += _unchecked_lines(receipt.unchecked, receipt.governed, "moved")
-    lines += _live_lines(receipt.changed_live)
+    if shown is None:
+        archived = [(f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived]
+        lines += output.table(archived, aside=True)
+        labelled = output.style("labelled", "good")
+        moved = (changed_row(labelled, label) for label in receipt.labels if label.moved)
+        lines += output.table(moved, aside=True)
+    not_labelled = output.style("not labelled", "bad")
+    lines += output.table(changed_row(not_labelled, label) for label in receipt.labels if not label.moved)
+    lines += _unchecked_lines(receipt.unchecked, receipt.governed, receipt.changed_live, "moved")
     lines += _trouble(receipt)
     lines += [
-        passed_over_line(one.name, one.passed_over, passed_over.get(one.name, {}))
-        for one in receipt.published
-        if one.passed_over
+        passed_over_line(prompt.name, prompt.passed_over, passed_over.get(prompt.name, {}))
+        for prompt in receipt.published
+        if prompt.passed_over
     ]
     if shown is None:
-        lines += [noted("skipped", "warn", one.name, one.reason) for one in receipt.skipped]
+        lines += [noted("skipped", "warn", prompt.name, prompt.reason) for prompt in receipt.skipped]
     lines += _synced_lines(receipt)
     lines.append(summary(receipt))
     if receipt.unrecorded:
@@ -222,12 +202,13 @@ def receipt_lines(
 def summary(receipt: PushReceipt) -> str:
     """Return the counts of what was done; without those that are zero."""
     parts = [f"{count(len(receipt.published), 'prompt')} published"] if receipt.published else []
-    moved = Counter(one.label for one in receipt.labels if one.moved and one.old != one.new)
+    moved = Counter(label.change.label for label in receipt.moved)
     parts += [f"{output.name(label)} moved on {count(moved[label], 'prompt')}" for label in sorted(moved)]
+    stayed = sum(not (label.moved or label.is_unknown) for label in receipt.labels)
     numbers = {
-        "published by somebody else": len(receipt.already),
         "archived": len(receipt.archived),
-        "failed": sum(not one.unknown for one in receipt.failed) + sum(one.failed for one in receipt.labels),
+        "failed": sum(not prompt.unknown for prompt in receipt.failed),
+        "not labelled": stayed,
         "unknown": receipt.unknown,
         "skipped": len(receipt.skipped),
     }
@@ -235,11 +216,22 @@ def summary(receipt: PushReceipt) -> str:
     return ", ".join(parts) or "nothing was published"
 
 
+def _trouble(receipt: PushReceipt) -> Iterator[str]:
+    for prompt in receipt.failed:
+        yield noted("unknown" if prompt.unknown else "failed", "bad", prompt.name, prompt.reason)
+    for name, paths in receipt.altered.items():
+        yield noted("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
+    for name, why in receipt.unverified.items():
+        yield noted("unverified", "bad", name, why)
+    for name, what in receipt.raced.items():
+        yield noted("raced", "bad", name, what)
+
+
 def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
         files = count(len(receipt.synced), "file")
-        marks = [parse_mark(one.message) for one in receipt.published]
+        marks = [parse_mark(prompt.message) for prompt in receipt.published]
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
         why = " because the text is not committed; commit first to avoid it" if in_git else ""
         yield output.Aside(f"  synced: was written to {files}{why}")
@@ -248,27 +240,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         yield noted("note", "warn", name, f"synced: was not written: {reason}")
 
 
-def _label_row(moved: Moved) -> tuple[str, ...]:
-    word, meaning = ("labelled", "good") if moved.moved else ("not labelled", "bad")
-    way = f"v{moved.new}" if moved.old in (None, moved.new) else f"v{moved.old} -> v{moved.new}"
-    reason = output.safe(moved.reason, newlines=False)
-    return f"  {output.style(word, meaning)}", output.name(moved.name), output.name(moved.label), way, reason
-
-
-def _trouble(receipt: PushReceipt) -> Iterator[str]:
-    for failed in receipt.failed:
-        yield noted("unknown" if failed.unknown else "failed", "bad", failed.name, failed.reason)
-    for name, paths in receipt.altered.items():
-        yield noted("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
-    for name, why in receipt.unverified.items():
-        yield noted("unverified", "bad", name, why)
-    skipped = {one.name for one in receipt.skipped}
-    for name, what in receipt.raced.items():
-        if name not in skipped:
-            yield noted("raced", "bad", name, what)
-
-
-# -- Markdown -----------------------------------------------------------------------------------------------
+# -- Markdown and JSON --------------------------------------------------------------------------------------
 
 
 def plan_markdown(
@@ -290,9 +262,67 @@ def plan_markdown(
     return page.lines
 
 
-def receipt_markdown(receipt: PushReceipt, pins: PinReport = NO_PINS, *, most: int = MOST) -> list[str]:
-    """Return what a push did."""
+def receipt_markdown(receipt: PushReceipt, pins: Sequence[str] = (), *, most: int = MOST) -> list[str]:
+    """Return what a push did, with lines about pins."""
     page = Page(most)
     page.say(f"**{summary(receipt)}**")
-    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt)[:-1], *pin_lines(pins)))
+    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt)[:-1], *pins))
     return page.lines
+
+
+def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
+    """Return the body of the JSON document."""
+    return {
+        "plan": [
+            {
+                "name": action.name,
+                "action": str(action.kind),
+                "path": action.path,
+                "from": action.current,
+                "to": None if action.kind is Kind.ARCHIVE else action.next,
+                "message": action.message,
+                "labels": list(action.labels),
+                "released": dict(action.released),
+                "renamed_from": action.was,
+            }
+            for action in plan.actions
+        ],
+        "fingerprint": plan.fingerprint,
+        "published": [
+            {
+                "name": prompt.name,
+                "version": prompt.version,
+                "message": prompt.message,
+                "labels": list(prompt.labels),
+                "passed_over": list(prompt.passed_over),
+            }
+            for prompt in receipt.published
+        ],
+        "failed": [
+            {"name": prompt.name, "reason": prompt.reason, "unknown": prompt.unknown}
+            for prompt in receipt.failed
+        ],
+        "skipped": [
+            {"name": prompt.name, "state": prompt.state, "reason": prompt.reason}
+            for prompt in receipt.skipped
+        ],
+        "altered": [{"name": name, "fields": list(paths)} for name, paths in receipt.altered.items()],
+        "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
+        "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
+        "synced": list(receipt.synced),
+        "backups": {name: str(path) for name, path in receipt.backups.items()},
+        "archived": list(receipt.archived),
+        "labels": [changed_body(label) for label in receipt.labels],
+        "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
+        "live": live_body(plan.live if dry_run else receipt.changed_live),
+        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
+        "dry_run": dry_run,
+    }
+
+
+def live_body(live: Mapping[str, Sequence[LiveUser]]) -> list[dict[str, Any]]:
+    """Return the live prompts that render a snippet at once, by snippet."""
+    return [
+        {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}
+        for name, users in sorted(live.items())
+    ]

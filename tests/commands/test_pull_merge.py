@@ -273,23 +273,14 @@ def test_a_push_refuses_a_conflict_and_says_what_to_do(marked: World, arguments:
     assert published(marked) == before
 
 
-def test_a_conflict_in_a_snippet_blocks_the_prompts_that_use_it(marked: World) -> None:
+def test_users_of_a_published_snippet_do_not_wait_for_its_conflict(marked: World) -> None:
     before = published(marked)
-    ran = marked.run("push", "user")
-    assert ran.code == 3
-    assert f"'user' uses the snippet 'tone', which {CONFLICT}; nothing was published" in ran.err
-    assert published(marked) == before
-    assert marked.run("push", "pinned").code == 0  # it pins the snippet's own text
-
     ran = marked.run("push", "--partial", "--json")
     assert ran.code == 3
-    skipped = {one["name"]: one["reason"] for one in ran.document["skipped"]}
-    assert skipped == {"tone": CONFLICT, "user": f"uses the snippet 'tone', which {CONFLICT}"}
-    error = ran.document["error"]
-    assert error["message"] == f"2 prompts were skipped; first: 'tone' {CONFLICT}"
-    assert (error["code"], error["hint"]) == ("conflict-markers", "promptsync lint")
-    assert [one["name"] for one in ran.document["published"]] == ["refund"]
-    assert published(marked) == before | {"pinned": 2, "refund": 2}
+    assert {one["name"]: one["reason"] for one in ran.document["skipped"]} == {"tone": CONFLICT}
+    assert ran.document["error"]["message"] == f"'tone' was skipped: it {CONFLICT}"
+    assert ran.document["error"]["hint"] == "promptsync status"
+    assert published(marked) == before | {"pinned": 2, "refund": 2, "user": 2}
 
 
 def test_a_deploy_refuses_a_conflict(marked: World) -> None:

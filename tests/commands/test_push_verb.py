@@ -32,12 +32,6 @@ def test_a_yes_on_the_terminal_publishes(ahead: World) -> None:
     assert done.out == "2 prompts published\n"
 
 
-def test_a_no_on_the_terminal_is_exit_1_and_publishes_nothing(ahead: World) -> None:
-    done = ahead.on_terminal("push", answer="n\n")
-    assert (done.code, ahead.writes) == (1, [])
-    assert "nothing was published" in done.err
-
-
 def test_no_answer_on_the_terminal_is_exit_130_and_publishes_nothing(ahead: World) -> None:
     assert ahead.on_terminal("push", answer="").code == 130
     assert ahead.writes == []
@@ -116,11 +110,6 @@ def test_a_failure_is_one_document_and_publishes_nothing(
     assert ("to publish" in shown.out) == (code == 3)  # a plan that is refused is shown
     assert shown.err.startswith("error: ")
     assert "hint: " in shown.err
-
-
-def test_a_plan_that_changed_shows_the_new_one(ahead: World) -> None:
-    done = ahead.run("push", "--expect", "0123456789abcdef")
-    assert "update" in done.out and "v1 -> v2" in done.out
 
 
 def test_lint_errors_stop_a_push_with_their_places(ahead: World) -> None:

@@ -70,7 +70,8 @@ def test_a_new_snippet_does_not_get_a_governed_label_by_a_push(released: World) 
     released.commit("Add a snippet")
     done = released.run("push")
     assert done.code == 3
-    assert "prompts refer to the new snippet 'tone' by prod" in done.err
+    assert "'e' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
+    assert done.err.endswith("hint: promptsync deploy tone --label prod\n")
     assert released.writes == []
     released.ok("deploy", "tone")
     released.ok("deploy")

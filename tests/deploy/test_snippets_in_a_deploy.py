@@ -219,8 +219,8 @@ def test_a_deploy_to_another_label_does_not_give_a_new_snippet_the_governed_one(
     for options in (("--dry-run",), ()):
         done = released.run("deploy", "--label", "staging", *options)
         assert done.code == 3, str(done)
-        assert "prompts refer to the new snippet 'tone' by prod" in done.err
-        assert "hint: promptsync deploy --label prod\n" in done.err
+        assert "'a' uses the snippet 'tone' at the label 'prod', which it does not have" in done.err
+        assert "hint: promptsync deploy tone --label prod\n" in done.err
     assert released.writes == []
 
 

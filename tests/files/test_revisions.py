@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.files.git.output import Commit
+from promptsync.files.git.log import Commit
 from promptsync.files.git.revisions import _Chains
 from promptsync.history.lineage import Revision
 

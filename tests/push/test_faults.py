@@ -98,7 +98,8 @@ def test_a_publish_that_was_slow_to_answer_is_found(three: World, impatient: flo
 def test_a_lost_answer_that_cannot_be_read_back_is_unknown(three: World) -> None:
     three.faults.append(fault(publishing("b"), DROPPED, after=True))
     template = three.read("b")["id"]
-    three.faults.append(fault(asking("GET", f"/prompt-templates/{template}?"), failing(500)))
+    read = asking("GET", f"/prompt-templates/{template}?")
+    three.faults.append(fault(lambda seen: "b" in three.published and read(seen), failing(500)))
     done = three.run("push", "--json")
     assert done.code == 5
     assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
@@ -114,16 +115,17 @@ def test_nothing_is_repeated_over_what_somebody_else_published(three: World) -> 
     three.faults.append(fault(publishing("b"), publish_theirs, times=1))
     before = three.files()
     done = three.run("push", "--json")
-    assert done.code == 3
+    assert done.code == 5
     assert three.files() == before
     assert three.text("b") == "Theirs {name}"
     assert three.published.count("b") == 1
     assert set(told(done)) == {"a", "c"}
-    assert done.document["skipped"][0]["name"] == done.document["raced"][0]["name"] == "b"
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
+    assert "v2 was published: by this push, or by somebody else" in done.document["failed"][0]["reason"]
     assert three.states()["b"] == "diverged"
 
 
-def test_a_publish_that_somebody_else_covered_is_still_found(three: World) -> None:
+def test_a_publish_that_somebody_else_covered_is_unknown(three: World) -> None:
     def publish_both(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
         forward(seen)
         three.publish("b", "Theirs {name}")
@@ -131,8 +133,8 @@ def test_a_publish_that_somebody_else_covered_is_still_found(three: World) -> No
 
     three.faults.append(fault(publishing("b"), publish_both, times=1))
     done = three.run("push", "--json")
-    assert done.code == 3
-    assert told(done)["b"] == 2
+    assert done.code == 5
+    assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
     assert three.published.count("b") == 1
     assert three.states()["b"] == "behind"
 

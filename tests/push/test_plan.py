@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt, counted, over_limit, with_levels
-from promptsync.push.receipt import Failed, Moved, Published, PushReceipt
+from promptsync.errors import Incomplete, Refused, RemoteError
+from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
+from promptsync.push.receipt import Failed, Published, PushReceipt
 
 ACTION = Action("a", Kind.UPDATE, "prompts/a.yaml", 3, "l" * 64, "r" * 64, message="Say so (1a2b3c4 v4)")
 PLAN = PushPlan((ACTION, replace(ACTION, name="b")), options={"force": []}, workspace="https://x 1")
 
 DONE = Published("a", 1, "m")
-MOVED = Moved("a", "prod", 1, 2, True)
-HELD = replace(MOVED, moved=False)
 UNKNOWN = Failed("b", "no answer", unknown=True)
 TURNED_AWAY = Failed("b", "wrong key", of_registry=True)
 REFUSED = Failed("b", "422")
@@ -51,7 +50,6 @@ def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
     "same",
     [
         replace(PLAN, actions=PLAN.actions[::-1]),
-        replace(PLAN, total=99),
         replace(PLAN, skipped=(SkippedPrompt("c", "behind", "theirs"),)),
         replace(PLAN, actions=(replace(ACTION, message="Other words", level=3), PLAN.actions[1])),
         replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
@@ -62,8 +60,8 @@ def test_a_fingerprint_ignores_what_does_not_change_the_outcome(same: PushPlan) 
 
 
 def test_levels_order_what_publishes() -> None:
-    actions = [replace(ACTION, name=name) for name in "cab"] + [replace(ACTION, name="z", kind=Kind.ARCHIVE)]
-    plan = PushPlan(with_levels(actions, [["b"], ["a", "c"]]))
+    actions = [replace(ACTION, name=name, level=name != "b") for name in "acb"]
+    plan = PushPlan((*actions, replace(ACTION, name="z", kind=Kind.ARCHIVE)))
     assert [[action.name for action in level] for level in plan.levels] == [["b"], ["a", "c"]]
 
 
@@ -83,27 +81,16 @@ def test_an_action_knows_the_version_that_it_creates(kind: Kind, current: int | 
 
 
 @pytest.mark.parametrize(
-    ("changed", "total", "limit", "over"),
-    [(5, 10, 0.5, False), (6, 10, 0.5, True), (9, 9, 0.5, False), (10, 10, 1.0, False), (1, 10, 0.0, True)],
-)
-def test_a_limit_counts_shares_of_ten_or_more(changed: int, total: int, limit: float, over: bool) -> None:
-    assert over_limit(changed, total, limit) is over
-
-
-def test_creations_restores_and_labels_do_not_count_as_changes() -> None:
-    assert counted(replace(ACTION, kind=kind) for kind in Kind) == 3
-
-
-@pytest.mark.parametrize(
     ("receipt", "code"),
     [
         ({}, 0),
-        ({"published": [DONE], "labels": [MOVED]}, 0),
         ({"skipped": [SkippedPrompt("a", "behind", "theirs")]}, 0),
         ({"skipped": [SkippedPrompt("a", "diverged", "both", blocks=True)]}, 3),
         ({"raced": {"a": "v2"}}, 3),
-        ({"published": [DONE], "labels": [MOVED, HELD]}, 3),
-        ({"published": [DONE], "labels": [replace(HELD, failed=True)]}, 5),
+        ({"published": [DONE], "label_error": Refused("held")}, 3),
+        ({"published": [DONE], "label_error": RemoteError("500")}, 5),
+        ({"label_error": RemoteError("500")}, 4),
+        ({"raced": {"a": "v2"}, "label_error": Incomplete("held")}, 5),
         ({"published": [DONE], "failed": [REFUSED]}, 5),
         ({"failed": [REFUSED]}, 5),
         ({"failed": [UNKNOWN]}, 5),

@@ -104,8 +104,10 @@ def test_a_new_prompt_that_somebody_creates_before_the_publish_refuses_it(many: 
     assert many.published == []
 
 
-def test_the_very_text_that_somebody_publishes_first_counts_as_published(many: World) -> None:
+def test_the_very_text_that_somebody_publishes_first_is_in_sync_for_the_next_push(many: World) -> None:
     meanwhile(many, "p200", BEFORE, lambda: many.publish("p200", "Changed {name}"))
+    done = many.run("push", "--json")
+    assert (done.code, done.document["error"]["code"]) == (3, "remote-moved")
     many.ok("push")
     assert many.published == []
     many.ok("status", "--exit-code", "p200")
@@ -158,14 +160,6 @@ def test_a_registry_without_a_search_gets_the_list(many: World) -> None:
     many.faults.append(fault(asking("GET", "name="), Reply({"message": "unknown parameter name"}, 422)))
     many.ok("push")
     assert many.published == ["p200"]
-
-
-def test_a_label_is_not_read_by_an_id_that_is_a_new_name(many: World) -> None:
-    template_id = many.read("p200")["id"]
-    meanwhile(many, "p200", BEFORE, lambda: many.publish(str(template_id), "Other", release_labels=["prod"]))
-    many.ok("push", "--label", "prod")
-    assert many.label("p200", "prod") == many.version("p200")
-    assert many.label(str(template_id), "prod") == 1
 
 
 @pytest.mark.parametrize(

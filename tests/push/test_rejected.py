@@ -131,15 +131,6 @@ def test_what_is_missing_is_called_missing(text: str, says: str) -> None:
     assert found == [f"The registry rejects this: {says}"]
 
 
-def test_a_snippet_may_get_its_label_in_the_same_push(mixed: World) -> None:
-    mixed.write("prompts/new.yaml", "name: new\ncontent: New.\n")
-    mixed.write("prompts/user.yaml", "name: user\ncontent: '@@@new@label:dev@@@'\n")
-    assert mixed.run("push").code == 0
-    assert mixed.run("label", "set", "tone", "dev").code == 0
-    mixed.write("prompts/other.yaml", "name: other\ncontent: '@@@tone@label:dev@@@'\n")
-    assert mixed.run("push").code == 0
-
-
 # -- an oracle: documents of every shape ---------------------------------------------------------------------
 
 words = st.sampled_from(["", "a", "user", "gpt-4o", "jinja2", "f-string", "mustache", "text", "chat"])

@@ -137,6 +137,10 @@ def reordered(found: dict[str, Any]) -> dict[str, Any]:
     return dict(reversed(found.items()))
 
 
+def with_bom(seen: Seen, body: Any) -> Reply:
+    return Reply(b"\xef\xbb\xbf" + json.dumps(body).encode())
+
+
 def as_text(seen: Seen, body: Any) -> Reply:
     return Reply(json.dumps(body), headers={"Content-Type": "text/plain"})
 
@@ -188,6 +192,7 @@ HARMLESS: dict[str, Change] = {
     "has_next null": envelope(has_next=None),
     "unknown keys around lists": envelope(request_time=3, links={"next": None}),
     "unknown keys beside the nodes of an agent": beside_nodes,
+    "a byte order mark": with_bom,
     "another content type": as_text,
     "white space": indented,
     "escaped slashes": escaped,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import EVIL, active, hidden, hostile, names
+from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.compare.state import State
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
+from promptsync.labels.move import ChangedLabel
+from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.receipt import Moved, Published, PushReceipt
+from promptsync.push.receipt import Published, PushReceipt
 from promptsync.show.diff_markdown import differences_markdown
 from promptsync.show.markdown import MOST, code, error_markdown
 from promptsync.show.push import plan_markdown, receipt_markdown
@@ -92,7 +94,7 @@ def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Differe
 @given(st.lists(names, max_size=3), names, limits)
 def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
     receipt = PushReceipt([Published(name, 2, reason) for name in published])
-    receipt.labels = [Moved(name, reason, 1, 2, False, reason) for name in published]
+    receipt.labels = [ChangedLabel(LabelChange(name, 1, reason, 1, 2), False, reason) for name in published]
     lines = receipt_markdown(receipt, most=most)
     assert active(lines) == []
     assert sum(len(line) + 1 for line in lines) <= most
@@ -174,7 +176,7 @@ def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
     )
     lines = plan_markdown(plan)
     assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"
-    assert "update support/a v3 -> v4 Soften (1a2b3c4 v4)" in [" ".join(line.split()) for line in lines]
+    assert "update support/a v3 -> v4 Soften" in [" ".join(line.split()) for line in lines]
     assert "  skipped  c: diverged, x" in lines
     assert plan_markdown(PushPlan(()))[0] == "**Nothing to publish**"
 

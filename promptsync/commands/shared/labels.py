@@ -28,7 +28,7 @@ from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
     from promptsync.checks.verdicts import Verdict
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
 
 
 skip_checks_option = click.option(
@@ -251,7 +251,7 @@ def branch_refusal(
     )
 
 
-def _tip(history: GitHistory, branch: str) -> str | None:
+def _tip(history: Repository, branch: str) -> str | None:
     """Return the newest commit of a branch that this clone knows; its upstream comes first."""
     upstream = history.line("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}")
     remotes = history.line("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}") or ""
@@ -261,7 +261,7 @@ def _tip(history: GitHistory, branch: str) -> str | None:
     return next((commit for commit in commits if commit is not None), None)
 
 
-def _is_on(history: GitHistory, tip: str) -> bool:
+def _is_on(history: Repository, tip: str) -> bool:
     """Whether a branch contains the commit that is checked out."""
     return history.merge_base(tip) == history.head_commit
 

@@ -138,10 +138,10 @@ def _before(session: Session, name: str, variables: Mapping[str, str]) -> str | 
 
 def _check_head(session: Session, head: str) -> None:
     """Refuse a pull request whose commits are not checked out, because then nothing would have changed."""
-    from promptsync.files.git.history import GitHistory
+    from promptsync.files.git.repository import Repository
 
     config = session.config()
-    history = GitHistory.find(config.root, config.prompts)
+    history = Repository.find(config.root, config.prompts)
     if history is None or not history.born:
         return  # a later step reports that there is no history
     commit = history.commit(head)

@@ -51,14 +51,10 @@ class GitProgram:
         code, out, _ = self._execute(command, arguments)
         return None if code else out.removesuffix(b"\n").decode("utf-8", "replace")
 
-    def run(self, command: str, *arguments: str, sent: bytes = b"", differs: int = 0) -> bytes:
-        """Return what git prints; ``sent`` is its input.
-
-        ``differs`` is an exit code that only says that there are differences. Raises ``PromptsyncError`` when
-        git fails.
-        """
+    def run(self, command: str, *arguments: str, sent: bytes = b"") -> bytes:
+        """Return what git prints; ``sent`` is its input. Raises ``PromptsyncError`` when git fails."""
         code, out, said = self._execute(command, arguments, sent)
-        if code not in (0, differs):
+        if code:
             raise self._failed(command, said.strip() or f"exit code {code}")
         return out
 

@@ -12,8 +12,8 @@ from msgspec import structs
 
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory
-from promptsync.files.git.output import Commit, FileChange
+from promptsync.files.git.log import Commit, FileChange
+from promptsync.files.git.repository import Repository
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import parse
 from promptsync.history.lineage import Lineage, Revision
@@ -33,7 +33,7 @@ class Revisions:
 
     def __init__(
         self,
-        history: GitHistory,
+        history: Repository,
         root: Path,
         prompts: str,
         keys: Callable[[Synced], tuple[Key, ...]],

@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.history import GitHistory
-from promptsync.files.git.output import TreeEntry
+from promptsync.files.git.repository import Repository, TreeEntry
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import is_skipped
@@ -31,37 +30,15 @@ class Tree(Struct, frozen=True):
     in_place: bool = True
 
 
-def tree_at(history: GitHistory, commit: str, prompts: str) -> Tree:
+def tree_at(history: Repository, commit: str, prompts: str) -> Tree:
     """Return the prompt files of a commit; ``prompts`` is the current prompts directory."""
     place = _place(history, commit, prompts)
     blobs = {entry.path: entry.object for entry in history.entries(commit, place) if entry.mode != _LINK}
     return Tree(_below(place, blobs), in_place=place == history.prefix + prompts)
 
 
-def names_elsewhere(history: GitHistory, commit: str | None = None) -> frozenset[str]:
-    """Return the names of the prompts at a commit that belong to other ``promptsync.yaml`` files.
-
-    The default is ``HEAD``. A commit that git does not know has none.
-    """
-    own = history.prefix + FILE_NAME
-    configs = {*history.tracked_as(FILE_NAME)} if history.born else set()
-    if commit is not None:
-        commit = history.existing([commit]).get(commit)
-        if commit is None:
-            return frozenset()
-        configs |= history.vanished(commit, FILE_NAME)
-    files: dict[str, str] = {}
-    for config in sorted(configs - {own}):
-        for entry in history.entries(commit or "HEAD", config):
-            place = _directory(history, entry, "prompts")
-            blobs = {file.path: file.object for file in history.entries(commit or "HEAD", place)}
-            files |= _below(place, blobs)
-    contents = history.blobs(files.values())
-    return frozenset(name_in(contents.get(blob, b"")) or name_for(path) for path, blob in files.items())
-
-
 def files_in(
-    history: GitHistory, tree: Tree, names: Container[str]
+    history: Repository, tree: Tree, names: Container[str]
 ) -> Iterator[tuple[str, PromptFile | InvalidFile]]:
     """Yield the files of the prompts with these names in a commit; an unreadable one as its error."""
     contents = history.blobs(tree.files.values())
@@ -75,7 +52,7 @@ def files_in(
                 yield name, error
 
 
-def _place(history: GitHistory, commit: str, prompts: str) -> str:
+def _place(history: Repository, commit: str, prompts: str) -> str:
     """Return the prompts directory of a commit, from the top of the repository."""
     configs = history.entries(commit, history.prefix + FILE_NAME)
     if not configs:
@@ -87,7 +64,7 @@ def _place(history: GitHistory, commit: str, prompts: str) -> str:
     return _directory(history, configs[0], prompts)
 
 
-def _directory(history: GitHistory, config: TreeEntry, prompts: str) -> str:
+def _directory(history: Repository, config: TreeEntry, prompts: str) -> str:
     """Return the prompts directory that a configuration in a commit names, from the top of the repository."""
     try:
         value = load.load(history.blobs([config.object]).get(config.object, b""), FILE_NAME).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ class Answer(msgspec.Struct, frozen=True):
         if size > _SMALL and sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
             self.fail(f"JSON with at most {MAX_VALUES:,} values")
         try:
-            body = msgspec.json.decode(self.content)
+            body = _decoded(self.content)
         except (ValueError, RecursionError):
             self.fail("JSON")
         if not deep and is_deeper(body, MAX_BODY_DEPTH):
@@ -162,6 +163,20 @@ def shown(text: str, room: int = EXCERPT) -> str:
     )
 
 
+def _decoded(content: bytes) -> Any:
+    """Return the value of a JSON text. Raises ``ValueError``, and ``RecursionError`` for a very deep one."""
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:  # it refuses a byte order mark and half of a surrogate pair
+        return json.loads(content, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(spelling: str) -> float:
+    if not math.isfinite(number := float(spelling)):
+        raise ValueError(f"JSON has no number {spelling}")
+    return number
+
+
 def _is_html(content: bytes) -> bool:
     start = content[:200].lstrip().lower()
     return start.startswith((b"<!doctype", b"<html", b"<head", b"<body"))
@@ -175,7 +190,7 @@ def _message(content: bytes) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         return title[1] if title else "an HTML page"
     try:
-        body = msgspec.json.decode(content)
+        body = _decoded(content)
     except (ValueError, RecursionError):
         return text
     if is_deeper(body, MAX_BODY_DEPTH):

@@ -1,4 +1,4 @@
-"""What git prints: commits with the files that they changed, and the entries of trees."""
+"""What ``git log`` prints: commits with the files that they changed."""
 
 from __future__ import annotations
 
@@ -24,33 +24,9 @@ class Commit(Struct, frozen=True):
     changes: tuple[FileChange, ...] = ()
 
 
-class TreeEntry(Struct, frozen=True):
-    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
-
-    path: str
-    mode: str
-    object: str
-
-
 def path_of(raw: bytes) -> str:
     """Return a path that git prints, whatever its bytes are."""
     return raw.decode("utf-8", "surrogateescape")
-
-
-def entries_in(out: bytes) -> Iterator[TreeEntry]:
-    """Read ``git ls-tree -z``."""
-    for line in filter(None, out.split(b"\0")):
-        facts, path = line.split(b"\t", 1)
-        mode, _, id_ = facts.decode().split()[:3]
-        yield TreeEntry(path_of(path), mode, id_)
-
-
-def moves_in(out: bytes) -> Iterator[tuple[int, str, str]]:
-    """Read ``git diff --name-status -z`` of moves alone: how alike they are (0..100), old path, new path."""
-    tokens = (token.strip(b"\n") for token in out.split(b"\0"))
-    for token in tokens:
-        if token.startswith(b"R"):  # such as R087
-            yield int(token[1:]), path_of(next(tokens)), path_of(next(tokens))
 
 
 def commits_in(out: bytes) -> Iterator[Commit]:

@@ -1,4 +1,4 @@
-"""The git repository around the prompts: what its commits hold, read with the ``git`` program.
+"""The git repository around the prompts: what its commits hold.
 
 Nothing here writes to the repository.
 """
@@ -6,15 +6,16 @@ Nothing here writes to the repository.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
+from msgspec import Struct
+
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.git.output import Commit, TreeEntry, commits_in, entries_in, moves_in, path_of
+from promptsync.files.git.log import Commit, commits_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
@@ -24,8 +25,13 @@ _SUBMODULE: Final = "160000"
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
 
-_MOVES: Final = ("-M", "--diff-filter=R", "--name-status", "--no-ext-diff", "-z")
-"""Files that moved, whatever the user configured."""
+
+class TreeEntry(Struct, frozen=True):
+    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
+
+    path: str
+    mode: str
+    object: str
 
 
 def is_in_repository(root: Path) -> bool:
@@ -33,7 +39,7 @@ def is_in_repository(root: Path) -> bool:
     return any((directory / ".git").exists() for directory in (root, *root.parents))
 
 
-class GitHistory:
+class Repository:
     """The repository around a directory of prompts. Paths are relative to ``root``, with ``/``.
 
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
@@ -44,17 +50,17 @@ class GitHistory:
         self._pathspec = f":(literal){prompts}"
 
     @classmethod
-    def find(cls, root: Path, prompts: str) -> GitHistory | None:
-        """Return the history around ``root``, ``None`` outside of a repository.
+    def find(cls, root: Path, prompts: str) -> Repository | None:
+        """Return the repository around ``root``, ``None`` outside of a repository.
 
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
         # This comes first, because outside of a repository git need not be installed.
         if not is_in_repository(root):
             return None
-        history = cls(GitProgram(root), prompts)
-        _ = history._place
-        return history
+        repository = cls(GitProgram(root), prompts)
+        _ = repository._place
+        return repository
 
     @cached_property
     def version(self) -> str:
@@ -161,12 +167,12 @@ class GitHistory:
         if not self.born:
             return {}
         out = self._git.run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        return {entry.path: entry.object for entry in entries_in(out)}
+        return {entry.path: entry.object for entry in _entries_in(out)}
 
     def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
         """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
         out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        return tuple(entries_in(out))
+        return tuple(_entries_in(out))
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
@@ -214,33 +220,6 @@ class GitHistory:
     def vanished(self, commit: str, file_name: str) -> frozenset[str]:
         """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
         return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
-
-    def moves(self, commits: Iterable[str]) -> dict[str, str]:
-        """Return the old path of each file that one of the commits moved."""
-        wanted = sorted(set(commits))
-        if not wanted:
-            return {}
-        shown = ("--no-walk=unsorted", "--no-show-signature", "--format=", "--relative")
-        out = self._git.run("log", *shown, *_MOVES, *wanted, "--", self._pathspec)
-        return {new: old for _, old, new in moves_in(out)}
-
-    def alike(self, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
-        """Return the old text that git takes for the origin of each new one, and how alike they are (0..100).
-
-        Texts are given, and returned, by a key. No old text is the origin of two new ones.
-        """
-        with TemporaryDirectory() as folder:
-            keys: dict[str, str] = {}
-            for side, texts in (("old", old), ("new", new)):
-                Path(folder, side).mkdir()
-                for place, (key, text) in enumerate(texts.items()):
-                    path = Path(folder, side, f"{side}{place}")  # git would pair files of the same name
-                    path.write_bytes(text.replace(b"\r\n", b"\n"))
-                    keys[path.name] = key
-            sides = (str(Path(folder, side)) for side in ("old", "new"))
-            out = self._git.run("diff", "--no-index", *_MOVES, *sides, differs=1)
-        moves = ((score, Path(was).name, Path(now).name) for score, was, now in moves_in(out))
-        return {keys[now]: (keys[was], score) for score, was, now in moves}
 
     def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
         out = self._git.run("diff", *_RAW, commit, *arguments)
@@ -299,3 +278,11 @@ class GitHistory:
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         return self._git.line(command, *arguments)
+
+
+def _entries_in(out: bytes) -> Iterator[TreeEntry]:
+    """Read ``git ls-tree -z``."""
+    for line in filter(None, out.split(b"\0")):
+        facts, path = line.split(b"\t", 1)
+        mode, _, id_ = facts.decode().split()[:3]
+        yield TreeEntry(path_of(path), mode, id_)
