@@ -121,7 +121,7 @@ def command(
         if given["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
             unwritten = junit.write(deploying.results, outcome.error)
         body = {**outcome.body, "dry_run": dry_run}
-        return structs.replace(outcome, body=body, error=outcome.error or unwritten)
+        return outcome.replaced(body=body, error=outcome.error or unwritten)
 
 
 class _Deploying:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
@@ -64,7 +63,7 @@ def command(
         else:
             raise _no_names(project, label, to)
         outcome = change_labels(session, project, plan, **how)
-    return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+    return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
 def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:

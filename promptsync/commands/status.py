@@ -91,7 +91,7 @@ def command(
             counted=counted,
         )
         if drift and has_edits:
-            outcome = structs.replace(outcome, exit_code=1)
+            outcome = outcome.replaced(exit_code=1)
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 

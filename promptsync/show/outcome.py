@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from promptsync.errors import PromptsyncError
 
@@ -30,3 +30,7 @@ class Outcome(Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.error is not None and not self.exit_code:
             force_setattr(self, "exit_code", self.error.exit_code)
+
+    def replaced(self, **changes: Any) -> Outcome:
+        """Return the outcome with these fields changed."""
+        return replace(self, **changes)

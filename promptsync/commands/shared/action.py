@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from typing import TypeVar
 
 import click
-from msgspec.structs import replace
 
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused, UsageError
@@ -70,7 +69,7 @@ def carry_out(
                     ["", f"fingerprint {made.fingerprint}"] if is_expectable and not made.is_empty else []
                 )
             code = shown.exit_code if refusal is None else refusal.exit_code
-            return replace(shown, lines=lines, exit_code=code, error=refusal or shown.error)
+            return shown.replaced(lines=lines, exit_code=code, error=refusal or shown.error)
         if made.is_empty:
             return session.rendered(show_receipt(made, None, False))
         was_shown = False

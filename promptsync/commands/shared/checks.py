@@ -140,7 +140,7 @@ def run_together(
     if kind == "evaluation":
         outputs["scores"] = json.dumps({run.name: run.score for _, run in results.evaluations})
     summary = results_markdown(results) if results.all else [nothing_run(choice, kind), ""]
-    return msgspec.structs.replace(outcome, error=error, outputs=outputs, summary=summary)
+    return outcome.replaced(error=error, outputs=outputs, summary=summary)
 
 
 def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:

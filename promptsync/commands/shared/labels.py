@@ -108,7 +108,7 @@ def change_labels(
         expect=expect,
         lock=False,
     )
-    return structs.replace(outcome, body={**outcome.body, "dry_run": dry_run})
+    return outcome.replaced(body={**outcome.body, "dry_run": dry_run})
 
 
 def _checked(
