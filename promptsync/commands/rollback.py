@@ -11,11 +11,11 @@ import click
 
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.labels import Labelled, check_changeable, labelled
-from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
+from promptsync.project.chosen_version import NoSuchVersion
+from promptsync.project.pointers import Labelled, check_changeable, labelled
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, version_number
 from promptsync.prompt.labels import is_own

@@ -10,8 +10,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.compare.snapshot import Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import named_by
@@ -71,7 +70,7 @@ def command(
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
         if offline:
-            from promptsync.compare.offline import offline_snapshot
+            from promptsync.compare.gather import offline_snapshot
 
             snapshot = offline_snapshot(project)
         else:
@@ -99,7 +98,7 @@ def _pending(project: Project, snapshot: Snapshot) -> Pending:
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
         return Pending()
-    from promptsync.compare.releases import unreleased
+    from promptsync.compare.not_released import unreleased
 
     found = unreleased(project, snapshot)
     late = {one.name: one for one in found if not one.is_rolled_back}

@@ -195,6 +195,9 @@ class Graph:
             if unknown:
                 raise Missing(texts=unknown)
             result = self._merge(*(self.contents[digest] for digest in key))
+            if result is not None:
+                # The result may be a base or a side of the next merge.
+                self.contents.setdefault(*result)
             self._merged[key] = result[0] if result is not None else None
         return self._merged[key]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.labels import Labelled
+from promptsync.project.pointers import Labelled
 from promptsync.prompt.labels import is_own
 from promptsync.show.lines import noted
 from promptsync.show.outcome import Outcome

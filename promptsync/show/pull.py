@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.compare.conflict import Conflict
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
 from promptsync.prompt.version import Version

@@ -18,8 +18,7 @@ from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Status
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
