@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -64,7 +63,7 @@ def command(
         else:
             raise _no_names(project, label, to)
         outcome = change_labels(session, project, plan, **how)
-    return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+    return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
 def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import click
+from msgspec import structs
 
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -90,7 +91,7 @@ def command(
             counted=counted,
         )
         if drift and has_edits:
-            outcome = replace(outcome, exit_code=1)
+            outcome = outcome.replaced(exit_code=1)
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 
@@ -145,7 +146,9 @@ def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:
 def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:
     if snapshot.problems:
         message = f"cannot compare with {since} while some files cannot be read"
-        return replace(outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file"))
+        return structs.replace(
+            outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file")
+        )
     from promptsync.compare.changes_since import changed_since
     from promptsync.show.changes_since import with_changed
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -109,7 +108,7 @@ def change_labels(
         expect=expect,
         lock=False,
     )
-    return replace(outcome, body={**outcome.body, "dry_run": dry_run})
+    return outcome.replaced(body={**outcome.body, "dry_run": dry_run})
 
 
 def _checked(
