@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from promptsync.compare.content import has_text_of, read_version
+from promptsync.compare.content import has_text_of
+from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.pins import PinnedAt, published_version
-from promptsync.compare.releases import rolled_back_from
-from promptsync.compare.snapshot import Item, Snapshot, check_names
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, check_names
 from promptsync.compare.uncommitted import needs_backup
-from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
+from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At, expanded
+from promptsync.project.versions import read_version, read_versions
 
 
 class MovedPin(Struct, frozen=True):

@@ -136,7 +136,7 @@ def _at_version(
     """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
     if not any(map(may_have_version, names)):
         return names, at
-    from promptsync.compare.versions import choose  # few pulls name a version
+    from promptsync.project.chosen_version import choose  # few pulls name a version
 
     try:
         chosen = choose(project, session.directory, names, at)

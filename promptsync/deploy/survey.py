@@ -9,11 +9,9 @@ from dataclasses import replace
 import msgspec
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
-from promptsync.compare.content import has_text_of, read_version
+from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
-from promptsync.compare.labels import labels_named, list_labels, pointers_of
-from promptsync.compare.snapshot import Item, Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.members import (
     Member,
     OnHold,
@@ -29,7 +27,9 @@ from promptsync.deploy.snippets import needed_snippets, references_in, renders_n
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import in_background
+from promptsync.project.pointers import labels_named, list_labels, pointers_of
 from promptsync.project.project import Project
+from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.snippet_graph import parents

@@ -10,8 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Item, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State, matching
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import InvalidConfig, find, load
 from promptsync.files.disk import present_text, real_path, write

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from promptsync.compare.conflict import is_taken_over, ways_to_name
-from promptsync.compare.content import content_of, read_usable
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.content import content_of
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.disk import check_unchanged, delete, write
 from promptsync.files.errors import InvalidFile
@@ -23,6 +22,7 @@ from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Local

@@ -12,8 +12,7 @@ from msgspec import Struct, structs
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, PromptHistory, histories_of
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest

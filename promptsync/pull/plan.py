@@ -9,8 +9,7 @@ from msgspec import Struct, structs
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.snapshot import Item, Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new

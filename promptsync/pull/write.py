@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, structs
 
 from promptsync.compare.content import has_text, read_content
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in

@@ -38,9 +38,7 @@ def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -
         rows += backup_lines(receipt.backups)
         lines = [*rows, *([] if was_shown else _above_lines(plan)), output.Aside(number)]
         lines += [output.Aside(_NEXT)] if receipt.error is None else []
-    error = receipt.error
-    code = error.exit_code if error is not None else 0
-    return Outcome(lines, bump_body(plan, receipt, dry_run=False), code, error)
+    return Outcome(lines, bump_body(plan, receipt, dry_run=False), error=receipt.error)
 
 
 def _nothing(plan: BumpPlan) -> str:

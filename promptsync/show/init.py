@@ -57,7 +57,7 @@ def show_init(
             branches = " and ".join(map(output.name, added.target.branches))
             protect = f"protect {branches} and require the check named check."
             lines += ["", f"On GitHub (Settings > Branches), {protect}"]
-    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
+    return Outcome(lines, body, error=error)
 
 
 def _imported_lines(imported: Imported, verbose: bool) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.compare.conflict import Conflict
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
 from promptsync.prompt.version import Version
@@ -98,8 +98,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     return Outcome(
         (),
         pull_body(receipt, unmerged, dry_run=dry_run),
-        error.exit_code,
-        error,
+        error=error,
         summary=error_markdown(error),
         outputs=pull_outputs(receipt, number),
     )
@@ -112,8 +111,7 @@ def _outcome(receipt: PullReceipt, lines: Sequence[str], read: ReadPulled, *, dr
     return Outcome(
         lines,
         pull_body(receipt, dry_run=dry_run),
-        error.exit_code if error is not None else 0,
-        error,
+        error=error,
         outputs=pull_outputs(receipt),
         markdown=lambda: pull_markdown(receipt, read()),
     )

@@ -27,7 +27,7 @@ from vendor_fields import grow
 from worlds import SYNCED, made
 
 from promptsync.compare.gather import gather
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.config import load
 from promptsync.files.disk import write
 from promptsync.files.prompt_file import PromptFile, parse

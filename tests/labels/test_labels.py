@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
-from promptsync.compare.labels import labelled
-from promptsync.compare.versions import find_number
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
 from promptsync.labels.apply import LabelReceipt, apply_labels
@@ -25,6 +23,8 @@ from promptsync.labels.plan import (
     plan_set,
 )
 from promptsync.labels.rollback import plan_rollbacks
+from promptsync.project.chosen_version import find_number
+from promptsync.project.pointers import labelled
 from promptsync.project.target import At, NoSuchPrompt
 from promptsync.registry.errors import Unsupported
 

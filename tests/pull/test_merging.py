@@ -13,7 +13,7 @@ from release_world import World, world
 from worlds import SYNCED
 
 from promptsync.compare.gather import gather
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.prompt_file import parse
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
