@@ -90,17 +90,17 @@ def _outcome(session: Session, findings: list[Finding]) -> Outcome:
         for one in findings
     ]
     return Outcome(
-        [*lines, "", output.Aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
+        [*lines, "", output.aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
     )
 
 
 def _lines(one: Finding, wide: int, verbose: bool) -> Iterator[str]:
     word = output.padded(output.style(str(one.status), _MEANINGS[one.status]), len(FindingStatus.WARNING))
     start = f"{word}  {one.name:{wide}}  "
-    yield output.hanging(start + output.safe(one.message, newlines=False), output.width(start))
+    yield output.Line(start + output.safe(one.message, newlines=False), output.width(start))
     indent = " " * output.width(start)
     for detail in one.details if verbose or one.status is FindingStatus.ERROR else ():
-        yield output.hanging(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
+        yield output.Line(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
     for fix in one.fix.splitlines():
         label = output.style("fix:", "remote")
-        yield output.hanging(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)
+        yield output.Line(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)

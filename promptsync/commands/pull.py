@@ -251,9 +251,9 @@ def _export(
     ]
     would = "would be " if dry_run else ""
     count = output.count(len(written), "file")
-    lines = [*output.table(rows), output.Aside(f"{count} {would}written to {output.safe(str(directory))}")]
+    lines = [*output.table(rows), output.aside(f"{count} {would}written to {output.safe(str(directory))}")]
     if dry_run:
-        lines = [output.Aside("DRY RUN: nothing was written"), *lines]
+        lines = [output.aside("DRY RUN: nothing was written"), *lines]
     body = {
         "written": [{"name": one.prompt.name, "path": path, "version": one.version} for path, one in written],
         "merged": [],

@@ -31,13 +31,13 @@ def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -
     """Return what was written; after ``was_shown`` only the count and the next command."""
     done = receipt if receipt is not None else BumpReceipt(plan)
     if plan.is_empty:
-        lines = [*_above_lines(plan), output.Aside(_nothing(plan))]
+        lines = [*_above_lines(plan), output.aside(_nothing(plan))]
     else:
         rows = [] if was_shown else output.table(_row("bumped", plan, one) for one in done.written)
         number = f"{count(len(done.written), 'file')} written"
         rows += backup_lines(done.backups)
-        lines = [*rows, *([] if was_shown else _above_lines(plan)), output.Aside(number)]
-        lines += [output.Aside(_NEXT)] if done.error is None else []
+        lines = [*rows, *([] if was_shown else _above_lines(plan)), output.aside(number)]
+        lines += [output.aside(_NEXT)] if done.error is None else []
     error = done.error
     code = error.exit_code if error is not None else 0
     return Outcome(lines, bump_body(plan, done, dry_run=False), code, error)

@@ -60,7 +60,7 @@ def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, t
     done = receipt if receipt is not None else PullReceipt(plan)
     lines = _lines(done, was_shown=was_shown)
     counts = [(len(done.written), "written"), (len(done.deleted), "deleted")]
-    lines.append(output.Aside(tally("file", counts) or "nothing to pull"))
+    lines.append(output.aside(tally("file", counts) or "nothing to pull"))
     if done.unrecorded:
         reason = output.safe(done.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
