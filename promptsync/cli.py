@@ -82,7 +82,7 @@ class LazyGroup(VerbGroup):
         if ctx.resilient_parsing:  # a shell wants to complete a word
             from promptsync.commands.shared.completion import teach
 
-            teach(command, cmd_name)
+            teach(command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:

@@ -62,17 +62,15 @@ hostile = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join) | st.text
 names = hostile.map(lambda text: f"EVIL{text}")
 
 
-def active(lines: Sequence[str], *, tables: bool = False) -> list[str]:
+def active(lines: Sequence[str]) -> list[str]:
     """Return whatever is not plain text of ours, code or a known folded part; nothing when all is well."""
-    allowed = _ALLOWED | (_TABLES if tables else set())
-    return list(_active(_PARSER.parse("\n".join(lines)), allowed))
+    return list(_active(_PARSER.parse("\n".join(lines))))
 
 
 _ALLOWED = {"paragraph", "bullet_list", "list_item", "strong", "inline", "text", "softbreak"}
-_TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
 
 
-def _active(tokens: Sequence[Token], allowed: set[str]) -> Iterator[str]:
+def _active(tokens: Sequence[Token]) -> Iterator[str]:
     for token in tokens:
         kind = token.type.removesuffix("_open").removesuffix("_close")
         if kind in ("fence", "code_inline"):
@@ -81,11 +79,11 @@ def _active(tokens: Sequence[Token], allowed: set[str]) -> Iterator[str]:
             rest = _CLOSING.sub("", _OPENING.sub("", token.content))
             if rest.strip():
                 yield f"html: {rest!r}"
-        elif kind not in allowed:
+        elif kind not in _ALLOWED:
             yield f"{token.type}: {token.content!r}"
         elif kind == "text" and (EVIL in token.content or "@" in token.content or "#" in token.content):
             yield f"text: {token.content!r}"
-        yield from _active(token.children or (), allowed)
+        yield from _active(token.children or ())
 
 
 def hidden(lines: Sequence[str]) -> set[str]:

@@ -16,7 +16,7 @@ from walkthrough_shell import MANUAL, name_of
 
 from promptsync import __version__, errors
 from promptsync.cli import VERBS, group, run
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -42,21 +42,21 @@ def apply_bump(project: Project, plan: BumpPlan, command: str) -> BumpReceipt:
     ``PromptsyncError`` if a file cannot be written, both only if nothing was written.
     """
     # Check all files before the first write, so that one edited file stops the bump while it is still whole.
-    for one in plan.moves:
-        check_unchanged(project.root, one.path, one.old, command)
+    for move in plan.moves:
+        check_unchanged(project.root, move.path, move.old, command)
     receipt, stamp = BumpReceipt(plan, command), new_stamp()
     try:
-        for one in plan.moves:
-            check_unchanged(project.root, one.path, one.old, command)
-            if one.backup:
-                receipt.backups[one.name] = backup(project.root, one.path, stamp)
-            write(project.root, one.path, one.new, within=project.config.prompts)
-            receipt.written.append(one)
+        for move in plan.moves:
+            check_unchanged(project.root, move.path, move.old, command)
+            if move.backup:
+                receipt.backups[move.name] = backup(project.root, move.path, stamp)
+            write(project.root, move.path, move.new, within=project.config.prompts)
+            receipt.written.append(move)
             project.progress("Writing files", len(receipt.written), len(plan.moves))
     except KeyboardInterrupt:
         receipt.interrupted = True
         # Ctrl-C may come between a write and the line that records it.
-        receipt.written = [one for one in plan.moves if present_text(project.root, one.path) == one.new]
+        receipt.written = [move for move in plan.moves if present_text(project.root, move.path) == move.new]
     except PromptsyncError as error:
         if not receipt.written:
             raise

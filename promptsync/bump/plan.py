@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from promptsync.compare.content import has_text_of, read_version
+from msgspec import Struct
+
+from promptsync.compare.content import has_text_of
+from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.pins import PinnedAt, published_version
-from promptsync.compare.releases import rolled_back_from
-from promptsync.compare.snapshot import Item, Snapshot, check_names
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, check_names
 from promptsync.compare.uncommitted import needs_backup
-from promptsync.compare.versions import no_such_version, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
+from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import At, expanded
-
-_FIRST = {
-    State.NEW: "promptsync push {}",
-    State.AHEAD: "promptsync push {}",
-    State.DIVERGED: "promptsync pull --merge {0}\npromptsync push {0}",
-    State.BEHIND: "promptsync pull {}",
-    State.DELETED_REMOTELY: "promptsync push {} --restore",
-    State.CONFLICT: "promptsync lint",
-    State.RENAMED_REMOTELY: "promptsync status",
-    State.MOVED: "promptsync mv --keep-name",
-}
-"""What to run before the text of a snippet has a version that can be pinned."""
+from promptsync.project.versions import read_version, read_versions
 
 
-@dataclass(frozen=True, slots=True)
-class MovedPin:
+class MovedPin(Struct, frozen=True):
     """One file whose pins move: ``old`` and ``new`` are its whole texts, ``versions`` what it pins now.
 
     ``backup`` keeps a copy first.
@@ -49,8 +37,7 @@ class MovedPin:
     backup: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BumpPlan:
+class BumpPlan(Struct, frozen=True):
     """Everything a bump will write. ``above`` are pins of later versions than ``version``: they stay."""
 
     snippet: str
@@ -70,7 +57,7 @@ class BumpPlan:
 
     @property
     def fingerprint(self) -> str:
-        moves = [[one.name, one.path, one.old, one.new] for one in self.moves]
+        moves = [[move.name, move.path, move.old, move.new] for move in self.moves]
         return fingerprint([self.snippet, self.version, moves])
 
 
@@ -145,15 +132,23 @@ def _version_with_text(project: Project, item: Item) -> int | None:
         return None
     file, listed = item.file, item.listed
     versions = read_versions(project, listed)
-    return next((one.version for one in versions if has_text_of(project, one, file.prompt)), None)
+    found = (version.version for version in versions if has_text_of(project, version, file.prompt))
+    return next(found, None)
 
 
 def _unpublished(snippet: str, item: Item | None) -> Refused:
     state = item.state if item is not None else State.NEW
-    path = item.path if item is not None and item.path else snippet
+    path, name = item.path if item is not None and item.path else snippet, shlex.quote(snippet)
+    hints = {
+        State.NEW: f"promptsync push {name}",
+        State.AHEAD: f"promptsync push {name}",
+        State.BEHIND: f"promptsync pull {name}",
+        State.DIVERGED: f"promptsync pull --merge {name}\npromptsync push {name}",
+        State.DELETED_REMOTELY: f"promptsync push {name} --restore",
+    }
     return Refused(
         f"the text of {path} is not published yet; nothing was written",
-        hint=_FIRST.get(state, "promptsync status").format(shlex.quote(snippet)),
+        hint=hints.get(state, "promptsync status"),
         code="snippet-unpublished",
     )
 

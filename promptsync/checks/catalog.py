@@ -41,9 +41,11 @@ class CatalogItem(Struct, frozen=True):
 ItemT = TypeVar("ItemT", bound=CatalogItem)
 
 
-class PastRun(CatalogItem, frozen=True):
+class PastRun(Struct, frozen=True, rename={"id": "report_id"}):
     """A run of an evaluation, as listed. ``score`` is ``None`` if the list has none."""
 
+    id: int
+    name: str
     status: str
     score: float | None
 
@@ -58,7 +60,7 @@ class Evaluation(CatalogItem, frozen=True):
     @property
     def completed(self) -> tuple[PastRun, ...]:
         """The runs that completed, newest first; none if the registry does not list them."""
-        return tuple(run for run in self.runs or () if run.status.upper() == "COMPLETED")
+        return tuple(run for run in self.runs or () if run.status == "completed")
 
     @property
     def last_score(self) -> float | None:
@@ -148,7 +150,7 @@ def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     runs = None
     if isinstance(listed, list):
         past = [
-            PastRun(_id(run), _name(run), str(run.get("status") or ""), score_of(run.get("score")))
+            PastRun(_id(run), _name(run), str(run.get("status") or "").lower(), score_of(run.get("score")))
             for run in listed
             if isinstance(run, dict)
         ]

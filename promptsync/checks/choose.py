@@ -14,8 +14,7 @@ from promptsync.checks.versions import WantedVersions
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import conflict_of, edit
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile

@@ -12,7 +12,7 @@ from promptsync.show.outcome import Outcome
 @verb("completion", short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(session: Session, shell: str) -> Outcome:
-    """Print the script that makes a shell complete verbs, options, prompts, labels, remotes and checks.
+    """Print the script that makes a shell complete verbs, options, prompts, labels and remotes.
 
     Completion reads your files and what the last status or push read. It never sends a request.
 

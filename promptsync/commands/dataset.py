@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from promptsync.checks.catalog import list_datasets
+from typing import Final
+
+from promptsync.checks.catalog import Dataset, list_datasets
 from promptsync.commands.shared.checks import list_items
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
+
+_DRAFT: Final = -1
+"""The version number of a dataset that is still a draft."""
 
 
 @verb_group("dataset", short_help="List datasets.")
@@ -25,4 +31,11 @@ def list_command(session: Session) -> Outcome:
     promptsync dataset list
     promptsync dataset list --json | jq '.datasets[].name'
     """
-    return list_items(session, "datasets", list_datasets)
+    return list_items(session, "datasets", list_datasets, ("VERSION", "COLUMNS"), _row)
+
+
+def _row(dataset: Dataset) -> tuple[str, ...]:
+    version = (
+        "draft" if dataset.version == _DRAFT else "-" if dataset.version is None else f"v{dataset.version}"
+    )
+    return version, output.name(", ".join(dataset.columns)), "(deleted)" if dataset.deleted else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ from msgspec import structs
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.checks import errors_written_to, first_result, junit_option, result_file
+from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -20,7 +19,7 @@ from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import UsageError
 from promptsync.project.target import named_by
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
@@ -98,8 +97,8 @@ def command(
     dry_run = dry_run or given["rehearse"]
     session.blank = {**session.blank, "dry_run": dry_run}
     session.deploy_label = label
-    results = result_file(session, "--junit", junit_file)
-    with session.project() as project, errors_written_to(results, "deploy"):
+    junit = JunitFile(session, junit_file)
+    with session.project() as project, junit.errors_of("deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = _options(session, project, wanted, names, given)
@@ -118,11 +117,11 @@ def command(
             yes=yes,
             expect=expect,
         )
-        # A plan alone has no results, so the file stays as it is.
-        has_results = given["rehearse"] or not dry_run
-        unwritten = results.write(lambda: deploying.junit(outcome.error)) if has_results else None
-        code, error = first_result(outcome.error, unwritten)
-        return replace(outcome, body={**outcome.body, "dry_run": dry_run}, exit_code=code, error=error)
+        unwritten = None
+        if given["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
+            unwritten = junit.write(deploying.results, outcome.error)
+        body = {**outcome.body, "dry_run": dry_run}
+        return outcome.replaced(body=body, error=outcome.error or unwritten)
 
 
 class _Deploying:
@@ -185,12 +184,10 @@ class _Deploying:
         self._receipt = apply_deploy(self._project, plan, self._timeout)
         return self._receipt
 
-    def junit(self, error: PromptsyncError | None) -> str:
-        """Return the results of the checks, and what else ended the deploy, as JUnit XML."""
-        from promptsync.show.junit import junit
-
-        results = self._receipt.results if self._receipt is not None else None
-        return junit(results or CheckResults(), error)
+    @property
+    def results(self) -> CheckResults:
+        """The results of the checks, once they ran."""
+        return (self._receipt.results if self._receipt is not None else None) or CheckResults()
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:
         from promptsync.compare.difference import differences

@@ -13,8 +13,7 @@ from promptsync.commands.shared.options import choose_format, format_option, ver
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
 from promptsync.files.errors import text_of
 from promptsync.files.worktree import scan
@@ -100,7 +99,7 @@ def _differences(
         wanted = expanded(worktree.files, named_by(project, directory, names))
         return differences_since(project, worktree, since, wanted), ()
     if at or any(map(may_have_version, names)):
-        from promptsync.compare.two_states import differences_between
+        from promptsync.compare.difference import differences_between
 
         worktree = scan(project.root, project.config.prompts)
         found = differences_between(project, worktree, directory, names, at)

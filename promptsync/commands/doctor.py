@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 import click
+from msgspec.structs import asdict
 
 from promptsync import __version__
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import PromptsyncError
-from promptsync.setup.doctor.examine import examine
-from promptsync.setup.doctor.finding import Finding, FindingPlace, FindingStatus, ok
-from promptsync.setup.doctor.registry import VARIABLES
+from promptsync.setup.doctor import examine
+from promptsync.setup.doctor_registry import CERTIFICATES
+from promptsync.setup.finding import Finding, FindingPlace, FindingStatus, ok
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -39,14 +40,14 @@ def command(session: Session, offline: bool) -> Outcome:
     with contextlib.suppress(PromptsyncError):  # reported as a finding
         session.project(needs_config=False).close()
     environment = session.environment
-    given = {name: environment.secret(name) for name in VARIABLES}
+    certificates = {name: environment.secret(name) for name in CERTIFICATES}
     known = {name: environment.variables[name] for name in _GITHUB if name in environment.variables}
     place = FindingPlace(
         directory=session.directory.resolve(),
         remote=session.remote or environment.remote,
         base_url=environment.base_url,
         api_key=environment.api_key,
-        variables={**known, **{name: value for name, value in given.items() if value}},
+        variables={**known, **{name: value for name, value in certificates.items() if value}},
         offline=offline,
         timeouts=session.timeouts,
         jobs=session.jobs,
@@ -69,38 +70,31 @@ def _versions() -> Finding:
 
 def _outcome(session: Session, findings: list[Finding]) -> Outcome:
     """Return findings; ``-q`` leaves out what is OK, ``-v`` adds all details."""
-    shown = [one for one in findings if not (session.quiet and one.status is FindingStatus.OK)]
-    wide = max(len(one.name) for one in findings)
-    lines = [line for one in shown for line in _lines(one, wide, bool(session.verbose))]
-    counts = Counter(one.status for one in findings)
+    shown = [finding for finding in findings if not (session.quiet and finding.status is FindingStatus.OK)]
+    wide = max(len(finding.name) for finding in findings)
+    lines = [line for finding in shown for line in _lines(finding, wide, bool(session.verbose))]
+    counts = Counter(finding.status for finding in findings)
     problems = [
-        output.count(counts[one], str(one))
-        for one in (FindingStatus.ERROR, FindingStatus.WARNING)
-        if counts[one]
+        output.count(counts[status], str(status))
+        for status in (FindingStatus.ERROR, FindingStatus.WARNING)
+        if counts[status]
     ]
     summary = ", ".join(problems) or output.style("no problems found", "good")
-    checks = [
-        {
-            "name": one.name,
-            "status": str(one.status),
-            "message": one.message,
-            "fix": one.fix or None,
-            "details": list(one.details),
-        }
-        for one in findings
-    ]
+    checks = [{**asdict(finding), "fix": finding.fix or None} for finding in findings]
     return Outcome(
         [*lines, "", output.aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
     )
 
 
-def _lines(one: Finding, wide: int, verbose: bool) -> Iterator[str]:
-    word = output.padded(output.style(str(one.status), _MEANINGS[one.status]), len(FindingStatus.WARNING))
-    start = f"{word}  {one.name:{wide}}  "
-    yield output.Line(start + output.safe(one.message, newlines=False), output.width(start))
+def _lines(finding: Finding, wide: int, verbose: bool) -> Iterator[str]:
+    word = output.padded(
+        output.style(str(finding.status), _MEANINGS[finding.status]), len(FindingStatus.WARNING)
+    )
+    start = f"{word}  {finding.name:{wide}}  "
+    yield output.Line(start + output.safe(finding.message, newlines=False), output.width(start))
     indent = " " * output.width(start)
-    for detail in one.details if verbose or one.status is FindingStatus.ERROR else ():
+    for detail in finding.details if verbose or finding.status is FindingStatus.ERROR else ():
         yield output.Line(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
-    for fix in one.fix.splitlines():
+    for fix in finding.fix.splitlines():
         label = output.style("fix:", "remote")
         yield output.Line(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from promptsync.checks.assignment import limits_in
-from promptsync.checks.catalog import list_evaluations
+from promptsync.checks.catalog import Evaluation, list_evaluations
 from promptsync.checks.judge import show_run
 from promptsync.checks.receipt import Standard
 from promptsync.commands.shared.checks import (
     BLANK,
-    first_result,
     list_items,
+    results_outcome,
     run_options,
-    run_outcome,
     run_together,
     time_to_wait,
     wait_option,
 )
 from promptsync.commands.shared.options import SCORE
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.show.checks import evaluations_body, results_lines
+from promptsync.show.lines import number_text
 from promptsync.show.outcome import Outcome
 
 
@@ -45,7 +43,12 @@ def list_command(session: Session) -> Outcome:
     \b
     promptsync eval list
     """
-    return list_items(session, "evaluations", list_evaluations)
+    return list_items(session, "evaluations", list_evaluations, ("RUNS", "LAST SCORE"), _row)
+
+
+def _row(evaluation: Evaluation) -> tuple[str, ...]:
+    runs = None if evaluation.runs is None else len(evaluation.runs)
+    return number_text(runs), number_text(evaluation.last_score)
 
 
 @verb("run", parent=command, short_help="Run evaluations and check their scores.", blank=BLANK)
@@ -79,9 +82,7 @@ def run_command(
     promptsync eval run 44 45 --no-wait --json
     """
     standard = Standard(min_score, allow_unscored, options["allow_unbound"])
-    ran = run_together(session, "evaluation", names, options, standard)
-    scores = {run.name: run.score for _, run in ran.results.evaluations}
-    return run_outcome(ran, evaluations_body(ran.results), outputs={"scores": json.dumps(scores)})
+    return run_together(session, "evaluation", names, options, standard)
 
 
 @verb("show", parent=command, short_help="Show a run of an evaluation.", blank=BLANK)
@@ -100,5 +101,4 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     with session.project() as project:
         limits = limits_in(project.config)
         results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
-    code, error = first_result(results.error)
-    return Outcome(results_lines(results), {**BLANK, "runs": evaluations_body(results)}, code, error)
+    return results_outcome("evaluation", results)

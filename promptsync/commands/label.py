@@ -14,8 +14,6 @@ from promptsync.commands.shared.labels import (
 )
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.compare.labels import labelled
-from promptsync.compare.versions import find_number
 from promptsync.errors import UsageError
 from promptsync.labels.plan import (
     LabelPlan,
@@ -25,6 +23,8 @@ from promptsync.labels.plan import (
     plan_move,
     plan_set,
 )
+from promptsync.project.chosen_version import find_number
+from promptsync.project.pointers import labelled
 from promptsync.project.target import At
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels

@@ -13,14 +13,15 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.content import read_content
 from promptsync.compare.difference import Step, step
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.labels import read_labels
-from promptsync.compare.versions import choose, find_number, labels_at, read_versions
 from promptsync.files.worktree import scan
 from promptsync.history.graph import Graph, Includes
 from promptsync.history.lineage import Lineage
 from promptsync.history.mark import parse_mark, without_mark
+from promptsync.project.chosen_version import choose, find_number, labels_at
+from promptsync.project.pointers import read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At
+from promptsync.project.versions import read_versions
 from promptsync.prompt.names import path_for
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt

@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.labels import labels_by_prompt, list_labels, with_labels
 from promptsync.files.worktree import scan
 from promptsync.history.mark import without_mark
+from promptsync.project.pointers import labels_by_prompt, list_labels, with_labels
 from promptsync.project.project import Project
 from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
 from promptsync.prompt.labels import is_own

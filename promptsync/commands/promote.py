@@ -14,9 +14,9 @@ from promptsync.commands.shared.labels import (
     skip_checks_option,
 )
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.labels import labelled
 from promptsync.errors import UsageError
 from promptsync.labels.plan import plan_promotion
+from promptsync.project.pointers import labelled
 from promptsync.project.target import LATEST
 from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome

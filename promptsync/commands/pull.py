@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.options import choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.compare.conflict import Conflict
+from promptsync.compare.gather import gather
+from promptsync.errors import RemoteError, UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import At, NoSuchPrompt, exact_names, may_have_version, named_by
-from promptsync.pull.options import PullOptions
-
-if TYPE_CHECKING:  # loaded while the registry is listed
-    from promptsync.pull.apply import PullReceipt
-    from promptsync.pull.plan import PulledVersions, PullPlan
-    from promptsync.show.outcome import Outcome
+from promptsync.prompt.version import Version
+from promptsync.pull.apply import apply_pull
+from promptsync.pull.materialise import export, plan_materialise
+from promptsync.pull.merge import MergeConflict
+from promptsync.pull.plan import PullOptions, PullPlan, plan_pull, read_pulled
+from promptsync.show import pull as show_pull
+from promptsync.show.diff import explained
+from promptsync.show.outcome import Outcome
 
 
 @verb(
@@ -74,8 +76,8 @@ def command(
     """Write what changed in the registry into the files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
-    and with NAME@N only that one. --theirs, --ours and --no-passed-over need exact names or paths of files.
+    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
+    --theirs, --ours and --no-passed-over need exact names or paths of files.
     With --label or --version the files get exactly those versions, unless uncommitted text would be lost.
 
     \b
@@ -93,29 +95,39 @@ def command(
         flag = "--theirs" if theirs else "--ours" if ours else "--no-passed-over"
         if theirs or ours or passed_over is False:
             exact_names(project, session.directory, names, flag)
-        if passed_over is None:
-            names, at = _at_version(session, project, names, at)
-            names = named_by(project, session.directory, names)
-        options = replace(options, names=names, command=session.command())
+        names, at = _at_version(session, project, names, at)
+        options = replace(
+            options, names=named_by(project, session.directory, names), command=session.command()
+        )
         _check_together(options, at, target)
         if target is not None:
-            return _export(session, project, names, at, target, dry_run)
+            written = export(
+                project,
+                options.names,
+                session.directory / target,
+                label=at.label,
+                number=at.number,
+                dry_run=dry_run,
+            )
+            return show_pull.show_export(written, target, dry_run=dry_run)
         try:
             return carry_out(
                 session,
                 project,
-                plan=lambda: _plan(project, session.directory, options, at),
-                apply=lambda made: _apply(project, made),
-                show_plan=lambda made: _show_plan(project, made),
-                show_receipt=lambda made, done, shown: _show_receipt(project, made, done, shown),
-                headline=_headline,
+                plan=lambda: _plan(project, options, at),
+                apply=lambda made: apply_pull(project, made),
+                show_plan=lambda made: show_pull.show_plan(made, lambda: _pulled(project, made)),
+                show_receipt=lambda made, done, shown: show_pull.show_receipt(
+                    made, done, shown, lambda: _pulled(project, made)
+                ),
+                headline=show_pull.headline,
                 unchanged="nothing was written",
                 dry_run=dry_run,
                 yes=yes,
                 expect=expect,
             )
-        except Refused as refusal:
-            return _show_refusal(refusal, dry_run)
+        except (Conflict, MergeConflict) as refusal:
+            return show_pull.show_refusal(refusal, dry_run=dry_run)
 
 
 def _at_version(
@@ -124,16 +136,16 @@ def _at_version(
     """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
     if not any(map(may_have_version, names)):
         return names, at
-    from promptsync.compare.versions import choose
+    from promptsync.project.chosen_version import choose  # few pulls name a version
 
     try:
         chosen = choose(project, session.directory, names, at)
     except NoSuchPrompt:
         return names, at  # a name that only the files have, which planning handles
-    versions = {one.at for one in chosen}
+    versions = {prompt.at for prompt in chosen}
     if len(versions) > 1:
         raise UsageError("pull writes one version at a time", hint="run it once for each version")
-    return tuple(one.listed.name for one in chosen), versions.pop()
+    return tuple(prompt.listed.name for prompt in chosen), versions.pop()
 
 
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
@@ -156,109 +168,20 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
         raise UsageError("--output cannot be combined with --theirs, --ours, --prune or --partial")
 
 
-def _plan(project: Project, directory: Path, options: PullOptions, at: At) -> PullPlan:
+def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
     if at:
-        from promptsync.pull.materialise import plan_materialise
-
         return plan_materialise(
-            project, options.names, label=at.label, version=at.number, theirs=options.theirs
+            project, options.names, label=at.label, number=at.number, theirs=options.theirs
         )
-    from promptsync.compare.gather import gather
-
-    snapshot = gather(project, meanwhile=_load)
-    from promptsync.compare.conflict import Conflict
-    from promptsync.pull.plan import plan_pull
-
-    if options.passed_over is not None and options.names:
-        from promptsync.pull.passed_over import at_versions
-
-        options = at_versions(project, directory, snapshot, options)
     try:
-        return plan_pull(project, snapshot, options)
+        return plan_pull(project, gather(project), options)
     except Conflict as conflict:
-        from promptsync.show.diff import explained
-
         raise explained(project, conflict) from None
 
 
-def _load() -> None:
-    """Load what a pull needs once the registry is listed."""
-    import promptsync.pull.apply
-    import promptsync.show.pull  # noqa: F401
-
-
-def _apply(project: Project, plan: PullPlan) -> PullReceipt:
-    from promptsync.pull.apply import apply_pull
-
-    return apply_pull(project, plan)
-
-
-def _show_plan(project: Project, plan: PullPlan) -> Outcome:
-    from promptsync.show.pull import show_plan
-
-    return show_plan(plan, lambda: _taken(project, plan))
-
-
-def _show_receipt(project: Project, plan: PullPlan, receipt: PullReceipt | None, was_shown: bool) -> Outcome:
-    from promptsync.show.pull import show_receipt
-
-    return show_receipt(plan, receipt, was_shown, lambda: _taken(project, plan))
-
-
-def _headline(plan: PullPlan) -> str:
-    from promptsync.show.pull import headline
-
-    return headline(plan)
-
-
-def _show_refusal(refusal: Refused, dry_run: bool) -> Outcome:
-    """Return the outcome of a conflict. Raises any other refusal."""
-    from promptsync.compare.conflict import Conflict
-    from promptsync.pull.merge import MergeConflict
-    from promptsync.show.pull import show_refusal
-
-    if not isinstance(refusal, Conflict | MergeConflict):
-        raise refusal
-    return show_refusal(refusal, dry_run=dry_run)
-
-
-def _taken(project: Project, plan: PullPlan) -> Mapping[str, PulledVersions]:
+def _pulled(project: Project, plan: PullPlan) -> dict[str, list[Version]]:
     """Read the versions that a pull brings in; if that fails, the pull is shown without them."""
-    from promptsync.pull.plan import read_pulled
-
     try:
         return read_pulled(project, plan)
     except RemoteError:
         return {}
-
-
-def _export(
-    session: Session,
-    project: Project,
-    names: tuple[str, ...],
-    at: At,
-    directory: Path,
-    dry_run: bool,
-) -> Outcome:
-    from promptsync.pull.materialise import export
-    from promptsync.show.outcome import Outcome
-    from promptsync.terminal import output
-
-    target = session.directory / directory
-    written = export(project, names, target, label=at.label, version=at.number, dry_run=dry_run)
-    rows = [
-        (f"  {output.safe(path)}", output.name(one.prompt.name), f"v{one.version}") for path, one in written
-    ]
-    would = "would be " if dry_run else ""
-    count = output.count(len(written), "file")
-    lines = [*output.table(rows), output.aside(f"{count} {would}written to {output.safe(str(directory))}")]
-    if dry_run:
-        lines = [output.aside("DRY RUN: nothing was written"), *lines]
-    body = {
-        "written": [{"name": one.prompt.name, "path": path, "version": one.version} for path, one in written],
-        "merged": [],
-        "conflicts": [],
-        "deleted": [],
-        "dry_run": dry_run,
-    }
-    return Outcome(lines, body)

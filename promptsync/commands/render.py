@@ -38,7 +38,7 @@ from promptsync.terminal import output
 def command(
     session: Session,
     names: tuple[str, ...],
-    given: tuple[str, ...],
+    assignments: tuple[str, ...],
     source: str | None,
     example: int | None,
     offline: bool,
@@ -60,8 +60,8 @@ def command(
     promptsync render support/refund:prod --llm-kwargs --provider anthropic --model claude-sonnet-4
     """
     options = RenderOptions(
-        values=variables(session, given, source),
-        named=tuple(variables(session, given)),
+        values=variables(session, assignments, source),
+        named=tuple(variables(session, assignments)),
         example=example,
         at=at,
         from_registry=from_registry,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.labels import Labelled, labelled
-from promptsync.compare.versions import NoSuchVersion
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
+from promptsync.project.chosen_version import NoSuchVersion
+from promptsync.project.pointers import Labelled, check_changeable, labelled
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, version_number
 from promptsync.prompt.labels import is_own
@@ -64,7 +63,7 @@ def command(
         else:
             raise _no_names(project, label, to)
         outcome = change_labels(session, project, plan, **how)
-    return replace(outcome, body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
+    return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
 def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:
@@ -124,6 +123,7 @@ def _plan_to_commit(
     if not prompts:
         of = "none of these prompts" if names else "no prompt in scope"
         raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
+    check_changeable(project, prompts[0].listed)  # before versions are read
     return plan_rollback_to_commit(project, prompts, label, target), target.id
 
 

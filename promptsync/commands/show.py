@@ -12,7 +12,7 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.compare.versions import FoundVersion, choose, find_versions
+from promptsync.project.chosen_version import FoundVersion, choose, find_versions
 from promptsync.project.target import At
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local

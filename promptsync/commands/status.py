@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import click
+from msgspec import structs
 
 from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
-from promptsync.compare.snapshot import Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import named_by
@@ -71,7 +71,7 @@ def command(
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
         if offline:
-            from promptsync.compare.offline import offline_snapshot
+            from promptsync.compare.gather import offline_snapshot
 
             snapshot = offline_snapshot(project)
         else:
@@ -91,7 +91,7 @@ def command(
             counted=counted,
         )
         if drift and has_edits:
-            outcome = replace(outcome, exit_code=1)
+            outcome = outcome.replaced(exit_code=1)
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 
@@ -99,7 +99,7 @@ def _pending(project: Project, snapshot: Snapshot) -> Pending:
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
         return Pending()
-    from promptsync.compare.releases import unreleased
+    from promptsync.compare.not_released import unreleased
 
     found = unreleased(project, snapshot)
     late = {one.name: one for one in found if not one.is_rolled_back}
@@ -146,7 +146,9 @@ def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:
 def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:
     if snapshot.problems:
         message = f"cannot compare with {since} while some files cannot be read"
-        return replace(outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file"))
+        return structs.replace(
+            outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file")
+        )
     from promptsync.compare.changes_since import changed_since
     from promptsync.show.changes_since import with_changed
 

@@ -71,7 +71,7 @@ def prompt_command(
     name: str,
     version: int | None,
     label: str | None,
-    given: tuple[str, ...],
+    assignments: tuple[str, ...],
     source: str | None,
 ) -> Outcome:
     """Set the prompt NAME, and the values of its variables, that the request ID used.
@@ -81,7 +81,7 @@ def prompt_command(
     """
     if label is not None and version is not None:
         raise UsageError("--label and --version cannot be combined", hint="drop one of them")
-    values = variables(session, given, source)
+    values = variables(session, assignments, source)
     _annotate(
         session,
         lambda registry: registry.tracking.track_prompt(

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, histories_of
-from promptsync.compare.labels import list_labels
 from promptsync.compare.snapshot import Item
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Node
 from promptsync.parallel import mapped
+from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
 from promptsync.prompt.version import Version

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-from promptsync.compare.difference import Difference, Step, step
+from promptsync.compare.difference import ChangeKind, Difference, Step, step
 from promptsync.compare.git_state import find_state
-from promptsync.compare.state import Tags
+from promptsync.compare.snapshot import Tags
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import Repository
@@ -86,16 +85,6 @@ def _text(data: bytes, path: str) -> FileText:
         return text_of(parse(data, path, name_for(path)))
     except InvalidFile:
         return FileText(name_in(data) or name_for(path), None)
-
-
-class ChangeKind(StrEnum):
-    """How a prompt differs."""
-
-    ADDED = "added"
-    CHANGED = "changed"
-    RENAMED = "renamed"
-    DELETED = "deleted"
-    DEPENDANT = "dependant"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.prompt.prompt import Problem

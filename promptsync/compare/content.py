@@ -7,13 +7,20 @@ published. In a version that was made in the dashboard it counts if it differs f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
+
+from promptsync.files.prompt_file import PromptFile
+from promptsync.files.record import Entry
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
+from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import content_beside, without, without_additions, without_notes
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
-from promptsync.registry.errors import NotFound, UnusablePrompt
 
 
 def content_of(version: Version, file: Prompt | None, below: Prompt | None = None) -> Prompt:
@@ -57,21 +64,68 @@ def has_text_of(project: Project, version: Version | None, file: Prompt) -> bool
     return version is not None and digest(read_content(project, version, file)) == digest(file)
 
 
-def read_version(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
-    """Return a version of a prompt, ``None`` when the registry does not have it.
+class ListComparison:
+    """Compares files with list items. Digests are computed once.
 
-    ``fresh`` reads it again although the cache has it.
+    ``whole`` says that the list has every active prompt, so that what it lacks does not exist.
     """
-    prompts = project.registry.prompts
-    try:
-        return prompts.get(listed.template_id, listed.name, version=number, fresh=fresh)
-    except NotFound:
-        return None
 
+    def __init__(self, project: Project, listing: Sequence[Version], *, whole: bool) -> None:
+        self._listing = listing
+        self._whole = whole
+        self._record: dict[str, Entry] | None = None
+        self._workspace_id: int | None = None
+        self._project = project
+        self._digests: dict[str, str] = {}
 
-def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
-    """Return a version of a prompt, ``None`` if there is none, or no file can hold it."""
-    try:
-        return read_version(project, listed, number, fresh=fresh)
-    except UnusablePrompt:
-        return None
+    def digest(self, file: PromptFile) -> str:
+        """Return the digest of a file's content."""
+        name = file.prompt.name
+        if name not in self._digests:
+            self._digests[name] = digest(file.prompt)
+        return self._digests[name]
+
+    def equal(self, file: PromptFile, listed: Version) -> bool:
+        """Whether the list alone is enough to be sure that a file equals the tracked version."""
+        if tag_set(file.prompt) != tag_set(listed.prompt):
+            return False
+        content = self.digest(file)
+        # A key that only the registry has may be an edit, unless this working copy has read it before.
+        if needs_below(listed, file.prompt):
+            return self.recorded(listed, content)
+        # Equal bodies are not enough: the file may contain the text that a reference renders to.
+        return digest(content_of(listed, file.prompt)) == content and self.shows_source(listed, content)
+
+    def shows_source(self, listed: Version, content: str) -> bool:
+        """Whether a list item with this content is certainly not rendered."""
+        return self.is_raw or self.recorded(listed, content)
+
+    def recorded(self, listed: Version, content: str) -> bool:
+        """Whether this working copy has read or written this version with this content itself."""
+        entry = self.entries.get(listed.name)
+        return (
+            entry is not None
+            and (entry.template_id, entry.version) == (listed.template_id, listed.version)
+            and entry.digest == content
+        )
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """What this working copy recorded about the remote, by name."""
+        registry = self._project.registry
+        if self._record is None or registry.workspace_seen != self._workspace_id:
+            # Until the first raw read the workspace is unknown, and the last one at this URL is assumed. The
+            # record must be read again if that was wrong.
+            self._workspace_id = registry.workspace_seen
+            self._record = self._project.record().entries(registry.url, registry.workspace_seen)
+        return self._record
+
+    @cached_property
+    def is_raw(self) -> bool:
+        """Whether no body of this list can have an expanded snippet.
+
+        Only completion prompts can be snippets. A list that has a single reference does not expand them.
+        """
+        if self._whole and all(item.prompt.template.get("type") != "completion" for item in self._listing):
+            return True
+        return any(of_prompt(item.prompt.template) for item in self._listing)

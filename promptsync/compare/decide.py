@@ -7,11 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from msgspec import structs
 
 from promptsync.compare.conflict import has_conflict
-from promptsync.compare.content import content_of, read_content, read_usable
+from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State, Tags, state_in_files, state_in_registry, with_tags
+from promptsync.compare.snapshot import Item, State, Tags, state_in_files, state_in_registry, with_tags
 from promptsync.compare.uncommitted import origin_of
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
@@ -20,6 +18,7 @@ from promptsync.history.lineage import Lineage
 from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import Key, identity
 from promptsync.project.project import Project
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.content import read_content
+from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.worktree import Worktree
+from promptsync.project.chosen_version import NoSuchVersion, find_version
 from promptsync.project.project import Project
+from promptsync.project.target import At, Selected, find_in, may_have_version, select
+from promptsync.project.versions import Catalog
+from promptsync.prompt.additions import without_notes
 from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
+
+
+class ChangeKind(StrEnum):
+    """How a prompt differs."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    RENAMED = "renamed"
+    DELETED = "deleted"
+    DEPENDANT = "dependant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +112,97 @@ def _tracked(project: Project, item: Item) -> Prompt | None:
     if remote is None:
         remote = project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
     return item.content_of(remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt and the two states of it to compare; ``None`` is its file.
+
+    ``is_exact`` says that a version which does not exist is an error, and not an absent prompt.
+    """
+
+    name: str
+    old: At | None
+    new: At | None
+    is_exact: bool = True
+
+
+def differences_between(
+    project: Project, worktree: Worktree, directory: Path, arguments: Sequence[str], at: At
+) -> list[Difference] | None:
+    """Return how specified versions differ from the files or from each other, ``None`` if none is specified.
+
+    Two arguments that mean the same prompts are compared with each other. Any other argument is compared
+    with its file, at ``at`` where it specifies no version. Without arguments, every file is compared with
+    ``at``. Raises ``NoSuchPrompt``, ``NoSuchVersion``, and ``UsageError`` for a prompt at two versions.
+    """
+    if not at and not any(map(may_have_version, arguments)):
+        return None
+    catalog = Catalog(project)
+    if arguments:
+        known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
+        where = f"{worktree.prompts}/ or {project.registry.url}"
+        selected = select(project, directory, arguments, known, at=at, where=where, ids=catalog.ids)
+    else:
+        names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
+        selected = [Selected(names, at, is_exact=False)]
+    if not any(one.at for one in selected):
+        return None
+    comparisons = list(_comparisons(selected))
+    # One search is cheaper than the list; for several prompts the list is.
+    listing = dict(catalog) if len(comparisons) > 1 else catalog
+
+    def one(comparison: Comparison) -> Difference | None:
+        return _difference(project, worktree.files.get(comparison.name), listing, comparison)
+
+    return [found for found in project.mapped("Comparing", one, comparisons) if found is not None]
+
+
+def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
+    if len(selected) == 2 and set(selected[0].names) == set(selected[1].names):
+        old, new = selected
+        for name in old.names:
+            yield Comparison(name, old.at or None, new.at or None, old.is_exact and new.is_exact)
+        return
+    for one in selected:
+        for name in one.names:
+            yield Comparison(name, one.at, None, one.is_exact)
+
+
+def _difference(
+    project: Project, file: PromptFile | None, listing: Mapping[str, Version], comparison: Comparison
+) -> Difference | None:
+    sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
+    (old_title, old), (new_title, new) = sides
+    found = step(f"{old_title} -> {new_title}", old, new, file=file)
+    if not found.fields:
+        return None
+    kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
+    path = file.path if file is not None else None
+    return Difference(comparison.name, kind, path, (found,), file=file)
+
+
+def _side(
+    project: Project,
+    file: PromptFile | None,
+    listing: Mapping[str, Version],
+    comparison: Comparison,
+    at: At | None,
+) -> tuple[str, Prompt | None]:
+    """Return the title of a state and its prompt, ``None`` if the prompt does not exist in it."""
+    if at is None:
+        return (file.path, file.prompt) if file is not None else ("no file", None)
+    if not comparison.is_exact and comparison.name not in listing:
+        return "nothing", None
+    try:
+        found = find_version(project, find_in(project, comparison.name, listing), at).remote
+    except NoSuchVersion:
+        if comparison.is_exact:
+            raise
+        return "nothing", None
+    # Beside the file, only what was sent counts. Beside another version, all of it does.
+    if file is not None and None in (comparison.old, comparison.new):
+        prompt = read_content(project, found, file.prompt)
+    else:
+        prompt = without_notes(found.prompt, file.prompt if file is not None else None)
+    return f"v{found.version}{f' ({at.label})' if at.label else ''}", prompt

@@ -6,19 +6,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from promptsync.compare.labels import labels_by_prompt, list_labels
-from promptsync.compare.list_equality import ListComparison
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.conflict import has_conflict
+from promptsync.compare.content import ListComparison
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import in_background
+from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
+from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Label
+from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
 _CHANGED = (State.AHEAD, State.DIVERGED)
@@ -188,3 +190,36 @@ def _in_sync(
             digest = comparison.digest(file)
             items.append(Item(name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest))
     return items
+
+
+def offline_snapshot(project: Project) -> Snapshot:
+    """Return a snapshot that compares the files with the record of the last pushes and pulls.
+
+    A prompt without an entry is ``new`` if the registry's last list lacked it, and otherwise ``unknown``.
+    """
+    worktree = scan(project.root, project.config.prompts)
+    entries = project.record().entries(project.record_url, None)
+    seen = {*entries, *Cache(project.root).names(project.record_url).versions}
+    items = []
+    broken = broken_names(worktree)
+    for name in sorted({*worktree.files, *entries, *broken}):
+        if not project.config.in_scope(name):
+            continue
+        file, entry = worktree.files.get(name), entries.get(name)
+        if name in broken:
+            items.append(Item(name, State.INVALID))
+            continue
+        if file is None:
+            items.append(Item(name, State.DELETED_LOCALLY))
+            continue
+        content = digest(file.prompt)
+        if entry is None:
+            state = State.NEW if seen and name not in seen else State.UNKNOWN
+        elif (content, tag_set(file.prompt)) == (entry.digest, entry.tags):
+            state = State.IN_SYNC
+        else:
+            state = State.AHEAD
+        if has_conflict(file, state):
+            state = State.CONFLICT
+        items.append(Item(name, state, file, digest=content))
+    return Snapshot(tuple(items), worktree, {}, has_history=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from promptsync.compare.content import content_of, read_content, read_usable
+from promptsync.compare.content import content_of, read_content
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Graph, Includes, Missing, Node
@@ -20,6 +20,7 @@ from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.passed_over import PassedOver, file_includes, passed_over, passed_over_by_latest
 from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.project.project import Project
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set

@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from promptsync.compare.content import read_version
-from promptsync.compare.labels import Pointers, list_labels, pointers_of, with_labels
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State
+from promptsync.project.pointers import Pointers, list_labels, pointers_of, with_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import read_version
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.snippet_graph import Follows
 from promptsync.prompt.snippets import Reference, rendered_in

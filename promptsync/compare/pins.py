@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from promptsync.compare.releases import rolled_back_from
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.not_released import rolled_back_from
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import RemoteError
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project

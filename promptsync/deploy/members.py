@@ -8,8 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from promptsync.compare.decide import TEXT_STATES
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from promptsync.compare.content import read_usable
-from promptsync.compare.labels import with_labels
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.mark import parse_mark
+from promptsync.project.pointers import with_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
-from promptsync.compare.labels import check_changeable
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
@@ -19,6 +18,7 @@ from promptsync.deploy.snippets import check_live, check_order
 from promptsync.deploy.survey import survey
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
+from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan

@@ -25,6 +25,9 @@ _HINTS = {
 }
 """The commands to run after a push that failed within a deploy: its own hints would only push."""
 
+_NAMED = 8
+"""Most prompts that a hint names."""
+
 
 @dataclass
 class DeployReceipt:
@@ -116,8 +119,10 @@ class DeployReceipt:
     @property
     def _next_deploy(self) -> str:
         """The command that releases the others, or after a fix everything."""
-        has_others = not self.is_released and any(name not in self.plan.unchecked for name in self.others)
-        return "promptsync deploy --keep-going" if has_others else "promptsync deploy"
+        names = () if self.is_released else self.others
+        if len(names) > _NAMED:
+            return "promptsync deploy --keep-going"
+        return shlex.join(["promptsync", "deploy", *names])
 
 
 def _skipped(plan: DeployPlan) -> Refused | None:

@@ -11,8 +11,6 @@ from msgspec import structs
 
 from promptsync.checks.assignment import Selection, find_checks, lowest
 from promptsync.checks.catalog import list_agents, list_evaluations
-from promptsync.compare.content import read_version
-from promptsync.compare.labels import labels_of_prompt
 from promptsync.compare.pins import NO_PINS
 from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -20,7 +18,9 @@ from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError
 from promptsync.files.record import Record
 from promptsync.files.worktree import scan
+from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project
+from promptsync.project.versions import read_version
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.version import Version

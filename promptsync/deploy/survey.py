@@ -9,11 +9,9 @@ from dataclasses import replace
 import msgspec
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
-from promptsync.compare.content import has_text_of, read_version
+from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
-from promptsync.compare.labels import labels_named, list_labels, pointers_of
-from promptsync.compare.snapshot import Item, Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.members import (
     Member,
     OnHold,
@@ -29,7 +27,9 @@ from promptsync.deploy.snippets import needed_snippets, references_in, renders_n
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import in_background
+from promptsync.project.pointers import labels_named, list_labels, pointers_of
 from promptsync.project.project import Project
+from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.snippet_graph import parents
@@ -256,15 +256,12 @@ class _Survey:
         elif not has_label and item.state is State.DIVERGED and item.base is None:
             why = "changed in your files and in the registry, and no common text is known"
             self._in_way.append((item, why))
-        elif has_label and under.state in _SKIPPED:
-            self._skip(item.name, under.state)
-        elif item.state is State.ALTERED:
-            self._skip(item.name, item.state)
+        elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
+            state = under.state if has_label and under.state in _SKIPPED else item.state
+            touched = self._is_touched(item.name)
+            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state], touched))
         else:
             self._release(self._member(under, item), item)
-
-    def _skip(self, name: str, state: State) -> None:
-        self.skipped.append(Skipped(name, str(state), _SKIPPED[state], self._is_touched(name)))
 
     def _is_touched(self, name: str) -> bool:
         # If it is unknown what this push changed, every prompt counts as touched.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from promptsync.history.decide import shared_in_git
 from promptsync.history.graph import Graph, Includes, Missing
 from promptsync.history.mark import parse_mark
 
@@ -14,7 +15,7 @@ class PassedOver(msgspec.Struct, frozen=True):
     """A version that neither the latest version nor your files include.
 
     ``numbers`` are itself and the other passed-over versions that it includes. ``base`` is the digest of the
-    text from which its changes are merged into the file, ``None`` if there is no single common text. A file
+    text from which its changes are merged into the file, ``None`` if there is no common text. A file
     that this version alone is merged into ``includes`` these versions. ``edits`` are those of the ``numbers``
     that nobody pushed: they were saved in the dashboard.
     """
@@ -38,16 +39,30 @@ def passed_over(graph: Graph) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
     heads = []
     for head in sorted(graph.heads(not_included)):
         common = graph.heads(graph.includes(head) & included)
-        revision = graph.shared_in_git(head, frozenset(common)) if common else None
+        revision = shared_in_git(graph, head, frozenset(common)) if common else None
         base = revision.digest if revision is not None else None
-        if base is None and len(common) == 1:  # git has no newer text
-            base = graph.digest(common[0])
+        if common and base is None:  # git has no newer text
+            base = _merged(graph, common)
         if base is not None and base not in graph.contents:
             raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
         heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
     return tuple(heads), graph.heads(included | not_included)
+
+
+def _merged(graph: Graph, common: Sequence[int]) -> str | None:
+    """Return the digest of several versions merged, ``None`` if they clash or one is gone."""
+    text, included = graph.digest(common[0]), graph.includes(common[0])
+    # Each further version is merged over the newest one that it shares with those merged so far.
+    for other in common[1:]:
+        shared = graph.heads(included & graph.includes(other))
+        base, theirs = graph.digest(shared[0]) if shared else None, graph.digest(other)
+        if text is None or base is None or theirs is None:
+            return None
+        text = graph.merged(base, text, theirs)
+        included |= graph.includes(other)
+    return text
 
 
 def file_includes(graph: Graph, numbers: Sequence[int]) -> Includes:

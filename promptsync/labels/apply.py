@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from promptsync.compare.labels import deploy_command
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.move import ChangedLabel, change_label
 from promptsync.labels.plan import LabelChange
+from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
 from promptsync.registry.errors import Rejected
 

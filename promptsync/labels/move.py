@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from promptsync.compare.labels import Pointers, labels_of_prompt
 from promptsync.errors import RemoteError
 from promptsync.labels.plan import LabelChange
+from promptsync.project.pointers import Pointers, labels_of_prompt
 from promptsync.project.project import Project
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Prompt

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from promptsync.compare.labels import Labelled, deploy_command
-from promptsync.compare.versions import no_such_version
 from promptsync.errors import Refused, UsageError
+from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
+from promptsync.project.pointers import Labelled, deploy_command
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.labels import Position

@@ -7,18 +7,18 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
-from promptsync.compare.content import read_usable
 from promptsync.compare.git_state import find_state
-from promptsync.compare.labels import Labelled, deploy_command
-from promptsync.compare.versions import find_number, read_versions
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark, shorten, without_mark
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
+from promptsync.project.chosen_version import find_number
+from promptsync.project.pointers import Labelled, deploy_command
 from promptsync.project.project import Project
 from promptsync.project.target import At
+from promptsync.project.versions import read_usable, read_versions
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name, released_name
 

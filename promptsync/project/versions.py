@@ -1,11 +1,16 @@
-"""The prompts of the registry by name and by id."""
+"""The prompts of the registry by name and by id, and their versions by number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.project.project import Project
 from promptsync.prompt.version import Version
+from promptsync.registry.errors import NotFound, UnusablePrompt
+
+_BATCH = MOST_REQUESTS
+"""How many versions are requested before it is known how many of them exist."""
 
 
 def list_all(project: Project, *, label: str | None = None) -> list[Version]:
@@ -59,3 +64,43 @@ class Catalog(Mapping[str, Version]):
         if self._all is None:
             self._all = {item.name: item for item in list_all(self._project)}
         return self._all
+
+
+def read_version(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
+    """Return a version of a prompt, ``None`` when the registry does not have it.
+
+    ``fresh`` reads it again although the cache has it.
+    """
+    prompts = project.registry.prompts
+    try:
+        return prompts.get(listed.template_id, listed.name, version=number, fresh=fresh)
+    except NotFound:
+        return None
+
+
+def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
+    """Return a version of a prompt, ``None`` if there is none, or no file can hold it."""
+    try:
+        return read_version(project, listed, number, fresh=fresh)
+    except UnusablePrompt:
+        return None
+
+
+def read_versions(
+    project: Project, listed: Version, limit: int | None = None, *, newest: int | None = None
+) -> list[Version]:
+    """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
+
+    Versions that the registry has lost are left out.
+    """
+    found: list[Version] = []
+    number = listed.version if newest is None else newest
+    count = _BATCH if limit is None else min(_BATCH, limit)
+    while number > 0 and count > 0:
+        numbers = range(number, max(number - count, 0), -1)
+        read = mapped(lambda number: read_usable(project, listed, number), numbers)
+        found += [one for one in read if one is not None]
+        number -= count
+        count = _BATCH if limit is None else min(_BATCH, limit - len(found))
+        project.progress("Reading versions", len(found), listed.version if limit is None else limit)
+    return found

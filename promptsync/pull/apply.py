@@ -33,19 +33,14 @@ class PullReceipt:
     @property
     def error(self) -> PromptsyncError | None:
         """The error that the pull ends in."""
-        done = len(self.written) + len(self.deleted)
-        rest = len(self.plan.writes) + len(self.plan.deletes) - done
-        counts = f"{done} of {done + rest} files written"
+        planned = len(self.plan.writes) + len(self.plan.deletes)
+        counts = f"{len(self.written) + len(self.deleted)} of {planned} files written"
         if self.interrupted:
             return Interrupted(f"interrupted: {counts}", hint="promptsync pull")
         if self.stopped is not None:
             hint = "\n".join(filter(None, [self.stopped.hint, "promptsync pull"]))
             return Incomplete(f"{self.stopped.message}; {counts}", hint=hint, code=self.stopped.code)
         return self.plan.error
-
-    @property
-    def exit_code(self) -> int:
-        return self.error.exit_code if self.error is not None else 0
 
 
 def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
@@ -56,8 +51,8 @@ def apply_pull(project: Project, plan: PullPlan) -> PullReceipt:
     """
     # Check all files before the first write, so that one edited file stops the pull while it is still whole.
     planned: list[Write | Delete] = [*plan.writes, *plan.deletes]
-    for one in planned:
-        _check_unchanged(project, one)
+    for file in planned:
+        _check_unchanged(project, file)
     receipt = PullReceipt(plan)
     try:
         _write_all(project, plan, receipt)
@@ -76,20 +71,20 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
     stamp = new_stamp()
     total = len(plan.writes) + len(plan.deletes)
 
-    def replace(one: Write) -> None:
+    def replace(file: Write) -> None:
         # Checked again, because the user may save a file while others are written.
-        _check_unchanged(project, one)
-        if one.backup and one.old is not None:
-            receipt.backups[one.name] = backup(project.root, one.path, stamp)
-        write(project.root, one.path, one.new, within=project.config.prompts)
-        receipt.written.append(one)
+        _check_unchanged(project, file)
+        if file.backup and file.old is not None:
+            receipt.backups[file.name] = backup(project.root, file.path, stamp)
+        write(project.root, file.path, file.new, within=project.config.prompts)
+        receipt.written.append(file)
         project.progress("Writing files", len(receipt.written), total)
 
     try:
         # Each write waits until the file is safe on the disk, so several run at a time.
         for_each(replace, plan.writes)
     finally:
-        receipt.written = sorted(receipt.written, key=lambda one: one.path)
+        receipt.written = sorted(receipt.written, key=lambda file: file.path)
         receipt.backups = dict(sorted(receipt.backups.items()))
     for gone in plan.deletes:
         _check_unchanged(project, gone)
@@ -105,15 +100,15 @@ def _write_all(project: Project, plan: PullPlan, receipt: PullReceipt) -> None:
             raise
 
 
-def _check_unchanged(project: Project, one: Write | Delete) -> None:
-    check_unchanged(project.root, one.path, one.old, "promptsync pull")
+def _check_unchanged(project: Project, file: Write | Delete) -> None:
+    check_unchanged(project.root, file.path, file.old, "promptsync pull")
 
 
 def _remember(project: Project, receipt: PullReceipt) -> None:
     if not receipt.written:
         return
     registry = project.registry
-    entries = {one.name: one.entry for one in receipt.written}
+    entries = {file.name: file.entry for file in receipt.written}
     try:
         project.record().update(registry.url, registry.workspace_seen, entries)
     except (OSError, PromptsyncError) as error:

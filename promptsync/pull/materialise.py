@@ -10,8 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Item, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State, matching
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import InvalidConfig, find, load
 from promptsync.files.disk import present_text, real_path, write
@@ -27,7 +26,7 @@ from promptsync.prompt.names import path_for
 from promptsync.prompt.prompt import Local
 from promptsync.prompt.version import Version
 from promptsync.pull.plan import PullPlan
-from promptsync.pull.write import read_all, render
+from promptsync.pull.write import read_all, write_of
 
 _SAFE = (State.IN_SYNC, State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY, State.ALTERED)
 
@@ -37,10 +36,10 @@ def plan_materialise(
     names: Sequence[str],
     *,
     label: str | None,
-    version: int | None,
+    number: int | None,
     theirs: bool,
 ) -> PullPlan:
-    """Return the writes that put the versions under ``label``, or ``version`` of one prompt, into the files.
+    """Return the writes of the versions under ``label``, or of one prompt's version ``number``.
 
     A file is replaced only if its text is committed or is a version of the registry, so that nothing is lost.
     For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
@@ -51,7 +50,7 @@ def plan_materialise(
     names = matching(snapshot, names)
     chosen = [item for item in snapshot.only(names) if item.listed is not None]
     _check_listed(names, [item.name for item in chosen])
-    targets = _targets(project, chosen, names, label, version)
+    targets = _targets(project, chosen, names, label, number)
     items = [item for item in chosen if item.name in targets]
     unsafe = [item for item in items if not _is_safe(item) and not theirs]
     if unsafe:
@@ -59,27 +58,28 @@ def plan_materialise(
         raise Refused(
             f"{listed}: the text in the file is neither committed nor a version of the registry; "
             "nothing was written",
-            hint=_ways_out(unsafe, label, version),
+            hint=_ways_out(unsafe, label, number),
             code="uncommitted",
         )
     paths = paths_for_new(snapshot.worktree, [item.name for item in items if item.file is None])
     writes = []
     for item in items:
-        found = targets[item.name]
-        if item.state is State.IN_SYNC and found.version == item.version:
+        version = targets[item.name]
+        if item.state is State.IN_SYNC and version.version == item.version:
             continue  # the file has this version already, and does not need ``synced:``
-        one = render(project, item, found, paths.get(item.name), keep=theirs, heads=(found.version,))
-        if one.old != one.new:
-            writes.append(one)
-    return PullPlan(tuple(sorted(writes, key=lambda one: one.path)))
+        prompt, path = item.content_of(version), paths.get(item.name)
+        write = write_of(project, item, version, prompt, path=path, heads=(version.version,), backup=theirs)
+        if write.old != write.new:
+            writes.append(write)
+    return PullPlan(tuple(sorted(writes, key=lambda write: write.path)))
 
 
-def _ways_out(items: Sequence[Item], label: str | None, version: int | None) -> str:
+def _ways_out(items: Sequence[Item], label: str | None, number: int | None) -> str:
     """Return the commands that commit texts or replace them; the second one makes backups."""
     paths, names = (
-        shlex.join(some) for some in zip(*((one.path or "", one.name) for one in items), strict=True)
+        shlex.join(words) for words in zip(*((item.path or "", item.name) for item in items), strict=True)
     )
-    at = f"--label {shlex.quote(label)}" if label is not None else f"--version {version}"
+    at = f"--label {shlex.quote(label)}" if label is not None else f"--version {number}"
     return f"git add {paths} && git commit {paths}\npromptsync pull {names} {at} --theirs"
 
 
@@ -88,29 +88,29 @@ def _is_safe(item: Item) -> bool:
 
 
 def _targets(
-    project: Project, items: Sequence[Item], names: Sequence[str], label: str | None, version: int | None
+    project: Project, items: Sequence[Item], names: Sequence[str], label: str | None, number: int | None
 ) -> dict[str, Version]:
     listed = [item.listed for item in items if item.listed is not None]
-    if label is not None:
-        wanted = {one.name for one in listed}
-        under = [one for one in list_all(project, label=label) if one.name in wanted]
-        _check_listed(names, [one.name for one in under], label)
-        if not under:
-            raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
-        return read_all(project, under)
-    return read_all(project, [_at(one, version) for one in listed])
+    if label is None:
+        return read_all(project, [_at(version, number) for version in listed])
+    wanted = {version.name for version in listed}
+    under = [version for version in list_all(project, label=label) if version.name in wanted]
+    _check_listed(names, [version.name for version in under], label)
+    if not under:
+        raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
+    return read_all(project, under)
 
 
-def _at(listed: Version, version: int | None) -> Version:
+def _at(latest: Version, number: int | None) -> Version:
     """Return a prompt at one of its versions. Raises ``UsageError`` for a version after the latest one."""
-    if version is None:
-        return listed
-    if version > listed.version:
+    if number is None:
+        return latest
+    if number > latest.version:
         raise UsageError(
-            f"{listed.name!r} has no version {version}: the latest is v{listed.version}",
-            hint=f"promptsync log {shlex.quote(listed.name)}",
+            f"{latest.name!r} has no version {number}: the latest is v{latest.version}",
+            hint=f"promptsync log {shlex.quote(latest.name)}",
         )
-    return replace(listed, version=version)
+    return replace(latest, version=number)
 
 
 def _check_listed(names: Sequence[str], present: Sequence[str], label: str | None = None) -> None:
@@ -126,7 +126,7 @@ def export(
     directory: Path,
     *,
     label: str | None,
-    version: int | None,
+    number: int | None,
     dry_run: bool,
 ) -> list[tuple[str, Version]]:
     """Write prompts below another directory; nothing is recorded in the working copy, nothing is deleted.
@@ -135,22 +135,22 @@ def export(
     exist, if no prompt has the label, or if the files would be among those of a working copy, and ``Refused``
     if they would replace anything but an earlier export.
     """
-    listed = [one for one in list_all(project, label=label) if project.config.in_scope(one.name)]
-    names = expanded((one.name for one in listed), names)
-    _check_listed(names, [one.name for one in listed], label)
-    chosen = [one for one in listed if not names or one.name in names]
+    listed = [version for version in list_all(project, label=label) if project.config.in_scope(version.name)]
+    names = expanded((version.name for version in listed), names)
+    _check_listed(names, [version.name for version in listed], label)
+    chosen = [version for version in listed if not names or version.name in names]
     if not chosen:
         raise UsageError("there is no prompt to write", hint="promptsync ls-remote")
-    found = read_all(project, [_at(one, version) for one in chosen])
+    versions = dict(sorted(read_all(project, [_at(version, number) for version in chosen]).items()))
     paths: dict[str, str] = {}
-    for name in sorted(found):
+    for name in versions:
         paths[name] = path_for(name, list(paths.values()))
-    texts = {name: render_new(without_notes(one.prompt), Local()) for name, one in sorted(found.items())}
+    texts = {name: render_new(without_notes(version.prompt), Local()) for name, version in versions.items()}
     _check_targets(project, directory, {paths[name]: (name, text) for name, text in texts.items()})
     if not dry_run:
         for name, text in texts.items():
             write(directory, paths[name], text)
-    return [(paths[name], found[name]) for name in texts]
+    return [(paths[name], version) for name, version in versions.items()]
 
 
 def _check_targets(project: Project, directory: Path, texts: Mapping[str, tuple[str, str]]) -> None:
@@ -159,11 +159,11 @@ def _check_targets(project: Project, directory: Path, texts: Mapping[str, tuple[
     ``texts`` has the name and the new text of the prompt for each path below ``directory``.
     """
     folders = {real_path(directory / path).parent for path in texts} | {real_path(directory)}
-    found = {config for folder in folders if (config := find(folder)) is not None}
+    paths = {path for folder in folders if (path := find(folder)) is not None}
     configs = [project.config]
-    for config in found - {project.config.path}:
+    for path in paths - {project.config.path}:
         with suppress(InvalidConfig):  # some other tool's file, or one that works for nobody
-            configs.append(load(config))
+            configs.append(load(path))
     # Files of a build have no ``synced:``; among those of a working copy they would look like edits.
     prompts = [real_path(config.prompts_path) for config in configs]
     for folder in sorted(folders):
@@ -173,11 +173,11 @@ def _check_targets(project: Project, directory: Path, texts: Mapping[str, tuple[
                 "nothing was written",
                 hint="pass another directory, or leave out --output to pull into the working copy",
             )
-    for path, (name, text) in sorted(texts.items()):
-        old = present_text(directory, path)
+    for target, (name, text) in sorted(texts.items()):
+        old = present_text(directory, target)
         if old is not None and old != text and name_in(old.encode()) != name:
             raise Refused(
-                f"{directory / path} is not an earlier export of {name!r}; nothing was written",
+                f"{directory / target} is not an earlier export of {name!r}; nothing was written",
                 hint="pass an empty directory to --output, or move the file away",
                 code="exists",
             )

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptsync.compare.conflict import edit
 from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
-from promptsync.project.project import Project
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
-    from promptsync.prompt.merge import Merge
     from promptsync.prompt.merge_fields import FieldConflict
 
 
-@dataclass(frozen=True, slots=True)
-class Unmerged:
+class Unmerged(Struct, frozen=True):
     """A prompt that does not merge with the ``version`` of the registry, field by field.
 
-    ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict
-    markers in its texts would show every conflict, and ``is_crowded`` that this pull cannot write them,
-    because it brings more than one version into the file.
+    ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict markers in
+    its texts would show every conflict.
     """
 
     name: str
@@ -34,7 +31,6 @@ class Unmerged:
     conflicts: tuple[FieldConflict, ...]
     is_passed_over: bool = False
     markable: bool = False
-    is_crowded: bool = False
 
 
 class MergeConflict(Refused):
@@ -44,15 +40,15 @@ class MergeConflict(Refused):
 
     def __init__(self, unmerged: Sequence[Unmerged], *, marked: bool) -> None:
         self.unmerged = tuple(unmerged)
-        fields = sum(len(one.conflicts) for one in unmerged)
+        fields = sum(len(prompt.conflicts) for prompt in unmerged)
         places = f"{fields} place" if fields == 1 else f"{fields} places"
         self.reason = f"both sides changed the same text in {places}"
         """Why these prompts do not merge."""
-        if all(one.is_passed_over for one in unmerged):
+        if all(prompt.is_passed_over for prompt in unmerged):
             self.reason = f"versions that were passed over do not merge in {places}"
         if len(unmerged) == 1 and unmerged[0].is_passed_over:
             self.reason = f"v{unmerged[0].version}, which was passed over, does not merge in {places}"
-        names = ", ".join(repr(one.name) for one in unmerged[:3])
+        names = ", ".join(repr(prompt.name) for prompt in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
         message = f"{names}{more}: {self.reason}"
         if marked:
@@ -62,19 +58,16 @@ class MergeConflict(Refused):
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
-    is_passed_over = unmerged[0].is_passed_over
-    # Passed-over versions come one at a time, because conflict markers cannot be nested.
-    names = shlex.join(f"{one.name}@{one.version}" if is_passed_over else one.name for one in unmerged)
-    is_markable = all(one.markable for one in unmerged)
-    if is_passed_over:
+    names = shlex.join(prompt.name for prompt in unmerged)
+    is_markable = all(prompt.markable for prompt in unmerged)
+    if unmerged[0].is_passed_over:
         first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
         return f"promptsync {first}\npromptsync pull {names} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """The merged prompts by name, those of them with conflict markers, and those that do not merge."""
 
     prompts: Mapping[str, Prompt]
@@ -83,34 +76,31 @@ class Merged:
 
 
 def merge_all(
-    project: Project,
-    items: Sequence[Item],
-    remote: Mapping[str, Version],
-    *,
-    markers: bool,
-    partial: bool,
+    items: Sequence[Item], remote: Mapping[str, Version], *, markers: bool, partial: bool
 ) -> Merged:
     """Merge each item's file with the registry's version.
 
     Raises ``MergeConflict`` if one of them does not merge, unless ``markers`` are wanted and can show all its
     conflicts. With ``partial``, prompts that do not merge are skipped.
     """
-    merges = {item.name: _merge(item, remote[item.name]) for item in items}
-    unmerged = [
-        Unmerged(
-            item.name,
-            item.path or "",
-            remote[item.name].version,
-            merges[item.name].conflicts,
-            markable=merges[item.name].is_markable,
-        )
-        for item in items
-        if merges[item.name].conflicts
-    ]
+    from promptsync.prompt.merge import merge  # only some pulls merge
+
+    prompts, unmerged = {}, []
+    for item in items:
+        assert item.file is not None
+        version = remote[item.name]
+        names = ("yours", f"registry v{version.version}")
+        result = merge(item.base_prompt, item.file.prompt, item.content_of(version), names=names)
+        # A prompt with markers stays in ``prompts``: its merged text has the markers in it.
+        prompts[item.name] = result.prompt
+        if result.conflicts:
+            path, conflicts = item.path or "", result.conflicts
+            unmerged.append(
+                Unmerged(item.name, path, version.version, conflicts, markable=result.is_markable)
+            )
     marked, skipped = parted(unmerged, markers=markers, partial=partial)
-    # A prompt with markers stays in ``prompts``: its merged text has the markers in it.
-    names = {one.name for one in skipped}
-    prompts = {name: one.prompt for name, one in merges.items() if name not in names}
+    for conflict in skipped:
+        del prompts[conflict.name]
     return Merged(prompts, marked, skipped)
 
 
@@ -121,16 +111,8 @@ def parted(
 
     Raises ``MergeConflict`` if something would be skipped, unless ``partial``.
     """
-    marked = tuple(one for one in unmerged if markers and one.markable and not one.is_crowded)
-    skipped = tuple(one for one in unmerged if one not in marked)
+    marked = tuple(prompt for prompt in unmerged if markers and prompt.markable)
+    skipped = tuple(prompt for prompt in unmerged if prompt not in marked)
     if skipped and not partial:
         raise MergeConflict(unmerged, marked=False)
     return marked, skipped
-
-
-def _merge(item: Item, found: Version) -> Merge:
-    from promptsync.prompt.merge import merge
-
-    assert item.file is not None
-    names = ("yours", f"registry v{found.version}")
-    return merge(item.base_prompt, item.file.prompt, item.content_of(found), names=names)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from promptsync.compare.conflict import is_taken_over, ways_to_name
-from promptsync.compare.content import content_of, read_usable
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.content import content_of
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.disk import check_unchanged, delete, write
 from promptsync.files.errors import InvalidFile
@@ -24,6 +22,7 @@ from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Local
@@ -31,8 +30,7 @@ from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """One file: the name that it will state, and where it was and will be, with its text then and now."""
 
     name: str
@@ -42,8 +40,7 @@ class Move:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class MovePlan:
+class MovePlan(Struct, frozen=True):
     """The files that will be moved, or will state another name."""
 
     moves: tuple[Move, ...]
@@ -66,7 +63,7 @@ def plan_kept_names(snapshot: Snapshot) -> MovePlan:
     # Another text took the old path, and its file would keep the name that the moved one gets back.
     for item in items:
         if item.file is not None and item.was is None:
-            moved = next((one.path for one in items if one.name == item.became), None)
+            moved = next((other.path for other in items if other.name == item.became), None)
             raise Refused(
                 f"{item.path} is {item.name!r} now, and the text of {item.name!r} moved to {moved}",
                 hint=f"add name: to {item.path} and to {moved}",
@@ -119,14 +116,14 @@ def _with_version(project: Project, file: PromptFile, listed: Version, old: str)
     """
     revisions = project.revisions()
     lineage = revisions.of_names([old]).get(old) if revisions is not None else None
-    committed = {one.digest for one in lineage.back()} if lineage is not None else set()
+    committed = {revision.digest for revision in lineage.back()} if lineage is not None else set()
     newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
     for number in range(listed.version, newest, -1) if committed else ():
-        found = read_usable(project, listed, number)
-        mark = parse_mark(found.message) if found is not None else None
-        if found is None or mark is None or mark.dirty or mark.version != number:
+        version = read_usable(project, listed, number)
+        mark = parse_mark(version.message) if version is not None else None
+        if version is None or mark is None or mark.dirty or mark.version != number:
             continue
-        content = digest(content_of(found, file.prompt))
+        content = digest(content_of(version, file.prompt))
         if content in committed:
             prompt = identity(project.registry.workspace_id, listed.template_id)
             return project.with_keys(file.local, [make_key(prompt, number, content)])

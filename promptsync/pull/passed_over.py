@@ -5,47 +5,59 @@ A version is passed over while neither the newest one nor the files include it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, PromptHistory, histories_of
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
-from promptsync.errors import UsageError
+from promptsync.compare.snapshot import Item, State
 from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project
-from promptsync.project.target import select
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
 from promptsync.pull.merge import Unmerged, parted
-from promptsync.pull.options import PullOptions
-from promptsync.pull.write import Write, kept, read_tracked, rewritten
-
-Found = Mapping[str, tuple[Version, ...]]
-"""Passed-over versions by prompt, oldest first."""
+from promptsync.pull.write import Write, kept, read_tracked, write_of
 
 _UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
 
 
-def listed(numbers: Iterable[int]) -> str:
-    """Return versions as words: ``v6, v7``."""
-    return ", ".join(f"v{number}" for number in numbers)
+class PassedOverVersions(Struct, frozen=True):
+    """The passed-over versions of one prompt: ``heads`` are merged one after the other.
+
+    ``includes`` are the versions that a text with all of them includes.
+    """
+
+    heads: tuple[PassedOver, ...]
+    includes: tuple[int, ...]
+    history: PromptHistory
+
+    @property
+    def read(self) -> tuple[Version, ...]:
+        """All of them that the registry still has, oldest first."""
+        numbers = sorted(number for head in self.heads for number in head.numbers)
+        return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
+
+    @property
+    def has_edits(self) -> bool:
+        """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
+        return any(head.edits for head in self.heads)
+
+    @property
+    def first(self) -> PassedOverVersions:
+        """The oldest head alone."""
+        return PassedOverVersions(self.heads[:1], self.heads[0].includes, self.history)
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What a pull does with passed-over versions. ``found`` are those that it includes or excludes for good.
+class Brought(Struct, frozen=True):
+    """What a pull does with passed-over versions. ``versions`` are those that it settles, by prompt.
 
     ``marked`` get conflict markers, ``skipped`` do not merge.
     """
 
-    found: Found = field(default_factory=dict)
+    versions: Mapping[str, tuple[Version, ...]] = {}
     marked: tuple[Unmerged, ...] = ()
     skipped: tuple[Unmerged, ...] = ()
 
@@ -54,110 +66,46 @@ def bring_passed_over(
     project: Project,
     items: Sequence[Item],
     writes: dict[str, Write],
-    options: PullOptions,
     marked: Collection[str],
+    *,
+    with_text: bool,
+    markers: bool,
+    partial: bool,
 ) -> Brought:
     """Make ``writes`` include the passed-over versions of ``items``, with their text or without.
 
-    ``marked`` are the writes that hold conflict markers. Raises ``MergeConflict`` if a version does not
-    merge, unless ``partial``.
+    If the versions of a prompt clash and ``markers`` are wanted, only the oldest comes, and the next pull
+    goes on. ``marked`` are the writes that hold conflict markers already, which cannot be nested. Raises
+    ``MergeConflict`` if a version does not merge, unless ``partial``.
     """
-    if options.passed_over is None:
-        return Brought()
     by_name = {item.name: item for item in items}
-    merged: dict[str, _Merged] = {}
-    wanted = {
-        name: number
-        for name, number in options.versions.items()
-        if name in by_name and by_name[name].state not in _UNSETTLED
-    }
-    for name, found in _chosen(find_passed_over(project, items), wanted).items():
-        file, planned = by_name[name].file, writes.get(name)
-        assert file is not None
-        text = planned.prompt if planned is not None else file.prompt
-        if options.passed_over:
-            merged[name] = _with_versions(text, found, is_marked=name in marked)
-        else:
-            merged[name] = _Merged(found, text)
-    unmerged = [
-        replace(one.unmerged, path=by_name[name].path or "")
-        for name, one in merged.items()
-        if one.unmerged is not None
-    ]
-    markers, skipped = parted(unmerged, markers=options.markers, partial=options.partial)
-    for gone in skipped:
-        writes.pop(gone.name, None)
-        del merged[gone.name]
+    found = find_passed_over(project, items)
+    texts: dict[str, Prompt] = {}
+    unmerged = []
+    for name in found:
+        item, planned = by_name[name], writes.get(name)
+        assert item.file is not None
+        texts[name] = text = planned.prompt if planned is not None else item.file.prompt
+        if not with_text:
+            continue
+        texts[name], conflict = _merged(text, found[name], item.path or "")
+        if conflict is not None and markers and name not in marked:
+            found[name] = found[name].first
+            texts[name], conflict = _merged(text, found[name], item.path or "")
+        if conflict is not None:
+            is_markable = conflict.markable and name not in marked
+            unmerged.append(structs.replace(conflict, markable=is_markable))
+    markers_in, skipped = parted(unmerged, markers=markers, partial=partial)
+    for conflict in skipped:
+        writes.pop(conflict.name, None)
+        del found[conflict.name]
     # A text with conflict markers does not count as merged until somebody has edited it.
-    conflicts = {one.name for one in markers} | {*marked}
-    for name, one in merged.items():
-        write = _write(project, by_name[name], one, writes.get(name))
-        writes[name] = replace(write, merged=options.passed_over and name not in conflicts)
-    return Brought({name: one.found.read for name, one in merged.items()}, markers, skipped)
-
-
-def at_versions(project: Project, directory: Path, snapshot: Snapshot, options: PullOptions) -> PullOptions:
-    """Return the options with plain names and the versions that ``NAME@N`` specified.
-
-    Raises ``NoSuchPrompt``, and ``UsageError`` where a version is not specified by its number alone.
-    """
-    known = {item.name for item in snapshot.items} | set(snapshot.worktree.files)
-    names: dict[str, None] = {}
-    versions: dict[str, int] = {}
-    for argument in options.names:
-        (chosen,) = select(project, directory, [argument], known, where="your files or the registry")
-        names |= dict.fromkeys(chosen.names)
-        for name in chosen.names if chosen.at else ():
-            number = chosen.at.number
-            if number is None or not chosen.is_exact or versions.setdefault(name, number) != number:
-                raise UsageError(
-                    f"passed-over versions are specified one at a time, as in NAME@2, not {argument!r}",
-                    hint=f"promptsync log {shlex.quote(name)}",
-                )
-    return replace(options, names=tuple(names), versions=versions)
-
-
-@dataclass(frozen=True, slots=True)
-class PassedOverVersions:
-    """The passed-over versions of one prompt: ``versions`` are merged one after the other.
-
-    ``includes`` are the versions that a text with all of them includes.
-    """
-
-    versions: tuple[PassedOver, ...]
-    includes: tuple[int, ...]
-    history: PromptHistory
-
-    @property
-    def read(self) -> tuple[Version, ...]:
-        """All of them that the registry still has, oldest first."""
-        numbers = sorted(number for one in self.versions for number in one.numbers)
-        return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
-
-    @property
-    def has_edits(self) -> bool:
-        """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
-        return any(one.edits for one in self.versions)
-
-
-def _chosen(
-    found: Mapping[str, PassedOverVersions], wanted: Mapping[str, int]
-) -> dict[str, PassedOverVersions]:
-    """Return what was passed over, where a version is wanted that one alone. Raises ``UsageError``."""
-    for name, number in wanted.items():
-        heads = found[name].versions if name in found else ()
-        head = next((one for one in heads if number in one.numbers), None)
-        if head is None or head.version != number:
-            quoted = shlex.quote(name)
-            what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
-            hint = (
-                f"promptsync pull {quoted}@{head.version} --passed-over"
-                if head
-                else f"promptsync log {quoted}"
-            )
-            raise UsageError(f"{name}: v{number} {what}", hint=hint)
-        found = {**found, name: PassedOverVersions((head,), head.includes, found[name].history)}
-    return dict(found)
+    conflicts = {conflict.name for conflict in markers_in} | {*marked}
+    for name, versions in found.items():
+        item = replace(by_name[name], history=versions.history)
+        write = _write(project, item, texts[name], versions.includes, writes.get(name))
+        writes[name] = structs.replace(write, merged=with_text and name not in conflicts)
+    return Brought({name: versions.read for name, versions in found.items()}, markers_in, skipped)
 
 
 def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
@@ -172,57 +120,42 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
         if item.file is not None and item.listed is not None and item.state not in _UNSETTLED
     ]
     wanted = histories_of(project, settled)
-    histories = Histories(project, wanted)
-    found = histories.passed_over(list(wanted))
+    found = Histories(project, wanted).passed_over(list(wanted))
     # In a shallow clone the file may include a version through a commit that is not there.
     if found and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(found))!r} its file includes")
     return {
-        name: PassedOverVersions(versions, includes, wanted[name])
-        for name, (versions, includes) in found.items()
+        name: PassedOverVersions(heads, includes, wanted[name]) for name, (heads, includes) in found.items()
     }
 
 
-def _write(project: Project, item: Item, one: _Merged, write: Write | None) -> Write:
+def _write(
+    project: Project, item: Item, prompt: Prompt, includes: Sequence[int], write: Write | None
+) -> Write:
     """Return the write of a text with passed-over versions."""
-    item = replace(item, history=one.found.history)
-    includes = one.found.includes
     # Nothing changes in the text, and only ``synced:`` must say that the versions are included.
-    if write is None and digest(one.prompt) == item.digest:
+    if write is None and digest(prompt) == item.digest:
         return kept(project, item, includes)
     keep = write is not None and write.backup
-    return rewritten(project, item, read_tracked(project, item), one.prompt, backup=keep, heads=includes)
+    return write_of(project, item, read_tracked(project, item), prompt, backup=keep, heads=includes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Merged:
-    """A text with the versions that were passed over. ``unmerged`` is the first that does not merge."""
-
-    found: PassedOverVersions
-    prompt: Prompt
-    unmerged: Unmerged | None = None
-
-
-def _with_versions(text: Prompt, found: PassedOverVersions, *, is_marked: bool) -> _Merged:
-    """Merge what passed-over versions changed into a text, up to the first that does not merge.
-
-    ``is_marked`` says that the text has conflict markers, which cannot be nested.
-    """
+def _merged(text: Prompt, versions: PassedOverVersions, path: str) -> tuple[Prompt, Unmerged | None]:
+    """Merge what passed-over versions changed into a text, up to the first that does not merge."""
     from promptsync.prompt.merge import merge
 
-    prompt, history = text, found.history
-    for lost in found.versions:
-        version = history.prompts.get(lost.version)
+    prompt, history = text, versions.history
+    for head in versions.heads:
+        version = history.prompts.get(head.version)
         if version is None:
             continue
         # Tags belong to the prompt, not to its versions.
-        base = history.text(lost.base) if lost.base is not None else None
+        base = history.text(head.base) if head.base is not None else None
         base = structs.replace(base, tags=text.tags) if base is not None else None
         version = structs.replace(version, tags=text.tags)
-        one = merge(base, prompt, version, names=("yours", f"v{lost.version}"))
-        prompt = one.prompt
-        if one.conflicts:
-            is_crowded = is_marked or lost is not found.versions[-1]
-            unmerged = Unmerged(text.name, "", lost.version, one.conflicts, True, one.is_markable, is_crowded)
-            return _Merged(found, prompt, unmerged)
-    return _Merged(found, prompt)
+        result = merge(base, prompt, version, names=("yours", f"v{head.version}"))
+        prompt = result.prompt
+        if result.conflicts:
+            conflicts = result.conflicts
+            return prompt, Unmerged(text.name, path, head.version, conflicts, True, result.is_markable)
+    return prompt, None

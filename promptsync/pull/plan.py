@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, structs
 
 from promptsync.compare.conflict import Conflict, reason, unusable
 from promptsync.compare.decide import too_shallow
-from promptsync.compare.snapshot import Item, Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
@@ -18,8 +18,7 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.project import Project
 from promptsync.prompt.version import Version
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
-from promptsync.pull.options import PullOptions
-from promptsync.pull.passed_over import Found, bring_passed_over
+from promptsync.pull.passed_over import Brought, bring_passed_over
 from promptsync.pull.write import (
     Delete,
     Write,
@@ -29,15 +28,36 @@ from promptsync.pull.write import (
     read_all,
     render,
     restore,
-    rewritten,
+    write_of,
 )
 from promptsync.registry.errors import NotFound
 
 _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 
+_MOST = 20
+"""How many versions of a prompt are read to describe a pull."""
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+
+class PullOptions(Struct, frozen=True):
+    """What was requested. Empty ``names`` mean every prompt in scope.
+
+    ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
+    passed over are brought in or left out for good, ``None`` if neither. ``partial`` writes what can be
+    written and skips the rest. ``command`` is what was typed.
+    """
+
+    names: tuple[str, ...] = ()
+    theirs: bool = False
+    ours: bool = False
+    prune: bool = False
+    merge: bool = False
+    markers: bool = False
+    passed_over: bool | None = None
+    partial: bool = False
+    command: str = "promptsync pull"
+
+
+class Blocked(Struct, frozen=True):
     """A prompt that a partial pull skips although the registry has a change for it, and why.
 
     ``refusal`` is the error of a pull that is not partial. Unusable versions do not stop a pull.
@@ -49,24 +69,23 @@ class Blocked:
     refusal: Refused
 
 
-@dataclass(frozen=True, slots=True)
-class PullPlan:
+class PullPlan(Struct, frozen=True):
     """Everything a pull will write, rendered.
 
     ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are passed-over versions that
-    the writes bring in or leave out for good, depending on the ``options``. ``blocked`` are the
-    prompts that a partial pull skips because of a conflict; those that do not merge are in ``unmerged`` as
-    well. ``skipped`` are all other prompts that are not in sync.
+    the writes bring in or leave out for good, depending on the ``options``. ``blocked`` are the prompts that
+    a partial pull skips because of a conflict; those that do not merge are in ``unmerged`` as well.
+    ``skipped`` are all other prompts that are not in sync.
     """
 
     writes: tuple[Write, ...] = ()
     deletes: tuple[Delete, ...] = ()
     skipped: tuple[Item, ...] = ()
     marked: tuple[Unmerged, ...] = ()
-    passed_over: Found = field(default_factory=dict)
+    passed_over: Mapping[str, tuple[Version, ...]] = {}
     blocked: tuple[Blocked, ...] = ()
     unmerged: tuple[Unmerged, ...] = ()
-    options: PullOptions = field(default_factory=PullOptions)
+    options: PullOptions = PullOptions()
     refusal: Refused | None = None
 
     @property
@@ -75,8 +94,8 @@ class PullPlan:
 
     @property
     def fingerprint(self) -> str:
-        writes = [[one.name, one.path, one.version, one.old, one.new] for one in self.writes]
-        return fingerprint([writes, [[one.name, one.path, one.old] for one in self.deletes]])
+        writes = [[write.name, write.path, write.version, write.old, write.new] for write in self.writes]
+        return fingerprint([writes, [[gone.name, gone.path, gone.old] for gone in self.deletes]])
 
     @property
     def destructive(self) -> tuple[str, ...]:
@@ -106,46 +125,47 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    chosen = matching(snapshot, options.names)
-    items = tuple(item for item in snapshot.only(chosen) if not item.problem)
+    names = matching(snapshot, options.names)
+    items = tuple(item for item in snapshot.only(names) if not item.problem)
     if options.ours:
         _check_ours(items)
     apart = [item for item in items if _is_apart(item, options)]
-    merging = [
-        item
-        for item in apart
-        if options.merge
-        and item.state is State.DIVERGED
-        and item.file is not None
-        and item.listed is not None
-    ]
+    merging = [item for item in apart if options.merge and _can_merge(item)]
     conflicts = [item for item in apart if item not in merging]
     wanted = [item for item in items if _is_pulled(item, options)]
     if conflicts and not options.partial:
         raise Conflict(conflicts, "pull", command=options.command if merging or wanted else "")
-    _check_not_deleted(project, wanted, chosen)
+    _check_not_deleted(project, wanted, names)
     writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
     # --ours keeps the text, but the file must now say that it includes the registry's version.
     if options.ours:
         writes |= {item.name: kept(project, item) for item in items if item not in conflicts}
-    stuck = {item.name for item in conflicts} | {one.name for one in unmerged}
-    open_items = [item for item in items if item.name not in stuck]
-    brought = bring_passed_over(project, open_items, writes, options, {one.name for one in marked})
-    stuck |= {one.name for one in brought.skipped}
-    without_text = [item for item in snapshot.only(chosen) if item.problem]
-    blocked = _blocked(conflicts, [*unmerged, *brought.skipped], without_text)
+    stuck = {item.name for item in conflicts} | {prompt.name for prompt in unmerged}
+    brought = Brought()
+    if options.passed_over is not None:
+        brought = bring_passed_over(
+            project,
+            [item for item in items if item.name not in stuck],
+            writes,
+            {prompt.name for prompt in marked},
+            with_text=options.passed_over,
+            markers=options.markers,
+            partial=options.partial,
+        )
+    unmerged = (*unmerged, *brought.skipped)
     deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
     # A side that was taken before is recorded already.
-    writes = {name: one for name, one in writes.items() if one.old != one.new}
-    done = {*writes, *(one.name for one in deletes), *(one.name for one in blocked)}
+    writes = {name: write for name, write in writes.items() if write.old != write.new}
+    blocked = _blocked(conflicts, unmerged, [item for item in snapshot.only(names) if item.problem])
+    settled = {*writes, *(gone.name for gone in deletes), *(prompt.name for prompt in blocked)}
     return PullPlan(
-        writes=tuple(sorted(writes.values(), key=lambda one: one.path)),
+        writes=tuple(sorted(writes.values(), key=lambda write: write.path)),
         deletes=tuple(deletes),
-        skipped=tuple(item for item in items if item.name not in done and item.state is not State.IN_SYNC),
-        marked=(*(one for one in marked if one.name in writes), *brought.marked),
-        passed_over=brought.found,
+        skipped=tuple(item for item in items if item.name not in settled and item.state is not State.IN_SYNC),
+        marked=(*(prompt for prompt in marked if prompt.name in writes), *brought.marked),
+        passed_over=brought.versions,
         blocked=blocked,
-        unmerged=(*unmerged, *brought.skipped),
+        unmerged=unmerged,
         options=options,
     )
 
@@ -156,47 +176,46 @@ def _writes(
     wanted: Sequence[Item],
     merging: Sequence[Item],
     options: PullOptions,
-) -> tuple[dict[str, Write], Sequence[Unmerged], Sequence[Unmerged]]:
+) -> tuple[dict[str, Write], tuple[Unmerged, ...], tuple[Unmerged, ...]]:
     """Return the writes of what is pulled and merged, what gets conflict markers, and what does not merge."""
-    pulled = {item.name: item for item in wanted}
     last = last_files(project, wanted)
     # A restored file goes back to its last path, not to the default one.
     old_paths = {name: file.path for name, file in last.items()}
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
-    writes: dict[str, Write] = {}
-
-    def prepare(name: str, found: Version) -> None:
-        if name in last:
-            writes[name] = restore(project, pulled[name], found, last[name], paths[name])
-        elif name in pulled:
-            writes[name] = render(project, pulled[name], found, paths.get(name), keep=options.theirs)
-
     listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
-    remote = read_all(project, listed, then=prepare)
-    merged = merge_all(project, merging, remote, markers=options.markers, partial=options.partial)
-    marked = {one.name for one in merged.marked}
+    remote = read_all(project, listed)
+    writes = {}
+    for item in wanted:
+        name, version = item.name, remote[item.name]
+        if name in last:
+            writes[name] = restore(project, item, version, last[name], paths[name])
+        else:
+            writes[name] = render(project, item, version, paths.get(name), keep=options.theirs)
+    merged = merge_all(merging, remote, markers=options.markers, partial=options.partial)
+    marked = {prompt.name for prompt in merged.marked}
     for item in merging:
         if item.name in merged.prompts:
-            found, prompt = remote[item.name], merged.prompts[item.name]
-            write = rewritten(project, item, found, prompt)
-            writes[item.name] = replace(write, merged=item.name not in marked)
+            write = write_of(project, item, remote[item.name], merged.prompts[item.name])
+            writes[item.name] = structs.replace(write, merged=item.name not in marked)
     return writes, merged.marked, merged.skipped
 
 
 def _blocked(
-    conflicts: Sequence[Item], unmerged: Sequence[Unmerged], without_text: Sequence[Item]
+    conflicts: Sequence[Item], unmerged: Sequence[Unmerged], unusable_items: Sequence[Item]
 ) -> tuple[Blocked, ...]:
-    found = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
-    found += [Blocked(item.name, item.path, item.problem, unusable([item], "pull")) for item in without_text]
-    for one in unmerged:
-        refusal = MergeConflict([one], marked=False)
-        found.append(Blocked(one.name, one.path, refusal.reason, refusal))
-    return tuple(sorted(found, key=lambda one: one.name))
+    blocked = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    blocked += [
+        Blocked(item.name, item.path, item.problem, unusable([item], "pull")) for item in unusable_items
+    ]
+    for prompt in unmerged:
+        refusal = MergeConflict([prompt], marked=False)
+        blocked.append(Blocked(prompt.name, prompt.path, refusal.reason, refusal))
+    return tuple(sorted(blocked, key=lambda prompt: prompt.name))
 
 
-def _check_not_deleted(project: Project, wanted: Sequence[Item], chosen: Sequence[str]) -> None:
+def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Sequence[str]) -> None:
     """Raise ``Refused`` for a prompt that may have been deleted in commits that a shallow clone lacks."""
-    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in chosen]
+    new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     history = project.history if new else None
     if history is not None and history.shallow:
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
@@ -207,6 +226,10 @@ def _is_apart(item: Item, options: PullOptions) -> bool:
     if item.state in (State.RENAMED_REMOTELY, State.MOVED):
         return True
     return item.state is State.DIVERGED and not (options.theirs or options.ours)
+
+
+def _can_merge(item: Item) -> bool:
+    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
 
 
 def _check_ours(items: Sequence[Item]) -> None:
@@ -227,50 +250,21 @@ def _is_pulled(item: Item, options: PullOptions) -> bool:
     return item.state in _PULLED or (options.theirs and item.state is not State.IN_SYNC)
 
 
-# -- the versions that a pull brings in ---------------------------------------------------------------------
-
-_MOST = 20
-"""How many versions of a prompt are read to describe a pull."""
-
-
-@dataclass(frozen=True, slots=True)
-class PulledVersions:
-    """The versions that one file includes after a pull and did not before, oldest first.
-
-    ``older`` counts those before them that were not read.
-    """
-
-    versions: tuple[Version, ...]
-    older: int = 0
-
-
-def read_pulled(project: Project, plan: PullPlan) -> dict[str, PulledVersions]:
-    """Return the versions that each write of a plan brings in, the newest of many, by name.
+def read_pulled(project: Project, plan: PullPlan) -> dict[str, list[Version]]:
+    """Return the versions that each write of a plan brings in, oldest first, the newest of many, by name.
 
     Most were read already, to find out who changed what. Versions that no longer exist are left out.
     """
-    numbers = {write.name: _numbers(write) for write in plan.writes}
-    ids = {write.name: write.entry.template_id for write in plan.writes}
-    wanted = [(name, number) for name, found in numbers.items() for number in found[-_MOST:]]
+    wanted = [(write, number) for write in plan.writes for number in write.brings_in[-_MOST:]]
 
-    def read(key: tuple[str, int]) -> Version | None:
-        name, number = key
+    def read(key: tuple[Write, int]) -> Version | None:
+        write, number = key
         try:
-            return project.registry.prompts.get(ids[name], name, version=number)
+            return project.registry.prompts.get(write.entry.template_id, write.name, version=number)
         except NotFound:
             return None
 
-    read_all = dict(zip(wanted, mapped(read, wanted), strict=True))
-    return {
-        name: PulledVersions(
-            tuple(one for number in found[-_MOST:] if (one := read_all[name, number]) is not None),
-            max(len(found) - _MOST, 0),
-        )
-        for name, found in numbers.items()
-    }
-
-
-def _numbers(write: Write) -> range:
-    """Return the versions that a file did not include before; only the last one if that is unknown."""
-    since = write.since if write.old is not None and write.since is not None else write.version - 1
-    return range(since + 1, write.version + 1)
+    versions: dict[str, list[Version]] = {write.name: [] for write in plan.writes}
+    for (write, _), version in zip(wanted, mapped(read, wanted), strict=True):
+        versions[write.name] += [version] if version is not None else []
+    return versions

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from promptsync.compare.archived import archived_labels
 from promptsync.compare.content import has_text, read_content
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.record import Entry
-from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
@@ -26,8 +22,7 @@ from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
 
     ``merged`` says that it holds the changes of both sides, ``restored`` that it is made from the last text
@@ -48,9 +43,14 @@ class Write:
     restored: bool = False
     since: int | None = None
 
+    @property
+    def brings_in(self) -> range:
+        """The versions that the file did not include before; only the last one if that is unknown."""
+        since = self.since if self.old is not None and self.since is not None else self.version - 1
+        return range(since + 1, self.version + 1)
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+
+class Delete(Struct, frozen=True):
     """One file to delete because its prompt is archived in the registry. ``backup`` keeps a copy first."""
 
     name: str
@@ -62,52 +62,29 @@ class Delete:
 def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[Delete]:
     """Return the deletions of committed files whose prompts are archived in the registry.
 
-    A text that is no version may be an edit that was never published; it goes only with ``theirs``.
+    A file with another text than the archived version may be an edit that was never published; it goes only
+    with ``theirs``.
     """
     gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
-    versions: dict[str, list[Version]] = {item.name: [] for item in gone}
+    archive: dict[str, Version] = {}
     if gone and not theirs:
-        for listed in project.registry.prompts.list(status="deleted"):
-            versions.get(listed.name, []).append(listed)
-        for name, labels in archived_labels(project, versions.keys()).items():
-            versions[name] += labels.values()
-    return [
-        Delete(item.name, file.path, file.text, backup=needs_backup(project, file.path, file.text, None))
-        for item in gone
-        if (file := item.file) is not None
-        and (theirs or any(_is_published(project, item, file, one) for one in versions[item.name]))
-    ]
+        archive = {version.name: version for version in project.registry.prompts.list(status="deleted")}
+    deletes = []
+    for item in gone:
+        file, version = item.file, archive.get(item.name)
+        if file is not None and (theirs or (version is not None and has_text(version, file.prompt))):
+            backup = needs_backup(project, file.path, file.text, None)
+            deletes.append(Delete(item.name, file.path, file.text, backup=backup))
+    return deletes
 
 
-def _is_published(project: Project, item: Item, file: PromptFile, listed: Version) -> bool:
-    """Whether a listed version has the text of a file or its commit, or ``synced:`` names the text."""
-    mark = parse_mark(listed.message)
-    is_clean = mark is not None and mark.version == listed.version and not mark.dirty
-    commit = mark.commit if mark is not None and is_clean else None
-    if commit is not None and (item.origin.commit or "").startswith(commit):
-        return True
-    keys, content = project.keys_in(file.local.synced), digest(file.prompt)
-    prompt = identity(project.registry.workspace_id, listed.template_id) if keys else ""
-    return has_text(listed, file.prompt) or any(key.names(prompt, content) for key in keys)
+def read_all(project: Project, versions: Sequence[Version]) -> dict[str, Version]:
+    """Read versions raw, several at a time, by name."""
 
+    def read(version: Version) -> Version:
+        return project.registry.prompts.get(version.template_id, version.name, version=version.version)
 
-def read_all(
-    project: Project,
-    listed: Sequence[Version],
-    *,
-    then: Callable[[str, Version], None] = lambda name, found: None,
-) -> dict[str, Version]:
-    """Read the tracked versions raw, several at a time, by name.
-
-    ``then`` is called with each as it arrives, in any order and thread, while others are still on their way.
-    """
-
-    def read(one: Version) -> tuple[str, Version]:
-        version = project.registry.prompts.get(one.template_id, one.name, version=one.version)
-        then(one.name, version)
-        return one.name, version
-
-    return dict(project.mapped("Reading versions", read, listed))
+    return {version.name: version for version in project.mapped("Reading versions", read, versions)}
 
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
@@ -130,42 +107,32 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
     return files
 
 
-def restore(project: Project, item: Item, found: Version, last: PromptFile, path: str) -> Write:
+def restore(project: Project, item: Item, version: Version, last: PromptFile, path: str) -> Write:
     """Return the write that restores a deleted file at ``path``."""
     assert item.listed is not None
-    prompt = read_content(project, found, last.prompt)
+    prompt = read_content(project, version, last.prompt)
     if item.history is not None:
-        item.history.set(found, prompt)  # it was read without a file beside it
+        item.history.set(version, prompt)  # it was read without a file beside it
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
         last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
-    write = _write(project, item, last, found, prompt, local=last.local if is_same else None)
-    return replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
+    write = write_of(project, item, version, prompt, file=last, local=last.local if is_same else None)
+    return structs.replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
 
 
-def render(
-    project: Project,
-    item: Item,
-    found: Version,
-    new_path: str | None,
-    *,
-    keep: bool = False,
-    heads: Sequence[int] | None = None,
-) -> Write:
-    """Return the write that brings a version into its file; comments and layout of the file survive.
+def render(project: Project, item: Item, version: Version, path: str | None, *, keep: bool = False) -> Write:
+    """Return the write that brings a version into its file, or into a new one at ``path``.
 
-    ``keep`` copies the old text even if git has it. ``heads`` are the versions that the file includes
-    afterwards, by default those of a pull.
+    ``keep`` copies the old text even if git has it.
     """
-    file, prompt = item.file, item.content_of(found)
-    return _write(project, item, file, found, prompt, new_path=new_path, heads=heads, backup=keep)
+    return write_of(project, item, version, item.content_of(version), path=path, backup=keep)
 
 
 def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
     """Return the write that keeps the text of a file and records that it includes the tracked version."""
     assert item.file is not None
-    return rewritten(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
+    return write_of(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
 
 
 def read_tracked(project: Project, item: Item) -> Version:
@@ -174,40 +141,32 @@ def read_tracked(project: Project, item: Item) -> Version:
     return project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
 
 
-def rewritten(
+def write_of(
     project: Project,
     item: Item,
-    found: Version,
+    version: Version,
     prompt: Prompt,
     *,
-    backup: bool = False,
-    heads: Sequence[int] | None = None,
-) -> Write:
-    """Return the write of a text that includes a version; comments and layout of the file survive."""
-    return _write(project, item, item.file, found, prompt, heads=heads, backup=backup)
-
-
-def _write(
-    project: Project,
-    item: Item,
-    file: PromptFile | None,
-    found: Version,
-    prompt: Prompt,
-    *,
-    new_path: str | None = None,
+    file: PromptFile | None = None,
+    path: str | None = None,
     local: Local | None = None,
     heads: Sequence[int] | None = None,
     backup: bool = False,
 ) -> Write:
-    """Return the write of ``prompt``, which includes ``found``, to ``file`` or to a new file."""
-    remote_digest = digest(item.content_of(found))
+    """Return the write of ``prompt``, which includes ``version``, to a file or to a new one at ``path``.
+
+    Comments and layout of the file survive. ``heads`` are the versions that the text includes, by default
+    those of a pull, and ``local`` is the rest of the file if it says so already.
+    """
+    file = file if file is not None else item.file
+    content = digest(item.content_of(version))
     decision = item.history.decision if item.history is not None else None
     if local is None:
         workspace_id = project.registry.workspace_id
         heads = heads or (decision.pull if decision is not None else ())
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
         # Without a history there is only this version, so it is all that the text includes.
-        known = make_key(identity(workspace_id, found.template_id), found.version, remote_digest)
+        known = make_key(identity(workspace_id, version.template_id), version.version, content)
         local = project.with_keys(file.local if file is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
@@ -217,13 +176,13 @@ def _write(
     new = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
     return Write(
         item.name,
-        file.path if file is not None else new_path or "",
-        found.version,
+        file.path if file is not None else path or "",
+        version.version,
         file.text if file is not None else None,
         new,
         file.prompt if file is not None else None,
         prompt,
-        Entry(found.template_id, found.version, remote_digest, tag_set(found.prompt)),
+        Entry(version.template_id, version.version, content, tag_set(version.prompt)),
         backup or (file is not None and needs_backup(project, file.path, file.text, new)),
         since=since,
     )

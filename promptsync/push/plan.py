@@ -8,15 +8,14 @@ from msgspec.structs import replace
 
 from promptsync.compare.archived import included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
-from promptsync.compare.labels import check_changeable, deploy_command
-from promptsync.compare.snapshot import Item, Snapshot, matching
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.uncommitted import is_uncommitted
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import check_message, make_mark, parse_mark, with_mark
 from promptsync.project.plan import workspace_of
+from promptsync.project.pointers import check_changeable, deploy_command
 from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem

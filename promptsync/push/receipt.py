@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.push.actions import SkippedPrompt
 

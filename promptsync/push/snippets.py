@@ -9,12 +9,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from promptsync.compare.content import has_text
-from promptsync.compare.labels import deploy_command
 from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users, release_pointers
-from promptsync.compare.snapshot import Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.history.mark import parse_mark
+from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in

@@ -16,8 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import Item
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile

@@ -16,7 +16,7 @@ _NEXT = "next: commit, then promptsync push or promptsync deploy"
 
 def show_plan(plan: BumpPlan) -> Outcome:
     """Return which pins will move."""
-    lines = [*output.table(_row("bump", plan, one) for one in plan.moves), *_above_lines(plan)]
+    lines = [*output.table(_row("bump", plan, move) for move in plan.moves), *_above_lines(plan)]
     return Outcome(lines, bump_body(plan, BumpReceipt(plan, written=list(plan.moves)), dry_run=True))
 
 
@@ -29,18 +29,16 @@ def headline(plan: BumpPlan) -> str:
 
 def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -> Outcome:
     """Return what was written; after ``was_shown`` only the count and the next command."""
-    done = receipt if receipt is not None else BumpReceipt(plan)
+    receipt = receipt if receipt is not None else BumpReceipt(plan)
     if plan.is_empty:
         lines = [*_above_lines(plan), output.aside(_nothing(plan))]
     else:
-        rows = [] if was_shown else output.table(_row("bumped", plan, one) for one in done.written)
-        number = f"{count(len(done.written), 'file')} written"
-        rows += backup_lines(done.backups)
+        rows = [] if was_shown else output.table(_row("bumped", plan, move) for move in receipt.written)
+        number = f"{count(len(receipt.written), 'file')} written"
+        rows += backup_lines(receipt.backups)
         lines = [*rows, *([] if was_shown else _above_lines(plan)), output.aside(number)]
-        lines += [output.aside(_NEXT)] if done.error is None else []
-    error = done.error
-    code = error.exit_code if error is not None else 0
-    return Outcome(lines, bump_body(plan, done, dry_run=False), code, error)
+        lines += [output.aside(_NEXT)] if receipt.error is None else []
+    return Outcome(lines, bump_body(plan, receipt, dry_run=False), error=receipt.error)
 
 
 def _nothing(plan: BumpPlan) -> str:
@@ -51,27 +49,27 @@ def _nothing(plan: BumpPlan) -> str:
     return f"nothing to bump: every pin of {snippet} is v{plan.version}{lower}"
 
 
-def _row(word: str, plan: BumpPlan, one: MovedPin) -> tuple[str, ...]:
-    versions = f"{version_list(one.versions)} -> v{plan.version}"
-    return (f"  {output.style(word, 'good')}", output.name(one.name), versions, output.safe(one.path))
+def _row(word: str, plan: BumpPlan, move: MovedPin) -> tuple[str, ...]:
+    versions = f"{version_list(move.versions)} -> v{plan.version}"
+    return (f"  {output.style(word, 'good')}", output.name(move.name), versions, output.safe(move.path))
 
 
 def _above_lines(plan: BumpPlan) -> list[str]:
     text = f"later than v{plan.version}; --to {plan.version} moves it down"
-    return [noted("stays", "warn", one.name, f"pins v{one.version}, {text}") for one in plan.above]
+    return [noted("stays", "warn", pin.name, f"pins v{pin.version}, {text}") for pin in plan.above]
 
 
-def bump_body(plan: BumpPlan, done: BumpReceipt, *, dry_run: bool) -> dict[str, Any]:
+def bump_body(plan: BumpPlan, receipt: BumpReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     return {
         "snippet": plan.snippet,
         "version": plan.version,
         "bumped": [
-            {"name": one.name, "path": one.path, "from": list(one.versions), "to": plan.version}
-            for one in done.written
+            {"name": move.name, "path": move.path, "from": list(move.versions), "to": plan.version}
+            for move in receipt.written
         ],
-        "above": [{"name": one.name, "version": one.version} for one in plan.above],
-        "backups": {name: str(path) for name, path in done.backups.items()},
+        "above": [{"name": pin.name, "version": pin.version} for pin in plan.above],
+        "backups": {name: str(path) for name, path in receipt.backups.items()},
         "fingerprint": plan.fingerprint,
         "dry_run": dry_run,
     }

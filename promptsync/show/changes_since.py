@@ -6,7 +6,8 @@ import re
 
 import click
 
-from promptsync.compare.changes_since import ChangedPrompt, ChangedPrompts, ChangeKind
+from promptsync.compare.changes_since import ChangedPrompt, ChangedPrompts
+from promptsync.compare.difference import ChangeKind
 from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output

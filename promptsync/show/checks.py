@@ -1,4 +1,4 @@
-"""Results of checks: one view of tables and notes, rendered as text or Markdown, and the JSON beside it."""
+"""Results of checks as lines, which Markdown fences, and the JSON beside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from click import unstyle
 from msgspec.structs import asdict
 
-from promptsync.checks.agents import AgentRun
 from promptsync.checks.choose import Choice
 from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.receipt import CheckResult, CheckResults
-from promptsync.show import markdown
-from promptsync.show.view import Phrase, Quote, Table, cut, number_text
+from promptsync.show.lines import cut, number_text
+from promptsync.show.markdown import Page, code
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -25,60 +25,55 @@ _MOST_NAMES: Final = 10
 _LONG_NAME: Final = 40
 _LONG_REASON: Final = 80
 
-_EVALUATIONS: Final = ("Evaluation", "Prompts", "Report", "Score", "Last", "Change", "Minimum", "Result")
-_COMPARED: Final = (*_EVALUATIONS[:4], "Live", "Change", "Minimum", "Max drop", "Result")
-"""The columns where scores are compared with those of live versions."""
-_AGENTS: Final = ("Agent", "Prompts", "Execution", "Nodes", "Result")
-
 
 def results_lines(results: CheckResults) -> list[str]:
-    """Return results as text: a table of the evaluations and one of the agents, each with its notes."""
+    """Return a table of the evaluations and one of the agents, each with its notes."""
     lines: list[str] = []
-    for table in _tables(results):
-        lines += [*([""] if lines else []), *table.lines]
+    if results.evaluations:
+        # Scores are compared with those of live versions in a deploy, elsewhere with the run before.
+        is_compared = any(result.live for result, _ in results.evaluations)
+        rows = [_evaluation_row(result, run, is_compared) for result, run in results.evaluations]
+        lines += output.table([tuple(map(str.upper, rows[0])), *(tuple(row.values()) for row in rows)])
+        lines += [note for result, run in results.evaluations for note in _notes(result, run)]
+        lines += _unbound(result for result, _ in results.evaluations)
+    if results.agents:
+        head = ("AGENT", "PROMPTS", "EXECUTION", "NODES", "RESULT")
+        agents = [
+            (cut(run.name, _LONG_NAME), _prompts(result, "-"), number_text(run.id), str(len(run.outputs)))
+            for result, run in results.agents
+        ]
+        words = [_result(result) for result, _ in results.agents]
+        lines += [""] if lines else []
+        lines += output.table([head, *((*row, word) for row, word in zip(agents, words, strict=True))])
+        lines += _unbound(result for result, _ in results.agents)
     return lines
 
 
-def results_markdown(results: CheckResults, *, most: int = markdown.MOST) -> list[str]:
-    """Return results as Markdown of at most ``most`` characters: what ``results_lines`` returns as text."""
-    page = markdown.Page(most)
-    for table in _tables(results):
-        table.add_to(page)
+def results_markdown(results: CheckResults) -> list[str]:
+    """Return results as Markdown."""
+    page = Page()
+    page.fence(map(unstyle, results_lines(results)))
     return page.lines
 
 
-def _tables(results: CheckResults) -> Iterator[Table]:
-    if results.evaluations:
-        head = _COMPARED if any(result.live for result, _ in results.evaluations) else _EVALUATIONS
-        rows = [_evaluation_row(result, run, head) for result, run in results.evaluations]
-        notes = [note for result, run in results.evaluations for note in _notes(result, run)]
-        yield Table(head, rows, notes + _unbound(result for result, _ in results.evaluations))
-    if results.agents:
-        rows = [_agent_row(result, run) for result, run in results.agents]
-        yield Table(_AGENTS, rows, _unbound(result for result, _ in results.agents))
-
-
-def _evaluation_row(result: CheckResult, run: EvaluationRun, head: Sequence[str]) -> list[Phrase]:
+def _evaluation_row(result: CheckResult, run: EvaluationRun, is_compared: bool) -> dict[str, str]:
     live = result.live
-    change = _drop(result, run, -1) if head is _COMPARED else _change(run)
-    cells = {
-        "Evaluation": Phrase((Quote(run.name),), most=_LONG_NAME),
+    live_score = "-" if live is None or live.score is None else f"{live.score:g} (v{live.version})"
+    change = _change(run)
+    if is_compared:
+        drop = live.drop(run.score) if live is not None else None
+        change = None if drop is None else -drop
+    return {
+        "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
-        "Report": _number(run.id),
-        "Score": _number(run.score, "bad" if result.passed is False else "good"),
-        "Last": _number(run.previous_score),
-        "Live": Phrase(("-" if live is None or live.score is None else f"{live.score:g} (v{live.version})",)),
-        "Change": Phrase(("-" if change is None else f"{change:+g}" if change else "0",)),
-        "Minimum": _number(result.check.min_score),
-        "Max drop": _number(result.check.max_drop),
+        "Report": number_text(run.id),
+        "Score": output.style(number_text(run.score), "bad" if result.passed is False else "good"),
+        **({"Live": live_score} if is_compared else {"Last": number_text(run.previous_score)}),
+        "Change": "-" if change is None else f"{change:+g}" if change else "0",
+        "Minimum": number_text(result.check.min_score),
+        **({"Max drop": number_text(result.check.max_drop)} if is_compared else {}),
         "Result": _result(result),
     }
-    return [cells[name] for name in head]
-
-
-def _agent_row(result: CheckResult, run: AgentRun) -> list[Phrase]:
-    name = Phrase((Quote(run.name),), most=_LONG_NAME)
-    return [name, _prompts(result, "-"), _number(run.id), _number(len(run.outputs)), _result(result)]
 
 
 def _change(run: EvaluationRun) -> float | None:
@@ -88,57 +83,45 @@ def _change(run: EvaluationRun) -> float | None:
     return round(run.score - run.previous_score, 2)
 
 
-def _drop(result: CheckResult, run: EvaluationRun, sign: int = 1) -> float | None:
-    """Return how far a score is below that of the live version, ``None`` if one of the two is unknown."""
-    drop = result.live.drop(run.score) if result.live is not None else None
-    return None if drop is None else sign * drop
-
-
-def _prompts(result: CheckResult, otherwise: str) -> Phrase:
+def _prompts(result: CheckResult, otherwise: str) -> str:
     """Return the prompts of a check, ``otherwise`` for one that was named on the command line."""
     if not result.check.prompts:
-        return Phrase((otherwise,))
+        return otherwise
     first, *others = result.check.prompts
-    return Phrase((Quote(first), f" and {len(others)} more" if others else ""), most=_LONG_NAME)
+    return cut(first, _LONG_NAME) + (f" and {len(others)} more" if others else "")
 
 
-def _number(number: float | None, meaning: str = "") -> Phrase:
-    return Phrase((number_text(number),), meaning)
-
-
-def _result(result: CheckResult) -> Phrase:
+def _result(result: CheckResult) -> str:
     if result.passed is not False:
-        return Phrase(("running",), "remote") if result.passed is None else Phrase(("passed",), "good")
+        return output.style("running", "remote") if result.passed is None else output.style("passed", "good")
     # the registry's own words come first; the error below the table names the request as well
     reason = getattr(result.run.error, "reason", "") or result.reason
-    return Phrase(("failed", ": ", Quote(reason)), "bad", _LONG_REASON)
+    return output.style(f"failed: {cut(reason, _LONG_REASON)}", "bad")
 
 
-def _notes(result: CheckResult, run: EvaluationRun) -> Iterator[Phrase]:
-    name = Quote(run.name)
+def _notes(result: CheckResult, run: EvaluationRun) -> Iterator[str]:
+    name = cut(run.name)
     cells = (*run.failed_cells, *run.missed_cells)
     for cell in cells[:MOST_CELLS]:
-        column = () if cell.column is None else (", ", Quote(cell.column))
-        reason = Quote(cell.reason or "no reason given")
-        yield Phrase((name, f": row {cell.row}", *column, ": ", reason))
+        column = "" if cell.column is None else f", {cut(cell.column)}"
+        yield f"{name}: row {cell.row}{column}: {cut(cell.reason or 'no reason given')}"
     if len(cells) > MOST_CELLS:
-        yield Phrase((name, f": {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"))
+        yield f"{name}: {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"
     if result.live is not None and result.live.reason:
         least = result.check.min_score
         decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
-        yield Phrase((name, ": max_drop not applied: ", Quote(result.live.reason), f"; {decides}"), "warn")
+        yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
     if run.model is not None:
-        yield Phrase((name, ": answered by ", Quote(run.model)), "faint")
+        yield output.style(f"{name}: answered by {cut(run.model)}", "faint")
 
 
-def _unbound(results: Iterable[CheckResult]) -> list[Phrase]:
+def _unbound(results: Iterable[CheckResult]) -> list[str]:
     """Return notes on unchecked versions that are allowed; those that are not are reasons of failure."""
     allowed = [(result.run.name, gap) for result in results if result.passed for gap in result.unbound]
-    notes = [Phrase((Quote(name), ": ", Quote(gap)), "warn") for name, gap in allowed[:_MOST_UNBOUND]]
+    notes = [f"{cut(name)}: {cut(str(gap))}" for name, gap in allowed[:_MOST_UNBOUND]]
     if len(allowed) > _MOST_UNBOUND:
-        more = count(len(allowed) - _MOST_UNBOUND, "more version")
-        notes.append(Phrase((f"{more} not checked; --json has all",), "warn"))
-    return notes
+        notes.append(f"{count(len(allowed) - _MOST_UNBOUND, 'more version')} not checked; --json has all")
+    return [output.style(note, "warn") for note in notes]
 
 
 def output_lines(results: CheckResults) -> list[str]:
@@ -158,10 +141,7 @@ def output_lines(results: CheckResults) -> list[str]:
 
 
 def run_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iterator[str]:
-    """Yield the warnings of the registry, and how to follow each run that is under way.
-
-    ``on_remote`` adds the remote to a command.
-    """
+    """Yield warnings of the registry, and how to follow each run; ``on_remote`` adds the remote to that."""
     for _, run in results.agents:
         if run.warning:
             yield f"{output.style('warning:', 'warn')} {output.name(f'{run.name}: {run.warning}')}"
@@ -194,8 +174,8 @@ def _listed(names: Sequence[str]) -> str:
 def nothing_run(choice: Choice, kind: str) -> str:
     """Return why no check was run, as a sentence."""
     if not choice.changed:
-        return f"No {kind} was run: no prompt changed since {markdown.code(choice.since)}."
-    return f"No {kind} was run: none is named for what changed since {markdown.code(choice.since)}."
+        return f"No {kind} was run: no prompt changed since {code(choice.since)}."
+    return f"No {kind} was run: none is named for what changed since {code(choice.since)}."
 
 
 def choice_body(choice: Choice) -> dict[str, Any]:
@@ -223,7 +203,7 @@ def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
             "max_drop": result.check.max_drop if result.live else None,
             "live_version": result.live.version if result.live else None,
             "live_score": result.live.score if result.live else None,
-            "drop": _drop(result, run),
+            "drop": result.live.drop(run.score) if result.live else None,
             "not_compared": (result.live.reason or None) if result.live else None,
             **_common_body(result),
             "failed_cells": [asdict(cell) for cell in run.failed_cells],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
 from promptsync.terminal import output
 

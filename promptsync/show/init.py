@@ -62,7 +62,7 @@ def show_init(
         error = imported.error
     if not quiet and error is None:
         lines += ["", *_step_lines(steps), *_settings(added)]
-    return Outcome(lines, body, error.exit_code if error is not None else 0, error)
+    return Outcome(lines, body, error=error)
 
 
 def _imported_lines(done: Imported, verbose: bool) -> list[str]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, Final, Literal
 from xml.etree import ElementTree
+
+from msgspec import Struct
 
 from promptsync.checks.agents import AgentRun
 from promptsync.checks.evaluations import EvaluationRun
@@ -26,8 +27,7 @@ from promptsync.terminal.output import safe
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """One test. ``result`` is empty if it passed; ``kind`` is the type of the failure."""
 
     name: str
@@ -37,15 +37,16 @@ class _Case:
     text: str = ""
 
 
-def junit(results: CheckResults, stopped: PromptsyncError | None = None) -> str:
+def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: str = "deploy") -> str:
     """Return the XML document of results; after Ctrl-C, one with an error.
 
-    ``stopped`` is the error of the command; if the checks are not the reason, it has a suite of its own.
+    ``stopped`` is the error of the command ``what``; if the checks are not the reason, it has a suite.
     """
-    if results.interrupted and results.error is not None:
-        return junit_of_error(results.error, "checks")
     root = ElementTree.Element("testsuites", name="promptsync")
     names: set[str] = set()
+    if results.interrupted and results.error is not None:
+        _error_suite(root, results.error, "checks")
+        return _document(root)
     for result in results.all:
         run = result.run
         if isinstance(run, AgentRun):
@@ -59,14 +60,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None) -> str:
             cases = [_not_completed(result)]
         _suite(root, _unique(run.name, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:
-        _error_suite(root, stopped, _unique("deploy", names))
-    return _document(root)
-
-
-def junit_of_error(error: PromptsyncError, what: str) -> str:
-    """Return the XML document of a command without results; ``what`` is the name of its suite."""
-    root = ElementTree.Element("testsuites", name="promptsync")
-    _error_suite(root, error, what)
+        _error_suite(root, stopped, _unique(what, names))
     return _document(root)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync.compare.labels import Labelled
+from promptsync.project.pointers import Labelled
 from promptsync.prompt.labels import is_own
 from promptsync.show.lines import noted
 from promptsync.show.outcome import Outcome
@@ -101,7 +101,6 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
         from promptsync.labels.move import ChangedLabel
 
         receipt = LabelReceipt(tuple(ChangedLabel(one, True) for one in plan.changes))
-    error = receipt.error
     rows = [one for one in receipt.changed if not (was_shown and one.moved and not (one.note or one.reason))]
     if plan.commit:
         rows = [one for one in rows if one.change.old != one.change.new]
@@ -109,12 +108,8 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
     lines = output.table([*map(_row, rows), *skipped])
     if was_shown or plan.commit or len(receipt.changed) > 1:
         lines.append(output.aside(_of_commit(plan, summary(receipt.changed))))
-    return Outcome(
-        lines,
-        {"labels": [changed_body(one) for one in receipt.changed]},
-        error.exit_code if error is not None else 0,
-        error,
-    )
+    body = {"labels": [changed_body(one) for one in receipt.changed]}
+    return Outcome(lines, body, error=receipt.error)
 
 
 def _skipped_cells(plan: LabelPlan) -> list[tuple[str, str, str, str]]:

@@ -92,6 +92,17 @@ def backup_lines(backups: Mapping[str, Path]) -> list[str]:
     return [f"  your texts of {len(backups)} prompts are backed up in {output.safe(folder)}"]
 
 
+def number_text(number: float | None) -> str:
+    """Return a number as a table shows it."""
+    return "-" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def cut(text: str, most: int = 200) -> str:
+    """Return text of users or the registry as one safe line of at most ``most`` characters."""
+    line = output.name(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def version_list(numbers: Sequence[int]) -> str:
     """Return versions as ``v2, v3``."""
     return ", ".join(f"v{number}" for number in numbers)

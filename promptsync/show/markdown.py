@@ -39,15 +39,6 @@ class Page:
         """Add a fence, cut to what fits, with a count of the lines that do not."""
         self._fence([], lines, [], "text", self._room)
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Add a table of as many rows as fit, and count the others; cells of others' texts are ``cell``."""
-        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-        fitting = _fitting(lines, self._room)
-        if fitting > 2:
-            self._add([*lines[:fitting], ""])
-        if left := len(lines) - max(fitting, 2):
-            self.say(f"… {count(left, 'more row')}, too much to show here")
-
     def items(self, lines: Sequence[str]) -> None:
         """Add a list of as many lines as fit, and count the others."""
         fitting = _fitting(lines, self._room)
@@ -98,11 +89,6 @@ def code(text: str) -> str:
     # Markdown removes one blank from both ends when both have one.
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def cell(text: str) -> str:
-    """Return text as a code span of limited length that cannot end the cell of a table."""
-    return code(shortened(text, _LONG_NAME)).replace("|", "\\|")
 
 
 def html(text: str) -> str:

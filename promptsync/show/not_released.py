@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptsync.compare.labels import deploy_command
+from promptsync.project.pointers import deploy_command
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
-    from promptsync.compare.releases import Unreleased
+    from promptsync.compare.not_released import Unreleased
     from promptsync.project.project import Project
     from promptsync.show.markdown import Page
 

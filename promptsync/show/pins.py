@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from promptsync.compare.pins import LeftOutPins, OutdatedPins, PinReport
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.show.lines import noted
 
 _MOST_USERS: Final = 3

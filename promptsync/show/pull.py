@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from promptsync.compare.conflict import Conflict
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
+from promptsync.prompt.version import Version
 from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged
-from promptsync.pull.passed_over import listed
-from promptsync.pull.plan import PullPlan
+from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
-from promptsync.show.lines import backup_lines, tally
+from promptsync.show.lines import backup_lines, tally, version_list
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 from promptsync.terminal.output import count
-
-if TYPE_CHECKING:
-    from promptsync.prompt.version import Version
-    from promptsync.pull.plan import Blocked, PulledVersions
 
 _SKIPPED = {
     State.AHEAD: "changed in your files; promptsync push publishes it",
@@ -39,14 +36,14 @@ _UNPUBLISHED = (
     "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
 )
 
-ReadPulled = Callable[[], "Mapping[str, PulledVersions]"]
+ReadPulled = Callable[[], Mapping[str, Sequence[Version]]]
 """Reads the versions that a pull brings in, by prompt; called only if Markdown is wanted."""
 
 
-def show_plan(plan: PullPlan, taken: ReadPulled) -> Outcome:
+def show_plan(plan: PullPlan, read: ReadPulled) -> Outcome:
     """Return what a pull will write."""
-    done = PullReceipt(plan, list(plan.writes), list(plan.deletes))
-    return _outcome(done, _lines(done), taken, dry_run=True)
+    receipt = PullReceipt(plan, list(plan.writes), list(plan.deletes))
+    return _outcome(receipt, _lines(receipt), read, dry_run=True)
 
 
 def headline(plan: PullPlan) -> str:
@@ -55,16 +52,37 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, taken: ReadPulled) -> Outcome:
+def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, read: ReadPulled) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
-    done = receipt if receipt is not None else PullReceipt(plan)
-    lines = _lines(done, was_shown=was_shown)
-    counts = [(len(done.written), "written"), (len(done.deleted), "deleted")]
+    receipt = receipt if receipt is not None else PullReceipt(plan)
+    lines = _lines(receipt, was_shown=was_shown)
+    counts = [(len(receipt.written), "written"), (len(receipt.deleted), "deleted")]
     lines.append(output.aside(tally("file", counts) or "nothing to pull"))
-    if done.unrecorded:
-        reason = output.safe(done.unrecorded, newlines=False)
+    if receipt.unrecorded:
+        reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
-    return _outcome(done, lines, taken, dry_run=False)
+    return _outcome(receipt, lines, read, dry_run=False)
+
+
+def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
+    """Return which files were written below another directory, with their versions."""
+    rows = [
+        (f"  {output.safe(path)}", output.name(version.name), f"v{version.version}")
+        for path, version in written
+    ]
+    would = "would be " if dry_run else ""
+    number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
+    body = {
+        "written": [
+            {"name": version.name, "path": path, "version": version.version} for path, version in written
+        ],
+        "merged": [],
+        "conflicts": [],
+        "deleted": [],
+        "dry_run": dry_run,
+    }
+    head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
+    return Outcome([*head, *output.table(rows), output.aside(number)], body)
 
 
 def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
@@ -74,78 +92,75 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     unmerged = refusal.unmerged if isinstance(refusal, MergeConflict) else ()
     error: Refused = refusal
     if unmerged:
-        error = refusal.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
-    done = PullReceipt(PullPlan())
+        error = refusal.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
+    receipt = PullReceipt(PullPlan())
     number = len(unmerged) if isinstance(refusal, MergeConflict) else len(refusal.items)
     return Outcome(
         (),
-        pull_body(done, unmerged, dry_run=dry_run),
-        error.exit_code,
-        error,
+        pull_body(receipt, unmerged, dry_run=dry_run),
+        error=error,
         summary=error_markdown(error),
-        outputs=pull_outputs(done, number),
+        outputs=pull_outputs(receipt, number),
     )
 
 
-def _outcome(done: PullReceipt, lines: Sequence[str], taken: ReadPulled, *, dry_run: bool) -> Outcome:
-    error, unmerged = done.error, done.plan.unmerged
+def _outcome(receipt: PullReceipt, lines: Sequence[str], read: ReadPulled, *, dry_run: bool) -> Outcome:
+    error, unmerged = receipt.error, receipt.plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
-        error = error.replaced(details=[line for one in unmerged for line in diff.unmerged(one)])
+        error = error.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
     return Outcome(
         lines,
-        pull_body(done, dry_run=dry_run),
-        error.exit_code if error is not None else 0,
-        error,
-        outputs=pull_outputs(done),
-        markdown=lambda: pull_markdown(done, taken()),
+        pull_body(receipt, dry_run=dry_run),
+        error=error,
+        outputs=pull_outputs(receipt),
+        markdown=lambda: pull_markdown(receipt, read()),
     )
 
 
 # -- text ---------------------------------------------------------------------------------------------------
 
 
-def _lines(done: PullReceipt, *, was_shown: bool = False) -> list[str]:
-    plan = done.plan
-    lines = [] if was_shown else output.table(_row(plan, one) for one in done.written)
-    if not was_shown:
-        lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in done.deleted]
-    lines += backup_lines(done.backups)
-    if not was_shown:
-        lines += [f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan)]
-    return lines
+def _lines(receipt: PullReceipt, *, was_shown: bool = False) -> list[str]:
+    plan = receipt.plan
+    if was_shown:
+        return backup_lines(receipt.backups)
+    lines = output.table(_row(plan, write) for write in receipt.written)
+    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
+    lines += backup_lines(receipt.backups)
+    return [*lines, *(f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan))]
 
 
-def _row(plan: PullPlan, one: Write) -> tuple[str, ...]:
-    word = _word(plan, one)
+def _row(plan: PullPlan, write: Write) -> tuple[str, ...]:
+    word = _word(plan, write)
     return (
         f"  {output.style(word, 'bad' if word == 'conflict' else 'remote')}",
-        output.name(one.name),
-        f"v{one.version}",
-        output.safe(one.path),
-        _passed_over(plan, one.name),
+        output.name(write.name),
+        f"v{write.version}",
+        output.safe(write.path),
+        _passed_over(plan, write.name),
     )
 
 
-def _word(plan: PullPlan, one: Write) -> str:
-    if any(other.name == one.name for other in plan.marked):
+def _word(plan: PullPlan, write: Write) -> str:
+    if any(prompt.name == write.name for prompt in plan.marked):
         return "conflict"
-    if one.old is None:
-        return "restored" if one.restored else "new"
-    if one.merged:
+    if write.old is None:
+        return "restored" if write.restored else "new"
+    if write.merged:
         return "merged"
     return "kept yours" if plan.options.ours else "took theirs" if plan.options.theirs else "updated"
 
 
 def _passed_over(plan: PullPlan, name: str) -> str:
-    numbers = [one.version for one in plan.passed_over.get(name, ())]
+    numbers = [version.version for version in plan.passed_over.get(name, ())]
     if not numbers:
         return ""
-    return f"{'with' if plan.options.passed_over else 'without'} {listed(numbers)}, passed over before"
+    return f"{'with' if plan.options.passed_over else 'without'} {version_list(numbers)}, passed over before"
 
 
 def _skipped(plan: PullPlan) -> Iterator[str]:
-    for one in plan.blocked:
-        yield f"{output.name(one.name)}: {output.safe(one.reason)}"
+    for prompt in plan.blocked:
+        yield f"{output.name(prompt.name)}: {output.safe(prompt.reason)}"
     for item in plan.skipped:
         reason = _SKIPPED.get(item.state, "")
         if plan.options.prune and item.state is State.DELETED_REMOTELY:
@@ -158,34 +173,38 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
 # -- JSON ---------------------------------------------------------------------------------------------------
 
 
-def pull_body(done: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool) -> dict[str, Any]:
+def pull_body(receipt: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
-    plan = done.plan
-    written = [{"name": one.name, "path": one.path, "version": one.version} for one in done.written]
-    merged = {one.name for one in done.written if one.merged}
+    plan = receipt.plan
+    written = [
+        ({"name": write.name, "path": write.path, "version": write.version}, write.merged)
+        for write in receipt.written
+    ]
     return {
-        "written": written,
-        "merged": [one for one in written if one["name"] in merged],
+        "written": [body for body, _ in written],
+        "merged": [body for body, is_merged in written if is_merged],
         "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
-        "deleted": [{"name": one.name, "path": one.path} for one in done.deleted],
+        "deleted": [{"name": gone.name, "path": gone.path} for gone in receipt.deleted],
         "passed_over": [
             {
                 "name": name,
-                "versions": [one.version for one in versions],
+                "versions": [version.version for version in versions],
                 "brought_in": plan.options.passed_over is True,
             }
             for name, versions in plan.passed_over.items()
         ],
-        "left": [{"name": one.name, "path": one.path, "reason": one.reason} for one in plan.blocked],
-        "backups": {name: str(path) for name, path in done.backups.items()},
+        "left": [
+            {"name": prompt.name, "path": prompt.path, "reason": prompt.reason} for prompt in plan.blocked
+        ],
+        "backups": {name: str(path) for name, path in receipt.backups.items()},
         "dry_run": dry_run,
     }
 
 
-def pull_outputs(done: PullReceipt, conflicts: int = 0) -> dict[str, str]:
+def pull_outputs(receipt: PullReceipt, conflicts: int = 0) -> dict[str, str]:
     """Return what later steps of a workflow read: whether files changed, how many, how many conflicts."""
-    number = len(done.written) + len(done.deleted)
-    conflicts = max(conflicts, len(done.plan.blocked) + len(done.plan.marked))
+    number = len(receipt.written) + len(receipt.deleted)
+    conflicts = max(conflicts, len(receipt.plan.blocked) + len(receipt.plan.marked))
     return {"changed": "true" if number else "false", "count": str(number), "conflicts": str(conflicts)}
 
 
@@ -203,7 +222,7 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(receipt: PullReceipt, taken: Mapping[str, PulledVersions]) -> list[str]:
+def pull_markdown(receipt: PullReceipt, pulled: Mapping[str, Sequence[Version]]) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
@@ -211,8 +230,8 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, PulledVersions]) -> 
     number = len(receipt.written) + len(receipt.deleted)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     rows = [
-        (_word(plan, one), one.name, _versions(one), one.path, _passed_over(plan, one.name))
-        for one in receipt.written
+        (_word(plan, write), write.name, _versions(write), write.path, _passed_over(plan, write.name))
+        for write in receipt.written
     ]
     rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.deleted]
     if rows:
@@ -221,24 +240,31 @@ def pull_markdown(receipt: PullReceipt, taken: Mapping[str, PulledVersions]) -> 
         page.say(_EXPLAINED)
     if plan.blocked:
         page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, for somebody to decide:")
-        unmerged = {one.name: one for one in plan.unmerged}
-        lines = [line for one in plan.blocked for line in _blocked_lines(one, unmerged.get(one.name))]
+        unmerged = {prompt.name: prompt for prompt in plan.unmerged}
+        lines = [
+            line for prompt in plan.blocked for line in _blocked_lines(prompt, unmerged.get(prompt.name))
+        ]
         page.fence(_short(lines, "line"))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
         page.say(_ARCHIVED)
-    found = []
-    for one in receipt.written:
-        state = f"{_word(plan, one)}, {_versions(one)}"
-        found.append((one.name, state, _details(plan, one, taken.get(one.name))))
-    page.differences(found)
+    page.differences(
+        [
+            (
+                write.name,
+                f"{_word(plan, write)}, {_versions(write)}",
+                _details(plan, write, pulled.get(write.name, ())),
+            )
+            for write in receipt.written
+        ]
+    )
     return page.lines
 
 
-def _versions(one: Write) -> str:
-    known = one.old is not None and one.since is not None and one.since != one.version
-    return f"v{one.since} -> v{one.version}" if known else f"v{one.version}"
+def _versions(write: Write) -> str:
+    known = write.old is not None and write.since is not None and write.since != write.version
+    return f"v{write.since} -> v{write.version}" if known else f"v{write.version}"
 
 
 def _short(lines: Sequence[str], what: str) -> list[str]:
@@ -247,28 +273,28 @@ def _short(lines: Sequence[str], what: str) -> list[str]:
     return [*lines[:_MOST_LINES], *([f"… and {count(more, f'more {what}')}"] if more > 0 else [])]
 
 
-def _blocked_lines(one: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
-    yield f"{one.name}: {one.reason}"
-    yield from (f"  {line}" for line in one.refusal.hint.splitlines())
+def _blocked_lines(prompt: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
+    yield f"{prompt.name}: {prompt.reason}"
+    yield from (f"  {line}" for line in prompt.refusal.hint.splitlines())
     if unmerged is not None:
         yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
 
 
-def _details(plan: PullPlan, write: Write, taken: PulledVersions | None) -> Iterator[str]:
+def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterator[str]:
     """Yield the date and message of each version, and what differs; the registry does not say who made it."""
     from promptsync.compare.difference import step
     from promptsync.show.diff_markdown import step_lines
 
-    if taken is not None:
-        if taken.older:
-            yield f"# {count(taken.older, 'older version')}"
-        yield from (_version(one) for one in taken.versions)
+    older = len(write.brings_in) - len(pulled)
+    if pulled and older:
+        yield f"# {count(older, 'older version')}"
+    yield from map(_version, pulled)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
-    yield from (f"{_version(one)} ({word})" for one in plan.passed_over.get(write.name, ()))
-    found = step(write.path, write.old_prompt, write.prompt)
-    yield from step_lines([found]) if found.fields else ["# the text does not change"]
+    yield from (f"{_version(version)} ({word})" for version in plan.passed_over.get(write.name, ()))
+    difference = step(write.path, write.old_prompt, write.prompt)
+    yield from step_lines([difference]) if difference.fields else ["# the text does not change"]
 
 
-def _version(one: Version) -> str:
-    message = without_mark(one.message) or "(no message)"
-    return f"# v{one.version}  {output.moment(one.created_at or '(no date)')}  {message}"
+def _version(version: Version) -> str:
+    message = without_mark(version.message) or "(no message)"
+    return f"# v{version.version}  {output.moment(version.created_at or '(no date)')}  {message}"

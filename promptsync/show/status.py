@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync.compare.pins import NO_PINS, PinReport
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
 from promptsync.show.diff import problems_body

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from promptsync.compare.conflict import is_taken_over, ways_to_name, ways_to_rename
-from promptsync.compare.labels import deploy_command
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
+from promptsync.project.pointers import deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from promptsync.checks.verdicts import Verdict
 from promptsync.show.lines import noted
@@ -18,7 +17,7 @@ def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: boo
     shown = [line for line in outcome.lines if not output.is_aside(line)]
     totals = [line for line in outcome.lines if output.is_aside(line)]
     lines = [*shown, *warning_lines(warnings), *totals] if in_text else outcome.lines
-    return replace(outcome, lines=lines, body={**outcome.body, "warnings": warnings_body(warnings)})
+    return outcome.replaced(lines=lines, body={**outcome.body, "warnings": warnings_body(warnings)})
 
 
 def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,18 +65,20 @@ def test_variables_of_the_command_line_replace_single_ones(world: World) -> None
     assert one["outputs"]["first"]["value"] == "Hi, Bo"
 
 
-def test_outputs_are_written_as_json_also_when_a_node_failed(world: World) -> None:
+def test_outputs_are_in_the_document_also_when_a_node_failed(world: World) -> None:
     def broken(body: Any) -> None:
         body["last"] = {"status": "FAILED", "value": None, "error_message": "out of\x1b order"}
 
     change(world, "a", "Hi, {name}", agents=[BOT])
     world.faults.append(edited(broken, "execution-results"))
-    options = ("--output", "deep/out.json", "--junit", "report.xml")
-    done = world.run("agent", "run", "--changed", *options)
-    assert (done.code, "node last failed: out of\\x1b order" in done.err) == (1, True)
-    (one,) = json.loads((world.root / "deep/out.json").read_text())["runs"]
-    assert (one["agent"], one["passed"], one["prompts"]) == ("bot", False, ["a"])
-    assert one["outputs"]["first"]["value"] == "Hi, Ada"
+    done = world.run("agent", "run", "--changed", "--junit", "report.xml", "--json")
+    assert (done.code, "node last failed: out of" in document(done, "agent run")["error"]["message"]) == (
+        1,
+        True,
+    )
+    (run,) = runs(done)
+    assert (run["agent"], run["passed"], run["prompts"]) == ("bot", False, ["a"])
+    assert run["outputs"]["first"]["value"] == "Hi, Ada"
     assert suites(world.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}
     assert "time" in ElementTree.parse(world.root / "report.xml").getroot().attrib
 
@@ -119,7 +120,7 @@ WRONG = [
     ([], "no agent named"),
     (["bot", "--changed"], "cannot be combined"),
     (["bot", "--since", "HEAD"], "--since needs --changed"),
-    (["bot", "--output", "prompts"], "--output: cannot write prompts"),
+    (["bot", "--junit", "prompts"], "--junit: cannot write prompts"),
 ]
 
 

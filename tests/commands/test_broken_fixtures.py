@@ -102,4 +102,4 @@ def test_what_a_file_names_and_the_registry_lacks_is_listed(world: World) -> Non
     assert "does not have 2 evaluations and agents" in error["message"]
     first, second, last = error["details"]
     assert "promptsync eval list" in first and "promptsync agent list" in second
-    assert "fixtures file" in last and "fixtures file" in world.run("doctor").out
+    assert "fixtures file" in last

@@ -25,7 +25,7 @@ SPLIT = ["a:b:c", "back\\slash", "it's mine", "user@home", "x$HOME `id` & (1); #
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A working copy with odd names, labels, remotes, evaluations and agents."""
+    """A working copy with odd names, labels and remotes."""
     config = {
         "remote": "local",
         "remotes": {
@@ -33,18 +33,14 @@ def copy(tmp_path: Path) -> Path:
             "team": {"url": "https://registry.example"},
         },
         "labels": {"main": "prod", "dev": "pre-prod"},
-        "checks": [{"match": "*", "evaluation": "from-checks"}],
     }
     (tmp_path / "promptsync.yaml").write_text(json.dumps(config), "utf-8")
-    (tmp_path / "registry.yaml").write_text("evaluations: [{name: from-fixtures}]\n", "utf-8")
+    (tmp_path / "registry.yaml").write_text("", "utf-8")
     (tmp_path / "prompts/support").mkdir(parents=True)
     for number, name in enumerate([*SPLIT, "日本語"]):
         body = f"name: {json.dumps(name)}\ncontent: hi\n"
         (tmp_path / f"prompts/{number}.yaml").write_text(body, "utf-8")
-    refund = (
-        "content: Hi\nevaluations:\n- refund-quality\n# more\nagents:\n- {name: refund-agent}\ntags: [x]\n"
-    )
-    (tmp_path / "prompts/support/refund.yaml").write_text(refund, "utf-8")
+    (tmp_path / "prompts/support/refund.yaml").write_text("content: Hi\n", "utf-8")
     (tmp_path / "prompts/broken.yaml").write_text("name: support/broken\nmessages: [", "utf-8")
     return tmp_path
 
@@ -92,9 +88,6 @@ def test_every_verb_is_offered_in_the_order_of_the_help(offered):
         ("promptsync rollback support/refund --label ", ["pre-prod", "prod"]),
         ("promptsync --remote ", ["local", "team"]),
         ("promptsync status --remote t", ["team"]),
-        ("promptsync eval run ", ["from-checks", "refund-quality"]),
-        ("promptsync eval show re", ["refund-quality"]),
-        ("promptsync agent run ", ["refund-agent"]),
         ("promptsync lint ", ["file"]),
         ("promptsync -C ", ["dir"]),
         ("promptsync pull --output ", ["dir"]),

@@ -240,15 +240,15 @@ def test_a_usage_error_is_exit_2_and_sends_nothing(world: World, options: list[s
     assert (done.code, said in done.err, world.seen) == (2, True, [])
 
 
-def test_a_workflow_gets_a_table_and_outputs(world: World, tmp_path: Path) -> None:
+def test_a_workflow_gets_a_summary_and_outputs(world: World, tmp_path: Path) -> None:
     change(world, "a", "Hi, {name}", evaluations=["a is polite"])
     summary, outputs = tmp_path / "summary", tmp_path / "outputs"
     environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
     done = world.run("eval", "run", "--changed", "--min-score", "50", **environ)
     assert done.code == 1
     text = summary.read_text()
-    assert "| Evaluation | Prompts | Report | Score | Last | Change | Minimum | Result |" in text
-    assert "| `a is polite` | `a` | 5 | **0** | - | - | 50 | **failed**: `score 0 is below" in text
+    assert "EVALUATION   PROMPTS  REPORT  SCORE  LAST  CHANGE  MINIMUM  RESULT" in text
+    assert "a is polite  a        5       0      -     -       50       failed: score 0 is below" in text
     found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
     assert (found["passed"], json.loads(found["scores"])) == ("false", {"a is polite": 0})
     assert json.loads(found["changed"]) == ["a"]

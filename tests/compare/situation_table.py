@@ -422,7 +422,7 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         REFUSES,
         both_with(3, 2),
-        moves_to(2),
+        publishes_as("v4^2"),
     ),
     History(
         "two clones published at once; the second looks",
@@ -445,7 +445,7 @@ HISTORIES: tuple[History, ...] = (
         LEAVES,
         writes(3),
         theirs(3),
-        moves_to(2),
+        publishes_as("v4^2"),
     ),
     History(
         "dashboard edit and its restore, edited here",
@@ -550,7 +550,7 @@ HISTORIES: tuple[History, ...] = (
         REFUSES,
         REFUSES,
         both_with(3, 2),
-        moves_to(2),
+        publishes_as("v4^2"),
     ),
     History(
         "passed-over v2 brought back with `pull --passed-over`",

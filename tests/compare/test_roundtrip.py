@@ -27,7 +27,7 @@ from vendor_fields import grow
 from worlds import SYNCED, made
 
 from promptsync.compare.gather import gather
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.config import load
 from promptsync.files.disk import write
 from promptsync.files.prompt_file import PromptFile, parse
@@ -43,8 +43,7 @@ from promptsync.prompt.prompt import Local, Prompt, without_nulls
 from promptsync.prompt.rejections import REQUIRED
 from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
-from promptsync.pull.options import PullOptions
-from promptsync.pull.plan import plan_pull
+from promptsync.pull.plan import PullOptions, plan_pull
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from promptsync.compare.state import State, state_in_files, state_in_registry, with_tags
+from promptsync.compare.snapshot import State, state_in_files, state_in_registry, with_tags
 from promptsync.prompt.tags import merged_tags
 
 NO: frozenset[str] = frozenset()

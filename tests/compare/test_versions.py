@@ -12,11 +12,12 @@ from release_world import World, faulty, world
 
 from promptsync.commands.log import LoggedVersion, read_log
 from promptsync.compare.gather import gather
-from promptsync.compare.versions import FoundVersion, choose, find_versions, read_versions
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
+from promptsync.project.chosen_version import FoundVersion, choose, find_versions
 from promptsync.project.project import Project, open_project
 from promptsync.project.target import NoSuchPrompt, find_prompt
+from promptsync.project.versions import read_versions
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push

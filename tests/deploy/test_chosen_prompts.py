@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -61,21 +62,29 @@ def test_a_failed_check_releases_nothing_and_says_how_to_release_the_others(fail
     assert done.code == 1, str(done)
     assert versions(failing_a) == dict.fromkeys("abc", 1) | {"tone": None}
     assert "nothing was released; prod did not move; 2 other prompts passed" in done.out
-    assert done.err.endswith("promptsync deploy --keep-going\n")
+    assert done.err.endswith("hint: promptsync deploy b c\n")
     assert failing_a.run("deploy", "b", "c").code == 0
     assert versions(failing_a) == {"a": 1, "b": 2, "c": 2, "tone": None}
 
 
-def test_the_way_on_names_prompts_without_checks_too(released: World) -> None:
-    released.write("sql", "Select {name}")
+@pytest.mark.parametrize(
+    ("names", "way_on"),
+    [(["x y", "sql"], "sql 'x y'"), ([f"p{number}" for number in range(9)], "--keep-going")],
+)
+def test_the_way_on_names_prompts_without_checks_unless_they_are_many(
+    released: World, names: list[str], way_on: str
+) -> None:
+    for name in names:
+        released.write(name, "Select {name}")
     released.edit("a", "polite", "rude")
-    released.commit("Add sql, and be rude")
+    released.commit("Add prompts, and be rude")
     done = released.run("deploy")
     assert done.code == 1, str(done)
-    assert done.err.endswith("hint: promptsync deploy\n")
+    assert done.err.endswith(f"hint: promptsync deploy {way_on}\n")
     assert "other prompt" not in done.out
-    released.ok("deploy", "sql")
-    assert (released.label("a", "prod"), released.label("sql", "prod")) == (1, 1)
+    again = released.run("deploy", *shlex.split(way_on), "--json")
+    assert again.code == (1 if way_on == "--keep-going" else 0)
+    assert {name for name in ("a", *names) if released.label(name, "prod") == 1} == {"a", *names}
 
 
 def test_keep_going_releases_what_passed_and_says_what_it_kept_back(failing_a: World, tmp_path: Path) -> None:

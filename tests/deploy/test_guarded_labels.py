@@ -131,7 +131,7 @@ def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: Wor
     released.commit("Be rude")
     done = released.run("deploy", "--label", "canary")
     assert done.code == 1
-    assert done.err.endswith("promptsync deploy --keep-going --label canary\n")
+    assert done.err.endswith("promptsync deploy b c d --label canary\n")
     assert released.run("deploy").err.endswith("hint: promptsync deploy\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,6 @@ from typing import Any
 import pytest
 from release_world import World, faulty, world
 
-from promptsync.compare.labels import labelled
-from promptsync.compare.versions import find_number
 from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError, UsageError
 from promptsync.files.config import load
 from promptsync.labels.apply import LabelReceipt, apply_labels
@@ -24,6 +23,8 @@ from promptsync.labels.plan import (
     plan_set,
 )
 from promptsync.labels.rollback import plan_rollbacks
+from promptsync.project.chosen_version import find_number
+from promptsync.project.pointers import labelled
 from promptsync.project.target import At, NoSuchPrompt
 from promptsync.registry.errors import Unsupported
 
@@ -412,6 +413,28 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         assert [each.moved for each in receipt.changed] == [True, False]
         assert "could not be moved back" in receipt.changed[0].note
         assert isinstance(receipt.error, Incomplete)
+
+
+def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(tmp_path: Path) -> None:
+    moved = threading.Event()
+
+    def answers(method: str, path: str) -> tuple[int, Any] | None:
+        if method == "PATCH":
+            moved.set()
+        if method == "POST" and path.startswith("/prompts/"):
+            moved.wait(60)  # the other label has moved by now
+            return 404, {"detail": "Not Found"}
+        return None
+
+    with faulty(tmp_path, answers) as (sound, broken, _):
+        released(sound)
+        sound.label("refund", prod_previous=1, prod_released=1, staging=3)
+        sound.publish("greet", "one")
+        sound.label("greet", staging=1)
+        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
+        with pytest.raises(Unsupported):
+            apply_labels(broken.project, planned)
+        assert sound.labels("refund")["prod"] == 1 and "prod" not in sound.labels("greet")
 
 
 def without_label_writes(method: str, path: str) -> tuple[int, Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ from release_world import World, world
 from worlds import SYNCED
 
 from promptsync.compare.gather import gather
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.prompt_file import parse
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.options import PullOptions
-from promptsync.pull.plan import plan_pull
+from promptsync.pull.plan import PullOptions, plan_pull
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push
@@ -187,7 +185,7 @@ def test_one_that_does_not_merge_keeps_all_from_being_written(made: World) -> No
     (unmerged,) = caught.value.unmerged
     assert (unmerged.name, [one.path for one in unmerged.conflicts]) == ("b", ["messages[0].content"])
 
-    receipt = merge(made, replace(MERGE, markers=True))
+    receipt = merge(made, structs.replace(MERGE, markers=True))
     assert {one.name: one.merged for one in receipt.written} == {"a": True, "b": False, "c": False}
     assert text(made, "b") == "<<<<<<< yours\nHi\n=======\nGood day\n>>>>>>> registry v2"
 

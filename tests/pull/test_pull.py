@@ -17,8 +17,7 @@ from promptsync.compare.gather import gather
 from promptsync.errors import Refused
 from promptsync.pull import apply as pulling
 from promptsync.pull.apply import apply_pull
-from promptsync.pull.options import PullOptions
-from promptsync.pull.plan import plan_pull
+from promptsync.pull.plan import PullOptions, plan_pull
 
 COMMENTED = """\
 # The greeting of the shop.
@@ -283,11 +282,14 @@ def pulled(world: World) -> None:
 
 
 @pytest.mark.parametrize("known", [released, pulled])
-def test_a_file_that_is_merely_outdated_is_deleted(three: World, known: Callable[[World], None]) -> None:
+def test_a_file_with_another_text_than_the_archived_one_is_deleted_by_name(
+    three: World, known: Callable[[World], None]
+) -> None:
     known(three)
     three.publish("b", "Theirs, later {name}")
     three.archive("b")
-    assert three.ok("pull", "--prune", "-y").out.endswith("1 file deleted\n")
+    assert "pull b --prune --theirs deletes the file" in three.ok("pull", "--prune", "-y").out
+    assert three.ok("pull", "b", "--prune", "--theirs", "-y").out.endswith("1 file deleted\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--theirs", "b"), ("--ours", "b"), ("--merge",)])

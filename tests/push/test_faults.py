@@ -98,7 +98,8 @@ def test_a_publish_that_was_slow_to_answer_is_found(three: World, impatient: flo
 def test_a_lost_answer_that_cannot_be_read_back_is_unknown(three: World) -> None:
     three.faults.append(fault(publishing("b"), DROPPED, after=True))
     template = three.read("b")["id"]
-    three.faults.append(fault(asking("GET", f"/prompt-templates/{template}?"), failing(500)))
+    read = asking("GET", f"/prompt-templates/{template}?")
+    three.faults.append(fault(lambda seen: "b" in three.published and read(seen), failing(500)))
     done = three.run("push", "--json")
     assert done.code == 5
     assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]

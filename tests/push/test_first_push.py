@@ -6,7 +6,7 @@ from registry_server import chat
 from release_world import world
 
 from promptsync.compare.gather import gather
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.files.config import load
 from promptsync.project.project import open_project
 from promptsync.prompt.prompt import Prompt

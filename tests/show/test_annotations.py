@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markdown_reader import hostile
 
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import State
 from promptsync.prompt.fields import FieldChange
 from promptsync.show.github import MOST_ANNOTATIONS, annotation, differences_github
 

@@ -16,7 +16,7 @@ from promptsync.checks.run import Status
 from promptsync.checks.versions import Unbound
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
-from promptsync.show.junit import junit, junit_of_error
+from promptsync.show.junit import junit
 
 any_text = st.text(max_size=6) | st.sampled_from(
     ["\x00\x1b[31m", "\ud800", "\ufffe\uffff", "]]>&<'\"", "\r\n\t"]
@@ -109,5 +109,7 @@ def test_any_results_are_lines_that_a_terminal_only_shows(results: CheckResults)
 
 @given(any_text, st.lists(any_text, max_size=2))
 def test_any_error_is_well_formed(message: str, details: list[str]) -> None:
-    root = ElementTree.fromstring(junit_of_error(RemoteError(message, details=details), "eval run").encode())
+    root = ElementTree.fromstring(
+        junit(CheckResults(), RemoteError(message, details=details), "eval run").encode()
+    )
     assert (root.attrib["errors"], root.attrib["tests"]) == ("1", "1")

@@ -12,8 +12,7 @@ from markdown_reader import EVIL, active, hidden, hostile, names
 from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
 from promptsync.labels.move import ChangedLabel

@@ -31,7 +31,7 @@ def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> Non
     assert not done.passed
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 2
     assert done.job_outputs["count"] == "0"
-    assert "**Nothing was released to `prod`**" in done.summary
+    assert "**Nothing was released; `prod` did not move**" in done.summary
     assert "triage accuracy" in done.summary and "below the minimum" in done.summary
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TypeVar
 
 import click
@@ -70,7 +69,7 @@ def carry_out(
                     ["", f"fingerprint {made.fingerprint}"] if is_expectable and not made.is_empty else []
                 )
             code = shown.exit_code if refusal is None else refusal.exit_code
-            return replace(shown, lines=lines, exit_code=code, error=refusal or shown.error)
+            return shown.replaced(lines=lines, exit_code=code, error=refusal or shown.error)
         if made.is_empty:
             return session.rendered(show_receipt(made, None, False))
         was_shown = False

@@ -1,4 +1,4 @@
-"""What ``eval run`` and ``agent run`` share: options, the choice of checks, result files, outcomes."""
+"""What ``eval`` and ``agent`` share: options, lists, the choice of checks, the JUnit file, outcomes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-from msgspec import Struct
+import msgspec
 
 from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.groups import together
@@ -19,13 +18,18 @@ from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
 from promptsync.show.outcome import Outcome
+from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.checks.catalog import Agent, Dataset, Evaluation, Kind
+    from promptsync.checks.catalog import CatalogItem, Kind
     from promptsync.checks.choose import Choice
     from promptsync.checks.receipt import CheckResults, Standard
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
+
+Item = TypeVar("Item", bound="CatalogItem")
+
+_VERBS: Final = {"evaluation": "eval", "agent": "agent"}
 
 BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 """The keys that the JSON document of a run has in any case."""
@@ -33,7 +37,7 @@ BLANK: Mapping[str, Any] = {"changed": [], "runs": []}
 junit_option = click.option(
     "--junit", "junit_file", metavar="FILE", help="Write the results as JUnit XML, even if the command fails."
 )
-"""Adds ``--junit FILE``, whose value is passed as ``junit_file``; give it to ``result_file``."""
+"""Adds ``--junit FILE``, whose value is passed as ``junit_file``; give it to ``JunitFile``."""
 
 run_options = together(
     click.option(
@@ -74,25 +78,20 @@ def time_to_wait(wait: bool, timeout: float | None) -> float:
 
 
 def list_items(
-    session: Session, noun: str, read: Callable[[Registry], Sequence[Evaluation | Agent | Dataset]]
+    session: Session,
+    noun: str,
+    read: Callable[[Registry], Sequence[Item]],
+    head: tuple[str, ...],
+    row: Callable[[Item], tuple[str, ...]],
 ) -> Outcome:
-    """Return the list of evaluations, agents or datasets of the registry."""
-    from promptsync.show.catalog import list_outcome
-
+    """Return the list of evaluations, agents or datasets of the registry; ``row`` is the end of one's row."""
     with session.project(needs_config=False) as project:
         items = read(project.registry)
     if not items:
         session.say(f"no {noun}")
-    return list_outcome(noun, items)
-
-
-class Ran(Struct, frozen=True):
-    """What was chosen, what came of it, and the error of its JUnit file."""
-
-    kind: Kind
-    choice: Choice
-    results: CheckResults
-    not_written: PromptsyncError | None
+    rows = [(str(item.id), output.name(item.name), *row(item)) for item in items]
+    lines = output.table([("ID", "NAME", *head), *rows]) if items else []
+    return Outcome(lines, {noun: msgspec.to_builtins(items)})
 
 
 def run_together(
@@ -101,27 +100,23 @@ def run_together(
     names: Sequence[str],
     options: Mapping[str, Any],
     standard: Standard,
-    *,
-    variables: Mapping[str, Any] | None = None,
-    label: str | None = None,
-    version: int | None = None,
-) -> Ran:
+    **what: Any,
+) -> Outcome:
     """Run the named checks, or those of the prompts that changed; ``options`` are those of ``run_options``.
 
-    Raises ``UsageError`` for names and options that make no sense together.
+    ``what`` says which version of an agent runs, and its variables. Raises ``UsageError`` for names and
+    options that make no sense together.
     """
     from promptsync.checks.assignment import find_checks
     from promptsync.checks.choose import choose_named
     from promptsync.checks.judge import run_checks
-    from promptsync.show.checks import run_notes
-    from promptsync.show.junit import junit
+    from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
     choose_format(session, options["form"])
     _check_options(kind, names, options)
-    timeout = 0 if options["no_wait"] else options["timeout"] or TIMEOUT
-    report = result_file(session, "--junit", options["junit_file"])
-    what = f"{'eval' if kind == 'evaluation' else kind} run"
-    with errors_written_to(report, what), session.project() as project:
+    variables = what.pop("variables", None)
+    junit = JunitFile(session, options["junit_file"])
+    with junit.errors_of(f"{_VERBS[kind]} run"), session.project() as project:
         if options["changed"]:
             choice = _changed_checks(session, project, kind, options["since"], variables)
         else:
@@ -131,41 +126,30 @@ def run_together(
             find_checks(project.registry, choice.selection),
             choice.wanted,
             standard=standard,
-            timeout=timeout,
+            timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
             progress=session.bar,
-            label=label,
-            version=version,
+            **what,
         )
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
-    return Ran(kind, choice, results, report.write(lambda: junit(results)))
+    unwritten = junit.write(results)
+    error = results.error or unwritten
+    outcome = results_outcome(kind, results, choice_body(choice))
+    passed = error is None and not results.under_way
+    outputs = {"passed": str(passed).lower(), "changed": json.dumps(choice.changed)}
+    if kind == "evaluation":
+        outputs["scores"] = json.dumps({run.name: run.score for _, run in results.evaluations})
+    summary = results_markdown(results) if results.all else [nothing_run(choice, kind), ""]
+    return outcome.replaced(error=error, outputs=outputs, summary=summary)
 
 
-def run_outcome(
-    ran: Ran,
-    runs: Sequence[Mapping[str, Any]],
-    *,
-    lines: Sequence[str] = (),
-    error: PromptsyncError | None = None,
-    outputs: Mapping[str, str] | None = None,
-) -> Outcome:
-    """Return the outcome of a run of checks, whose document has ``runs``; ``lines`` follow its table."""
-    from promptsync.show.checks import choice_body, nothing_run, results_lines, results_markdown
+def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:
+    """Return results of one kind as text and JSON."""
+    from promptsync.show.checks import agents_body, evaluations_body, output_lines, results_lines
 
-    results = ran.results
-    code, error = first_result(results.error, error, ran.not_written)
-    return Outcome(
-        [*results_lines(results), *lines],
-        {**choice_body(ran.choice), "runs": list(runs)},
-        code,
-        error,
-        results_markdown(results) if results.all else [nothing_run(ran.choice, ran.kind), ""],
-        {
-            "passed": str(error is None and not results.under_way).lower(),
-            "changed": json.dumps(ran.choice.changed),
-            **(outputs or {}),
-        },
-    )
+    runs = evaluations_body(results) if kind == "evaluation" else agents_body(results)
+    lines = [*results_lines(results), *output_lines(results)]
+    return Outcome(lines, {**BLANK, **body, "runs": runs}, error=results.error)
 
 
 def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -173,8 +157,8 @@ def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any])
     if names and changed:
         raise UsageError(f"--changed cannot be combined with names of {kind}s", hint="drop one of them")
     if not names and not changed:
-        verb = "eval" if kind == "evaluation" else kind
-        raise UsageError(f"no {kind} named", hint=f"promptsync {verb} list\npromptsync {verb} run --changed")
+        verb = f"promptsync {_VERBS[kind]}"
+        raise UsageError(f"no {kind} named", hint=f"{verb} list\n{verb} run --changed")
     for option, is_set in (("--since", options["since"]), ("--allow-unbound", options["allow_unbound"])):
         if is_set and not changed:
             raise UsageError(f"{option} needs --changed", hint="add --changed")
@@ -196,73 +180,53 @@ def _changed_checks(
     return choice
 
 
-class ResultFile:
-    """The file for results that an option names. Without a path, nothing is written."""
-
-    def __init__(self, path: Path | None, option: str) -> None:
-        self._path = path
-        self._option = option
-
-    def write(self, text: Callable[[], str]) -> PromptsyncError | None:
-        """Write what ``text`` returns; return the error if that fails."""
-        if self._path is None:
-            return None
-        try:
-            self._path.write_text(text(), "utf-8", newline="\n")
-        except OSError as error:
-            return PromptsyncError(
-                f"{self._option}: cannot write {self._path}: {error.strerror}", code="not-written"
-            )
-        return None
-
-
-def result_file(session: Session, option: str, file: str | None) -> ResultFile:
-    """Return the file that an option names, relative to the directory of the session.
+class JunitFile:
+    """The file of ``--junit``, relative to the directory of the session; without one, nothing is written.
 
     Creates its parent directories. Raises ``UsageError`` if it cannot be written.
     """
-    if file is None:
-        return ResultFile(None, option)
-    path = session.directory / file
-    try:
-        if not file or path.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Try to write now: a run may take long, and its results must not be lost for want of permission.
-        if path.exists():
-            with path.open("ab"):
+
+    def __init__(self, session: Session, file: str | None) -> None:
+        self._path = path = None if file is None else session.directory / file
+        if path is None:
+            return
+        try:
+            if not file or path.is_dir():
+                raise IsADirectoryError(0, "it is a directory")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Try to write now: a run may take long, and its results must not be lost for want of permission.
+            with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
                 pass
-        else:
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-    except OSError as error:
-        raise UsageError(
-            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
-        ) from None
-    return ResultFile(path, option)
+        except OSError as error:
+            raise UsageError(
+                f"--junit: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
+            ) from None
 
+    def write(
+        self, results: CheckResults, error: PromptsyncError | None = None, what: str = "deploy"
+    ) -> PromptsyncError | None:
+        """Write results, and the error of the command if they are not its reason; return what prevents it."""
+        if self._path is None:
+            return None
+        from promptsync.show.junit import junit
 
-@contextmanager
-def errors_written_to(results: ResultFile, what: str) -> Iterator[None]:
-    """Write an error that ends a command to its JUnit file, so that no older results are left in it."""
-    try:
-        yield
-    except PromptsyncError as error:
-        reason = error
-        results.write(lambda: _junit(reason, what))
-        raise
-    except KeyboardInterrupt:
-        results.write(lambda: _junit(Interrupted("interrupted"), what))
-        raise
+        try:
+            self._path.write_text(junit(results, error, what), "utf-8", newline="\n")
+        except OSError as problem:
+            message = f"--junit: cannot write {self._path}: {problem.strerror}"
+            return PromptsyncError(message, code="not-written")
+        return None
 
+    @contextmanager
+    def errors_of(self, what: str) -> Iterator[None]:
+        """Write an error that ends a command, so that no older results are left in the file."""
+        from promptsync.checks.receipt import CheckResults
 
-def _junit(error: PromptsyncError, what: str) -> str:
-    from promptsync.show.junit import junit_of_error
-
-    return junit_of_error(error, what)
-
-
-def first_result(*errors: PromptsyncError | None) -> tuple[int, PromptsyncError | None]:
-    """Return the first error, with its exit code; 0 and ``None`` if there is none."""
-    error = next((error for error in errors if error is not None), None)
-    return (error.exit_code if error is not None else 0), error
+        try:
+            yield
+        except PromptsyncError as error:
+            self.write(CheckResults(), error, what)
+            raise
+        except KeyboardInterrupt:
+            self.write(CheckResults(), Interrupted("interrupted"), what)
+            raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,7 +19,6 @@ from promptsync.prompt.labels import is_own
 if TYPE_CHECKING:
     from promptsync.files.cache import SeenNames
     from promptsync.files.config import Config
-    from promptsync.files.worktree import Worktree
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_PROMPTSYNC_COMPLETE"
@@ -39,7 +37,7 @@ def complete(root: click.Command, session: Session, instruction: str) -> int:
     """Print completions for the script of a shell; ``instruction`` is the value of ``VARIABLE``."""
     # An error message would appear in the middle of the command that is being typed.
     with contextlib.suppress(Exception):
-        teach(root, "")
+        teach(root)
         return shell_complete(root, {"obj": session}, "promptsync", VARIABLE, instruction)
     return 1
 
@@ -64,29 +62,30 @@ class Completions(click.types.StringParamType):
         return [CompletionItem(value) for value in sorted(values) if _PLAIN.fullmatch(value)]
 
 
-def teach(command: click.Command, path: str) -> None:
-    """Give the parameters of a verb, and of the verbs below it, their known values. ``path`` is the verb."""
+def teach(command: click.Command) -> None:
+    """Give the parameters of a verb, and of the verbs below it, their known values."""
     for parameter in command.params:
         if type(parameter.type) is not click.types.StringParamType:
             continue
         named = str(parameter.metavar or parameter.name).upper().strip("[].").split("[")[0]
         # An option with one NAME names something new.
         is_new = isinstance(parameter, click.Option) and not parameter.multiple and named == "NAME"
-        offer = _CHECKS.get(path) if named.startswith("NAME") else None
-        offer = offer or _OFFERS.get(named)
+        offer = _OFFERS.get(named)
         if named in _PATHS:
             parameter.type = click.Path(file_okay=named != "DIR")
         elif offer is not None and not is_new:
             parameter.type = Completions(offer)
-    for name, below in getattr(command, "commands", {}).items():
-        teach(below, f"{path} {name}".strip())
+    for below in getattr(command, "commands", {}).values():
+        teach(below)
 
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
     from promptsync.files.names import broken_names
+    from promptsync.files.worktree import scan
 
-    config, worktree = _scan(session)
+    config = _config(session)
+    worktree = scan(config.root, config.prompts)
     yield from worktree.files
     yield from broken_names(worktree)
     yield from _seen(session, config).versions
@@ -97,22 +96,6 @@ def labels(session: Session) -> Iterator[str]:
     config = _config(session)
     yield from config.labels.values()
     yield from filter(is_own, _seen(session, config).labels)
-
-
-def checks(kind: str, session: Session) -> Iterator[str]:
-    """The ``evaluations`` or ``agents`` that files mention."""
-    config, worktree = _scan(session)
-    for file in worktree.files.values():
-        agents = (str(agent["name"]) for agent in file.local.agents)
-        yield from file.local.evaluations if kind == "evaluations" else agents
-    yield from (str(check[kind[:-1]]) for check in config.checks if kind[:-1] in check)
-
-
-def _scan(session: Session) -> tuple[Config, Worktree]:
-    from promptsync.files.worktree import scan
-
-    config = _config(session)
-    return config, scan(config.root, config.prompts)
 
 
 def _config(session: Session) -> Config:
@@ -140,7 +123,6 @@ def _seen(session: Session, config: Config) -> SeenNames:
 
 _OFFERS: dict[str, Offer] = {
     "NAME": prompts,
-    "NAME|ID": prompts,
     "OLD NEW": prompts,
     "SNIPPET": prompts,
     "USER": prompts,
@@ -150,10 +132,3 @@ _OFFERS: dict[str, Offer] = {
     "NAME|URL": lambda session: _config(session).remotes,
 }
 """The values of a parameter by what the help calls it."""
-
-_CHECKS: dict[str, Offer] = {
-    "eval run": partial(checks, "evaluations"),
-    "eval show": partial(checks, "evaluations"),
-    "agent run": partial(checks, "agents"),
-}
-"""The values of ``NAME`` after these verbs."""

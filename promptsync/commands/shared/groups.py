@@ -72,19 +72,6 @@ class _Shared(click.Option):
     """An option that every verb takes. Its value goes to the session, not to the function."""
 
 
-class _Jobs(click.ParamType[int]):
-    """A number of requests at once, with one message for everything that is not one."""
-
-    name = "jobs"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        number = int(text) if text.isdecimal() and len(text) < 10 else 0
-        if not 1 <= number <= MOST_REQUESTS:
-            self.fail(f"{value!r} is not a whole number from 1 to {MOST_REQUESTS}", param, ctx)
-        return number
-
-
 _option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
 
 shared_options = together(
@@ -103,7 +90,7 @@ shared_options = together(
         "-j",
         "--jobs",
         metavar="N",
-        type=_Jobs(),
+        type=click.IntRange(1, MOST_REQUESTS),
         help=f"Send at most N requests at once, 1 to {MOST_REQUESTS} (default: {MOST_REQUESTS}).",
     ),
     _option("--json", is_flag=True, help="Print one JSON document."),

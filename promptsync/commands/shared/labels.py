@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,12 +12,12 @@ from msgspec import structs
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import branch_to_merge_into
-from promptsync.compare.labels import Labelled, check_changeable, deploy_command, with_labels
-from promptsync.compare.versions import Chosen, choose
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
+from promptsync.project.chosen_version import Chosen, choose
 from promptsync.project.plan import workspace_of
+from promptsync.project.pointers import Labelled, check_changeable, deploy_command, with_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.labels import is_own
@@ -109,7 +108,7 @@ def change_labels(
         expect=expect,
         lock=False,
     )
-    return replace(outcome, body={**outcome.body, "dry_run": dry_run})
+    return outcome.replaced(body={**outcome.body, "dry_run": dry_run})
 
 
 def _checked(

@@ -85,12 +85,12 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 variable_option = click.option(
     "--var",
-    "given",
+    "assignments",
     metavar="NAME=TEXT",
     multiple=True,
     help="Set a variable to a text, or to JSON with NAME:=JSON. Repeatable.",
 )
-"""Adds ``--var``, whose values arrive as the argument ``given``."""
+"""Adds ``--var``, whose values arrive as the argument ``assignments``."""
 
 variables_option = click.option(
     "--vars",
@@ -101,9 +101,9 @@ variables_option = click.option(
 """Adds ``--vars``, whose value arrives as the argument ``source``."""
 
 
-def variables(session: Session, given: tuple[str, ...], source: str | None = None) -> dict[str, Any]:
+def variables(session: Session, assignments: tuple[str, ...], source: str | None = None) -> dict[str, Any]:
     """Return the values from ``--vars`` and ``--var``. Raises ``UsageError`` for a malformed one."""
-    return {**_from_file(session, source), **dict(map(_assignment, given))}
+    return {**_from_file(session, source), **dict(map(_assignment, assignments))}
 
 
 def given_bytes(session: Session, source: str) -> bytes:

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from promptsync.compare.conflict import conflict_of, edit
-from promptsync.compare.labels import read_labels
-from promptsync.compare.versions import Chosen, choose, no_such_version
 from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
+from promptsync.project.chosen_version import Chosen, choose, no_such_version
+from promptsync.project.pointers import read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, select
 from promptsync.prompt.filling import Filling

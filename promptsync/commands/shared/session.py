@@ -6,7 +6,7 @@ import functools
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -138,7 +138,7 @@ class Session:
             else line
             for line in outcome.lines
         ]
-        return replace(outcome, lines=lines, error=error)
+        return outcome.replaced(lines=lines, error=error)
 
     def command_on_remote(self, command: str) -> str:
         """Return a command with the remote and label that the command line chose, other advice as it is."""
@@ -201,7 +201,7 @@ class Session:
         in_github = self.environment.variables.get("GITHUB_STEP_SUMMARY")
         if outcome.markdown is None or not (self.form == "markdown" or in_github):
             return outcome
-        return replace(outcome, summary=outcome.markdown(), markdown=None)
+        return outcome.replaced(summary=outcome.markdown(), markdown=None)
 
     def say(self, message: str) -> None:
         """Print a message on stderr, unless ``-q`` is set."""

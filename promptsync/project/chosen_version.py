@@ -7,19 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptsync.compare.content import read_usable, read_version
-from promptsync.compare.labels import Pointers, read_labels
 from promptsync.errors import UsageError
-from promptsync.parallel import MOST_REQUESTS, mapped
+from promptsync.parallel import mapped
+from promptsync.project.pointers import Pointers, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, close_name, select
-from promptsync.project.versions import Catalog
+from promptsync.project.versions import Catalog, read_version
 from promptsync.prompt.labels import RELEASED
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
-
-_BATCH = MOST_REQUESTS
-"""How many versions are requested before it is known how many of them exist."""
 
 
 class NoSuchVersion(UsageError):
@@ -109,26 +105,6 @@ def find_number(project: Project, listed: Version, at: At, labels: Pointers | No
     if at.number is not None and not 1 <= at.number <= listed.version:
         raise no_such_version(listed, at)
     return listed.version if at.number is None else at.number
-
-
-def read_versions(
-    project: Project, listed: Version, limit: int | None = None, *, newest: int | None = None
-) -> list[Version]:
-    """Return ``limit`` versions of a prompt from ``newest`` (default: the latest) down.
-
-    Versions that the registry has lost are left out.
-    """
-    found: list[Version] = []
-    number = listed.version if newest is None else newest
-    count = _BATCH if limit is None else min(_BATCH, limit)
-    while number > 0 and count > 0:
-        numbers = range(number, max(number - count, 0), -1)
-        read = mapped(lambda number: read_usable(project, listed, number), numbers)
-        found += [one for one in read if one is not None]
-        number -= count
-        count = _BATCH if limit is None else min(_BATCH, limit - len(found))
-        project.progress("Reading versions", len(found), listed.version if limit is None else limit)
-    return found
 
 
 def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:

@@ -1,12 +1,9 @@
-"""Examines a setup: the configuration, the prompt files, git, the private directory, then the registry."""
+"""Examines a setup: the configuration, the prompt files, git, then the registry. Reads only."""
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from promptsync.compare.conflict import conflict_of
@@ -15,13 +12,9 @@ from promptsync.files.config import FILE_NAME, Config, find, load
 from promptsync.files.disk import DIRECTORY, check_private
 from promptsync.files.errors import text_of
 from promptsync.files.git.repository import Repository
-from promptsync.files.lock import is_locked
 from promptsync.files.worktree import Worktree, scan
-from promptsync.setup.doctor.finding import Finding, FindingPlace, counted, error, failed, ok, warning
-from promptsync.setup.doctor.registry import check_registry
-
-_LITTLE_SPACE = 100_000_000
-"""Free bytes below which a pull or an embedded registry may soon fail."""
+from promptsync.setup.doctor_registry import check_registry
+from promptsync.setup.finding import Finding, FindingPlace, counted, error, failed, ok, warning
 
 
 def examine(place: FindingPlace) -> Iterator[Finding]:
@@ -39,9 +32,11 @@ def examine(place: FindingPlace) -> Iterator[Finding]:
             yield failed("prompts", problem)
         else:
             yield _files(config, worktree)
-            yield from _scope(config, worktree)
         yield from _git(config, worktree, place.variables)
-        yield from _private(config)
+        try:
+            check_private(config.root)
+        except Refused as problem:
+            yield failed("private", problem)
     yield from check_registry(config, worktree, place)
 
 
@@ -136,7 +131,7 @@ def _files(config: Config, worktree: Worktree) -> Finding:
         many = counted(len(details), "problem")
         message = f"{many} in the prompt files of {config.prompts}/, so a push would be refused"
         return error("prompts", message, "promptsync lint", details)
-    marked = [text_of(found) for file in worktree.files.values() if (found := conflict_of(file))]
+    marked = [text_of(conflict) for file in worktree.files.values() if (conflict := conflict_of(file))]
     if marked:
         message = f"{counted(len(marked), 'prompt file')} with conflict markers, so a push would be refused"
         return error("prompts", message, "promptsync lint", marked)
@@ -145,64 +140,3 @@ def _files(config: Config, worktree: Worktree) -> Finding:
     if not count:
         return warning("prompts", f"there are no prompt files in {config.prompts}/", "promptsync pull")
     return ok("prompts", f"{counted(count, 'prompt file')} in {config.prompts}/")
-
-
-def _scope(config: Config, worktree: Worktree) -> Iterator[Finding]:
-    outside = [name for name in worktree.files if not config.in_scope(name)]
-    if outside:
-        message = f"include: does not match {counted(len(outside), 'prompt file')}, which are skipped"
-        fix = f"add a pattern to include: in {config.path.name}, or rename the prompts"
-        yield warning("include", message, fix, outside)
-    unused = [
-        str(check["match"])
-        for check in config.checks
-        if not any(fnmatchcase(name, check["match"]) for name in worktree.files)
-    ]
-    if unused and worktree.files:
-        message = f"{counted(len(unused), 'pattern')} in checks: match no prompt file"
-        yield warning("checks", message, f"fix match: in {config.path.name}", unused)
-
-
-def _private(config: Config) -> Iterator[Finding]:
-    """Check the private directory, its lock, and the disk."""
-    directory = config.root / DIRECTORY
-    try:
-        check_private(config.root)
-    except Refused as problem:
-        yield failed("private", problem)
-        return
-    try:
-        yield _writable(config.root, directory)
-        if is_locked(config.root):
-            yield warning(
-                "lock", "another promptsync is writing here right now", "wait until it has finished"
-            )
-        elif (directory / "lock").exists():
-            # The system frees the lock of a process that dies, so the file alone means nothing.
-            yield ok("lock", "no other promptsync is writing here")
-        yield _cache(directory)
-    except OSError as problem:
-        shown = shlex.quote(str(directory))
-        yield error("private", f"{directory} cannot be read: {problem.strerror}", f"ls -ld {shown}")
-
-
-def _writable(root: Path, directory: Path) -> Finding:
-    place = directory if directory.exists() else root
-    # Creating a file in a directory takes both permissions.
-    if not os.access(place, os.W_OK | os.X_OK):
-        return error("disk", f"you may not write to {place}", f"ls -ld {shlex.quote(str(place))}")
-    free = shutil.disk_usage(place).free
-    if free < _LITTLE_SPACE:
-        return warning(
-            "disk", f"the disk of {place} has {free / 1e6:.0f} MB left", f"df {shlex.quote(str(place))}"
-        )
-    return ok("disk", f"{place} is writable, {free / 1e9:.1f} GB free")
-
-
-def _cache(directory: Path) -> Finding:
-    sizes = [path.stat().st_size for path in directory.glob("cache/**/*") if path.is_file()]
-    if not sizes:
-        return ok("cache", "the cache is empty")
-    return ok(
-        "cache", f"{counted(len(sizes), 'file')}, {sum(sizes) / 1e3:.0f} kB; deleting it is always safe"
-    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptsync.compare.content import read_content, read_version
-from promptsync.compare.labels import labels_by_prompt, list_labels, read_labels
-from promptsync.compare.snapshot import Item, Snapshot
-from promptsync.compare.state import State
+from promptsync.compare.content import read_content
+from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.project.pointers import labels_by_prompt, list_labels, read_labels
 from promptsync.project.project import Project
+from promptsync.project.versions import read_version
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_on_hold, is_own, released_name
 from promptsync.prompt.version import Version

@@ -1,12 +1,13 @@
-"""Findings: one value for each thing that was checked."""
+"""Findings of doctor: one value for each thing that was checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptsync.errors import PromptsyncError
 
@@ -22,8 +23,7 @@ class FindingStatus(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed."""
 
     name: str
@@ -33,15 +33,14 @@ class Finding:
     details: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FindingPlace:
+class FindingPlace(Struct, frozen=True):
     """What to examine; ``variables`` are those of the environment for connections and for the branch."""
 
     directory: Path
     remote: str | None = None
     base_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    api_key: str | None = None
+    variables: Mapping[str, str] = {}
     offline: bool = False
     timeouts: Timeouts | None = None
     jobs: int | None = None
@@ -60,11 +59,11 @@ def error(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Fin
     return Finding(name, FindingStatus.ERROR, message, fix, tuple(details))
 
 
+def failed(name: str, problem: PromptsyncError) -> Finding:
+    """Return the finding for an error of the library."""
+    return error(name, problem.message, problem.hint, problem.details)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, whose plural ends in s."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def failed(name: str, problem: PromptsyncError) -> Finding:
-    """Return the finding for an error of the library."""
-    return Finding(name, FindingStatus.ERROR, problem.message, problem.hint, problem.details)
