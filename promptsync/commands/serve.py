@@ -195,7 +195,7 @@ def _serve(
 
 def _announce(session: Session, url: str, path: Path, api_key: str | None, model: Model | None) -> None:
     if session.json:
-        click.echo(output.document({"url": url, "database": str(path)}, remote=None, exit_code=0, error=None))
+        click.echo(output.document({"url": url, "database": str(path)}, remote=None))
     else:
         click.echo(url)
     sys.stdout.flush()

@@ -122,7 +122,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
     if _is_text(change):
         yield f"    {path}"
         for line in _unified(change):
-            yield output.hanging(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
+            yield output.Line(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
     whole = "" if change.kind == "changed" else old if change.kind == "removed" else new
@@ -130,7 +130,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
         yield f"    {path}"
         for text in outline(change.new if change.kind == "added" else change.old):
             signed = f"{_SIGNS[change.kind]} {output.safe(text, newlines=False)}"
-            yield output.hanging(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
+            yield output.Line(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
         return
     if change.kind == "added":
         what = output.style(f"+ {new}", "added")
@@ -138,7 +138,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
         what = output.style(f"- {old}", "removed")
     else:
         what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
-    yield output.hanging(f"    {path}: {what}", _TEXT)
+    yield output.Line(f"    {path}: {what}", _TEXT)
 
 
 def _text_line(line: DiffLine) -> str:
