@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from promptsync.cli import run
-from promptsync.commands import serve
 from promptsync.commands.shared.models import endpoint
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
@@ -115,14 +114,19 @@ def test_a_model_without_a_key_may_be_in_the_local_network() -> None:
 
 
 def test_serve_takes_the_model_from_its_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
-    monkeypatch.setattr(serve, "_serve", lambda *arguments: given.append(arguments[-1]))
+    models: list[Any] = []
+
+    def stop(*_: Any, model: Any, **__: Any) -> None:
+        models.append(model)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptsync.server.app.create_app", stop)
     where = ["-C", str(tmp_path), "serve", "--port", "0"]
-    assert run(where, {}) == 0
-    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 0
+    assert run(where, {}) == 130
+    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 130
     environ = {"PROMPTSYNC_MODEL_URL": "http://127.0.0.1:2/v1", "MINE": "m"}
-    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 0
-    assert given == [
+    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 130
+    assert models == [
         None,
         Endpoint("http://127.0.0.1:1/v1", "", "tiny"),
         Endpoint("http://127.0.0.1:2/v1", "m", timeout=5.0),
