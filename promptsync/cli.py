@@ -197,10 +197,8 @@ def _print(session: Session, outcome: Outcome) -> None:
 
     error = outcome.error
     if session.json:
-        body = output.error_body(error) if error is not None else None
-        click.echo(
-            output.document(outcome.body, remote=session.remote_name, exit_code=outcome.exit_code, error=body)
-        )
+        code, remote = outcome.exit_code, session.remote_name
+        click.echo(output.document(outcome.body, remote=remote, exit_code=code, error=error))
         return
     lines = outcome.lines
     if session.form == "markdown":

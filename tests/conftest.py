@@ -79,3 +79,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     """An empty working copy in git with an empty registry; waits between attempts are next to nothing."""
     with made(tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def local(world: World) -> World:
+    """The same with a registry in its private directory, which ``world.call`` does not reach."""
+    world.put("promptsync.yaml", 'remotes: {local: {url: "local:"}}\n')
+    return world

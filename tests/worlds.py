@@ -75,10 +75,11 @@ class Run:
 
 @cache
 def documents(verb: str) -> Any:
-    """The validator of a verb's documents."""
+    """The validator of the documents of a verb, which may be followed by an argument."""
     whole = schema("output")
+    name = verb if verb in whole["$defs"] else verb.partition(" ")[0]
     return jsonschema_rs.validator_for(
-        {**whole, **whole["$defs"][verb], "$id": f"urn:{verb.replace(' ', '-')}"}
+        {**whole, **whole["$defs"].get(name, {}), "$id": f"urn:{name.replace(' ', '-')}"}
     )
 
 
@@ -113,23 +114,31 @@ class World:
 
     def run(self, *arguments: str, **environ: str) -> Run:
         """Run a command line in the working copy, as a workflow does."""
-        return self._run(io.StringIO(), arguments, {"CI": "true", **environ})
+        return self._run(io.StringIO(), io.StringIO(), arguments, {"CI": "true", **environ})
 
     def on_terminal(self, *arguments: str, answer: str | None, **environ: str) -> Run:
         """Run a command line on a terminal where somebody answers the question; ``None``: stdin is none."""
         before, sys.stdin = sys.stdin, io.StringIO() if answer is None else _Terminal(answer)
         try:
-            return self._run(_Terminal(), arguments, environ)
+            return self._run(io.StringIO(), _Terminal(), arguments, environ)
         finally:
             sys.stdin = before
 
-    def _run(self, err: io.StringIO, arguments: Sequence[str], environ: Mapping[str, str]) -> Run:
-        out = io.StringIO()
+    def screen(self, *arguments: str, columns: int = 80, **environ: str) -> str:
+        """What a command line that succeeds shows on a terminal of some width."""
+        done = self._run(_Terminal(), io.StringIO(), arguments, {"COLUMNS": str(columns), **environ})
+        assert done.code == 0, str(done)
+        return done.out
+
+    def _run(
+        self, out: io.StringIO, err: io.StringIO, arguments: Sequence[str], environ: Mapping[str, str]
+    ) -> Run:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             environ = {"PROMPTLAYER_API_KEY": KEY, **environ}
             code = run(["-C", str(self.root), *arguments], environ, timeouts=self.timeouts)
         assert "Traceback" not in err.getvalue()
-        return Run(code, out.getvalue(), err.getvalue(), arguments[0])
+        verb = "" if arguments[0].startswith("-") else " ".join(arguments[:2])
+        return Run(code, out.getvalue(), err.getvalue(), verb)
 
     def outside(self, *arguments: str) -> Run:
         """Run Python in a process of its own, with promptsync on its path."""
@@ -192,6 +201,13 @@ class World:
         path.write_text(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), "utf-8")
         return path
 
+    def put(self, path: str, text: str | bytes) -> Path:
+        """Write any file of the working copy."""
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode() if isinstance(text, str) else text)
+        return place
+
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.path(name)
         text = path.read_text("utf-8")
@@ -249,6 +265,17 @@ class World:
         answer = self.call("GET", "/prompt-templates/labels")
         found = (parse.label(one) for one in answer.body["release_labels"])
         return next((one.version for one in found if (one.prompt_name, one.name) == (name, label)), None)
+
+    def point(self, name: str, label: str, version: int) -> None:
+        """Create or move a label as in the dashboard."""
+        labels = map(parse.label, self.call("GET", "/prompt-templates/labels").body["release_labels"])
+        ids = [one.label_id for one in labels if (one.prompt_name, one.name) == (name, label)]
+        body = {"name": label, "prompt_version_number": version}
+        if ids:
+            answer = self.call("PATCH", f"/prompt-labels/{ids[0]}", body)
+        else:
+            answer = self.call("POST", f"/prompts/{self.read(name)['id']}/label", body)
+        assert answer.status < 300, answer.body
 
     def archive(self, name: str) -> None:
         body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}

@@ -82,7 +82,7 @@ def _outcome(session: Session, findings: list[Finding]) -> Outcome:
     summary = ", ".join(problems) or output.style("no problems found", "good")
     checks = [{**asdict(finding), "fix": finding.fix or None} for finding in findings]
     return Outcome(
-        [*lines, "", output.Aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
+        [*lines, "", output.aside(summary)], {"checks": checks}, int(counts[FindingStatus.ERROR] > 0)
     )
 
 
@@ -91,10 +91,10 @@ def _lines(finding: Finding, wide: int, verbose: bool) -> Iterator[str]:
         output.style(str(finding.status), _MEANINGS[finding.status]), len(FindingStatus.WARNING)
     )
     start = f"{word}  {finding.name:{wide}}  "
-    yield output.hanging(start + output.safe(finding.message, newlines=False), output.width(start))
+    yield output.Line(start + output.safe(finding.message, newlines=False), output.width(start))
     indent = " " * output.width(start)
     for detail in finding.details if verbose or finding.status is FindingStatus.ERROR else ():
-        yield output.hanging(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
+        yield output.Line(f"{indent}{output.safe(detail, newlines=False)}", len(indent) + 2)
     for fix in finding.fix.splitlines():
         label = output.style("fix:", "remote")
-        yield output.hanging(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)
+        yield output.Line(f"{indent}{label} {output.safe(fix, newlines=False)}", len(indent) + 5)

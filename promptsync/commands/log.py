@@ -251,7 +251,7 @@ def _paragraph(entry: LoggedVersion) -> Iterator[str]:
         yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
     yield f"Digest: {entry.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if entry.message:
-        yield output.hanging(f"    {output.safe(entry.message, newlines=False)}", 4)
+        yield output.Line(f"    {output.safe(entry.message, newlines=False)}", 4)
     if entry.patch is not None:
         yield ""
         yield from diff.step_lines(entry.patch)

@@ -14,7 +14,7 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.project import Project
-from promptsync.project.target import At, NoSuchPrompt, exact_names, may_have_version, named_by
+from promptsync.project.target import LATEST, At, NoSuchPrompt, exact_names, may_have_version, named_by
 from promptsync.prompt.version import Version
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
@@ -76,8 +76,8 @@ def command(
     """Write what changed in the registry into the files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
-    --theirs, --ours and --no-passed-over need exact names or paths of files.
+    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
+    and with NAME@N only that one. --theirs, --ours and --no-passed-over need exact names or paths of files.
     With --label or --version the files get exactly those versions, unless uncommitted text would be lost.
 
     \b
@@ -100,6 +100,8 @@ def command(
             options, names=named_by(project, session.directory, names), command=session.command()
         )
         _check_together(options, at, target)
+        if passed_over is not None:
+            options, at = replace(options, version=at.number), LATEST
         if target is not None:
             written = export(
                 project,
@@ -151,18 +153,21 @@ def _at_version(
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
     if at.number is not None and len(options.names) != 1:
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
+    passed_over = options.passed_over
+    theirs, ours, output = ("--theirs", options.theirs), ("--ours", options.ours), ("--output", directory)
+    for way in (
+        ("--markers" if options.markers else "--merge", options.merge),
+        ("--passed-over", passed_over),
+    ):
+        check_apart(theirs, ours, way)
     version = ("--label" if at.number is None else "--version", bool(at))
-    output = ("--output", directory)
-    theirs, ours = ("--theirs", options.theirs), ("--ours", options.ours)
-    merge = ("--markers" if options.markers else "--merge", options.merge)
-    passed_over = ("--passed-over", options.passed_over)
-    others = [ours, ("--prune", options.prune), ("--partial", options.partial), merge, passed_over]
-    others.append(("--no-passed-over", options.passed_over is False))
-    for other in (merge, passed_over):
-        check_apart(theirs, ours, other)
-    for other in others:
+    merge = ("--merge", options.merge and passed_over is None)
+    for other in (ours, ("--prune", options.prune), ("--partial", options.partial), merge):
         check_apart(version, other)
         check_apart(output, other)
+    either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
+    check_apart(("--label", at.label), either)
+    check_apart(output, either)
     check_apart(output, theirs)
 
 
@@ -172,7 +177,7 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
             project, options.names, label=at.label, number=at.number, theirs=options.theirs
         )
     try:
-        return plan_pull(project, gather(project), options)
+        return plan_pull(project, gather(project, merge_keys=options.merge), options)
     except Conflict as conflict:
         raise explained(project, conflict) from None
 

@@ -126,7 +126,7 @@ def command(
         def announce(port: int) -> None:
             url = base_url(host, port)
             body = {"url": url, "database": str(path)}
-            click.echo(output.document(body, remote=None, exit_code=0, error=None) if session.json else url)
+            click.echo(output.document(body, remote=None) if session.json else url)
             sys.stdout.flush()
             keys = "any API key" if api_key is None else "only the API key that was passed"
             session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")

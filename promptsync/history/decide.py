@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from promptsync.history.graph import Graph, Includes, Missing
-from promptsync.history.lineage import Tags
+from promptsync.history.lineage import Revision, Tags
 
 _MOST_AT_ONCE = 16
 """How many versions each round reads at most, until a common one is found."""
@@ -157,10 +157,27 @@ def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None
     if unknown:
         raise Missing(commits=unknown)
     number = next((one for one, commit in commits.items() if graph.lineage.place(commit) is not None), None)
-    revision = graph.shared_in_git(number, common) if number is not None else None
+    revision = shared_in_git(graph, number, common) if number is not None else None
     if revision is None or revision.digest is None:
         return None
     return Base(revision.digest, None, revision.tags)
+
+
+def shared_in_git(graph: Graph, number: int, common: Includes) -> Revision | None:
+    """Return the newest revision that ``HEAD`` and a version's commit share, if it includes ``common``.
+
+    The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itgraph.
+    """
+    mark = graph.own_mark(number)
+    if mark is None or mark.commit is None:
+        return None
+    if not graph.lineage.has_looked_up(mark.commit):
+        raise Missing(commits=[mark.commit])
+    place = graph.lineage.place(mark.commit)
+    if place is None or (not mark.dirty and place in graph.lineage.of_head):
+        return None
+    shared = graph.lineage.shared(graph.lineage.head, place)
+    return graph.lineage.revisions[shared] if shared is not None and common <= graph.at(shared) else None
 
 
 def _base_at(graph: Graph, version: int, of_file: Includes) -> Base:

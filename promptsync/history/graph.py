@@ -10,7 +10,7 @@ Nothing is read here. Every rule raises ``Missing`` with what it needs: read tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -64,16 +64,14 @@ class Graph:
         identity: str = "",
         tracked: int,
         latest: int,
-        versions: Mapping[int, Node] | None = None,
-        has_twin: bool = False,
     ) -> None:
         self.file = file
         self.lineage = lineage
         self.identity = identity
-        self.has_twin = has_twin
+        self.has_twin = False
         self.tracked = tracked
         self.latest = max(latest, tracked)
-        self.versions = dict(versions or {})
+        self.versions: dict[int, Node] = {}
         self.contents: dict[str, Any] = {}
         self.floor = 1
         self._merge = merge
@@ -204,10 +202,18 @@ class Graph:
     # -- the file and its revisions -------------------------------------------------------------------------
 
     @property
+    def is_committed(self) -> bool:
+        """Whether ``HEAD`` has the text, tags and keys of the file."""
+        file, head = self.file, self.lineage.newest
+        if file is None or head is None:
+            return False
+        return (file.digest, file.tags, file.keys) == (head.digest, head.tags, head.keys)
+
+    @property
     def of_file(self) -> Includes:
         """What the file includes: everything that ``HEAD`` includes and everything that its keys name."""
-        head, file, newest = self.at(self.lineage.head), self.file, self.lineage.newest
-        if file is None or (newest is not None and _same(file, newest)):
+        head, file = self.at(self.lineage.head), self.file
+        if file is None or self.is_committed:
             return head
         keys = self._of_keys(file)
         return keys if self.shows_old_version else self.grow(head | keys, file.digest)
@@ -216,7 +222,7 @@ class Graph:
     def shows_old_version(self) -> bool:
         """Whether an old version was put into the file, to look at it."""
         file, newest = self.file, self.lineage.newest
-        if file is None or newest is None or not file.keys or _same(file, newest):
+        if file is None or newest is None or self.is_committed:
             return False
         keys = self._of_keys(file)
         if not keys or not keys <= self.at(self.lineage.head):
@@ -286,23 +292,3 @@ class Graph:
         place = self.published_from(number)
         sent = self.lineage.revisions[place].digest if place is not None else None
         return sent == revision.digest or self.names_text(revision, number)
-
-    def shared_in_git(self, number: int, common: Includes) -> Revision | None:
-        """Return the newest revision that ``HEAD`` and a version's commit share, if it includes ``common``.
-
-        The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
-        """
-        mark = self.own_mark(number)
-        if mark is None or mark.commit is None:
-            return None
-        if not self.lineage.has_looked_up(mark.commit):
-            raise Missing(commits=[mark.commit])
-        place = self.lineage.place(mark.commit)
-        if place is None or (not mark.dirty and place in self.lineage.of_head):
-            return None
-        shared = self.lineage.shared(self.lineage.head, place)
-        return self.lineage.revisions[shared] if shared is not None and common <= self.at(shared) else None
-
-
-def _same(file: Revision, newest: Revision) -> bool:
-    return (file.digest, file.tags, file.keys) == (newest.digest, newest.tags, newest.keys)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from promptsync.history.decide import shared_in_git
 from promptsync.history.graph import Graph, Includes, Missing
 from promptsync.history.mark import parse_mark
 
@@ -38,7 +39,7 @@ def passed_over(graph: Graph) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
     heads = []
     for head in sorted(graph.heads(not_included)):
         common = graph.heads(graph.includes(head) & included)
-        revision = graph.shared_in_git(head, frozenset(common)) if common else None
+        revision = shared_in_git(graph, head, frozenset(common)) if common else None
         base = revision.digest if revision is not None else None
         if common and base is None:  # git has no newer text
             base = _merged(graph, common)

@@ -31,13 +31,13 @@ def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -
     """Return what was written; after ``was_shown`` only the count and the next command."""
     receipt = receipt if receipt is not None else BumpReceipt(plan)
     if plan.is_empty:
-        lines = [*_above_lines(plan), output.Aside(_nothing(plan))]
+        lines = [*_above_lines(plan), output.aside(_nothing(plan))]
     else:
         rows = [] if was_shown else output.table(_row("bumped", plan, move) for move in receipt.written)
         number = f"{count(len(receipt.written), 'file')} written"
         rows += backup_lines(receipt.backups)
-        lines = [*rows, *([] if was_shown else _above_lines(plan)), output.Aside(number)]
-        lines += [output.Aside(_NEXT)] if receipt.error is None else []
+        lines = [*rows, *([] if was_shown else _above_lines(plan)), output.aside(number)]
+        lines += [output.aside(_NEXT)] if receipt.error is None else []
     return Outcome(lines, bump_body(plan, receipt, dry_run=False), error=receipt.error)
 
 

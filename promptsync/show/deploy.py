@@ -66,7 +66,7 @@ def show_plan(
         where = "with these files in a temporary registry; nothing was released"
         lines += ["", *left_out, f"rehearsal {word}, {where}", *details]
     elif not is_rehearsed:
-        lines += ["", output.Aside(_NOT_REHEARSED)]
+        lines += ["", output.aside(_NOT_REHEARSED)]
     return Outcome(
         lines,
         {**deploy_body(receipt, dry_run=True), "passed": rehearsal is not None and error is None},
@@ -123,9 +123,9 @@ def nothing_lines(plan: DeployPlan) -> list[str]:
     if skipped:
         return skipped
     if not plan.survey.latest.items:
-        return [output.Aside("no prompts to deploy")]
+        return [output.aside("no prompts to deploy")]
     where = "what is committed" if plan.in_git else "what your files have"
-    return [output.Aside(f"{output.name(plan.label)} points at {where}")]
+    return [output.aside(f"{output.name(plan.label)} points at {where}")]
 
 
 class _Row:
@@ -135,7 +135,7 @@ class _Row:
         self.name = member.name
         self.cells = _cells(plan, member)
         self.notes = [
-            output.hanging(output.safe(advised(text, command), newlines=False), 8, command)
+            output.Line(output.safe(advised(text, command), newlines=False), 8, command)
             for text, command in _notes(plan, member)
         ]
 
@@ -154,7 +154,7 @@ def _row_lines(rows: Sequence[_Row]) -> list[str]:
     for row, line in zip(rows, table, strict=True):
         lines.append(line)
         lines += [
-            output.hanging(f"      {output.style(note, 'warn')}", note.indent, note.command)
+            output.Line(f"      {output.style(note, 'warn')}", note.indent, note.command)
             for note in row.notes
         ]
     return lines
@@ -275,7 +275,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     """Return what was done, and then what was not."""
     plan = receipt.plan
     if plan.is_empty:
-        return [*nothing_lines(plan), output.Aside(headline(plan))]
+        return [*nothing_lines(plan), output.aside(headline(plan))]
     lines = []
     if not was_shown:
         waited = [member.name for member in plan.survey.releases if member.pending]
@@ -294,7 +294,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if not was_shown:
         lines += [*_unchecked_lines(plan.unchecked), *_exception_lines(plan)]
     lines += pin_lines(plan.pins.after(receipt.push.versions))
-    return [*lines, output.Aside(summary(receipt))]
+    return [*lines, output.aside(summary(receipt))]
 
 
 def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:

@@ -112,7 +112,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
     if _is_text(change):
         yield f"    {path}"
         for line in unified(change.old or "", change.new or ""):
-            yield output.hanging(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
+            yield output.Line(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
     whole = "" if change.kind == "changed" else old if change.kind == "removed" else new
@@ -120,12 +120,12 @@ def field_lines(change: FieldChange) -> Iterable[str]:
         yield f"    {path}"
         for text in outline(change.new if change.kind == "added" else change.old):
             signed = f"{_SIGNS[change.kind]} {output.safe(text, newlines=False)}"
-            yield output.hanging(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
+            yield output.Line(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
         return
     what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
     if change.kind != "changed":
         what = output.style(f"{_SIGNS[change.kind]} {whole}", change.kind)
-    yield output.hanging(f"    {path}: {what}", _TEXT)
+    yield output.Line(f"    {path}: {what}", _TEXT)
 
 
 def _text_line(line: DiffLine) -> str:

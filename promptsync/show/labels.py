@@ -107,7 +107,7 @@ def show_receipt(plan: LabelPlan, receipt: LabelReceipt | None, was_shown: bool 
     skipped = [("  skipped", *cells) for cells in _skipped_cells(plan)]
     lines = output.table([*map(_row, rows), *skipped])
     if was_shown or plan.commit or len(receipt.changed) > 1:
-        lines.append(output.Aside(_of_commit(plan, summary(receipt.changed))))
+        lines.append(output.aside(_of_commit(plan, summary(receipt.changed))))
     body = {"labels": [changed_body(one) for one in receipt.changed]}
     return Outcome(lines, body, error=receipt.error)
 

@@ -21,7 +21,7 @@ def noted(word: str, meaning: str, name: str, text: str, command: str = "") -> s
     """Return a line about one prompt: a word in the colour of its meaning, the name, the text, a command."""
     text = output.safe(advised(text, command), newlines=False)
     line = f"  {output.style(word, meaning)}  {output.name(name)}{': ' if text else ''}{text}"
-    return output.hanging(line, 6, command)
+    return output.Line(line, 6, command)
 
 
 def advised(text: str, command: str) -> str:

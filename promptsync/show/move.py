@@ -32,4 +32,4 @@ def show_moves(plan: MovePlan, *, dry_run: bool = False) -> Outcome:
         "dry_run": dry_run,
         "fingerprint": plan.fingerprint,
     }
-    return Outcome([*output.table(rows), *([] if dry_run else [output.Aside(last)])], body)
+    return Outcome([*output.table(rows), *([] if dry_run else [output.aside(last)])], body)

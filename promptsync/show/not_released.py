@@ -45,11 +45,11 @@ def not_released_lines(project: Project, pending: Pending) -> Iterator[str]:
         rolled_back = sum(one.is_rolled_back for one in pending.releases if one.label == label)
         late = sum(one.label == label for one in pending.releases) - rolled_back
         if late:
-            yield output.Aside(
+            yield output.aside(
                 f"{count(late, 'prompt')} not released to {output.name(label)}: {_release(project, label)}"
             )
         if rolled_back:
-            yield output.Aside(
+            yield output.aside(
                 f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}, "
                 f"on hold until {'its text changes' if rolled_back == 1 else 'their texts change'}"
             )

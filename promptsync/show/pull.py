@@ -57,7 +57,7 @@ def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, r
     receipt = receipt if receipt is not None else PullReceipt(plan)
     lines = _lines(receipt, was_shown=was_shown)
     counts = [(len(receipt.written), "written"), (len(receipt.deleted), "deleted")]
-    lines.append(output.Aside(tally("file", counts) or "nothing to pull"))
+    lines.append(output.aside(tally("file", counts) or "nothing to pull"))
     if receipt.unrecorded:
         reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
@@ -81,8 +81,8 @@ def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_
         "deleted": [],
         "dry_run": dry_run,
     }
-    head = [output.Aside("DRY RUN: nothing was written")] if dry_run else []
-    return Outcome([*head, *output.table(rows), output.Aside(number)], body)
+    head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
+    return Outcome([*head, *output.table(rows), output.aside(number)], body)
 
 
 def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:

@@ -125,7 +125,7 @@ def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
         for action in plan.actions
         if action.was is not None
     ]
-    return [output.hanging(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
+    return [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def show_receipt(
     result = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
     pins = pin_lines(plan.pins.after(result.versions))
     if receipt is None:
-        lines = [*_skipped_lines(plan), output.Aside("nothing to push")]
+        lines = [*_skipped_lines(plan), output.aside("nothing to push")]
     else:
         lines = receipt_lines(result, plan if was_shown else None)
         lines += [*kept_tag_lines(plan, result.versions), *_rename_lines(plan, done=True), *pins]
@@ -234,7 +234,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         marks = [parse_mark(prompt.message) for prompt in receipt.published]
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
         why = " because the text is not committed; commit first to avoid it" if in_git else ""
-        yield output.Aside(f"  synced: was written to {files}{why}")
+        yield output.aside(f"  synced: was written to {files}{why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
         yield noted("note", "warn", name, f"synced: was not written: {reason}")

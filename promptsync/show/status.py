@@ -81,13 +81,13 @@ def _lines(
 ) -> list[str]:
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if offline else ""
-    lines: list[str] = [output.Aside(f"remote {output.safe(project.title)}{label}{how}")]
+    lines: list[str] = [output.aside(f"remote {output.safe(project.title)}{label}{how}")]
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items and not snapshot.problems:
         nothing = "no prompts yet: add a file to prompts/, then promptsync push"
         if foreign:
             nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
-        return [*lines, output.Aside(nothing)]
+        return [*lines, output.aside(nothing)]
     counts = _counts(snapshot)
     lines += _rows(snapshot, pending, counts, verbose=verbose)
     if snapshot.problems:
@@ -96,15 +96,15 @@ def _lines(
     if snapshot.unusable:
         lines += ["", *output.table(map(_unusable_row, snapshot.unusable), free=True)]
     if counts:
-        lines += ["", output.Aside(totals(counts))]
+        lines += ["", output.aside(totals(counts))]
     if foreign:
         note = f"  {count(foreign, 'prompt')} of the registry not matched by include:"
-        lines.append(output.Aside(output.style(note, "faint")))
+        lines.append(output.aside(output.style(note, "faint")))
     if verbose and not offline and (unknown := snapshot.unknown_fields()):
-        lines.append(output.hanging_aside(output.style(f"  {unknown_fields_note(unknown)}", "faint"), 4))
+        lines.append(output.aside(output.style(f"  {unknown_fields_note(unknown)}", "faint"), 4))
     if outside := snapshot.outside(project.config):
         note = f"  {count(outside, 'prompt file')} not matched by include:; promptsync lint lists them"
-        lines.append(output.Aside(output.style(note, "faint")))
+        lines.append(output.aside(output.style(note, "faint")))
     return [*lines, *advice_lines(project, snapshot, counts, offline)]
 
 

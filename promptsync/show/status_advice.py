@@ -78,7 +78,7 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
         (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))
         for command, settled in states.items()
     ]
-    lines: list[str] = [output.Aside(output.style(line, "faint")) for line in output.table(rows)]
+    lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
     notes = [
         rename_note(item.name, item.was)
         for item in snapshot.items
@@ -88,7 +88,7 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
         notes.append(MOVED_NOTE)
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
         notes.append("set include: in promptsync.yaml if some of them belong to another repository")
-    return [*lines, *(output.hanging_aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+    return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
 
 
 def _advise_on_deletions(project: Project, snapshot: Snapshot, states: dict[str, list[str]]) -> None:

@@ -14,8 +14,8 @@ _LISTED = 10
 
 def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: bool = True) -> Outcome:
     """Return an outcome that warns; without ``in_text`` only its document does."""
-    shown = [line for line in outcome.lines if not isinstance(line, output.Aside)]
-    totals = [line for line in outcome.lines if isinstance(line, output.Aside)]
+    shown = [line for line in outcome.lines if not output.is_aside(line)]
+    totals = [line for line in outcome.lines if output.is_aside(line)]
     lines = [*shown, *warning_lines(warnings), *totals] if in_text else outcome.lines
     return outcome.replaced(lines=lines, body={**outcome.body, "warnings": warnings_body(warnings)})
 

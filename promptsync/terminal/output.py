@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -28,10 +28,8 @@ _COLOURS = {
     "removed-word": {"fg": "red", "reverse": True},
     "added-word": {"fg": "green", "reverse": True},
 }
-_KEPT = {"\t", "\n"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-_JOINER, _EMOJI = "\u200d", "\ufe0f"
-_JOINERS = {"\u200c", _JOINER, _EMOJI}
+_JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 
 def safe(text: str, *, newlines: bool = True) -> str:
@@ -42,7 +40,7 @@ def safe(text: str, *, newlines: bool = True) -> str:
 
 
 def _shown(character: str, *, newlines: bool) -> str:
-    if character in _KEPT and (newlines or character == "\t"):
+    if character == "\t" or (newlines and character == "\n"):
         return character
     if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
         return character
@@ -64,44 +62,40 @@ def name(text: str) -> str:
     return safe(text, newlines=False)
 
 
-class Row(str):
-    """A line of a table at full width, which ``terminal.fit`` rearranges for a narrow terminal.
+class Line(str):
+    """A line that is wrapped between words on a narrow terminal, ``indent`` columns from the left.
 
-    ``widths`` are those of the table's columns. The last cell may be cut if it is ``free``.
-    """
-
-    cells: tuple[str, ...]
-    widths: tuple[int, ...]
-    free: bool
-
-
-class Hanging(str):
-    """A line of text that is wrapped ``indent`` columns from the left where it is too wide.
-
-    ``command`` is the command in it that the reader may run, if any.
+    A ``command`` at its end then goes on a line of its own, so that it can be copied. The text from column
+    ``cut`` on is cut instead of wrapped. ``-q`` leaves out an ``aside``, such as a total.
     """
 
     indent: int
     command: str
+    cut: int | None
+    is_aside: bool
+
+    def __new__(
+        cls, text: str, indent: int = 2, command: str = "", *, cut: int | None = None, aside: bool = False
+    ) -> Line:
+        line = super().__new__(cls, text)
+        line.indent, line.command, line.cut, line.is_aside = indent, command, cut, aside
+        return line
 
 
-class Aside(str):
-    """A line about the result, such as a total, which ``-q`` leaves out."""
+def aside(text: str, indent: int = 2) -> Line:
+    """Return a line about the result, which ``-q`` leaves out."""
+    return Line(text, indent, aside=True)
 
 
-class AsideRow(Row, Aside):
-    """A line of a table that is an aside."""
-
-
-class HangingAside(Hanging, Aside):
-    """An aside that is wrapped like ``Hanging``."""
+def is_aside(line: str) -> bool:
+    return isinstance(line, Line) and line.is_aside
 
 
 def without_asides(lines: Iterable[str]) -> list[str]:
     """Return lines without asides, and without the blank lines around them."""
     kept: list[str] = []
     for line in lines:
-        if not isinstance(line, Aside) and (line or (kept and kept[-1])):
+        if not is_aside(line) and (line or (kept and kept[-1])):
             kept.append(line)
     while kept and not kept[-1]:
         kept.pop()
@@ -117,64 +111,29 @@ def table(rows: Iterable[tuple[str, ...]], *, free: bool = False, aside: bool = 
     rows = list(rows)
     longest = max(map(len, rows), default=0)
     used = [column for column in range(longest) if any(any(row[column : column + 1]) for row in rows)]
-    kept = [tuple(row[column] for column in used if column < len(row)) for row in rows]
-    widths = tuple(max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used)))
+    kept = [[row[column] for column in used if column < len(row)] for row in rows]
+    widths = [max(width(row[at]) for row in kept if at < len(row)) for at in range(len(used))]
+    cut = sum(widths[:-1]) + 2 * len(widths[:-1]) if free and longest - 1 in used else None
     lines: list[str] = []
-    for cells in kept:
-        row = (AsideRow if aside else Row)(
-            "  ".join(padded(cell, widths[column]) for column, cell in enumerate(cells)).rstrip()
-        )
-        row.cells, row.widths, row.free = cells, widths, free and longest - 1 in used
-        lines.append(row)
+    for row in kept:
+        text = "  ".join(map(padded, row, widths)).rstrip()
+        lines.append(Line(text, len(text) - len(text.lstrip()) + 4, cut=cut, aside=aside))
     return lines
 
 
-def hanging(text: str, indent: int, command: str = "") -> Hanging:
-    """Return a line of text that is wrapped and indented on a narrow terminal; see ``Hanging``."""
-    line = Hanging(text)
-    line.indent, line.command = indent, command
-    return line
-
-
-def hanging_aside(text: str, indent: int) -> HangingAside:
-    """Return an aside that is wrapped and indented on a narrow terminal."""
-    line = HangingAside(text)
-    line.indent, line.command = indent, ""
-    return line
-
-
 def padded(text: str, columns: int) -> str:
-    """Return text padded with spaces; wide characters count twice, as terminals show them."""
+    """Return text padded with spaces to a number of columns."""
     return text + " " * (columns - width(text))
 
 
 def width(text: str) -> int:
-    """Return how many columns a text takes up on a terminal."""
+    """Return how many columns a text takes up on a terminal: wide signs two, accents and joiners none."""
     plain = click.unstyle(text)
-    return len(plain) if plain.isascii() else sum(columns for _, columns in clusters(plain))
-
-
-def clusters(plain: str) -> Iterator[tuple[str, int]]:
-    """Yield each sign with its columns: a letter with its accents, a whole emoji."""
-    cluster, columns = "", 0
-    for character in plain:
-        is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-        # Accents, joiners and skin tones belong to the sign before them and take no column of their own.
-        if cluster and (_columns(character) == 0 or is_skin_tone or cluster.endswith(_JOINER)):
-            cluster += character
-            columns = max(columns, 2) if character in (_JOINER, _EMOJI) else columns
-            continue
-        if cluster:
-            yield cluster, columns
-        cluster, columns = character, _columns(character)
-    if cluster:
-        yield cluster, columns
+    return len(plain) if plain.isascii() else sum(map(_columns, plain))
 
 
 def _columns(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
@@ -193,24 +152,18 @@ def moment(text: str) -> str:
 
 
 def document(
-    body: Mapping[str, Any], *, remote: str | None, exit_code: int, error: Mapping[str, Any] | None
+    body: Mapping[str, Any], *, remote: str | None, exit_code: int = 0, error: PromptsyncError | None = None
 ) -> str:
     """Return the one JSON document of a run."""
     import json
 
     whole: dict[str, Any] = {"schema": SCHEMA, "remote": remote, "exit_code": exit_code, **body}
     if error is not None:
-        whole["error"] = dict(error)
+        whole["error"] = {"code": error.code, "message": error.message, "hint": error.hint}
+        if error.details:
+            whole["error"]["details"] = error.details
     # ASCII only, so that the document contains no control characters for a terminal.
     return json.dumps(whole, ensure_ascii=True, indent=2)
-
-
-def error_body(error: PromptsyncError) -> dict[str, Any]:
-    """Return the ``error`` of a JSON document."""
-    body: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
-    if error.details:
-        body["details"] = list(error.details)
-    return body
 
 
 def error_lines(error: PromptsyncError) -> list[str]:

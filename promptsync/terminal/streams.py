@@ -15,9 +15,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def use_utf8() -> None:
-    """Start the program again in Python's UTF-8 mode where the locale makes Python read names as ASCII.
+    """Start the program again in Python's UTF-8 mode if the locale makes Python read file names as ASCII.
 
-    Under ``LC_ALL=C PYTHONUTF8=0`` arguments and file names would come in as bytes that nothing can decode.
     Output is UTF-8 on Windows as well. Characters that another encoding lacks are escaped.
     """
     if sys.getfilesystemencoding() == "ascii":
@@ -25,9 +24,7 @@ def use_utf8() -> None:
             os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            if (
-                sys.platform == "win32"
-            ):  # without a terminal it has an old encoding there, and other line ends
+            if sys.platform == "win32":  # a pipe has an old encoding there, and other line ends
                 stream.reconfigure(encoding="utf-8", newline="\n")
             if stream.errors == "strict":
                 stream.reconfigure(errors="backslashreplace")

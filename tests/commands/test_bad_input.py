@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import World
 
-from promptsync.cli import run
 from promptsync.files.yaml.load import MAX_BYTES
 
 GOOD = "content: Be kind to {name}.\n"
@@ -30,30 +28,12 @@ def _deep_aliases() -> str:
     return f"content: x\nmetadata:\n  a0: &a0 [x]\n{chain}"
 
 
-def _link_out(path: Path) -> None:
-    outside = path.parents[2] / "outside.yaml"
-    outside.write_text("content: secret\n", "utf-8")
-    path.symlink_to(outside)
-
-
-def _link_to_itself(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-def _broken_link(path: Path) -> None:
-    path.symlink_to("nowhere.yaml")
-
-
-def _link_to_the_directory_above(path: Path) -> None:
-    path.symlink_to("..")
+def _link(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
 
 
 def _pipe(path: Path) -> None:
     os.mkfifo(path)
-
-
-def _device(path: Path) -> None:
-    path.symlink_to("/dev/zero")
 
 
 def _holes(path: Path) -> None:
@@ -104,12 +84,12 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("empty", "", 1, ["empty"]),
     ("20 MB", _huge, 1, ["20,000,000", f"{MAX_BYTES:,}"]),
     ("100 GB of nothing", _holes, 1, ["107,374,182,400", f"{MAX_BYTES:,}"]),
-    ("link out of the directory", _link_out, 1, ["symbolic link", "replace it"]),
-    ("broken link", _broken_link, 1, ["symbolic link"]),
-    ("link to itself", _link_to_itself, 1, ["symbolic link"]),
-    ("link to the directory above", _link_to_the_directory_above, 1, ["symbolic link", "replace it"]),
+    ("link out of the directory", _link("../../outside.yaml"), 1, ["symbolic link", "replace it"]),
+    ("broken link", _link("nowhere.yaml"), 1, ["symbolic link"]),
+    ("link to itself", _link("bad.yaml"), 1, ["symbolic link"]),
+    ("link to the directory above", _link(".."), 1, ["symbolic link", "replace it"]),
     ("pipe", _pipe, 1, ["neither a file nor a directory"]),
-    ("device", _device, 1, ["symbolic link", "replace it"]),
+    ("device", _link("/dev/zero"), 1, ["symbolic link", "replace it"]),
     ("number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 6000}\n", 3, ["digits", "Quote it"]),
     ("long number in base 60", f"content: x\nmetadata:\n  a: 1{':1' * 600_000}\n", 3, ["digits"]),
     ("fraction in base 60", f"content: x\nmetadata: {{a: 1{':1' * 400}.5}}\n", 2, ["digits", "Quote it"]),
@@ -124,72 +104,47 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=[case[0] for case in CASES])
-def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, int, list[str]]:
-    """A working copy with a good and a bad file; the line that must be told, and words of the message."""
-    _, content, line, words = request.param
-    root = tmp_path / "repository"
-    (root / "prompts").mkdir(parents=True)
-    (root / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    (root / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
-    bad = root / "prompts" / "bad.yaml"
+@pytest.mark.parametrize(
+    ("content", "line", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_bad_file_is_reported_with_its_place_and_nothing_is_published(
+    local: World, content: str | bytes | Write, line: int, words: list[str]
+) -> None:
+    local.put("prompts/good.yaml", GOOD)
+    bad = local.path("bad")
     if callable(content):
+        (local.root.parent / "outside.yaml").write_text("content: secret\n")
         content(bad)
     else:
-        bad.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return root, line, words
+        local.put("prompts/bad.yaml", content)
+    before = {path: path.lstat().st_mtime_ns for path in bad.parent.iterdir()}
 
-
-def test_lint_tells_where_and_what_to_do(
-    case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    root, line, words = case
-    began = time.process_time()
-    assert run(["-C", str(root), "--json", "lint"], {}) == 1
-    assert time.process_time() - began < 40
-    problems = [
-        problem
-        for problem in json.loads(capsys.readouterr().out)["problems"]
-        if problem["severity"] == "error"
-    ]
-    assert {problem["path"] for problem in problems} == {"prompts/bad.yaml"}
-    told = [problem for problem in problems if problem["line"] == line]
-    assert told, problems
-    text = " ".join(f"{problem['message']} {problem['hint']}" for problem in told)
+    linted = local.run("lint", "--json")
+    problems = [one for one in linted.document["problems"] if one["severity"] == "error"]
+    assert (linted.code, {one["path"] for one in problems}) == (1, {"prompts/bad.yaml"})
+    text = " ".join(f"{one['message']} {one['hint']}" for one in problems if one["line"] == line)
     assert [word for word in words if word.lower() not in text.lower()] == []
 
+    is_conflict = words == ["conflict"]
+    pushed = local.run("push")
+    assert pushed.code == (3 if is_conflict else 1)
+    assert f"prompts/bad.yaml:{line}:" in pushed.err
+    assert local.ok("ls-remote", "--json").document["prompts"] == []
+    assert {path: path.lstat().st_mtime_ns for path in bad.parent.iterdir()} == before
 
-def test_push_publishes_nothing(
-    case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    root, line, words = case
-    before = {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()}
-    assert run(["-C", str(root), "push"], {}) == (3 if words == ["conflict"] else 1)
-    captured = capsys.readouterr()
-    assert f"prompts/bad.yaml:{line}:" in captured.err
-    assert "Traceback" not in captured.err + captured.out
-    assert run(["-C", str(root), "--json", "ls-remote"], {}) == 0
-    assert '"prompts": []' in capsys.readouterr().out
-    assert {path: path.lstat().st_mtime_ns for path in (root / "prompts").iterdir()} == before
-
-
-def test_status_counts_what_it_lists_as_invalid(
-    case: tuple[Path, int, list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(["-C", str(case[0]), "status"], {})
-    out = capsys.readouterr().out
-    if case[2] == ["conflict"]:
-        assert "\n  conflict  " in out
-        return
-    is_readable = "\n  new  bad " in out
-    for words in ("\n  invalid  prompts/bad.yaml:", "1 invalid", "  invalid  promptsync lint\n"):
-        assert (words in out) is not is_readable, out
+    out = local.run("status").out
+    assert ("\n  conflict  " in out) is is_conflict
+    is_readable = is_conflict or "\n  new  bad " in out
+    for part in ("\n  invalid  prompts/bad.yaml:", "1 invalid", "  invalid  promptsync lint\n"):
+        assert (part in out) is not is_readable, out
 
 
 # -- what comes from elsewhere than prompt files ------------------------------------------------------------
 
 DEEP = {depth: "[" * depth + "]" * depth for depth in (150, 900, 100_000)}
 LONG = f"1{':1' * 6000}"
+
+TOO_LONG = f"the limit is {MAX_BYTES:,} bytes"
 
 # The arguments, the file that they read, its text, the exit code, and a word of the message.
 OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
@@ -207,6 +162,19 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
     ("--vars, base 60", ["render", "good", "--vars", "v.yaml"], "v.yaml", f"name: {LONG}", 1, "digits"),
     ("promptsync.yaml, base 60", ["status"], "promptsync.yaml", f"limits: {{changes: {LONG}}}", 2, "digits"),
     ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"datasets: {LONG}", 2, "digits"),
+    *(
+        (
+            f"--var, {depth} deep",
+            ["render", "good", "--var", f"name:={DEEP[depth]}"],
+            "x",
+            "",
+            2,
+            "is not JSON",
+        )
+        for depth in DEEP
+    ),
+    ("--vars without end", ["render", "good", "--vars", "/dev/zero"], "x", "", 1, TOO_LONG),
+    ("track request without end", ["track", "request", "/dev/zero"], "x", "", 1, TOO_LONG),
     ("a NUL in a path", ["status"], "promptsync.yaml", 'prompts: "a\\0b"', 2, "not a path"),
     ("a long path", ["status"], "promptsync.yaml", f"prompts: {'a' * 5000}", 2, "not a path"),
     (
@@ -221,56 +189,22 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("arguments", "path", "text", "code", "word"), [one[1:] for one in OTHERS], ids=[one[0] for one in OTHERS]
+    ("arguments", "path", "text", "code", "word"), [row[1:] for row in OTHERS], ids=[row[0] for row in OTHERS]
 )
 def test_other_files_have_the_same_limits(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    path: str,
-    text: str,
-    code: int,
-    word: str,
+    world: World, arguments: list[str], path: str, text: str, code: int, word: str
 ) -> None:
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "promptsync.yaml").write_text(
-        'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n', "utf-8"
-    )
-    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
-    (tmp_path / path).write_text(text, "utf-8")
-    assert run(["-C", str(tmp_path), *arguments], {}) == code
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ")
-    assert word in shown
+    world.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    world.put("registry.yaml", "datasets: []\n")
+    world.put("prompts/good.yaml", GOOD)
+    world.put(path, text)
+    done = world.run(*arguments)
+    assert done.code == code
+    assert done.err.startswith("error: ") and word in done.err
 
 
-@pytest.mark.parametrize("depth", DEEP)
-def test_a_variable_has_the_same_limit(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], depth: int
-) -> None:
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
-    assert run(["-C", str(tmp_path), "render", "good", "--var", f"name:={DEEP[depth]}"], {}) == 2
-    assert "is not JSON" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("arguments", [["render", "good", "--vars"], ["track", "request"]])
-def test_an_endless_file_is_not_read_to_its_end(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
-) -> None:
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
-    assert run(["-C", str(tmp_path), *arguments, "/dev/zero"], {}) == 1
-    assert f"the limit is {MAX_BYTES:,} bytes" in capsys.readouterr().err
-
-
-def test_directories_nest_only_so_deep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    deep = tmp_path.joinpath("prompts", *["d"] * 300)
-    deep.mkdir(parents=True)
-    (deep / "x.yaml").write_text(GOOD, "utf-8")
-    (tmp_path / "prompts" / "good.yaml").write_text(GOOD, "utf-8")
-    (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
-    assert run(["-C", str(tmp_path), "lint"], {}) == 1
-    assert "more than 100 levels deep" in capsys.readouterr().out
+def test_directories_nest_only_so_deep(local: World) -> None:
+    local.put(f"prompts/{'d/' * 300}x.yaml", GOOD)
+    local.put("prompts/good.yaml", GOOD)
+    done = local.run("lint")
+    assert (done.code, "more than 100 levels deep" in done.out) == (1, True)

@@ -11,27 +11,18 @@ import pytest
 import yaml
 from worlds import KEY, World
 
-from promptsync.cli import run
 from promptsync.errors import Refused
 from promptsync.show.github import disarmed, write_github_files
 
 
-def test_a_failure_becomes_the_summary_of_the_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_becomes_the_summary_of_the_step(world: World, tmp_path: Path) -> None:
+    (world.root / "promptsync.yaml").unlink()
     summary = tmp_path / "summary"
-    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTIONS": "true"}
-    assert run(["-C", str(tmp_path), "status"], environ) == 2
-    assert "no promptsync.yaml" in summary.read_text()
-    assert "no promptsync.yaml" in capsys.readouterr().err
-
-
-def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path / "missing" / "summary")}
-    assert run(["-C", str(tmp_path), "status"], environ) == 2
-    assert "warning: " in capsys.readouterr().err
+    done = world.run("status", GITHUB_STEP_SUMMARY=str(summary), GITHUB_ACTIONS="true")
+    assert done.code == 2
+    assert "no promptsync.yaml" in summary.read_text() and "no promptsync.yaml" in done.err
+    done = world.run("status", GITHUB_STEP_SUMMARY=str(tmp_path / "missing" / "summary"))
+    assert (done.code, "warning: " in done.err) == (2, True)
 
 
 def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:
@@ -70,20 +61,16 @@ def test_no_line_of_a_log_gives_orders_to_the_workflow(line: str, shown: str) ->
 
 
 def test_texts_of_prompts_are_shown_and_not_obeyed(world: World) -> None:
-    world.write("a", "one\n::add-mask::secret\ntwo {name}")
+    world.write("a", "::: note\n::add-mask::secret\n##[group]x {name}")
     world.commit()
     world.ok("push")
-    world.edit("a", "one", "eins")
+    world.edit("a", "note", "new")
     assert "\\x3a:add-mask::secret" in world.run("diff", GITHUB_ACTIONS="true").out
     assert "\\x3a:" not in world.run("diff").out
     annotation = world.run("diff", "--format", "github", GITHUB_ACTIONS="true").out
     assert annotation.startswith("::notice file=prompts/a.yaml")
 
-
-def test_a_text_that_goes_into_a_file_stays_as_it_is(world: World) -> None:
-    world.write("a", "::: note\n##[group]x {name}")
-    world.commit()
-    world.ok("push")
+    # what goes into a file stays as it is
     environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "GITHUB_ACTIONS": "true"}
     command = [sys.executable, "-m", "promptsync", "-C", str(world.root), "show", "a"]
     environ["PYTHONPATH"] = str(Path(__file__).parents[2])
@@ -92,7 +79,7 @@ def test_a_text_that_goes_into_a_file_stays_as_it_is(world: World) -> None:
     with (world.root / "shown.yaml").open("w+") as file:
         subprocess.run(command, env=environ, stdout=file, check=True)
     shown = yaml.safe_load((world.root / "shown.yaml").read_text("utf-8"))
-    assert shown["messages"][0]["content"] == "::: note\n##[group]x {name}"
+    assert shown["messages"][0]["content"] == "::: note\n::add-mask::secret\n##[group]x {name}"
 
 
 def test_a_summary_beyond_what_github_takes_is_left_out_and_said(tmp_path: Path) -> None:

@@ -7,15 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from worlds import World
-
-from promptsync.cli import run
+from worlds import World, template
 
 NAMES = ["hello", "support/refund", "support/return"]
 
 
-@pytest.fixture
-def changed(world: World) -> World:
+@template
+def changed(world: World) -> None:
     """Three prompts in sync, each changed since; ``support/return`` lives in a file of another name."""
     for name in NAMES:
         world.write(name)
@@ -25,8 +23,6 @@ def changed(world: World) -> World:
     for name in ("hello", "support/refund", "support/parcel"):
         world.edit(name, "Hello", "Ciao")
     world.commit()
-    world.forget()
-    return world
 
 
 # what is given, what is meant
@@ -57,29 +53,24 @@ def test_what_is_given_is_what_is_meant(
     assert sorted(one["name"] for one in document[key]) == meant
 
 
-def test_paths_are_relative_to_where_one_is(
-    changed: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_paths_are_relative_to_where_one_is(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(changed.root / "prompts" / "support")
-    for given in ("refund.yaml", "../support/refund.yaml", str(changed.path("support/refund"))):
-        capsys.readouterr()
-        assert run(["diff", "--name-only", given], {"PROMPTLAYER_API_KEY": "pl_test"}) == 0
-        assert capsys.readouterr().out == "support/refund\n"
+    absolute = str(changed.path("support/refund"))
+    changed.root = Path()
+    for path in ("refund.yaml", "../support/refund.yaml", absolute):
+        assert changed.ok("diff", "--name-only", path).out == "support/refund\n"
 
 
-def test_the_path_of_a_file_that_is_gone_still_means_its_prompt(changed: World) -> None:
+def test_a_path_that_is_gone_still_means_its_prompt_and_a_directory_becomes_a_pattern(changed: World) -> None:
     changed.path("hello").unlink()
     document = changed.run("status", "prompts/hello.yaml", "--json").document
     assert [(one["name"], one["state"]) for one in document["prompts"]] == [("hello", "deleted-locally")]
-
-
-def test_a_directory_that_is_gone_is_suggested_as_a_pattern(changed: World) -> None:
     shutil.rmtree(changed.root / "prompts" / "support")
-    for given in ("prompts/support", "prompts/support/"):
-        refused = changed.run("push", given, "--prune", "-n")
+    for path in ("prompts/support", "prompts/support/"):
+        refused = changed.run("push", path, "--prune", "-n")
         assert (refused.code, "hint: did you mean 'support/*'?" in refused.err) == (2, True), str(refused)
-    found = changed.run("status", "support/*", "--json").document["prompts"]
-    assert {one["state"] for one in found} == {"deleted-locally"}
+    prompts = changed.run("status", "support/*", "--json").document["prompts"]
+    assert {one["state"] for one in prompts} == {"deleted-locally"}
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(world: World) -> None:
@@ -193,7 +184,7 @@ def test_an_id_means_its_prompt_for_commands_that_only_read(
 def test_a_name_of_digits_wins_over_an_id(numbered: tuple[World, str], command: str) -> None:
     world, number = numbered
     world.publish(number, "My name is a number")
-    world.ok("label", "set", number, "digits")
+    world.point(number, "digits", 1)
     done = world.ok(*command.format(number).split())
     assert "greet" not in done.out and "Two" not in done.out
 
@@ -201,26 +192,15 @@ def test_a_name_of_digits_wins_over_an_id(numbered: tuple[World, str], command: 
 @pytest.mark.parametrize(
     "command",
     [
-        "pull {}",
-        "pull {}@1",
-        "push {}",
-        "push {} --force",
-        "status {}",
-        "label set {} prod",
-        "label move {} prod",
-        "label delete {} prod",
-        "promote staging prod {}",
+        *("pull {}", "pull {}@1", "push {}", "push {} --force", "status {}", "promote staging prod {}"),
+        *("label set {} prod", "label move {} prod", "label delete {} prod"),
+        *("show 0", "show 999999", "show 99999999999999999999", "show 007"),
     ],
 )
-def test_commands_that_write_or_compare_need_a_name(numbered: tuple[World, str], command: str) -> None:
+def test_commands_that_write_or_compare_need_a_name_and_others_a_known_id(
+    numbered: tuple[World, str], command: str
+) -> None:
     world, number = numbered
     done = world.run(*command.format(number).split())
     assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)
     assert world.writes == []
-
-
-@pytest.mark.parametrize("command", ["show 0", "show 999999", "show 99999999999999999999", "show 007"])
-def test_a_number_that_is_neither_a_name_nor_an_id_is_unknown(world: World, command: str) -> None:
-    world.publish("hello")
-    done = world.run(*command.split())
-    assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from worlds import World
@@ -28,16 +27,24 @@ def raw_commit(world: World, message: bytes, encoding: str = "") -> None:
     world.git("update-ref", "HEAD", made.stdout.decode().strip())
 
 
-def changed(world: World) -> None:
+def edited(world: World) -> None:
+    """A prompt that is pushed, with an edit that is staged."""
+    world.write("a")
+    world.commit("Start")
+    world.ok("push")
     world.write("a", "Hi {name}")
     world.git("add", "-A")
 
 
-def first(world: World) -> None:
-    world.write("a")
-    world.commit("Start")
-    world.ok("push")
-    changed(world)
+@pytest.fixture
+def staged(world: World) -> World:
+    return world.built(edited)
+
+
+@pytest.fixture
+def committed(staged: World) -> World:
+    staged.git("commit", "-qm", SUBJECT)
+    return staged
 
 
 SETTINGS = [
@@ -59,15 +66,21 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value"), SETTINGS, ids=[f"{key}={value}" for key, value in SETTINGS])
-def test_the_message_is_published_as_it_was_written(world: World, key: str, value: str) -> None:
-    first(world)
-    world.git("commit", "-qm", SUBJECT)
-    world.git("config", key, value)
-    world.ok("push")
-    assert world.messages("a")[1].startswith(f"{SUBJECT} (")
-    world.ok("status", "--exit-code")
-    assert SUBJECT in world.ok("log", "a").out
+VARIABLES = [f"GIT_{kind}_PATHSPECS" for kind in ("LITERAL", "GLOB", "NOGLOB", "ICASE")]
+
+
+@pytest.mark.parametrize(("key", "value"), [*SETTINGS, *((name, "1") for name in VARIABLES)])
+def test_the_message_is_published_as_it_was_written(
+    committed: World, monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    if key in VARIABLES:
+        monkeypatch.setenv(key, value)
+    else:
+        committed.git("config", key, value)
+    committed.ok("push")
+    assert committed.messages("a")[1].startswith(f"{SUBJECT} (")
+    committed.ok("status", "--exit-code")
+    assert SUBJECT in committed.ok("log", "a").out
 
 
 MESSAGES = [
@@ -77,23 +90,20 @@ MESSAGES = [
     pytest.param("Grüße".encode("latin-1"), "UTF-8", "Gr\ufffd\ufffde", id="latin-1 that says UTF-8"),
     pytest.param("Grüße".encode(), "klingon", "Grüße", id="an encoding that does not exist"),
     pytest.param(b"Fix\x00 it", "", "Fix", id="NUL"),
-    pytest.param(b"Fix\x01 \x01 it", "", "Fix\x01 \x01 it", id="the separator of our own output"),
-    pytest.param(b"Fix\x1b[31m it", "", "Fix\x1b[31m it", id="an escape sequence"),
+    pytest.param(b"Fix\x01 \x01 it", "", "Fix (", id="the separator of our own output"),
+    pytest.param(b"Fix\x1b[31m it", "", "Fix [31m it", id="an escape sequence"),
 ]
 
 
 @pytest.mark.parametrize(("message", "encoding", "published"), MESSAGES)
 def test_a_commit_in_another_encoding_has_a_message(
-    world: World, message: bytes, encoding: str, published: str
+    staged: World, message: bytes, encoding: str, published: str
 ) -> None:
-    first(world)
-    raw_commit(world, message + b"\n", encoding)
-    done = world.run("push")
-    assert done.code == 0, str(done)
-    text = world.messages("a")[1]
-    assert text.encode("utf-8").decode("utf-8") == text
-    assert text.startswith(published[:3]) and text.endswith(" v2)")
-    assert "\x1b" not in done.out + world.ok("log", "a").out + world.ok("status").out
+    raw_commit(staged, message + b"\n", encoding)
+    pushed = staged.ok("push").out
+    text = staged.messages("a")[1]
+    assert text.startswith(published) and text.endswith(" v2)")
+    assert "\x1b" not in pushed + staged.ok("log", "a").out + staged.ok("status").out
 
 
 def test_a_sha256_repository_knows_what_is_committed(world: World) -> None:
@@ -110,14 +120,10 @@ def test_a_sha256_repository_knows_what_is_committed(world: World) -> None:
 # -- damaged repositories -----------------------------------------------------------------------------------
 
 
-def object_path(world: World, revision: str) -> Path:
-    id_ = world.git("rev-parse", revision).strip()
-    return world.root / ".git" / "objects" / id_[:2] / id_[2:]
-
-
 def damaged(revision: str, data: bytes | None) -> Callable[[World], None]:
     def damage(world: World) -> None:
-        path = object_path(world, revision)
+        id_ = world.git("rev-parse", revision).strip()
+        path = world.root / ".git" / "objects" / id_[:2] / id_[2:]
         path.unlink()
         if data is not None:
             path.write_bytes(data)
@@ -125,72 +131,54 @@ def damaged(revision: str, data: bytes | None) -> Callable[[World], None]:
     return damage
 
 
-def written(path: str, data: str) -> Callable[[World], None]:
-    return lambda world: (world.root / path).write_text(data, "utf-8") and None
+def written(path: str, data: str) -> Callable[[World], object]:
+    return lambda world: world.put(path, data)
 
 
+# The exit codes of VERBS. Before the first commit nothing is known of the text, so it is a conflict.
+REFUSED, SOUND = (2, 2, 2, 2, 2, 1), (0, 0, 0, 0, 0, 0)
 DAMAGE = {
-    "HEAD is missing": damaged("HEAD", None),
-    "HEAD is garbage": damaged("HEAD", b"garbage"),
-    "its parent is missing": damaged("HEAD~1", None),
-    "a tree is missing": damaged("HEAD:prompts", None),
-    "a blob is garbage": damaged("HEAD:prompts/a.yaml", b"garbage"),
-    "an old blob is missing": damaged("HEAD~1:prompts/a.yaml", None),
-    "HEAD names nothing": written(".git/HEAD", "ref: refs/heads/nowhere\n"),
-    "HEAD is no name": written(".git/HEAD", "garbage\n"),
-    "the branch is garbage": written(".git/refs/heads/main", "garbage\n"),
-    "the index is garbage": written(".git/index", "garbage"),
-    "the configuration is broken": written(".git/config", "[core\nx"),
-    "a later format": written(".git/config", "[core]\nrepositoryformatversion = 99\n"),
-    "grafts are garbage": written(".git/shallow", "garbage\n"),
+    "HEAD is missing": (damaged("HEAD", None), REFUSED),
+    "HEAD is garbage": (damaged("HEAD", b"garbage"), REFUSED),
+    "its parent is missing": (damaged("HEAD~1", None), REFUSED),
+    "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 2, 2, 2, 0)),
+    "a blob is garbage": (damaged("HEAD:prompts/a.yaml", b"garbage"), SOUND),
+    "an old blob is missing": (damaged("HEAD~1:prompts/a.yaml", None), SOUND),
+    "HEAD names nothing": (written(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 0, 3, 2, 3, 0)),
+    "HEAD is no name": (written(".git/HEAD", "garbage\n"), REFUSED),
+    "the branch is garbage": (written(".git/refs/heads/main", "garbage\n"), REFUSED),
+    "the index is garbage": (written(".git/index", "garbage"), REFUSED),
+    "the configuration is broken": (written(".git/config", "[core\nx"), REFUSED),
+    "a later format": (written(".git/config", "[core]\nrepositoryformatversion = 99\n"), REFUSED),
+    "grafts are garbage": (written(".git/shallow", "garbage\n"), REFUSED),
 }
 
 
-@pytest.mark.parametrize(("shown", "damage"), DAMAGE.items(), ids=DAMAGE)
+VERBS = ["status", "diff", "push -y", "status --since HEAD~1", "pull -n", "doctor --offline"]
+
+
+@pytest.mark.parametrize(("damage", "codes"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_repository_is_one_clear_error_or_no_matter(
-    world: World, shown: str, damage: Callable[[World], None]
+    committed: World, damage: Callable[[World], object], codes: tuple[int, ...]
 ) -> None:
-    first(world)
-    world.commit("Change")
-    damage(world)
-    for verb in (["status"], ["diff"], ["push", "-y"], ["status", "--since", "HEAD~1"], ["pull", "-n"]):
-        published = world.version("a")
-        done = world.run(*verb)
-        # Before the first commit nothing is known of the text, so it is a conflict.
-        assert done.code in (0, 2) or (done.code == 3 and shown == "HEAD names nothing"), str(done)
-        if done.code == 2:
-            assert done.err.startswith(("error: git ", "error: "))
-            assert "hint: git " in done.err
-            assert world.version("a") == published
-    assert world.run("doctor", "--offline").code in (0, 1)
+    damage(committed)
+    runs = []
+    for verb in VERBS:
+        version = committed.version("a")
+        runs.append(committed.run(*verb.split()))
+        if runs[-1].code == 2:
+            assert runs[-1].err.startswith("error: ") and "hint: git " in runs[-1].err
+            assert committed.version("a") == version
+    assert tuple(done.code for done in runs) == codes
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("GIT_LITERAL_PATHSPECS", "1"),
-        ("GIT_GLOB_PATHSPECS", "1"),
-        ("GIT_NOGLOB_PATHSPECS", "1"),
-        ("GIT_ICASE_PATHSPECS", "1"),
-    ],
-)
-def test_variables_that_change_what_paths_mean_change_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+def test_git_that_cannot_be_started_is_one_clear_error(
+    committed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first(world)
-    world.git("commit", "-qm", "Change")
-    monkeypatch.setenv(name, value)
-    world.ok("push")
-    assert world.messages("a")[1].startswith("Change (")
-
-
-def test_git_that_cannot_be_started_is_one_clear_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    first(world)
-    monkeypatch.setenv("PATH", str(world.root))
-    done = world.run("push")
-    assert done.code == 2, str(done)
+    monkeypatch.setenv("PATH", str(committed.root))
+    done = committed.run("push")
+    assert (done.code, committed.writes) == (2, []), str(done)
     assert "git cannot be run: PATH has no such program" in done.err
-    assert world.version("a") == 1
 
 
 HISTORIES = {
@@ -203,13 +191,12 @@ HISTORIES = {
 
 
 @pytest.mark.parametrize("text", HISTORIES.values(), ids=HISTORIES)
-def test_an_old_text_that_cannot_be_read_says_nothing(world: World, text: str) -> None:
-    first(world)
-    good = world.path("a").read_bytes()
-    world.path("a").write_text(text, "utf-8")
-    world.commit("Break")
-    world.path("a").write_bytes(good)
-    world.commit("Repair")
-    assert "Repair (" in world.ok("push").out
-    world.ok("log", "a")
-    world.ok("status", "--since", "HEAD~1")
+def test_an_old_text_that_cannot_be_read_says_nothing(staged: World, text: str) -> None:
+    good = staged.path("a").read_bytes()
+    staged.put("prompts/a.yaml", text)
+    staged.commit("Break")
+    staged.put("prompts/a.yaml", good)
+    staged.commit("Repair")
+    assert "Repair (" in staged.ok("push").out
+    staged.ok("log", "a")
+    staged.ok("status", "--since", "HEAD~1")

@@ -6,73 +6,60 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from worlds import World
 
-from promptsync.cli import run
-
-CONFIG = 'remotes: {local: {url: "local:"}}\n'
-
-
-def tree(root: Path, files: dict[str, str]) -> None:
-    for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, "utf-8")
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+NO_ROOM = ["error: the output could not be written: No space left on device"]
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 
 
-def started(*arguments: str, environ=(), **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "promptsync", *arguments],
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **dict(environ)},
-        **options,
-    )
+@pytest.fixture
+def place(local: World) -> World:
+    local.put("prompts/x.yaml", "content: 'A \u2192 B \U0001f600'\n")
+    return local
 
 
-def test_the_directories_above_are_those_of_the_real_place(tmp_path):
-    tree(tmp_path, {"a/promptsync.yaml": CONFIG, "a/prompts/x.yaml": "content: x\n", "b/note.txt": ""})
-    done = started("-C", "../b", "push", "-n", cwd=tmp_path / "a", capture_output=True)
-    assert done.returncode == 2
-    assert "no promptsync.yaml" in done.stderr
+def program(*arguments: str, environ: Any = (), **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run promptsync as a program of its own, with pipes of its own."""
+    return command(sys.executable, "-m", "promptsync", *arguments, environ=environ, **options)
+
+
+def command(*words: str, environ: Any = (), **options: Any) -> subprocess.CompletedProcess[str]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    return subprocess.run(words, check=False, env={**HERE, **dict(environ)}, **options)
+
+
+def test_the_directories_above_are_those_of_the_real_place(place: World) -> None:
+    (place.root.parent / "b").mkdir()
+    done = program("-C", "../b", "push", "-n", cwd=place.root)
+    assert (done.returncode, "no promptsync.yaml" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(tmp_path, encoding):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: 'A \u2192 B \U0001f600'\n"})
-    done = started("-C", str(tmp_path), "diff", environ={"PYTHONIOENCODING": encoding}, capture_output=True)
+def test_a_text_that_the_encoding_of_the_output_lacks_is_escaped(place: World, encoding: str) -> None:
+    done = program("-C", str(place.root), "diff", environ={"PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stderr) == (0, "")
     assert "A \\u2192 B \\U0001f600" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(tmp_path):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+@pytest.mark.parametrize("line", ["status", "--help", "--version", "push --help"])
+def test_a_full_device_is_one_line_and_an_exit_code_of_its_own(place: World, line: str) -> None:
     with Path("/dev/full").open("w") as full:
-        done = started("-C", str(tmp_path), "status", stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 5
-    assert done.stderr.splitlines() == ["error: the output could not be written: No space left on device"]
+        done = program("-C", str(place.root), *line.split(), stdout=full)
+    assert (done.returncode, done.stderr.splitlines()) == (5, NO_ROOM)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["push", "--help"]])
-def test_help_that_finds_no_room_is_no_bug(arguments):
-    with Path("/dev/full").open("w") as full:
-        done = started(*arguments, stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 5
-    assert done.stderr.splitlines() == ["error: the output could not be written: No space left on device"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="closes descriptors as a POSIX shell does")
+@POSIX
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_what_the_caller_closed_is_not_taken_for_a_file(tmp_path, closed):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    push = ["sh", "-c", f'"$0" -m promptsync -C "$1" push --json -y {closed}', sys.executable, str(tmp_path)]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(push, env=environ, capture_output=True, text=True, check=False)
+def test_what_the_caller_closed_is_not_taken_for_a_file(place: World, closed: str) -> None:
+    script = f'"$0" -m promptsync -C "$1" push --json -y {closed}'
+    done = command("sh", "-c", script, sys.executable, str(place.root))
     assert (done.returncode, done.stderr) == (0, "")
-    assert started("-C", str(tmp_path), "status", "--exit-code", capture_output=True).returncode == 0
+    place.ok("status", "--exit-code")
 
 
 _PRESSED = """
@@ -86,33 +73,24 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("arguments", [["schema", "prompt"], ["--help"], ["status", "--json"]])
-def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path, arguments):
-    command = [sys.executable, "-c", _PRESSED, *arguments]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode in (130, 2)  # 2: there is no configuration, which stands
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(("line", "code"), [("schema prompt", 130), ("--help", 130), ("status --json", 2)])
+def test_ctrl_c_while_the_answer_is_printed_is_no_traceback(tmp_path: Path, line: str, code: int) -> None:
+    """There is no configuration, and that failure stands."""
+    done = command(sys.executable, "-c", _PRESSED, *line.split(), cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a directory in use cannot be deleted there")
+@POSIX
 @pytest.mark.parametrize("verb", ["status", "push", "doctor", "init", "lint", "serve"])
-def test_a_current_directory_that_was_deleted_is_a_usage_error(tmp_path, verb):
-    (tmp_path / "gone").mkdir()
-    script = 'rmdir "$PWD" && exec "$0" -m promptsync "$@"'
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = ["sh", "-c", script, sys.executable, verb]
-    done = subprocess.run(
-        command, cwd=tmp_path / "gone", env=environ, capture_output=True, text=True, check=False
-    )
+def test_a_current_directory_that_was_deleted_is_a_usage_error(place: World, verb: str) -> None:
+    gone = place.root / "gone"
+    words = ["sh", "-c", 'rmdir "$PWD" && exec "$0" -m promptsync "$@"', sys.executable]
+    gone.mkdir()
+    done = command(*words, verb, cwd=gone)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the current directory cannot be used: No such file or directory")
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    (tmp_path / "gone").mkdir()
-    command = ["sh", "-c", script, sys.executable, "-C", str(tmp_path), "push", "-n"]
-    done = subprocess.run(
-        command, cwd=tmp_path / "gone", env=environ, capture_output=True, text=True, check=False
-    )
+    gone.mkdir()
+    done = command(*words, "-C", str(place.root), "push", "-n", cwd=gone)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -130,17 +108,15 @@ ODD_VARIABLES = {
 }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="some of these have another meaning there")
+@POSIX
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in ODD_VARIABLES.items() for value in values]
 )
-def test_an_odd_environment_changes_no_result(tmp_path, name, value):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    done = started("-C", str(tmp_path), "push", environ={name: value}, capture_output=True)
-    assert done.returncode == 0
-    done = started("-C", str(tmp_path), "status", "--exit-code", environ={name: value}, capture_output=True)
-    assert done.returncode == 0
+def test_an_odd_environment_changes_no_result(place: World, name: str, value: str) -> None:
+    for line in ("push", "status --exit-code"):
+        assert (
+            program("-C", str(place.root), *line.split(), environ={name: value}, text=False).returncode == 0
+        )
 
 
 REMOTES = [
@@ -153,86 +129,67 @@ REMOTES = [
 
 
 @pytest.mark.parametrize("remote", REMOTES, ids=range(len(REMOTES)))
-@pytest.mark.parametrize("verb", [["status"], ["push"], ["pull"], ["ls-remote"]])
-def test_a_remote_that_cannot_exist_is_a_usage_error(tmp_path, capsys, remote, verb):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    for arguments, environ in (
-        ([], {"PROMPTSYNC_REMOTE": remote}),
-        (["--remote", remote], {}),
-    ):
-        assert run(["-C", str(tmp_path), *verb, *arguments], {**environ, "PROMPTLAYER_API_KEY": "k"}) == 2
-        shown = capsys.readouterr().err
-        assert shown.startswith("error: ") and "\x1b" not in shown
+@pytest.mark.parametrize("verb", ["status", "push", "pull", "ls-remote"])
+def test_a_remote_that_cannot_exist_is_a_usage_error(place: World, remote: str, verb: str) -> None:
+    for done in (place.run(verb, "--remote", remote), place.run(verb, PROMPTSYNC_REMOTE=remote)):
+        assert (done.code, done.err[:7], "\x1b" in done.err) == (2, "error: ", False)
 
 
-def test_choices_are_reported_in_one_line(tmp_path):
-    done = started("schema", cwd=tmp_path, capture_output=True)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[0].endswith("Choose from: prompt, config, fixtures, request, output")
-
-
-def test_the_exit_code_stands_when_nobody_reads_on(tmp_path):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
+def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
-        done = started("-C", str(tmp_path), "status", "--exit-code", stdout=gone, stderr=subprocess.PIPE)
+        done = program("-C", str(place.root), "status", "--exit-code", stdout=gone)
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_prompts_directory_that_never_was_is_no_deletion(tmp_path, capsys):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    assert run(["push", "-C", str(tmp_path)], {}) == 0
-    (tmp_path / "promptsync.yaml").write_text(f"prompts: promtps\n{CONFIG}", "utf-8")
+def test_a_prompts_directory_that_never_was_is_no_deletion(place: World) -> None:
+    place.ok("push")
+    config = (place.root / "promptsync.yaml").read_text()
+    place.put("promptsync.yaml", f"prompts: promtps\n{config}")
     for verb in ("status", "push", "pull"):
-        assert run([verb, "-C", str(tmp_path)], {}) == 2
-        assert "there is no directory 'promtps'" in capsys.readouterr().err
+        done = place.run(verb)
+        assert (done.code, "there is no directory 'promtps'" in done.err) == (2, True)
 
 
-def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_published(tmp_path, capsys):
-    parent = "messages:\n  - {role: user, content: 'Be kind. @@@tone@version_number:3@@@'}\n"
-    files = {"promptsync.yaml": CONFIG, "prompts/tone.yaml": "content: Kind.\n", "prompts/a.yaml": parent}
-    tree(tmp_path, files)
-    assert run(["push", "-C", str(tmp_path)], {}) == 3
-    assert "version 3 of the snippet 'tone'" in capsys.readouterr().err
-    assert run(["ls-remote", "--json", "-C", str(tmp_path)], {}) == 0
-    assert '"prompts": []' in capsys.readouterr().out
-
-
-def test_a_question_that_nobody_can_answer_is_refused_and_says_how_to_say_yes(world: World) -> None:
-    world.write("a")
-    world.commit()
-    done = world.on_terminal("push", answer=None)
-    assert done.code == 2
-    assert "--yes" in done.err and "interrupted" not in done.err
-    assert world.published == []
+def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_published(
+    world: World,
+) -> None:
+    world.write("tone", content="Kind.")
+    world.write("a", "Be kind. @@@tone@version_number:3@@@")
+    done = world.run("push")
+    assert (done.code, "version 3 of the snippet 'tone'" in done.err) == (3, True)
+    assert world.writes == []
 
 
 @pytest.mark.parametrize(
-    ("ci", "asks"), [("true", False), ("1", False), ("false", True), ("0", True), ("", True)]
+    ("answer", "ci", "code", "said"),
+    [
+        (None, "", 2, "--yes"),
+        ("n\n", "true", 0, ""),
+        ("n\n", "1", 0, ""),
+        *(("n\n", value, 1, "1 prompt to publish to") for value in ("false", "0", "")),
+    ],
 )
-def test_ci_that_is_off_is_off(world: World, ci: str, asks: bool) -> None:
+def test_push_asks_outside_ci_where_somebody_can_answer(
+    world: World, answer: str | None, ci: str, code: int, said: str
+) -> None:
     world.write("a")
     world.commit()
-    done = world.on_terminal("push", "-q", answer="n\n", CI=ci)
-    assert done.code == (1 if asks else 0)
-    assert ("create" in done.err and "1 prompt to publish to" in done.err) is asks
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
-def test_names_are_read_as_utf8_whatever_the_locale_says(tmp_path):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/größe.yaml": "content: x\n"})
-    locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
-    for arguments, shown in ((["status"], "größe"), (["lint", "prompts/nö.yaml"], "prompts/nö.yaml")):
-        command = [sys.executable, "-m", "promptsync", "-C", str(tmp_path), *arguments]
-        done = subprocess.run(command, env=locale, check=False, capture_output=True)
-        assert shown in (done.stdout + done.stderr).decode()
+    done = world.on_terminal("push", "-q", answer=answer, CI=ci)
+    assert (done.code, said in done.err, "interrupted" in done.err) == (code, True, False)
+    assert ("publish to" in done.err) is (code == 1)
+    assert world.published == (["a"] if code == 0 else [])
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
-def test_bytes_that_are_not_utf8_are_shown_as_bytes(tmp_path):
-    tree(tmp_path, {"promptsync.yaml": CONFIG, "prompts/x.yaml": "content: x\n"})
-    path = os.fsdecode(b"prompts/caf\xe9.yaml")
-    done = started("-C", str(tmp_path), "lint", path, capture_output=True)
-    assert (done.returncode, "prompts/caf\\xe9.yaml does not exist" in done.stderr) == (2, True)
+def test_names_are_read_as_utf8_and_other_bytes_are_shown_as_bytes(place: World) -> None:
+    place.put("prompts/größe.yaml", "content: x\n")
+    for line, shown in (
+        (["status"], "größe"),
+        (["lint", "prompts/nö.yaml"], "prompts/nö.yaml"),
+        (["lint", os.fsdecode(b"prompts/caf\xe9.yaml")], "prompts/caf\\xe9.yaml does not exist"),
+    ):
+        locale = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+        done = program("-C", str(place.root), *line, environ=locale, encoding="utf-8")
+        assert (done.returncode, shown in done.stdout + done.stderr) == (0 if line == ["status"] else 2, True)

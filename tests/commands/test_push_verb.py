@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
-
 import pytest
-from worlds import Reply, Seen, World, fault, published_name, publishing
+from worlds import World
 
 from promptsync.commands.shared.session import Environment, Session
 
@@ -156,20 +152,3 @@ def test_a_hint_is_the_command_that_was_typed_with_what_it_lacks(
     typed: tuple[str, ...], more: tuple[str, ...], without: str | None, shown: str
 ) -> None:
     assert Session(Environment(), typed).command(*more, without=without) == shown
-
-
-def test_progress_shows_before_the_first_response(ahead: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    shown = []
-
-    def wait_for_bar(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        for _ in range(2000):
-            if "Publishing" in sys.stderr.getvalue():  # type: ignore[attr-defined]
-                shown.append(published_name(seen))
-                break
-            time.sleep(0.01)
-        return forward(seen)
-
-    ahead.faults.append(fault(publishing(), wait_for_bar))
-    assert ahead.on_terminal("push", "-y", answer=None).code == 0
-    assert len(shown) == 2

@@ -15,8 +15,7 @@ from typing import IO
 
 import httpx
 import pytest
-
-from promptsync.cli import run
+from worlds import World
 
 FIXTURES = """\
 datasets: [{name: cases, rows: [{question: Hello}]}]
@@ -39,62 +38,54 @@ def _stream(process: subprocess.Popen[str]) -> IO[str]:
     return process.stdout
 
 
-def get(url: str, path: str, key: str | None = "pl_any") -> httpx.Response:
+def get(url: str, path: str, key: str | None = "pl_any", host: str = "") -> httpx.Response:
+    headers = {"X-API-KEY": key or "", "Host": host}
     with httpx.Client(transport=httpx.HTTPTransport()) as client:
-        return client.get(url + path, headers={"X-API-KEY": key} if key else {})
+        return client.get(url + path, headers={name: value for name, value in headers.items() if value})
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_the_url_is_the_first_line_and_a_signal_ends_it_cleanly(
-    tmp_path: Path, ending: signal.Signals
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_it_serves_is_printed_first_and_a_signal_ends_it_cleanly(
+    tmp_path: Path, ending: signal.Signals, options: list[str]
 ) -> None:
-    with serving(tmp_path) as (process, url):
+    with serving(tmp_path, *options, json_lines=7 if options else 0) as (process, url):
+        if options:
+            document = json.loads(url)
+            url = document["url"]
+            assert document["database"] == str(tmp_path / "registry.db")
         assert url.startswith("http://127.0.0.1:")
         assert get(url, "/prompt-templates").json()["total"] == 0
         assert get(url, "/prompt-templates", key=None).status_code == 401
         process.send_signal(ending)
         out, err = process.communicate(timeout=120)
-        assert (process.returncode, out) == (0, "")
-        assert str(tmp_path / "registry.db") in err
-        assert "Traceback" not in err
+        assert (process.returncode, out, "Traceback" in err) == (0, "", False)
+        assert options or str(tmp_path / "registry.db") in err
 
 
-def test_the_json_document_comes_first_and_alone(tmp_path: Path) -> None:
-    with serving(tmp_path, "--json", json_lines=7) as (process, printed):
-        document = json.loads(printed)
-        assert get(document["url"], "/prompt-templates").status_code == 200
-        assert document["database"] == str(tmp_path / "registry.db")
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=120)
-        assert (process.returncode, out) == (0, "")
-
-
-def test_it_serves_the_embedded_registry_of_the_working_copy_with_its_fixtures(tmp_path: Path) -> None:
-    remotes = (
-        "remotes:\n  far: {url: 'https://x.example'}\n  local: {url: 'local:', fixtures: registry.yaml}\n"
-    )
-    (tmp_path / "promptsync.yaml").write_text(f"remote: far\n{remotes}")
-    (tmp_path / "registry.yaml").write_text(FIXTURES)
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts" / "one.yaml").write_text("content: text\n")
-    assert run(["-C", str(tmp_path), "--remote", "local", "push"], {}) == 0
-    with serving(tmp_path / "prompts") as (_, url):
+def test_it_serves_the_embedded_registry_of_the_working_copy_with_its_fixtures(local: World) -> None:
+    remotes = "far: {url: 'https://x.example'}, local: {url: 'local:', fixtures: registry.yaml}"
+    local.put("promptsync.yaml", f"remote: far\nremotes: {{{remotes}}}\n")
+    local.put("registry.yaml", FIXTURES)
+    local.put("prompts/one.yaml", "content: text\n")
+    local.ok("push", "--remote", "local")
+    with serving(local.root / "prompts") as (_, url):
         assert get(url, "/prompt-templates").json()["items"][0]["prompt_name"] == "one"
-        assert get(url, "/api/public/v2/datasets").json()["datasets"][0]["dataset_group"]["name"] == "cases"
+        assert dataset(url) == "cases"
 
 
-def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) -> None:
+def dataset(url: str, key: str = "pl_any") -> str:
+    found = get(url, "/api/public/v2/datasets", key).json()["datasets"]
+    return str(found[0]["dataset_group"]["name"])
+
+
+def test_a_database_fixtures_a_key_and_a_latency_can_be_set(tmp_path: Path) -> None:
     (tmp_path / "promptsync.yaml").write_text("broken: [\n")
     (tmp_path / "mine.yaml").write_text(FIXTURES)
-    given = ["--db", "a.db", "--fixtures", "mine.yaml", "--api-key", "pl_secret", "--latency", "0.2"]
-    with serving(tmp_path, *given) as (process, url):
+    options = ["--db", "a.db", "--fixtures", "mine.yaml", "--api-key", "pl_secret", "--latency", "0.2"]
+    with serving(tmp_path, *options) as (process, url):
         started = time.monotonic()
-        assert (
-            get(url, "/api/public/v2/datasets", key="pl_secret").json()["datasets"][0]["dataset_group"][
-                "name"
-            ]
-            == "cases"
-        )
+        assert dataset(url, "pl_secret") == "cases"
         assert time.monotonic() - started >= 0.2
         assert get(url, "/prompt-templates", key="pl_other").status_code == 401
         assert (tmp_path / "a.db").exists()
@@ -121,40 +112,39 @@ def test_a_database_fixtures_a_key_and_a_latency_can_be_given(tmp_path: Path) ->
         (["--port", "0", "--latency", "-1"], "-1.0 is not in the range"),
     ],
 )
-def test_what_cannot_be_served_is_refused_in_words(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    assert run(["-C", str(tmp_path), "serve", *arguments], {}) == 2
-    assert message in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+def test_what_cannot_be_served_is_refused_in_words(world: World, arguments: list[str], message: str) -> None:
+    (world.root / "promptsync.yaml").unlink()
+    before = sorted(world.root.iterdir())
+    done = world.run("serve", *arguments)
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert sorted(world.root.iterdir()) == before
 
 
 def test_another_address_needs_the_key_and_knows_its_names(tmp_path: Path) -> None:
-    given = ["--host", "127.0.0.2", "--api-key", "pl_secret", "--allow-host", "registry.test"]
-    with serving(tmp_path, *given) as (_, url):
+    options = ["--host", "127.0.0.2", "--api-key", "pl_secret", "--allow-host", "registry.test"]
+    with serving(tmp_path, *options) as (_, url):
         assert url.startswith("http://127.0.0.2:")
-        assert get(url, "/prompt-templates", key="pl_secret").status_code == 200
-        assert get(url, "/prompt-templates", key="pl_other").status_code == 401
-        assert get(url, "/nowhere", key=None).status_code == 401
-        for host, status in (("registry.test", 200), ("evil.test", 403)):
-            headers = {"X-API-KEY": "pl_secret", "Host": host}
-            with httpx.Client(transport=httpx.HTTPTransport()) as client:
-                assert client.get(f"{url}/prompt-templates", headers=headers).status_code == status
+        for path, key, host, status in (
+            ("/prompt-templates", "pl_secret", "", 200),
+            ("/prompt-templates", "pl_other", "", 401),
+            ("/nowhere", None, "", 401),
+            ("/prompt-templates", "pl_secret", "registry.test", 200),
+            ("/prompt-templates", "pl_secret", "evil.test", 403),
+        ):
+            assert get(url, path, key, host).status_code == status
 
 
-def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_named(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert run(["-C", str(tmp_path), "serve", "--port", port], {}) == 2
-    found = capsys.readouterr()
-    assert found.out == ""
-    assert port in found.err
-    assert "--port" in found.err
+        done = world.run("serve", "--port", port)
+    assert (done.code, done.out) == (2, "")
+    assert port in done.err and "--port" in done.err
 
 
-def test_a_file_that_is_no_registry_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "notes.db").write_text("my notes, which are no database at all\n" * 50)
-    before = (tmp_path / "notes.db").read_bytes()
-    assert run(["-C", str(tmp_path), "serve", "--port", "0", "--db", "notes.db"], {}) == 4
-    assert "notes.db" in capsys.readouterr().err
-    assert (tmp_path / "notes.db").read_bytes() == before
+def test_a_file_that_is_no_registry_is_left_alone(world: World) -> None:
+    notes = world.put("notes.db", "my notes, which are no database at all\n" * 50)
+    before = notes.read_bytes()
+    done = world.run("serve", "--port", "0", "--db", "notes.db")
+    assert (done.code, "notes.db" in done.err) == (4, True)
+    assert notes.read_bytes() == before

@@ -50,15 +50,16 @@ class Side:
             identity=PROMPT,
             tracked=tracked or latest,
             latest=latest,
-            versions=versions,
         )
+        made.versions = dict(versions)
         made.contents = Letters()
         return made
 
 
 def graph_of(versions: dict[int, Node], floor: int = 1) -> Graph:
     """Versions without a file."""
-    made = Graph(merged, None, Lineage(), tracked=max(versions), latest=max(versions), versions=versions)
+    made = Graph(merged, None, Lineage(), tracked=max(versions), latest=max(versions))
+    made.versions = dict(versions)
     made.contents = Letters()
     made.look_from(floor)
     return made

@@ -61,9 +61,9 @@ def carry_out(
             refusal = refusal or _unconfirmed(session, made, unchanged)
         if dry_run or refusal is not None:
             shown = session.rendered(show_plan(made))
-            lines = [output.Aside(headline(made)), *shown.lines]
+            lines = [output.aside(headline(made)), *shown.lines]
             if dry_run:
-                lines.insert(0, output.Aside(f"DRY RUN: {unchanged}"))
+                lines.insert(0, output.aside(f"DRY RUN: {unchanged}"))
                 is_expectable = "expect" in click.get_current_context().params
                 lines += (
                     ["", f"fingerprint {made.fingerprint}"] if is_expectable and not made.is_empty else []

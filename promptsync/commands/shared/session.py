@@ -116,7 +116,7 @@ class Session:
 
     def on_remote(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose lines and hints choose the remote and label that the command line chose."""
-        from promptsync.terminal.output import Hanging, hanging
+        from promptsync.terminal.output import Line
 
         if not self.remote and not self.deploy_label:
             return outcome
@@ -124,8 +124,8 @@ class Session:
         if error is not None and error.hint:
             error = error.replaced(hint="\n".join(map(self.command_on_remote, error.hint.splitlines())))
         lines = [
-            hanging(line.replace(line.command, self.command_on_remote(line.command)), line.indent)
-            if isinstance(line, Hanging) and line.command
+            Line(line.replace(line.command, self.command_on_remote(line.command)), line.indent)
+            if isinstance(line, Line) and line.command
             else line
             for line in outcome.lines
         ]
