@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="Names that belong to this repository, for promptsync.yaml; * also matches /. Repeatable.",
 )
-@click.option("--label", metavar="LABEL", help="With --from-remote: import the versions under LABEL.")
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
 @click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
 @click.option(
@@ -59,7 +58,6 @@ def command(
     example: bool | None,
     from_remote: bool,
     include: tuple[str, ...],
-    label: str | None,
     github: bool,
     pre_commit: bool,
     package: str | None,
@@ -72,14 +70,12 @@ def command(
     \b
     promptsync init
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
-    promptsync init --from-remote --include 'support/*' --label prod
+    promptsync init --from-remote --include 'support/*'
     promptsync init --github --pre-commit
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     from promptsync.show.init import show_init
 
-    if label is not None and not from_remote:
-        raise UsageError("--label needs --from-remote", hint="promptsync init --from-remote --label LABEL")
     if from_remote and example:
         raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
     if package is not None and not (github or pre_commit):
@@ -88,7 +84,7 @@ def command(
         )
     target = _target(session, package, github=github, pre_commit=pre_commit) if github or pre_commit else None
     is_ignored = bool(prompts or (url and not from_remote))
-    imported = _import(session, prompts, url, include, label) if from_remote else None
+    imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
         if url is None and ":" in (session.remote or ""):
             url = session.remote
@@ -112,9 +108,7 @@ def command(
     )
 
 
-def _import(
-    session: Session, prompts: str | None, url: str | None, include: tuple[str, ...], label: str | None
-) -> Imported:
+def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> Imported:
     from promptsync.setup.import_registry import check_include, check_remote, import_prompts, survey, url_of
 
     root, environment = session.directory, session.environment
@@ -132,7 +126,7 @@ def _import(
         else:
             check_include(project, include, names)
         drafted = draft(root, prompts=prompts, url=wanted, include=chosen)
-        return import_prompts(project, root, drafted, label=label)
+        return import_prompts(project, root, drafted)
 
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import chain, count, takewhile
+from itertools import chain, count
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec import Struct
 
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, State
@@ -23,7 +22,6 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.lock import locked
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
-from promptsync.prompt.version import Version
 from promptsync.pull.apply import PullReceipt, apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
@@ -33,33 +31,27 @@ from promptsync.setup.init import VENDOR, ConfigDraft, Started, start
 _SHOWN = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Names that begin alike. ``pattern`` matches them for ``include``; ``""`` for those in no directory."""
 
     pattern: str
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportPlan:
+class ImportPlan(Struct, frozen=True):
     """What an import will write, rendered.
 
     ``present`` are prompts that have a file already, which is kept; ``apart`` are those whose file differs
-    from the registry. ``newer`` are imported at a label and have a later version, ``unlabelled`` do not have
-    the label. ``not_included`` counts the prompts that ``include`` does not match.
+    from the registry. ``not_included`` counts the prompts that ``include`` does not match.
     """
 
     writes: tuple[Write, ...]
     present: tuple[Item, ...] = ()
     apart: tuple[Item, ...] = ()
-    newer: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
     not_included: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What an import did: the working copy that it started, its plan, and the files that it wrote."""
 
     started: Started
@@ -67,7 +59,6 @@ class Imported:
     receipt: PullReceipt
     url: str
     remote: str
-    label: str | None
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -103,7 +94,7 @@ def check_remote(project: Project) -> None:
     if project.remote in remotes:
         return
     known = chain(("production", "registry"), map("registry{}".format, count(2)))
-    name = next(one for one in known if one not in remotes)
+    name = next(name for name in known if name not in remotes)
     line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
     if re.search(r"(?m)^remotes:", path.read_text("utf-8")):
         hint = f"add below remotes: in {path.name}: {line}"
@@ -120,7 +111,9 @@ def survey(project: Project) -> tuple[str, ...]:
     on_page = partial(project.progress, "Listing the registry")
     # Listing an embedded registry would create its database.
     exists = not project.url.startswith(LOCAL) or project.database.exists()
-    names = sorted(one.name for one in project.registry.prompts.list(on_page=on_page)) if exists else []
+    names = (
+        sorted(version.name for version in project.registry.prompts.list(on_page=on_page)) if exists else []
+    )
     if not names:
         raise UsageError(
             f"{project.url} has no prompts to import; nothing was written",
@@ -131,21 +124,14 @@ def survey(project: Project) -> tuple[str, ...]:
 
 
 def groups(names: Iterable[str]) -> tuple[Group, ...]:
-    """Return names by the first directory in which they differ, the largest group first."""
-    ordered = sorted(names)
-    parents = [name.split("/")[:-1] for name in ordered]
-    columns = takewhile(lambda column: len(set(column)) == 1, zip(*parents, strict=False))
-    common = len(list(columns))
-    # If a name is directly in the shared directory, that directory itself is the group.
-    depth = min(common, max(min(map(len, parents), default=0) - 1, 0))
-    prefixes = ("/".join(parent[: depth + 1]) if len(parent) > depth else None for parent in parents)
-    by_prefix: dict[str | None, list[str]] = {}
-    for name, prefix in zip(ordered, prefixes, strict=True):
-        by_prefix.setdefault(prefix, []).append(name)
+    """Return names by their first directory, the largest group first; those in no directory are the last."""
+    by_directory: dict[str, list[str]] = {}
+    for name in sorted(names):
+        by_directory.setdefault(name.rpartition("/")[0].split("/")[0], []).append(name)
     # A name may contain * or [, which mean something else in a pattern.
     found = [
-        Group("" if prefix is None else f"{glob.escape(prefix)}/*", tuple(members))
-        for prefix, members in by_prefix.items()
+        Group(f"{glob.escape(directory)}/*" if directory else "", tuple(members))
+        for directory, members in by_directory.items()
     ]
     return tuple(sorted(found, key=lambda group: (-len(group.names), group.pattern)))
 
@@ -153,26 +139,26 @@ def groups(names: Iterable[str]) -> tuple[Group, ...]:
 def group_lines(found: Sequence[Group]) -> list[str]:
     """Return the largest groups as lines, and how many prompts are in the others."""
     lines = []
-    for one in found[:_SHOWN]:
-        described = one.pattern or ", ".join(one.names[:3]) + (", …" if len(one.names) > 3 else "")
-        lines.append(f"{len(one.names):>6}  {described}")
+    for group in found[:_SHOWN]:
+        described = group.pattern or ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
+        lines.append(f"{len(group.names):>6}  {described}")
     others = found[_SHOWN:]
     if others:
-        number = sum(len(one.names) for one in others)
+        number = sum(len(group.names) for group in others)
         lines.append(f"{number:>6}  in {len(others)} smaller group{'' if len(others) == 1 else 's'}")
     return lines
 
 
 def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Return the patterns that match none of the names."""
-    return tuple(one for one in patterns if not any(fnmatchcase(name, one) for name in names))
+    return tuple(pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names))
 
 
 def check_include(project: Project, include: Sequence[str], names: Sequence[str]) -> None:
     """Raise ``UsageError`` unless there are patterns, and each of those in ``include`` matches something."""
     found = groups(names)
     if not include and not project.config.include:
-        example = next((one.pattern for one in found if one.pattern), found[0].names[0])
+        example = next((group.pattern for group in found if group.pattern), found[0].names[0])
         raise UsageError(
             f"{project.url} has {len(names)} prompts; choose the ones that belong to this repository. "
             "Nothing was written",
@@ -191,58 +177,33 @@ def check_include(project: Project, include: Sequence[str], names: Sequence[str]
         )
 
 
-def import_prompts(
-    project: Project, root: Path, drafted: ConfigDraft, *, label: str | None = None
-) -> Imported:
+def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Imported:
     """Write a configuration and a file for each prompt in scope; nothing before all of them are read.
 
-    Raises what ``plan_import``, ``init.start`` and ``apply_pull`` raise.
+    Existing files are kept, whatever they contain. Raises ``InvalidFile`` when one of them cannot be read,
+    ``RemoteError``, and what ``init.start`` and ``apply_pull`` raise.
     """
     project.config = drafted.config
-    plan = plan_import(project, label=label)
+    plan = _plan(project)
     started = start(root, drafted, example=False)
     with locked(root):
         receipt = apply_pull(project, PullPlan(plan.writes))
-    return Imported(started, plan, receipt, project.url, project.remote, label)
+    return Imported(started, plan, receipt, project.url, project.remote)
 
 
-def plan_import(project: Project, *, label: str | None = None) -> ImportPlan:
-    """Return the files of every prompt in scope, at its latest version or at the one under ``label``.
-
-    Existing files are kept, whatever they contain. Raises ``InvalidFile`` when one of them cannot be read,
-    ``UsageError`` when nothing in scope has the label, and ``RemoteError``.
-    """
+def _plan(project: Project) -> ImportPlan:
+    """Return the files of every prompt in scope at its latest version."""
     snapshot = gather(project)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    offered = [item for item in snapshot.items if item.listed is not None]
-    present = tuple(item for item in offered if item.file is not None)
-    missing = {item.name: item for item in offered if item.file is None}
-    taken = _versions(project, [item.listed for item in offered if item.listed is not None], label)
-    wanted = [one for name, one in taken.items() if name in missing]
-    paths = paths_for_new(snapshot.worktree, [one.name for one in wanted])
-    found = read_all(project, wanted)
-    writes = [render(project, missing[one.name], found[one.name], paths[one.name]) for one in wanted]
+    present = tuple(item for item in snapshot.items if item.listed is not None and item.file is not None)
+    missing = [item for item in snapshot.items if item.listed is not None and item.file is None]
+    paths = paths_for_new(snapshot.worktree, [item.name for item in missing])
+    versions = read_all(project, [item.listed for item in missing if item.listed is not None])
+    writes = [render(project, item, versions[item.name], paths[item.name]) for item in missing]
     return ImportPlan(
-        writes=tuple(sorted(writes, key=lambda one: one.path)),
+        writes=tuple(sorted(writes, key=lambda write: write.path)),
         present=present,
         apart=tuple(item for item in present if item.state is State.DIVERGED),
-        newer=tuple(one.name for one in wanted if one.version != missing[one.name].version),
-        unlabelled=tuple(name for name in missing if name not in taken),
         not_included=snapshot.foreign(project.config),
     )
-
-
-def _versions(project: Project, listed: Sequence[Version], label: str | None) -> dict[str, Version]:
-    """Return the prompts by name at the versions to import: the latest ones, or those under the label."""
-    if label is None:
-        return {one.name: one for one in listed}
-    # A list for a label has each prompt at that label's version.
-    under = {one.name: one.version for one in project.registry.prompts.list(label=label)}
-    taken = {one.name: replace(one, version=under[one.name]) for one in listed if one.name in under}
-    if not taken:
-        raise UsageError(
-            f"no prompt in scope has the label {label!r}; nothing was written",
-            hint=f"promptsync label list --remote {shlex.quote(project.url)}",
-        )
-    return taken

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from msgspec import structs
+from msgspec import Struct
 
 from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, is_below, load, parse
@@ -61,8 +60,7 @@ examples:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """What init did. ``created``, ``changed`` and ``kept`` are paths below ``root``; ``above`` is the
     configuration of a working copy around this one, if there is one."""
 
@@ -74,16 +72,11 @@ class Started:
     above: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigDraft:
-    """A configuration, and the text that its file will get: ``None`` where the file exists and has it.
-
-    ``is_new`` says that there is no file yet.
-    """
+class ConfigDraft(Struct, frozen=True):
+    """A configuration, and the text that its new file will get: ``None`` where there is a file."""
 
     config: Config
     text: str | None
-    is_new: bool = False
 
 
 def draft(
@@ -92,42 +85,18 @@ def draft(
     """Return the configuration that a directory has or will be given. Writes nothing.
 
     ``prompts`` and ``url``, the registry to use instead of the embedded one, are for a new configuration.
-    ``include`` is added to an existing one that has none. Raises ``UsageError`` for an invalid argument or
-    configuration, and for a configuration that includes other prompts.
+    Raises ``UsageError`` for an invalid argument or configuration, and for an existing one that includes
+    other prompts than ``include``.
     """
     path = root / FILE_NAME
     if not (path.exists() or path.is_symlink()):
         text = _configuration(prompts or "prompts", url, include)
-        return ConfigDraft(parse(path, text.encode()), text, is_new=True)
+        return ConfigDraft(parse(path, text.encode()), text)
     config = load(path)
     if not include or set(include) == set(config.include):
         return ConfigDraft(config, None)
-    if config.include:
-        raise UsageError(
-            f"{path} exists and includes other prompts: {', '.join(config.include)}",
-            hint=f"leave out --include, or change include: in {FILE_NAME}",
-        )
-    return _with_include(config, include)
-
-
-def _with_include(config: Config, include: Sequence[str]) -> ConfigDraft:
-    """Return a configuration with ``include`` added; everything else in its file stays."""
-    present = config.path.read_bytes().decode()
-    end = "\r\n" if "\r\n" in present else "\n"
-    separator = "" if present.endswith("\n") else end
-    text = f"{present}{separator}{_include(include)}{end}"
-    # A line at the end can break the file, such as after a flow mapping, so the result is read back.
-    wanted = structs.replace(config, include=tuple(include))
-    try:
-        found = parse(config.path, text.encode())
-    except UsageError:
-        found = None
-    if found != wanted:
-        raise UsageError(
-            f"{config.path} has no include:, and its layout does not allow adding a line",
-            hint=f"add it yourself: {_include(include)}",
-        )
-    return ConfigDraft(wanted, text)
+    other = f"includes other prompts: {', '.join(config.include)}" if config.include else "has no include:"
+    raise UsageError(f"{path} exists and {other}", hint=f"write in {FILE_NAME}: {_include(include)}")
 
 
 def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> Started:
@@ -139,21 +108,23 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
     """
     above = _around(root)
     config = drafted.config
-    done: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
+    is_new = drafted.text is not None
+    outcomes = {FILE_NAME: "created" if is_new else "kept"}
     if drafted.text is not None:
         write(root, FILE_NAME, drafted.text)
-    done["kept" if drafted.text is None else "created" if drafted.is_new else "changed"].append(FILE_NAME)
     is_embedded = config.remotes[config.default_remote].url == LOCAL
     has_prompts = bool(scan(root, config.prompts).paths)
-    wanted = example if example is not None else drafted.is_new and is_embedded and not has_prompts
-    done[_make(config.prompts_path)].append(f"{config.prompts}/")
-    if wanted:
+    outcomes[f"{config.prompts}/"] = _make(config.prompts_path)
+    if example if example is not None else is_new and is_embedded and not has_prompts:
         target = f"{config.prompts}/{EXAMPLE}"
-        done["kept" if (root / target).exists() else "created"].append(target)
-        if not (root / target).exists():
+        outcomes[target] = "kept" if (root / target).exists() else "created"
+        if outcomes[target] == "created":
             write(root, target, _EXAMPLE, within=config.prompts)
-    done[_ignore(root)].append(".gitignore")
-    created, changed, kept = (tuple(done[word]) for word in ("created", "changed", "kept"))
+    outcomes[".gitignore"] = _ignore(root)
+    created, changed, kept = (
+        tuple(path for path, outcome in outcomes.items() if outcome == word)
+        for word in ("created", "changed", "kept")
+    )
     return Started(root, config, created, changed, kept, above)
 
 
@@ -222,7 +193,7 @@ def _ignore(root: Path) -> str:
         return "created"
     except (OSError, UnicodeDecodeError):
         return "kept"
-    if {line, DIRECTORY, f"/{line}", f"/{DIRECTORY}"} & {one.strip() for one in present.splitlines()}:
+    if {line, DIRECTORY, f"/{line}", f"/{DIRECTORY}"} & {entry.strip() for entry in present.splitlines()}:
         return "kept"
     separator = "" if not present or present.endswith("\n") else "\n"
     write(root, path.name, f"{present}{separator}{line}\n")

@@ -99,6 +99,14 @@ class Scaffold(Struct, frozen=True):
         """All paths, whatever was done about them."""
         return (*self.created, *self.changed, *self.kept)
 
+    @property
+    def is_written(self) -> bool:
+        return bool(self.created or self.changed)
+
+    @property
+    def has_workflows(self) -> bool:
+        return any(path != HOOKS for path in self.paths)
+
     def shown(self, path: str, root: Path) -> str:
         """Return one of the paths as seen from another directory of the repository."""
         return Path(os.path.relpath(self.target.top / path, root.resolve())).as_posix()

@@ -103,23 +103,8 @@ def test_a_person_who_just_presses_enter_gets_all_of_it(full: World) -> None:
     assert set(full.states()) == OURS | THEIRS
 
 
-def test_the_versions_under_a_label_can_be_imported(full: World) -> None:
-    done = import_all(full, "--include", "support/*", "--label", "prod")
-    assert done.code == 0, str(done)
-    assert "29 prompts imported" in done.out
-    assert "1 with a version newer than prod: behind until you pull" in done.out
-    assert "1 without prod: skipped" in done.out
-    assert "Theirs" in full.path("support/p01").read_text()
-    others = dict.fromkeys(OURS, "in-sync")
-    assert full.states() == {**others, "support/p01": "behind", "support/p00": "remote-only"}
-    full.ok("pull")
-    assert full.states() == others
-    assert import_all(full, "--include", "support/*", "--label", "prod").code == 0
-
-
 NOTHING_IS_WRITTEN = {
     "a pattern that matches nothing": (["--include", "suport/*"], None, 2, "matches none of the 43 prompts"),
-    "a label that nothing has": (["--include", "*", "--label", "prd"], None, 2, "no prompt in scope has"),
     "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "is not below this directory"),
     "an empty pattern": (["--include", ""], None, 2, "promptsync.yaml"),
     "an example": (["--include", "*", "--example"], None, 2, "exclude each other"),
@@ -201,14 +186,17 @@ def test_a_file_that_cannot_be_read_stops_it(full: World) -> None:
     assert below(full.root) == before
 
 
-def test_a_configuration_that_is_there_is_kept_and_gets_the_include_that_it_lacks(full: World) -> None:
+def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(full: World) -> None:
     path = full.root / "promptsync.yaml"
-    text = f"# ours\nprompts: texts  # here\nremote: team\nremotes: {{team: {{url: '{full.url}'}}}}"
+    text = f"# ours\nprompts: texts  # here\nremote: team\nremotes: {{team: {{url: '{full.url}'}}}}\n"
     path.write_text(text)
-    done = full.run(*FLAGS, "--include", "support/*")
+    refused = full.run(*FLAGS, "--include", "support/*")
+    assert (refused.code, 'write in promptsync.yaml: include: ["support/*"]' in refused.err) == (2, True)
+    path.write_text(f'{text}include: ["support/*"]\n')
+    done = full.run(*FLAGS)
     assert done.code == 0, str(done)
-    assert path.read_text() == f'{text}\ninclude: ["support/*"]\n'
-    assert len([one for one in below(full.root) if one.startswith("texts/support/")]) == 30
+    assert path.read_text() == f'{text}include: ["support/*"]\n'
+    assert len([file for file in below(full.root) if file.startswith("texts/support/")]) == 30
     assert full.run("status", "--exit-code").code == 0
     refused = full.run(*FLAGS, "--include", "billing/*")
     assert (refused.code, "includes other prompts: support/*" in refused.err) == (2, True)
@@ -217,16 +205,6 @@ def test_a_configuration_that_is_there_is_kept_and_gets_the_include_that_it_lack
     assert "nothing new to import" in again.out
     assert "30 kept, because they have a file already" in again.out
     assert "git commit" not in again.out
-
-
-def test_a_configuration_that_cannot_get_a_line_is_left_alone(full: World) -> None:
-    path = full.root / "promptsync.yaml"
-    text = f"{{remote: team, remotes: {{team: {{url: '{full.url}'}}}}}}\n"
-    path.write_text(text)
-    done = full.run(*FLAGS, "--include", "support/*")
-    assert (done.code, 'add it yourself: include: ["support/*"]' in done.err) == (2, True)
-    assert path.read_text() == text
-    assert below(full.root) == ["promptsync.yaml"]
 
 
 def test_a_configuration_that_is_there_has_to_know_the_registry(full: World) -> None:
@@ -288,17 +266,14 @@ def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
     assert below(full.root) == []
 
 
-def test_a_label_without_an_import_is_a_usage_error(full: World) -> None:
-    assert full.run("init", "--label", "prod").code == 2
-    assert KEY not in full.run(*FLAGS, "--label", "prod").err
-    assert below(full.root) == []
-
-
 def test_the_commit_of_an_import_that_finds_nothing_new_does_not_claim_any(world: World) -> None:
     world.write("a")
     world.ok("push")
-    done = world.ok("init", "--from-remote", "--include", "*")
-    assert "changed  promptsync.yaml" in done.out
+    with (world.root / "promptsync.yaml").open("a") as file:
+        file.write("include: ['*']\n")
+    (world.root / ".gitignore").unlink()
+    done = world.ok("init", "--from-remote")
+    assert "created  .gitignore" in done.out
     assert "commit -m 'Keep prompts with promptsync'" in done.out
 
 
