@@ -31,7 +31,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "files/test_disk.py": ["test_a_process_that_dies_frees_the_lock"],
     },
     "sends signals to a process": {
-        "commands/test_eval_changed.py": ["test_ctrl_c_reports_what_is_still_running"],
         "commands/test_eval_verbs.py": ["test_ctrl_c_reports_what_is_still_running"],
         "commands/test_init_from_remote.py": ["test_ctrl_c_while_the_registry_is_read_leaves_nothing"],
         "commands/test_serve.py": [],

@@ -14,7 +14,7 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.project import Project
-from promptsync.project.target import At, NoSuchPrompt, exact_names, may_have_version, named_by
+from promptsync.project.target import LATEST, At, NoSuchPrompt, exact_names, may_have_version, named_by
 from promptsync.prompt.version import Version
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
@@ -76,8 +76,8 @@ def command(
     """Write what changed in the registry into the files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
-    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include.
-    --theirs, --ours and --no-passed-over need exact names or paths of files.
+    write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
+    and with NAME@N only that one. --theirs, --ours and --no-passed-over need exact names or paths of files.
     With --label or --version the files get exactly those versions, unless uncommitted text would be lost.
 
     \b
@@ -100,6 +100,8 @@ def command(
             options, names=named_by(project, session.directory, names), command=session.command()
         )
         _check_together(options, at, target)
+        if passed_over is not None:
+            options, at = replace(options, version=at.number), LATEST
         if target is not None:
             written = export(
                 project,
@@ -152,10 +154,11 @@ def _check_together(options: PullOptions, at: At, directory: Path | None) -> Non
     if at.number is not None and len(options.names) != 1:
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
     is_version = bool(at)
-    if (options.merge or options.passed_over is not None) and (is_version or directory is not None):
-        passed_over = "--passed-over" if options.passed_over else "--no-passed-over"
-        flag = "--merge" if options.merge else passed_over
-        raise UsageError(f"{flag} cannot be combined with --label, --version or --output")
+    if options.merge and options.passed_over is None and (is_version or directory is not None):
+        raise UsageError("--merge cannot be combined with --label, --version or --output")
+    if options.passed_over is not None and (at.label is not None or directory is not None):
+        flag = "--passed-over" if options.passed_over else "--no-passed-over"
+        raise UsageError(f"{flag} cannot be combined with --label or --output")
     if options.theirs and options.ours:
         raise UsageError("--theirs and --ours cannot be combined", hint="run pull once for each")
     side = "--theirs" if options.theirs else "--ours"
@@ -174,7 +177,7 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
             project, options.names, label=at.label, number=at.number, theirs=options.theirs
         )
     try:
-        return plan_pull(project, gather(project), options)
+        return plan_pull(project, gather(project, merge_keys=options.merge), options)
     except Conflict as conflict:
         raise explained(project, conflict) from None
 

@@ -77,18 +77,23 @@ def gather(
     label: str | None = None,
     with_labels: bool = False,
     latest: Snapshot | None = None,
-    meanwhile: Callable[[], object] = lambda: None,
+    merge_keys: bool = False,
 ) -> Snapshot:
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the snapshot without it, if there is one,
     whose files and list are not read again.
-    ``meanwhile`` is called while the requests are under way, to load what is needed afterwards.
+    ``merge_keys`` reads files in which git could not merge ``synced:`` alone, with the keys of both sides.
     Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
     history cannot settle who changed what.
     """
-    worktree = latest.worktree if latest is not None else None
-    worktree, listed, found_labels = _read_both(project, label, with_labels, meanwhile, worktree)
+
+    def read_files() -> Worktree:
+        if latest is not None:
+            return latest.worktree
+        return scan(project.root, project.config.prompts, merge_keys=merge_keys)
+
+    worktree, listed, found_labels = _read_both(project, label, with_labels, read_files)
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
     labels = labels_by_prompt(found_labels, listed)
@@ -133,8 +138,7 @@ def _read_both(
     project: Project,
     label: str | None,
     with_labels: bool,
-    meanwhile: Callable[[], object],
-    worktree: Worktree | None,
+    read_files: Callable[[], Worktree],
 ) -> tuple[Worktree, list[Version], list[Label] | None]:
     """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
     registry = project.registry  # opened before two threads ask for it
@@ -143,9 +147,8 @@ def _read_both(
         return list_labels(registry, project.config.labels.values()) if with_labels else None
 
     with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as found:
-        meanwhile()
         try:
-            worktree = worktree or scan(project.root, project.config.prompts)
+            worktree = read_files()
         except PromptsyncError:
             listed()  # what the registry says comes first
             raise

@@ -35,9 +35,10 @@ class Worktree(Struct, frozen=True):
     paths: tuple[str, ...] = ()
 
 
-def scan(root: Path, prompts_dir: str) -> Worktree:
+def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     """Read every prompt file below a directory; a broken one becomes a problem and stops nothing.
 
+    ``merge_keys`` reads files in which git could not merge ``synced:`` alone with the keys of both sides.
     A directory that does not exist is empty. Raises UsageError when it cannot be listed.
     """
     places: dict[str, Path] = {}
@@ -59,7 +60,7 @@ def scan(root: Path, prompts_dir: str) -> Worktree:
                 hint=f"ls -ld {top}\nor fix prompts: in promptsync.yaml",
                 code="prompts-directory",
             ) from None
-    return _read(root, prompts_dir, places, problems)
+    return _read(root, prompts_dir, places, problems, merge_keys=merge_keys)
 
 
 def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
@@ -161,7 +162,14 @@ def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
     return ""
 
 
-def _read(root: Path, prompts_dir: str, places: Mapping[str, Path], problems: list[Problem]) -> Worktree:
+def _read(
+    root: Path,
+    prompts_dir: str,
+    places: Mapping[str, Path],
+    problems: list[Problem],
+    *,
+    merge_keys: bool = False,
+) -> Worktree:
     paths: dict[str, str] = {}
     files: dict[str, PromptFile] = {}
     for shown, place in places.items():
@@ -171,7 +179,7 @@ def _read(root: Path, prompts_dir: str, places: Mapping[str, Path], problems: li
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
         try:
-            file = _load(place, shown, prompts_dir)
+            file = _load(place, shown, prompts_dir, merge_keys)
         except InvalidFile as error:
             problems.extend(error.problems)
             continue
@@ -184,7 +192,7 @@ def _read(root: Path, prompts_dir: str, places: Mapping[str, Path], problems: li
     return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places))
 
 
-def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
+def _load(path: Path, shown: str, prompts_dir: str, merge_keys: bool) -> PromptFile:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
             raise _unreadable(shown, "it is not a regular file")
@@ -192,7 +200,7 @@ def _load(path: Path, shown: str, prompts_dir: str) -> PromptFile:
             data = load.read(file, _printable(shown))
     except OSError as error:
         raise _unreadable(shown, error.strerror or str(error)) from None
-    return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")))
+    return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")), merge_keys=merge_keys)
 
 
 def _unreadable(shown: str, reason: str) -> InvalidFile:

@@ -43,7 +43,7 @@ class KnownPrompts(Struct, frozen=True):
 
     ``templates`` are the other prompts of the repository by name. ``registry`` are the names in the registry,
     ``None`` when they were not fetched. ``partial`` says that ``include`` leaves out some of its prompts, so
-    that a snippet without a file may well exist.
+    that a snippet without a file may well exist; not so if its file is ``gone`` since the last commit.
     ``unreadable`` are prompts whose files cannot be read: they are reported themselves, and references to
     them are not.
     """
@@ -51,6 +51,7 @@ class KnownPrompts(Struct, frozen=True):
     templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     registry: frozenset[str] | None = None
     partial: bool = False
+    gone: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
 
 

@@ -62,7 +62,8 @@ def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     is_markable = all(prompt.markable for prompt in unmerged)
     if unmerged[0].is_passed_over:
         first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
-        return f"promptsync {first}\npromptsync pull {names} --no-passed-over"
+        dropped = f"{names}@{unmerged[0].version}" if len(unmerged) == 1 else names
+        return f"promptsync {first}\npromptsync pull {dropped} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 

@@ -5,6 +5,7 @@ A version is passed over while neither the newest one nor the files include it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from msgspec import Struct, structs
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, PromptHistory, histories_of
 from promptsync.compare.snapshot import Item, State
+from promptsync.errors import UsageError
 from promptsync.history.passed_over import PassedOver
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
@@ -45,10 +47,9 @@ class PassedOverVersions(Struct, frozen=True):
         """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
         return any(head.edits for head in self.heads)
 
-    @property
-    def first(self) -> PassedOverVersions:
-        """The oldest head alone."""
-        return PassedOverVersions(self.heads[:1], self.heads[0].includes, self.history)
+    def only(self, head: PassedOver) -> PassedOverVersions:
+        """Return one of the heads alone."""
+        return PassedOverVersions((head,), head.includes, self.history)
 
 
 class Brought(Struct, frozen=True):
@@ -69,17 +70,21 @@ def bring_passed_over(
     marked: Collection[str],
     *,
     with_text: bool,
+    number: int | None,
     markers: bool,
     partial: bool,
 ) -> Brought:
     """Make ``writes`` include the passed-over versions of ``items``, with their text or without.
 
-    If the versions of a prompt clash and ``markers`` are wanted, only the oldest comes, and the next pull
-    goes on. ``marked`` are the writes that hold conflict markers already, which cannot be nested. Raises
-    ``MergeConflict`` if a version does not merge, unless ``partial``.
+    ``number`` is the only version that is meant. If the versions of a prompt clash and ``markers`` are
+    wanted, only the oldest comes, and the next pull goes on. ``marked`` are the writes that hold conflict
+    markers already, which cannot be nested. Raises ``MergeConflict`` if a version does not merge, unless
+    ``partial``, and ``UsageError`` for a number that was not passed over.
     """
     by_name = {item.name: item for item in items}
     found = find_passed_over(project, items)
+    if number is not None:
+        found = {name: _only(name, number, found.get(name)) for name in by_name}
     texts: dict[str, Prompt] = {}
     unmerged = []
     for name in found:
@@ -90,7 +95,7 @@ def bring_passed_over(
             continue
         texts[name], conflict = _merged(text, found[name], item.path or "")
         if conflict is not None and markers and name not in marked:
-            found[name] = found[name].first
+            found[name] = found[name].only(found[name].heads[0])
             texts[name], conflict = _merged(text, found[name], item.path or "")
         if conflict is not None:
             is_markable = conflict.markable and name not in marked
@@ -106,6 +111,16 @@ def bring_passed_over(
         write = _write(project, item, texts[name], versions.includes, writes.get(name))
         writes[name] = structs.replace(write, merged=with_text and name not in conflicts)
     return Brought({name: versions.read for name, versions in found.items()}, markers_in, skipped)
+
+
+def _only(name: str, number: int, versions: PassedOverVersions | None) -> PassedOverVersions:
+    heads = versions.heads if versions is not None else ()
+    head = next((head for head in heads if number in head.numbers), None)
+    if versions is not None and head is not None and head.version == number:
+        return versions.only(head)
+    what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
+    hint = f"promptsync pull {shlex.quote(name)}@{head.version} --passed-over" if head else ""
+    raise UsageError(f"{name}: v{number} {what}", hint=hint or f"promptsync log {shlex.quote(name)}")
 
 
 def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:

@@ -28,6 +28,7 @@ from promptsync.pull.write import (
     read_all,
     render,
     restore,
+    with_merged_keys,
     write_of,
 )
 from promptsync.registry.errors import NotFound
@@ -42,8 +43,8 @@ class PullOptions(Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
-    passed over are brought in or left out for good, ``None`` if neither. ``partial`` writes what can be
-    written and skips the rest. ``command`` is what was typed.
+    passed over are brought in or left out for good, ``None`` if neither; ``version`` is the only one that is
+    meant. ``partial`` writes what can be written and skips the rest. ``command`` is what was typed.
     """
 
     names: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class PullOptions(Struct, frozen=True):
     markers: bool = False
     passed_over: bool | None = None
     partial: bool = False
+    version: int | None = None
     command: str = "promptsync pull"
 
 
@@ -149,10 +151,16 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
             writes,
             {prompt.name for prompt in marked},
             with_text=options.passed_over,
+            number=options.version,
             markers=options.markers,
             partial=options.partial,
         )
     unmerged = (*unmerged, *brought.skipped)
+    stuck |= {prompt.name for prompt in unmerged}
+    for item in items:
+        is_conflicted = item.file is not None and item.file.conflicted is not None
+        if is_conflicted and item.name not in {*stuck, *writes}:
+            writes[item.name] = with_merged_keys(project, item)
     deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
     # A side that was taken before is recorded already.
     writes = {name: write for name, write in writes.items() if write.old != write.new}

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, structs
 
+from promptsync.compare.conflict import edit
 from promptsync.compare.content import has_text, read_content
 from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
@@ -135,6 +137,18 @@ def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Wr
     return write_of(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
 
 
+def with_merged_keys(project: Project, item: Item) -> Write:
+    """Return the write of a file in which git could not merge ``synced:``, with the keys of both sides.
+
+    Raises ``Refused`` for a prompt that the registry does not have.
+    """
+    assert item.file is not None
+    if item.listed is None:
+        message = f"{item.name!r} is not in the registry, so {item.file.path} stays in conflict"
+        raise Refused(f"{message}; nothing was written", hint=edit(item.file.path), code="conflict-markers")
+    return write_of(project, item, read_tracked(project, item), item.file.prompt, local=item.file.local)
+
+
 def read_tracked(project: Project, item: Item) -> Version:
     """Read the tracked version raw."""
     assert item.listed is not None
@@ -174,15 +188,17 @@ def write_of(
     else:
         since = max(decision.force, default=None)
     new = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
+    conflicted = file.conflicted if file is not None else None
     return Write(
         item.name,
         file.path if file is not None else path or "",
         version.version,
-        file.text if file is not None else None,
+        conflicted or (file.text if file is not None else None),
         new,
         file.prompt if file is not None else None,
         prompt,
         Entry(version.template_id, version.version, content, tag_set(version.prompt)),
         backup or (file is not None and needs_backup(project, file.path, file.text, new)),
+        merged=conflicted is not None,
         since=since,
     )

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from checked_copy import checked_copy, document, edited, started, suites
-from worlds import World, asking, failing, fault
+from worlds import World
 
 BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
 
@@ -81,22 +81,6 @@ def test_outputs_are_in_the_document_also_when_a_node_failed(world: World) -> No
     assert run["outputs"]["first"]["value"] == "Hi, Ada"
     assert suites(world.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}
     assert "time" in ElementTree.parse(world.root / "report.xml").getroot().attrib
-
-
-def test_when_the_time_is_up_it_is_exit_1_and_an_error_in_the_file(world: World) -> None:
-    change(world, "a", "Hi, {name}", agents=[BOT])
-    running = fault(asking("GET", "execution-results"), lambda seen, forward: failing(202, "running"))
-    world.faults.append(running)
-    done = world.run("agent", "run", "--changed", "--timeout", "0.05", "--junit", "report.xml")
-    assert (done.code, "timed out; execution 1 is still running" in done.err) == (1, True)
-    assert suites(world.root / "report.xml") == {"bot": {"run": "error"}}
-
-
-def test_what_the_registry_fails_at_is_exit_4(world: World) -> None:
-    change(world, "a", "Hi, {name}", agents=[BOT])
-    world.faults.append(fault(asking("GET", "execution-results"), failing(500)))
-    done = world.run("agent", "run", "--changed", "--json")
-    assert (done.code, [one["status"] for one in runs(done)]) == (4, ["unreadable"])
 
 
 def test_an_agent_that_pins_another_version_is_no_pass(world: World) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from checked_copy import checked_copy, document, edited, started, suites
-from worlds import KEY, World, asking, failing, fault
+from worlds import World, asking, failing, fault
 
 
 @pytest.fixture
@@ -252,41 +247,3 @@ def test_a_workflow_gets_a_summary_and_outputs(world: World, tmp_path: Path) -> 
     found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
     assert (found["passed"], json.loads(found["scores"])) == ("false", {"a is polite": 0})
     assert json.loads(found["changed"]) == ["a"]
-
-
-def test_without_waiting_it_only_starts(world: World) -> None:
-    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
-    done = world.run("eval", "run", "--changed", "--no-wait", "--json")
-    (one,) = document(done, "eval run")["runs"]
-    assert (done.code, one["status"], one["passed"]) == (0, "running", None)
-    assert "promptsync eval show 5 --wait" in done.err
-
-
-def test_ctrl_c_reports_what_is_still_running(world: World) -> None:
-    change(world, "a", "A polite hi, {name}", evaluations=["a is polite"])
-    world.faults.append(edited(lambda body: body.update(status="RUNNING"), "/evaluations/5"))
-    command = [
-        sys.executable,
-        "-m",
-        "promptsync",
-        "-C",
-        str(world.root),
-        "eval",
-        "run",
-        "--changed",
-        "--json",
-    ]
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not any(asking("GET", "/evaluations/5")(one) for one in list(world.seen)):
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-    body = json.loads(out)
-    assert process.returncode == body["exit_code"] == 130, err
-    assert [(one["status"], one["passed"]) for one in body["runs"]] == [("running", None)]
-    assert "promptsync eval show 5 --wait" in body["error"]["hint"]
-    assert "Traceback" not in err

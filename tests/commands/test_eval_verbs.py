@@ -78,12 +78,6 @@ def test_a_score_under_the_minimum_is_exit_1(here: Copy) -> None:
     assert "answered by echo" in ran.out
 
 
-def test_without_a_score_it_is_exit_1_unless_that_is_allowed(here: Copy) -> None:
-    ran = here.run("eval", "run", "unscored")
-    assert (ran.code, "unscored: no score" in ran.err) == (1, True)
-    assert here.run("eval", "run", "unscored", "--allow-unscored", "--min-score", "90").code == 0
-
-
 def test_failed_cells_are_exit_1_with_row_and_reason(here: Copy, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
@@ -244,15 +238,6 @@ def test_an_agent_shows_the_output_of_every_node(here: Copy) -> None:
     (found,) = here.run("agent", "run", "1", "--var", "question=why", "--json").document["runs"]
     assert found["outputs"]["last"] == {"value": "why", "status": "SUCCESS", "error": None}
     assert (found["agent"], found["passed"], found["status"]) == ("bot", True, "completed")
-
-
-def test_a_failed_node_is_exit_1(here: Copy) -> None:
-    (here.root / "registry.yaml").write_text(
-        FIXTURES.replace("name: last, prompt: ask", "name: last, prompt: gone")
-    )
-    ran = here.run("agent", "run", "bot", "--json")
-    assert ran.code == 1
-    assert ran.document["error"]["message"].startswith("bot: node last failed:")
 
 
 def test_datasets_are_listed_with_their_columns(here: Copy) -> None:

@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-from worlds import Run, World
+from worlds import SYNCED, Run, World
 
 FIRST, SECOND = "Be very kind.", "Be extremely kind."
 MARKERS = re.compile(r"<<<<<<< yours\n(.*?)=======\n(.*?)>>>>>>> (v\d+)\n", re.DOTALL)
@@ -58,7 +58,7 @@ def test_the_refusal_names_the_version_whose_text_it_shows(clashing: World) -> N
     assert "registry v4" in row and "extremely" in row
     assert hints(done) == [
         ["pull", "refund", "--passed-over", "--markers"],
-        ["pull", "refund", "--no-passed-over"],
+        ["pull", "refund@4", "--no-passed-over"],
     ]
     assert clashing.files() == before
 
@@ -96,8 +96,45 @@ def test_drafts_that_both_clash_with_the_file_get_markers_one_at_a_time(clashing
     assert clashing.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
 
 
-def test_a_passed_over_version_is_not_named_by_its_number(clashing: World) -> None:
+@pytest.mark.parametrize(("version", "other", "text"), [(2, 4, SECOND), (4, 2, FIRST)])
+def test_one_draft_is_left_out_and_the_other_comes(
+    clashing: World, version: int, other: int, text: str
+) -> None:
+    before = clashing.path("refund").read_text("utf-8")
+    done = clashing.ok("pull", f"refund@{version}", "--no-passed-over")
+    assert f"without v{version}, passed over before" in done.out
+    assert SYNCED.sub("", clashing.path("refund").read_text("utf-8")) == SYNCED.sub("", before)
+    done = clashing.ok("pull", f"refund@{other}", "--passed-over")
+    assert f"with v{other}, passed over before" in done.out
+    assert text in clashing.path("refund").read_text("utf-8")
+    assert clashing.ok("pull", "--passed-over").out.endswith("\nnothing to pull\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["refund@1"], "refund: v1 was not passed over, or the file includes it"),
+        (["refund@9"], "refund: v9 was not passed over, or the file includes it"),
+        (["refund@2", "refund@4"], "pull writes one version at a time"),
+        (["refund:prod"], "--passed-over cannot be combined with --label"),
+    ],
+)
+def test_a_version_that_cannot_come_is_a_usage_error(
+    clashing: World, arguments: list[str], message: str
+) -> None:
     before = clashing.files()
-    for option in ("--passed-over", "--no-passed-over"):
-        done = clashing.run("pull", option, "refund@2")
-        assert done.code == 2 and clashing.files() == before
+    done = clashing.run("pull", "--passed-over", *arguments)
+    assert done.code == 2 and message in done.err and clashing.files() == before
+
+
+def test_a_draft_that_another_one_was_made_from_comes_with_that(clashing: World) -> None:
+    clashing.publish("refund", text_of("Be kind.").replace("Be brief.", "Be terse. Now."))
+    clashing.publish("refund", text_of("Be kind.").replace("Be brief.", "Be terse. Right now."))
+    clashing.edit("refund", "Answer", "Reply to")
+    clashing.commit("Reply")
+    clashing.ok("push", "--force", "refund", "-y")
+    done = clashing.run("pull", "refund@6", "--passed-over")
+    assert done.code == 2 and "refund: v6 is part of v7" in done.err
+    (hint,) = hints(done)
+    assert "with v6, v7, passed over before" in clashing.ok(*hint).out
+    assert "Right now." in clashing.path("refund").read_text("utf-8")

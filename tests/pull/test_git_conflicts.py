@@ -1,17 +1,19 @@
-"""Conflicts that git leaves in prompt files: named as such, for a person to resolve."""
+"""Conflicts that git leaves in prompt files: named as such, and merged where only ``synced:`` differs."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 
 import pytest
-from worlds import World
+import yaml
+from worlds import SYNCED, World
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
+from promptsync.files.synced_conflict import with_both_keys
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
+A, B, C = "3-aaaaaaa", "12-bbbbbbb", "4-ccccccc"
 
 
 def said(**lines: str) -> str:
@@ -45,33 +47,60 @@ def pulled_twice(world: World) -> World:
 
 
 @pytest.mark.parametrize("style", [{}, {"merge.conflictStyle": "diff3"}], ids=["merge", "diff3"])
-def test_git_markers_are_named_and_both_keys_may_be_kept(pulled_twice: World, style: dict[str, str]) -> None:
+def test_git_markers_are_named_with_the_command(pulled_twice: World, style: dict[str, str]) -> None:
     merge(pulled_twice, "aside", **style)
     before = pulled_twice.files()
     line = pulled_twice.path("refund").read_text("utf-8").splitlines().index("<<<<<<< HEAD") + 1
     for verb in (
         ["status"],
         ["push"],
-        ["pull", "--merge", "refund"],
+        ["pull"],
         ["diff"],
         ["deploy", "--label", "prod"],
         ["render", "refund"],
     ):
         done = pulled_twice.run(*verb)
-        assert f"prompts/refund.yaml:{line}:1: Git conflict markers: " in done.out + done.err
-        assert "of two synced: lines, keep both keys in a list" in done.out + done.err
+        assert (
+            f"prompts/refund.yaml:{line}:1: Git conflict markers: both sides of a merge changed synced:."
+            in done.out + done.err
+        )
+        assert "promptsync pull --merge refund" in done.out + done.err
         assert done.code in (1, 3)
     (problem,) = pulled_twice.run("lint", "--json").document["problems"]
     assert (problem["rule"], problem["line"]) == ("conflict-markers", line)
     assert pulled_twice.files() == before
+
+
+@pytest.mark.parametrize("style", [{}, {"merge.conflictStyle": "diff3"}], ids=["merge", "diff3"])
+@pytest.mark.parametrize("names", [(), ("refund",)], ids=["all", "named"])
+def test_pull_merge_keeps_the_keys_of_both_sides(
+    pulled_twice: World, style: dict[str, str], names: tuple[str, ...]
+) -> None:
+    merge(pulled_twice, "aside", **style)
+    planned = pulled_twice.ok("pull", "--merge", *names, "--dry-run")
+    assert "merged  refund  v3  prompts/refund.yaml" in planned.out
+    assert "<<<<<<<" in pulled_twice.path("refund").read_text("utf-8")
+    done = pulled_twice.ok("pull", "--merge", *names, "--json").document
+    assert [one["name"] for one in done["merged"]] == ["refund"]
     text = pulled_twice.path("refund").read_text("utf-8")
-    marked = text[text.index("<<<<<<<") : text.index("\n", text.index(">>>>>>>")) + 1]
-    keys = sorted({key for key in re.findall(r"synced: (\S+)", marked) if key[0] in "23"}, reverse=True)
-    pulled_twice.path("refund").write_text(text.replace(marked, f"synced: [{', '.join(keys)}]\n"), "utf-8")
+    document = yaml.safe_load(text)
+    assert [key.partition("-")[0] for key in document["synced"]] == ["3", "2"]
+    (message,) = document["messages"]
+    assert message["content"] == said(l1="Be very kind.", l2="Be short.", l4="Ask for the number.")
     assert pulled_twice.states() == {"refund": "ahead", "other": "in-sync"}
     pulled_twice.commit("Merge")
+    assert pulled_twice.states() == {"refund": "ahead", "other": "in-sync"}
     pulled_twice.ok("push")
     assert set(pulled_twice.states().values()) == {"in-sync"}
+
+
+def test_the_keys_are_merged_with_what_the_registry_has_by_now(pulled_twice: World) -> None:
+    merge(pulled_twice, "aside")
+    pulled_twice.publish("refund", said(l1="Be very kind.", l3="Promise nothing.", l4="Ask for the number."))
+    pulled_twice.ok("pull", "--merge")
+    text = pulled_twice.path("refund").read_text("utf-8")
+    assert all(line in text for line in ("Be very kind.", "Be short.", "Promise nothing.", "the number."))
+    assert "<<<<<<<" not in text and pulled_twice.states()["refund"] == "ahead"
 
 
 def test_a_conflict_of_texts_is_for_a_person(pulled_twice: World) -> None:
@@ -86,6 +115,68 @@ def test_a_conflict_of_texts_is_for_a_person(pulled_twice: World) -> None:
         assert done.code == 1 and pulled_twice.files() == before
         assert "Git conflict markers: both sides of a merge are in this file." in done.err
         assert "hint: edit prompts/refund.yaml:" in done.err
+    # Once somebody has decided about the text, the keys are left.
+    text = before["prompts/refund.yaml"].decode()
+    first = text.index("<<<<<<<")
+    pulled_twice.path("refund").write_text(
+        text[:first]
+        + text[text.index("\n", first) + 1 : text.index("=======", first)]
+        + text[text.index("\n", text.index(">>>>>>>", first)) + 1 :],
+        "utf-8",
+    )
+    if "<<<<<<<" in pulled_twice.path("refund").read_text("utf-8"):
+        pulled_twice.ok("pull", "--merge")
+    assert parse(pulled_twice.path("refund").read_bytes(), "refund.yaml", "refund")
+
+
+def test_a_prompt_that_the_registry_has_not_is_refused(pulled_twice: World) -> None:
+    merge(pulled_twice, "aside")
+    pulled_twice.archive("refund")
+    before = pulled_twice.files()
+    done = pulled_twice.run("pull", "--merge")
+    assert done.code == 3 and "'refund' is not in the registry" in done.err
+    assert "hint: edit prompts/refund.yaml: choose a side" in done.err and pulled_twice.files() == before
+
+
+def conflict(ours: str, theirs: str, base: str = "") -> str:
+    base = f"||||||| 1a2b3c4\n{base}" if base else ""
+    return f"content: x\n<<<<<<< HEAD\n{ours}{base}=======\n{theirs}>>>>>>> aside\ntags: [a]\n"
+
+
+MERGED = [
+    (f"synced: {A}\n", f"synced: {B}\n", f"synced: [{B}, {A}]\n"),
+    (f"synced: {A}\n", f"synced: {A}\n", f"synced: {A}\n"),
+    ("", f"synced: {B}\n", None),
+    (f"synced: [{A}, {C}]\n", f"synced: {B}\n", f"synced: [{B}, {C}, {A}]\n"),
+    (
+        f"synced: {{local: {A}}}\n",
+        f"synced: {{local: {B}, other: {C}}}\n",
+        f"synced: {{local: [{B}, {A}], other: {C}}}\n",
+    ),
+    (f"synced: {A}\n", f"synced: {{local: {B}}}\n", None),
+    (f"synced: {A}  # why\n", f"synced: {B}\n", None),
+    (f"synced: {A}\nmetadata: {{a: 1}}\n", f"synced: {B}\n", None),
+    ("metadata: {a: 1}\n", "metadata: {a: 2}\n", None),
+    ("- x\n", "- y\n", None),
+    (": {\n", f"synced: {B}\n", None),
+]
+
+
+@pytest.mark.parametrize("base", ["", "synced: 1-0a1b2c3\n"], ids=["merge", "diff3"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(("ours", "theirs", "expected"), MERGED)
+def test_keys_are_united_where_nothing_else_differs(
+    ours: str, theirs: str, expected: str | None, base: str, end: str
+) -> None:
+    text = conflict(ours, theirs, base).replace("\n", end)
+    whole = with_both_keys(text)
+    if expected is None:
+        assert whole is None
+        return
+    assert whole is not None
+    assert yaml.safe_load(whole) == yaml.safe_load(f"content: x\n{expected}tags: [a]\n")
+    assert SYNCED.sub("", whole).replace("\r\n", "\n") == "content: x\ntags: [a]\n"
+    assert end == "\n" or "\n" not in whole.replace("\r\n", "")
 
 
 MARKED = "<<<<<<< HEAD\nsynced: 1-0a1b2c3\n"

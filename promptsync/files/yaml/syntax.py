@@ -157,10 +157,7 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     if (conflict := _conflict(text)) is not None:
         line, column = _end_of(text[:conflict])
         message = "Git conflict markers: both sides of a merge are in this file."
-        hint = (
-            f"edit {path}:{line}: choose a side and delete the marker lines\n"
-            "of two synced: lines, keep both keys in a list, such as synced: [4-1a2b3c4, 3-9f8e7d6]"
-        )
+        hint = f"edit {path}:{line}: choose a side and delete the marker lines"
         return Problem(path, line, column, "conflict-markers", message, hint=hint)
     if isinstance(error, RecursionError) or "nesting depth" in str(error):
         return _nesting_problem(text, path)
