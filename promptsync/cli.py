@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,57 +16,54 @@ import click
 from promptsync import __version__
 from promptsync.commands.shared.groups import VerbGroup, shared_options, usage_error
 from promptsync.commands.shared.session import Environment, Session
-from promptsync.errors import Bug, Interrupted, PromptsyncError, UsageError
+from promptsync.errors import Bug, Incomplete, Interrupted, PromptsyncError, UsageError
 from promptsync.terminal import streams
 
 if TYPE_CHECKING:  # --version and --help load nothing that they do not need
     from promptsync.registry.timeouts import Timeouts
     from promptsync.show.outcome import Outcome
 
-GROUPS = {
-    "Start": {
-        "init": "Set up prompt files in this directory.",
-        "doctor": "Check your setup and print the commands that fix it.",
-        "completion": "Print the completion script of a shell.",
-        "schema": "Print the JSON Schema of a file format.",
-        "help": "Show the help of a command.",
-    },
-    "Files and registry": {
-        "status": "Show what changed in your files and in the registry.",
-        "diff": "Show differences field by field.",
-        "push": "Publish changed prompts as new versions.",
-        "pull": "Bring the registry's changes into your files.",
-        "mv": "Move or rename the file of a prompt.",
-        "bump": "Move the pins of a snippet in your files.",
-        "lint": "Check prompt files offline.",
-        "render": "Show what the model would see.",
-    },
-    "Registry": {
-        "ls-remote": "List the prompts of the registry.",
-        "log": "List the versions of a prompt.",
-        "show": "Print one version of a prompt as YAML.",
-    },
-    "Release": {
-        "deploy": "Publish, check and release what is committed.",
-        "label": "List, set, move and delete release labels.",
-        "promote": "Point one label at the version of another.",
-        "rollback": "Move a label back to an earlier version.",
-    },
-    "Check": {
-        "eval": "List, run and show evaluations.",
-        "agent": "List, run and show agents.",
-        "dataset": "List datasets.",
-        "track": "Log requests, and add scores and metadata.",
-    },
-    "Embedded registry": {
-        "serve": "Run the embedded registry over HTTP.",
-    },
-}
-"""Every verb with its line in the help, by purpose. Stands here so that the help loads no verb's module."""
+HELP = """\
+Start:
+  init        Set up prompt files in this directory.
+  doctor      Check your setup and print the commands that fix it.
+  completion  Print the completion script of a shell.
+  schema      Print the JSON Schema of a file format.
+  help        Show the help of a command.
 
-VERBS = {name: line for verbs in GROUPS.values() for name, line in verbs.items()}
+Files and registry:
+  status      Show what changed in your files and in the registry.
+  diff        Show differences field by field.
+  push        Publish changed prompts as new versions.
+  pull        Bring the registry's changes into your files.
+  mv          Move or rename the file of a prompt.
+  bump        Move the pins of a snippet in your files.
+  lint        Check prompt files offline.
+  render      Show what the model would see.
 
-UNWRITTEN = 5
+Registry:
+  ls-remote   List the prompts of the registry.
+  log         List the versions of a prompt.
+  show        Print one version of a prompt as YAML.
+
+Release:
+  deploy      Publish, check and release what is committed.
+  label       List, set, move and delete release labels.
+  promote     Point one label at the version of another.
+  rollback    Move a label back to an earlier version.
+
+Check:
+  eval        List, run and show evaluations.
+  agent       List, run and show agents.
+  dataset     List datasets.
+  track       Log requests, and add scores and metadata.
+
+Embedded registry:
+  serve       Run the embedded registry over HTTP.
+"""
+"""The verbs by purpose. They stand here so that the help loads no verb's module."""
+
+VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
 
 class LazyGroup(VerbGroup):
@@ -94,10 +92,7 @@ class LazyGroup(VerbGroup):
         return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        widest = max(map(len, VERBS))
-        for purpose, verbs in GROUPS.items():
-            with formatter.section(purpose):
-                formatter.write_dl([(name.ljust(widest), line) for name, line in verbs.items()])
+        formatter.write(f"\n{HELP}")
 
 
 @click.group(
@@ -136,31 +131,42 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, timeouts: Timeo
         from promptsync.commands.shared.completion import complete
 
         return complete(group, session, instruction)
-    wants_json = "--json" in arguments  # needed even if click cannot parse the arguments
     try:
         outcome = group.main(list(arguments), prog_name="promptsync", standalone_mode=False, obj=session)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.UsageError as error:
-        return _fail(session, usage_error(error), wants_json)
-    except click.ClickException as error:
-        return _fail(session, UsageError(error.format_message()), wants_json)
-    except PromptsyncError as error:
-        return _fail(session, error, wants_json)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail(session, Interrupted("interrupted"), wants_json)
-    except Exception as error:
-        if not session.verb and streams.is_full(error):  # --help and --version print by themselves
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, OSError) and not session.verb:  # --help and --version print by themselves
             return _unwritten(error)
-        return _fail(session, _bug(error, arguments), wants_json)
+        session.json = session.json or "--json" in arguments  # click may not have come that far
+        outcome = _failed(session, _known(error, arguments))
     return int(outcome or 0) if isinstance(outcome, int | None) else _show(session, outcome)
+
+
+def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
+    """Return any error as one of ours."""
+    match error:
+        case PromptsyncError():
+            return error
+        case click.UsageError():
+            return usage_error(error)
+        case KeyboardInterrupt() | click.Abort():
+            return Interrupted("interrupted")
+        case click.ClickException():
+            return UsageError(error.format_message())
+        case _:
+            return _bug(error, arguments)
 
 
 def _show(session: Session, outcome: Outcome) -> int:
     """Print an outcome and return its exit code, even if the reader closes the pipe early."""
     outcome = session.on_remote(outcome)
     try:
-        _write_github_files(session, outcome)
+        if variables := session.environment.variables:
+            from promptsync.show.github import write_github_files
+
+            if problem := write_github_files(variables, outcome.summary, outcome.outputs, outcome.error):
+                session.say(f"warning: {problem}")
         _print(session, outcome)
     except KeyboardInterrupt:
         streams.close_stdout()
@@ -173,68 +179,42 @@ def _show(session: Session, outcome: Outcome) -> int:
     return outcome.exit_code
 
 
-def _unwritten(error: Exception) -> int:
+def _unwritten(error: OSError) -> int:
     """Print that stdout cannot be written, and return the exit code for that."""
     streams.close_stdout()
-    why = getattr(error, "strerror", None) or error
-    click.echo(f"error: the output could not be written: {why}", err=True)
-    return UNWRITTEN
-
-
-def _write_github_files(session: Session, outcome: Outcome) -> None:
-    variables = session.environment.variables
-    if not variables:
-        return
-    from promptsync.show.github import write_github_files
-
-    problem = write_github_files(variables, outcome.summary, outcome.outputs, outcome.error)
-    if problem is not None:
-        session.say(f"warning: {problem}")
+    click.echo(f"error: the output could not be written: {error.strerror or error}", err=True)
+    return Incomplete.exit_code
 
 
 def _print(session: Session, outcome: Outcome) -> None:
     from promptsync.terminal import output
 
-    error = outcome.error
+    environment, color = session.environment, session.use_colour
     if session.json:
         code, remote = outcome.exit_code, session.remote_name
-        click.echo(output.document(outcome.body, remote=remote, exit_code=code, error=error))
+        click.echo(output.document(outcome.body, remote=remote, exit_code=code, error=outcome.error))
         return
-    lines = outcome.lines
-    if session.form == "markdown":
-        lines = outcome.summary or lines
-    lines = session.shown(lines)
+    lines = session.shown((session.form == "markdown" and outcome.summary) or outcome.lines)
+    errors: Sequence[str] = [] if outcome.error is None else output.error_lines(outcome.error)
+    if environment.variables.get("GITHUB_ACTIONS"):
+        from promptsync.show.github import disarmed
+
+        errors = disarmed(errors)
+        if session.form != "github" and not streams.is_file(sys.stdout):
+            lines = disarmed(lines)
     if lines:
-        is_log = session.form != "github" and not streams.is_file(sys.stdout)
-        _print_result(session, "\n".join(_disarmed(session, lines) if is_log else lines))
-    if error is not None:
-        lines = _disarmed(session, output.error_lines(error))
-        click.echo("\n".join(lines), err=True, color=session.use_colour)
+        text = "\n".join(lines)
+        pager = environment.pager if session.uses_pager and not session.no_pager else None
+        paged = click.unstyle(text) if color is False else text
+        if pager is None or not streams.page(f"{paged}\n", pager):
+            click.echo(text, color=color)
+    if errors:
+        click.echo("\n".join(errors), err=True, color=color)
 
 
-def _print_result(session: Session, text: str) -> None:
-    pager = session.environment.pager
-    if pager is not None and session.uses_pager and not session.no_pager:
-        shown = click.unstyle(text) if session.use_colour is False else text
-        if streams.page(f"{shown}\n", pager):
-            return
-    click.echo(text, color=session.use_colour)
-
-
-def _disarmed(session: Session, lines: Sequence[str]) -> Sequence[str]:
-    """Return lines that a GitHub workflow does not execute as commands, whatever text they contain."""
-    if not session.environment.variables.get("GITHUB_ACTIONS"):
-        return lines
-    from promptsync.show.github import disarmed
-
-    return disarmed(lines)
-
-
-def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
+def _failed(session: Session, error: PromptsyncError) -> Outcome:
     from promptsync.show.outcome import Outcome
 
-    body = getattr(error, "body", None) or session.blank
-    session.json = session.json or wants_json
     if isinstance(error, UsageError) and not error.hint and session.verb:
         error = error.replaced(hint=f"promptsync {session.verb} --help")
     lines: list[str] = []
@@ -242,28 +222,22 @@ def _fail(session: Session, error: PromptsyncError, wants_json: bool) -> int:
         from promptsync.show.markdown import error_markdown
 
         lines = error_markdown(error)
-    return _show(session, Outcome(lines, body, error.exit_code, error))
+    return Outcome(lines, getattr(error, "body", None) or session.blank, error.exit_code, error)
 
 
-def _bug(error: Exception, arguments: Sequence[str]) -> Bug:
+def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
     import platform
     import tempfile
     import traceback
 
-    report = "".join(
-        [
-            f"promptsync {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
-            f"arguments: {list(arguments)!r}\n\n",
-            *traceback.format_exception(error),
-        ]
-    )
-    where = "could not be written"
+    report = f"promptsync {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    report += f"arguments: {list(arguments)!r}\n\n{''.join(traceback.format_exception(error))}"
     try:
         with tempfile.NamedTemporaryFile(prefix="promptsync-", suffix=".txt", delete=False) as file:
             file.write(report.encode("utf-8", "backslashreplace"))
-            where = file.name
+        where = file.name
     except OSError:
-        pass
+        where = "could not be written"
     return Bug(
         f"a bug in promptsync: {type(error).__name__}; report: {where}",
         hint="promptsync status\nplease send us the report",
@@ -272,7 +246,6 @@ def _bug(error: Exception, arguments: Sequence[str]) -> Bug:
 
 def _environment(environ: Mapping[str, str]) -> Environment:
     ci = environ.get("CI", "").lower() not in ("", "0", "false", "no")
-    interactive = sys.stderr.isatty() and not ci
     return Environment(
         api_key=environ.get("PROMPTLAYER_API_KEY") or None,
         base_url=environ.get("PROMPTLAYER_BASE_URL") or None,
@@ -282,7 +255,7 @@ def _environment(environ: Mapping[str, str]) -> Environment:
         secret=environ.get,
         ci=ci,
         colour=False if environ.get("NO_COLOR") else None,
-        interactive=interactive,
+        interactive=sys.stderr.isatty() and not ci,
         columns=streams.columns(environ.get("COLUMNS", "")),
         pager=None if ci else _pager(environ),
         variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},

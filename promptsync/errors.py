@@ -1,14 +1,4 @@
-"""Every error that a user can meet, each with its exit code and its machine-readable code.
-
-PromptsyncError     2   a failure of the machine: permissions, a broken repository
-├── AnswerIsNo      1   differences under --exit-code, problems in files, a question declined
-├── UsageError      2   options, arguments or promptsync.yaml
-├── Refused         3   a conflict, a safety limit, an outdated plan
-├── RemoteError     4   the registry is unreachable, rejects the request, fails or lacks an operation
-├── Incomplete      5   partly done, or done with an unknown outcome
-├── Bug            70   promptsync itself failed
-└── Interrupted   130   Ctrl-C
-"""
+"""Every error that a user can meet, each with its exit code and its machine-readable code."""
 
 from __future__ import annotations
 
@@ -17,7 +7,7 @@ from typing import Self
 
 
 class PromptsyncError(Exception):
-    """An expected failure.
+    """An expected failure; without a class of its own one of the machine, such as missing permissions.
 
     ``message`` says what happened, where and why. ``hint`` is the command that fixes it, one per line.
     ``details`` are printed below the message. ``str(error)`` is the message alone.

@@ -32,23 +32,6 @@ _NOTICE = 0.1
 """Seconds within which Ctrl-C is noticed, also on Windows, where it interrupts no lock."""
 
 
-def for_each(
-    do: Callable[[_Item], None],
-    items: Iterable[_Item],
-    *,
-    width: Callable[[], int] = lambda: _WRITES,
-    on_interrupt: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Call ``do``, which may write, with each item, several at a time, and return when all are done.
-
-    ``width`` returns how many may be under way by now, such as ``Registry.width``; at least one is.
-    After the first exception or Ctrl-C, no further item is started, and those under way are waited for:
-    ``on_interrupt`` gets their number. A second Ctrl-C does not wait. ``do`` must record what it did, so that
-    the caller knows after an exception.
-    """
-    _run(do, items, width, presses=2, on_interrupt=on_interrupt)
-
-
 def mapped(
     do: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int = MOST_REQUESTS
 ) -> list[_Result]:
@@ -64,8 +47,67 @@ def mapped(
     def keep(number: int) -> None:
         results[number] = do(waiting[number])
 
-    _run(keep, range(len(waiting)), lambda: threads, presses=1)
+    for_each(keep, range(len(waiting)), width=lambda: threads, presses=1)
     return [results[number] for number in range(len(waiting))]
+
+
+def for_each(
+    do: Callable[[_Item], None],
+    items: Iterable[_Item],
+    *,
+    width: Callable[[], int] = lambda: _WRITES,
+    on_interrupt: Callable[[int], None] | None = None,
+    presses: int = 2,
+) -> None:
+    """Call ``do``, which may write, with each item, several at a time, and return when all have ended.
+
+    ``width`` returns how many may be under way by now, such as ``Registry.width``; at least one is.
+    After the first exception or Ctrl-C, no further item is started, and those under way are waited for:
+    ``on_interrupt`` gets their number. Ctrl-C for the second time, or as often as ``presses`` says, does not
+    wait. ``do`` must record what it did, so that the caller knows after an exception. The error of the first
+    item that failed is raised, whichever thread was faster.
+    """
+    waiting, handed = deque(enumerate(items)), SimpleQueue[tuple[int, _Item] | None]()
+    ended = SimpleQueue[tuple[int, BaseException] | None]()
+    failures: list[tuple[int, BaseException]] = []
+    threads = under_way = 0
+
+    def work() -> None:
+        while pair := handed.get():
+            try:
+                do(pair[1])
+                ended.put(None)
+            except BaseException as error:
+                ended.put((pair[0], error))
+
+    with _held_back() as pressed:
+        while (waiting or under_way) and len(pressed) < presses:
+            while waiting and under_way < max(1, width()):
+                if under_way == threads:
+                    try:
+                        threading.Thread(target=work, daemon=True).start()
+                    except RuntimeError:  # the system allows no more threads
+                        if not threads:
+                            raise
+                        break
+                    threads += 1
+                handed.put(waiting.popleft())
+                under_way += 1
+            with suppress(Empty):
+                failure = ended.get(timeout=_NOTICE)
+                under_way -= 1
+                failures += [failure] if failure is not None else []
+            if failures or pressed:
+                waiting.clear()
+            if pressed and under_way and on_interrupt is not None:
+                on_interrupt(under_way)
+                on_interrupt = None
+    for _ in range(threads):
+        handed.put(None)
+    if pressed:
+        raise KeyboardInterrupt
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
 
 
 @contextmanager
@@ -92,69 +134,9 @@ def in_background(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
     try:
         yield result
     except Exception:
-        while not future.done():
-            wait([future], _NOTICE)
+        with suppress(Exception):
+            result()
         raise
-
-
-def _run(
-    do: Callable[[_Item], None],
-    items: Iterable[_Item],
-    width: Callable[[], int],
-    *,
-    presses: int,
-    on_interrupt: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Hand the items to threads, as many at once as ``width`` allows, until all are done.
-
-    Raises the error of the first item that failed, whichever thread was faster.
-    """
-    waiting, handed = deque(enumerate(items)), SimpleQueue[tuple[int, _Item] | None]()
-    ended = SimpleQueue[tuple[int, BaseException] | None]()
-    most = len(waiting)
-    threads = under_way = 0
-    failures: list[tuple[int, BaseException]] = []
-    is_told = False
-
-    def work() -> None:
-        while taken := handed.get():
-            number, item = taken
-            try:
-                do(item)
-                ended.put(None)
-            except BaseException as error:
-                ended.put((number, error))
-
-    with _held_back() as pressed:
-        while (waiting or under_way) and len(pressed) < presses:
-            if failures or pressed:
-                waiting.clear()
-            while waiting and under_way < min(most, max(1, width())):
-                if under_way == threads:
-                    try:
-                        threading.Thread(target=work, daemon=True).start()
-                    except RuntimeError:  # the system allows no more threads
-                        if not threads:
-                            raise
-                        most = threads
-                        break
-                    threads += 1
-                handed.put(waiting.popleft())
-                under_way += 1
-            if pressed and under_way and not is_told:
-                is_told = True
-                on_interrupt(under_way)
-            if under_way:
-                with suppress(Empty):
-                    failure = ended.get(timeout=_NOTICE)
-                    failures += [failure] if failure is not None else []
-                    under_way -= 1
-    for _ in range(threads):
-        handed.put(None)
-    if pressed:
-        raise KeyboardInterrupt
-    if failures:
-        raise min(failures, key=lambda failure: failure[0])[1]
 
 
 @contextmanager

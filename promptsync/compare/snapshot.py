@@ -12,11 +12,13 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of
 from promptsync.files.config import Config
+from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.mark import follows_directly
 from promptsync.project.target import NoSuchPrompt, expanded, unknown
 from promptsync.prompt.additions import unknown_fields, without_notes
+from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Problem, Prompt
 from promptsync.prompt.tags import merged_tags, tag_set
 from promptsync.prompt.version import Version
@@ -215,6 +217,29 @@ class Snapshot:
     def get(self, name: str) -> Item | None:
         """Return the item with a name."""
         return next((item for item in self.items if item.name == name), None)
+
+    @property
+    def possible_moves(self) -> list[tuple[str, str]]:
+        """Old and new names of prompts whose files may have moved: they have no ``name:`` and were edited.
+
+        Only the paths tell: the files have one name in two directories, or there is one of each.
+        """
+        deleted = [
+            item.name
+            for item in self.of(State.DELETED_LOCALLY)
+            if item.became is None
+            and item.last is not None
+            and name_for(item.last.path.removeprefix(f"{self.worktree.prompts}/")) == item.name
+        ]
+        new = [
+            item.name
+            for item in self.of(State.NEW)
+            if item.was is None and item.file is not None and not name_in(item.file.text.encode())
+        ]
+        if len(deleted) == len(new) == 1:
+            return [(deleted[0], new[0])]
+        bases = {name.rpartition("/")[2]: name for name in deleted}
+        return [(bases[base], name) for name in new if (base := name.rpartition("/")[2]) in bases]
 
     def unknown_fields(self) -> list[str]:
         """Return the fields that only the registry has and that promptsync does not know."""

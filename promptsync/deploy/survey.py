@@ -258,7 +258,8 @@ class _Survey:
             self._in_way.append((item, why))
         elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
             state = under.state if has_label and under.state in _SKIPPED else item.state
-            touched = self._is_touched(item.name)
+            is_released = state is State.ALTERED and under.version == item.version
+            touched = self._is_touched(item.name) and not is_released
             self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state], touched))
         else:
             self._release(self._member(under, item), item)

@@ -14,12 +14,13 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import edits, same
-from promptsync.prompt.canonical import canonical
+from promptsync.files.yaml.edit import edits
+from promptsync.files.yaml.matches import same
+from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Local, Prompt, as_blocks
+from promptsync.prompt.prompt import Local, Prompt, as_blocks, plain
 from promptsync.prompt.snippets import repinned
 from promptsync.prompt.tags import tag_set
 
@@ -172,13 +173,13 @@ def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
 
 
 def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
-    partners = {
-        after: before for before, after in align(old, new) if before is not None and after is not None
-    }
-    return [
-        _reworded(raw[partners[at]], old[partners[at]], item, full[at]) if at in partners else full[at]
-        for at, item in enumerate(new)
-    ]
+    partners = {at: place for place, at in align(old, new) if place is not None and at is not None}
+    moved = {encode(plain(item)): place for place, item in enumerate(old)}
+    result = []
+    for at, item in enumerate(new):
+        place = moved.get(encode(plain(item)), partners.get(at))
+        result.append(full[at] if place is None else _reworded(raw[place], old[place], item, full[at]))
+    return result
 
 
 def _reworded_mapping(

@@ -88,8 +88,10 @@ def plan_move(project: Project, snapshot: Snapshot, old: str, new: str, *, keep_
     """
     _check_readable(snapshot)
     worktree = snapshot.worktree
-    # A moved file without name: already is at the new path.
+    # A moved file without name: already is at the new path, maybe edited so that nothing shows the move.
     moved = next((item for item in snapshot.of(State.MOVED) if (item.was, item.name) == (old, new)), None)
+    if moved is None and keep_name and (old, new) in snapshot.possible_moves:
+        moved = snapshot.get(new)
     file = moved.file if moved is not None else worktree.files.get(old)
     local = None
     if not keep_name and old not in snapshot.listing and new in snapshot.listing:

@@ -123,6 +123,12 @@ def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = 
     return note if done else f"{note}. {keeps}"
 
 
+def move_note(old: str, new: str) -> str:
+    """Return how a file without ``name:`` stays the prompt that it was, if it moved and was edited."""
+    command = output.name(f"promptsync mv --keep-name {shlex.join([old, new])}")
+    return f"{output.name(old)} lost its file; if it is {output.name(new)} now, keep its history: {command}"
+
+
 def kept_tag_lines(plan: PushPlan, names: Container[str]) -> list[str]:
     """Return the tags of the registry that a version made over it keeps, of the prompts in ``names``."""
     return [

@@ -18,6 +18,7 @@ from promptsync.show.labels import changed_body, changed_row
 from promptsync.show.lines import (
     backup_lines,
     kept_tag_lines,
+    move_note,
     noted,
     passed_over_line,
     rename_note,
@@ -125,6 +126,9 @@ def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
         for action in plan.actions
         if action.was is not None
     ]
+    published = {action.name for action in plan.publishing}
+    moves = plan.snapshot.possible_moves if plan.snapshot is not None and not done else ()
+    notes += [move_note(old, new) for old, new in moves if new in published]
     return [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
 
 
@@ -256,7 +260,7 @@ def plan_markdown(
     if lines := plan_lines(plan):
         page.fence(click.unstyle(line) for line in lines)
     if differences and plan.actions:
-        from promptsync.show.diff_markdown import add_differences
+        from promptsync.show.diff import add_differences
 
         add_differences(page, differences)
     return page.lines

@@ -12,7 +12,7 @@ from promptsync.project.pointers import deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT
-from promptsync.show.lines import MOVED_NOTE, rename_note
+from promptsync.show.lines import MOVED_NOTE, move_note, rename_note
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
         for item in snapshot.items
         if item.was is not None and item.state is not State.MOVED
     ]
+    notes += [move_note(old, new) for old, new in snapshot.possible_moves]
     if counts[State.MOVED]:
         notes.append(MOVED_NOTE)
     if counts[State.REMOTE_ONLY] and not project.config.include and not offline:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import signal
 import stat
 import sys
 from typing import TextIO
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def use_utf8() -> None:
@@ -46,11 +43,6 @@ def open_closed() -> None:
 def close_stdout() -> None:
     """Discard the rest of stdout, so that Python does not fail again when it closes it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def is_full(error: Exception) -> bool:
-    """Whether a device is full, so that output is lost."""
-    return isinstance(error, OSError) and error.errno in _FULL
 
 
 def is_file(stream: TextIO) -> bool:

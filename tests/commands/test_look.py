@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import World, template
 
-from promptsync.cli import GROUPS, group, run
+from promptsync.cli import HELP, group, run
 from promptsync.show.lines import noted
 from promptsync.terminal import output
 from promptsync.terminal.fit import fitted, shortened
@@ -214,8 +214,7 @@ MEANT = [
     ("eval rn", "did you mean 'promptsync eval run'?"),
     ("label mvoe", "did you mean 'promptsync label move'?"),
     ("label qqqqqq", "hint: promptsync label --help"),
-    ("ls-remote --status activ", "Did you mean 'active'?"),
-    ("--color alwys status", "Did you mean 'always'?"),
+    ("ls-remote --status activ", "'activ' is not one of 'active', 'deleted', 'all'"),
     ("push --dryrun", "'--dry-run'"),
     ("--josn", "Did you mean one of: '--jobs', '--json'?"),
 ]
@@ -231,8 +230,7 @@ def test_a_mistyped_word_gets_a_suggestion(line, hint, capsys):
 def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):
     assert run([], {}) == 2
     out, err = capsys.readouterr()
-    heads = [line for line in out.splitlines() if line and not line.startswith(" ")]
-    assert heads[1:-2] == [f"{group}:" for group in GROUPS]
+    assert HELP in out
     assert "hint: promptsync status\n" in err
 
 

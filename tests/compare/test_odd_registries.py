@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -64,12 +63,12 @@ def test_a_pull_keeps_the_reference_to_a_tool_that_is_shown_expanded(world: Worl
     assert world.states() == {"a": "in-sync"}
 
 
-# -- labels that travel with a publish ------------------------------------------------------------------
+# -- no operation for labels ----------------------------------------------------------------------------
 
 
 @pytest.fixture
-def labels_inline(world: World) -> World:
-    """A registry that has no operation for labels alone."""
+def no_labels(world: World) -> World:
+    """A registry that has no operation for labels."""
     no_route = failing(404, "Not Found")
     world.faults += [
         fault(lambda seen: seen.path.endswith(("/labels", "/label")), no_route),
@@ -78,49 +77,19 @@ def labels_inline(world: World) -> World:
     return world
 
 
-def test_labels_go_along_with_the_publish_where_there_is_no_other_way(labels_inline: World) -> None:
-    world = labels_inline
-    world.write("a")
-    world.ok("push", "--label", "prod")
-    assert world.label("a", "prod") == 1
-    world.edit("a", "Hello", "Ciao")
-    found = world.ok("push", "--label", "prod", "--json").document
-    assert found["published"][0]["labels"] == ["prod"]
-    assert world.label("a", "prod") == 2
-
-
-@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
-def test_what_has_nothing_to_publish_cannot_get_a_label_and_nothing_is_published(
-    labels_inline: World, dry_run: tuple[str, ...]
-) -> None:
-    world = labels_inline
-    for name in "abc":
-        world.write(name)
-    world.ok("push")
-    world.edit("c", "Hello", "Ciao")
-    done = world.run("push", "--label", "prod", "--json", *dry_run)
-    assert done.code == 4
-    error = done.document["error"]
-    assert "sets labels only while it publishes" in error["message"]
-    assert error["message"].endswith("and 'a' has nothing to publish (and 1 more)")
-    assert (done.document["published"], done.document["labels"]) == ([], [])
-    assert (world.label("a", "prod"), world.states()["c"]) == (None, "ahead")
-    assert error["hint"] == "promptsync push c --label prod"
-    world.ok(*shlex.split(error["hint"])[1:])
-    assert (world.label("c", "prod"), world.states()["c"]) == (2, "in-sync")
-
-
 @pytest.mark.parametrize(
     "line",
     [
+        "push --label prod",
+        "push --label prod --dry-run",
         "deploy --label prod --yes",
         "deploy --label prod --dry-run",
         "label set a beta --version 1",
         "label set a beta --version 1 --dry-run",
     ],
 )
-def test_labels_alone_cannot_be_changed_and_nothing_is_written(labels_inline: World, line: str) -> None:
-    world = labels_inline
+def test_labels_cannot_be_changed_and_nothing_is_written(no_labels: World, line: str) -> None:
+    world = no_labels
     world.write("a")
     world.commit()
     world.ok("push")
@@ -129,17 +98,6 @@ def test_labels_alone_cannot_be_changed_and_nothing_is_written(labels_inline: Wo
     done = world.run(*line.split(), "--json")
     assert done.code == 4
     assert world.states() == {"a": "ahead"}
-
-
-def test_a_new_snippet_gets_its_label_along_too(labels_inline: World) -> None:
-    world = labels_inline
-    world.write("z")
-    world.ok("push")
-    world.write("a", "Be kind. @@@s@label:prod@@@")
-    world.write("s", content="Smile.")
-    world.ok("push")
-    assert world.label("s", "prod") == 1
-    assert set(world.states().values()) == {"in-sync"}
 
 
 # -- private files --------------------------------------------------------------------------------------

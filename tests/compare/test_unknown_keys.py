@@ -267,6 +267,23 @@ def test_only_what_was_sent_and_did_not_come_back_is_altered(world: World) -> No
     assert world.states()["ask"] == "altered"
 
 
+def test_a_known_field_that_the_registry_fills_in_blocks_no_deploy_once_it_is_released(world: World) -> None:
+    def fill(version: dict[str, Any]) -> None:
+        if version.get("metadata") and version["metadata"].get("model"):
+            version["metadata"]["model"]["api_type"] = "chat-completions"
+
+    world.edit("support/refund", "provider: openai", "provider: anthropic")
+    world.commit()
+    world.ok("push", "--label", "prod", "--skip-checks", "-y")
+    world.faults.append(growing(fill))
+    assert world.states()["support/refund"] == "altered"
+    world.edit("ask", "content: One", "content: Two")
+    world.commit()
+    for _ in range(2):
+        shown = world.ok("deploy", "--label", "prod").out
+        assert "support/refund: altered" in shown
+
+
 def test_a_prompt_of_the_registry_is_pulled_with_its_unknown_keys(world: World) -> None:
     """A push needs them to publish the same version again. What describes a version no push could set."""
     _in_dashboard(world, "Theirs", name="support/refund", mood="calm")

@@ -1,8 +1,9 @@
-"""Edits of files with anchors and aliases: PyYAML reads what was meant."""
+"""Edits of files with anchors and aliases: every comment stays, and PyYAML reads what was meant."""
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ EDITS = [
 
 @pytest.mark.parametrize("has_crlf", [False, True], ids=["lf", "crlf"])
 @pytest.mark.parametrize(("text", "place", "value"), EDITS)
-def test_a_change_beside_anchors_says_what_was_meant(
+def test_a_change_beside_anchors_keeps_every_comment(
     text: str, place: Sequence[Any], value: Any, has_crlf: bool
 ) -> None:
     wanted = yaml.safe_load(yaml.dump(yaml.safe_load(text), Dumper=NoAliases))
@@ -91,6 +92,7 @@ def test_a_change_beside_anchors_says_what_was_meant(
     text = text.replace("\n", "\r\n") if has_crlf else text
     edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt(copy.deepcopy(wanted), "p"))
     assert yaml.safe_load(edited) == wanted
+    assert re.findall(r"#[^\r\n]*", edited) == re.findall(r"#[^\r\n]*", text)
 
 
 class NoAliases(yaml.SafeDumper):
@@ -106,3 +108,12 @@ def test_aliases_stay_where_nothing_changes_in_their_value() -> None:
         *to_prompt({**yaml.safe_load(MAPPING), "content": "bye"}, "p"),
     )
     assert edited == MAPPING.replace("hello", "bye")
+
+
+def test_a_text_of_several_lines_is_written_out_as_a_block() -> None:
+    file = parse(TEXT.encode(), "p.yaml", "p")
+    changed = yaml.safe_load(TEXT.replace("*t", "other"))
+    changed["messages"][1]["content"] = "Be kind.\nBe brief.\n"
+    changed["messages"][0]["content"] = "New."
+    edited = render_edit(file, *to_prompt(changed, "p"))
+    assert edited.endswith("content: |  # the same\n      Be kind.\n      Be brief.\n")

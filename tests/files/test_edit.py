@@ -385,7 +385,7 @@ def test_a_moved_item_takes_its_lines_along() -> None:
         document["messages"] = [first, third, second]
 
     assert edit(text, change) == (
-        f"{head}{example}# then the question\n{question}# last, an example\n# local\n{local}"
+        f"{head}# last, an example\n{example}# then the question\n{question}# local\n{local}"
     )
 
 

@@ -63,6 +63,21 @@ def test_a_moved_file_without_a_name_makes_no_new_prompt(moved: World, committed
     assert not moved.path(OLD).exists()
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_moved_file_that_was_edited_can_still_keep_its_name(moved: World, committed: bool) -> None:
+    path = moved.root / f"prompts/{NEW}.yaml"
+    path.write_text("messages:\n- role: user\n  content: Something else\n", "utf-8")
+    if committed:
+        moved.commit("Move and edit it")
+    assert moved.states() == {OLD: "deleted-locally", NEW: "new"}
+    command = ("mv", "--keep-name", OLD, NEW)
+    for verb in (("status",), ("push", "-n")):
+        assert f"promptsync {' '.join(command)}" in " ".join(moved.ok(*verb).out.split())
+    moved.ok(*command)
+    assert f"name: {OLD}" in path.read_text("utf-8")
+    assert moved.states() == {OLD: "ahead"}
+
+
 def test_a_partial_push_leaves_both_names_alone(moved: World) -> None:
     moved.commit("Move it")
     moved.write("other")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise, product
 from typing import Any, Final
 
 from yaml import YAMLError
@@ -12,12 +12,10 @@ from yaml import YAMLError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout
 from promptsync.files.yaml.load import load
+from promptsync.files.yaml.matches import matched, same
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
-from promptsync.prompt.canonical import encode
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import plain
 from promptsync.prompt.snippets import strings
 
 _DEPTHS: Final = (MAX_DEPTH, 1)
@@ -39,12 +37,13 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
     has_end = source.endswith("\n")
     source = source if has_end else source + "\n"
     value = load(source.encode(), "").value
-    for depth in _DEPTHS:
-        editor = _Editor(source)
+    # An anchored value changes in all places, so aliases are written out where only some places change.
+    for depth, writes_aliases in product(_DEPTHS, (False, True)):
+        editor = _Editor(source, writes_aliases)
         try:
             root = parts(source)
-            if root is None:
-                return
+            if root is None or (writes_aliases and not root.has_alias):
+                continue
             editor.inside(root, value, target, depth)
             result = editor.result()
         except (Unspliceable, YAMLError):
@@ -54,11 +53,6 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
         yield result.replace("\n", "\r\n") if is_crlf else result
 
 
-def same(value: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
-    return encode(plain(value)) == encode(plain(other))
-
-
 def _value(text: str) -> Any:
     try:
         return load(text.encode(), "").value
@@ -66,30 +60,12 @@ def _value(text: str) -> Any:
         return None
 
 
-def _paired(old: Any, new: Any) -> list[tuple[int | None, Any]]:
-    """Pair the entries of two mappings or lists: an index, and the key or index of what it became."""
-    if isinstance(old, dict):
-        places = {key: index for index, key in enumerate(old)}
-        gone: list[tuple[int | None, Any]] = [(places[key], None) for key in old if key not in new]
-        return [*((places.get(key), key) for key in new), *gone]
-    pairs: list[tuple[int | None, Any]] = []
-    # Where as many items were removed as added, they take each other's place.
-    for is_changed, run in groupby(align(plain(old), plain(new)), key=lambda pair: None in pair):
-        stretch = list(run)
-        removed = [index for index, _ in stretch if index is not None]
-        added = [index for _, index in stretch if index is not None]
-        if is_changed and len(removed) != len(added):
-            pairs += [*((index, None) for index in removed), *((None, index) for index in added)]
-        else:
-            pairs += zip(removed, added, strict=True)
-    return pairs
-
-
 class _Editor:
-    """Collects replacements of stretches of one text."""
+    """Collects replacements of stretches of one text. ``writes_aliases`` puts their values in their place."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, writes_aliases: bool) -> None:
         self.text = text
+        self.writes_aliases = writes_aliases
         self.edits: list[tuple[int, int, str]] = []
 
     def result(self) -> str:
@@ -105,36 +81,37 @@ class _Editor:
 
     def inside(self, part: Part, old: Any, new: Any, depth: int, is_open: bool = False) -> None:
         """Change a list or mapping entry by entry. Raises Unspliceable where that does not work."""
-        is_pair = {type(old), type(new)} in ({dict}, {list}) and part.kind != "scalar"  # an alias is one
+        is_pair = {type(old), type(new)} in ({dict}, {list}) and part.kind in ("mapping", "list")
         if not depth or not old or not new or not is_pair:
             raise Unspliceable
-        pairs, own = _paired(old, new), entries(self.text, part)
+        pairs, moved = matched(old, new)
+        own = entries(self.text, part)
         stays = [index for index, key in pairs if index is not None and key is not None]
         if len(own) != len(old) or not stays:
             raise Unspliceable
         column = own[0].key.column if own[0].key is not None else part.column
         values = list(old.values()) if isinstance(old, dict) else old
         gone = [index for index, key in pairs if key is None and index is not None]
-        # An item that moves takes its lines along.
-        moves = {encode(plain(values[index])): self._source(part, own[index]) for index in gone}
         previous: int | None = None
         for index, key in pairs:
-            moved = moves.get(encode(plain(new[key]))) if index is None and isinstance(new, list) else None
             opens = key in layout.OPEN if isinstance(new, dict) else is_open
-            if index is not None and key is not None and not same(values[index], new[key]):
+            is_written = index is not None and self.writes_aliases and own[index].value.has_alias
+            if index is not None and key is not None and (is_written or not same(values[index], new[key])):
                 self._change(part, own[index], column, values[index], new[key], depth - 1, opens)
             elif index is None and part.is_flow:
-                self._insert_in_flow(own, min(stays), previous, key, new[key], moved)
+                entry = own[moved[key]] if key in moved else None
+                text = self.text[entry.start : entry.value.end] if entry else _in_flow(key, new[key])
+                self._insert_in_flow(own, min(stays), previous, text)
             elif index is None:
-                self._insert(
-                    own, min(stays), previous, column, moved or _written(key, new[key], column, is_open)
-                )
+                lines = self._lines(part, own, moved[key]) if key in moved else None
+                text = self.text[slice(*lines)] if lines else _written(key, new[key], column, is_open)
+                self._insert(own, min(stays), previous, column, text)
             previous = index if index is not None else previous
         if gone and part.is_flow:
             is_extended = any(index is None for index, _ in pairs)
             self._remove_from_flow(own, min(stays), gone, is_extended=is_extended)
         elif gone:
-            self._remove(own, min(stays), gone)
+            self._remove(part, own, min(stays), gone, moved.values())
 
     def _change(
         self, around: Part, entry: PartEntry, column: int, old: Any, new: Any, depth: int, is_open: bool
@@ -167,13 +144,18 @@ class _Editor:
 
     # -- entries with lines of their own -------------------------------------------------------------------
 
-    def _source(self, part: Part, entry: PartEntry) -> str | None:
-        """Return the text of an item, with its lines unless it is in brackets; ``None`` if it has none."""
-        if part.is_flow:
-            return self.text[entry.start : entry.value.end]
-        start = line_start(self.text, entry.start)
-        is_alone = not self.text[start : entry.start].strip()
-        return self.text[start : line_after(self.text, entry.value)] if is_alone else None
+    def _lines(self, part: Part, own: Sequence[PartEntry], index: int) -> tuple[int, int] | None:
+        """Return where the lines of an item start and end, with the comments above it unless it is the first.
+
+        ``None`` if its dash is on the line of another one.
+        """
+        start = line_start(self.text, own[index].start)
+        if self.text[start : own[index].start].strip():
+            return None
+        above = f"{' ' * part.column}#"
+        while index and self.text.startswith(above, before := line_start(self.text, start - 1)):
+            start = before
+        return start, line_after(self.text, own[index].value)
 
     def _insert(
         self, own: Sequence[PartEntry], first: int, previous: int | None, column: int, text: str
@@ -188,8 +170,10 @@ class _Editor:
             at = self._after_blanks(at) if text.endswith("\n\n") else at
         self.edits.append((at, at, text))
 
-    def _remove(self, own: Sequence[PartEntry], first: int, gone: Sequence[int]) -> None:
-        """Remove entries with their lines, while the comments between them stay."""
+    def _remove(
+        self, part: Part, own: Sequence[PartEntry], first: int, gone: Sequence[int], moved: Collection[int]
+    ) -> None:
+        """Remove entries with their lines; the comments between them stay, but move with a ``moved`` one."""
         start = own[0].start
         if 0 in gone and self.text[line_start(self.text, start) : start].strip():
             # It shares its line with a dash further out: the first entry that stays takes its place there.
@@ -199,8 +183,10 @@ class _Editor:
             self.edits.append((start, own[first].start, ""))
             gone = [index for index in gone if index > first]
         for index in gone:
+            lines = self._lines(part, own, index) if index in moved else None
             entry = own[index]
-            self.edits.append((line_start(self.text, entry.start), line_after(self.text, entry.value), ""))
+            start, end = lines or (line_start(self.text, entry.start), line_after(self.text, entry.value))
+            self.edits.append((start, end, ""))
 
     def _replace(self, entry: PartEntry, new: Any, column: int, is_open: bool) -> None:
         """Replace the value of an entry of a block; a comment beside it stays."""
@@ -252,16 +238,7 @@ class _Editor:
 
     # -- entries in brackets ---------------------------------------------------------------------------------
 
-    def _insert_in_flow(
-        self,
-        own: Sequence[PartEntry],
-        first: int,
-        previous: int | None,
-        key: str | int,
-        value: Any,
-        moved: str | None,
-    ) -> None:
-        text = moved or (layout.flow_entry(key, value) if isinstance(key, str) else layout.flow(value))
+    def _insert_in_flow(self, own: Sequence[PartEntry], first: int, previous: int | None, text: str) -> None:
         is_before = previous is None or previous < first
         beside = own[first if previous is None or is_before else previous]
         indent = self.text[line_start(self.text, beside.start) : beside.start]
@@ -289,6 +266,10 @@ class _Editor:
                 self.edits.append((own[index].start, own[index + 1].start, ""))
             else:
                 self.edits.append((own[index - 1].value.end, own[index].value.end, ""))
+
+
+def _in_flow(key: str | int, value: Any) -> str:
+    return layout.flow_entry(key, value) if isinstance(key, str) else layout.flow(value)
 
 
 def _written(key: str | int, value: Any, column: int, is_open: bool) -> str:

@@ -11,13 +11,18 @@ from msgspec import Struct
 
 from promptsync.files.yaml.syntax import EVENTS
 
-_KINDS: Final = {yaml.MappingStartEvent: "mapping", yaml.SequenceStartEvent: "list"}
+_KINDS: Final = {
+    yaml.MappingStartEvent: "mapping",
+    yaml.SequenceStartEvent: "list",
+    yaml.ScalarEvent: "scalar",
+    yaml.AliasEvent: "alias",
+}
 _KEEP: Final = re.compile(r"[|>]\d?\+")
 _ANCHOR: Final = re.compile(r"&\S+(?:[ \t]*(?:#[^\n]*)?\n)+ *")
 
 
 class Part(Struct):
-    """One value of a text. ``kind`` is ``mapping``, ``list`` or ``scalar``, which an alias is too.
+    """One value of a text. ``kind`` is ``mapping``, ``list``, ``scalar`` or ``alias``.
 
     ``start`` and ``end`` are indexes; ``end`` is right after the last character, or, where the part ends in a
     block scalar, at the start of the line after it, as ``ends_line`` says. ``children`` are the items of a
@@ -30,7 +35,7 @@ class Part(Struct):
     column: int
     is_flow: bool = False
     style: str | None = None
-    """That of a scalar: ``""`` or its first character; ``None`` for everything else, and for an alias."""
+    """That of a scalar: ``""`` or its first character; ``None`` for everything else."""
     children: list[Part] = []
 
     @property
@@ -41,7 +46,12 @@ class Part(Struct):
     @property
     def is_block(self) -> bool:
         """Whether this is a list or mapping with an entry to a line."""
-        return self.kind != "scalar" and not self.is_flow
+        return self.kind in ("mapping", "list") and not self.is_flow
+
+    @property
+    def has_alias(self) -> bool:
+        """Whether this is an alias, or contains one."""
+        return self.kind == "alias" or any(child.has_alias for child in self.children)
 
     @property
     def ends_line(self) -> bool:
@@ -64,7 +74,7 @@ def parts(text: str) -> Part | None:
         elif isinstance(event, yaml.NodeEvent):
             part = _part(event, text)
             waiting[-1].children.append(part)
-            if part.kind != "scalar":
+            if part.kind in ("mapping", "list"):
                 waiting.append(part)
     return document.children[0] if document.children else None
 
@@ -117,8 +127,8 @@ def line_after(text: str, part: Part) -> int:
 def _part(event: Any, text: str) -> Part:
     start, end = event.start_mark.index, event.end_mark.index
     style = (event.style or "") if isinstance(event, yaml.ScalarEvent) else None
-    kind, is_flow = _KINDS.get(type(event), "scalar"), bool(getattr(event, "flow_style", False))
-    if kind != "scalar" and not is_flow and (anchor := _ANCHOR.match(text, start)):
+    kind, is_flow = _KINDS[type(event)], bool(getattr(event, "flow_style", False))
+    if kind in ("mapping", "list") and not is_flow and (anchor := _ANCHOR.match(text, start)):
         start = anchor.end()  # The parser marks the anchor, which is on a line above the first entry.
     return Part(
         kind,
