@@ -51,10 +51,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
     },
     "opens a pseudo-terminal": {
         "commands/test_completion.py": ["test_a_tab_in_bash_completes_the_line"],
-        "commands/test_label_verbs.py": [
-            "test_on_a_terminal_it_asks_and_no_is_exit_1",
-            "test_yes_goes_on_and_the_option_answers_beforehand",
-        ],
         "commands/test_pager.py": [],
     },
     "creates symbolic links, for which Windows requires a privilege": {

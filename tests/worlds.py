@@ -260,22 +260,34 @@ class World:
     def messages(self, name: str) -> list[str]:
         return [self.read(name, one)["commit_message"] for one in range(1, self.version(name) + 1)]
 
+    def labels(self, name: str) -> dict[str, int]:
+        """The versions under the labels of a prompt."""
+        return {label: version for label, version, _ in self._labels(name)}
+
     def label(self, name: str, label: str) -> int | None:
         """The version under a label."""
-        answer = self.call("GET", "/prompt-templates/labels")
-        found = (parse.label(one) for one in answer.body["release_labels"])
-        return next((one.version for one in found if (one.prompt_name, one.name) == (name, label)), None)
+        return self.labels(name).get(label)
 
-    def point(self, name: str, label: str, version: int) -> None:
-        """Create or move a label as in the dashboard."""
-        labels = map(parse.label, self.call("GET", "/prompt-templates/labels").body["release_labels"])
-        ids = [one.label_id for one in labels if (one.prompt_name, one.name) == (name, label)]
-        body = {"name": label, "prompt_version_number": version}
-        if ids:
-            answer = self.call("PATCH", f"/prompt-labels/{ids[0]}", body)
-        else:
-            answer = self.call("POST", f"/prompts/{self.read(name)['id']}/label", body)
-        assert answer.status < 300, answer.body
+    def _labels(self, name: str) -> Iterator[tuple[str, int, str]]:
+        for body in self.call("GET", "/prompt-templates/labels").body["release_labels"]:
+            label = parse.label(body)
+            if label.prompt_name == name:
+                yield label.name, label.version, f"/prompt-labels/{label.label_id}"
+
+    def label_path(self, name: str, label: str) -> str:
+        """The path of the requests that move or delete a label."""
+        return next(path for other, _, path in self._labels(name) if other == label)
+
+    def point(self, name: str, **versions: int) -> None:
+        """Create or move labels as in the dashboard; ``prod_released`` is ``prod.released``."""
+        for word, version in versions.items():
+            label = word.replace("_", ".")
+            body = {"name": label, "prompt_version_number": version}
+            if label in self.labels(name):
+                answer = self.call("PATCH", self.label_path(name, label), body)
+            else:
+                answer = self.call("POST", f"/prompts/{self.read(name)['id']}/label", body)
+            assert answer.status < 300, answer.body
 
     def archive(self, name: str) -> None:
         body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}

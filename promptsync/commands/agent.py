@@ -18,9 +18,9 @@ from promptsync.commands.shared.checks import (
     time_to_wait,
     wait_option,
 )
-from promptsync.commands.shared.options import variable_option, variables, variables_option
+from promptsync.commands.shared.options import variable_option, variables, variables_option, version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
-from promptsync.errors import UsageError
+from promptsync.project.target import At
 from promptsync.show.checks import run_notes
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -55,16 +55,14 @@ def _row(agent: Agent) -> tuple[str, ...]:
 @click.argument("names", nargs=-1, metavar="[NAME|ID...]")
 @variable_option
 @variables_option
-@click.option("--label", metavar="LABEL", help="Run the version of the agent with this label.")
-@click.option("--version", metavar="N", type=click.IntRange(1), help="Run this version of the agent.")
+@version_options
 @run_options
 def run_command(
     session: Session,
     names: tuple[str, ...],
     assignments: tuple[str, ...],
     source: str | None,
-    label: str | None,
-    version: int | None,
+    at: At,
     **options: Any,
 ) -> Outcome:
     """Run agents together, and wait for the outputs of their nodes.
@@ -79,12 +77,10 @@ def run_command(
     promptsync agent run --changed --json
     promptsync agent run refund-agent --vars cases.yaml --timeout 60 --json
     """
-    if label is not None and version is not None:
-        raise UsageError("--label and --version cannot be combined", hint="drop one of them")
     standard = Standard(allow_unbound=options["allow_unbound"])
     values = variables(session, assignments, source)
     return run_together(
-        session, "agent", names, options, standard, variables=values, label=label, version=version
+        session, "agent", names, options, standard, variables=values, label=at.label, version=at.number
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.options import choose_format, format_option, version_options
+from promptsync.commands.shared.options import check_apart, choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.difference import Difference, differences
 from promptsync.compare.gather import gather
@@ -66,10 +66,8 @@ def command(
     promptsync diff --since origin/main...
     """
     form = choose_format(session, form)
-    if stat and name_only:
-        raise UsageError("--stat and --name-only cannot be combined", hint="remove one of the two")
-    if since is not None and at:
-        raise UsageError("--since cannot be combined with --label or --version", hint="remove one of the two")
+    check_apart(("--stat", stat), ("--name-only", name_only))
+    check_apart(("--since", since), ("--label", at.label), ("--version", at.number))
     if at.number is not None and not names:
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
@@ -116,9 +114,7 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
     if name_only:
         return [output.name(one.name) for one in found]
     if form == "markdown":
-        from promptsync.show.diff_markdown import differences_markdown
-
-        return differences_markdown(found)
+        return diff.differences_markdown(found)
     if stat:
         return [diff.stat(one) for one in found]
     lines: list[str] = []
@@ -128,9 +124,9 @@ def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -
 
 
 def _annotations(session: Session, root: Path, found: list[Difference]) -> list[str]:
-    from promptsync.show.github import differences_github
+    from promptsync.show.github import annotated_directory, differences_github
 
-    directory = session.annotated_directory
+    directory = annotated_directory(session.directory, session.environment.variables)
     return differences_github(found, lambda path: Path(os.path.relpath(root / path, directory)).as_posix())
 
 

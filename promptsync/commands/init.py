@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, find, load
@@ -76,8 +77,7 @@ def command(
     """
     from promptsync.show.init import show_init
 
-    if from_remote and example:
-        raise UsageError("--example and --from-remote exclude each other", hint="leave out --example")
+    check_apart(("--from-remote", from_remote), ("--example", example))
     if package is not None and not (github or pre_commit):
         raise UsageError(
             "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")

@@ -59,7 +59,10 @@ def command(
     checked = lint(session.directory, files, deleted=deleted)
     problems = _relative(checked, session.directory)
     if form == "github":
-        lines = show.github(checked, _relative(checked, session.annotated_directory))
+        from promptsync.show.github import annotated_directory
+
+        directory = annotated_directory(session.directory, session.environment.variables)
+        lines = show.github(checked, _relative(checked, directory))
     else:
         lines = show.text(problems)
         lines += [] if session.quiet else [show.summary(checked)]

@@ -8,7 +8,7 @@ import click
 from msgspec.structs import replace
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.options import choose_format, format_option, version_options
+from promptsync.commands.shared.options import check_apart, choose_format, format_option, version_options
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
@@ -153,22 +153,22 @@ def _at_version(
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
     if at.number is not None and len(options.names) != 1:
         raise UsageError("--version needs exactly one NAME", hint="promptsync pull NAME --version N")
-    is_version = bool(at)
-    if options.merge and options.passed_over is None and (is_version or directory is not None):
-        raise UsageError("--merge cannot be combined with --label, --version or --output")
-    if options.passed_over is not None and (at.label is not None or directory is not None):
-        flag = "--passed-over" if options.passed_over else "--no-passed-over"
-        raise UsageError(f"{flag} cannot be combined with --label or --output")
-    if options.theirs and options.ours:
-        raise UsageError("--theirs and --ours cannot be combined", hint="run pull once for each")
-    side = "--theirs" if options.theirs else "--ours"
-    if (options.theirs or options.ours) and (options.merge or options.passed_over):
-        other = "--passed-over" if options.passed_over else "--markers" if options.markers else "--merge"
-        raise UsageError(f"{side} and {other} cannot be combined", hint="run pull once for each")
-    if is_version and (options.ours or options.prune or options.partial):
-        raise UsageError("--label and --version cannot be combined with --ours, --prune or --partial")
-    if directory is not None and (options.theirs or options.ours or options.prune or options.partial):
-        raise UsageError("--output cannot be combined with --theirs, --ours, --prune or --partial")
+    passed_over = options.passed_over
+    theirs, ours, output = ("--theirs", options.theirs), ("--ours", options.ours), ("--output", directory)
+    for way in (
+        ("--markers" if options.markers else "--merge", options.merge),
+        ("--passed-over", passed_over),
+    ):
+        check_apart(theirs, ours, way)
+    version = ("--label" if at.number is None else "--version", bool(at))
+    merge = ("--merge", options.merge and passed_over is None)
+    for other in (ours, ("--prune", options.prune), ("--partial", options.partial), merge):
+        check_apart(version, other)
+        check_apart(output, other)
+    either = ("--passed-over" if passed_over else "--no-passed-over", passed_over is not None)
+    check_apart(("--label", at.label), either)
+    check_apart(output, either)
+    check_apart(output, theirs)
 
 
 def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:

@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,6 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    import socket
-
     from promptsync.server.checks.model import Model
 
 PORT = 8470
@@ -75,14 +73,19 @@ LOCAL = "local:"
 )
 @click.option(
     "--model-key-env",
+    "key_variable",
     metavar="VARIABLE",
     help="Environment variable with its key (default: PROMPTSYNC_MODEL_KEY).",
 )
 @click.option(
-    "--model-name", metavar="NAME", help="Model to use (default: PROMPTSYNC_MODEL_NAME, or the prompt's)."
+    "--model-name",
+    "name",
+    metavar="NAME",
+    help="Its model (default: PROMPTSYNC_MODEL_NAME, or the prompt's).",
 )
 @click.option(
     "--model-timeout",
+    "timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0, min_open=True),
     help="Time limit of one request to the model; a slower one is a failed cell (default: 60).",
@@ -96,10 +99,7 @@ def command(
     api_key: str | None,
     fixtures: Path | None,
     latency: float,
-    model_url: str | None,
-    model_key_env: str | None,
-    model_name: str | None,
-    model_timeout: float | None,
+    **model: Any,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
@@ -108,14 +108,36 @@ def command(
     promptsync serve --port 0 --db /tmp/trial.db
     promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
     """
-    from promptsync.server.serve import bind
+    from promptsync.server.app import create_app
+    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.serve import base_url, bind, run_server
 
     _check_options(api_key, allowed)
     with bind(host, port, loopback_only=api_key is None) as bound:
         path, fixtures = _places(session, database, fixtures)
-        model = _model(session, model_url, model_key_env, model_name, model_timeout)
-        _check(path, fixtures)
-        _serve(session, bound, host, allowed, path, fixtures, api_key, latency, model)
+        endpoint = _model(session, **model)
+        if not path.parent.is_dir():
+            message = f"the directory of the database does not exist: {path.parent}"
+            raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
+        if fixtures is not None and not fixtures.is_file():
+            message = f"the fixtures file does not exist: {fixtures}"
+            raise UsageError(message, hint="correct the path, or remove it")
+
+        def announce(port: int) -> None:
+            url = base_url(host, port)
+            body = {"url": url, "database": str(path)}
+            click.echo(output.document(body, remote=None) if session.json else url)
+            sys.stdout.flush()
+            keys = "any API key" if api_key is None else "only the API key that was passed"
+            session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
+            if endpoint is not None:
+                session.say(f"evaluations and agents use {output.name(endpoint.name)}")
+
+        with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=endpoint) as app:
+            # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            names = allowed if is_loopback(host) else (host, *allowed)
+            run_server(app, bound, announce, allowed=names)
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
@@ -132,12 +154,10 @@ def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
             )
 
 
-def _model(
-    session: Session, url: str | None, key_variable: str | None, name: str | None, timeout: float | None
-) -> Model | None:
-    wanted = url or session.environment.model_url
-    if wanted is None:
-        if key_variable or name or timeout:
+def _model(session: Session, model_url: str | None, **options: Any) -> Model | None:
+    url = model_url or session.environment.model_url
+    if url is None:
+        if any(options.values()):
             raise UsageError(
                 "the other --model options require --model-url",
                 hint="add --model-url URL, or set PROMPTSYNC_MODEL_URL",
@@ -145,7 +165,7 @@ def _model(
         return None
     from promptsync.commands.shared.models import endpoint
 
-    return endpoint(session.environment, wanted, name=name, key_variable=key_variable, timeout=timeout)
+    return endpoint(session.environment, url, **options)
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
@@ -153,62 +173,16 @@ def _places(session: Session, database: Path | None, fixtures: Path | None) -> t
     from promptsync.files.config import find, load
     from promptsync.files.disk import private_directory
 
-    given = session.directory / fixtures if fixtures is not None else None
+    chosen = session.directory / fixtures if fixtures is not None else None
     if database is not None:
-        return session.directory / database, given
+        return session.directory / database, chosen
     configuration = find(session.directory)
     if configuration is None:
-        return session.directory / DATABASE, given
+        return session.directory / DATABASE, chosen
     config = load(configuration)
     remotes = [remote for remote in config.remotes.values() if remote.url.startswith(LOCAL)]
     remotes.sort(key=lambda remote: (remote.name != config.default_remote, remote.name != "local"))
     place = remotes[0].url.removeprefix(LOCAL) if remotes else ""
-    if given is None and remotes and remotes[0].fixtures:
-        given = config.root / remotes[0].fixtures
-    return config.root / place if place else private_directory(config.root) / DATABASE, given
-
-
-def _serve(
-    session: Session,
-    bound: socket.socket,
-    host: str,
-    allowed: tuple[str, ...],
-    path: Path,
-    fixtures: Path | None,
-    api_key: str | None,
-    latency: float,
-    model: Model | None,
-) -> None:
-    from promptsync.server.app import create_app
-    from promptsync.server.http.guard import is_loopback
-    from promptsync.server.serve import base_url, run_server
-
-    def ready(port: int) -> None:
-        _announce(session, base_url(host, port), path, api_key, model)
-
-    with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
-        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        names = allowed if is_loopback(host) else (host, *allowed)
-        run_server(app, bound, ready, allowed=names)
-
-
-def _announce(session: Session, url: str, path: Path, api_key: str | None, model: Model | None) -> None:
-    if session.json:
-        click.echo(output.document({"url": url, "database": str(path)}, remote=None))
-    else:
-        click.echo(url)
-    sys.stdout.flush()
-    keys = "any API key" if api_key is None else "only the API key that was passed"
-    session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
-    if model is not None:
-        session.say(f"evaluations and agents use {output.name(model.name)}")
-
-
-def _check(path: Path, fixtures: Path | None) -> None:
-    if not path.parent.is_dir():
-        message = f"the directory of the database does not exist: {path.parent}"
-        raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
-    if fixtures is not None and not fixtures.is_file():
-        message = f"the fixtures file does not exist: {fixtures}"
-        raise UsageError(message, hint="correct the path, or remove it")
+    if chosen is None and remotes and remotes[0].fixtures:
+        chosen = config.root / remotes[0].fixtures
+    return config.root / place if place else private_directory(config.root) / DATABASE, chosen

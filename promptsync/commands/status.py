@@ -6,12 +6,12 @@ import click
 from msgspec import structs
 from msgspec.structs import replace
 
-from promptsync.commands.shared.options import choose_format, format_option
+from promptsync.commands.shared.options import check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.errors import AnswerIsNo, UsageError
+from promptsync.errors import AnswerIsNo
 from promptsync.project.project import Project
 from promptsync.project.target import named_by
 from promptsync.show.not_released import Pending
@@ -64,9 +64,8 @@ def command(
     promptsync status --since origin/main...
     """
     choose_format(session, form)
-    if offline and (drift or label is not None):
-        option = "--drift" if drift else "--label"
-        raise UsageError(f"{option} needs the registry and cannot be combined with --offline")
+    check_apart(("--offline", offline), ("--drift", drift))
+    check_apart(("--offline", offline), ("--label", label))
     counted = frozenset(State) - {State.IN_SYNC} if exit_code else _DRIFT if drift else frozenset()
     with session.project() as project:
         if offline:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptsync.commands.shared.options import given_bytes, variable_option, variables, variables_option
+from promptsync.commands.shared.options import (
+    given_bytes,
+    variable_option,
+    variables,
+    variables_option,
+    version_options,
+)
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
+from promptsync.project.target import At
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -61,16 +68,14 @@ def request_command(session: Session, file: str) -> Outcome:
 @verb("prompt", parent=command, short_help="Set the prompt that a request used.")
 @_request_id
 @click.argument("name", metavar="NAME")
-@click.option("--version", metavar="N", type=click.IntRange(1), help="Its version (default: the latest).")
-@click.option("--label", metavar="LABEL", help="Its version with this label.")
+@version_options
 @variable_option
 @variables_option
 def prompt_command(
     session: Session,
     request_id: int | str,
     name: str,
-    version: int | None,
-    label: str | None,
+    at: At,
     assignments: tuple[str, ...],
     source: str | None,
 ) -> Outcome:
@@ -79,18 +84,22 @@ def prompt_command(
     \b
     promptsync track prompt 8801 support/refund --label prod --var question="Where is it?"
     """
-    if label is not None and version is not None:
-        raise UsageError("--label and --version cannot be combined", hint="drop one of them")
     values = variables(session, assignments, source)
     _annotate(
         session,
         lambda registry: registry.tracking.track_prompt(
-            request_id, name, version=version, label=label, variables=values or None
+            request_id, name, version=at.number, label=at.label, variables=values or None
         ),
         "prompt",
     )
-    body = {"request_id": request_id, "name": name, "version": version, "label": label, "variables": values}
-    return Outcome([f"request {request_id}: prompt {output.name(name)}"], body)
+    body = {
+        "request_id": request_id,
+        "name": name,
+        "version": at.number,
+        "label": at.label,
+        "variables": values,
+    }
+    return Outcome([f"request {request_id}: prompt {output.name(name)}"], {**body, "variables": values})
 
 
 @verb("score", parent=command, short_help="Score a request.")

@@ -17,6 +17,7 @@ from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import agents_body, evaluations_body, results_lines
+from promptsync.show.diff import patch_lines
 from promptsync.show.labels import changed_body, changed_row, label_body, way
 from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, merge_command, noted
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
@@ -480,17 +481,16 @@ def plan_markdown(
 def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -> None:
     """Add a row for each prompt; one that differs from the label is the title of what differs."""
     from promptsync.compare.difference import step
-    from promptsync.show.diff_markdown import step_lines
 
     rows = [_Row(plan, member) for member in (*plan.survey.releases, *plan.survey.dependants)]
     steps = {difference.name: difference.steps for difference in differences}
     others = _row_lines([row for row in rows if row.name not in steps])
     if lines := [*_label_lines(plan), *others, *_exception_lines(plan, {row.name for row in rows})]:
         page.fence(map(click.unstyle, lines))
-    details = [(row.title, "", step_lines(steps[row.name])) for row in rows if row.name in steps]
+    details = [(row.title, "", patch_lines(steps[row.name])) for row in rows if row.name in steps]
     for member in plan.survey.releases:
         for version in member.passed_over:
             if version.new is not None:
                 change = step(f"v{version.version - 1} -> v{version.version}", version.old, version.new)
-                details.append((f"{member.name}, passed over: {change.title}", "", step_lines([change])))
+                details.append((f"{member.name}, passed over: {change.title}", "", patch_lines([change])))
     page.differences(details)

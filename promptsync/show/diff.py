@@ -1,4 +1,4 @@
-"""Differences as text: changed fields only, texts as unified diffs with the changed words marked."""
+"""Differences as text, JSON and Markdown: changed fields only, texts as unified diffs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import click
 
 from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
+from promptsync.prompt.text_diff import plain, unified
+from promptsync.show.markdown import MOST, Page
 from promptsync.terminal import output
 
 if TYPE_CHECKING:  # most runs have no differences to show
@@ -23,26 +25,13 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.pull.merge import Unmerged
 
 _SIGNS = {"context": " ", "removed": "-", "added": "+"}
-_STATE_COLOURS = {
-    "in-sync": "good",
-    "ahead": "good",
-    "new": "good",
-    "behind": "remote",
-    "remote-only": "remote",
-    "diverged": "bad",
-    "conflict": "bad",
-    "altered": "warn",
-    "invalid": "bad",
-    "added": "good",
-    "changed": "good",
-    "renamed": "good",
-    "deleted": "warn",
-    "dependant": "remote",
-    "renamed-remotely": "bad",
-    "moved": "bad",
-    "deleted-locally": "warn",
-    "deleted-remotely": "warn",
+_STATES = {
+    "good": ("in-sync", "ahead", "new", "added", "changed", "renamed"),
+    "remote": ("behind", "remote-only", "dependant"),
+    "warn": ("altered", "deleted", "deleted-locally", "deleted-remotely"),
+    "bad": ("diverged", "conflict", "invalid", "renamed-remotely", "moved"),
 }
+"""The states by the meaning of their color."""
 _SHORT = 60
 _EXCERPT = 100
 _BEFORE = 30
@@ -51,7 +40,8 @@ _TEXT = 6
 
 def state(word: str) -> str:
     """Return a state in its color."""
-    return output.style(word, _STATE_COLOURS.get(word, "strong"))
+    meaning = next((meaning for meaning, states in _STATES.items() if word in states), "strong")
+    return output.style(word, meaning)
 
 
 def difference(shown: Difference) -> list[str]:
@@ -121,7 +111,7 @@ def field_lines(change: FieldChange) -> Iterable[str]:
     path = output.safe(change.path)
     if _is_text(change):
         yield f"    {path}"
-        for line in _unified(change):
+        for line in unified(change.old or "", change.new or ""):
             yield output.Line(f"{' ' * _TEXT}{_text_line(line)}", _TEXT + 2)
         return
     old, new = _value(change.old), _value(change.new)
@@ -132,12 +122,9 @@ def field_lines(change: FieldChange) -> Iterable[str]:
             signed = f"{_SIGNS[change.kind]} {output.safe(text, newlines=False)}"
             yield output.Line(f"{' ' * _TEXT}{output.style(signed, change.kind)}", _TEXT + 2)
         return
-    if change.kind == "added":
-        what = output.style(f"+ {new}", "added")
-    elif change.kind == "removed":
-        what = output.style(f"- {old}", "removed")
-    else:
-        what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
+    what = f"{output.style(old, 'removed')} -> {output.style(new, 'added')}"
+    if change.kind != "changed":
+        what = output.style(f"{_SIGNS[change.kind]} {whole}", change.kind)
     yield output.Line(f"    {path}: {what}", _TEXT)
 
 
@@ -184,12 +171,6 @@ def _excerpts(values: Sequence[Any]) -> list[str]:
     return ["(nothing)" if value in (None, "") else next(shown) for value in values]
 
 
-def _unified(change: FieldChange) -> Iterable[DiffLine]:
-    from promptsync.prompt.text_diff import unified
-
-    return unified(change.old or "", change.new or "")
-
-
 def _is_text(change: FieldChange) -> bool:
     values = [value for value in (change.old, change.new) if value is not None]
     texts = all(isinstance(value, str) for value in values)
@@ -198,9 +179,8 @@ def _is_text(change: FieldChange) -> bool:
 
 def _count(change: FieldChange, kind: str) -> int:
     if _is_text(change):
-        return sum(line.kind == kind for line in _unified(change))
-    present = change.new if kind == "added" else change.old
-    return 0 if present is None else 1
+        return sum(line.kind == kind for line in unified(change.old or "", change.new or ""))
+    return int((change.new if kind == "added" else change.old) is not None)
 
 
 def _value(value: Any) -> str:
@@ -267,3 +247,45 @@ def _entry(head: str, item: Any) -> Iterator[str]:
         yield from (f"  {line}" for line in outline(item))
     else:
         yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"
+
+
+# -- Markdown -----------------------------------------------------------------------------------------------
+
+
+def differences_markdown(differences: Sequence[Difference], *, most: int = MOST) -> list[str]:
+    """Return differences as Markdown, with a count of what does not fit."""
+    page = Page(most)
+    add_differences(page, differences)
+    return page.lines
+
+
+def add_differences(page: Page, differences: Sequence[Difference]) -> None:
+    """Add as many differences to a page as fit."""
+    if not differences:
+        page.say("No prompt differs.")
+        return
+    page.say(
+        f"**{output.count(len(differences), 'prompt')} {'differs' if len(differences) == 1 else 'differ'}**"
+    )
+    page.differences(
+        [(difference.name, difference.state, patch_lines(difference.steps)) for difference in differences]
+    )
+
+
+def patch_lines(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield steps as lines of a ``diff`` code block: each field with what changed in it."""
+    for step in steps:
+        yield f"# {step.title}"
+        for change in step.fields:
+            yield f"@ {change.path}"
+            old, new = _patch_text(change.old), _patch_text(change.new)
+            lines = plain(unified(old, new))
+            # The first line says where in the text the change is, which is clear if the text has one line.
+            yield from lines if "\n" in old and "\n" in new else lines[1:]
+        signs = [*(f"+{name}" for name in step.added), *(f"-{name}" for name in step.removed)]
+        if signs:
+            yield f"@ input variables: {' '.join(signs)}"
+
+
+def _patch_text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else "\n".join(outline(value))

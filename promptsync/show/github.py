@@ -63,6 +63,12 @@ def differences_github(
     return lines
 
 
+def annotated_directory(directory: Path, variables: Mapping[str, str]) -> Path:
+    """Return what paths in annotations are relative to: the checkout of a workflow, if it is above."""
+    workspace = variables.get("GITHUB_WORKSPACE")
+    return Path(workspace) if workspace and directory.is_relative_to(workspace) else directory
+
+
 class _Note(NamedTuple):
     """One changed field; ``rank`` counts those of its prompt from 0, ``line`` is ``None`` without one."""
 

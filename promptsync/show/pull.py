@@ -283,7 +283,6 @@ def _blocked_lines(prompt: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
 def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterator[str]:
     """Yield the date and message of each version, and what differs; the registry does not say who made it."""
     from promptsync.compare.difference import step
-    from promptsync.show.diff_markdown import step_lines
 
     older = len(write.brings_in) - len(pulled)
     if pulled and older:
@@ -292,7 +291,7 @@ def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterato
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(version)} ({word})" for version in plan.passed_over.get(write.name, ()))
     difference = step(write.path, write.old_prompt, write.prompt)
-    yield from step_lines([difference]) if difference.fields else ["# the text does not change"]
+    yield from diff.patch_lines([difference]) if difference.fields else ["# the text does not change"]
 
 
 def _version(version: Version) -> str:

@@ -260,7 +260,7 @@ def plan_markdown(
     if lines := plan_lines(plan):
         page.fence(click.unstyle(line) for line in lines)
     if differences and plan.actions:
-        from promptsync.show.diff_markdown import add_differences
+        from promptsync.show.diff import add_differences
 
         add_differences(page, differences)
     return page.lines

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from release_world import world
 from seeds import examples
+from worlds import World
 
 from promptsync.commands.lint import lint
 
@@ -90,17 +90,15 @@ def test_every_problem_of_a_file_is_reported_once(
     assert [(one.line, one.column, one.rule) for one in errors] == (reasons or expected)
 
 
-def test_a_push_and_lint_report_all_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with world(tmp_path, capsys) as made:
-        text, expected = written([TOP[0], TOP[1], TOP[3]], [MESSAGES[0], MESSAGES[2]])
-        made.write("prompts/a.yaml", text)
-        for verb in ("push", "lint"):
-            ran = made.run(verb)
-            assert ran.code == 1
-            for line, column, _ in expected:
-                assert f"prompts/a.yaml:{line}:{column}:" in ran.out + ran.err
-        found = made.run("lint", "--json").document["problems"]
-        assert [
-            (one["line"], one["column"], one["rule"]) for one in found if one["severity"] == "error"
-        ] == expected
-        assert made.project.registry.prompts.list() == []
+def test_a_push_and_lint_report_all_of_them(world: World) -> None:
+    text, expected = written([TOP[0], TOP[1], TOP[3]], [MESSAGES[0], MESSAGES[2]])
+    world.put("prompts/a.yaml", text)
+    for verb in ("push", "lint"):
+        done = world.run(verb)
+        assert done.code == 1
+        for line, column, _ in expected:
+            assert f"prompts/a.yaml:{line}:{column}:" in done.out + done.err
+    problems = world.run("lint", "--json").document["problems"]
+    errors = [one for one in problems if one["severity"] == "error"]
+    assert [(one["line"], one["column"], one["rule"]) for one in errors] == expected
+    assert world.writes == []

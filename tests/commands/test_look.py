@@ -214,8 +214,7 @@ MEANT = [
     ("eval rn", "did you mean 'promptsync eval run'?"),
     ("label mvoe", "did you mean 'promptsync label move'?"),
     ("label qqqqqq", "hint: promptsync label --help"),
-    ("ls-remote --status activ", "Did you mean 'active'?"),
-    ("--color alwys status", "Did you mean 'always'?"),
+    ("ls-remote --status activ", "'activ' is not one of 'active', 'deleted', 'all'"),
     ("push --dryrun", "'--dry-run'"),
     ("--josn", "Did you mean one of: '--jobs', '--json'?"),
 ]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import World
 
 from promptsync.cli import run
-from promptsync.commands import serve
 from promptsync.commands.shared.models import endpoint
 from promptsync.commands.shared.session import Environment
 from promptsync.errors import UsageError
@@ -48,43 +48,36 @@ def model() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def test_a_local_remote_uses_the_model_of_the_environment(
-    model: tuple[str, list[dict[str, Any]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: tuple[str, list[dict[str, Any]]], local: World
 ) -> None:
     url, seen = model
-    (tmp_path / "prompts").mkdir()
-    (tmp_path / "prompts/ask.yaml").write_text("messages: [{role: user, content: '{question}'}]\n")
-    (tmp_path / "registry.yaml").write_text(FIXTURES)
-    (tmp_path / "promptsync.yaml").write_text('remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
-    environ = {
-        "PROMPTSYNC_MODEL_URL": url,
-        "PROMPTSYNC_MODEL_KEY": "sk-secret",
-        "PROMPTSYNC_MODEL_NAME": "tiny",
-    }
-    assert run(["-C", str(tmp_path), "push", "-y"], {}) == 0
-    capsys.readouterr()
-    assert run(["-C", str(tmp_path), "eval", "run", "quality", "--min-score", "100", "--json"], environ) == 0
-    out = capsys.readouterr().out
-    assert json.loads(out)["runs"][0]["model"] == "tiny"
+    local.write("ask", "{question}")
+    local.put("registry.yaml", FIXTURES)
+    local.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    local.ok("push")
+    variables = {"URL": url, "KEY": "sk-secret", "NAME": "tiny"}
+    environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in variables.items()}
+    done = local.run("eval", "run", "quality", "--min-score", "100", "--json", **environ)
+    assert (done.code, done.document["runs"][0]["model"]) == (0, "tiny")
     assert [(one["key"], one["model"]) for one in seen] == [("Bearer sk-secret", "tiny")]
     assert seen[0]["messages"][0]["content"] == [{"type": "text", "text": "one"}]
-    assert "sk-secret" not in out
+    assert "sk-secret" not in done.out
 
 
 def environment(**variables: str) -> Environment:
     return Environment(model_name=variables.pop("model_name", None), secret=variables.get)
 
 
+KEY = {"PROMPTSYNC_MODEL_KEY": "k"}
+LOOPBACK = "http://127.0.0.1:1/v1"
 ENDPOINTS = [
-    ({}, {}, Endpoint("http://127.0.0.1:1/v1")),
-    ({"PROMPTSYNC_MODEL_KEY": "k"}, {}, Endpoint("http://127.0.0.1:1/v1", "k")),
-    (
-        {"PROMPTSYNC_MODEL_KEY": "k", "MINE": "m"},
-        {"key_variable": "MINE"},
-        Endpoint("http://127.0.0.1:1/v1", "m"),
-    ),
-    ({"model_name": "a"}, {}, Endpoint("http://127.0.0.1:1/v1", "", "a")),
-    ({"model_name": "a"}, {"name": "b"}, Endpoint("http://127.0.0.1:1/v1", "", "b")),
-    ({}, {"timeout": 3.0}, Endpoint("http://127.0.0.1:1/v1", timeout=3.0)),
+    ({}, {}, Endpoint(LOOPBACK)),
+    (KEY, {}, Endpoint(LOOPBACK, "k")),
+    ({**KEY, "MINE": "m"}, {"key_variable": "MINE"}, Endpoint(LOOPBACK, "m")),
+    ({"model_name": "a"}, {}, Endpoint(LOOPBACK, "", "a")),
+    ({"model_name": "a"}, {"name": "b"}, Endpoint(LOOPBACK, "", "b")),
+    ({}, {"timeout": 3.0}, Endpoint(LOOPBACK, timeout=3.0)),
+    ({}, {"url": "http://192.0.2.1:11434/v1"}, Endpoint("http://192.0.2.1:11434/v1")),
 ]
 
 
@@ -92,13 +85,13 @@ ENDPOINTS = [
 def test_flags_beat_the_environment(
     variables: dict[str, str], options: dict[str, Any], expected: Endpoint
 ) -> None:
-    assert endpoint(environment(**variables), "http://127.0.0.1:1/v1", **options) == expected
+    assert endpoint(environment(**variables), **{"url": LOOPBACK, **options}) == expected
 
 
 REFUSED = [
     ({}, "llama", {}, "is not the URL of a model"),
-    ({}, "http://127.0.0.1:1/v1", {"key_variable": "MINE"}, "MINE is not set"),
-    ({"PROMPTSYNC_MODEL_KEY": "k"}, "http://192.0.2.1/v1", {}, "refusing plain http"),
+    ({}, LOOPBACK, {"key_variable": "MINE"}, "MINE is not set"),
+    (KEY, "http://192.0.2.1/v1", {}, "refusing plain http"),
 ]
 
 
@@ -110,19 +103,20 @@ def test_what_cannot_be_right_or_would_show_the_key_is_refused(
         endpoint(environment(**variables), url, **options)
 
 
-def test_a_model_without_a_key_may_be_in_the_local_network() -> None:
-    assert endpoint(environment(), "http://192.0.2.1:11434/v1").url == "http://192.0.2.1:11434/v1"
-
-
 def test_serve_takes_the_model_from_its_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
-    monkeypatch.setattr(serve, "_serve", lambda *arguments: given.append(arguments[-1]))
+    models: list[Any] = []
+
+    def stop(*_: Any, model: Any, **__: Any) -> None:
+        models.append(model)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptsync.server.app.create_app", stop)
     where = ["-C", str(tmp_path), "serve", "--port", "0"]
-    assert run(where, {}) == 0
-    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 0
+    assert run(where, {}) == 130
+    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 130
     environ = {"PROMPTSYNC_MODEL_URL": "http://127.0.0.1:2/v1", "MINE": "m"}
-    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 0
-    assert given == [
+    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 130
+    assert models == [
         None,
         Endpoint("http://127.0.0.1:1/v1", "", "tiny"),
         Endpoint("http://127.0.0.1:2/v1", "m", timeout=5.0),

@@ -184,7 +184,7 @@ def test_an_id_means_its_prompt_for_commands_that_only_read(
 def test_a_name_of_digits_wins_over_an_id(numbered: tuple[World, str], command: str) -> None:
     world, number = numbered
     world.publish(number, "My name is a number")
-    world.point(number, "digits", 1)
+    world.point(number, digits=1)
     done = world.ok(*command.format(number).split())
     assert "greet" not in done.out and "Two" not in done.out
 

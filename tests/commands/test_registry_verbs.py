@@ -27,8 +27,8 @@ def here(world: World) -> None:
     world.publish("greet", "Hi", tags=["billing"])
     world.publish("old", "Old")
     world.archive("old")
-    world.point("support/refund", "prod", 1)
-    world.point("support/refund", "prod.previous", 1)
+    world.point("support/refund", prod=1)
+    world.point("support/refund", prod_previous=1)
     world.put("prompts/elsewhere.yaml", "name: tone\ncontent: Be kind.\n")
 
 
@@ -189,6 +189,6 @@ def test_texts_come_out_of_a_pipe_as_they_are(local: World) -> None:
 def test_no_verb_lets_the_registrys_texts_act_on_a_terminal(world: World, line: str) -> None:
     name = f"a{EVIL}b"
     world.publish(name, content=f"x{EVIL}\x9b", commit_message=f"m{EVIL}", tags=[f"t{EVIL}"])
-    world.point(name, f"l{EVIL}", 1)
+    world.point(name, **{f"l{EVIL}": 1})
     shown = world.screen(*[name if word == "{}" else word for word in line.split()], "--color", "never")
     assert all(character not in shown for character in "\x1b\x07\u202e\x9b")

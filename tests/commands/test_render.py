@@ -5,15 +5,10 @@ from __future__ import annotations
 import io
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from promptsync.cli import run
-from promptsync.prompt.prompt import Prompt
-from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import local_transport
+from worlds import World
 
 CHAT = """\
 template_format: jinja2
@@ -26,6 +21,12 @@ messages:
   - role: user
     name: ana
     content: "{{ question }}"
+  - role: user
+    content:
+      - {type: text, text: Look}
+      - {type: image_url, image_url: {url: "https://x.example/a.png"}}
+  - role: assistant
+    tool_calls: [{id: c1, type: function, function: {name: f, arguments: "{}"}}]
 tools:
   - {type: function, function: {name: look_up, description: Find an order.}}
 examples:
@@ -34,371 +35,229 @@ examples:
 """
 
 
-def tree(root: Path, **files: str) -> Path:
-    (root / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
+def tree(world: World, **files: str) -> None:
     for name, text in files.items():
-        path = root / "prompts" / f"{name.replace('__', '/')}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return root
+        world.put(f"prompts/{name.replace('__', '/')}.yaml", text)
 
 
-def render(root: Path, *arguments: str) -> int:
-    return run(["-C", str(root), "render", *arguments], {})
+def render(world: World, *arguments: str) -> tuple[str, str]:
+    """What a rendering that succeeds prints on stdout and stderr."""
+    done = world.ok("render", *arguments)
+    return done.out, done.err
 
 
-def shown(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:
-    assert render(root, *arguments) == 0
-    found = capsys.readouterr()
-    return found.out, found.err
+def as_json(world: World, *arguments: str) -> Any:
+    return world.ok("render", *arguments, "--json").document
 
 
-def published(root: Path, *texts: str, name: str = "tone", label: str | None = None, **more: Any) -> None:
-    """Publish completion prompts into the working copy's embedded registry, one version for each text."""
-    (root / ".promptsync").mkdir(exist_ok=True)
-    transport = local_transport(str(root / ".promptsync" / "registry.db"))
-    with PromptLayer("local:", None, transport=transport) as registry:
-        for text in texts:
-            template = {"type": "completion", "content": [{"type": "text", "text": text}]}
-            registry.prompts.publish(
-                Prompt(name, template, **more), message="m", labels=[label] if label else []
-            )
-
-
-def test_a_chat_prompt_is_shown_by_role_with_snippets_variables_and_tools(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, tone="content: Be kind.\n", a__chat=CHAT)
-    assert shown(root, capsys, "a/chat", "--example", "1") == (
+def test_a_chat_prompt_is_shown_by_role_with_snippets_variables_and_tools(world: World) -> None:
+    tree(world, tone="content: Be kind.\n", a__chat=CHAT)
+    assert render(world, "a/chat", "--example", "1") == (
         "--- system ---\nBe kind. You serve Fernweh.\n\n"
         "--- assistant ---\nHello.\n\n"
         "--- user (ana) ---\nWhere?\n\n"
+        '--- user ---\nLook\n[image_url {"image_url": {"url": "https://x.example/a.png"}}]\n\n'
+        '--- assistant ---\n[tool call {"name": "f", "arguments": "{}"}]\n\n'
         "--- tools ---\nlook_up: Find an order.\n",
         "",
     )
-    assert not (root / ".promptsync").exists()
-
-
-def test_a_completion_is_its_text_and_nothing_else(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one='content: "Hello {name}, {{literally}}"\n')
-    assert shown(root, capsys, "one", "--var", "name=Ana = Eva") == ("Hello Ana = Eva, {literally}\n", "")
-
-
-def test_a_missing_variable_is_empty_and_named_on_stderr(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one='content: "Hello {name}."\n')
-    out, err = shown(root, capsys, "one")
-    assert out == "Hello .\n"
-    assert err == "warning: Missing value for the input variable 'name'.\n"
-    assert render(root, "one", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["warnings"] == [err.removeprefix("warning: ").strip()]
-
-
-def test_examples_are_offered_where_values_are_missing(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tree(tmp_path, one='content: "Hello {name}."\nexamples: [{name: Ana}]\n')
-    _, err = shown(root, capsys, "one")
-    assert err.splitlines()[1:] == [f"hint: promptsync -C {shlex.quote(str(root))} render one --example 1"]
-    assert shown(root, capsys, "one", "--example", "1") == ("Hello Ana.\n", "")
-
-
-def test_a_value_that_nobody_asks_for_is_reported_with_what_may_have_been_meant(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one='content: "Hello {name}."\n', values="other: 1\n")
-    out, err = shown(root, capsys, "one", "--var", "nmae=Ann", "--var", "name=Ann", "--var", "x=1")
-    assert out == "Hello Ann.\n"
-    assert err == (
-        "warning: The prompt does not use the variable 'nmae'. Did you mean 'name'?\n"
-        "warning: The prompt does not use the variable 'x'.\n"
-    )
-
-
-def test_values_of_var_beat_those_of_the_file_and_those_beat_the_example(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one="content: '{a} {b} {c}'\nexamples: [{a: 1, b: 1, c: 1}]\n")
-    (tmp_path / "values.yaml").write_text("b: 2\nc: 2\n")
-    values = ["--example", "1", "--vars", "values.yaml", "--var", "c=3"]
-    assert shown(root, capsys, "one", *values)[0] == "1 2 3\n"
-
-
-@pytest.mark.parametrize(
-    ("assignment", "expected"),
-    [("x=3", "str"), ("x:=3", "int"), ("x:=[1]", "list"), ('x:={"a": 1}', "dict"), ("x=[1]", "str")],
-)
-def test_values_are_text_unless_they_are_given_as_json(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], assignment: str, expected: str
-) -> None:
-    kinds = (
-        "{% if x is string %}str{% elif x is integer %}int"
-        "{% elif x is mapping %}dict{% else %}list{% endif %}"
-    )
-    root = tree(tmp_path, one=f'template_format: jinja2\ncontent: "{kinds}"\n')
-    assert shown(root, capsys, "one", "--var", assignment)[0] == f"{expected}\n"
-
-
-@pytest.mark.parametrize("text", ['{"name":\t"Ana"}', "name: Ana\n", "# nothing else\nname: 'Ana'\n"])
-def test_values_come_from_yaml_json_or_stdin(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    root = tree(tmp_path, one="content: 'Hello {name}'\n")
-    (tmp_path / "values").write_text(text)
-    assert shown(root, capsys, "one", "--vars", "values")[0] == "Hello Ana\n"
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert shown(root, capsys, "one", "--vars", "-")[0] == "Hello Ana\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nope"], "there is no prompt 'nope'"),
-        (["oen"], "did you mean 'one'?"),
-        (["one", "--var", "x"], "not of the form NAME=TEXT"),
-        (["one", "--var", "x:={"], "is not JSON"),
-        (["one", "--vars", "none.yaml"], "cannot read"),
-        (["one", "--vars", "list.yaml"], "is not a mapping"),
-        (["one", "--example", "1"], "has 0 examples, so there is no example 1"),
-        (["one", "--provider", "openai"], "add --from-registry"),
-        (["one", "--from-registry", "--model", "gpt-4o"], "add --provider PROVIDER"),
-        (["one", "--label", "prod"], "promptsync push one"),
-        (["nope", "--from-registry"], "promptsync ls-remote"),
-        (["one", "--llm-kwargs"], "add --from-registry"),
-        (["one", "--from-registry", "--label", "a", "--version", "1"], "cannot be combined"),
-    ],
-)
-def test_a_usage_error_has_a_hint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    root = tree(tmp_path, one="content: x\n")
-    (tmp_path / "list.yaml").write_text("- a\n")
-    assert render(root, *arguments) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_the_name_may_be_a_path_also_of_a_draft_elsewhere(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, a__one="name: other\ncontent: text\n", tone="content: Be kind.\n")
-    (root / "draft.yaml").write_text("content: 'Draft. @@@tone@@@'\n")
-    for given in ("other", "prompts/a/one.yaml", str(root / "prompts/a/one.yaml")):
-        assert shown(root, capsys, given)[0] == "text\n"
-    assert shown(root, capsys, "draft.yaml")[0] == "Draft. Be kind.\n"
-
-
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = tree(tmp_path, one="content: [\n")
-    assert render(root, "one") == 1
-    assert "prompts/one.yaml:2:1: This is not valid YAML" in capsys.readouterr().err
-
-
-def test_only_the_file_of_the_very_name_stops_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tree(tmp_path, **{"x.v2": "content: [\n", "y": "name: z\ncontent: a\nno: b\n"})
-    for name, code, said in (("x", 2, "no prompt 'x'"), ("x.v2", 1, "x.v2.yaml:"), ("z", 1, "y.yaml:3:")):
-        assert render(tmp_path, name) == code
-        assert said in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("content", "place"),
-    [
-        ("|\n  Hello\n  {% if x %}\n", "prompts/one.yaml:4:3: jinja2: Unexpected end of template"),
-        ("|\n  Hello\n  {{ 1 / x }}\n", "prompts/one.yaml:2:1: jinja2: division by zero"),
-        ('"{{ x | nope }}"\n', "prompts/one.yaml:2:1: jinja2: no filter named 'nope'"),
-        ("|\n  @@@tone@@@\n  {% if %}\n", "prompts/one.yaml:2:1: jinja2: Expected an expression"),
-    ],
-)
-def test_a_jinja2_error_names_the_line_of_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, place: str
-) -> None:
-    root = tree(tmp_path, one=f"template_format: jinja2\ncontent: {content}", tone="content: a\n")
-    assert render(root, "one", "--var", "x:=0") == 1
-    assert place in capsys.readouterr().err
-
-
-def test_an_fstring_that_cannot_be_rendered_is_shown_as_the_registry_leaves_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one="content: 'Answer {\"a\": 1} to {name.first}'\n")
-    out, err = shown(root, capsys, "one", "--var", "name=Ana")
-    assert out == 'Answer {"a": 1} to {name.first}\n'
-    assert "left unrendered" in err
-
-
-# -- snippets ------------------------------------------------------------------------------------------
-
-
-def test_a_pinned_snippet_comes_from_the_registry_and_an_unpinned_one_from_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(
-        tmp_path,
-        tone="content: file\n",
-        one='content: "@@@tone@@@, @@@tone@version_number:1@@@, @@@tone@label:prod@@@, @@@far@@@"\n',
-    )
-    published(root, "first")
-    published(root, "second", label="prod")
-    published(root, "third")
-    published(root, "from afar", name="far")
-    assert shown(root, capsys, "one") == ("file, first, second, from afar\n", "")
-
-
-def test_a_pin_that_the_registry_lacks_is_shown_from_the_file_with_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, tone="content: file\n", one='content: "@@@tone@version_number:2@@@"\n')
-    published(root, "first")
-    out, err = shown(root, capsys, "one")
-    assert out == "file\n"
-    assert "@@@tone@version_number:2@@@ is not in local yet" in err
-
-
-def test_offline_shows_the_files_and_says_what_that_hides(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, tone="content: file\n", one='content: "@@@tone@label:prod@@@"\n')
-    (root / "promptsync.yaml").write_text("remotes:\n  far: {url: 'http://127.0.0.1:9'}\n")
-    out, err = shown(root, capsys, "one", "--offline")
-    assert out == "file\n"
-    assert "not from the pinned version" in err
-
-
-def test_a_registry_that_cannot_be_asked_is_an_error_that_names_offline(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, tone="content: file\n", one='content: "@@@tone@label:prod@@@"\n')
-    (root / "promptsync.yaml").write_text("remotes:\n  far: {url: 'https://registry.invalid'}\n")
-    assert render(root, "one") == 4
-    err = capsys.readouterr().err
-    assert "PROMPTLAYER_API_KEY" in err
-    assert "--offline" in err
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ({"one": "content: '@@@none@@@'\n"}, "neither in your files nor in local"),
-        ({"one": "content: '@@@chat@@@'\n", "chat": "messages: []\n"}, "only completion prompts"),
-        ({"one": "content: '@@@two@@@'\n", "two": "content: '@@@one@@@'\n"}, "Snippet cycle: "),
-    ],
-)
-def test_snippets_that_cannot_be_put_in_are_explained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], message: str
-) -> None:
-    assert render(tree(tmp_path, **files), "one") == 1
-    assert message in capsys.readouterr().err
-
-
-# -- documents, the registry ---------------------------------------------------------------------------
-
-
-def test_the_json_document_holds_what_a_model_is_sent(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, tone="content: Be kind.\n", a__chat=CHAT, one="content: text\n")
-    document = as_json(root, capsys, "a/chat", "--example", "1")
+    assert world.seen == [] and not (world.root / ".promptsync").exists()
+    document = as_json(world, "a/chat", "--example", "1")
     assert (document["name"], document["path"], document["version"]) == (
         "a/chat",
         "prompts/a/chat.yaml",
         None,
     )
-    assert [message["role"] for message in document["messages"]] == ["system", "assistant", "user"]
+    assert [one["role"] for one in document["messages"]][:3] == ["system", "assistant", "user"]
     assert document["messages"][2]["content"] == [{"type": "text", "text": "Where?"}]
     assert document["tools"][0]["function"]["name"] == "look_up"
     assert document["model"]["name"] == "gpt-4o"
-    assert as_json(root, capsys, "one")["content"] == [{"type": "text", "text": "text"}]
+    assert as_json(world, "tone")["content"] == [{"type": "text", "text": "Be kind."}]
 
 
-def as_json(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    assert render(root, *arguments, "--json") == 0
-    return json.loads(capsys.readouterr().out)
+HELLO = 'content: "Hello {name}."\n'
+KINDS = (
+    "{% if x is string %}str{% elif x is integer %}int{% elif x is mapping %}dict{% else %}list{% endif %}"
+)
+KINDS = f'template_format: jinja2\ncontent: "{KINDS}"\n'
+UNUSED = "warning: The prompt does not use the variable"
+
+# The prompt, the options, what is printed, and all of stderr.
+VALUES: list[tuple[str, list[str], str, list[str]]] = [
+    ('content: "Hello {name}, {{so}}"\n', ["--var", "name=Ana = Eva"], "Hello Ana = Eva, {so}\n", []),
+    (HELLO, [], "Hello .\n", ["warning: Missing value for the input variable 'name'."]),
+    (
+        HELLO,
+        ["--var", "nmae=Ann", "--var", "name=Ann", "--var", "x=1"],
+        "Hello Ann.\n",
+        [f"{UNUSED} 'nmae'. Did you mean 'name'?", f"{UNUSED} 'x'."],
+    ),
+    (
+        "content: '{a} {b} {c}'\nexamples: [{a: 1, b: 1, c: 1}]\n",
+        ["--example", "1", "--vars", "values.yaml", "--var", "c=3"],
+        "1 2 3\n",
+        [],
+    ),
+    (KINDS, ["--var", "x=3"], "str\n", []),
+    (KINDS, ["--var", "x:=3"], "int\n", []),
+    (KINDS, ["--var", "x:=[1]"], "list\n", []),
+    (KINDS, ["--var", 'x:={"a": 1}'], "dict\n", []),
+    (KINDS, ["--var", "x=[1]"], "str\n", []),
+    ('content: "\\e[31mred"\n', [], "\\x1b[31mred\n", []),
+]
 
 
-def test_the_registry_renders_a_label_or_a_version_without_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("text", "options", "out", "err"), VALUES)
+def test_variables_get_their_values(
+    world: World, text: str, options: list[str], out: str, err: list[str]
 ) -> None:
-    root = tree(tmp_path)
-    published(root, "one {x}", name="far", label="prod")
-    published(root, "two {x}", name="far")
-    asked = ["far", "--from-registry", "--var", "x=y"]
-    assert shown(root, capsys, *asked)[0] == "two y\n"
-    assert shown(root, capsys, *asked, "--label", "prod")[0] == "one y\n"
-    assert shown(root, capsys, *asked, "--version", "1")[0] == "one y\n"
-    assert as_json(root, capsys, *asked)["version"] == 2
-    assert render(root, "none", "--from-registry") == 2
-    assert "there is no prompt 'none'" in capsys.readouterr().err
+    tree(world, one=text)
+    world.put("values.yaml", "b: 2\nc: 2\n")
+    shown = render(world, "one", *options)
+    assert (shown[0], shown[1].splitlines()) == (out, err)
+    warnings = [line.removeprefix("warning: ") for line in err]
+    assert as_json(world, "one", *options)["warnings"] == warnings
 
 
-def test_the_registry_gives_the_arguments_of_a_provider(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_examples_are_offered_where_values_are_missing(world: World) -> None:
+    tree(world, one=f"{HELLO}examples: [{{name: Ana}}]\n")
+    _, err = render(world, "one")
+    root = shlex.quote(str(world.root))
+    assert err.splitlines()[1:] == [f"hint: promptsync -C {root} render one --example 1"]
+    assert render(world, "one", "--example", "1") == ("Hello Ana.\n", "")
+
+
+@pytest.mark.parametrize("text", ['{"name":\t"Ana"}', "name: Ana\n", "# nothing else\nname: 'Ana'\n"])
+def test_values_come_from_yaml_json_or_stdin(
+    world: World, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    root = tree(tmp_path)
-    published(root, "Hello", name="far")
-    asked = ["far", "--from-registry", "--llm-kwargs"]
-    assert render(root, *asked) == 1
-    assert "--provider" in capsys.readouterr().err
-    assert json.loads(shown(root, capsys, *asked, "--provider", "openai")[0]) == {"prompt": "Hello"}
-    assert as_json(root, capsys, *asked, "--provider", "openai")["llm_kwargs"] == {"prompt": "Hello"}
+    tree(world, one=HELLO)
+    world.put("values", text)
+    assert render(world, "one", "--vars", "values")[0] == "Hello Ana.\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert render(world, "one", "--vars", "-")[0] == "Hello Ana.\n"
 
 
-def test_the_registry_renders_for_another_provider_and_its_model(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path)
-    published(root, "Hello", name="far", metadata={"model": {"provider": "openai", "name": "gpt-4o"}})
-    asked = ["far", "--from-registry", "--provider", "anthropic"]
-    found = as_json(root, capsys, *asked, "--model", "claude-sonnet-4")
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("nope", "there is no prompt 'nope'"),
+        ("oen", "did you mean 'one'?"),
+        ("one --var x", "not of the form NAME=TEXT"),
+        ("one --var x:={", "is not JSON"),
+        ("one --vars none.yaml", "cannot read"),
+        ("one --vars list.yaml", "is not a mapping"),
+        ("one --example 1", "has 0 examples, so there is no example 1"),
+        ("one --provider openai", "add --from-registry"),
+        ("one --from-registry --model gpt-4o", "add --provider PROVIDER"),
+        ("one --label prod", "promptsync push one"),
+        ("nope --from-registry", "promptsync ls-remote"),
+        ("one --llm-kwargs", "add --from-registry"),
+        ("one --from-registry --label a --version 1", "cannot be combined"),
+        ("x", "no prompt 'x'"),
+    ],
+)
+def test_a_usage_error_has_a_hint(world: World, line: str, message: str) -> None:
+    tree(world, **{"one": "content: x\n", "x.v2": "content: [\n"})
+    world.put("list.yaml", "- a\n")
+    done = world.run("render", *line.split())
+    assert (done.code, message in done.err) == (2, True), done.err
+
+
+def test_the_name_may_be_a_path_also_of_a_draft_elsewhere(world: World) -> None:
+    tree(world, a__one="name: other\ncontent: text\n", tone="content: Be kind.\n")
+    world.put("draft.yaml", "content: 'Draft. @@@tone@@@'\n")
+    for name in ("other", "prompts/a/one.yaml", str(world.root / "prompts/a/one.yaml")):
+        assert render(world, name)[0] == "text\n"
+    assert render(world, "draft.yaml")[0] == "Draft. Be kind.\n"
+
+
+LIMITS = "simplify the template: a prompt may take 5 seconds, 512 MB of memory and 5,000,000 characters"
+JINJA = "template_format: jinja2\ncontent: "
+AT = "prompts/one.yaml"
+
+# The prompt, and what is said of it; the snippets that it may render are in the test.
+BROKEN = [
+    ("content: [\n", f"{AT}:2:1: This is not valid YAML"),
+    ("name: z\ncontent: a\nno: b\n", f"{AT}:3:"),
+    (f"{JINJA}|\n  Hello\n  {{% if x %}}\n", f"{AT}:4:3: jinja2: Unexpected end of template"),
+    (f"{JINJA}|\n  Hello\n  {{{{ 1 / x }}}}\n", f"{AT}:2:1: jinja2: division by zero"),
+    (f'{JINJA}"{{{{ x | nope }}}}"\n', f"{AT}:2:1: jinja2: no filter named 'nope'"),
+    (f"{JINJA}|\n  @@@tone@@@\n  {{% if %}}\n", f"{AT}:2:1: jinja2: Expected an expression"),
+    (
+        f"{JINJA}|\n  Hi {{{{ 'a'.center(10**10) }}}}\n",
+        f"{AT}:2:1: jinja2: rendering needs more than 512 MB of memory.\nhint: {LIMITS}",
+    ),
+    (
+        "content: '{x:>999999999}'\n",
+        f"{AT}:1:1: f-string: it uses a number over 100,000 as a width.\nhint: {LIMITS}",
+    ),
+    ("content: '@@@none@@@'\n", "neither in your files nor in team"),
+    ("content: '@@@chat@@@'\n", "only completion prompts"),
+    ("content: '@@@two@@@'\n", "Snippet cycle: "),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BROKEN)
+def test_a_prompt_that_cannot_be_rendered_says_where_and_why(world: World, text: str, message: str) -> None:
+    tree(world, one=text, tone="content: a\n", chat="messages: []\n", two="content: '@@@one@@@'\n")
+    done = world.run("render", "z" if text.startswith("name: z") else "one", "--var", "x:=0")
+    assert (done.code, message in done.err) == (1, True), done.err
+
+
+def test_an_fstring_that_cannot_be_rendered_is_shown_as_the_registry_leaves_it(world: World) -> None:
+    tree(world, one="content: 'Answer {\"a\": 1} to {name.first}'\n")
+    out, err = render(world, "one", "--var", "name=Ana")
+    assert out == 'Answer {"a": 1} to {name.first}\n'
+    assert "left unrendered" in err
+
+
+# -- snippets, the registry ----------------------------------------------------------------------------
+
+
+def test_a_pinned_snippet_comes_from_the_registry_and_an_unpinned_one_from_the_file(world: World) -> None:
+    pins = "@@@tone@version_number:1@@@, @@@tone@label:prod@@@"
+    tree(world, tone="content: file\n", one=f'content: "@@@tone@@@, {pins}, @@@far@@@"\n')
+    for text in ("first", "second", "third"):
+        world.publish("tone", content=text)
+    world.point("tone", prod=2)
+    world.publish("far", content="from afar")
+    assert render(world, "one") == ("file, first, second, from afar\n", "")
+    tree(world, one='content: "@@@tone@version_number:4@@@"\n')
+    out, err = render(world, "one")
+    assert (out, "@@@tone@version_number:4@@@ is not in team yet" in err) == ("file\n", True)
+
+
+def test_without_the_registry_a_pin_is_an_error_that_names_offline(world: World) -> None:
+    tree(world, tone="content: file\n", one='content: "@@@tone@label:prod@@@"\n')
+    world.put("promptsync.yaml", "remotes:\n  far: {url: 'https://registry.invalid'}\n")
+    out, err = render(world, "one", "--offline")
+    assert (out, "not from the pinned version" in err) == ("file\n", True)
+    done = world.run("render", "one", PROMPTLAYER_API_KEY="")
+    assert (done.code, "PROMPTLAYER_API_KEY" in done.err, "--offline" in done.err) == (4, True, True)
+
+
+def test_the_registry_renders_a_label_or_a_version_without_a_file(world: World) -> None:
+    world.publish("far", content="one {x}")
+    world.publish("far", content="two {x}")
+    world.point("far", prod=1)
+    arguments = ["far", "--from-registry", "--var", "x=y"]
+    for more, text in (([], "two y\n"), (["--label", "prod"], "one y\n"), (["--version", "1"], "one y\n")):
+        assert render(world, *arguments, *more)[0] == text
+    assert as_json(world, *arguments)["version"] == 2
+    tree(world, far="content: not this {x}\nexamples: [{x: z}]\n")
+    assert render(world, "far", "--from-registry", "--example", "1")[0] == "two z\n"
+
+
+def test_the_registry_renders_for_a_provider_and_its_model(world: World) -> None:
+    world.publish("far", content="Hello", metadata={"model": {"provider": "openai", "name": "gpt-4o"}})
+    world.publish("bare", content="Hello")
+    assert "--provider" in world.run("render", "bare", "--from-registry", "--llm-kwargs").err
+    arguments = ["bare", "--from-registry", "--llm-kwargs", "--provider", "openai"]
+    assert json.loads(render(world, *arguments)[0]) == {"prompt": "Hello"}
+    assert as_json(world, *arguments)["llm_kwargs"] == {"prompt": "Hello"}
+    arguments = ["far", "--from-registry", "--provider", "anthropic"]
+    found = as_json(world, *arguments, "--model", "claude-sonnet-4")
     assert (found["model"]["provider"], found["model"]["name"]) == ("anthropic", "claude-sonnet-4")
     assert found["llm_kwargs"]["model"] == "claude-sonnet-4"
-    assert "No model was passed for anthropic" in shown(root, capsys, *asked)[1]
-
-
-def test_the_registry_takes_values_of_the_files_example(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, far="content: not this {x}\nexamples: [{x: y}]\n")
-    published(root, "Hello {x}", name="far")
-    assert shown(root, capsys, "far", "--from-registry", "--example", "1")[0] == "Hello y\n"
-
-
-def test_control_characters_in_a_prompt_are_shown_and_not_obeyed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tree(tmp_path, one='content: "\\e[31mred"\n')
-    assert shown(root, capsys, "one")[0] == "\\x1b[31mred\n"
-
-
-def test_other_blocks_and_tool_calls_are_summed_up(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = """\
-messages:
-  - role: user
-    content:
-      - {type: text, text: Look}
-      - {type: image_url, image_url: {url: "https://x.example/a.png"}}
-  - role: assistant
-    tool_calls: [{id: c1, type: function, function: {name: f, arguments: "{}"}}]
-"""
-    out, _ = shown(tree(tmp_path, one=text), capsys, "one")
-    assert 'Look\n[image_url {"image_url": {"url": "https://x.example/a.png"}}]\n' in out
-    assert '[tool call {"name": "f", "arguments": "{}"}]\n' in out
-
-
-def test_a_template_that_needs_too_much_is_refused_with_its_place_and_the_limits(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = "template_format: jinja2\ncontent: |\n  Hi {{ 'a'.center(10**10) }}\n"
-    root = tree(tmp_path, one=text, two="content: '{x:>999999999}'\n")
-    for name, place, reason in (
-        ("one", "prompts/one.yaml:2:1: jinja2", "rendering needs more than 512 MB of memory"),
-        ("two", "prompts/two.yaml:1:1: f-string", "it uses a number over 100,000 as a width"),
-    ):
-        assert render(root, name, "--json", "--var", "x=1") == 1
-        error = json.loads(capsys.readouterr().out)["error"]
-        assert (error["code"], error["message"]) == ("unrenderable", f"{place}: {reason}.")
-        assert error["hint"] == (
-            "simplify the template: a prompt may take 5 seconds, 512 MB of memory and 5,000,000 characters"
-        )
+    assert "No model was passed for anthropic" in render(world, *arguments)[1]

@@ -116,7 +116,7 @@ def test_one_draft_is_left_out_and_the_other_comes(
         (["refund@1"], "refund: v1 was not passed over, or the file includes it"),
         (["refund@9"], "refund: v9 was not passed over, or the file includes it"),
         (["refund@2", "refund@4"], "pull writes one version at a time"),
-        (["refund:prod"], "--passed-over cannot be combined with --label"),
+        (["refund:prod"], "--label and --passed-over cannot be combined"),
     ],
 )
 def test_a_version_that_cannot_come_is_a_usage_error(

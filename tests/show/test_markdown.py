@@ -21,7 +21,7 @@ from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem
 from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.receipt import Published, PushReceipt
-from promptsync.show.diff_markdown import differences_markdown
+from promptsync.show.diff import differences_markdown
 from promptsync.show.markdown import MOST, code, error_markdown
 from promptsync.show.push import plan_markdown, receipt_markdown
 from promptsync.show.status import status_markdown

@@ -13,7 +13,7 @@ import msgspec
 
 from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.groups import together
-from promptsync.commands.shared.options import SECONDS, choose_format, format_option
+from promptsync.commands.shared.options import SECONDS, check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import resolve_since, since_option
 from promptsync.errors import Interrupted, PromptsyncError, UsageError
@@ -154,16 +154,14 @@ def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] =
 
 def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:
     changed = options["changed"]
-    if names and changed:
-        raise UsageError(f"--changed cannot be combined with names of {kind}s", hint="drop one of them")
+    check_apart(("--changed", changed), (f"names of {kind}s", names))
+    check_apart(("--no-wait", options["no_wait"]), ("--timeout", options["timeout"]))
     if not names and not changed:
         verb = f"promptsync {_VERBS[kind]}"
         raise UsageError(f"no {kind} named", hint=f"{verb} list\n{verb} run --changed")
     for option, is_set in (("--since", options["since"]), ("--allow-unbound", options["allow_unbound"])):
         if is_set and not changed:
             raise UsageError(f"{option} needs --changed", hint="add --changed")
-    if options["no_wait"] and options["timeout"] is not None:
-        raise UsageError("--no-wait and --timeout cannot be combined", hint="remove one of the two")
 
 
 def _changed_checks(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,8 +41,6 @@ _OTHER_WAYS: Mapping[str, str] = {
     "rm": "git rm the file and commit, then promptsync push --prune NAME",
 }
 """What to do for verbs of other programs for which we need more than one."""
-
-_GIVEN = re.compile(r"'([^']*)' is not one of")
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -165,8 +162,9 @@ def close_word(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is most like ``word``, ``None`` if none is close."""
     import difflib
 
-    by_folded = {one.casefold(): one for one in known}
-    return next((by_folded[one] for one in difflib.get_close_matches(word.casefold(), by_folded, 1)), None)
+    by_folded = {other.casefold(): other for other in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, 1)
+    return by_folded[close[0]] if close else None
 
 
 def usage_error(error: click.UsageError) -> UsageError:
@@ -175,15 +173,5 @@ def usage_error(error: click.UsageError) -> UsageError:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
         return UsageError("no command given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
-    message = " ".join(error.format_message().split())  # click puts choices on lines of their own
-    return UsageError(f"{message}{_meant_choice(error)}", hint=f"{path} --help")
-
-
-def _meant_choice(error: click.UsageError) -> str:
-    """Suggest one of an option's choices, which click only lists."""
-    choice = error.param.type if isinstance(error, click.BadParameter) and error.param else None
-    given = _GIVEN.match(error.message)
-    if not isinstance(choice, click.Choice) or given is None:
-        return ""
-    close = close_word(given[1], map(str, choice.choices))
-    return f" Did you mean {close!r}?" if close else ""
+    # click puts choices on lines of their own
+    return UsageError(" ".join(error.format_message().split()), hint=f"{path} --help")

@@ -33,6 +33,13 @@ SECONDS = _NumberRange(min=0, min_open=True)
 """The type of a time limit."""
 
 
+def check_apart(*options: tuple[str, object]) -> None:
+    """Raise ``UsageError`` if two of these options are set, each with its value."""
+    used = [name for name, value in options if value not in (None, False, ())]
+    if len(used) > 1:
+        raise UsageError(f"{used[0]} and {used[1]} cannot be combined", hint="remove one of the two")
+
+
 def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--format`` with text, json and these forms; pass its value to ``choose_format``."""
     return click.option(
@@ -45,8 +52,7 @@ def format_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def choose_format(session: Session, form: str | None) -> str:
     """Return the output format; errors use it, too. Raises ``UsageError`` if ``--json`` is also set."""
-    if session.json and form not in (None, "json"):
-        raise UsageError(f"--json and --format {form} cannot be combined", hint="remove one of the two")
+    check_apart(("--json", session.json), (f"--format {form}", form not in (None, "json")))
     session.json = session.json or form == "json"
     session.form = form or "text"
     return session.form
@@ -73,13 +79,12 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any, version: int | None, label: str | None, **options: Any) -> Any:
         from promptsync.project.target import At
 
-        if version is not None and label is not None:
-            raise UsageError("--version and --label cannot be combined", hint="remove one of the two")
+        check_apart(("--version", version), ("--label", label))
         return function(*arguments, at=At(version, label), **options)
 
     return together(
-        click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as in NAME@N."),
-        click.option("--label", metavar="LABEL", help="The version under LABEL, as in NAME:LABEL."),
+        click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as NAME@N."),
+        click.option("--label", metavar="LABEL", help="The version under LABEL, as NAME:LABEL."),
     )(run)
 
 

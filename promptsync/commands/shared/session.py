@@ -83,28 +83,17 @@ class Session:
         """The absolute path of the directory that ``-C`` names. Raises ``UsageError`` if there is none."""
         from pathlib import Path
 
-        given = Path(self.given_directory)
+        directory = Path(self.given_directory)
         try:
-            return given if given.is_absolute() else Path.cwd() / given
+            return directory if directory.is_absolute() else Path.cwd() / directory
         except OSError as error:
             why = error.strerror
             raise UsageError(f"the current directory cannot be used: {why}", hint="cd") from None
 
     @property
-    def annotated_directory(self) -> Path:
-        """The directory that paths in GitHub's annotations are relative to: its checkout, if it is above."""
-        from pathlib import Path
-
-        workspace = self.environment.variables.get("GITHUB_WORKSPACE")
-        is_above = workspace and self.directory.is_relative_to(workspace)
-        return Path(workspace) if workspace and is_above else self.directory
-
-    @property
     def use_colour(self) -> bool | None:
         """Whether to colour; ``None`` means on a terminal."""
-        if self.color != "auto":
-            return self.color == "always"
-        return self.environment.colour
+        return self.environment.colour if self.color == "auto" else self.color == "always"
 
     @property
     def can_ask(self) -> bool:
@@ -121,7 +110,9 @@ class Session:
             skips = argument == without
         # What follows -- are names, so options go before it.
         end = kept.index("--") if "--" in kept else len(kept)
-        return shlex.join(["promptsync", *kept[:end], *(one for one in more if one not in kept), *kept[end:]])
+        return shlex.join(
+            ["promptsync", *kept[:end], *(option for option in more if option not in kept), *kept[end:]]
+        )
 
     def on_remote(self, outcome: Outcome) -> Outcome:
         """Return an outcome whose lines and hints choose the remote and label that the command line chose."""
@@ -211,19 +202,16 @@ class Session:
 
     def shown(self, lines: Sequence[str]) -> Sequence[str]:
         """Return the lines of a result as they are printed, without asides if ``-q`` is set."""
-        if self.quiet:
-            from promptsync.terminal.output import without_asides
+        from promptsync.terminal.output import without_asides
 
-            lines = without_asides(lines)
-        return self.fitted(lines)
+        return self.fitted(without_asides(lines) if self.quiet else lines)
 
     def fitted(self, lines: Sequence[str]) -> Sequence[str]:
         """Return lines that fit the width of the terminal."""
-        if self.environment.columns is None:
-            return lines
         from promptsync.terminal.fit import fitted
 
-        return fitted(lines, self.environment.columns)
+        columns = self.environment.columns
+        return lines if columns is None else fitted(lines, columns)
 
     def confirm(self, question: str, lines: Iterable[str] = (), *, default: bool = False) -> bool:
         """Ask a question on a terminal, after ``lines`` about it, which ``-q`` does not suppress.
@@ -250,9 +238,6 @@ class Session:
                 hint=self.command("--yes"),
                 code="not-confirmed",
             )
-
-
-Verb = Callable[..., "Outcome"]
 
 
 def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:
@@ -285,21 +270,20 @@ def verb(
     blank: Mapping[str, Any] | None = None,
     is_long: bool = False,
     **attributes: Any,
-) -> Callable[[Verb], click.Command]:
+) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a verb. The function gets the ``Session`` first and returns an ``Outcome``.
 
     ``blank`` are the keys that its JSON document always has, also when it fails. ``is_long`` shows its lines
     in a pager on a terminal; such a verb must not ask questions.
     """
 
-    def declare(function: Verb) -> click.Command:
+    def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def run(*arguments: Any, **options: Any) -> Outcome:
             session: Session = click.get_current_context().obj
             session.verb = name if parent is None else f"{parent.name} {name}"
             session.uses_pager = is_long
-            is_shown = session.environment.interactive and not session.quiet
-            session.bar = Bar(shown=is_shown)
+            session.bar = Bar(shown=session.environment.interactive and not session.quiet)
             try:
                 return session.rendered(function(session, *arguments, **options))
             finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import click
 import msgspec
@@ -35,7 +35,6 @@ class _Commit(msgspec.Struct, frozen=True):
 
 class _PullRequest(msgspec.Struct, frozen=True):
     base: _Commit
-    head: _Commit
 
 
 class _MergeGroup(msgspec.Struct, frozen=True):
@@ -48,25 +47,12 @@ class _Repository(msgspec.Struct, frozen=True):
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """What a workflow of any event has in its file, as far as it is read."""
+    """What the file of an event has, as far as it is read; which keys there are depends on the event."""
 
     repository: _Repository = _Repository()
-
-
-class _Push(_Event, frozen=True, kw_only=True):
-    before: _Sha
-    ref: str
-
-
-class _PullRequestEvent(_Event, frozen=True, kw_only=True):
-    pull_request: _PullRequest
-
-
-class _MergeGroupEvent(_Event, frozen=True, kw_only=True):
-    merge_group: _MergeGroup
-
-
-_E = TypeVar("_E", bound=_Event)
+    before: _Sha | None = None
+    pull_request: _PullRequest | None = None
+    merge_group: _MergeGroup | None = None
 
 
 def resolve_since(session: Session, since: str | None, *, required: bool = True) -> str | None:
@@ -79,7 +65,13 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
     name = variables.get(EVENT_NAME)
     if since is not None or not name:
         return since
-    before = _before(session, name, variables)
+    if name == "pull_request_target":  # what it checks out is the base, of which nothing changed
+        raise UsageError(
+            "a pull_request_target event checks out the base, so --since is needed",
+            hint="use the pull_request event, or check the head out and add --since origin/main...",
+            code="not-checked-out",
+        )
+    before = _before(name, variables)
     if before is None and required:
         raise UsageError(
             f"a {name} event has no commit to compare with",
@@ -95,16 +87,21 @@ def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
     Raises ``UsageError`` for a merge group whose event cannot be read.
     """
     if variables.get(EVENT_NAME) == "merge_group":  # GitHub sets no variable for it
-        return _read(variables, _MergeGroupEvent).merge_group.base_ref.removeprefix(_BRANCH)
+        group: _MergeGroup = _read(variables, "merge_group")[1]
+        return group.base_ref.removeprefix(_BRANCH)
     return variables.get("GITHUB_BASE_REF") or None
 
 
-def _read(variables: Mapping[str, str], kind: type[_E]) -> _E:
+def _read(variables: Mapping[str, str], key: str) -> tuple[_Event, Any]:
+    """Return the event, and its value of a key that it must have."""
     path = variables.get(EVENT_PATH, "")
     why = f"{EVENT_NAME} is {variables[EVENT_NAME]}, but {EVENT_PATH} is not set"
     if path:
         try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=kind)
+            event = msgspec.json.decode(Path(path).read_bytes(), type=_Event)
+            if (value := getattr(event, key)) is not None:
+                return event, value
+            why = f"it has no {key}"
         except OSError as error:
             why = error.strerror or str(error)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -116,40 +113,16 @@ def _read(variables: Mapping[str, str], kind: type[_E]) -> _E:
     )
 
 
-def _before(session: Session, name: str, variables: Mapping[str, str]) -> str | None:
+def _before(name: str, variables: Mapping[str, str]) -> str | None:
     """Return the state before an event, ``None`` if it has none."""
     if name.startswith("pull_request"):
-        request = _read(variables, _PullRequestEvent).pull_request
-        if name == "pull_request_target":
-            _check_head(session, request.head.sha)
-        return f"{request.base.sha}..."
+        return f"{_read(variables, 'pull_request')[1].base.sha}..."
     if name == "merge_group":
-        return f"{_read(variables, _MergeGroupEvent).merge_group.base_sha}..."
-    event: _Event = _read(variables, _Push if name == "push" else _Event)
-    ref, default = variables.get(REF, ""), event.repository.default_branch
-    if isinstance(event, _Push):
-        ref = event.ref
-        # The very first push of a repository has no commit before it, and everything in it is new.
-        if event.before.strip("0") or ref == f"{_BRANCH}{default}":
-            return event.before
-    is_other = default and ref.startswith(_BRANCH) and ref != f"{_BRANCH}{default}"
-    return f"origin/{default}..." if is_other else None
-
-
-def _check_head(session: Session, head: str) -> None:
-    """Refuse a pull request whose commits are not checked out, because then nothing would have changed."""
-    from promptsync.files.git.repository import Repository
-
-    config = session.config()
-    history = Repository.find(config.root, config.prompts)
-    if history is None or not history.born:
-        return  # a later step reports that there is no history
-    commit = history.commit(head)
-    if commit is None or history.merge_base(commit) != commit:
-        raise UsageError(
-            f"HEAD does not include the last commit of the pull request, {head}: "
-            "a pull_request_target event checks out the base",
-            hint="set ref: ${{ github.event.pull_request.head.sha }} and fetch-depth: 0 for "
-            "actions/checkout, or use the pull_request event",
-            code="not-checked-out",
-        )
+        return f"{_read(variables, 'merge_group')[1].base_sha}..."
+    event, value = _read(variables, "before" if name == "push" else "repository")
+    default, ref = f"{_BRANCH}{event.repository.default_branch}", variables.get(REF, "")
+    # The very first push of a repository has no commit before it, and everything in it is new.
+    if name == "push" and (value.strip("0") or ref == default):
+        return str(value)
+    is_other = event.repository.default_branch and ref.startswith(_BRANCH) and ref != default
+    return f"origin/{event.repository.default_branch}..." if is_other else None
