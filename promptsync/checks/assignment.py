@@ -193,7 +193,7 @@ def with_limits(
     check: Check, item: Evaluation | Agent, limits: Iterable[Check], known: Sequence[Evaluation | Agent]
 ) -> Check:
     """Return a check with the strictest of the limits that name its evaluation, by name or by id."""
-    for limit in limits if check.kind == "evaluation" else ():
+    for limit in limits:
         if item in named(known, limit.name):
             check = check.with_limits(limit.min_score, limit.max_drop)
     return check

@@ -107,7 +107,7 @@ def unbound(
 
     checked = settle(NO_VERSION, unclear)
     rendered = {snippet for name in checked for snippet in wanted.renders.get(name, ())}
-    checked = settle(OTHER_PROMPT, rendered & unclear)
+    checked = settle(OTHER_PROMPT, rendered)
     return [
         tuple(
             Unbound(name, None if name in wanted.unpublished else wanted.versions[name], reason)

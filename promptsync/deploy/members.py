@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.snapshot import Item, Snapshot, State

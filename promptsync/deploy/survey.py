@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
 from promptsync.compare.content import has_text_of

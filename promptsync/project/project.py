@@ -190,14 +190,14 @@ class Project:
         waiting = list(items)
         done = 0
 
-        def one(item: _Item) -> _Result:
+        def do_and_report(item: _Item) -> _Result:
             nonlocal done
             result = do(item)
             done += 1
             self.progress(what, done, len(waiting))
             return result
 
-        return mapped(one, waiting)
+        return mapped(do_and_report, waiting)
 
     def for_each(
         self, do: Callable[[_Item], None], items: Iterable[_Item], *, width: int | None = None

@@ -68,12 +68,9 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
     with ``theirs``.
     """
     gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
-    archive: dict[str, Version] = {}
-    if gone and not theirs:
-        archive = {version.name: version for version in project.registry.prompts.list(status="deleted")}
     deletes = []
     for item in gone:
-        file, version = item.file, archive.get(item.name)
+        file, version = item.file, item.archived
         if file is not None and (theirs or (version is not None and has_text(version, file.prompt))):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(Delete(item.name, file.path, file.text, backup=backup))

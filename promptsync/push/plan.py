@@ -20,7 +20,6 @@ from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions, PushPlan, SkippedPrompt
 from promptsync.push.snippets import (
     archive_refusal,
@@ -51,10 +50,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         raise unusable(named, "push")
     items = snapshot.only(options.names)
     kinds = {item.name: kind for item in items if (kind := _kind(item, options)) is not None}
-    archive: dict[str, Version] = {}
-    if Kind.RESTORE in kinds.values():
-        archive = {listed.name: listed for listed in project.registry.prompts.list(status="deleted")}
-    actions = _actions(project, items, kinds, archive, options)
+    actions = _actions(project, items, kinds, options)
     blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
         raise Conflict(blocking, "push", command=options.command if actions else "")
@@ -105,7 +101,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     plan = with_released(project, replace(plan, live=live_users(project, snapshot, plan)))
     refusal = (
         plan.refusal
-        or restore_refusal(project, plan, archive)
+        or restore_refusal(project, plan)
         or (None if options.skip_checks else live_refusal(project, plan))
         or archive_refusal(project, plan, exact)
     )
@@ -144,18 +140,17 @@ def _actions(
     project: Project,
     items: Sequence[Item],
     kinds: Mapping[str, Kind],
-    archive: Mapping[str, Version],
     options: PushOptions,
 ) -> list[Action]:
     restoring = [item for item in items if kinds.get(item.name) is Kind.RESTORE]
-    included = included_in_archive(project, restoring, archive) if restoring else {}
+    included = included_in_archive(project, restoring) if restoring else {}
     actions = []
     for item in items:
         if item.name not in kinds:
             continue
         kind = kinds[item.name]
         # The numbers of a restored prompt continue from its latest version in the archive.
-        latest = archive.get(item.name) if kind is Kind.RESTORE else item.listed
+        latest = item.archived if kind is Kind.RESTORE else item.listed
         action = _action(item, kind, latest.version if latest is not None else None)
         action = replace(action, parents=included.get(item.name, _parents(item, kind, options)))
         if kind is Kind.FORCE and options.checked_label is None and item.file is not None:

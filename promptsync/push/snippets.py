@@ -154,11 +154,12 @@ def live_refusal(project: Project, plan: PushPlan) -> Refused | None:
     )
 
 
-def restore_refusal(project: Project, plan: PushPlan, archive: Mapping[str, Version]) -> Refused | None:
+def restore_refusal(project: Project, plan: PushPlan) -> Refused | None:
     """Return the refusal to restore a snippet with a new text: live prompts render it from the archive."""
     assert plan.snapshot is not None
     for action in plan.publishing:
-        listed = archive.get(action.name) if action.kind is Kind.RESTORE else None
+        item = plan.snapshot.get(action.name)
+        listed = item.archived if item is not None and action.kind is Kind.RESTORE else None
         if listed is None or not _is_snippet(listed) or not project.is_guarding:
             continue
         if not has_text(listed, plan.snapshot.worktree.files[action.name].prompt):

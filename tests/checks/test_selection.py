@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from promptsync.checks.assignment import Check, Selection, select_checks
+from promptsync.checks.choose import rendered_snippets
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile, parse
 
@@ -110,3 +111,13 @@ def test_a_selection_knows_where_each_check_is_named() -> None:
     assert places["quality"] == ["prompts/a.yaml:4", "prompts/b.yaml:4"]
     assert places["tone"] == ["prompts/a.yaml:5", "promptsync.yaml, checks[0]"]
     assert places["bot"][1].startswith("prompts/b.yaml:6")
+
+
+def test_only_unpinned_references_and_those_by_the_label_render_the_latest_snippets() -> None:
+    texts = {"a": "@@@b@@@ @@@c@label:prod@@@ @@@d@version_number:1@@@", "b": "@@@e@@@", "e": "x"}
+    files = {
+        name: parse(yaml.safe_dump({"name": name, "content": text}).encode(), name, name)
+        for name, text in texts.items()
+    }
+    assert rendered_snippets(files, ["a", "e"]) == {"a": {"b", "e"}, "e": set()}
+    assert rendered_snippets(files, ["a"], "prod") == {"a": {"b", "c", "e"}}

@@ -120,6 +120,9 @@ def test_a_run_without_a_version_checks_what_was_the_latest_before_and_after(ben
 
     results = bench.run(evaluation("quality"), versions={"ask": 1}, progress=publish)
     assert gaps(results) == ["ask v1 was not checked: the run names no version, and the latest was v2"]
+    published.clear()
+    early = bench.run(evaluation("quality"), versions={"ask": 3}, progress=publish)
+    assert gaps(early) == ["ask v3 was not checked: the run names no version, and the latest was v2"]
 
 
 def test_the_latest_versions_that_cannot_be_read_check_nothing(bench: Bench) -> None:
