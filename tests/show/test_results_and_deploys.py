@@ -8,7 +8,7 @@ from pathlib import Path
 from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_reader import active, hidden, names
+from markdown_reader import check_only_code, names
 
 from promptsync.checks.agents import AgentRun
 from promptsync.checks.assignment import Check, Selection
@@ -66,9 +66,7 @@ def size(lines: list[str]) -> int:
 
 @given(check_results)
 def test_no_text_in_results_is_more_than_code(results: CheckResults) -> None:
-    lines = results_markdown(results)
-    assert active(lines) == []
-    assert not hidden(lines)
+    check_only_code(results_markdown(results), MOST)
 
 
 @st.composite
@@ -116,20 +114,14 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
 
 @given(receipts(), limits)
 def test_no_text_in_a_deploy_is_more_than_code(receipt: DeployReceipt, most: int) -> None:
-    lines = receipt_markdown(receipt, most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert size(lines) <= most
+    check_only_code(receipt_markdown(receipt, most=most), most)
 
 
 @given(plans(), st.none() | st.builds(Rehearsal, receipts(), st.just("local:x"), prompts), limits)
 def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
     plan: DeployPlan, rehearsal: Rehearsal | None, most: int
 ) -> None:
-    lines = plan_markdown(plan, (), rehearsal, most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert size(lines) <= most
+    check_only_code(plan_markdown(plan, (), rehearsal, most=most), most)
 
 
 def _whole_plan() -> DeployPlan:
