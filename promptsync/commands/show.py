@@ -35,7 +35,7 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        found = find_versions(project, choose(project, session.directory, names, at, by_id=True))
+        found = find_versions(project, choose(project, session.directory, names, at))
     if session.json:
         bodies = [_body(one) for one in found]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})
