@@ -249,6 +249,8 @@ def open_project(
     check_private(config.root)
     wanted = remote or base_url or config.default_remote
     known = config.remotes.get(wanted)
+    if not is_possible(known.url if known is not None else wanted):
+        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     if known is not None:
         fixtures = config.root / known.fixtures if known.fixtures else None
         timeouts, jobs = _limited(timeouts, known), jobs or known.jobs
@@ -259,8 +261,6 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    if not is_possible(wanted):
-        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     same = next((item for item in config.remotes.values() if item.url == wanted), None)
     named = same.name if same is not None else wanted
     timeouts, jobs = _limited(timeouts, same), jobs or (same.jobs if same is not None else None)
