@@ -250,6 +250,8 @@ def open_project(
     wanted = remote or base_url or config.default_remote
     same_url = (item for item in config.remotes.values() if item.url == wanted)
     known = config.remotes.get(wanted) or next(same_url, None)
+    if not is_possible(known.url if known is not None else wanted):
+        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     if known is not None:
         if known.timeout is not None:
             from promptsync.registry.timeouts import Timeouts
@@ -265,8 +267,6 @@ def open_project(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    if not is_possible(wanted):
-        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     return Project(config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs)
 
 
