@@ -309,6 +309,11 @@ EDITED: dict[str, tuple[str, Any, str]] = {
         LIST.replace("a: 1\n    b: 2", "new: 0"),
     ),
     "another item in the place": (COMMENTED, _set("tags", ["c", "b"]), COMMENTED.replace("- a", "- c")),
+    "one of equal items": (
+        "content: x\nmetadata:\n  a:\n  - b # one\n  - b # two\n",
+        _set("metadata", "a", ["c", "b"]),
+        "content: x\nmetadata:\n  a:\n  - c # one\n  - b # two\n",
+    ),
     "brackets open up": (IN_FLOW, _set("messages", 0, "content", "a\nb\n"), OPENED),
     "indentation": (BLOCK, _set("content", "a\n\n  c\n"), BLOCK.replace("      b", "        c")),
     "an indicator": (BLOCK, _set("content", " a\nb\n"), f"content: |6\n       a\n      b\n{KEY}"),
