@@ -35,7 +35,7 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        versions = find_versions(project, choose(project, session.directory, names, at, by_id=True))
+        versions = find_versions(project, choose(project, session.directory, names, at))
     if session.json:
         bodies = [_body(version) for version in versions]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})

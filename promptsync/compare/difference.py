@@ -140,7 +140,7 @@ def differences_between(
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
         where = f"{worktree.prompts}/ or {project.registry.url}"
-        selected = select(project, directory, arguments, known, at=at, where=where, ids=catalog.ids)
+        selected = select(project, directory, arguments, known, at=at, where=where)
     else:
         names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
         selected = [Selected(names, at, is_exact=False)]

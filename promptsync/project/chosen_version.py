@@ -43,15 +43,10 @@ class FoundVersion(Struct, frozen=True):
     labels: tuple[str, ...] | None
 
 
-def choose(
-    project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST, *, by_id: bool = False
-) -> list[Chosen]:
-    """Return the prompts of the registry that arguments mean; see ``select``.
-
-    ``by_id`` accepts the ids of prompts, too. Commands that write need names.
-    """
+def choose(project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST) -> list[Chosen]:
+    """Return the prompts of the registry that arguments mean; see ``select``."""
     catalog = Catalog(project)
-    selected = select(project, directory, arguments, catalog, at=at, ids=catalog.ids if by_id else dict)
+    selected = select(project, directory, arguments, catalog, at=at)
     return [
         Chosen(catalog[name], selection.at, selection.is_exact)
         for selection in selected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -81,19 +81,17 @@ def select(
     *,
     at: At = LATEST,
     where: str = "",
-    ids: Callable[[], Mapping[str, str]] = dict,
 ) -> list[Selected]:
     """Return what arguments mean, where ``known`` are the names of all prompts that they may mean.
 
     An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
     to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
     that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
-    that exists wins. ``where`` is what an error message says was searched, by default the registry. ``ids``
-    returns the names of prompts that may be given by an id instead, if no prompt has the digits as its name.
+    that exists wins. ``where`` is what an error message says was searched, by default the registry.
 
     Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
     """
-    chosen = [_selected(project, directory, argument, known, where, ids) for argument in arguments]
+    chosen = [_selected(project, directory, argument, known, where) for argument in arguments]
     if not at:
         return chosen
     twice = next((selection for selection in chosen if selection.at and selection.at != at), None)
@@ -111,7 +109,6 @@ def _selected(
     argument: str,
     known: Collection[str],
     where: str,
-    ids: Callable[[], Mapping[str, str]],
 ) -> Selected:
     readings = list(_readings(argument))
     # Paths first, then single names, then the list of all names: in the order of what they cost.
@@ -127,9 +124,6 @@ def _selected(
             return Selected((text,), at)
         if matching := matches(text, everything):
             return Selected(tuple(matching), at, is_exact=False)
-    for text, at in readings:
-        if text.isdecimal() and (name := ids().get(text)) is not None:
-            return Selected((name,), at)
     # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     meant = next((text for text in texts if close_name(text, everything) is not None), argument)

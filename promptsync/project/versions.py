@@ -45,10 +45,6 @@ class Catalog(Mapping[str, Version]):
     def __len__(self) -> int:
         return len(self._listing())
 
-    def ids(self) -> dict[str, str]:
-        """Return the names of all prompts by their ids in digits."""
-        return {str(item.template_id): name for name, item in self._listing().items()}
-
     def _searched(self, name: str) -> Version | None:
         if name not in self._found:
             prompts = self._project.registry.prompts

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from worlds import Run, World, asking, failing, fault, made, template
 
-from promptsync.bump.apply import apply_bump
 from promptsync.bump.plan import plan_bump
 from promptsync.compare.gather import gather
-from promptsync.errors import Refused
+from promptsync.errors import PromptsyncError, Refused
+from promptsync.project import planned_files
+from promptsync.project.planned_files import write_files
 
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
@@ -453,28 +454,35 @@ def test_a_file_that_changed_after_the_plan_stops_the_bump_before_its_first_writ
         published.edit("b", "Hello", "Hi")
         before = published.files()
         with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
-            apply_bump(project, plan, "promptsync bump tone")
+            write_files(project, plan.moves, "promptsync bump tone")
     assert published.files() == before
 
 
-def test_what_was_written_before_a_failure_or_an_interrupt_is_in_the_receipt(published: World) -> None:
-    def interrupt(what: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PromptsyncError("the disk is full"), 5, "the disk is full; 1 of 2 files written"),
+        (KeyboardInterrupt(), 130, "interrupted: 1 of 2 files written"),
+    ],
+    ids=["error", "interrupt"],
+)
+def test_what_was_written_before_a_bump_stopped_is_in_the_receipt(
+    published: World, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    def write(root: Path, path: str, text: str, *, within: str = "") -> None:
+        if path.endswith("b.yaml"):
+            raise error
+        real(root, path, text, within=within)
 
-    def edit(what: str, done: int, total: int) -> None:
-        published.edit("b", "Hello", "Hi")
-
-    for progress, code, message in ((edit, 5, "1 of 2 files"), (interrupt, 130, "interrupted: 1 of 2 files")):
-        with published.project() as project:
-            plan = plan_bump(project, gather(project), "tone")
-            project.progress = progress
-            receipt = apply_bump(project, plan, "promptsync bump tone")
-        assert receipt.error is not None and message in receipt.error.message
-        assert receipt.error.exit_code == code
-        if progress is edit:
-            assert [one.name for one in receipt.written] == ["a"]
-            assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
-            published.edit("a", "number:3@", "number:1@")
+    real = planned_files.write
+    monkeypatch.setattr(planned_files, "write", write)
+    with published.project() as project:
+        plan = plan_bump(project, gather(project), "tone")
+        receipt = write_files(project, plan.moves, "promptsync bump tone")
+    assert [move.name for move in receipt.of(plan.moves)] == ["a"]
+    assert receipt.error is not None and (receipt.error.exit_code, receipt.error.message) == (code, message)
+    assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
+    monkeypatch.undo()
     published.ok("bump", "tone")
     assert pins_of(published, "b") == [3]
 

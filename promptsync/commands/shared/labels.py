@@ -42,14 +42,14 @@ def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 def chosen_labels(
-    session: Session, project: Project, names: Sequence[str], at: At = LATEST, *, by_id: bool = False
+    session: Session, project: Project, names: Sequence[str], at: At = LATEST
 ) -> list[tuple[Labelled, Chosen]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
     What is named counts more than what matches a pattern. Raises ``UsageError`` for a prompt at two versions.
     """
     chosen: dict[str, Chosen] = {}
-    for choice in choose(project, session.directory, names, at, by_id=by_id):
+    for choice in choose(project, session.directory, names, at):
         name = choice.listed.name
         other = chosen.setdefault(name, choice)
         if other.is_exact == choice.is_exact and other.at != choice.at:

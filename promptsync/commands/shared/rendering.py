@@ -86,7 +86,7 @@ def render_prompts(
         if files is not None:
             renderings += [_render_file(project, worktree, file, options) for file in files]
             continue
-        for version in choose(project, directory, [argument], options.at, by_id=True):
+        for version in choose(project, directory, [argument], options.at):
             file = worktree.files.get(version.listed.name)
             renderings.append(_render_version(project, version, file, options))
     return renderings
