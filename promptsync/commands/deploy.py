@@ -125,7 +125,7 @@ def command(
 
 
 class _Deploying:
-    """One deploy with its options. ``given`` are the other options of the command line."""
+    """One deploy with its options. ``flags`` are the other options of the command line."""
 
     def __init__(
         self,

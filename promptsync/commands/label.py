@@ -61,7 +61,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
     with session.project() as project:
         if names:
             chosen = chosen_labels(session, project, names)
-            shown = [(prompt, at.at.label or label) for prompt, at in chosen]
+            shown = [(prompt, choice.at.label or label) for prompt, choice in chosen]
         else:
             # With -v everything is read, prompt by prompt where the registry has no list of all labels.
             governed = () if session.verbose else project.config.labels.values()

@@ -180,6 +180,10 @@ def test_no_color_and_the_option_decide_on_a_terminal(
     assert ("\x1b" in busy.screen("status", *arguments, **variables)) is has_color
 
 
+def test_a_width_of_zero_is_no_width(busy: World) -> None:
+    assert click.unstyle(busy.screen("status", columns=0)) == busy.run("status").out
+
+
 QUIET = [
     (["status"], "  ahead"),
     (["push", "-n"], "  update"),

@@ -60,7 +60,7 @@ def chosen_labels(
         if choice.is_exact:
             chosen[name] = choice
     prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
-    return [(choice, chosen[choice.listed.name]) for choice in prompts]
+    return [(prompt, chosen[prompt.listed.name]) for prompt in prompts]
 
 
 def change_labels(
@@ -219,7 +219,7 @@ def branch_refusal(
     this clone knows it; ``older`` allows an older one. Without a branch, the commit must be on one of them.
     A dry run may be made for the branch that a pull request will be merged into, and of any commit.
     """
-    branches = [branch for branch, name in project.config.labels.items() if name == label]
+    branches = [branch for branch, target in project.config.labels.items() if target == label]
     history = project.history
     branch = _branch(session, project, dry_run)
     if not branches or history is None or (dry_run and branch in branches):
