@@ -286,7 +286,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += [noted("pending", "warn", name, "from an earlier deploy") for name in plan.survey.pending]
     if plan.push.actions:
         known = {member.name: _passed_over(member) for member in plan.survey.releases if member.passed_over}
-        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
+        lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += kept_tag_lines(plan.push, receipt.push.versions)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
