@@ -67,6 +67,13 @@ def active(lines: Sequence[str]) -> list[str]:
     return list(_active(_PARSER.parse("\n".join(lines))))
 
 
+def check_only_code(lines: Sequence[str], most: int) -> None:
+    """Nothing in a page breaks out of code, is hidden, or goes on without end."""
+    assert active(lines) == []
+    assert not hidden(lines)
+    assert sum(len(line) + 1 for line in lines) <= most
+
+
 _ALLOWED = {"paragraph", "bullet_list", "list_item", "strong", "inline", "text", "softbreak"}
 
 

@@ -43,6 +43,8 @@ def test_a_bar_appears_after_a_second_and_is_removed(
     bar("reading", 2, 4)
     assert "reading" in stderr.getvalue() and "2/4" in stderr.getvalue()
     assert max(map(len, stderr.getvalue().split("\r"))) <= 60 + len("\x1b[?25l")
+    bar("reading", 3, 4)
+    assert "3/4" in stderr.getvalue()
     bar("writing", 1, 0)
     assert "writing" in stderr.getvalue()
     bar.wait("trying again in 2 s")

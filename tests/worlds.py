@@ -289,6 +289,10 @@ class World:
                 answer = self.call("POST", f"/prompts/{self.read(name)['id']}/label", body)
             assert answer.status < 300, answer.body
 
+    def remove_label(self, name: str, label: str) -> None:
+        """Delete a label as in the dashboard."""
+        assert self.call("DELETE", self.label_path(name, label)).status == 200
+
     def archive(self, name: str) -> None:
         body = {"entities": [{"id": self.read(name)["id"], "type": "PROMPT"}], "cascade": False}
         assert self.call("DELETE", "/api/public/v2/folders/entities", body).status < 300
@@ -398,6 +402,10 @@ def is_write(seen: Seen) -> bool:
     return seen.method != "GET" and not (seen.method == "POST" and seen.path.startswith("/prompt-templates/"))
 
 
+def is_move(seen: Seen) -> bool:
+    return seen.method == "PATCH" and seen.path.startswith("/prompt-labels/")
+
+
 def published_name(seen: Seen) -> str:
     # a process that is killed may have sent half a body
     if (seen.method, seen.path) != ("POST", PUBLISH) or not isinstance(seen.body, dict):
@@ -442,6 +450,21 @@ def fault(
     return answer
 
 
+def once(when: Callable[[Seen], bool], act: Callable[[], object], *, after: bool = False) -> Fault:
+    """A fault: once, when a request matches, something else happens before it, or ``after`` it."""
+    left = [1]
+
+    def react(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if not left or not when(seen):
+            return None
+        left.clear()
+        answer = forward(seen) if after else None
+        act()
+        return answer
+
+    return react
+
+
 def late(seconds: float) -> Callable[[Seen, Callable[[Seen], Reply]], Reply]:
     """Do what was asked at once, and answer late."""
     return lambda seen, forward: replace(forward(seen), delay=seconds)
@@ -474,9 +497,11 @@ __all__ = [
     "changed",
     "failing",
     "fault",
+    "is_move",
     "is_write",
     "late",
     "made",
+    "once",
     "published_name",
     "publishing",
     "template",

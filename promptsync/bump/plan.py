@@ -18,23 +18,16 @@ from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
 from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
+from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.project.target import At, expanded
 from promptsync.project.versions import read_version, read_versions
 
 
-class MovedPin(Struct, frozen=True):
-    """One file whose pins move: ``old`` and ``new`` are its whole texts, ``versions`` what it pins now.
+class MovedPin(PlannedFile, frozen=True, kw_only=True):
+    """One file whose pins move; ``versions`` are what it pins now."""
 
-    ``backup`` keeps a copy first.
-    """
-
-    name: str
-    path: str
     versions: tuple[int, ...]
-    old: str
-    new: str
-    backup: bool = False
 
 
 class BumpPlan(Struct, frozen=True):
@@ -91,8 +84,16 @@ def plan_bump(
         if moved:
             file = in_scope[name]
             new = render_repinned(file, snippet, moved, version)
-            copy = needs_backup(project, file.path, file.text, new)
-            moves.append(MovedPin(name, file.path, tuple(sorted(moved)), file.text, new, copy))
+            moves.append(
+                MovedPin(
+                    name=name,
+                    path=file.path,
+                    old=file.text,
+                    new=new,
+                    backup=needs_backup(project, file.path, file.text, new),
+                    versions=tuple(sorted(moved)),
+                )
+            )
     refusal = _rolled_back(project, snapshot, snippet, version) if moves and to is None else None
     return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal)
 

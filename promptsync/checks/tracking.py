@@ -29,7 +29,7 @@ def read_request(data: bytes, path: str) -> dict[str, Any]:
     Raises ``InvalidFile`` with every problem and its position.
     """
     if len(data) > load.MAX_BYTES:
-        raise load.too_large(len(data), path)
+        raise load.too_large(path)
     loaded = _loaded(data, path)
     problems = schema.check(loaded, path, "request")
     if problems:

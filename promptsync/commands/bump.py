@@ -6,13 +6,13 @@ import shlex
 
 import click
 
-from promptsync.bump.apply import apply_bump
 from promptsync.bump.plan import BumpPlan, plan_bump
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
+from promptsync.project.planned_files import write_files
 from promptsync.project.project import Project
 from promptsync.project.target import expanded, named_by
 from promptsync.show import bump as show_bump
@@ -57,7 +57,7 @@ def command(
             session,
             project,
             plan=lambda: _plan(session, project, snippet, users, to),
-            apply=lambda made: apply_bump(project, made, session.command()),
+            apply=lambda made: write_files(project, made.moves, session.command()),
             show_plan=show_bump.show_plan,
             show_receipt=show_bump.show_receipt,
             headline=show_bump.headline,

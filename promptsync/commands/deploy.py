@@ -71,7 +71,7 @@ def command(
     yes: bool,
     form: str | None,
     junit_file: str | None,
-    **given: Any,
+    **flags: Any,
 ) -> Outcome:
     """Point the release label at what is committed, for every prompt where it points elsewhere.
 
@@ -90,19 +90,19 @@ def command(
     promptsync deploy --rehearse --format markdown > plan.md
     """
     choose_format(session, form)
-    if given["again"] and not names:
+    if flags["again"] and not names:
         raise UsageError(
             "--again needs the names of prompts that were rolled back", hint="promptsync deploy NAME --again"
         )
-    dry_run = dry_run or given["rehearse"]
+    dry_run = dry_run or flags["rehearse"]
     session.blank = {**session.blank, "dry_run": dry_run}
     session.deploy_label = label
     junit = JunitFile(session, junit_file)
     with session.project() as project, junit.errors_of("deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
-        options = _options(session, project, wanted, names, given)
-        deploying = _Deploying(session, project, options, dry_run, given)
+        options = _options(session, project, wanted, names, flags)
+        deploying = _Deploying(session, project, options, dry_run, flags)
         outcome = carry_out(
             session,
             project,
@@ -118,14 +118,14 @@ def command(
             expect=expect,
         )
         unwritten = None
-        if given["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
+        if flags["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
             unwritten = junit.write(deploying.results, outcome.error)
         body = {**outcome.body, "dry_run": dry_run}
         return outcome.replaced(body=body, error=outcome.error or unwritten)
 
 
 class _Deploying:
-    """One deploy with its options. ``given`` are the other options of the command line."""
+    """One deploy with its options. ``flags`` are the other options of the command line."""
 
     def __init__(
         self,
@@ -133,15 +133,15 @@ class _Deploying:
         project: Project,
         options: DeployOptions,
         dry_run: bool,
-        given: Mapping[str, Any],
+        flags: Mapping[str, Any],
     ) -> None:
         self._session = session
         self._project = project
         self._options = options
         self._dry_run = dry_run
-        self._older: bool = given["older"]
-        self._rehearses: bool = given["rehearse"]
-        timeout: float | None = given["timeout"]
+        self._older: bool = flags["older"]
+        self._rehearses: bool = flags["rehearse"]
+        timeout: float | None = flags["timeout"]
         self._timeout = timeout or TIMEOUT
         self._receipt: DeployReceipt | None = None
 
@@ -197,21 +197,21 @@ class _Deploying:
 
 
 def _options(
-    session: Session, project: Project, label: str, names: Sequence[str], given: dict[str, Any]
+    session: Session, project: Project, label: str, names: Sequence[str], flags: dict[str, Any]
 ) -> DeployOptions:
     named = named_by(project, session.directory, names)
     return DeployOptions(
         label=label,
         names=named,
-        message=given["message"],
-        since=resolve_since(session, given["since"], required=False),
-        require_checks=given["require_checks"],
-        allow_dirty=given["allow_dirty"],
-        again=named if given["again"] else (),
-        keep_going=given["keep_going"],
+        message=flags["message"],
+        since=resolve_since(session, flags["since"], required=False),
+        require_checks=flags["require_checks"],
+        allow_dirty=flags["allow_dirty"],
+        again=named if flags["again"] else (),
+        keep_going=flags["keep_going"],
         standard=Standard(
-            given["min_score"], given["allow_unscored"], given["allow_unbound"], given["max_drop"]
+            flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
         ),
-        max_changes=given["max_changes"],
+        max_changes=flags["max_changes"],
         command=session.command(without="--max-changes"),
     )

@@ -72,16 +72,16 @@ def command(
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
         root = project.root
-        found, problems = _differences(project, session.directory, names, at, since)
-    body: dict[str, object] = {"changes": [_body(one) for one in found]}
+        diffs, problems = _differences(project, session.directory, names, at, since)
+    body: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
         body["problems"] = diff.problems_body(problems)
-    code = 1 if problems or (exit_code and found) else 0
+    code = 1 if problems or (exit_code and diffs) else 0
     if form == "github" and not name_only:
-        lines = _annotations(session, root, found)
+        lines = _annotations(session, root, diffs)
     else:
-        lines = _lines(found, form, stat=stat, name_only=name_only)
-    lines += [output.safe(text_of(one)) for one in problems]
+        lines = _lines(diffs, form, stat=stat, name_only=name_only)
+    lines += [output.safe(text_of(problem)) for problem in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
     return Outcome(lines, body, code)
@@ -100,9 +100,9 @@ def _differences(
         from promptsync.compare.difference import differences_between
 
         worktree = scan(project.root, project.config.prompts)
-        found = differences_between(project, worktree, directory, names, at)
-        if found is not None:
-            return found, worktree.problems
+        diffs = differences_between(project, worktree, directory, names, at)
+        if diffs is not None:
+            return diffs, worktree.problems
     snapshot = gather(project)
     wanted = matching(snapshot, named_by(project, directory, names))
     # A prompt that only the registry has would show its whole text, so it is shown only on request.
@@ -110,38 +110,38 @@ def _differences(
     return differences(project, items), snapshot.problems
 
 
-def _lines(found: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:
+def _lines(diffs: list[Difference], form: str, *, stat: bool, name_only: bool) -> list[str]:
     if name_only:
-        return [output.name(one.name) for one in found]
+        return [output.name(difference.name) for difference in diffs]
     if form == "markdown":
-        return diff.differences_markdown(found)
+        return diff.differences_markdown(diffs)
     if stat:
-        return [diff.stat(one) for one in found]
+        return [diff.stat(difference) for difference in diffs]
     lines: list[str] = []
-    for one in found:
-        lines += [*diff.difference(one), ""]
+    for difference in diffs:
+        lines += [*diff.difference(difference), ""]
     return lines[:-1]
 
 
-def _annotations(session: Session, root: Path, found: list[Difference]) -> list[str]:
+def _annotations(session: Session, root: Path, diffs: list[Difference]) -> list[str]:
     from promptsync.show.github import annotated_directory, differences_github
 
     directory = annotated_directory(session.directory, session.environment.variables)
-    return differences_github(found, lambda path: Path(os.path.relpath(root / path, directory)).as_posix())
+    return differences_github(diffs, lambda path: Path(os.path.relpath(root / path, directory)).as_posix())
 
 
-def _body(found: Difference) -> dict[str, object]:
-    first = found.steps[0]
+def _body(difference: Difference) -> dict[str, object]:
+    first = difference.steps[0]
     body: dict[str, object] = {
-        "name": found.name,
-        "state": str(found.state),
-        "path": found.path,
-        "renamed_from": found.was,
-        "renamed_to": found.became,
+        "name": difference.name,
+        "state": str(difference.state),
+        "path": difference.path,
+        "renamed_from": difference.was,
+        "renamed_to": difference.became,
         "title": first.title,
         **diff.step_body(first),
     }
-    if len(found.steps) > 1:
-        body["remote_fields"] = diff.fields_body(found.steps[1].fields)
-        body["remote_title"] = found.steps[1].title
+    if len(difference.steps) > 1:
+        body["remote_fields"] = diff.fields_body(difference.steps[1].fields)
+        body["remote_title"] = difference.steps[1].title
     return body

@@ -34,8 +34,8 @@ def command(session: Session, words: tuple[str, ...]) -> Outcome:
             raise UsageError(
                 f"{context.command_path} has no command {word!r}", hint=f"{context.command_path} --help"
             )
-        _, found, _ = context.command.resolve_command(context, [word])
-        assert found is not None  # resolve_command raises for an unknown verb
-        context = click.Context(found, parent=context, info_name=word, **found.context_settings)
+        _, subcommand, _ = context.command.resolve_command(context, [word])
+        assert subcommand is not None  # resolve_command raises for an unknown verb
+        context = click.Context(subcommand, parent=context, info_name=word, **subcommand.context_settings)
     text = context.get_help()
     return Outcome(text.split("\n"), {"help": text})

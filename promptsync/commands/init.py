@@ -89,17 +89,17 @@ def command(
         if url is None and ":" in (session.remote or ""):
             url = session.remote
         drafted = draft(session.directory, prompts=prompts, url=url, include=include)
-        done = start(session.directory, drafted, example=example)
+        started = start(session.directory, drafted, example=example)
     else:
-        done = imported.started
-    _note(session, done, is_ignored)
+        started = imported.started
+    _note(session, started, is_ignored)
     added = None
     if target is not None:
-        added = scaffold(done.config, target, github=github, pre_commit=pre_commit)
+        added = scaffold(started.config, target, github=github, pre_commit=pre_commit)
         if added.created or added.changed:
             _note_target(session, target, github=github)
     return show_init(
-        done,
+        started,
         imported,
         added,
         directory=session.given_directory,
@@ -113,10 +113,10 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
 
     root, environment = session.directory, session.environment
     exists = (root / FILE_NAME).exists()
-    given = url or session.remote or environment.remote
-    wanted = None if exists else url_of(given or environment.base_url or VENDOR)
+    remote = url or session.remote or environment.remote
+    wanted = None if exists else url_of(remote or environment.base_url or VENDOR)
     drafted = draft(root, prompts=prompts, url=wanted, include=include)
-    with session.project_of(drafted.config, given if exists else drafted.config.default_remote) as project:
+    with session.project_of(drafted.config, remote if exists else drafted.config.default_remote) as project:
         if exists:
             check_remote(project)
         names = survey(project)
@@ -175,12 +175,12 @@ def _note_target(session: Session, target: Target, *, github: bool) -> None:
         )
 
 
-def _note(session: Session, done: Started, is_ignored: bool) -> None:
+def _note(session: Session, started: Started, is_ignored: bool) -> None:
     note = output.style("note:", "warn")
-    if done.above is not None:
+    if started.above is not None:
         session.say(
             f"{note} commands in this directory now use the configuration here, "
-            f"no longer {output.name(str(done.above))}"
+            f"no longer {output.name(str(started.above))}"
         )
-    if FILE_NAME in done.kept and is_ignored:
+    if FILE_NAME in started.kept and is_ignored:
         session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")

@@ -60,19 +60,21 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
     """
     with session.project() as project:
         if names:
-            chosen = chosen_labels(session, project, names, by_id=True)
-            shown = [(one, at.at.label or label) for one, at in chosen]
+            chosen = chosen_labels(session, project, names)
+            shown = [(prompt, choice.at.label or label) for prompt, choice in chosen]
         else:
             # With -v everything is read, prompt by prompt where the registry has no list of all labels.
             governed = () if session.verbose else project.config.labels.values()
             only = governed if label is None else (label,)
-            shown = [(one, label) for one in labelled(project, only=tuple(only))]
+            shown = [(prompt, label) for prompt in labelled(project, only=tuple(only))]
             if label is None and governed and not project.registry.labels.may_list_all:
                 session.say(
                     f"{project.registry.url} has no list of all labels, so these are those in labels:; "
                     "-v lists all"
                 )
-    rows = [(one, name) for one, only in shown for name in sorted(one.labels) if only in (None, name)]
+    rows = [
+        (prompt, name) for prompt, only in shown for name in sorted(prompt.labels) if only in (None, name)
+    ]
     outcome = show_labels.show_labels(rows, with_previous=session.verbose > 0 or label is not None)
     if not outcome.lines and not session.quiet:
         session.say("no labels" if label is None else f"no prompt has the label {label}")
@@ -123,10 +125,10 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
     """
     with session.project() as project:
         chosen = chosen_labels(session, project, [name], at)
-        if force and not all(found.is_exact for _, found in chosen):
+        if force and not all(choice.is_exact for _, choice in chosen):
             raise UsageError("--force needs an exact name", hint="promptsync label list")
         # A pattern means only the prompts that have the label.
-        having = [(prompt, found) for prompt, found in chosen if found.is_exact or target in prompt.labels]
+        having = [(prompt, choice) for prompt, choice in chosen if choice.is_exact or target in prompt.labels]
         if not having:
             existing(chosen[0][0], target)
         changes = [
@@ -134,10 +136,10 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
                 project,
                 prompt,
                 target,
-                find_number(project, prompt.listed, found.at, prompt.labels),
+                find_number(project, prompt.listed, choice.at, prompt.labels),
                 force=force,
             )
-            for prompt, found in having
+            for prompt, choice in having
         ]
         return change_labels(session, project, LabelPlan(tuple(changes)), **how)
 
@@ -156,8 +158,8 @@ def delete_command(session: Session, name: str, label: str, force: bool, **how: 
     promptsync label delete support/refund staging
     """
     with session.project() as project:
-        ((prompt, found), *others) = chosen_labels(session, project, [name])
-        if others or not found.is_exact:
+        ((prompt, choice), *others) = chosen_labels(session, project, [name])
+        if others or not choice.is_exact:
             raise UsageError("label delete needs an exact name", hint="promptsync label list")
         plan = LabelPlan((plan_delete(prompt, label),))
         if not force:

@@ -96,7 +96,7 @@ def command(
     with session.project() as project:
         logs = [
             read_log(project, chosen.listed, chosen.at, limit=limit, patches=patch)
-            for chosen in choose(project, session.directory, names, at, by_id=True)
+            for chosen in choose(project, session.directory, names, at)
         ]
     if any(log[-1].version.version > 1 for log in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -68,51 +68,48 @@ def command(
         )
         active = fetch(status="active") if status != "deleted" else []
         archived = fetch(status="deleted") if status != "active" else []
+        tagged = [[item for item in items if {*tags} <= {*item.prompt.tags}] for items in (active, archived)]
+        active, archived = tagged
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
-        prompts = [
-            ListedPrompt(listed, items is archived, listed.name in files if files is not None else None)
-            for items in (active, archived)
-            for listed in items
-            if set(tags) <= set(listed.prompt.tags)
-        ]
-        known = sorted({prompt.listed.name for prompt in prompts})
+        known = sorted({item.name for item in (*active, *archived)})
         wanted = set(expanded(known, named_by(project, session.directory, names))) if names else {*known}
         unknown = sorted(name for name in wanted.difference(known) if not is_pattern(name))
         # With filters, a name that is missing from the list may exist all the same.
         if unknown and status == "active" and label is None and not tags:
             raise no_such_prompt(project, unknown[0], known)
-        prompts = [prompt for prompt in prompts if prompt.listed.name in wanted]
-        prompts = _with_labels(project, prompts, singly=session.verbose > 0)
+        active = [item for item in active if item.name in wanted]
+        labels = _labels(project, active, singly=session.verbose > 0)
+        prompts = [
+            ListedPrompt(
+                item,
+                is_archived,
+                None if files is None else item.name in files,
+                None if labels is None or is_archived else labels.get(item.name, ()),
+            )
+            for is_archived, items in ((False, active), (True, archived))
+            for item in items
+            if item.name in wanted
+        ]
     prompts.sort(key=lambda prompt: (prompt.listed.name, prompt.is_archived))
     _say_total(session, prompts)
     rows = output.table(map(_row, prompts), free=True)
     return Outcome(rows, {"prompts": [_body(prompt) for prompt in prompts]})
 
 
-def _with_labels(project: Project, prompts: Sequence[ListedPrompt], *, singly: bool) -> list[ListedPrompt]:
-    """Return the prompts with their labels as far as lists have them; ``singly`` allows one request each."""
-    active = [prompt.listed for prompt in prompts if not prompt.is_archived]
-    labels: dict[str, Labels] | None = None
-    if active and singly:
-        try:
-            labels = {
-                labelled.listed.name: tuple(
-                    sorted((label.name, label.version) for label in labelled.labels.values())
-                )
-                for labelled in with_labels(project, active)
-            }
-        except Unsupported:
-            labels = None
-    elif active:
-        labels = labels_by_prompt(list_labels(project.registry, project.config.labels.values()), active)
-    if labels is None:
-        return [*prompts]
-    return [
-        prompt
-        if prompt.is_archived
-        else msgspec.structs.replace(prompt, labels=labels.get(prompt.listed.name, ()))
-        for prompt in prompts
-    ]
+def _labels(project: Project, prompts: Sequence[Version], *, singly: bool) -> Mapping[str, Labels] | None:
+    """Return the labels of prompts as far as lists have them; ``singly`` allows one request each."""
+    if not prompts:
+        return None
+    if not singly:
+        return labels_by_prompt(list_labels(project.registry, project.config.labels.values()), prompts)
+    try:
+        read = with_labels(project, prompts)
+    except Unsupported:
+        return None
+    return {
+        prompt.listed.name: tuple(sorted((label.name, label.version) for label in prompt.labels.values()))
+        for prompt in read
+    }
 
 
 def _say_total(session: Session, prompts: Sequence[ListedPrompt]) -> None:

@@ -47,12 +47,12 @@ def command(
     with session.project() as project:
         if names:
             chosen = chosen_labels(session, project, names)
-            for _, found in chosen:
-                if found.at != LATEST:
-                    move = f"promptsync label move {shlex.join([f'{found.listed.name}@N', target])}"
+            for _, choice in chosen:
+                if choice.at != LATEST:
+                    move = f"promptsync label move {shlex.join([f'{choice.listed.name}@N', target])}"
                     raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
-            prompts = [one for one, _ in chosen]
-            named = [found.listed.name for _, found in chosen if found.is_exact]
+            prompts = [prompt for prompt, _ in chosen]
+            named = [choice.listed.name for _, choice in chosen if choice.is_exact]
         else:
             prompts, named = labelled(project), []
         if force and not (named and len(named) == len(prompts)):

@@ -119,8 +119,8 @@ def command(
                 plan=lambda: _plan(project, options, at),
                 apply=lambda made: apply_pull(project, made),
                 show_plan=lambda made: show_pull.show_plan(made, lambda: _pulled(project, made)),
-                show_receipt=lambda made, done, shown: show_pull.show_receipt(
-                    made, done, shown, lambda: _pulled(project, made)
+                show_receipt=lambda made, receipt, shown: show_pull.show_receipt(
+                    made, receipt, shown, lambda: _pulled(project, made)
                 ),
                 headline=show_pull.headline,
                 unchanged="nothing was written",

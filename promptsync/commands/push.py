@@ -56,7 +56,7 @@ def command(
     form: str | None,
     force: bool,
     restore: bool,
-    **given: object,
+    **flags: object,
 ) -> Outcome:
     """Publish every prompt that is new or ahead as a new version, snippets first.
 
@@ -70,7 +70,7 @@ def command(
     promptsync push --dry-run --format markdown > plan.md
     """
     choose_format(session, form)
-    options = PushOptions(names, labels=tuple(dict.fromkeys(labels)), **given)  # type: ignore[arg-type]
+    options = PushOptions(names, labels=tuple(dict.fromkeys(labels)), **flags)  # type: ignore[arg-type]
     session.blank = {**session.blank, "dry_run": dry_run}
     # Before anything is opened: a message that does not fit is a usage error, without any request.
     check_options(options)
@@ -88,7 +88,7 @@ def command(
             plan=lambda: _plan(project, options),
             apply=lambda made: _apply(project, made),
             show_plan=lambda made: show_push.show_plan(project, made, lambda: _differences(project, made)),
-            show_receipt=lambda made, done, shown: show_push.show_receipt(project, made, done, shown),
+            show_receipt=lambda made, receipt, shown: show_push.show_receipt(project, made, receipt, shown),
             headline=lambda made: show_push.headline(made, project.title),
             needs_confirmation=lambda made: bool(made.actions),
             unchanged="nothing was published",

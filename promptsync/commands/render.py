@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -12,8 +13,9 @@ from promptsync.commands.shared.rendering import Rendering, RenderOptions, rende
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.target import At
+from promptsync.prompt.snippets import is_text_block
+from promptsync.prompt.template import mappings
 from promptsync.show.outcome import Outcome
-from promptsync.show.render import template_lines
 from promptsync.terminal import output
 
 
@@ -80,7 +82,7 @@ def command(
     for rendering in renderings:
         _say_warnings(session, rendering)
         lines += [f"=== {rendering.name} ==="] if len(renderings) > 1 and not llm_kwargs else []
-        lines += _arguments(rendering) if llm_kwargs else template_lines(rendering.template)
+        lines += _arguments(rendering) if llm_kwargs else _template_lines(rendering.template)
     bodies = [_body(rendering) for rendering in renderings]
     return Outcome(
         [output.safe(line) for line in lines], bodies[0] if len(bodies) == 1 else {"prompts": bodies}
@@ -114,3 +116,37 @@ def _body(rendering: Rendering) -> dict[str, Any]:
     if rendering.arguments is not None:
         body["llm_kwargs"] = rendering.arguments
     return {**body, **{key: value for key, value in rendering.template.items() if key not in body}}
+
+
+def _template_lines(template: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a template as a model would read it."""
+    if template.get("type") == "completion":
+        yield from _content(template.get("content")).split("\n")
+        return
+    for message in mappings(template.get("messages")):
+        name = f" ({message['name']})" if message.get("name") else ""
+        yield f"--- {message.get('role')}{name} ---"
+        if message.get("content"):
+            yield from _content(message["content"]).split("\n")
+        for call in mappings(message.get("tool_calls")):
+            yield f"[tool call {json.dumps(call.get('function', call), ensure_ascii=False)}]"
+        yield ""
+    tools = [*mappings(template.get("tools")), *mappings(template.get("functions"))]
+    if tools:
+        yield "--- tools ---"
+    for tool in tools:
+        function = tool.get("function", tool)
+        called = function.get("name") or tool.get("type")
+        description = function.get("description")
+        yield from (f"{called}: {description}" if description else str(called)).split("\n")
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    lines = []
+    for block in mappings(content):
+        fields = {key: value for key, value in block.items() if key != "type" and value is not None}
+        other = f"[{block.get('type')} {json.dumps(fields, ensure_ascii=False)}]"
+        lines.append(str(block["text"]) if is_text_block(block) else other)
+    return "\n".join(lines)

@@ -13,7 +13,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
-from promptsync.project.chosen_version import NoSuchVersion
 from promptsync.project.pointers import Labelled, check_changeable, labelled
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, version_number
@@ -61,7 +60,7 @@ def command(
         elif names:
             plan = _plan_to_version(session, project, names, label, to)
         else:
-            raise _no_names(project, label, to)
+            raise _no_names(label, to)
         outcome = change_labels(session, project, plan, **how)
     return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
@@ -71,18 +70,17 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
 
     Where the registry cannot list all labels, it is the only one of the named prompts.
     """
-    known = set(project.config.labels.values())
+    known = {*project.config.labels.values()}
     if not known:
-        everything = project.registry.labels.all()
-        if everything is None and names:
+        labels = project.registry.labels.all()
+        if labels is None and names:
             prompts = chosen_labels(session, project, names)
-            everything = [label for one, _ in prompts for label in one.labels.values()]
-        known = {one.name for one in everything or () if is_own(one.name)}
+            labels = [label for prompt, _ in prompts for label in prompt.labels.values()]
+        known = {label.name for label in labels or () if is_own(label.name)}
     if len(known) == 1:
         return known.pop()
-    labels = sorted(known)
-    named = f"specify the label: {' or '.join(labels)}" if labels else "specify the label with --label"
-    label = shlex.quote(labels[0]) if labels else "LABEL"
+    named = f"specify the label: {' or '.join(sorted(known))}" if known else "specify the label with --label"
+    label = shlex.quote(min(known)) if known else "LABEL"
     raise UsageError(named, hint=f"promptsync rollback NAME --label {label}", code="no-label")
 
 
@@ -90,14 +88,12 @@ def _plan_to_version(
     session: Session, project: Project, names: Sequence[str], label: str, to: str | None
 ) -> LabelPlan:
     chosen = chosen_labels(session, project, names, At(version_number(to) if to is not None else None))
-    if any(found.at.label is not None for _, found in chosen):
+    if any(choice.at.label is not None for _, choice in chosen):
         raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
-    try:
-        having = [(one, found.at.number) for one, found in chosen if found.is_exact or label in one.labels]
-        changes = plan_rollbacks(project, having, label)
-    except NoSuchVersion as error:
-        ref = _ref_named(project, to) if to is not None else None
-        raise error if ref is None else error.replaced(hint=f"{error.hint}\n--to {ref}") from None
+    having = [
+        (prompt, choice.at.number) for prompt, choice in chosen if choice.is_exact or label in prompt.labels
+    ]
+    changes = plan_rollbacks(project, having, label)
     if not changes:
         raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
     return LabelPlan(changes)
@@ -110,16 +106,16 @@ def _plan_to_commit(
     target = find_target(project, ref)
     prompts: list[Labelled] = []
     if not names:
-        prompts = [one for one in labelled(project) if label in one.labels]
-    for one, found in chosen_labels(session, project, names) if names else ():
-        if found.at != LATEST:
+        prompts = [prompt for prompt in labelled(project) if label in prompt.labels]
+    for prompt, choice in chosen_labels(session, project, names) if names else ():
+        if choice.at != LATEST:
             raise UsageError(
-                f"{one.listed.name} is specified at {found.at} and by --to at {ref}",
-                hint=f"promptsync rollback {shlex.quote(one.listed.name)} --label {shlex.quote(label)} "
+                f"{prompt.listed.name} is specified at {choice.at} and by --to at {ref}",
+                hint=f"promptsync rollback {shlex.quote(prompt.listed.name)} --label {shlex.quote(label)} "
                 f"--to {shlex.quote(ref)}",
             )
-        if found.is_exact or label in one.labels:
-            prompts.append(one)
+        if choice.is_exact or label in prompt.labels:
+            prompts.append(prompt)
     if not prompts:
         of = "none of these prompts" if names else "no prompt in scope"
         raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
@@ -127,7 +123,7 @@ def _plan_to_commit(
     return plan_rollback_to_commit(project, prompts, label, target), target.id
 
 
-def _no_names(project: Project, label: str, to: str | None) -> UsageError:
+def _no_names(label: str, to: str | None) -> UsageError:
     """Return the error for a rollback that specifies neither prompts nor a commit."""
     name, option = "promptsync rollback NAME", f"--label {shlex.quote(label)}"
     if to is None:
@@ -135,17 +131,7 @@ def _no_names(project: Project, label: str, to: str | None) -> UsageError:
             "specify the prompts, or with --to the commit to go back to",
             hint=f"{name} {option}\npromptsync rollback {option} --to HEAD~1",
         )
-    found = _ref_named(project, to)
-    hint = f"promptsync rollback {option} --to {found}\n" if found is not None else ""
     return UsageError(
         f"--to {to} is a version; specify the prompts that go back to it",
-        hint=f"{hint}{name} {option} --to {to}",
+        hint=f"{name} {option} --to {to}\nfor a tag or a branch: --to tags/{to} or --to heads/{to}",
     )
-
-
-def _ref_named(project: Project, to: str) -> str | None:
-    """Return the longer name of a tag, a branch or a commit that looks like the number of a version."""
-    history = project.history
-    longer = (f"tags/{to}", f"heads/{to}", f"{to}^0") if history is not None else ()
-    found = next((one for one in longer if history is not None and history.commit(one) is not None), None)
-    return shlex.quote(found) if found is not None else None

@@ -35,22 +35,22 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        found = find_versions(project, choose(project, session.directory, names, at, by_id=True))
+        versions = find_versions(project, choose(project, session.directory, names, at))
     if session.json:
-        bodies = [_body(one) for one in found]
+        bodies = [_body(version) for version in versions]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})
-    return Outcome([*_lines(session, found, raw=raw)])
+    return Outcome([*_lines(session, versions, raw=raw)])
 
 
-def _lines(session: Session, found: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
+def _lines(session: Session, versions: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
     from promptsync.files.prompt_text import render_new
 
     is_terminal = sys.stdout.isatty()
-    for number, one in enumerate(found):
+    for number, version in enumerate(versions):
         if number and not raw:
             yield "---"
-        session.say(_heading(one))
-        prompt = one.remote.prompt
+        session.say(_heading(version))
+        prompt = version.remote.prompt
         text = _json(prompt.template) if raw else render_new(prompt, Local()).removesuffix("\n")
         yield output.safe(text) if is_terminal else text
 
@@ -61,9 +61,9 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2) if re.search("[\ud800-\udfff]", text) else text
 
 
-def _heading(found: FoundVersion) -> str:
-    remote = found.remote
-    labels = ", ".join(output.name(label) for label in found.labels or ())
+def _heading(version: FoundVersion) -> str:
+    remote = version.remote
+    labels = ", ".join(output.name(label) for label in version.labels or ())
     parts = [
         f"{output.name(remote.prompt.name)} v{remote.version}",
         f"({labels})" if labels else "",
@@ -72,13 +72,13 @@ def _heading(found: FoundVersion) -> str:
     return output.style(" ".join(part for part in parts if part), "faint")
 
 
-def _body(found: FoundVersion) -> dict[str, Any]:
-    remote, prompt = found.remote, found.remote.prompt
+def _body(version: FoundVersion) -> dict[str, Any]:
+    remote, prompt = version.remote, version.remote.prompt
     return {
         "name": prompt.name,
         "id": remote.template_id,
         "version": remote.version,
-        "labels": None if found.labels is None else list(found.labels),
+        "labels": None if version.labels is None else list(version.labels),
         "message": remote.message,
         "created_at": remote.created_at,
         "digest": digest(prompt),

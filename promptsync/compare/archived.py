@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import replace
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, histories_of
@@ -13,7 +14,7 @@ from promptsync.history.graph import Node
 from promptsync.parallel import mapped
 from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
-from promptsync.prompt.labels import RELEASED, SUFFIX, is_own
+from promptsync.prompt.labels import RELEASED, SUFFIX
 from promptsync.prompt.version import Version
 
 
@@ -24,35 +25,25 @@ def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[
     """
     if not names:
         return {}
-    prompts, found = project.registry.prompts, {name: dict[str, Version]() for name in names}
+    prompts, labels_by_name = project.registry.prompts, {name: dict[str, Version]() for name in names}
     labels = {label.name for label in list_labels(project.registry, ()) or ()}
     labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
     wanted = sorted(labels)
     for label, listed in zip(
         wanted, mapped(lambda label: prompts.list(status="deleted", label=label), wanted), strict=True
     ):
-        for one in listed:
-            if one.name in found:
-                found[one.name][label] = one
-    return found
+        for version in listed:
+            if version.name in labels_by_name:
+                labels_by_name[version.name][label] = version
+    return labels_by_name
 
 
-def release_labels(labels: Mapping[str, Mapping[str, Version]]) -> dict[str, dict[str, int]]:
-    """Return where the release labels of archived prompts point, without those beside another."""
-    return {
-        name: {label: one.version for label, one in versions.items() if is_own(label)}
-        for name, versions in labels.items()
-    }
-
-
-def included_in_archive(
-    project: Project, items: Iterable[Item], archived: Mapping[str, Version]
-) -> dict[str, tuple[int, ...]]:
+def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
     """Return by name the newest versions that a file includes, where the latest archived one is not its text.
 
     Raises ``Refused`` if the clone is too shallow to tell.
     """
-    wanted = [replace(item, listed=archived[item.name]) for item in items if item.name in archived]
+    wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
     histories = histories_of(project, wanted)
     labels = archived_labels(project, histories.keys())
     for name, history in histories.items():
@@ -61,12 +52,12 @@ def included_in_archive(
         for version in (*labels[name].values(), history.listed):
             history.add(version)
     Histories(project, histories).decide()
-    found = {}
+    included = {}
     for name, history in histories.items():
         decision = history.decision
         if decision is None or decision.relation is Relation.EQUAL:
             continue
         if not decision.is_included and project.history is not None and project.history.shallow:
             raise too_shallow(f"whether {name!r} includes the archived v{history.latest}")
-        found[name] = decision.force
-    return found
+        included[name] = decision.force
+    return included

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptsync.compare.difference import ChangeKind, Difference, Step, step
 from promptsync.compare.git_state import find_state
@@ -24,8 +25,7 @@ from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
 
 
-@dataclass(frozen=True, slots=True)
-class FileText:
+class FileText(Struct, frozen=True):
     """The content of one file. ``digest`` is ``None`` for an old file that cannot be read."""
 
     name: str
@@ -33,8 +33,7 @@ class FileText:
     tags: Tags = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Struct, frozen=True):
     """The texts that may differ, by path below the prompts directory.
 
     ``files`` are all present files, by name.
@@ -52,7 +51,7 @@ def read_texts(history: Repository, worktree: Worktree, commit: str | None) -> T
     tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
     suspects = _suspects(history, commit, tree, now, worktree.prompts)
     data = {path: now[path].text.encode("utf-8", "surrogatepass") for path in suspects if path in now}
-    blobs = {path: history.blob_of(one) for path, one in data.items()}
+    blobs = {path: history.blob_of(text) for path, text in data.items()}
     # Git also reports files that were only touched, and their blob ids are equal.
     suspects = {path for path in suspects if blobs.get(path) != tree.files.get(path)}
     after = {path: text_of(now[path]) for path in suspects if path in now}
@@ -87,8 +86,7 @@ def _text(data: bytes, path: str) -> FileText:
         return FileText(name_in(data) or name_for(path), None)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedPrompt:
+class ChangedPrompt(Struct, frozen=True):
     """One prompt that differs. ``path`` is its present file, ``None`` if it was deleted.
 
     ``old_name`` is the name before a rename. ``through`` are the snippets from a dependant
@@ -102,8 +100,7 @@ class ChangedPrompt:
     through: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedPrompts:
+class ChangedPrompts(Struct, frozen=True):
     """What differs from ``since``, sorted by name.
 
     ``commit`` is its full id, ``None`` for the state before the first commit.
@@ -116,7 +113,7 @@ class ChangedPrompts:
     @property
     def names(self) -> tuple[str, ...]:
         """The names that still exist, sorted."""
-        return tuple(sorted(one.name for one in self.prompts if one.kind is not ChangeKind.DELETED))
+        return tuple(sorted(prompt.name for prompt in self.prompts if prompt.kind is not ChangeKind.DELETED))
 
 
 def changed_since(project: Project, worktree: Worktree, since: str | None) -> ChangedPrompts:
@@ -139,10 +136,10 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     commit = find_state(history, wanted)
     texts = read_texts(history, worktree, commit)
     in_scope = project.config.in_scope
-    own = [one for one in _differences(texts, in_scope) if in_scope(one.name)]
-    others = [one for one in _dependants(texts.files, own) if in_scope(one.name)]
+    own = [prompt for prompt in _differences(texts, in_scope) if in_scope(prompt.name)]
+    others = [prompt for prompt in _dependants(texts.files, own) if in_scope(prompt.name)]
     return ChangedPrompts(
-        wanted, commit, tuple(sorted((*own, *others), key=lambda one: (one.name, one.kind)))
+        wanted, commit, tuple(sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind)))
     )
 
 
@@ -156,7 +153,7 @@ def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[Chan
         name: text_of(texts.files[name]) for name in before if name in texts.files and name not in after
     }
     added = {name: text for name, text in after.items() if name not in before}
-    deleted = {name: found[-1] for name, found in before.items() if name not in after}
+    deleted = {name: revisions[-1] for name, revisions in before.items() if name not in after}
     # A prompt renamed to a name outside of include: counts as deleted.
     renamed = _renamed({name: text for name, text in added.items() if in_scope(name)}, deleted)
     for name, text in after.items():
@@ -182,7 +179,7 @@ def _renamed(added: Mapping[str, FileText], deleted: Mapping[str, FileText]) -> 
 
 def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
     # A prompt may still refer to a renamed snippet by its old name.
-    names = {name for one in own for name in (one.name, one.old_name) if name is not None}
+    names = {name for prompt in own for name in (prompt.name, prompt.old_name) if name is not None}
     if not names:
         return
     references = {name: rendered_in(file.prompt.template) for name, file in files.items()}
@@ -199,46 +196,48 @@ def differences_since(
     Takes ``since`` and raises as ``changed_since`` does; also ``UsageError`` for a name without a file in
     either state.
     """
-    found = changed_since(project, worktree, since)
+    changed = changed_since(project, worktree, since)
     wanted = set(names)
-    unknown = wanted - worktree.files.keys() - {one.name for one in found.prompts}
+    unknown = wanted - worktree.files.keys() - {prompt.name for prompt in changed.prompts}
     if unknown:
         raise UsageError(
-            f"there is no prompt {min(unknown)!r} in your files or in {found.since}",
+            f"there is no prompt {min(unknown)!r} in your files or in {changed.since}",
             hint="promptsync status --offline -v",
         )
-    chosen = [one for one in found.prompts if not wanted or one.name in wanted]
+    chosen = [prompt for prompt in changed.prompts if not wanted or prompt.name in wanted]
     history = project.history
-    before = _prompts_then(history, project, found, chosen) if history is not None else {}
-    return [_difference(worktree, found, one, before) for one in chosen]
+    before = _prompts_then(history, project, changed, chosen) if history is not None else {}
+    return [_difference(worktree, changed, prompt, before) for prompt in chosen]
 
 
 def _difference(
-    worktree: Worktree, found: ChangedPrompts, one: ChangedPrompt, before: Mapping[str, Prompt]
+    worktree: Worktree, changed: ChangedPrompts, prompt: ChangedPrompt, before: Mapping[str, Prompt]
 ) -> Difference:
-    file = worktree.files.get(one.name)
+    file = worktree.files.get(prompt.name)
     now = file.prompt if file is not None else None
-    if one.kind is ChangeKind.DEPENDANT:
-        title = f"renders {', which renders '.join(one.through)}"
-        return Difference(one.name, one.kind, one.path, (Step(title, ()),), file=file)
-    then = before.get(one.old_name or one.name)
-    was = f"{one.old_name} in {found.since}" if one.old_name else found.since
-    title = f"{was if then is not None else 'nothing'} -> {one.path or 'no file'}"
-    return Difference(one.name, one.kind, one.path, (step(title, then, now, file=file),), file=file)
+    if prompt.kind is ChangeKind.DEPENDANT:
+        title = f"renders {', which renders '.join(prompt.through)}"
+        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),), file=file)
+    then = before.get(prompt.old_name or prompt.name)
+    was = f"{prompt.old_name} in {changed.since}" if prompt.old_name else changed.since
+    title = f"{was if then is not None else 'nothing'} -> {prompt.path or 'no file'}"
+    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now, file=file),), file=file)
 
 
 def _prompts_then(
-    history: Repository, project: Project, found: ChangedPrompts, chosen: Iterable[ChangedPrompt]
+    history: Repository, project: Project, changed: ChangedPrompts, chosen: Iterable[ChangedPrompt]
 ) -> dict[str, Prompt]:
     """Return the prompts of the state by their names in it, without unreadable files."""
-    if found.commit is None:
+    if changed.commit is None:
         return {}
     wanted = {
-        one.old_name or one.name for one in chosen if one.kind not in (ChangeKind.ADDED, ChangeKind.DEPENDANT)
+        prompt.old_name or prompt.name
+        for prompt in chosen
+        if prompt.kind not in (ChangeKind.ADDED, ChangeKind.DEPENDANT)
     }
     if not wanted:
         return {}
-    tree = tree_at(history, found.commit, project.config.prompts)
+    tree = tree_at(history, changed.commit, project.config.prompts)
     return {
         name: file.prompt
         for name, file in files_in(history, tree, wanted)

@@ -51,8 +51,8 @@ def conflict_of(file: PromptFile) -> Problem | None:
 
 def where(item: Item) -> str:
     """Return the path and line of the conflict markers of an item, or the path alone."""
-    found = conflict_of(item.file) if item.file is not None else None
-    return f"{found.path}:{found.line}" if found is not None else str(item.path)
+    problem = conflict_of(item.file) if item.file is not None else None
+    return f"{problem.path}:{problem.line}" if problem is not None else str(item.path)
 
 
 def edit(place: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.snapshot import Item, State, Tags, state_in_files, state_in_registry, with_tags
+from promptsync.compare.snapshot import Item, State, Tags, state_in_registry, with_tags
 from promptsync.compare.uncommitted import origin_of
 from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
@@ -78,14 +78,14 @@ class Decider:
         histories = Histories(self._project, {history.name: history for history in read})
         histories.decide()
         absent = [name for name in names if name in self._files and name not in self._listing]
-        archived = set()
+        archived: dict[str, Version] = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
         if absent and self._label is None:
             deleted = self._project.registry.prompts.list(status="deleted")
-            archived = {listed.name for listed in deleted if listed.name not in self._listing}
+            archived = {version.name: version for version in deleted if version.name in absent}
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
-            self._item(name, histories.by_name.get(name), archived, renamed)
+            self._item(name, histories.by_name.get(name), archived.get(name), renamed)
             for name in names
             # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
             if name in self._files or name not in renamed.values()
@@ -141,11 +141,17 @@ class Decider:
         ids = {known[name].template_id: name for name in absent if name in known}
         renamed = {ids[other.template_id]: other.name for other in others if other.template_id in ids}
         # If the files had that name, they renamed it.
-        others = [one for one in others if one.name not in known and self._lineage(one.name).head is None]
+        others = [
+            version
+            for version in others
+            if version.name not in known and self._lineage(version.name).head is None
+        ]
         unknown = [name for name in absent if name not in known]
         for versions in (others, self._earlier(unknown, others)):
             left = [name for name in unknown if name not in renamed]
-            renamed |= {name: one.name for name in left for one in versions if self._is_of_file(name, one)}
+            renamed |= {
+                name: version.name for name in left for version in versions if self._is_of_file(name, version)
+            }
         return renamed
 
     def _earlier(self, names: Sequence[str], others: Sequence[Version]) -> Iterator[Version]:
@@ -153,7 +159,7 @@ class Decider:
         numbers = {key.version for name in names for key in self._keys(name)}
         numbers |= {1 for name in names if self._lineage(name).newest is not None}
         # The versions under a label say nothing about a prompt without that label.
-        wanted = [(other, one) for other in others for one in numbers if one < other.version]
+        wanted = [(other, number) for other in others for number in numbers if number < other.version]
         read = self._project.mapped(
             "Reading versions",
             lambda pair: read_usable(self._project, *pair),
@@ -173,24 +179,27 @@ class Decider:
         mark = parse_mark(version.message)
         commit = mark.commit if mark is not None and mark.version == version.version else None
         revisions = self._lineage(name).back()
-        return any(commit and one.commit.startswith(commit) and one.digest == content for one in revisions)
+        return any(
+            commit and revision.commit.startswith(commit) and revision.digest == content
+            for revision in revisions
+        )
 
     def _keys(self, name: str) -> list[Key]:
         """Return the keys that the file of a prompt has or had."""
         keys = self._project.keys_in(self._files[name].local.synced)
-        return [*keys, *(key for one in self._lineage(name).back() for key in one.keys)]
+        return [*keys, *(key for revision in self._lineage(name).back() for key in revision.keys)]
 
     def _item(
         self,
         name: str,
         history: PromptHistory | None,
-        archived: Collection[str],
+        archived: Version | None,
         renamed: Mapping[str, str],
     ) -> Item:
         file, listed = self._files.get(name), self._listing.get(name)
         lineage = history.lineage if history is not None else self._lineage(name)
         decision = history.decision if history is not None else None
-        state = self._state(name, history, archived)
+        state = self._state(name, history, is_archived=archived is not None)
         if name in renamed:
             state = State.RENAMED_REMOTELY
         elif file is not None and has_conflict(file, state):
@@ -200,7 +209,11 @@ class Decider:
         if state not in _CERTAIN and not is_included and git is not None and git.shallow:
             raise too_shallow(f"who changed {name!r}")
         content = self._comparison.digest(file) if file is not None else None
-        last = next((one for one in lineage.back() if one.digest is not None), None) if file is None else None
+        last = (
+            next((revision for revision in lineage.back() if revision.digest is not None), None)
+            if file is None
+            else None
+        )
         return Item(
             name=name,
             state=state,
@@ -215,12 +228,13 @@ class Decider:
             deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
             last=last,
             renamed_to=renamed.get(name),
+            archived=archived,
         )
 
-    def _state(self, name: str, history: PromptHistory | None, archived: Collection[str]) -> State:
+    def _state(self, name: str, history: PromptHistory | None, *, is_archived: bool) -> State:
         file, listed = self._files.get(name), self._listing.get(name)
         if listed is None:
-            return state_in_files(archived=name in archived)
+            return State.DELETED_REMOTELY if is_archived else State.NEW
         decision = history.decision if history is not None else None
         if file is None or history is None or decision is None:
             known = self._lineage(name).head is not None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, State
@@ -32,8 +33,7 @@ class ChangeKind(StrEnum):
     DEPENDANT = "dependant"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What changed from one text to another; ``title`` names the two.
 
     ``is_from_file`` says that the first of them is the file, ``is_to_file`` that the second one is.
@@ -47,8 +47,7 @@ class Step:
     is_to_file: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """How the two sides of a prompt differ: in one step, or in two from the base if both sides changed.
 
     ``state`` is a ``State``, or how two specified states differ. ``was`` and ``became`` are the old and the
@@ -61,7 +60,7 @@ class Difference:
     steps: tuple[Step, ...]
     was: str | None = None
     became: str | None = None
-    file: PromptFile | None = field(default=None, compare=False)
+    file: PromptFile | None = None
 
 
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
@@ -114,8 +113,7 @@ def _tracked(project: Project, item: Item) -> Prompt | None:
     return item.content_of(remote)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """One prompt and the two states of it to compare; ``None`` is its file.
 
     ``is_exact`` says that a version which does not exist is an error, and not an absent prompt.
@@ -142,20 +140,20 @@ def differences_between(
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
         where = f"{worktree.prompts}/ or {project.registry.url}"
-        selected = select(project, directory, arguments, known, at=at, where=where, ids=catalog.ids)
+        selected = select(project, directory, arguments, known, at=at, where=where)
     else:
         names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
         selected = [Selected(names, at, is_exact=False)]
-    if not any(one.at for one in selected):
+    if not any(compare.at for compare in selected):
         return None
     comparisons = list(_comparisons(selected))
     # One search is cheaper than the list; for several prompts the list is.
     listing = dict(catalog) if len(comparisons) > 1 else catalog
 
-    def one(comparison: Comparison) -> Difference | None:
+    def compare(comparison: Comparison) -> Difference | None:
         return _difference(project, worktree.files.get(comparison.name), listing, comparison)
 
-    return [found for found in project.mapped("Comparing", one, comparisons) if found is not None]
+    return [found for found in project.mapped("Comparing", compare, comparisons) if found is not None]
 
 
 def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
@@ -164,9 +162,9 @@ def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
         for name in old.names:
             yield Comparison(name, old.at or None, new.at or None, old.is_exact and new.is_exact)
         return
-    for one in selected:
-        for name in one.names:
-            yield Comparison(name, one.at, None, one.is_exact)
+    for selection in selected:
+        for name in selection.names:
+            yield Comparison(name, selection.at, None, selection.is_exact)
 
 
 def _difference(
@@ -174,12 +172,12 @@ def _difference(
 ) -> Difference | None:
     sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
     (old_title, old), (new_title, new) = sides
-    found = step(f"{old_title} -> {new_title}", old, new, file=file)
-    if not found.fields:
+    difference = step(f"{old_title} -> {new_title}", old, new, file=file)
+    if not difference.fields:
         return None
     kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
     path = file.path if file is not None else None
-    return Difference(comparison.name, kind, path, (found,), file=file)
+    return Difference(comparison.name, kind, path, (difference,), file=file)
 
 
 def _side(
@@ -195,14 +193,14 @@ def _side(
     if not comparison.is_exact and comparison.name not in listing:
         return "nothing", None
     try:
-        found = find_version(project, find_in(project, comparison.name, listing), at).remote
+        version = find_version(project, find_in(project, comparison.name, listing), at).remote
     except NoSuchVersion:
         if comparison.is_exact:
             raise
         return "nothing", None
     # Beside the file, only what was sent counts. Beside another version, all of it does.
     if file is not None and None in (comparison.old, comparison.new):
-        prompt = read_content(project, found, file.prompt)
+        prompt = read_content(project, version, file.prompt)
     else:
-        prompt = without_notes(found.prompt, file.prompt if file is not None else None)
-    return f"v{found.version}{f' ({at.label})' if at.label else ''}", prompt
+        prompt = without_notes(version.prompt, file.prompt if file is not None else None)
+    return f"v{version.version}{f' ({at.label})' if at.label else ''}", prompt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
@@ -146,13 +147,13 @@ def _read_both(
     def read() -> list[Label] | None:
         return list_labels(registry, project.config.labels.values()) if with_labels else None
 
-    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as found:
+    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as labels:
         try:
             worktree = read_files()
         except PromptsyncError:
             listed()  # what the registry says comes first
             raise
-        return worktree, listed(), found()
+        return worktree, listed(), labels()
 
 
 def _remember(

@@ -76,7 +76,9 @@ class PromptHistory:
     def has_keys(self) -> bool:
         """Whether the file has or had a ``synced:`` for this remote."""
         graph = self.graph
-        return bool(graph.file and graph.file.keys) or any(one.keys for one in graph.lineage.revisions)
+        return bool(graph.file and graph.file.keys) or any(
+            revision.keys for revision in graph.lineage.revisions
+        )
 
     def add(self, version: Version, content: Prompt | None = None) -> None:
         """Add a version that was read, with its content beside the file if that took more reading."""
@@ -98,7 +100,7 @@ class PromptHistory:
         """Return the keys of those of the versions that were read."""
         prompt = identity(workspace_id, self.listed.template_id)
         known = {number: self.graph.versions[number] for number in numbers if number in self.graph.versions}
-        return tuple(make_key(prompt, one.number, one.digest) for one in known.values() if one.digest)
+        return tuple(make_key(prompt, node.number, node.digest) for node in known.values() if node.digest)
 
     def text(self, content: str) -> Prompt | None:
         """Return the prompt with this digest, ``None`` if it was not read."""

@@ -6,8 +6,9 @@ A snippet without a pin renders its newest text, so publishing it changes those 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.project.pointers import Pointers, list_labels, pointers_of, with_labels
@@ -22,8 +23,7 @@ from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, Un
 _LISTED = 10
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class LiveUser:
+class LiveUser(Struct, frozen=True, order=True):
     """A prompt whose version under a governed label renders a snippet, directly or through others.
 
     Without a ``label`` it is the latest version that does.
@@ -52,8 +52,8 @@ def direct_users(project: Project, listed: Version) -> set[str] | None:
     except (Unsupported, NotFound):
         return None
     lists = (usage.get("snippet_usage"), usage.get("label_usage"))
-    entries = [one for found in lists if isinstance(found, list) for one in found]
-    return {str(one.get("prompt_name")) for one in entries if isinstance(one, dict)}
+    entries = [entry for entries in lists if isinstance(entries, list) for entry in entries]
+    return {str(entry.get("prompt_name")) for entry in entries if isinstance(entry, dict)}
 
 
 def release_pointers(project: Project, items: Collection[Version]) -> dict[str, dict[str, int]]:
@@ -67,11 +67,11 @@ def release_pointers(project: Project, items: Collection[Version]) -> dict[str, 
         there = pointers_of(everything, list(items))
     else:
         try:
-            there = {one.listed.name: one.labels for one in with_labels(project, list(items))}
+            there = {labelled.listed.name: labelled.labels for labelled in with_labels(project, list(items))}
         except Unsupported:
             return {}
     return {
-        name: {one.name: one.version for one in labels.values() if is_own(one.name)}
+        name: {label.name: label.version for label in labels.values() if is_own(label.name)}
         for name, labels in there.items()
     }
 
@@ -129,15 +129,15 @@ class LiveTexts:
 
     def _known_users(self, snippet: str) -> set[str] | None:
         """Return the prompts that the registry knows to use a snippet, also through other snippets."""
-        listing, found, waiting = self._snapshot.listing, {snippet}, [snippet]
+        listing, reached, waiting = self._snapshot.listing, {snippet}, [snippet]
         while waiting:
             users = direct_users(self._project, listing[waiting.pop()])
             if users is None:
                 return None
-            new = users & listing.keys() - found
-            found |= new
+            new = users & listing.keys() - reached
+            reached |= new
             waiting += sorted(new)
-        return found
+        return reached
 
     def _renders(self, name: str, version: int, snippet: str, follows: Follows) -> bool:
         waiting, seen = [(name, version)], set()
@@ -149,9 +149,13 @@ class LiveTexts:
             references = self.references(*at)
             if references is None:
                 return True  # what cannot be read counts as a user, to be safe
-            if any(one.name == snippet and follows(one) for one in references):
+            if any(reference.name == snippet and follows(reference) for reference in references):
                 return True
-            waiting += [(one.name, found) for one in references if (found := self._version(one)) is not None]
+            waiting += [
+                (reference.name, number)
+                for reference in references
+                if (number := self._version(reference)) is not None
+            ]
         return False
 
     def _version(self, reference: Reference) -> int | None:
@@ -164,7 +168,7 @@ class LiveTexts:
             return pointers[reference.label]
         if reference.label not in self._labels:
             under = self._project.registry.prompts.list(label=reference.label)
-            self._labels[reference.label] = {one.name: one.version for one in under}
+            self._labels[reference.label] = {listed.name: listed.version for listed in under}
         return self._labels[reference.label].get(reference.name)
 
     def _read(self, name: str, version: int) -> Sequence[Reference] | None:
@@ -178,10 +182,10 @@ class LiveTexts:
             # Of what is archived, only the newest version can be read: the list has it.
             return rendered_in(listed.prompt.template) if listed.version == version else None
         try:
-            found = read_version(self._project, listed, version)
+            read = read_version(self._project, listed, version)
         except (NotReadableRaw, UnusablePrompt):
             return None
-        return rendered_in(found.prompt.template) if found is not None else ()
+        return rendered_in(read.prompt.template) if read is not None else ()
 
 
 def named_users(users: Iterable[LiveUser]) -> str:
@@ -189,6 +193,6 @@ def named_users(users: Iterable[LiveUser]) -> str:
     labels: dict[str, list[str]] = {}
     for user in sorted(users):
         labels.setdefault(user.name, []).append(user.label)
-    shown = [f"{name} ({', '.join(found)})" if any(found) else name for name, found in labels.items()]
+    shown = [f"{name} ({', '.join(under)})" if any(under) else name for name, under in labels.items()]
     more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
     return ", ".join(shown[:_LISTED]) + more

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -15,8 +16,7 @@ from promptsync.prompt.labels import is_on_hold, is_own, released_name
 from promptsync.prompt.version import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Unreleased:
+class Unreleased(Struct, frozen=True):
     """The latest version of a prompt, which is not released to a label that the configuration governs.
 
     ``released`` is the version under the label, ``None`` without one. ``is_rolled_back`` says that the latest
@@ -59,22 +59,24 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
         return ()
     wanted = release_labels(project)
     labels = _with_those_beside(project, snapshot, wanted)
-    found = (
-        one
+    unreleased = (
+        prompt
         for label in wanted
         for item, version in lacking
-        if (one := _unreleased(labels, item, version, label)) is not None
+        if (prompt := _unreleased(labels, item, version, label)) is not None
     )
     items = {item.name: item for item, _ in lacking}
 
-    def read(one: Unreleased) -> tuple[Unreleased, Version | None]:
-        listed = items[one.name].listed
-        if listed is None or one.released is None:
-            return one, None
-        return one, read_version(project, listed, one.released)
+    def read(prompt: Unreleased) -> tuple[Unreleased, Version | None]:
+        listed = items[prompt.name].listed
+        if listed is None or prompt.released is None:
+            return prompt, None
+        return prompt, read_version(project, listed, prompt.released)
 
-    pairs = project.mapped("Reading versions", read, list(found))
-    return tuple(one for one, version in pairs if not _says_the_same(project, items[one.name], version))
+    pairs = project.mapped("Reading versions", read, list(unreleased))
+    return tuple(
+        prompt for prompt, version in pairs if not _says_the_same(project, items[prompt.name], version)
+    )
 
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
@@ -83,7 +85,7 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
     if project.registry.labels.may_list_all or listed is None:
         there = dict((snapshot.labels or {}).get(name, ()))
     else:  # only governed labels were read, without those beside them
-        there = {one.name: one.version for one in (read_labels(project, listed) or {}).values()}
+        there = {label.name: label.version for label in (read_labels(project, listed) or {}).values()}
     for label, now in there.items():
         released = there.get(released_name(label) or "")
         if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):

@@ -6,8 +6,10 @@ A pin such as ``@@@house-tone@version_number:1@@@`` keeps the old text of a snip
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -21,16 +23,14 @@ _UNKNOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedAt:
+class PinnedAt(Struct, frozen=True):
     """A prompt that pins a version of a snippet."""
 
     name: str
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutdatedPins:
+class OutdatedPins(Struct, frozen=True):
     """The prompts that pin older versions of a snippet than ``version``, which has the text of its file.
 
     ``is_published`` says that this version exists; otherwise it is the number that the text will get.
@@ -42,8 +42,7 @@ class OutdatedPins:
     users: tuple[PinnedAt, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOutPins:
+class LeftOutPins(Struct, frozen=True):
     """The prompts that pin a version of a snippet which the snippet's file does not include.
 
     ``is_edit`` says that the version was made in the dashboard; ``state`` is that of the snippet.
@@ -56,8 +55,7 @@ class LeftOutPins:
     users: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PinReport:
+class PinReport(Struct, frozen=True):
     """What is unusual about the pins of a repository."""
 
     outdated: tuple[OutdatedPins, ...] = ()
@@ -66,23 +64,29 @@ class PinReport:
     def about(self, names: Collection[str]) -> PinReport:
         """Return what is about these prompts, as snippets or as users."""
         return PinReport(
-            tuple(one for one in self.outdated if one.snippet in names or _users(one) & {*names}),
-            tuple(one for one in self.left_out if one.snippet in names or {*one.users} & {*names}),
+            tuple(
+                snippet for snippet in self.outdated if snippet.snippet in names or _users(snippet) & {*names}
+            ),
+            tuple(
+                snippet
+                for snippet in self.left_out
+                if snippet.snippet in names or {*snippet.users} & {*names}
+            ),
         )
 
     def changed_by(self, names: Collection[str]) -> PinReport:
         """Return what an action on these prompts leads to: snippets that change, and users that pin."""
         return PinReport(
-            tuple(one for one in self.outdated if one.snippet in names),
-            tuple(one for one in self.left_out if {*one.users} & {*names}),
+            tuple(snippet for snippet in self.outdated if snippet.snippet in names),
+            tuple(snippet for snippet in self.left_out if {*snippet.users} & {*names}),
         )
 
     def after(self, published: Mapping[str, int]) -> PinReport:
         """Return the report once these versions are published, and no others."""
         outdated = (
-            replace(one, version=published.get(one.snippet, one.version), is_published=True)
-            for one in self.outdated
-            if one.is_published or one.snippet in published
+            replace(snippet, version=published.get(snippet.snippet, snippet.version), is_published=True)
+            for snippet in self.outdated
+            if snippet.is_published or snippet.snippet in published
         )
         return PinReport(tuple(outdated), self.left_out)
 
@@ -118,11 +122,11 @@ def find_pins(
     outdated = [_outdated(item, pinned[name], publishing) for name, item in snippets.items()]
     return PinReport(
         tuple(
-            one
-            for one in outdated
-            if one is not None
-            and one.users
-            and not rolled_back_from(project, snapshot, one.snippet, one.version)
+            snippet
+            for snippet in outdated
+            if snippet is not None
+            and snippet.users
+            and not rolled_back_from(project, snapshot, snippet.snippet, snippet.version)
         ),
         _left_out(project, snippets, pinned),
     )
@@ -137,8 +141,8 @@ def _outdated(
     if version is None and item.state is State.BEHIND:
         return None  # a pull comes before the next push
     current = publishing.get(item.name, item.listed.version + 1) if version is None else version
-    found = [PinnedAt(user, pin) for user in sorted(users) for pin in sorted(users[user]) if pin < current]
-    return OutdatedPins(item.name, current, version is not None, tuple(found))
+    pins = [PinnedAt(user, pin) for user in sorted(users) for pin in sorted(users[user]) if pin < current]
+    return OutdatedPins(item.name, current, version is not None, tuple(pins))
 
 
 def _left_out(
@@ -173,8 +177,8 @@ def _left_out(
         left_out[name] = {number: graph.own_mark(number) is None for number in missing}
     return tuple(
         LeftOutPins(name, number, is_edit, snippets[name].state, _pinning(pinned[name], number))
-        for name, found in left_out.items()
-        for number, is_edit in sorted(found.items())
+        for name, numbers in left_out.items()
+        for number, is_edit in sorted(numbers.items())
     )
 
 
@@ -182,5 +186,5 @@ def _pinning(users: Mapping[str, Collection[int]], version: int) -> tuple[str, .
     return tuple(sorted(user for user, versions in users.items() if version in versions))
 
 
-def _users(one: OutdatedPins) -> set[str]:
-    return {user.name for user in one.users}
+def _users(snippet: OutdatedPins) -> set[str]:
+    return {user.name for user in snippet.users}

@@ -42,15 +42,17 @@ def read_now(project: Project, names: Collection[str], *, needed: Collection[str
     def on_page(done: int, pages: int) -> None:
         project.progress("Listing the registry", done, pages)
 
-    found = project.registry.prompts.latest(names, needed=needed, on_page=on_page)
-    return {item.name: item for item in found}
+    prompts = project.registry.prompts.latest(names, needed=needed, on_page=on_page)
+    return {item.name: item for item in prompts}
 
 
 def is_same(planned: Version | None, now: Version | None) -> bool:
     """Whether a prompt still is what a plan was made from; ``None`` means that it does not exist."""
     if planned is None or now is None:
         return planned is now
-    before, after = ((one.template_id, one.version, tag_set(one.prompt)) for one in (planned, now))
+    before, after = (
+        (version.template_id, version.version, tag_set(version.prompt)) for version in (planned, now)
+    )
     return before == after
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from promptsync.compare.content import content_of
@@ -43,11 +43,6 @@ class State(StrEnum):
     MOVED = "moved"
     INVALID = "invalid"
     UNKNOWN = "unknown"
-
-
-def state_in_files(*, archived: bool) -> State:
-    """Return the state of a prompt that has a file and is not in the registry's list."""
-    return State.DELETED_REMOTELY if archived else State.NEW
 
 
 def state_in_registry(*, known: bool, included: bool) -> State:
@@ -86,16 +81,14 @@ if TYPE_CHECKING:
     from promptsync.history.lineage import Revision
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The git commit that a text comes from; ``dirty`` if the text itself is not committed."""
 
     commit: str | None = None
     dirty: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One prompt. ``listed`` is its tracked version, ``remote`` the same read raw, if that was needed.
 
     ``history`` is set for a prompt that both sides have or had, and that differs. ``digest`` and
@@ -103,6 +96,7 @@ class Item:
     of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
     either, and ``last`` is the last revision with a text. ``was`` is the prompt without a file that this new
     one probably was, because it has its content; ``became`` is the new one that this one probably is now.
+    ``archived`` is the latest version of a prompt that the registry archived.
     """
 
     name: str
@@ -120,6 +114,7 @@ class Item:
     was: str | None = None
     became: str | None = None
     renamed_to: str | None = None
+    archived: Version | None = None
 
     @property
     def version(self) -> int | None:
@@ -129,19 +124,19 @@ class Item:
     @property
     def base(self) -> Base | None:
         """The newest text that both sides include."""
-        found = self.history.decision if self.history is not None else None
-        return found.base if found is not None else None
+        decision = self.history.decision if self.history is not None else None
+        return decision.base if decision is not None else None
 
     @property
     def base_prompt(self) -> Prompt | None:
         """The text of the base with the tags of that time; if those are unknown, none counts as removed."""
-        found = self.history.text(self.base.digest) if self.history is not None and self.base else None
-        if found is None or self.base is None:
+        base = self.history.text(self.base.digest) if self.history is not None and self.base else None
+        if base is None or self.base is None:
             return None
         tags = self.base.tags
         if tags is None and self.file is not None and self.listed is not None:
             tags = tag_set(self.file.prompt) & tag_set(self.listed.prompt)
-        return replace(found, tags=tuple(sorted(tags or ())))
+        return replace(base, tags=tuple(sorted(tags or ())))
 
     @property
     def merged_tags(self) -> frozenset[str]:
@@ -174,19 +169,18 @@ class Item:
     def path(self) -> str | None:
         return self.file.path if self.file is not None else None
 
-    def content_of(self, found: Version) -> Prompt:
+    def content_of(self, version: Version) -> Prompt:
         """Return the content of a version, without what the registry added to what was sent."""
-        if self.history is not None and found.version in self.history.prompts:
-            return replace(self.history.prompts[found.version], tags=found.prompt.tags)
+        if self.history is not None and version.version in self.history.prompts:
+            return replace(self.history.prompts[version.version], tags=version.prompt.tags)
         if self.file is None:
-            return without_notes(found.prompt)
-        if self.state is State.IN_SYNC and found.version == self.version:
-            return replace(self.file.prompt, tags=found.prompt.tags)
-        return content_of(found, self.file.prompt)
+            return without_notes(version.prompt)
+        if self.state is State.IN_SYNC and version.version == self.version:
+            return replace(self.file.prompt, tags=version.prompt.tags)
+        return content_of(version, self.file.prompt)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All prompts in scope, sorted by name. ``label`` is the label that was tracked, if any.
 
     ``listing`` is everything that the registry listed, in scope or not. ``labels`` are those of each prompt,

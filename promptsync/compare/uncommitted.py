@@ -34,7 +34,7 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
-        same = next((one for one in before if _has_text(one, file, content, keys)), None)
+        same = next((revision for revision in before if _has_text(revision, file, content, keys)), None)
         if same is None:
             return Origin(first.commit, False)
         first = same

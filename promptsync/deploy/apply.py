@@ -71,7 +71,7 @@ class _Deploy:
         files, names = plan.survey.latest.worktree.files, [member.name for member in members]
         results = run_checks(
             self._project.registry,
-            plan.found,
+            plan.located,
             WantedVersions(
                 {**dependants, **self._versions},
                 renders=rendered_snippets(files, names, plan.label),

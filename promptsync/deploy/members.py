@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.snapshot import Item, Snapshot, State
@@ -35,9 +35,8 @@ class Member(msgspec.Struct, frozen=True):
     ``position`` is where its label is, ``latest`` the newest version (``None``: not in the registry).
     ``existing`` is the version that has the text of the file; without one, a version is published first.
     ``forced`` says that the file does not include the latest one: what is published is made from ``parents``.
-    ``passed_over`` are the versions that the release does not include. ``pending`` says that it is pending
-    from an earlier deploy: no commit of this push touched it. ``through`` are the changed snippets that it
-    renders.
+    ``passed_over`` are the versions that the release does not include. ``through`` are the changed snippets
+    that it renders.
     """
 
     name: str
@@ -49,7 +48,6 @@ class Member(msgspec.Struct, frozen=True):
     forced: bool = False
     parents: tuple[int, ...] = ()
     passed_over: tuple[PassedOverVersion, ...] = ()
-    pending: bool = False
     dependant: bool = False
     through: tuple[str, ...] = ()
 
@@ -84,14 +82,12 @@ class Member(msgspec.Struct, frozen=True):
 class OnHold(msgspec.Struct, frozen=True):
     """A prompt that was rolled back: ``version`` has the text of the file and is above ``released``.
 
-    The label is at ``released`` now, ``None`` if it was removed. ``touched`` says that this push changed the
-    prompt.
+    The label is at ``released`` now, ``None`` if it was removed.
     """
 
     name: str
     version: int
     released: int | None
-    touched: bool
 
     @property
     def how(self) -> str:
@@ -100,44 +96,37 @@ class OnHold(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A prompt that is skipped although its label and its file differ, and why.
-
-    ``touched`` says that this push changed it, so that skipping it is a refusal.
-    """
+    """A prompt that is skipped although its label and its file differ, and why."""
 
     name: str
     state: str
     reason: str
-    touched: bool
 
 
 class Survey(msgspec.Struct, frozen=True):
     """The label compared with git.
 
-    ``latest`` compares with the newest versions, ``under`` with those under the label. ``deleted`` are
-    prompts whose files were deleted in git: they keep their label. ``newly_deleted`` are those of them that
-    this push deleted. If prompts were named, ``needed_by`` are the snippets that they need, each with a
-    prompt that renders it.
+    ``latest`` compares with the newest versions, ``under`` with those under the label. ``touched`` are the
+    names that this push changed: skipping one of them is a refusal, and the release of any other is pending
+    from an earlier deploy. ``deleted`` are prompts whose files were deleted in git: they keep their label.
+    If prompts were named, ``needed_by`` are the snippets that they need, each with a prompt that renders it.
     """
 
     label: str
     latest: Snapshot
     under: Snapshot
+    touched: frozenset[str] = frozenset()
     releases: tuple[Member, ...] = ()
     dependants: tuple[Member, ...] = ()
     on_hold: tuple[OnHold, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     deleted: tuple[str, ...] = ()
-    newly_deleted: tuple[str, ...] = ()
     needed_by: Mapping[str, str] = {}
 
     @property
-    def touched(self) -> tuple[str, ...]:
-        """The names that this push changed and that the deploy releases, skips or mentions."""
-        releases = [member.name for member in self.releases if not member.pending]
-        on_hold = [prompt.name for prompt in self.on_hold if prompt.touched]
-        skipped = [prompt.name for prompt in self.skipped if prompt.touched]
-        return (*releases, *on_hold, *skipped, *self.newly_deleted)
+    def pending(self) -> tuple[str, ...]:
+        """The releases that are pending from an earlier deploy."""
+        return tuple(member.name for member in self.releases if member.name not in self.touched)
 
     @property
     def members(self) -> tuple[Member, ...]:

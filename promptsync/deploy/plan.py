@@ -15,7 +15,7 @@ from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
-from promptsync.deploy.survey import survey
+from promptsync.deploy.survey import make_survey
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.pointers import check_changeable
@@ -53,16 +53,16 @@ class DeployOptions(msgspec.Struct, frozen=True):
 class DeployPlan(msgspec.Struct, frozen=True):
     """Everything a deploy will do, in order.
 
-    ``push`` publishes, ``selection`` checks (``found`` is what the registry has under those names), then the
-    label of the releases moves. ``unchecked`` are members that have no checks. ``pins`` are those that stay
-    behind the released snippets. ``not_from_here`` says why the plan is only shown: the branch does not
-    release to the label.
+    ``push`` publishes, ``selection`` checks, then the label of the releases moves. ``located`` is what the
+    registry has under the names of the checks. ``unchecked`` are members that have no checks. ``pins`` are
+    those that stay behind the released snippets. ``not_from_here`` says why the plan is only shown: the
+    branch does not release to the label.
     """
 
     survey: Survey
     push: PushPlan
     selection: Selection
-    found: Located
+    located: Located
     unchecked: tuple[str, ...] = ()
     pins: PinReport = NO_PINS
     workspace: str = ""
@@ -93,7 +93,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     @property
     def is_pending(self) -> bool:
         """Whether everything to release is pending from an earlier deploy, and not changed by this push."""
-        return bool(self.survey.releases) and all(member.pending for member in self.survey.releases)
+        return bool(self.survey.releases) and len(self.survey.pending) == len(self.survey.releases)
 
     @property
     def is_new_label(self) -> bool:
@@ -124,38 +124,38 @@ def plan_deploy(
 ) -> DeployPlan:
     """Return the plan of a deploy.
 
-    Raises what ``survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry cannot
-    change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are required,
-    for members that have none. Nothing has been written then. ``find`` looks up the checks.
+    Raises what ``make_survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry
+    cannot change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are
+    required, for members that have none. Nothing has been written then. ``find`` looks up the checks.
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
-    found = survey(project, options.label, options.since, names=options.names, again=options.again)
-    if found.releases:
+    survey = make_survey(project, options.label, options.since, names=options.names, again=options.again)
+    if survey.releases:
         if not options.allow_dirty:
-            _check_committed(project, found, is_named=bool(options.names))
-        check_changeable(project, next(iter(found.latest.listing.values()), None))
-    push = _plan_push(project, found, options)
-    names = [member.name for member in found.members]
-    selection = select_checks(names, found.latest.worktree.files, project.config)
-    unchecked = _unchecked(found, selection.unchecked)
+            _check_committed(project, survey, is_named=bool(options.names))
+        check_changeable(project, next(iter(survey.latest.listing.values()), None))
+    push = _plan_push(project, survey, options)
+    names = [member.name for member in survey.members]
+    selection = select_checks(names, survey.latest.worktree.files, project.config)
+    unchecked = _unchecked(survey, selection.unchecked)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
             hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
             code="unchecked",
         )
-    if found.releases and not options.rehearses:
-        check_live(project, found)
-        check_order(found)
+    if survey.releases and not options.rehearses:
+        check_live(project, survey)
+        check_order(survey)
     return DeployPlan(
-        found,
+        survey,
         push,
         selection,
         find(project.registry, selection),
         unchecked,
-        _pins(project, found, push),
-        workspace_of(project) if found.releases else "",
+        _pins(project, survey, push),
+        workspace_of(project) if survey.releases else "",
         project.in_git,
         options.standard,
         options.keep_going,
@@ -163,17 +163,17 @@ def plan_deploy(
     )
 
 
-def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None:
+def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> None:
     """Raise ``Refused`` if the texts or the checks to deploy are not those of the commit.
 
     Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
     """
-    paths = uncommitted_paths(project, found.latest.worktree)
+    paths = uncommitted_paths(project, survey.latest.worktree)
     places = uncommitted_config(project) if paths else []
-    files = found.latest.worktree.files
-    types = {files[member.name].prompt.template.get("type") for member in found.releases}
+    files = survey.latest.worktree.files
+    types = {files[member.name].prompt.template.get("type") for member in survey.releases}
     if is_named and "completion" not in types:
-        own = {member.path for member in found.members}
+        own = {member.path for member in survey.members}
         paths = [path for path in paths if path in own or path in places]
     if not paths:
         return
@@ -192,8 +192,8 @@ def _check_committed(project: Project, found: Survey, *, is_named: bool) -> None
     )
 
 
-def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushPlan:
-    publishing = [member for member in found.releases if member.publishes]
+def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> PushPlan:
+    publishing = [member for member in survey.releases if member.publishes]
     if not publishing:
         return PushPlan(())
     forced = [member for member in publishing if member.forced]
@@ -208,7 +208,7 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
         rehearses=options.rehearses,
         parents={member.name: member.parents for member in forced},
     )
-    plan = plan_push(project, found.latest, requested)
+    plan = plan_push(project, survey.latest, requested)
     # Nobody typed --force: what a release passes over is listed with it.
     actions = (
         replace(action, kind=Kind.UPDATE) if action.kind is Kind.FORCE else action for action in plan.actions
@@ -216,15 +216,15 @@ def _plan_push(project: Project, found: Survey, options: DeployOptions) -> PushP
     return replace(plan, actions=tuple(actions))
 
 
-def _pins(project: Project, found: Survey, push: PushPlan) -> PinReport:
-    if not found.releases:
+def _pins(project: Project, survey: Survey, push: PushPlan) -> PinReport:
+    if not survey.releases:
         return NO_PINS
-    pins = find_pins(project, found.latest, push.new_texts)
-    return pins.changed_by([member.name for member in found.releases])
+    pins = find_pins(project, survey.latest, push.new_texts)
+    return pins.changed_by([member.name for member in survey.releases])
 
 
-def _unchecked(found: Survey, without: Collection[str]) -> tuple[str, ...]:
+def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:
     """Return the members without checks: a snippet is checked by the prompts that render it."""
-    members = [member for member in found.members if member.name not in without]
+    members = [member for member in survey.members if member.name not in without]
     checked = {snippet for member in members for snippet in member.through}
     return tuple(name for name in sorted(without) if name not in checked)

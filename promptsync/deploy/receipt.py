@@ -117,9 +117,14 @@ class DeployReceipt:
         return error.replaced(hint=error.hint or hint)
 
     @property
+    def passed_others(self) -> tuple[str, ...]:
+        """The others that have checks."""
+        return tuple(name for name in self.others if name not in self.plan.unchecked)
+
+    @property
     def _next_deploy(self) -> str:
-        """The command that releases the others, or after a fix everything."""
-        names = () if self.is_released else self.others
+        """The command that releases the others that passed, or after a fix everything."""
+        names = () if self.is_released else self.passed_others
         if len(names) > _NAMED:
             return "promptsync deploy --keep-going"
         return shlex.join(["promptsync", "deploy", *names])
@@ -128,7 +133,7 @@ class DeployReceipt:
 def _skipped(plan: DeployPlan) -> Refused | None:
     """Return the refusal of a prompt that this push changed and that is not released."""
     survey = plan.survey
-    on_hold = [prompt for prompt in survey.on_hold if prompt.touched]
+    on_hold = [prompt for prompt in survey.on_hold if prompt.name in survey.touched]
     if on_hold:
         first, *others = on_hold
         what = f"{first.name!r} is on hold: {plan.label} {first.how}, "
@@ -139,7 +144,7 @@ def _skipped(plan: DeployPlan) -> Refused | None:
             hint=release_on_hold([prompt.name for prompt in on_hold], plan.label),
             code="on-hold",
         )
-    skipped = next((prompt for prompt in survey.skipped if prompt.touched), None)
+    skipped = next((prompt for prompt in survey.skipped if prompt.name in survey.touched), None)
     if skipped is None:
         return None
     return Refused(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from msgspec import structs
 
 from promptsync.checks.assignment import Selection, find_checks, lowest
-from promptsync.checks.catalog import list_agents, list_evaluations
+from promptsync.checks.catalog import Kind, list_checks
 from promptsync.compare.pins import NO_PINS
 from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -115,8 +115,8 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             plan = plan_deploy(copy, everything, find=lambda registry, selection: ())
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
-            found = find_checks(copy.registry, selection)
-            plan = structs.replace(plan, selection=selection, found=found, pins=NO_PINS)
+            located = find_checks(copy.registry, selection)
+            plan = structs.replace(plan, selection=selection, located=located, pins=NO_PINS)
             receipt = apply_deploy(copy, plan, timeout)
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
             return Rehearsal(receipt, url, without, is_compared=drop is None)
@@ -128,10 +128,15 @@ def _seed(project: Project, copy: Project, label: str) -> None:
     Other files may refer to those snippets by ``label``.
     """
     files = scan(project.root, project.config.prompts).files
-    references = [one for file in files.values() for one in rendered_in(file.prompt.template)]
-    waiting = {one.name for one in references if one.version is not None or one.name not in files}
-    listing = {one.name: one for one in project.registry.prompts.list()} if waiting else {}
+    references = [reference for file in files.values() for reference in rendered_in(file.prompt.template)]
+    waiting = {
+        reference.name
+        for reference in references
+        if reference.version is not None or reference.name not in files
+    }
+    listing = {listed.name: listed for listed in project.registry.prompts.list()} if waiting else {}
     versions: dict[str, list[Version]] = {}
+    needs: dict[str, set[str]] = {}
     # Old versions of a snippet may use further snippets, so this follows references until none is new.
     while waiting:
         name = waiting.pop()
@@ -139,39 +144,30 @@ def _seed(project: Project, copy: Project, label: str) -> None:
             continue
         numbers = range(1, listing[name].version + 1)
         read = (read_version(project, listing[name], number) for number in numbers)
-        versions[name] = [one for one in read if one is not None]
-        waiting |= {used for one in versions[name] for used in _needs(one)}
-    needs = {name: {used for one in read for used in _needs(one)} for name, read in versions.items()}
-    for name in (name for level in publish_order(needs) for name in level):
-        for one in versions[name]:
-            done = copy.registry.prompts.publish(one.prompt, message=one.message or f"v{one.version}")
+        versions[name] = [version for version in read if version is not None]
+        references = [
+            reference for version in versions[name] for reference in rendered_in(version.prompt.template)
+        ]
+        needs[name] = {reference.name for reference in references}
+        waiting |= needs[name]
+    for name in chain(*publish_order(needs)):
+        for version in versions[name]:
+            message = version.message or f"v{version.version}"
+            published = copy.registry.prompts.publish(version.prompt, message=message)
         if name in files and versions[name]:
-            copy.registry.labels.set(done.template_id, name, label, done.version, None)
+            copy.registry.labels.set(published.template_id, name, label, published.version, None)
         elif versions[name]:
             # The files may refer to a snippet of another repository by its labels.
-            for there in labels_of_prompt(project, listing[name]).values():
-                copy.registry.labels.set(done.template_id, name, there.name, there.version, None)
-
-
-def _needs(one: Version) -> set[str]:
-    return {reference.name for reference in rendered_in(one.prompt.template)}
+            for pointer in labels_of_prompt(project, listing[name]).values():
+                copy.registry.labels.set(published.template_id, name, pointer.name, pointer.version, None)
 
 
 def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
-    evaluations = _names(list_evaluations(copy.registry))
-    agents = _names(list_agents(copy.registry))
-    kept = Selection(
-        tuple(
-            structs.replace(check, max_drop=None)
-            for check in selection.checks
-            if check.name in (evaluations if check.kind == "evaluation" else agents)
-        ),
-        selection.unchecked,
-    )
-    without = [one.name for one in selection.evaluations if one.name not in evaluations]
-    without += [one.name for one in selection.agents if one.name not in agents]
-    return kept, tuple(dict.fromkeys(without))
-
-
-def _names(items: Iterable[object]) -> set[str]:
-    return {text for one in items for text in (getattr(one, "name", ""), str(getattr(one, "id", "")))}
+    """Return the checks that the fixtures declare, by name or id, and the names of the others."""
+    kinds: tuple[Kind, ...] = ("evaluation", "agent")
+    entries = [(kind, entry) for kind in kinds for entry in list_checks(copy.registry, kind)]
+    known = {(kind, key) for kind, entry in entries for key in (entry.name, str(entry.id))}
+    checks = [check for check in selection.checks if (check.kind, check.name) in known]
+    kept = tuple(structs.replace(check, max_drop=None) for check in checks)
+    without = (check.name for check in selection.checks if check not in checks)
+    return Selection(kept, selection.unchecked), tuple(dict.fromkeys(without))

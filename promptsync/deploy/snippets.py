@@ -60,22 +60,22 @@ def together(survey: Survey, names: Collection[str]) -> frozenset[str]:
     return frozenset(kept)
 
 
-def check_live(project: Project, found: Survey) -> None:
+def check_live(project: Project, survey: Survey) -> None:
     """Raise ``Refused`` for snippets that live prompts would render before their checks can run.
 
     A reference without a pin renders the newest version as soon as it is published, and one by the label
     renders the new version as soon as the label moves.
     """
-    texts = LiveTexts(project, found.latest, label=found.label)
+    texts = LiveTexts(project, survey.latest, label=survey.label)
     live = []
-    for member in found.releases:
-        listed = found.latest.listing.get(member.name)
+    for member in survey.releases:
+        listed = survey.latest.listing.get(member.name)
         if listed is None or listed.prompt.template.get("type") != "completion":
             continue
 
         def follows(reference: Reference, member: Member = member) -> bool:
             if reference.label is not None:
-                return reference.label == found.label and not member.is_moved
+                return reference.label == survey.label and not member.is_moved
             return reference.version is None and member.publishes
 
         if users := texts.users(member.name, follows):
@@ -96,19 +96,19 @@ def check_live(project: Project, found: Survey) -> None:
     )
 
 
-def check_order(found: Survey) -> None:
+def check_order(survey: Survey) -> None:
     """Raise ``Refused`` if prompts of this deploy render a snippet by the label that it moves.
 
     Their checks would run with the version that has the label now.
     """
-    moving = [member.name for member in found.releases if not member.is_moved]
-    ways = parents(references_in(found.latest), dict.fromkeys(moving, follows_label(found.label)))
-    users = [member.name for member in found.releases if member.name in ways]
+    moving = [member.name for member in survey.releases if not member.is_moved]
+    ways = parents(references_in(survey.latest), dict.fromkeys(moving, follows_label(survey.label)))
+    users = [member.name for member in survey.releases if member.name in ways]
     if not users:
         return
     first = sorted({ways[user][-1] for user in users} - ways.keys()) or sorted({ways[users[0]][-1]})
     raise Refused(
-        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} by {found.label}, so its checks need the "
+        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} by {survey.label}, so its checks need the "
         "label there first; nothing was released",
         hint=shlex.join(["promptsync", "deploy", *first]),
         code="snippets-first",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
 from promptsync.compare.content import has_text_of
@@ -15,7 +15,6 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.members import (
     Member,
     OnHold,
-    PassedOverVersion,
     Skipped,
     Survey,
     has_news,
@@ -80,7 +79,7 @@ def _way_out(item: Item, latest: Item, label: str) -> str:
     return f"promptsync diff {name}{seen}\npromptsync pull {how} {name}"
 
 
-def survey(
+def make_survey(
     project: Project,
     label: str,
     since: str | None,
@@ -102,38 +101,40 @@ def survey(
         raise InvalidFile(latest.problems)
     names, again = matching(latest, names), matching(latest, again)
     needed_by = needed_snippets(latest.worktree.files, names, label)
-    chosen = {*names, *needed_by}
-    if stuck := [item for item in latest.unusable if item.file and (not names or item.name in chosen)]:
+    chosen = {*names, *needed_by} or {item.name for item in latest.items}
+    if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:
         raise unusable(stuck, "deploy")
     if _is_released(latest, positions):
         return Survey(label, latest, replace(latest, label=label))
     # Without a state to compare with it is unknown what this push changed, and everything counts.
-    touched = None
+    touched = frozenset(item.name for item in latest.items)
     if since is not None:
         from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
 
-        touched = {changed.name for changed in changed_since(project, latest.worktree, since).prompts}
+        touched = frozenset(change.name for change in changed_since(project, latest.worktree, since).prompts)
     under = gather(project, label=label, latest=latest)
-    view = _Survey(project, label, latest, under, positions, touched, again)
+    view = _Survey(project, label, latest, under, positions, again)
     view.look(chosen)
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
     ways = parents(files, dict.fromkeys((member.name for member in view.releases), renders_new(label)))
-    members = tuple(msgspec.structs.replace(one, through=ways.get(one.name, ())) for one in view.releases)
-    known = {member.name for member in members}
+    releases = tuple(replace(member, through=ways.get(member.name, ())) for member in view.releases)
+    others = ways.keys() - {member.name for member in releases}
+    # A prompt that renders a released snippet is checked again at its live version.
+    dependants = tuple(
+        view.member(item, existing=item.version, dependant=True, through=ways[item.name])
+        for item in under.of(State.IN_SYNC)
+        if item.name in others
+    )
     return Survey(
         label,
         latest,
         under,
-        members,
-        tuple(
-            view.dependant(under_item, ways[under_item.name])
-            for under_item in under.of(State.IN_SYNC)
-            if under_item.name in ways.keys() - known
-        ),
+        touched - view.settled,
+        releases,
+        dependants,
         tuple(view.on_hold),
         tuple(view.skipped),
         tuple(view.deleted),
-        tuple(name for name in view.deleted if touched is None or name in touched),
         needed_by,
     )
 
@@ -153,10 +154,11 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
         latest = gather(project)
         listed = [item.listed for item in latest.items if item.listed is not None]
         pointers = pointers_of(labels(), listed)
-    return latest, {
-        name: position_of(label, {one.name: one.version for one in labels.values()})
+    positions = {
+        name: position_of(label, {pointer.name: pointer.version for pointer in labels.values()})
         for name, labels in pointers.items()
     }
+    return latest, {item.name: positions.get(item.name, Position()) for item in latest.items}
 
 
 def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
@@ -168,7 +170,7 @@ def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
     return bool(latest.items) and all(
         item.state is State.IN_SYNC and position.version == item.version and position.is_recorded
         for item in latest.items
-        for position in (positions.get(item.name, Position()),)
+        for position in (positions[item.name],)
     )
 
 
@@ -180,7 +182,6 @@ class _Survey:
         latest: Snapshot,
         under: Snapshot,
         positions: Mapping[str, Position],
-        touched: Collection[str] | None,
         again: Collection[str],
     ) -> None:
         self._project = project
@@ -189,20 +190,19 @@ class _Survey:
         self._latest = {item.name: item for item in latest.items}
         self._listing = latest.listing
         self._positions = positions
-        self._touched = touched
         self._again = again
         self._in_way: list[tuple[Item, str]] = []
         self.releases: list[Member] = []
         self.on_hold: list[OnHold] = []
         self.skipped: list[Skipped] = []
         self.deleted: list[str] = []
+        self.settled: set[str] = set()
+        """The skipped prompts whose label is where it should be."""
 
-    def look(self, chosen: Collection[str]) -> None:
-        """Fill the lists with the chosen prompts, or with all. Raises ``InTheWay``."""
-        for name, item in self._latest.items():
-            under = self._under.get(name)
-            if under is None or (chosen and name not in chosen):
-                continue
+    def look(self, chosen: set[str]) -> None:
+        """Fill the lists with the chosen prompts. Raises ``InTheWay``."""
+        for name in sorted(chosen & self._latest.keys() & self._under.keys()):
+            item, under = self._latest[name], self._under[name]
             if item.file is None:
                 if item.state is State.DIVERGED and item.became is not None:
                     self._in_way.append((item, reason(item)))
@@ -210,7 +210,7 @@ class _Survey:
                     self.deleted.append(name)
                 continue
             is_latest = item.state is State.IN_SYNC and item.version == under.version
-            is_recorded = not is_latest or self._positions.get(name, Position()).is_recorded
+            is_recorded = not is_latest or self._positions[name].is_recorded
             if under.state is not State.IN_SYNC or has_news(item) or not is_recorded:
                 self._place(under, item)
         self._check_in_way()
@@ -219,23 +219,17 @@ class _Survey:
             self._check_passed_over(member)
         self._check_in_way()
 
-    def dependant(self, item: Item, through: Sequence[str]) -> Member:
-        """Return a prompt that renders a released snippet: it is checked again at its live version."""
+    def member(self, under: Item, **facts: Any) -> Member:
+        """Return a member; its label is at the version that is compared, whatever the list of labels says."""
+        item = self._latest[under.name]
         return Member(
-            name=item.name,
-            path=item.path,
-            template_id=item.listed.template_id if item.listed is not None else None,
-            position=self._position(item),
-            latest=self._latest[item.name].version,
-            existing=item.version,
-            dependant=True,
-            through=tuple(through),
+            item.name,
+            item.path,
+            item.listed.template_id if item.listed is not None else None,
+            replace(self._positions[item.name], version=under.version),
+            item.version,
+            **facts,
         )
-
-    def _position(self, under: Item) -> Position:
-        """Return where a label is: at the version that is compared, whatever the list of labels says."""
-        position = self._positions.get(under.name, Position())
-        return msgspec.structs.replace(position, version=under.version if under.listed is not None else None)
 
     def _place(self, under: Item, item: Item) -> None:
         """Decide about a prompt whose file differs from the version under its label."""
@@ -258,44 +252,29 @@ class _Survey:
             self._in_way.append((item, why))
         elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
             state = under.state if has_label and under.state in _SKIPPED else item.state
-            is_released = state is State.ALTERED and under.version == item.version
-            touched = self._is_touched(item.name) and not is_released
-            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state], touched))
+            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state]))
+            if state is State.ALTERED and under.version == item.version:
+                self.settled.add(item.name)
         else:
-            self._release(self._member(under, item), item)
+            self._release(under, item)
 
-    def _is_touched(self, name: str) -> bool:
-        # If it is unknown what this push changed, every prompt counts as touched.
-        return self._touched is None or name in self._touched
-
-    def _member(self, under: Item, item: Item) -> Member:
+    def _release(self, under: Item, item: Item) -> None:
+        """Add a release, or put it on hold if it was released before, and rolled back or removed."""
         is_latest = without_tags(item).state is State.IN_SYNC and not has_news(item)
         forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        made_from = parents_of(under, item) if forced else ()
-        above = range(max(made_from, default=0) + 1, (item.version or 0) + 1)
-        return Member(
-            name=item.name,
-            path=item.path,
-            template_id=item.listed.template_id if item.listed is not None else None,
-            position=self._position(under),
-            latest=item.version,
+        member = self.member(
+            under,
             existing=item.version if is_latest else None,
             forced=forced,
-            parents=made_from,
-            passed_over=tuple(map(PassedOverVersion, above)) if forced else (),
-            pending=self._touched is not None and item.name not in self._touched,
+            parents=parents_of(under, item) if forced else (),
         )
-
-    def _release(self, member: Member, item: Item) -> None:
-        """Add a release, or put it on hold if it was released before, and rolled back or removed."""
         position = member.position
         if position.released is not None and member.name not in self._again:
             # Without the label, only the newest release is known to have been live.
             below = position.version if position.version is not None else position.released - 1
             for number in range(min(member.latest or 0, position.released), below, -1):
                 if number == member.existing or _has_text(self._project, item, number):
-                    held = OnHold(member.name, number, position.version, self._is_touched(member.name))
-                    self.on_hold.append(held)
+                    self.on_hold.append(OnHold(member.name, number, position.version))
                     return
         self.releases.append(member)
 

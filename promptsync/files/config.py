@@ -177,12 +177,6 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         message = f"prompts: {prompts} is not below the directory of this file."
         hint = "Write a relative path such as prompts."
         yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
-    for place, spelled in _paths_in(value):
-        if not is_possible(spelled):
-            message = f"{schema.shown(place)} is not a path that a file system allows."
-            yield Problem(
-                path, *loaded.position(place), "config", message, hint="Write a shorter, plain path."
-            )
     remotes = _remotes(value)
     default = value.get("remote")
     if default is not None and default not in remotes:
@@ -191,18 +185,8 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
         yield Problem(path, *loaded.position(("remote",)), "config", message, hint=hint)
 
 
-def _paths_in(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield every path in a configuration, with its place."""
-    yield ("prompts",), value.get("prompts", "prompts")
-    for name, remote in (value.get("remotes") or {}).items():
-        if remote["url"].startswith(f"{LOCAL}:"):
-            yield ("remotes", name, "url"), remote["url"].removeprefix(f"{LOCAL}:")
-        if remote.get("fixtures"):
-            yield ("remotes", name, "fixtures"), remote["fixtures"]
-
-
 def is_possible(path: str) -> bool:
-    """Whether a file can have this path. Using any other raises errors of many kinds."""
+    """Whether a file system allows a path. Using any other raises errors of many kinds."""
     try:
         parts = path.encode().split(b"/")
     except UnicodeEncodeError:

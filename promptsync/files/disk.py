@@ -110,7 +110,9 @@ def _folder_for_unfinished(root: Path, folder: str) -> str:
 
 def _replace(target: str, data: bytes, folder: str, *, sync: bool = True) -> None:
     """Replace a file by a new one that is written first, in ``folder``."""
-    handle, temporary = _temporary(folder)
+    # The lock finds it by its name. Opened like any new file, so that the umask determines its mode.
+    temporary = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
+    handle = os.open(temporary, _WRITTEN | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -124,13 +126,6 @@ def _replace(target: str, data: bytes, folder: str, *, sync: bool = True) -> Non
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-
-
-def _temporary(folder: str) -> tuple[int, str]:
-    """Open a new file in a directory; the caller closes and removes it. The lock finds it by its name."""
-    temporary = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
-    # Opened like any new file, so that the umask determines its mode.
-    return os.open(temporary, _WRITTEN | os.O_EXCL, 0o666), temporary
 
 
 @contextlib.contextmanager

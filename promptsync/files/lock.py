@@ -8,21 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.disk import DIRECTORY, UNFINISHED, private_directory
-
-
-def is_locked(root: Path) -> bool:
-    """Whether another process is writing to the working copy. This creates no file."""
-    from filelock import FileLock, Timeout
-
-    path = root / DIRECTORY / "lock"
-    try:
-        with FileLock(path, timeout=0) if path.exists() else contextlib.nullcontext():
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
+from promptsync.files.disk import UNFINISHED, private_directory
 
 
 @contextlib.contextmanager

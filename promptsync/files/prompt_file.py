@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from typing import Final
 
 from msgspec import Struct, structs
 
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
-from promptsync.files.synced_conflict import with_both_keys
-from promptsync.files.yaml import load
+from promptsync.files.yaml import layout, load
 from promptsync.prompt.document import to_prompt
 from promptsync.prompt.prompt import Local, Prompt
+
+_MARKER: Final = re.compile(r"^([<|=>])\1{6}(?: [^\n]*)?\r?(?:\n|\Z)", re.MULTILINE)
+_CONFLICTS: Final = re.compile(r"(?:<\|?=>)+")
+_KEY: Final = r"[1-9][0-9]{0,9}-[0-9a-f]{7}"
+_SYNCED: Final = re.compile(rf"synced: (?:{_KEY}|\[{_KEY}(?:, {_KEY})*\])(\r?\n)")
 
 
 class PromptFile(Struct, frozen=True):
@@ -56,6 +62,28 @@ def parse(data: bytes, path: str, default_name: str, *, merge_keys: bool = False
     if problems:
         raise InvalidFile(problems)
     return PromptFile(path, loaded.text, *to_prompt(loaded.value, default_name))
+
+
+def with_both_keys(text: str) -> str | None:
+    """Return a text without git's markers and with the keys of both sides, ``None`` if more differs."""
+    joined, *rest = _MARKER.split(text)
+    signs, pieces = rest[::2], rest[1::2]
+    if not _CONFLICTS.fullmatch("".join(signs)):
+        return None
+    sides: dict[str, str] = {}
+    for sign, piece in zip(signs, pieces, strict=True):
+        sides[sign] = piece
+        if sign == ">":
+            ours, theirs = _SYNCED.fullmatch(sides["<"]), _SYNCED.fullmatch(sides["="])
+            if ours is None or theirs is None:
+                return None
+            keys = sorted({*re.findall(_KEY, ours[0] + theirs[0])}, key=_newest_first)
+            joined += f"synced: {layout.flow(keys if len(keys) > 1 else keys[0])}{ours[1]}{piece}"
+    return joined
+
+
+def _newest_first(key: str) -> tuple[int, str]:
+    return -int(key.partition("-")[0]), key
 
 
 def _with_both_keys(error: InvalidFile, data: bytes, path: str, default_name: str) -> PromptFile | None:

@@ -49,7 +49,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     Only what changed is replaced, inserted or removed; comments, order, blank lines and quoting of the rest
     stay byte for byte, and a file that holds the same already is returned as it is. ``named`` adds ``name:``
     to a file that changes and has none, so that moving it later does not rename the prompt.
-    Raises Refused when the prompt contains something that no prompt file can hold.
+    Raises Refused when the prompt contains something that no prompt file can hold, or a comment would go.
     """
     prompt = _as_written(file, prompt)
     full = _writable(prompt, local)
@@ -66,6 +66,10 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
     text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
     _check_reads_back(text, document, prompt)
+    if "#" in file.text[len(comments[0]) if comments else 0 :]:
+        message = f"{file.path} is laid out in a way in which no edit can keep its comments"
+        hint = f"delete the comments in {file.path}, or write its keys one below the other"
+        raise Refused(message, hint=hint, code="unwritable")
     return text
 
 

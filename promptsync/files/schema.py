@@ -129,10 +129,6 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
     if name == "propertyNames":
         message = f"{shown(where)} has a key that belongs at the top of the file."
         return "unknown-key", message, "Move it there."
-    if name == "oneOf":
-        return "schema", f"{shown(where)} needs either evaluation: or agent:.", ""
-    if name == "pattern":
-        return "schema", f"{shown(where)} must be local:, local:PATH, or an http or https URL.", ""
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
+from threading import Lock
 
 import msgspec
 
@@ -12,17 +14,16 @@ from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
-from promptsync.history.mark import parse_mark, shorten, without_mark
+from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
 from promptsync.project.chosen_version import find_number
 from promptsync.project.pointers import Labelled, deploy_command
 from promptsync.project.project import Project
 from promptsync.project.target import At
-from promptsync.project.versions import read_usable, read_versions
+from promptsync.project.versions import read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.labels import is_own, previous_name, released_name
 
-_LISTED = 8
 _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
 
@@ -33,16 +34,15 @@ def plan_rollbacks(
     """Plan to undo releases: each label moves to its number, without one to where it was before.
 
     What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
-    ``Refused``, with a list of versions, if nothing else is left, if the version before is unknown, and if a
-    number is above the label.
+    ``Refused`` if nothing else is left, if the version before is unknown, and if a number is above the label.
     """
     changes = [
-        _to_number(project, prompt, label, number) if number is not None else _back(project, prompt, label)
+        _to_number(project, prompt, label, number) if number is not None else _back(prompt, label)
         for prompt, number in prompts
     ]
     backs = [prompt for prompt, number in prompts if number is None]
     if backs and all(change.old == change.new for change in changes) and len(backs) == len(prompts):
-        raise _refusal(project, backs[0], label, "its last release was rolled back already")
+        raise _refusal(backs[0], label, "its last release was rolled back already")
     return tuple(sorted(changes, key=lambda change: change.name))
 
 
@@ -58,7 +58,7 @@ def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> L
     return change
 
 
-def _back(project: Project, prompt: Labelled, label: str) -> LabelChange:
+def _back(prompt: Labelled, label: str) -> LabelChange:
     now = existing(prompt, label)
     if not is_own(label):
         raise UsageError(
@@ -68,27 +68,17 @@ def _back(project: Project, prompt: Labelled, label: str) -> LabelChange:
     before = prompt.position(label).way_back
     if before is None:
         why = f"there is no {previous_name(label)!r} that records what was live before"
-        raise _refusal(project, prompt, label, why)
+        raise _refusal(prompt, label, why)
     return change_to(prompt, label, min(now, before))
 
 
-def _refusal(project: Project, prompt: Labelled, label: str, why: str) -> Refused:
-    name = prompt.listed.name
+def _refusal(prompt: Labelled, label: str, why: str) -> Refused:
+    name = shlex.quote(prompt.listed.name)
     return Refused(
-        f"{label!r} of {name!r} is at v{prompt.version(label)}, and {why}",
-        hint=f"promptsync rollback {shlex.quote(name)} --label {shlex.quote(label)} --to N",
-        details=_versions(project, prompt),
+        f"{label!r} of {prompt.listed.name!r} is at v{prompt.version(label)}, and {why}",
+        hint=f"promptsync log {name}\npromptsync rollback {name} --label {shlex.quote(label)} --to N",
         code="nothing-to-roll-back",
     )
-
-
-def _versions(project: Project, prompt: Labelled) -> list[str]:
-    lines = []
-    for version in read_versions(project, prompt.listed, _LISTED):
-        here = (name for name, label in prompt.labels.items() if label.version == version.version)
-        labels = " ".join(sorted(filter(is_own, here)))
-        lines.append("  ".join(filter(None, (f"v{version.version}", labels, without_mark(version.message)))))
-    return lines
 
 
 # -- to a commit --------------------------------------------------------------------------------------------
@@ -114,13 +104,6 @@ def find_target(project: Project, ref: str) -> TargetCommit:
             hint="promptsync rollback NAME --label LABEL --to N",
             code="no-repository",
         )
-    start, dots, _ = ref.partition("..")
-    if dots:
-        raise UsageError(
-            f"--to {ref} is a range of commits",
-            hint=f"--to {shlex.quote(start or 'HEAD~1')}",
-            code="revision",
-        )
     commit = find_state(history, ref, "--to")
     if commit is None:
         raise UsageError(
@@ -144,11 +127,11 @@ def plan_rollback_to_commit(
     for prompt in prompts:
         existing(prompt, label)
     texts = _Texts(project, target, {prompt.listed.name for prompt in prompts})
-    found = _published(project, prompts, label, texts)
+    versions = _published(project, prompts, label, texts)
     changes, skipped = [], []
     for prompt in prompts:
         name, now = prompt.listed.name, existing(prompt, label)
-        version = found.get(name)
+        version = versions.get(name)
         if version is None:
             skipped.append(texts.skipped(name, label, now))
         elif version > now and version not in _near(prompt, label):
@@ -160,7 +143,7 @@ def plan_rollback_to_commit(
         else:
             changes.append(change_to(prompt, label, version))
     stays = all(change.old == change.new for change in changes)
-    refusal = _nothing_moves([label for label in skipped if label.differs]) if stays else None
+    refusal = _nothing_moves([row for row in skipped if row.differs]) if stays else None
     return LabelPlan(tuple(changes), refusal=refusal, skipped=tuple(skipped), commit=target.title)
 
 
@@ -177,30 +160,23 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
     Of several it is the one under the label, then one that was live, then the newest one.
     """
     messages = _listed_messages(project, label) if len(prompts) > 1 else {}
+    lock = Lock()  # git answers one at a time
 
-    def read(pair: tuple[Labelled, int]) -> str | None:
-        prompt, number = pair
-        key = prompt.listed.template_id, number
-        if key in messages:
-            return messages[key]
-        version = read_usable(project, prompt.listed, number)
-        return version.message if version is not None else None
+    def find(prompt: Labelled) -> int | None:
+        for number in chain(_near(prompt, label), range(prompt.listed.version, 0, -1)):
+            key = prompt.listed.template_id, number
+            if key not in messages:
+                version = read_usable(project, prompt.listed, number)
+                messages[key] = version.message if version is not None else None
+            with lock:
+                if texts.is_published_as(prompt.listed.name, number, messages[key]):
+                    return number
+        return None
 
-    found: dict[str, int] = {}
-    orders: dict[str, Iterator[int]] = {}
-    for prompt in prompts:
-        order = dict.fromkeys((*_near(prompt, label), *range(prompt.listed.version, 0, -1)))
-        orders[prompt.listed.name] = iter(order)
-    waiting = [prompt for prompt in prompts if prompt.listed.name in texts.files]
-    while waiting:  # one version of each prompt at a time
-        pairs = [(prompt, number) for prompt in waiting if (number := next(orders[prompt.listed.name], 0))]
-        for (prompt, number), message in zip(
-            pairs, project.mapped("Reading versions", read, pairs), strict=True
-        ):
-            if texts.is_published_as(prompt.listed.name, number, message):
-                found[prompt.listed.name] = number
-        waiting = [prompt for prompt, _ in pairs if prompt.listed.name not in found]
-    return found
+    known = [prompt for prompt in prompts if prompt.listed.name in texts.files]
+    numbers = project.mapped("Reading versions", find, known)
+    pairs = zip(known, numbers, strict=True)
+    return {prompt.listed.name: number for prompt, number in pairs if number is not None}
 
 
 def _listed_messages(project: Project, label: str) -> dict[tuple[int, int], str | None]:
@@ -209,7 +185,7 @@ def _listed_messages(project: Project, label: str) -> dict[tuple[int, int], str 
     lists = project.mapped(
         "Listing the registry", lambda name: project.registry.prompts.list(label=name), names
     )
-    return {(listed.template_id, listed.version): listed.message for found in lists for listed in found}
+    return {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
 
 
 def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:

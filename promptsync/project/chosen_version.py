@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.parallel import mapped
@@ -24,8 +25,7 @@ class NoSuchVersion(UsageError):
     code = "not-found"
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """One prompt of the registry, and the version of it that was specified.
 
     ``is_exact`` says that it was named, and did not only match a pattern.
@@ -36,24 +36,22 @@ class Chosen:
     is_exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FoundVersion:
+class FoundVersion(Struct, frozen=True):
     """One version with the labels that point at it, ``None`` where they cannot be read."""
 
     remote: Version
     labels: tuple[str, ...] | None
 
 
-def choose(
-    project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST, *, by_id: bool = False
-) -> list[Chosen]:
-    """Return the prompts of the registry that arguments mean; see ``select``.
-
-    ``by_id`` accepts the ids of prompts, too. Commands that write need names.
-    """
+def choose(project: Project, directory: Path, arguments: Iterable[str], at: At = LATEST) -> list[Chosen]:
+    """Return the prompts of the registry that arguments mean; see ``select``."""
     catalog = Catalog(project)
-    selected = select(project, directory, arguments, catalog, at=at, ids=catalog.ids if by_id else dict)
-    return [Chosen(catalog[name], one.at, one.is_exact) for one in selected for name in one.names]
+    selected = select(project, directory, arguments, catalog, at=at)
+    return [
+        Chosen(catalog[name], selection.at, selection.is_exact)
+        for selection in selected
+        for name in selection.names
+    ]
 
 
 def find_versions(project: Project, chosen: Sequence[Chosen]) -> list[FoundVersion]:
@@ -63,29 +61,29 @@ def find_versions(project: Project, chosen: Sequence[Chosen]) -> list[FoundVersi
     """
     missing: dict[str, NoSuchVersion] = {}
 
-    def find(one: Chosen) -> FoundVersion | None:
+    def find(prompt: Chosen) -> FoundVersion | None:
         try:
-            return find_version(project, one.listed, one.at)
+            return find_version(project, prompt.listed, prompt.at)
         except NoSuchVersion as error:
-            if one.is_exact:
+            if prompt.is_exact:
                 raise
-            missing[one.listed.name] = error
+            missing[prompt.listed.name] = error
             return None
 
-    found = [one for one in mapped(find, chosen) if one is not None]
-    if missing and not found:
+    versions = [prompt for prompt in mapped(find, chosen) if prompt is not None]
+    if missing and not versions:
         raise missing[min(missing)]
-    return found
+    return versions
 
 
 def find_version(project: Project, listed: Version, at: At) -> FoundVersion:
     """Return one version of a prompt. Raises ``NoSuchVersion``."""
     labels = read_labels(project, listed)
     number = find_number(project, listed, at, labels)
-    found = read_version(project, listed, number)
-    if found is None:
+    version = read_version(project, listed, number)
+    if version is None:
         raise no_such_version(listed, At(number))
-    return FoundVersion(found, labels_at(labels, number))
+    return FoundVersion(version, labels_at(labels, number))
 
 
 def find_number(project: Project, listed: Version, at: At, labels: Pointers | None) -> int:
@@ -111,7 +109,7 @@ def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
     """Return the names of the labels that point at a version, without the marks of the newest releases."""
     if labels is None:
         return None
-    there = (name for name, one in labels.items() if one.version == version)
+    there = (name for name, label in labels.items() if label.version == version)
     return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
@@ -23,8 +24,7 @@ Pointers = Mapping[str, Label]
 """The labels of one prompt, by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(Struct, frozen=True):
     """A prompt and where its labels point."""
 
     listed: Version
@@ -46,7 +46,7 @@ class Labelled:
 def deploy_command(project: Project, label: str) -> str:
     """Return the command that moves a governed label, after the checks, or that goes to a branch for it."""
     branch = project.history.branch if project.history is not None else None
-    branches = [name for name, one in project.config.labels.items() if one == label]
+    branches = [name for name, released in project.config.labels.items() if released == label]
     if branch is not None and branches and branch not in branches:
         return f"git switch {shlex.quote(branches[0])}"
     is_default = branch in branches
@@ -109,7 +109,7 @@ def labels_of_prompt(project: Project, item: Version) -> Pointers:
     """Return the labels of one prompt, read again."""
     registry = project.registry
     try:
-        return {one.name: one for one in registry.labels.of(item.template_id, item.name)}
+        return {label.name: label for label in registry.labels.of(item.template_id, item.name)}
     except Unsupported:
         # Some registries list only all labels at once.
         everything = registry.labels.all()
@@ -145,26 +145,26 @@ def check_changeable(project: Project, some: Version | None) -> None:
 
 
 def labels_by_prompt(
-    found: Sequence[Label] | None, listing: Sequence[Version]
+    everything: Sequence[Label] | None, listing: Sequence[Version]
 ) -> dict[str, tuple[tuple[str, int], ...]] | None:
     """Return labels with their versions by prompt, ``None`` for ``None``."""
-    if found is None:
+    if everything is None:
         return None
     names = {item.template_id: item.name for item in listing}
     labels: dict[str, list[tuple[str, int]]] = {}
-    for one in found:
-        name = one.prompt_name or names.get(one.template_id or 0)
+    for label in everything:
+        name = label.prompt_name or names.get(label.template_id or 0)
         if name is not None:
-            labels.setdefault(name, []).append((one.name, one.version))
+            labels.setdefault(name, []).append((label.name, label.version))
     return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
 
 
 def pointers_of(everything: Iterable[Label], items: Sequence[Version]) -> dict[str, Pointers]:
     """Return the labels of each prompt by its name, given those of all prompts."""
-    found: dict[str, dict[str, Label]] = {item.name: {} for item in items}
+    pointers: dict[str, dict[str, Label]] = {item.name: {} for item in items}
     names = {item.template_id: item.name for item in items}
-    for one in everything:
-        name = names.get(one.template_id) if one.template_id is not None else one.prompt_name
-        if name in found:
-            found[name][one.name] = one
-    return dict(found)
+    for label in everything:
+        name = names.get(label.template_id) if label.template_id is not None else label.prompt_name
+        if name in pointers:
+            pointers[name][label.name] = label
+    return dict(pointers)

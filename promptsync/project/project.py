@@ -13,7 +13,7 @@ from msgspec import structs
 
 from promptsync.errors import PromptsyncError, UsageError
 from promptsync.files.cache import Cache
-from promptsync.files.config import Config, RemoteConfig, is_possible, parse
+from promptsync.files.config import Config, is_possible, parse
 from promptsync.files.disk import DIRECTORY, check_private, private_directory, real_path
 from promptsync.files.record import Record
 from promptsync.history.synced_key import Key, parse_key
@@ -190,14 +190,14 @@ class Project:
         waiting = list(items)
         done = 0
 
-        def one(item: _Item) -> _Result:
+        def do_and_report(item: _Item) -> _Result:
             nonlocal done
             result = do(item)
             done += 1
             self.progress(what, done, len(waiting))
             return result
 
-        return mapped(one, waiting)
+        return mapped(do_and_report, waiting)
 
     def for_each(
         self, do: Callable[[_Item], None], items: Iterable[_Item], *, width: int | None = None
@@ -248,32 +248,26 @@ def open_project(
     """
     check_private(config.root)
     wanted = remote or base_url or config.default_remote
-    known = config.remotes.get(wanted)
+    same_url = (item for item in config.remotes.values() if item.url == wanted)
+    known = config.remotes.get(wanted) or next(same_url, None)
+    if not is_possible(known.url if known is not None else wanted):
+        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
     if known is not None:
-        fixtures = config.root / known.fixtures if known.fixtures else None
-        timeouts, jobs = _limited(timeouts, known), jobs or known.jobs
-        return Project(config, wanted, known.url, api_key, fixtures, model, progress, on_wait, timeouts, jobs)
+        if known.timeout is not None:
+            from promptsync.registry.timeouts import Timeouts
+
+            timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
+        fixtures, jobs = config.root / known.fixtures if known.fixtures else None, jobs or known.jobs
+        return Project(
+            config, known.name, known.url, api_key, fixtures, model, progress, on_wait, timeouts, jobs
+        )
     if ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    if not is_possible(wanted):
-        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
-    same = next((item for item in config.remotes.values() if item.url == wanted), None)
-    named = same.name if same is not None else wanted
-    timeouts, jobs = _limited(timeouts, same), jobs or (same.jobs if same is not None else None)
-    return Project(config, named, wanted, api_key, None, model, progress, on_wait, timeouts, jobs)
-
-
-def _limited(timeouts: Timeouts | None, remote: RemoteConfig | None) -> Timeouts | None:
-    """Return how long to wait for a remote that may have a ``timeout:`` of its own."""
-    if remote is None or remote.timeout is None:
-        return timeouts
-    from promptsync.registry.timeouts import Timeouts
-
-    return (timeouts or Timeouts()).limited_to(remote.timeout)
+    return Project(config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs)
 
 
 def connect(project: Project) -> Registry:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
@@ -28,8 +29,7 @@ class NoSuchPrompt(UsageError):
     code = "not-found"
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Struct, frozen=True):
     """One version of a prompt: a number, the one under a label, or the latest where both are ``None``."""
 
     number: int | None = None
@@ -45,8 +45,7 @@ class At:
 LATEST: Final = At()
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(Struct, frozen=True):
     """What one argument means: prompts that exist, and which version of them.
 
     ``is_exact`` says that it names each of them. A pattern or a directory means only those prompts that have
@@ -82,28 +81,26 @@ def select(
     *,
     at: At = LATEST,
     where: str = "",
-    ids: Callable[[], Mapping[str, str]] = dict,
 ) -> list[Selected]:
     """Return what arguments mean, where ``known`` are the names of all prompts that they may mean.
 
     An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
     to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
     that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
-    that exists wins. ``where`` is what an error message says was searched, by default the registry. ``ids``
-    returns the names of prompts that may be given by an id instead, if no prompt has the digits as its name.
+    that exists wins. ``where`` is what an error message says was searched, by default the registry.
 
     Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
     """
-    chosen = [_selected(project, directory, one, known, where, ids) for one in arguments]
+    chosen = [_selected(project, directory, argument, known, where) for argument in arguments]
     if not at:
         return chosen
-    twice = next((one for one in chosen if one.at and one.at != at), None)
+    twice = next((selection for selection in chosen if selection.at and selection.at != at), None)
     if twice is not None:
         raise UsageError(
             f"{twice.names[0]} is specified at {twice.at} and by an option at {at}",
             hint="remove one of the two",
         )
-    return [Selected(one.names, at, one.is_exact) for one in chosen]
+    return [Selected(selection.names, at, selection.is_exact) for selection in chosen]
 
 
 def _selected(
@@ -112,7 +109,6 @@ def _selected(
     argument: str,
     known: Collection[str],
     where: str,
-    ids: Callable[[], Mapping[str, str]],
 ) -> Selected:
     readings = list(_readings(argument))
     # Paths first, then single names, then the list of all names: in the order of what they cost.
@@ -126,11 +122,8 @@ def _selected(
     for text, at in readings:
         if text in everything:
             return Selected((text,), at)
-        if found := matches(text, everything):
-            return Selected(tuple(found), at, is_exact=False)
-    for text, at in readings:
-        if text.isdecimal() and (name := ids().get(text)) is not None:
-            return Selected((name,), at)
+        if matching := matches(text, everything):
+            return Selected(tuple(matching), at, is_exact=False)
     # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     meant = next((text for text in texts if close_name(text, everything) is not None), argument)
@@ -141,10 +134,10 @@ def _at_path(project: Project, names: list[str], at: At, known: Collection[str],
     if len(names) == 1 and not is_pattern(names[0]) and names[0] in known:
         return Selected((names[0],), at)
     everything = list(known)
-    found = [name for name in expanded(everything, names) if name in everything]
-    if not found:
+    meant = [name for name in expanded(everything, names) if name in everything]
+    if not meant:
         raise _unknown(project, names[0], everything, where)
-    return Selected(tuple(found), at, is_exact=len(found) == len(names) == 1)
+    return Selected(tuple(meant), at, is_exact=len(meant) == len(names) == 1)
 
 
 def _unknown(project: Project, name: str, known: Collection[str], where: str) -> NoSuchPrompt:
@@ -183,8 +176,8 @@ def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tup
     the prompt that has this path by default. Give the result to ``matching``.
     """
     names: dict[str, None] = {}
-    for one in arguments:
-        names |= dict.fromkeys(_names_at(project, directory, one) or [one])
+    for argument in arguments:
+        names |= dict.fromkeys(_names_at(project, directory, argument) or [argument])
     return tuple(names)
 
 
@@ -195,13 +188,13 @@ def exact_names(project: Project, directory: Path, arguments: Sequence[str], opt
     """
     if not arguments:
         raise UsageError(f"{option} needs the names of the prompts", hint="promptsync status")
-    for one in arguments:
-        is_path = bool(_names_at(project, directory, one))
-        if not one.endswith(SUFFIXES) if is_path else is_pattern(one):
+    for argument in arguments:
+        is_path = bool(_names_at(project, directory, argument))
+        if not argument.endswith(SUFFIXES) if is_path else is_pattern(argument):
             what = "directory" if is_path else "pattern"
             raise UsageError(
-                f"{option} needs exact names, and {one!r} is a {what}",
-                hint=f"promptsync status {shlex.quote(one)}",
+                f"{option} needs exact names, and {argument!r} is a {what}",
+                hint=f"promptsync status {shlex.quote(argument)}",
             )
     return named_by(project, directory, arguments)
 
@@ -215,21 +208,21 @@ def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
         return []
     inside = place.relative_to(top).as_posix()
     if place.is_dir() and not any(place.with_name(place.name + suffix).exists() for suffix in SUFFIXES):
-        found = load_paths(project.root, prompts, [place])
-        return sorted(found.files) or ["*" if place == top else f"{inside}/*"]
+        files = load_paths(project.root, prompts, [place]).files
+        return sorted(files) or ["*" if place == top else f"{inside}/*"]
     if not place.name.endswith(SUFFIXES):
         return []
-    read = load_paths(project.root, prompts, [place]).files if place.exists() else {}
-    return list(read) or [name_for(inside)]
+    files = load_paths(project.root, prompts, [place]).files if place.exists() else {}
+    return list(files) or [name_for(inside)]
 
 
 def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
     """Return names in place of patterns, whose ``*`` crosses ``/``. What matches nothing stays as it is."""
     known = list(known)
     names: dict[str, None] = {}
-    for one in given:
-        found = matches(one, known) if one not in known else []
-        names |= dict.fromkeys(found or [one])
+    for name in given:
+        matching = matches(name, known) if name not in known else []
+        names |= dict.fromkeys(matching or [name])
     return tuple(names)
 
 
@@ -260,10 +253,10 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
         hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
         message = f"there is no prompt {name!r} in {project.registry.url}: it is archived"
         return NoSuchPrompt(message, hint=hint)
-    found = unknown(name, names, where=project.registry.url)
+    error = unknown(name, names, where=project.registry.url)
     if path.is_file():
-        return found.replaced(hint=f"promptsync push {shlex.quote(name)}")
-    return found if "did you mean" in found.hint else found.replaced(hint="promptsync ls-remote")
+        return error.replaced(hint=f"promptsync push {shlex.quote(name)}")
+    return error if "did you mean" in error.hint else error.replaced(hint="promptsync ls-remote")
 
 
 def is_pattern(text: str) -> bool:
@@ -302,5 +295,5 @@ def close_name(name: str, names: Iterable[str]) -> str | None:
     import difflib  # imported only here, because most names exist
 
     names = list(names)
-    same_end = [one for one in names if one.endswith(f"/{name}")]
+    same_end = [other for other in names if other.endswith(f"/{name}")]
     return next(iter(same_end or difflib.get_close_matches(name, names, 1)), None)

@@ -34,10 +34,10 @@ class Catalog(Mapping[str, Version]):
         self._all: dict[str, Version] | None = None
 
     def __getitem__(self, name: str) -> Version:
-        found = self._all.get(name) if self._all is not None else self._searched(name)
-        if found is None:
+        version = self._all.get(name) if self._all is not None else self._searched(name)
+        if version is None:
             raise KeyError(name)
-        return found
+        return version
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listing())
@@ -45,19 +45,15 @@ class Catalog(Mapping[str, Version]):
     def __len__(self) -> int:
         return len(self._listing())
 
-    def ids(self) -> dict[str, str]:
-        """Return the names of all prompts by their ids in digits."""
-        return {str(item.template_id): name for name, item in self._listing().items()}
-
     def _searched(self, name: str) -> Version | None:
         if name not in self._found:
             prompts = self._project.registry.prompts
-            found = next((item for item in prompts.list(name=name) if item.name == name), None)
-            if found is not None:
+            version = next((item for item in prompts.list(name=name) if item.name == name), None)
+            if version is not None:
                 # Requests use the id in the path, where a registry may also find a prompt that is named
                 # "71". The client can avoid that only if it has seen such a name.
-                prompts.list(name=str(found.template_id))
-            self._found[name] = found
+                prompts.list(name=str(version.template_id))
+            self._found[name] = version
         return self._found[name]
 
     def _listing(self) -> dict[str, Version]:
@@ -93,14 +89,14 @@ def read_versions(
 
     Versions that the registry has lost are left out.
     """
-    found: list[Version] = []
+    versions: list[Version] = []
     number = listed.version if newest is None else newest
     count = _BATCH if limit is None else min(_BATCH, limit)
     while number > 0 and count > 0:
         numbers = range(number, max(number - count, 0), -1)
         read = mapped(lambda number: read_usable(project, listed, number), numbers)
-        found += [one for one in read if one is not None]
+        versions += [version for version in read if version is not None]
         number -= count
-        count = _BATCH if limit is None else min(_BATCH, limit - len(found))
-        project.progress("Reading versions", len(found), listed.version if limit is None else limit)
-    return found
+        count = _BATCH if limit is None else min(_BATCH, limit - len(versions))
+        project.progress("Reading versions", len(versions), listed.version if limit is None else limit)
+    return versions

@@ -11,7 +11,6 @@ from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
-from promptsync.files.disk import check_unchanged, delete, write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
@@ -20,6 +19,7 @@ from promptsync.files.worktree import paths_for_new
 from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import identity, make_key
 from promptsync.project.plan import fingerprint
+from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.project.target import unknown
 from promptsync.project.versions import read_usable
@@ -31,13 +31,12 @@ from promptsync.registry.errors import Unsupported
 
 
 class Move(Struct, frozen=True):
-    """One file: the name that it will state, and where it was and will be, with its text then and now."""
+    """One file: the name that it will state, where it was and will be, and the changes that move it."""
 
     name: str
     old_path: str
     path: str
-    old: str
-    new: str
+    changes: tuple[PlannedFile, ...]
 
 
 class MovePlan(Struct, frozen=True):
@@ -53,7 +52,9 @@ class MovePlan(Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint([(move.name, move.old_path, move.path, move.old) for move in self.moves])
+        return fingerprint(
+            [(move.name, move.old_path, move.path, move.changes[-1].old) for move in self.moves]
+        )
 
 
 def plan_kept_names(snapshot: Snapshot) -> MovePlan:
@@ -157,17 +158,8 @@ def _move(file: PromptFile, name: str, path: str, local: Local | None = None) ->
     # The old path may name the prompt alike, and the file has to state the name all the same.
     stated = structs.replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
-    return Move(name, file.path, path, file.text, text)
-
-
-def apply_move(project: Project, plan: MovePlan, command: str) -> MovePlan:
-    """Move the files, and return the plan. Raises ``Refused`` if a file changed since it was read."""
-    for move in plan.moves:
-        check_unchanged(project.root, move.old_path, move.old, command)
-        if move.path != move.old_path:
-            check_unchanged(project.root, move.path, None, command)
-    for move in plan.moves:
-        write(project.root, move.path, move.new, within=project.config.prompts)
-        if move.path != move.old_path:
-            delete(project.root, move.old_path, within=project.config.prompts)
-    return plan
+    if path == file.path:
+        return Move(name, path, path, (PlannedFile(name=name, path=path, old=file.text, new=text),))
+    written = PlannedFile(name=name, path=path, old=None, new=text)
+    deleted = PlannedFile(name=name, path=file.path, old=file.text, new=None)
+    return Move(name, file.path, path, (written, deleted))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from promptsync.compare.decide import too_shallow
 from promptsync.compare.history import Histories, PromptHistory, histories_of

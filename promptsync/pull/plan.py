@@ -15,12 +15,12 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import paths_for_new
 from promptsync.parallel import mapped
 from promptsync.project.plan import fingerprint
+from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.version import Version
 from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
 from promptsync.pull.passed_over import Brought, bring_passed_over
 from promptsync.pull.write import (
-    Delete,
     Write,
     deletes_of,
     kept,
@@ -81,7 +81,7 @@ class PullPlan(Struct, frozen=True):
     """
 
     writes: tuple[Write, ...] = ()
-    deletes: tuple[Delete, ...] = ()
+    deletes: tuple[PlannedFile, ...] = ()
     skipped: tuple[Item, ...] = ()
     marked: tuple[Unmerged, ...] = ()
     passed_over: Mapping[str, tuple[Version, ...]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from promptsync.compare.conflict import edit
 from promptsync.compare.content import has_text, read_content
@@ -17,6 +17,7 @@ from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.record import Entry
 from promptsync.history.synced_key import identity, make_key
+from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local, Prompt
@@ -24,23 +25,18 @@ from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
 
-class Write(Struct, frozen=True):
-    """One file to write. ``old`` is the text that it replaces, ``None`` for a new file.
+class Write(PlannedFile, frozen=True, kw_only=True):
+    """One file to write with a ``version``; ``prompt`` is its new content, ``entry`` what is recorded.
 
     ``merged`` says that it holds the changes of both sides, ``restored`` that it is made from the last text
     that git had of a deleted file. ``since`` is the version that the file included before, ``None`` if that
     is unknown.
     """
 
-    name: str
-    path: str
     version: int
-    old: str | None
-    new: str
     old_prompt: Prompt | None
     prompt: Prompt
     entry: Entry
-    backup: bool = False
     merged: bool = False
     restored: bool = False
     since: int | None = None
@@ -52,31 +48,21 @@ class Write(Struct, frozen=True):
         return range(since + 1, self.version + 1)
 
 
-class Delete(Struct, frozen=True):
-    """One file to delete because its prompt is archived in the registry. ``backup`` keeps a copy first."""
-
-    name: str
-    path: str
-    old: str
-    backup: bool = False
-
-
-def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[Delete]:
+def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[PlannedFile]:
     """Return the deletions of committed files whose prompts are archived in the registry.
 
     A file with another text than the archived version may be an edit that was never published; it goes only
     with ``theirs``.
     """
     gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
-    archive: dict[str, Version] = {}
-    if gone and not theirs:
-        archive = {version.name: version for version in project.registry.prompts.list(status="deleted")}
     deletes = []
     for item in gone:
-        file, version = item.file, archive.get(item.name)
+        file, version = item.file, item.archived
         if file is not None and (theirs or (version is not None and has_text(version, file.prompt))):
             backup = needs_backup(project, file.path, file.text, None)
-            deletes.append(Delete(item.name, file.path, file.text, backup=backup))
+            deletes.append(
+                PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)
+            )
     return deletes
 
 
@@ -187,18 +173,17 @@ def write_of(
         since = item.version if item.file is not None else None
     else:
         since = max(decision.force, default=None)
-    new = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
-    conflicted = file.conflicted if file is not None else None
+    text = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
     return Write(
-        item.name,
-        file.path if file is not None else path or "",
-        version.version,
-        conflicted or (file.text if file is not None else None),
-        new,
-        file.prompt if file is not None else None,
-        prompt,
-        Entry(version.template_id, version.version, content, tag_set(version.prompt)),
-        backup or (file is not None and needs_backup(project, file.path, file.text, new)),
-        merged=conflicted is not None,
+        name=item.name,
+        path=file.path if file is not None else path or "",
+        version=version.version,
+        old=(file.conflicted or file.text) if file is not None else None,
+        new=text,
+        old_prompt=file.prompt if file is not None else None,
+        prompt=prompt,
+        entry=Entry(version.template_id, version.version, content, tag_set(version.prompt)),
+        backup=backup or (file is not None and needs_backup(project, file.path, file.text, text)),
+        merged=file is not None and file.conflicted is not None,
         since=since,
     )

@@ -101,6 +101,19 @@ class PushOptions(Struct, frozen=True):
     rehearses: bool = False
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
+    @property
+    def covered(self) -> dict[str, Any]:
+        """What the fingerprint of a plan covers."""
+        return {
+            "labels": sorted(self.labels),
+            "partial": self.partial,
+            "force": sorted(self.force),
+            "restore": sorted(self.restore),
+            "prune": self.prune,
+            "skip_checks": self.skip_checks,
+            "names": sorted(self.names),
+        }
+
 
 class SkippedPrompt(Struct, frozen=True):
     """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""

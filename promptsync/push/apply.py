@@ -10,22 +10,20 @@ from msgspec.structs import replace
 from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import PromptsyncError, Refused, RemoteError
-from promptsync.files.backups import backup, new_stamp
-from promptsync.files.disk import write
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.record import Entry
 from promptsync.history.synced_key import identity, make_key
+from promptsync.project.planned_files import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippets import of_prompt
+from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan, SkippedPrompt
 from promptsync.push.labels import point
 from promptsync.push.publish import WriteResult, list_again, publish, read_back
 from promptsync.push.receipt import Failed, Published, PushReceipt
-from promptsync.registry.errors import FateUnknown, NotSent, Rejected, Unsupported
+from promptsync.registry.errors import FateUnknown
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -48,7 +46,7 @@ class _Push:
         self._files = plan.snapshot.worktree.files
         self._items = {item.name: item for item in plan.snapshot.items}
         self._prompts = {
-            action.name: _with_tags(self._files[action.name].prompt, action.tags)
+            action.name: replace(self._files[action.name].prompt, tags=tuple(sorted(action.tags)))
             for action in plan.publishing
         }
         self._stop = threading.Event()
@@ -107,7 +105,7 @@ class _Push:
         for level in self._plan.levels:
             ready = []
             for action in level:
-                uses = {reference.name for reference in of_prompt(self._files[action.name].prompt.template)}
+                uses = {reference.name for reference in rendered_in(self._files[action.name].prompt.template)}
                 if uses & missing:
                     missing.add(action.name)
                     self._skip(action, f"requires {min(uses & missing)!r}, which was not published")
@@ -219,8 +217,8 @@ class _Push:
             elif outcome is None:
                 self._skip(action, f"interrupted before it was {what}")
             elif outcome.version is None:
-                of_registry = _is_of_registry(outcome.error)
-                receipt.failed.append(Failed(name, outcome.reason, outcome.is_unknown, of_registry))
+                failed = Failed(name, outcome.reason, outcome.is_unknown, outcome.of_registry)
+                receipt.failed.append(failed)
             elif is_publishing:
                 self._add_published(action, outcome.version, outcome.template_id)
             else:
@@ -268,22 +266,22 @@ class _Push:
             versions[name] = self._listing[name].template_id, self._listing[name].version
         for name, version in sorted(versions.items()):
             try:
-                self._write_key(name, *version)
-                self.receipt.synced.append(name)
+                written = write_files(self._project, [self._with_key(name, *version)], "promptsync push")
             except (OSError, PromptsyncError) as error:
                 self.receipt.unsynced[name] = str(error)
+                continue
+            self.receipt.interrupted |= written.interrupted
+            self.receipt.backups |= written.backups
+            self.receipt.synced += [name] if written.paths else []
 
-    def _write_key(self, name: str, template_id: int, version: int) -> None:
+    def _with_key(self, name: str, template_id: int, version: int) -> PlannedFile:
+        """Return the file of a prompt with ``synced:`` for the version that its text became."""
         project, file = self._project, self._files[name]
         prompt = identity(project.registry.workspace_id, template_id)
         key = make_key(prompt, version, digest(file.prompt))
         text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))
-        # The user may have saved the file in the meantime, and the edit above is of the old text.
-        if (project.root / file.path).read_bytes() != file.text.encode():
-            raise PromptsyncError(f"{file.path} changed while it was published")
-        if needs_backup(project, file.path, file.text, text):
-            self.receipt.backups[name] = backup(project.root, file.path, new_stamp())
-        write(project.root, file.path, text, within=project.config.prompts)
+        is_lost = needs_backup(project, file.path, file.text, text)
+        return PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=is_lost)
 
 
 def _archived(action: Action, outcome: WriteResult, listing: Mapping[str, Version] | None) -> WriteResult:
@@ -296,14 +294,3 @@ def _archived(action: Action, outcome: WriteResult, listing: Mapping[str, Versio
     if outcome.version is None:
         return replace(outcome, is_unknown=False)
     return WriteResult(reason="still active, although the registry accepted the request")
-
-
-def _is_of_registry(error: RemoteError | None) -> bool:
-    """Whether an error has nothing to do with the prompt: no connection, no key, no such operation."""
-    if isinstance(error, Rejected):
-        return error.status in (401, 403, 429)
-    return isinstance(error, NotSent | Unsupported)
-
-
-def _with_tags(prompt: Prompt, tags: frozenset[str]) -> Prompt:
-    return prompt if tag_set(prompt) == tags else replace(prompt, tags=tuple(sorted(tags)))

@@ -20,7 +20,6 @@ from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions, PushPlan, SkippedPrompt
 from promptsync.push.snippets import (
     archive_refusal,
@@ -51,10 +50,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         raise unusable(named, "push")
     items = snapshot.only(options.names)
     kinds = {item.name: kind for item in items if (kind := _kind(item, options)) is not None}
-    archive: dict[str, Version] = {}
-    if Kind.RESTORE in kinds.values():
-        archive = {listed.name: listed for listed in project.registry.prompts.list(status="deleted")}
-    actions = _actions(project, items, kinds, archive, options)
+    actions = _actions(project, items, kinds, options)
     blocking = [item for item in items if item.state in BLOCKING and item.name not in kinds]
     if blocking and not options.partial:
         raise Conflict(blocking, "push", command=options.command if actions else "")
@@ -70,13 +66,6 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     actions = [replace(action, level=order.get(action.name, 0)) for action in actions]
     actions = _with_messages(project, snapshot, actions, message)
     governed = tuple(label for label in sorted(options.labels) if project.governs(label))
-    refusal = None
-    if governed and not options.skip_checks:
-        refusal = Refused(
-            f"only promptsync deploy moves {governed[0]}, after the checks; nothing was published",
-            hint=deploy_command(project, governed[0]),
-            code="governed-label",
-        )
     plan = PushPlan(
         actions=tuple(sorted(actions, key=lambda action: (action.level, action.name))),
         skipped=tuple(
@@ -85,31 +74,34 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
             if item.state in SKIP_REASONS and item.name not in kinds
         ),
         unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
-        options={
-            "labels": sorted(options.labels),
-            "partial": options.partial,
-            "force": sorted(options.force),
-            "restore": sorted(options.restore),
-            "prune": options.prune,
-            "skip_checks": options.skip_checks,
-            "names": sorted(options.names),
-        },
+        options=options.covered,
         workspace=workspace_of(project) if actions else "",
-        refusal=refusal or _limit_refusal(project, snapshot, actions, options),
         governed=governed if options.skip_checks else (),
         first_label=options.checked_label if options.rehearses else None,
         snapshot=snapshot,
     )
-    if not actions or options.checked_label is not None:  # a deploy decides about what is live itself
-        return plan
-    plan = with_released(project, replace(plan, live=live_users(project, snapshot, plan)))
-    refusal = (
-        plan.refusal
-        or restore_refusal(project, plan, archive)
+    # A deploy decides itself about what is live.
+    if actions and options.checked_label is None:
+        plan = with_released(project, replace(plan, live=live_users(project, snapshot, plan)))
+    return replace(plan, refusal=_refusal(project, plan, options, exact))
+
+
+def _refusal(project: Project, plan: PushPlan, options: PushOptions, exact: Sequence[str]) -> Refused | None:
+    """Return why a plan is shown and not carried out."""
+    governed = next((label for label in sorted(options.labels) if project.governs(label)), None)
+    if governed is not None and not options.skip_checks:
+        return Refused(
+            f"only promptsync deploy moves {governed}, after the checks; nothing was published",
+            hint=deploy_command(project, governed),
+            code="governed-label",
+        )
+    if (refusal := _limit_refusal(project, plan, options)) or options.checked_label is not None:
+        return refusal
+    return (
+        restore_refusal(project, plan)
         or (None if options.skip_checks else live_refusal(project, plan))
         or archive_refusal(project, plan, exact)
     )
-    return replace(plan, refusal=refusal)
 
 
 def check_options(options: PushOptions) -> str | None:
@@ -144,18 +136,17 @@ def _actions(
     project: Project,
     items: Sequence[Item],
     kinds: Mapping[str, Kind],
-    archive: Mapping[str, Version],
     options: PushOptions,
 ) -> list[Action]:
     restoring = [item for item in items if kinds.get(item.name) is Kind.RESTORE]
-    included = included_in_archive(project, restoring, archive) if restoring else {}
+    included = included_in_archive(project, restoring) if restoring else {}
     actions = []
     for item in items:
         if item.name not in kinds:
             continue
         kind = kinds[item.name]
         # The numbers of a restored prompt continue from its latest version in the archive.
-        latest = archive.get(item.name) if kind is Kind.RESTORE else item.listed
+        latest = item.archived if kind is Kind.RESTORE else item.listed
         action = _action(item, kind, latest.version if latest is not None else None)
         action = replace(action, parents=included.get(item.name, _parents(item, kind, options)))
         if kind is Kind.FORCE and options.checked_label is None and item.file is not None:
@@ -279,12 +270,11 @@ def _with_message(
 # -- refusals, and what the fingerprint covers ----------------------------------------------------------
 
 
-def _limit_refusal(
-    project: Project, snapshot: Snapshot, actions: Sequence[Action], options: PushOptions
-) -> Refused | None:
+def _limit_refusal(project: Project, plan: PushPlan, options: PushOptions) -> Refused | None:
     """Return the refusal of a plan that changes too many prompts; creations do not count."""
-    total = sum(1 for name in snapshot.listing if project.config.in_scope(name))
-    changed = sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in actions)
+    assert plan.snapshot is not None
+    total = sum(1 for name in plan.snapshot.listing if project.config.in_scope(name))
+    changed = sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in plan.actions)
     share, most = project.config.limits_changes, options.max_changes
     if most is not None:
         allowed, is_over = f"--max-changes {most}", changed > most

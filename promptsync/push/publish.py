@@ -15,7 +15,6 @@ from msgspec import Struct
 from promptsync.compare.content import content_of, has_text
 from promptsync.compare.present_state import read_now
 from promptsync.errors import RemoteError
-from promptsync.history.mark import parse_mark
 from promptsync.parallel import for_each
 from promptsync.project.project import Project
 from promptsync.prompt.fields import changes
@@ -24,7 +23,15 @@ from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind
 from promptsync.push.receipt import PushReceipt
-from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
+from promptsync.registry.errors import (
+    FateUnknown,
+    NotFound,
+    NotSent,
+    Rejected,
+    RenamedRemotely,
+    TimedOut,
+    Unsupported,
+)
 
 if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
     from promptsync.registry.protocol import Registry
@@ -44,6 +51,13 @@ class WriteResult(Struct, frozen=True):
     reason: str = ""
     is_unknown: bool = False
     error: RemoteError | None = None
+
+    @property
+    def of_registry(self) -> bool:
+        """Whether the reason has nothing to do with the prompt: no connection, no key, no such operation."""
+        if isinstance(self.error, Rejected):
+            return self.error.status in (401, 403, 429)
+        return isinstance(self.error, NotSent | Unsupported)
 
 
 def publish(
@@ -71,7 +85,7 @@ def publish(
             except RemoteError as unread:
                 reason = "it may have been published, and the registry cannot be read to check: "
                 return WriteResult(reason=f"{reason}{unread.message}", is_unknown=True, error=unread)
-            if latest is not None and _is_ours(action, prompt, latest):
+            if latest is not None and latest.message == action.message and has_text(latest, prompt):
                 return WriteResult(latest.version, latest.template_id)
             if latest is not None:
                 reason = (
@@ -113,16 +127,6 @@ def _new_version(
     if failure is not None:
         raise failure
     return None
-
-
-def _is_ours(action: Action, prompt: Prompt, latest: Version) -> bool:
-    """Whether a version is the one that was sent; two uncommitted texts may have the same message."""
-    mark = parse_mark(latest.message)
-    # The same commit means the same text, so a difference was made by the registry.
-    is_committed = mark is not None and mark.commit is not None and not mark.dirty
-    return latest.message == action.message and (
-        (mark is not None and is_committed and mark.version == latest.version) or has_text(latest, prompt)
-    )
 
 
 def list_again(

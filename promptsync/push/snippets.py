@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -16,27 +15,16 @@ from promptsync.history.mark import parse_mark
 from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import publish_order
-from promptsync.prompt.snippets import Reference, SnippetCycle, of_prompt, rendered_in
+from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind, PushOptions, PushPlan
 
-_Find = Callable[[Mapping[str, Any]], Iterable[Reference]]
-
 
 def levels(snapshot: Snapshot, publishing: set[str]) -> list[list[str]]:
-    """Return the names in groups, each of which only uses snippets of those before it."""
-
-    def order(find: _Find) -> list[list[str]]:
-        files = snapshot.worktree.files
-        uses = {name: {used.name for used in find(files[name].prompt.template)} for name in publishing}
-        return publish_order({name: uses[name] & publishing for name in publishing})
-
-    try:
-        return order(of_prompt)
-    except SnippetCycle:
-        # A reference in a place that is not rendered, even to the prompt itself, is harmless there. Only
-        # the rendered ones must be free of cycles.
-        return order(rendered_in)
+    """Return the names in groups, each of which only renders snippets of those before it."""
+    files = snapshot.worktree.files
+    uses = {name: {used.name for used in rendered_in(files[name].prompt.template)} for name in publishing}
+    return publish_order({name: uses[name] & publishing for name in publishing})
 
 
 def check_references(
@@ -154,11 +142,12 @@ def live_refusal(project: Project, plan: PushPlan) -> Refused | None:
     )
 
 
-def restore_refusal(project: Project, plan: PushPlan, archive: Mapping[str, Version]) -> Refused | None:
+def restore_refusal(project: Project, plan: PushPlan) -> Refused | None:
     """Return the refusal to restore a snippet with a new text: live prompts render it from the archive."""
     assert plan.snapshot is not None
     for action in plan.publishing:
-        listed = archive.get(action.name) if action.kind is Kind.RESTORE else None
+        item = plan.snapshot.get(action.name)
+        listed = item.archived if item is not None and action.kind is Kind.RESTORE else None
         if listed is None or not _is_snippet(listed) or not project.is_guarding:
             continue
         if not has_text(listed, plan.snapshot.worktree.files[action.name].prompt):

@@ -21,8 +21,9 @@ from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
 from promptsync.files.lock import locked
 from promptsync.files.worktree import paths_for_new
+from promptsync.project.planned_files import FilesReceipt
 from promptsync.project.project import Project
-from promptsync.pull.apply import PullReceipt, apply_pull
+from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import PullPlan
 from promptsync.pull.write import Write, read_all, render
 from promptsync.registry.address import LOCAL
@@ -56,9 +57,13 @@ class Imported(Struct, frozen=True):
 
     started: Started
     plan: ImportPlan
-    receipt: PullReceipt
+    receipt: FilesReceipt
     url: str
     remote: str
+
+    @property
+    def written(self) -> list[Write]:
+        return self.receipt.of(self.plan.writes)
 
     @property
     def error(self) -> PromptsyncError | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync.bump.apply import BumpReceipt
 from promptsync.bump.plan import BumpPlan, MovedPin
+from promptsync.project.planned_files import FilesReceipt, all_of
 from promptsync.show.lines import backup_lines, noted, version_list
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -17,7 +17,7 @@ _NEXT = "next: commit, then promptsync push or promptsync deploy"
 def show_plan(plan: BumpPlan) -> Outcome:
     """Return which pins will move."""
     lines = [*output.table(_row("bump", plan, move) for move in plan.moves), *_above_lines(plan)]
-    return Outcome(lines, bump_body(plan, BumpReceipt(plan, written=list(plan.moves)), dry_run=True))
+    return Outcome(lines, bump_body(plan, all_of(plan.moves), dry_run=True))
 
 
 def headline(plan: BumpPlan) -> str:
@@ -27,14 +27,16 @@ def headline(plan: BumpPlan) -> str:
     return f"{count(len(plan.moves), 'prompt')} to pin {output.name(plan.snippet)} v{plan.version}"
 
 
-def show_receipt(plan: BumpPlan, receipt: BumpReceipt | None, was_shown: bool) -> Outcome:
+def show_receipt(plan: BumpPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
     """Return what was written; after ``was_shown`` only the count and the next command."""
-    receipt = receipt if receipt is not None else BumpReceipt(plan)
+    receipt = receipt or FilesReceipt()
     if plan.is_empty:
         lines = [*_above_lines(plan), output.aside(_nothing(plan))]
     else:
-        rows = [] if was_shown else output.table(_row("bumped", plan, move) for move in receipt.written)
-        number = f"{count(len(receipt.written), 'file')} written"
+        rows = (
+            [] if was_shown else output.table(_row("bumped", plan, move) for move in receipt.of(plan.moves))
+        )
+        number = f"{count(len(receipt.paths), 'file')} written"
         rows += backup_lines(receipt.backups)
         lines = [*rows, *([] if was_shown else _above_lines(plan)), output.aside(number)]
         lines += [output.aside(_NEXT)] if receipt.error is None else []
@@ -59,14 +61,14 @@ def _above_lines(plan: BumpPlan) -> list[str]:
     return [noted("stays", "warn", pin.name, f"pins v{pin.version}, {text}") for pin in plan.above]
 
 
-def bump_body(plan: BumpPlan, receipt: BumpReceipt, *, dry_run: bool) -> dict[str, Any]:
+def bump_body(plan: BumpPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     return {
         "snippet": plan.snippet,
         "version": plan.version,
         "bumped": [
             {"name": move.name, "path": move.path, "from": list(move.versions), "to": plan.version}
-            for move in receipt.written
+            for move in receipt.of(plan.moves)
         ],
         "above": [{"name": pin.name, "version": pin.version} for pin in plan.above],
         "backups": {name: str(path) for name, path in receipt.backups.items()},

@@ -28,8 +28,12 @@ def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
     lines = [f"no prompt changed since {since}"]
     if changed.prompts:
         rows = (
-            (f"  {output.style(one.kind, _COLOURS[one.kind])}", output.name(one.name), _remark(one))
-            for one in changed.prompts
+            (
+                f"  {output.style(prompt.kind, _COLOURS[prompt.kind])}",
+                output.name(prompt.name),
+                _remark(prompt),
+            )
+            for prompt in changed.prompts
         )
         lines = [f"changed since {since}:", *output.table(rows)]
 
@@ -54,7 +58,7 @@ def _since(changed: ChangedPrompts) -> str:
     commit = changed.commit[:7]
     if _ID.fullmatch(changed.since):
         return commit
-    since = _ID.sub(lambda found: found[0][:7], output.name(changed.since))
+    since = _ID.sub(lambda match: match[0][:7], output.name(changed.since))
     return f"{since} ({commit})"
 
 
@@ -64,20 +68,20 @@ def _body(changed: ChangedPrompts) -> dict[str, object]:
         "since_commit": changed.commit,
         "changed": [
             {
-                "name": one.name,
-                "kind": str(one.kind),
-                "path": one.path,
-                "old_name": one.old_name,
-                "through": list(one.through),
+                "name": prompt.name,
+                "kind": str(prompt.kind),
+                "path": prompt.path,
+                "old_name": prompt.old_name,
+                "through": list(prompt.through),
             }
-            for one in changed.prompts
+            for prompt in changed.prompts
         ],
     }
 
 
-def _remark(one: ChangedPrompt) -> str:
-    if one.old_name is not None:
-        return f"was {output.name(one.old_name)}"
-    if one.through:
-        return f"through {', '.join(map(output.name, one.through))}"
-    return output.safe(one.path or "")
+def _remark(prompt: ChangedPrompt) -> str:
+    if prompt.old_name is not None:
+        return f"was {output.name(prompt.old_name)}"
+    if prompt.through:
+        return f"through {', '.join(map(output.name, prompt.through))}"
+    return output.safe(prompt.path or "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from promptsync.deploy.members import Member
+from promptsync.deploy.members import Member, OnHold, Skipped
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
 from promptsync.push.actions import PushPlan
@@ -166,7 +166,9 @@ def _cells(plan: DeployPlan, member: Member) -> tuple[str, ...]:
         word = output.style("check", "good")
         return (f"  {word}", name, f"v{member.version}", "", checks, "renders a changed snippet")
     moves = f"{output.style(output.name(plan.label), 'strong')} {way(member.released, member.version)}"
-    pending = output.style("pending from an earlier deploy", "warn") if member.pending else ""
+    pending = (
+        output.style("pending from an earlier deploy", "warn") if member.name in plan.survey.pending else ""
+    )
     action = next((action for action in plan.push.actions if action.name == member.name), None)
     if action is None:
         return (f"  {output.style('release', 'good')}", name, "", moves, checks, pending)
@@ -237,8 +239,11 @@ def _exceptions(plan: DeployPlan) -> Iterator[tuple[str, str, str, str]]:
 
 def _exception_lines(plan: DeployPlan, named: set[str] | None = None) -> list[str]:
     """Return what is on hold, skipped or deleted, and not ``named`` in a row already."""
-    exceptions = (one for one in _exceptions(plan) if one[1] not in (named or ()))
-    return [noted(word, "warn", name, text, command) for word, name, text, command in exceptions]
+    return [
+        noted(word, "warn", name, text, command)
+        for word, name, text, command in _exceptions(plan)
+        if name not in (named or ())
+    ]
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -260,14 +265,14 @@ def _rehearsed(rehearsal: Rehearsal) -> tuple[str, list[str]]:
 
 def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: bool = False) -> Outcome:
     """Return what a deploy did; after ``was_shown`` without the rows that went as planned."""
-    done = receipt if receipt is not None else DeployReceipt(plan, is_released=True)
+    receipt = receipt or DeployReceipt(plan, is_released=True)
     return Outcome(
-        receipt_lines(done, was_shown=was_shown),
-        deploy_body(done, dry_run=False),
-        done.exit_code,
-        done.error,
-        outputs=_outputs(done, passed=done.passed),
-        markdown=lambda: receipt_markdown(done),
+        receipt_lines(receipt, was_shown=was_shown),
+        deploy_body(receipt, dry_run=False),
+        receipt.exit_code,
+        receipt.error,
+        outputs=_outputs(receipt, passed=receipt.passed),
+        markdown=lambda: receipt_markdown(receipt),
     )
 
 
@@ -278,11 +283,10 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         return [*nothing_lines(plan), output.aside(headline(plan))]
     lines = []
     if not was_shown:
-        waited = [member.name for member in plan.survey.releases if member.pending]
-        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in waited]
+        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in plan.survey.pending]
     if plan.push.actions:
         known = {member.name: _passed_over(member) for member in plan.survey.releases if member.passed_over}
-        lines += push.receipt_lines(receipt.push, plan.push if was_shown else None, known)
+        lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += kept_tag_lines(plan.push, receipt.push.versions)
     if receipt.results is not None:
         lines += results_lines(receipt.results)
@@ -334,7 +338,7 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
         return f"not released; the position of {label} is unknown"
     if any(change.moved for change in receipt.labels):
         return f"not released; {label} moved on some prompts"
-    passed = sum(name not in receipt.plan.unchecked for name in receipt.others) if kept else 0
+    passed = len(receipt.passed_others) if kept else 0
     others = f"; {count(passed, 'other prompt')} passed" if passed else ""
     return f"nothing was released; {label} did not move{others}"
 
@@ -372,7 +376,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
         "labels": list(map(changed_body, receipt.labels) if receipt.labels else planned),
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
-        "pending": [member.name for member in survey.releases if member.pending],
+        "pending": list(survey.pending),
         "passed_over": [
             {"name": member.name, "versions": [version.version for version in member.passed_over]}
             for member in over
@@ -393,8 +397,8 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             if action.kept_tags
         ],
         "unchecked": list(plan.unchecked),
-        "on_hold": [msgspec.structs.asdict(prompt) for prompt in survey.on_hold],
-        "skipped": [msgspec.structs.asdict(prompt) for prompt in survey.skipped],
+        "on_hold": [_unreleased_body(plan, prompt) for prompt in survey.on_hold],
+        "skipped": [_unreleased_body(plan, prompt) for prompt in survey.skipped],
         "deleted": list(survey.deleted),
         "kept_back": list(receipt.kept_back),
         "not_from_here": plan.not_from_here or None,
@@ -402,6 +406,10 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
     }
+
+
+def _unreleased_body(plan: DeployPlan, prompt: OnHold | Skipped) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(prompt), "touched": prompt.name in plan.survey.touched}
 
 
 def blank_body() -> dict[str, Any]:
@@ -424,9 +432,12 @@ def blank_body() -> dict[str, Any]:
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     """Return what later steps of a workflow can read."""
     released = {label.change.name: label.change.new for label in receipt.labels if label.moved}
+    survey = receipt.plan.survey
+    named = {*survey.deleted, *(prompt.name for prompt in survey.on_hold)}
+    named |= {prompt.name for prompt in survey.releases} | {prompt.name for prompt in survey.skipped}
     return {
         "label": receipt.plan.label,
-        "planned": str(len(receipt.plan.survey.touched)),
+        "planned": str(len(survey.touched & named)),
         "released": json.dumps(released, sort_keys=True),
         "count": str(len(released)),
         "passed": "true" if passed else "false",

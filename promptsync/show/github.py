@@ -38,14 +38,14 @@ def annotation(
 
 
 def differences_github(
-    found: Sequence[Difference], place: Callable[[str], str] = lambda path: path
+    diffs: Sequence[Difference], place: Callable[[str], str] = lambda path: path
 ) -> list[str]:
     """Return differences as annotations of the lines in the files, and the rest as log lines.
 
     GitHub shows few annotations, so the first change of each prompt comes first. ``place`` returns a path as
     GitHub expects it.
     """
-    notes = sorted((note for one in found for note in _notes(one)), key=lambda note: note.rank)
+    notes = sorted((note for difference in diffs for note in _notes(difference)), key=lambda note: note.rank)
     lines = []
     for note in notes[:MOST_ANNOTATIONS]:
         path = place(note.of.path) if note.of.path is not None else None
@@ -80,17 +80,17 @@ class _Note(NamedTuple):
     column: int = 1
 
 
-def _notes(found: Difference) -> Iterator[_Note]:
-    changed = [(one, change) for one in found.steps for change in one.fields]
+def _notes(difference: Difference) -> Iterator[_Note]:
+    changed = [(step, change) for step in difference.steps for change in step.fields]
     if not changed:
-        yield _Note(found, 0, found.steps[0].title if found.steps else str(found.state))
+        yield _Note(difference, 0, difference.steps[0].title if difference.steps else str(difference.state))
     for rank, (step, change) in enumerate(changed):
         shown = [*map(unstyle, field_lines(change))]
         more = len(shown) - _MOST_LINES
         shown = [*shown[:_MOST_LINES], f"      … and {more} more lines"] if more > 1 else shown
         text = dedent("\n".join([f"    {step.title}", *shown]))
-        line, column = _position(found.file, step, change) if found.file is not None else (None, 1)
-        yield _Note(found, rank, text, change.path, line, column)
+        line, column = _position(difference.file, step, change) if difference.file is not None else (None, 1)
+        yield _Note(difference, rank, text, change.path, line, column)
 
 
 def _position(file: PromptFile, step: Step, change: FieldChange) -> tuple[int, int]:

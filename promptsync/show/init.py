@@ -61,7 +61,7 @@ def show_init(
 
 
 def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
-    plan, written = imported.plan, imported.receipt.written
+    plan, written = imported.plan, imported.written
     lines: list[str] = []
     if verbose or len(written) <= _FEW:
         rows = ((output.name(file.name), f"v{file.version}", output.safe(file.path)) for file in written)
@@ -81,8 +81,7 @@ def _imported_body(imported: Imported) -> dict[str, Any]:
     return {
         "include": list(imported.started.config.include),
         "imported": [
-            {"name": file.name, "path": file.path, "version": file.version}
-            for file in imported.receipt.written
+            {"name": file.name, "path": file.path, "version": file.version} for file in imported.written
         ],
         "present": [item.name for item in plan.present],
         "conflicts": [item.name for item in plan.apart],
@@ -105,7 +104,7 @@ def _steps(started: Started, imported: Imported | None, added: Scaffold | None, 
         publish = [f"{promptsync} push"] if _is_local(started.config) else []
     if added is not None and added.has_workflows:
         steps += _configure(started.config, added, directory)
-    is_written = (imported is not None and imported.receipt.written) or (added and added.is_written)
+    is_written = (imported is not None and imported.written) or (added and added.is_written)
     commits = bool(started.created or started.changed or is_written)
     if commits:
         steps += _commit(started, imported, added, directory)
@@ -164,8 +163,8 @@ def _commit(started: Started, imported: Imported | None, added: Scaffold | None,
     # git refuses to add a directory without files.
     if pulls or any(path.is_file() for path in started.config.prompts_path.rglob("*")):
         paths.append(started.config.prompts)
-    if imported is not None and imported.receipt.written:
-        message = f"Import {output.count(len(imported.receipt.written), 'prompt')} from the registry"
+    if imported is not None and imported.written:
+        message = f"Import {output.count(len(imported.written), 'prompt')} from the registry"
     if added is not None:
         paths += [added.shown(path, started.root) for path in (*added.created, *added.changed)]
         message = message if imported is not None else "Check and deploy prompts with promptsync"

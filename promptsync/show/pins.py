@@ -21,36 +21,36 @@ def pin_lines(report: PinReport) -> list[str]:
     return [*map(_outdated, report.outdated), *map(_left_out, report.left_out)]
 
 
-def _outdated(one: OutdatedPins) -> str:
-    return noted("pinned", "warn", one.snippet, *outdated_text(one))
+def _outdated(pins: OutdatedPins) -> str:
+    return noted("pinned", "warn", pins.snippet, *outdated_text(pins))
 
 
-def outdated_text(one: OutdatedPins) -> tuple[str, str]:
+def outdated_text(pins: OutdatedPins) -> tuple[str, str]:
     """Return who pins which old version of a snippet, and the command that moves these pins."""
-    versions = {user.version for user in one.users}
-    several = len({user.name for user in one.users}) > 1
+    versions = {user.version for user in pins.users}
+    several = len({user.name for user in pins.users}) > 1
     if len(versions) == 1:
         (version,) = versions
-        who, what = _list([user.name for user in one.users]), f" v{version}"
+        who, what = _list([user.name for user in pins.users]), f" v{version}"
     else:
-        who, what = _list([f"{user.name} (v{user.version})" for user in one.users]), " older versions"
-    command = f"promptsync bump {shlex.quote(one.snippet)}"
-    if not one.is_published:
-        return f"once v{one.version} is published, {who} will still pin{what}", command
-    return f"{who} still {'pin' if several else 'pins'}{what}, not v{one.version}", command
+        who, what = _list([f"{user.name} (v{user.version})" for user in pins.users]), " older versions"
+    command = f"promptsync bump {shlex.quote(pins.snippet)}"
+    if not pins.is_published:
+        return f"once v{pins.version} is published, {who} will still pin{what}", command
+    return f"{who} still {'pin' if several else 'pins'}{what}, not v{pins.version}", command
 
 
-def _left_out(one: LeftOutPins) -> str:
-    pin = "pins" if len(one.users) == 1 else "pin"
-    text, command = left_out_text(one)
-    return noted("pinned", "warn", one.snippet, f"{_list(one.users)} {pin} {text}", command)
+def _left_out(pins: LeftOutPins) -> str:
+    pin = "pins" if len(pins.users) == 1 else "pin"
+    text, command = left_out_text(pins)
+    return noted("pinned", "warn", pins.snippet, f"{_list(pins.users)} {pin} {text}", command)
 
 
-def left_out_text(one: LeftOutPins) -> tuple[str, str]:
+def left_out_text(pins: LeftOutPins) -> tuple[str, str]:
     """Return which version is pinned although the snippet's file lacks it, and the command to run."""
     what = "a dashboard edit that its file does not include"
-    command = f"promptsync pull {_PULLS.get(one.state, '--passed-over ')}{shlex.quote(one.snippet)}"
-    return f"v{one.version}, {what if one.is_edit else 'which its file does not include'}", command
+    command = f"promptsync pull {_PULLS.get(pins.state, '--passed-over ')}{shlex.quote(pins.snippet)}"
+    return f"v{pins.version}, {what if pins.is_edit else 'which its file does not include'}", command
 
 
 def _list(names: list[str] | tuple[str, ...]) -> str:
@@ -64,21 +64,13 @@ def pins_body(report: PinReport) -> list[dict[str, Any]]:
 
 
 def _bodies(report: PinReport) -> Iterator[dict[str, Any]]:
-    for one in report.outdated:
-        for user in one.users:
-            yield {
-                "name": user.name,
-                "snippet": one.snippet,
-                "pinned": user.version,
-                "version": one.version,
-                "problem": "outdated",
-            }
-    for found in report.left_out:
-        for name in found.users:
-            yield {
-                "name": name,
-                "snippet": found.snippet,
-                "pinned": found.version,
-                "version": None,
-                "problem": "not-included",
-            }
+    for pins in report.outdated:
+        for user in pins.users:
+            yield _pin(user.name, pins.snippet, user.version, pins.version, "outdated")
+    for left_out in report.left_out:
+        for name in left_out.users:
+            yield _pin(name, left_out.snippet, left_out.version, None, "not-included")
+
+
+def _pin(name: str, snippet: str, pinned: int, version: int | None, problem: str) -> dict[str, Any]:
+    return {"name": name, "snippet": snippet, "pinned": pinned, "version": version, "problem": problem}

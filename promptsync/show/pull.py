@@ -11,8 +11,8 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
+from promptsync.project.planned_files import FilesReceipt, all_of
 from promptsync.prompt.version import Version
-from promptsync.pull.apply import PullReceipt
 from promptsync.pull.merge import MergeConflict, Unmerged
 from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import Write
@@ -42,8 +42,8 @@ ReadPulled = Callable[[], Mapping[str, Sequence[Version]]]
 
 def show_plan(plan: PullPlan, read: ReadPulled) -> Outcome:
     """Return what a pull will write."""
-    receipt = PullReceipt(plan, list(plan.writes), list(plan.deletes))
-    return _outcome(receipt, _lines(receipt), read, dry_run=True)
+    receipt = all_of([*plan.writes, *plan.deletes])
+    return _outcome(plan, receipt, _lines(plan, receipt), read, dry_run=True)
 
 
 def headline(plan: PullPlan) -> str:
@@ -52,16 +52,16 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(plan: PullPlan, receipt: PullReceipt | None, was_shown: bool, read: ReadPulled) -> Outcome:
+def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool, read: ReadPulled) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
-    receipt = receipt if receipt is not None else PullReceipt(plan)
-    lines = _lines(receipt, was_shown=was_shown)
-    counts = [(len(receipt.written), "written"), (len(receipt.deleted), "deleted")]
+    receipt = receipt or FilesReceipt()
+    lines = backup_lines(receipt.backups) if was_shown else _lines(plan, receipt)
+    counts = [(len(receipt.of(plan.writes)), "written"), (len(receipt.of(plan.deletes)), "deleted")]
     lines.append(output.aside(tally("file", counts) or "nothing to pull"))
     if receipt.unrecorded:
         reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
-    return _outcome(receipt, lines, read, dry_run=False)
+    return _outcome(plan, receipt, lines, read, dry_run=False)
 
 
 def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
@@ -72,15 +72,8 @@ def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_
     ]
     would = "would be " if dry_run else ""
     number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
-    body = {
-        "written": [
-            {"name": version.name, "path": path, "version": version.version} for path, version in written
-        ],
-        "merged": [],
-        "conflicts": [],
-        "deleted": [],
-        "dry_run": dry_run,
-    }
+    files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
+    body = {"written": files, "merged": [], "conflicts": [], "deleted": [], "dry_run": dry_run}
     head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
     return Outcome([*head, *output.table(rows), output.aside(number)], body)
 
@@ -93,39 +86,39 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     error: Refused = refusal
     if unmerged:
         error = refusal.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
-    receipt = PullReceipt(PullPlan())
+    plan, receipt = PullPlan(unmerged=unmerged), FilesReceipt()
     number = len(unmerged) if isinstance(refusal, MergeConflict) else len(refusal.items)
     return Outcome(
         (),
-        pull_body(receipt, unmerged, dry_run=dry_run),
+        pull_body(plan, receipt, dry_run=dry_run),
         error=error,
         summary=error_markdown(error),
-        outputs=pull_outputs(receipt, number),
+        outputs=_outputs(receipt, number),
     )
 
 
-def _outcome(receipt: PullReceipt, lines: Sequence[str], read: ReadPulled, *, dry_run: bool) -> Outcome:
-    error, unmerged = receipt.error, receipt.plan.unmerged
+def _outcome(
+    plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], read: ReadPulled, *, dry_run: bool
+) -> Outcome:
+    error, unmerged = receipt.error or plan.error, plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
         error = error.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
     return Outcome(
         lines,
-        pull_body(receipt, dry_run=dry_run),
+        pull_body(plan, receipt, dry_run=dry_run),
         error=error,
-        outputs=pull_outputs(receipt),
-        markdown=lambda: pull_markdown(receipt, read()),
+        outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
+        markdown=lambda: pull_markdown(plan, receipt, read()),
     )
 
 
 # -- text ---------------------------------------------------------------------------------------------------
 
 
-def _lines(receipt: PullReceipt, *, was_shown: bool = False) -> list[str]:
-    plan = receipt.plan
-    if was_shown:
-        return backup_lines(receipt.backups)
-    lines = output.table(_row(plan, write) for write in receipt.written)
-    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in receipt.deleted]
+def _lines(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
+    lines = output.table(_row(plan, write) for write in receipt.of(plan.writes))
+    deleted = receipt.of(plan.deletes)
+    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in deleted]
     lines += backup_lines(receipt.backups)
     return [*lines, *(f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan))]
 
@@ -173,18 +166,17 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
 # -- JSON ---------------------------------------------------------------------------------------------------
 
 
-def pull_body(receipt: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_run: bool) -> dict[str, Any]:
+def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
-    plan = receipt.plan
     written = [
         ({"name": write.name, "path": write.path, "version": write.version}, write.merged)
-        for write in receipt.written
+        for write in receipt.of(plan.writes)
     ]
     return {
         "written": [body for body, _ in written],
         "merged": [body for body, is_merged in written if is_merged],
-        "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged, *unmerged)),
-        "deleted": [{"name": gone.name, "path": gone.path} for gone in receipt.deleted],
+        "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged)),
+        "deleted": [{"name": gone.name, "path": gone.path} for gone in receipt.of(plan.deletes)],
         "passed_over": [
             {
                 "name": name,
@@ -201,10 +193,9 @@ def pull_body(receipt: PullReceipt, unmerged: Sequence[Unmerged] = (), *, dry_ru
     }
 
 
-def pull_outputs(receipt: PullReceipt, conflicts: int = 0) -> dict[str, str]:
+def _outputs(receipt: FilesReceipt, conflicts: int) -> dict[str, str]:
     """Return what later steps of a workflow read: whether files changed, how many, how many conflicts."""
-    number = len(receipt.written) + len(receipt.deleted)
-    conflicts = max(conflicts, len(receipt.plan.blocked) + len(receipt.plan.marked))
+    number = len(receipt.paths)
     return {"changed": "true" if number else "false", "count": str(number), "conflicts": str(conflicts)}
 
 
@@ -222,18 +213,20 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(receipt: PullReceipt, pulled: Mapping[str, Sequence[Version]]) -> list[str]:
+def pull_markdown(
+    plan: PullPlan, receipt: FilesReceipt, pulled: Mapping[str, Sequence[Version]]
+) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
-    plan, page = receipt.plan, Page()
-    number = len(receipt.written) + len(receipt.deleted)
+    page, written = Page(), receipt.of(plan.writes)
+    number = len(receipt.paths)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     rows = [
         (_word(plan, write), write.name, _versions(write), write.path, _passed_over(plan, write.name))
-        for write in receipt.written
+        for write in written
     ]
-    rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.deleted]
+    rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.of(plan.deletes)]
     if rows:
         page.fence(_short(output.table(rows), "prompt"))
     if plan.passed_over and plan.options.passed_over:
@@ -256,7 +249,7 @@ def pull_markdown(receipt: PullReceipt, pulled: Mapping[str, Sequence[Version]])
                 f"{_word(plan, write)}, {_versions(write)}",
                 _details(plan, write, pulled.get(write.name, ())),
             )
-            for write in receipt.written
+            for write in written
         ]
     )
     return page.lines

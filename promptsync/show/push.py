@@ -144,7 +144,7 @@ def show_receipt(
     if receipt is None:
         lines = [*_skipped_lines(plan), output.aside("nothing to push")]
     else:
-        lines = receipt_lines(result, plan if was_shown else None)
+        lines = receipt_lines(result, was_shown)
         lines += [*kept_tag_lines(plan, result.versions), *_rename_lines(plan, done=True), *pins]
     return Outcome(
         lines,
@@ -157,31 +157,14 @@ def show_receipt(
 
 def receipt_lines(
     receipt: PushReceipt,
-    shown: PushPlan | None = None,
+    was_shown: bool = False,
     passed_over: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
 ) -> list[str]:
-    """Return what was done, what was not, and the counts; what went as in the plan ``shown`` counts only.
+    """Return what was done, what was not, and the counts; after ``was_shown`` what was planned counts only.
 
     ``passed_over`` is what is known of versions that were passed over, by prompt.
     """
-    planned = {action.name: action.next for action in shown.actions} if shown is not None else {}
-    rows = [
-        (
-            f"  {output.style('published', 'good')}",
-            output.name(prompt.name),
-            f"v{prompt.version}",
-            output.safe(without_mark(prompt.message), newlines=False),
-        )
-        for prompt in sorted(receipt.published, key=lambda prompt: prompt.name)
-        if planned.get(prompt.name) != prompt.version
-    ]
-    lines = output.table(rows, free=True, aside=True)
-    if shown is None:
-        archived = [(f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived]
-        lines += output.table(archived, aside=True)
-        labelled = output.style("labelled", "good")
-        moved = (changed_row(labelled, label) for label in receipt.labels if label.moved)
-        lines += output.table(moved, aside=True)
+    lines = [] if was_shown else [*_lines_of_success(receipt)]
     not_labelled = output.style("not labelled", "bad")
     lines += output.table(changed_row(not_labelled, label) for label in receipt.labels if not label.moved)
     lines += _unchecked_lines(receipt.unchecked, receipt.governed, receipt.changed_live, "moved")
@@ -191,7 +174,7 @@ def receipt_lines(
         for prompt in receipt.published
         if prompt.passed_over
     ]
-    if shown is None:
+    if not was_shown:
         lines += [noted("skipped", "warn", prompt.name, prompt.reason) for prompt in receipt.skipped]
     lines += _synced_lines(receipt)
     lines.append(summary(receipt))
@@ -201,6 +184,24 @@ def receipt_lines(
             f"{output.safe(receipt.unrecorded, newlines=False)}"
         )
     return lines
+
+
+def _lines_of_success(receipt: PushReceipt) -> Iterator[str]:
+    published = (
+        (
+            f"  {output.style('published', 'good')}",
+            output.name(prompt.name),
+            f"v{prompt.version}",
+            output.safe(without_mark(prompt.message), newlines=False),
+        )
+        for prompt in sorted(receipt.published, key=lambda prompt: prompt.name)
+    )
+    yield from output.table(published, free=True, aside=True)
+    archived = ((f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived)
+    yield from output.table(archived, aside=True)
+    moved = (label for label in receipt.labels if label.moved)
+    labelled = output.style("labelled", "good")
+    yield from output.table((changed_row(labelled, label) for label in moved), aside=True)
 
 
 def summary(receipt: PushReceipt) -> str:
@@ -276,6 +277,7 @@ def receipt_markdown(receipt: PushReceipt, pins: Sequence[str] = (), *, most: in
 
 def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
+    live = plan.live if dry_run else receipt.changed_live
     return {
         "plan": [
             {
@@ -318,15 +320,10 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "archived": list(receipt.archived),
         "labels": [changed_body(label) for label in receipt.labels],
         "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
-        "live": live_body(plan.live if dry_run else receipt.changed_live),
+        "live": [
+            {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}
+            for name, users in sorted(live.items())
+        ],
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
         "dry_run": dry_run,
     }
-
-
-def live_body(live: Mapping[str, Sequence[LiveUser]]) -> list[dict[str, Any]]:
-    """Return the live prompts that render a snippet at once, by snippet."""
-    return [
-        {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}
-        for name, users in sorted(live.items())
-    ]

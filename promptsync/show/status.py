@@ -121,7 +121,7 @@ def _rows(snapshot: Snapshot, pending: Pending, counts: Counter[State], *, verbo
     # The problems of unreadable files are listed below, file by file.
     items = [item for item in snapshot.items if item.state is not State.INVALID]
     # What was never released is counted below: right after a first push that is everything.
-    late = {one.name for one in pending.releases if one.released is not None}
+    late = {release.name for release in pending.releases if release.released is not None}
     shown = [item for item in items if item.state is not State.IN_SYNC or verbose or item.name in late]
     many = counts[State.REMOTE_ONLY] > _MANY and not verbose
     if many:
@@ -134,7 +134,11 @@ def _rows(snapshot: Snapshot, pending: Pending, counts: Counter[State], *, verbo
 
 
 def _row(item: Item, snapshot: Snapshot, pending: Pending) -> tuple[str, ...]:
-    late = {one.label: f", {pending.text(one)}" for one in pending.of(item.name) if one.released is not None}
+    late = {
+        release.label: f", {pending.text(release)}"
+        for release in pending.of(item.name)
+        if release.released is not None
+    }
     labels = [pair for pair in (snapshot.labels or {}).get(item.name, ()) if is_own(pair[0])]
     shown = "; ".join(f"{output.name(name)} v{number}{late.get(name, '')}" for name, number in labels)
     now = item.renamed_to or item.became
@@ -211,7 +215,10 @@ def status_markdown(
     add_not_released(page, pending)
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
-        page.fence(f"{name}  {', '.join(f'v{one}' for one in found)}" for name, found in passed_over.items())
+        page.fence(
+            f"{name}  {', '.join(f'v{number}' for number in numbers)}"
+            for name, numbers in passed_over.items()
+        )
     if lines := pin_lines(pins):
         page.say("**Pinned snippets**")
         page.fence(map(click.unstyle, lines))

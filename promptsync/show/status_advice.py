@@ -116,12 +116,14 @@ def _users(snapshot: Snapshot, item: Item, deleted: set[str]) -> list[str]:
     """Return the prompts that reference a snippet, without those that go with it."""
     if item.listed is None or item.listed.prompt.template.get("type") != "completion":
         return []
-    prompts = {one.name: one.prompt for one in snapshot.listing.values() if one.name not in deleted}
+    prompts = {
+        version.name: version.prompt for version in snapshot.listing.values() if version.name not in deleted
+    }
     prompts |= {name: file.prompt for name, file in snapshot.worktree.files.items()}
     return [
         name
         for name, prompt in sorted(prompts.items())
-        if any(one.name == item.name for one in rendered_in(prompt.template))
+        if any(version.name == item.name for version in rendered_in(prompt.template))
     ]
 
 

@@ -25,8 +25,8 @@ class Bar:
         self._bar: Any = None
         self._lock = threading.Lock()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show what is being done, how much of it is done, and how much there is (0: unknown)."""
+    def __call__(self, what: str, position: int, total: int) -> None:
+        """Show what is under way, how far it is, and how much there is (0: unknown)."""
         if not self._shown:
             return
         with self._lock:
@@ -45,7 +45,7 @@ class Bar:
                     file=sys.stderr,
                 )
                 self._bar.render_progress()
-            self._bar.update(done - self._bar.pos)
+            self._bar.update(position - self._bar.pos)
 
     def wait(self, message: str) -> None:
         """Print that the registry requested a pause."""

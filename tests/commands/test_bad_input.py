@@ -71,7 +71,7 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("infinity", "content: x\nmetadata: {score: .inf}\n", 2, ["number"]),
     ("several documents", "content: a\n---\ncontent: b\n", 2, ["document"]),
     ("alias bomb", _bomb(), 1, ["aliases", "far more"]),
-    ("deep nesting", "content: x\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n", 2, ["nest"]),
+    ("deep nesting", "content: x\nmetadata: {a: " + "[" * 5000 + "]" * 5000 + "}\n", 1, ["nest"]),
     (
         "conflict markers",
         "content: |\n  <<<<<<< ours\n  a\n  =======\n  b\n  >>>>>>> theirs\n",
@@ -82,8 +82,8 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("binary", b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe\x80", 1, ["UTF-8"]),
     ("Latin-1", "content: Grüße\n".encode("latin-1"), 1, ["UTF-8"]),
     ("empty", "", 1, ["empty"]),
-    ("20 MB", _huge, 1, ["20,000,000", f"{MAX_BYTES:,}"]),
-    ("100 GB of nothing", _holes, 1, ["107,374,182,400", f"{MAX_BYTES:,}"]),
+    ("20 MB", _huge, 1, [f"{MAX_BYTES:,}"]),
+    ("100 GB of nothing", _holes, 1, [f"{MAX_BYTES:,}"]),
     ("link out of the directory", _link("../../outside.yaml"), 1, ["symbolic link", "replace it"]),
     ("broken link", _link("nowhere.yaml"), 1, ["symbolic link"]),
     ("link to itself", _link("bad.yaml"), 1, ["symbolic link"]),
@@ -98,7 +98,7 @@ CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("long number", f"content: x\nmetadata: {{a: {'9' * 5000}}}\n", 2, ["digits", "Quote it"]),
     ("key in base 60", f"content: x\nmetadata:\n  1{':1' * 400}: a\n", 3, ["key", "Quote it"]),
     ("deep key", "content: x\nmetadata: {" + "{" * 500 + "}" * 500 + ": 1}\n", 2, ["key must be text"]),
-    ("deep block", "content: x\nmetadata:\n- " + "- " * 5000 + "x\n", 3, ["nest"]),
+    ("deep block", "content: x\nmetadata:\n- " + "- " * 5000 + "x\n", 1, ["nest"]),
     ("deep aliases", _deep_aliases(), 3, ["nest"]),
     ("20,000 unknown keys", "content: x\n" + "".join(f"k{n}: 1\n" for n in range(20_000)), 2, ["k0"]),
 ]
@@ -183,7 +183,7 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
         "promptsync.yaml",
         f"remotes: {{a: {{url: 'local:{'a' * 300}'}}}}",
         2,
-        "not a path",
+        "not a URL or path",
     ),
 ]
 

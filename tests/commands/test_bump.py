@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from worlds import Run, World, asking, failing, fault, made
+from worlds import Run, World, asking, failing, fault, made, template
 
-from promptsync.bump.apply import apply_bump
 from promptsync.bump.plan import plan_bump
 from promptsync.compare.gather import gather
-from promptsync.errors import Refused
+from promptsync.errors import PromptsyncError, Refused
+from promptsync.project import planned_files
+from promptsync.project.planned_files import write_files
 
 TONE = "One.\nTwo.\nThree.\nFour.\nFive.\n"
 
@@ -22,16 +24,18 @@ def pin(version: int, text: str = "Hello {name}") -> str:
     return f"@@@tone@version_number:{version}@@@ {text}"
 
 
-@pytest.fixture
-def used(world: World) -> World:
+def use(world: World) -> None:
     """``a`` and ``b`` pin the first version of ``tone``, ``c`` follows its latest, ``d`` does not use it."""
     world.write("tone", content=TONE)
     for name, text in {"a": pin(1), "b": pin(1), "c": "@@@tone@@@ Hi", "d": "Hi"}.items():
         world.write(name, text)
     world.commit()
     world.ok("push")
-    world.forget()
-    return world
+
+
+@template
+def used(world: World) -> None:
+    use(world)
 
 
 def change(world: World, old: str = "Two.", new: str = "2.") -> None:
@@ -131,17 +135,15 @@ def test_documents_and_markdown_name_them_too(used: World) -> None:
     assert "**Pinned snippets**" in markdown and "tone: a, b still pin v1, not v2" in markdown
 
 
-def test_a_push_that_publishes_no_snippet_says_nothing(used: World) -> None:
+def test_what_leaves_no_text_behind_says_nothing(used: World) -> None:
     change(used)
     used.ok("push", "tone")
     used.edit("d", "Hi", "Ho")
     used.commit()
     assert pinned_lines(used.ok("push")) == []
     assert used.ok("push", "--json").document["pins"] == []
-
-
-def test_a_change_of_tags_leaves_no_text_behind(used: World) -> None:
-    used.write("tone", content=TONE, tags=["new"])
+    used.ok("bump", "tone")
+    used.write("tone", content=TONE.replace("Two.", "2."), tags=["new"])
     used.commit()
     assert pinned_lines(used.ok("status")) == []
 
@@ -169,28 +171,32 @@ def test_a_pinned_dashboard_edit_is_named_until_it_is_pulled(used: World) -> Non
     assert pinned_lines(used.ok("status")) == ["pinned  tone: a still pins v1, not v2; promptsync bump tone"]
 
 
-def test_an_edit_beside_your_own_change_is_merged_by_the_hint(used: World) -> None:
-    used.publish("tone", content=TONE.replace("Five.", "5."))
-    used.edit("b", "number:1@", "number:2@")
-    change(used)
-    _, line = pinned_lines(used.ok("status"))
-    assert hint_of(line) == ("pull", "--merge", "tone")
-    used.ok(*hint_of(line))
-    used.commit()
-    assert [one for one in pinned_lines(used.ok("status")) if "include" in one] == []
+def pulled(world: World) -> None:
+    change(world)
 
 
-def test_an_edit_that_was_passed_over_is_brought_back_by_the_hint(used: World) -> None:
+def forced(world: World) -> None:
+    change(world)
+    world.ok("push", "tone", "--force", "-y")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "hint"),
+    [(pulled, ("pull", "--merge", "tone")), (forced, ("pull", "--passed-over", "tone"))],
+    ids=["beside your own change", "passed over"],
+)
+def test_a_pinned_edit_is_brought_by_the_hint(
+    used: World, prepare: Callable[[World], None], hint: tuple[str, ...]
+) -> None:
     used.publish("tone", content=TONE.replace("Five.", "5."))
-    change(used)
-    used.ok("push", "tone", "--force", "-y")
+    prepare(used)
     used.edit("b", "number:1@", "number:2@")
     used.commit()
-    line = next(one for one in pinned_lines(used.ok("status")) if "b pins v2" in one)
-    assert hint_of(line) == ("pull", "--passed-over", "tone")
-    used.ok(*hint_of(line))
+    line = next(line for line in pinned_lines(used.ok("status")) if "b pins v2" in line)
+    assert hint_of(line) == hint
+    used.ok(*hint)
     used.commit()
-    assert [one for one in pinned_lines(used.ok("status")) if "include" in one] == []
+    assert not any("include" in line for line in pinned_lines(used.ok("status")))
 
 
 def test_versions_that_the_file_includes_are_no_reason_for_a_warning(used: World) -> None:
@@ -276,14 +282,13 @@ def test_lint_compares_pins_with_those_of_other_prompts(used: World) -> None:
 # -- bump ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def published(used: World) -> World:
+@template
+def published(world: World) -> None:
     """The second version of ``tone`` is published, and the third one."""
+    use(world)
     for old, new in (("Two.", "2."), ("Three.", "3.")):
-        change(used, old, new)
-        used.ok("push")
-    used.forget()
-    return used
+        change(world, old, new)
+        world.ok("push")
 
 
 @pytest.mark.parametrize(
@@ -380,28 +385,23 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     assert published.files() == before
 
 
-def test_a_plan_that_was_reviewed_is_carried_out(published: World) -> None:
+def test_only_the_reviewed_plan_is_carried_out_and_with_sound_files(published: World) -> None:
     fingerprint = published.ok("bump", "tone", "-n", "--json").document["fingerprint"]
-    published.ok("bump", "tone", "--expect", fingerprint)
-    assert pins_of(published, "a") == [3]
-
-
-def test_a_file_that_cannot_be_read_blocks_every_write(published: World) -> None:
+    assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
     published.path("d").write_text("messages: [")
     before = published.files()
     assert published.run("bump", "tone").code == 1
     assert published.files() == before
+    published.path("d").unlink()
+    published.ok("bump", "tone", "--expect", fingerprint)
+    assert pins_of(published, "a") == [3]
 
 
-def test_a_snippet_that_nobody_pins_is_no_error(published: World) -> None:
-    assert "nothing to bump: no prompt pins a version of d" in published.ok("bump", "d").out
-
-
-@pytest.mark.parametrize("answer", ["n\n", ""])
-def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answer: str) -> None:
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 130)])
+def test_a_plan_that_is_not_confirmed_is_not_carried_out(published: World, answer: str, code: int) -> None:
     before = published.files()
     done = published.on_terminal("bump", "tone", answer=answer)
-    assert done.code in (1, 130) and "2 prompts to pin tone v3. Continue?" in done.err, str(done)
+    assert (done.code, "2 prompts to pin tone v3. Continue?" in done.err) == (code, True), str(done)
     assert published.files() == before
     assert published.on_terminal("bump", "tone", answer="y\n").code == 0
     assert pins_of(published, "a") == [3]
@@ -454,33 +454,37 @@ def test_a_file_that_changed_after_the_plan_stops_the_bump_before_its_first_writ
         published.edit("b", "Hello", "Hi")
         before = published.files()
         with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
-            apply_bump(project, plan, "promptsync bump tone")
+            write_files(project, plan.moves, "promptsync bump tone")
     assert published.files() == before
 
 
-def test_what_was_written_before_a_failure_is_in_the_receipt(published: World) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (PromptsyncError("the disk is full"), 5, "the disk is full; 1 of 2 files written"),
+        (KeyboardInterrupt(), 130, "interrupted: 1 of 2 files written"),
+    ],
+    ids=["error", "interrupt"],
+)
+def test_what_was_written_before_a_bump_stopped_is_in_the_receipt(
+    published: World, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    def write(root: Path, path: str, text: str, *, within: str = "") -> None:
+        if path.endswith("b.yaml"):
+            raise error
+        real(root, path, text, within=within)
+
+    real = planned_files.write
+    monkeypatch.setattr(planned_files, "write", write)
     with published.project() as project:
         plan = plan_bump(project, gather(project), "tone")
-        project.progress = lambda what, done, total: published.edit("b", "Hello", "Hi")
-        receipt = apply_bump(project, plan, "promptsync bump tone")
-    assert [one.name for one in receipt.written] == ["a"]
-    assert receipt.error is not None and receipt.error.exit_code == 5
-    assert "1 of 2 files written" in receipt.error.message
+        receipt = write_files(project, plan.moves, "promptsync bump tone")
+    assert [move.name for move in receipt.of(plan.moves)] == ["a"]
+    assert receipt.error is not None and (receipt.error.exit_code, receipt.error.message) == (code, message)
     assert (pins_of(published, "a"), pins_of(published, "b")) == ([3], [1])
+    monkeypatch.undo()
     published.ok("bump", "tone")
     assert pins_of(published, "b") == [3]
-
-
-def test_an_interrupted_bump_says_what_was_written(published: World) -> None:
-    def interrupt(what: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with published.project() as project:
-        plan = plan_bump(project, gather(project), "tone")
-        project.progress = interrupt
-        receipt = apply_bump(project, plan, "promptsync bump tone")
-    assert receipt.error is not None and receipt.error.exit_code == 130
-    assert receipt.error.message == "interrupted: 1 of 2 files written"
 
 
 # -- what was rolled back -----------------------------------------------------------------------------------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from worlds import World
+from worlds import World, template
 
 
-@pytest.fixture
-def branch(world: World) -> World:
+@template
+def branch(world: World) -> None:
     """A branch: ``a`` changed, ``b`` is gone, ``c`` became ``d``, ``e`` came, ``f`` renders ``tone``."""
     for name in "abc":
         world.write(name, f"{name} says hello to {{name}}")
@@ -21,7 +20,6 @@ def branch(world: World) -> World:
     world.write("e", "New {thing}")
     world.edit("tone", "kind", "very kind")
     world.commit()
-    return world
 
 
 def test_every_way_to_differ_is_shown_and_the_registry_is_not_asked(branch: World) -> None:

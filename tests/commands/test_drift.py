@@ -42,7 +42,7 @@ def test_what_belongs_to_others_is_no_drift(world: World) -> None:
 def test_the_last_push_alone_cannot_tell_of_drift(world: World) -> None:
     done = world.run("status", "--drift", "--offline")
     assert done.code == 2
-    assert "--drift needs the registry" in done.err
+    assert "--offline and --drift cannot be combined" in done.err
 
 
 def test_an_edit_that_was_passed_over_is_drift_until_it_is_answered(world: World) -> None:

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from worlds import World
+from worlds import World, template
 
 from promptsync.cli import run
 
 
-@pytest.fixture
-def edited(world: World) -> World:
+@template
+def edited(world: World) -> None:
     """``a`` ahead, ``b`` behind, both published once."""
     for name in "ab":
         world.write(name)
@@ -21,7 +21,6 @@ def edited(world: World) -> World:
     world.ok("push")
     world.edit("a", "Hello", "Good morning")
     world.publish("b", "Theirs {name}")
-    return world
 
 
 def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:

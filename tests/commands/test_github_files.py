@@ -23,6 +23,7 @@ def test_a_failure_becomes_the_summary_of_the_step(world: World, tmp_path: Path)
     assert "no promptsync.yaml" in summary.read_text() and "no promptsync.yaml" in done.err
     done = world.run("status", GITHUB_STEP_SUMMARY=str(tmp_path / "missing" / "summary"))
     assert (done.code, "warning: " in done.err) == (2, True)
+    assert "no command '\\x23#[group]x'" in world.run("##[group]x", GITHUB_ACTIONS="true").err
 
 
 def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: Path) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripted_registry import KEY
-from worlds import Reply, Run, Seen, World, asking, failing, fault
+from worlds import Reply, Run, Seen, World, asking, failing, fault, template
 
 from promptsync.files.config import load
 
@@ -24,8 +20,8 @@ OURS = {f"support/p{number:02}" for number in range(30)}
 THEIRS = {f"billing/eu/q{number}" for number in range(12)} | {"hello"}
 
 
-@pytest.fixture
-def full(world: World) -> World:
+@template
+def full(world: World) -> None:
     """A registry with 43 prompts, most of them labelled, beside a repository with nothing in it."""
     for name in sorted(OURS | THEIRS):
         world.publish(name, release_labels=["prod"] if name != "support/p00" else [])
@@ -33,8 +29,6 @@ def full(world: World) -> World:
     for path in (world.root / "promptsync.yaml", world.root / ".gitignore"):
         path.unlink()
     (world.root / "prompts").rmdir()
-    world.forget()
-    return world
 
 
 def import_all(world: World, *arguments: str) -> Run:
@@ -79,28 +73,26 @@ def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
 
 def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: World) -> None:
     done = import_all(full)
-    assert done.code == 2
-    assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == [
-        ("30", "support/*"),
-        ("12", "billing/*"),
-        ("1", "hello"),
-    ]
-    assert "--include 'support/*'" in done.err
+    assert (done.code, "--include 'support/*'" in done.err) == (2, True)
+    groups = [("30", "support/*"), ("12", "billing/*"), ("1", "hello")]
+    assert re.findall(r"^ +(\d+)  (.*)$", done.err, re.MULTILINE) == groups
     assert import_all(full, "--json").document["error"]["code"] == "include-needed"
     assert below(full.root) == []
 
 
-def test_a_person_is_asked_until_the_answer_matches_something(full: World) -> None:
-    done = full.on_terminal(*FLAGS, "--url", full.url, answer="suport/*\nsupport/* hello\n")
-    assert done.code == 0, str(done)
-    assert "suport/* matches no prompt" in done.err
-    assert load(full.root / "promptsync.yaml").include == ("support/*", "hello")
-    assert set(full.states()) == OURS | {"hello"}
-
-
-def test_a_person_who_just_presses_enter_gets_all_of_it(full: World) -> None:
-    assert full.on_terminal(*FLAGS, "--url", full.url, answer="\n").code == 0
-    assert set(full.states()) == OURS | THEIRS
+@pytest.mark.parametrize(
+    ("answer", "said", "names"),
+    [
+        ("suport/*\nsupport/* hello\n", "suport/* matches no prompt", OURS | {"hello"}),
+        ("\n", "", OURS | THEIRS),
+    ],
+)
+def test_a_person_is_asked_until_the_answer_matches_something(
+    full: World, answer: str, said: str, names: set[str]
+) -> None:
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer=answer)
+    assert (done.code, said in done.err) == (0, True), str(done)
+    assert set(full.states()) == names
 
 
 NOTHING_IS_WRITTEN = {
@@ -111,6 +103,8 @@ NOTHING_IS_WRITTEN = {
     "a wrong key": (["--include", "*"], failing(401, "Invalid API key"), 4, "PROMPTLAYER_API_KEY"),
     "a registry that fails": (["--include", "*"], failing(500), 4, "500"),
     "a page that is no JSON": (["--include", "*"], Reply("<html>", 200, {}), 4, "error:"),
+    "a name of no remote": (["--include", "*", "--remote", "staging"], None, 2, "--remote https://"),
+    "no network": (["--include", "*", "--remote", "http://127.0.0.1:9"], None, 4, "127.0.0.1:9"),
 }
 
 
@@ -125,17 +119,11 @@ def test_what_goes_wrong_before_the_first_file_leaves_nothing(full: World, what:
     assert full.writes == []
 
 
-def test_one_prompt_that_cannot_be_read_leaves_nothing(full: World) -> None:
-    full.faults.append(fault(asking("GET", "version=2"), failing(500)))
-    assert import_all(full, "--include", "*").code == 4
-    assert below(full.root) == []
-
-
-def test_without_a_key_or_a_network_nothing_is_written(full: World) -> None:
+def test_a_key_that_is_missing_or_a_prompt_that_cannot_be_read_leaves_nothing(full: World) -> None:
     done = full.run(*FLAGS, "--remote", full.url, "--include", "*", PROMPTLAYER_API_KEY="")
     assert (done.code, "set PROMPTLAYER_API_KEY" in done.err) == (4, True)
-    done = full.run(*FLAGS, "--remote", "http://127.0.0.1:9", "--include", "*")
-    assert (done.code, "127.0.0.1:9" in done.err) == (4, True)
+    full.faults.append(fault(asking("GET", "version=2"), failing(500)))
+    assert import_all(full, "--include", "*").code == 4
     assert below(full.root) == []
 
 
@@ -146,12 +134,6 @@ def test_there_is_nothing_to_import_from_an_empty_registry(world: World, tmp_pat
     done = world.run("-C", str(place), *FLAGS, "--remote", remote or world.url, "--include", "*")
     assert (done.code, "has no prompts to import" in done.err) == (2, True), str(done)
     assert list(place.iterdir()) == []
-
-
-def test_a_name_needs_a_configuration_that_says_what_it_is(full: World) -> None:
-    done = full.run(*FLAGS, "--remote", "staging", "--include", "*")
-    assert (done.code, "--remote https://" in done.err) == (2, True)
-    assert below(full.root) == []
 
 
 def test_the_registry_may_be_named_by_the_environment(full: World) -> None:
@@ -253,10 +235,8 @@ def test_ctrl_c_while_the_registry_is_read_leaves_nothing(full: World) -> None:
 
     reads = asking("GET", "version=")
     full.faults.append(fault(reads, wait))
-    command = [sys.executable, "-m", "promptsync", "-C", str(full.root), *FLAGS, "--include", "*"]
-    environ = {**os.environ, "PROMPTLAYER_API_KEY": KEY, "PROMPTLAYER_BASE_URL": full.url}
-    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+    environ = {"PROMPTLAYER_BASE_URL": full.url}
+    with full.started(*FLAGS, "--include", "*", **environ) as process:
         while not any(map(reads, full.seen)) and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
@@ -284,14 +264,13 @@ def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: Wor
     assert full.seen == []
 
 
-def test_who_includes_nothing_of_the_registry_is_reported_so(full: World) -> None:
-    assert full.run("init", "--url", full.url, "--include", "accounts/*").code == 0
-    assert "include: matches none of the 43 prompts of the registry" in full.run("status").out
-
-
-def test_who_includes_all_is_reported_how_to_leave_others_alone(full: World) -> None:
-    assert full.run("init", "--url", full.url).code == 0
-    assert (
-        "set include: in promptsync.yaml if some of them belong to another repository"
-        in full.run("status").out
-    )
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--include", "accounts/*"], "include: matches none of the 43 prompts of the registry"),
+        ([], "set include: in promptsync.yaml if some of them belong to another repository"),
+    ],
+)
+def test_status_says_how_to_choose_what_belongs_here(full: World, options: list[str], said: str) -> None:
+    full.ok("init", "--url", full.url, *options)
+    assert said in full.ok("status").out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 import pytest
 from hypothesis import given
@@ -93,6 +95,14 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
     rows = [("refund quality", "7", "100 percent", "90")]
     assert fitted(output.table(rows), 30) == ["refund quality  7  100 percent", "    90"]
     assert fitted(output.table(rows), 80) == output.table(rows)
+    long = [("x" * 30, "Answer refund questions kindly")]
+    assert fitted(output.table(long, free=True), 40) == ["x" * 30 + "  Answer", "    refund questions kindly"]
+    assert fitted([output.Line("a bc " * 5 + "x" * 21, 4)], 20) == [
+        "a bc a bc a bc a bc",
+        "    a bc",
+        "    " + "x" * 16,
+        "    " + "x" * 5,
+    ]
     assert fitted(rows[0], 3) == [*rows[0]]  # plain texts are left to the terminal
 
 
@@ -170,6 +180,10 @@ def test_no_color_and_the_option_decide_on_a_terminal(
     assert ("\x1b" in busy.screen("status", *arguments, **variables)) is has_color
 
 
+def test_a_width_of_zero_is_no_width(busy: World) -> None:
+    assert click.unstyle(busy.screen("status", columns=0)) == busy.run("status").out
+
+
 QUIET = [
     (["status"], "  ahead"),
     (["push", "-n"], "  update"),
@@ -225,6 +239,11 @@ def test_a_mistyped_word_gets_a_suggestion(line, hint, capsys):
     assert run(line.split(), {}) == 2
     out, err = capsys.readouterr()
     assert (hint in err, out) == (True, "")
+
+
+def test_a_usage_error_is_a_document_too(capsys):
+    assert run(["status", "--bogus", "--json"], {}) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):

@@ -144,63 +144,9 @@ def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) 
 # -- ids ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def numbered(world: World) -> tuple[World, str]:
-    """A prompt with two versions, and its id."""
-    world.publish("hello", "Hello")
+@pytest.mark.parametrize("command", ["show", "log", "diff", "label list", "pull", "push", "status"])
+def test_the_id_of_a_prompt_is_no_name(world: World, command: str) -> None:
     world.publish("greet", "One")
-    world.publish("greet", "Two")
-    return world, str(world.read("greet")["id"])
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("show {}", ["Two"]),
-        ("show {}@1", ["One"]),
-        ("show {} --version 1", ["One"]),
-        ("show {} hello", ["Two", "Hello"]),
-        ("render {} --from-registry", ["Two"]),
-        ("render {}@1", ["One"]),
-        ("log {} --oneline", ["v2", "v1"]),
-        ("log {}@1 --oneline", ["v1"]),
-        ("diff {}@1 {}@2", ["One", "Two"]),
-        ("label list {}", ["prod"]),
-    ],
-)
-def test_an_id_means_its_prompt_for_commands_that_only_read(
-    numbered: tuple[World, str], command: str, expected: list[str]
-) -> None:
-    world, number = numbered
-    world.ok("label", "set", "greet", "prod")
-    done = world.ok(*command.replace("{}", number).split())
-    assert [done.out.find(word) for word in expected] == sorted(done.out.find(word) for word in expected)
-    assert all(word in done.out for word in expected)
-    unexpected = {"One", "Two"} - set(expected)
-    assert not any(word in done.out for word in unexpected)
-
-
-@pytest.mark.parametrize("command", ["show {}", "render {} --from-registry", "log {}", "label list {}"])
-def test_a_name_of_digits_wins_over_an_id(numbered: tuple[World, str], command: str) -> None:
-    world, number = numbered
-    world.publish(number, "My name is a number")
-    world.point(number, digits=1)
-    done = world.ok(*command.format(number).split())
-    assert "greet" not in done.out and "Two" not in done.out
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("pull {}", "pull {}@1", "push {}", "push {} --force", "status {}", "promote staging prod {}"),
-        *("label set {} prod", "label move {} prod", "label delete {} prod"),
-        *("show 0", "show 999999", "show 99999999999999999999", "show 007"),
-    ],
-)
-def test_commands_that_write_or_compare_need_a_name_and_others_a_known_id(
-    numbered: tuple[World, str], command: str
-) -> None:
-    world, number = numbered
-    done = world.run(*command.format(number).split())
+    done = world.run(*command.split(), str(world.read("greet")["id"]))
     assert (done.code, "there is no prompt" in done.err) == (2, True), str(done)
     assert world.writes == []

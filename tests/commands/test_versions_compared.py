@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from worlds import Reply, Seen, World, asking, fault
+from worlds import Reply, Seen, World, asking, fault, template
 
 
-@pytest.fixture
-def versions(world: World) -> World:
+@template
+def versions(world: World) -> None:
     """``support/refund`` at v1 to v3, prod on v1 and staging on v2; ``support/tone`` at v1 under prod."""
     for text in ("One {name}", "Two {name} {mood}", "Three {name}"):
         world.publish("support/refund", text)
@@ -21,7 +21,6 @@ def versions(world: World) -> World:
     world.ok("label", "set", "support/refund", "prod", "--version", "1")
     world.ok("label", "set", "support/refund", "staging", "--version", "2")
     world.ok("label", "set", "support/tone", "prod")
-    return world
 
 
 FILE = "prompts/support/refund.yaml"

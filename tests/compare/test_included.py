@@ -31,16 +31,6 @@ def keys(copy: Copy) -> object:
 # -- shallow and sparse clones ------------------------------------------------------------------------------
 
 
-def test_a_shallow_clone_tells_what_its_last_commit_was_published_as(copy: Copy) -> None:
-    copy.commit("Good day")
-    assert copy.push() == [2]
-    shallow = copy.clone("shallow", "--depth", "1")
-    assert shallow.state() == "in-sync"
-    shallow.write("Good evening")
-    assert shallow.state() == "ahead"
-    assert shallow.push() == [3]
-
-
 def test_a_shallow_clone_refuses_what_older_history_could_change(copy: Copy) -> None:
     copy.commit("Good day")
     assert copy.push() == [2]
@@ -52,13 +42,6 @@ def test_a_shallow_clone_refuses_what_older_history_could_change(copy: Copy) -> 
         assert "fetch-depth: 0" in shallow.refused(verb, *options)
     shallow.git("fetch", "-q", "--unshallow")
     assert shallow.state() == "behind"
-
-
-def test_a_file_that_a_sparse_checkout_hides_is_neither_deleted_nor_pulled(copy: Copy) -> None:
-    copy.publish("Theirs")
-    copy.git("sparse-checkout", "set", "--no-cone", "/*", "!/prompts/support/")
-    for verb in ("status", "push", "pull"):
-        assert "git sparse-checkout add prompts/support" in copy.refused(verb)
 
 
 # -- without git --------------------------------------------------------------------------------------------
@@ -85,12 +68,6 @@ def test_without_git_every_push_writes_the_key_and_a_lost_one_makes_it_ask(
 
 
 # -- what is written, and what is not -----------------------------------------------------------------------
-
-
-def test_a_push_of_committed_text_changes_no_file(copy: Copy) -> None:
-    copy.commit("Good day")
-    found = copy.ok("push")
-    assert (found["synced"], copy.git("status", "--porcelain")) == ([], "")
 
 
 def test_a_push_of_uncommitted_text_says_that_it_wrote_the_key(

@@ -117,8 +117,8 @@ def _held(project: Project, prompts: Iterable[Prompt]) -> dict[str, Prompt]:
 
 
 def _pull(project: Project) -> list[str]:
-    receipt = apply_pull(project, plan_pull(project, gather(project), PullOptions()))
-    return [one.name for one in receipt.written]
+    plan = plan_pull(project, gather(project), PullOptions())
+    return [write.name for write in apply_pull(project, plan).of(plan.writes)]
 
 
 def _push(project: Project) -> list[str]:

@@ -93,30 +93,6 @@ def test_without_its_private_directory_a_working_copy_knows_as_much(copy: Copy) 
 # -- old text ------------------------------------------------------------------------------------------------
 
 
-def test_a_checked_out_old_branch_is_behind_and_publishes_nothing(copy: Copy) -> None:
-    copy.git("branch", "old")
-    copy.commit("Good day")
-    copy.push()
-    copy.git("checkout", "-q", "old")
-    assert copy.state() == "behind"
-    assert copy.push() == []
-    copy.git("checkout", "-q", "main")
-    assert copy.state() == "in-sync"
-
-
-def test_text_that_the_registry_restored_is_behind(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    assert copy.publish("Hello") == 3
-    assert copy.state() == "behind"
-    assert copy.push() == []
-    copy.ok("pull")
-    assert copy.text() == "Hello"
-    assert copy.state() == "in-sync"
-    copy.write("Hello you")
-    assert copy.state() == "ahead"
-
-
 def test_a_git_revert_is_ahead_and_beside_an_edit_in_the_registry_diverged(copy: Copy) -> None:
     copy.commit("Good day")
     copy.push()
@@ -136,29 +112,6 @@ def test_a_git_revert_can_be_pushed_and_reverted_again(copy: Copy) -> None:
         assert copy.text() == text
         assert copy.push() == [version]
         assert copy.clone(f"clone-{version}").state() == "in-sync"
-
-
-def test_what_a_label_points_at_can_be_looked_at_without_publishing_it(copy: Copy) -> None:
-    copy.ok("label", "set", NAME, "prod", "--version", "1")
-    copy.commit("Good day")
-    copy.push()
-    copy.ok("pull", "--label", "prod")
-    assert copy.text() == "Hello"
-    assert copy.state() == "behind"
-    assert copy.push() == []
-    copy.ok("pull")
-    assert copy.text() == "Good day"
-    assert copy.state() == "in-sync"
-
-
-def test_a_version_that_was_put_there_is_published_by_a_commit_that_means_it(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    copy.ok("pull", NAME, "--version", "1")
-    copy.commit()
-    assert copy.state() == "ahead"
-    assert copy.push() == [3]
-    assert copy.clone("fresh").state() == "in-sync"
 
 
 def test_the_version_that_was_pulled_can_be_looked_at_again_over_later_work(copy: Copy) -> None:
@@ -187,16 +140,6 @@ def test_old_text_forced_from_an_old_commit_counts_as_included_by_what_followed_
     assert copy.clone("ci").push() == [4]
 
 
-def test_what_was_forced_over_the_registrys_edit_is_the_base_of_what_follows(copy: Copy) -> None:
-    copy.publish("Theirs")
-    copy.commit("Mine")
-    assert copy.state() == "diverged"
-    assert copy.push(NAME, "--force", "-y") == [3]
-    copy.commit("Mine again")
-    assert copy.state() == "ahead"
-    assert copy.clone("ci").push() == [4]
-
-
 # -- uncommitted pushes --------------------------------------------------------------------------------------
 
 
@@ -213,14 +156,6 @@ def test_drafts_can_be_pushed_edited_committed_and_pushed(copy: Copy) -> None:
     fresh = copy.clone("fresh")
     fresh.write("Five")
     assert fresh.state() == "ahead"
-
-
-def test_a_draft_that_was_taken_back_is_behind(copy: Copy) -> None:
-    copy.write("Draft")
-    copy.push()
-    copy.git("checkout", "--", ".")
-    assert copy.state() == "behind"
-    assert copy.push() == []
 
 
 def test_a_colleagues_draft_is_not_overwritten(copy: Copy) -> None:
@@ -251,21 +186,6 @@ def test_a_commit_from_elsewhere_is_no_edit_of_a_draft(copy: Copy) -> None:
 # -- branches ------------------------------------------------------------------------------------------------
 
 
-def test_a_squash_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
-    copy.git("checkout", "-qb", "feature")
-    for text in ("One", "Two"):
-        copy.commit(text)
-        copy.push()
-    copy.git("checkout", "-q", "main")
-    assert copy.state() == "behind"
-    copy.git("merge", "-q", "--squash", "feature")
-    copy.git("commit", "-qm", "Feature")
-    fresh = copy.clone("fresh", "--single-branch")
-    assert fresh.state() == "in-sync"
-    fresh.write("Three")
-    assert fresh.state() == "ahead"
-
-
 def test_a_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
     copy.git("checkout", "-qb", "feature")
     copy.commit("One")
@@ -276,22 +196,6 @@ def test_a_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
     assert copy.state() == "in-sync"
     copy.forget()
     copy.write("Two")
-    assert copy.state() == "ahead"
-
-
-def test_a_rebase_takes_the_pushed_commits_along(copy: Copy) -> None:
-    copy.git("checkout", "-qb", "feature")
-    for text in ("One", "Two"):
-        copy.commit(text)
-        copy.push()
-    copy.git("checkout", "-q", "main")
-    (copy.root / "README").write_text("Something else\n")
-    copy.commit()
-    copy.git("checkout", "-q", "feature")
-    copy.git("rebase", "-q", "main")
-    copy.forget()
-    assert copy.state() == "in-sync"
-    copy.write("Three")
     assert copy.state() == "ahead"
 
 
@@ -343,48 +247,7 @@ def test_a_conflict_that_was_kept_ours_and_pushed_before_the_commit_does_not_vou
     assert fresh.state() == "ahead"
 
 
-def test_a_stash_carries_what_was_pulled(copy: Copy) -> None:
-    copy.publish("Theirs")
-    copy.ok("pull")
-    copy.git("stash", "-q")
-    assert copy.state() == "behind"
-    copy.git("commit", "-q", "--allow-empty", "-m", "Something else")
-    copy.git("stash", "pop", "-q")
-    assert copy.state() == "in-sync"
-    copy.forget()
-    copy.write("Mine")
-    assert copy.state() == "ahead"
-
-
-def test_two_worktrees_of_one_repository_do_not_mix_up_their_records(copy: Copy) -> None:
-    copy.git("worktree", "add", "-q", "--detach", "../other")
-    other = Copy(copy.root.parent / "other", copy.registry, copy.capsys)
-    other.write("Draft")
-    assert other.push() == [2]
-    assert (copy.state(), other.state()) == ("behind", "in-sync")
-    copy.write("Mine")
-    assert copy.state() == "diverged"
-    other.commit("Draft two")
-    assert other.state() == "ahead"
-    assert other.push() == [3]
-
-
 # -- where the files are -------------------------------------------------------------------------------------
-
-
-def test_a_directory_without_git_goes_by_the_key_alone(copy: Copy, tmp_path: Path) -> None:
-    plain = Copy(tmp_path / "plain", copy.registry, copy.capsys)
-    plain.configure()
-    plain.ok("pull")
-    plain.write("Edited")
-    assert plain.state() == "ahead"
-    assert plain.push() == [2]
-    plain.write("Edited again")
-    assert plain.state() == "ahead"
-    copy.publish("Theirs")
-    assert plain.state() == "diverged"
-    plain.forget()
-    assert plain.state() == "diverged"
 
 
 def test_a_moved_file_is_the_same_prompt(copy: Copy) -> None:
@@ -395,27 +258,6 @@ def test_a_moved_file_is_the_same_prompt(copy: Copy) -> None:
     copy.path("refunds").write_text(copy.path("refunds").read_text().replace("Hello", "Good day"))
     assert copy.states() == {NAME: "ahead"}
     assert copy.push() == [2]
-
-
-def test_a_changed_name_is_a_new_prompt_and_a_deleted_one(copy: Copy) -> None:
-    copy.path().write_text(copy.path().read_text().replace(f"name: {NAME}", "name: support/return"))
-    assert copy.states() == {NAME: "deleted-locally", "support/return": "new"}
-    copy.commit()
-    copy.forget()
-    assert copy.states() == {NAME: "deleted-locally", "support/return": "new"}
-    assert copy.push() == [1]
-    copy.ok("push", "--prune", "-y")
-    assert copy.states() == {"support/return": "in-sync"}
-
-
-def test_a_deletion_beside_an_edit_in_the_registry_is_diverged(copy: Copy) -> None:
-    copy.path().unlink()
-    copy.commit()
-    assert copy.state() == "deleted-locally"
-    copy.publish("Theirs")
-    assert copy.state() == "diverged"
-    code, _ = copy.run("push", "--prune", "-y")
-    assert code == 3
 
 
 def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:

@@ -4,17 +4,12 @@ import itertools
 
 import pytest
 
-from promptsync.compare.snapshot import State, state_in_files, state_in_registry, with_tags
+from promptsync.compare.snapshot import State, state_in_registry, with_tags
 from promptsync.prompt.tags import merged_tags
 
 NO: frozenset[str] = frozenset()
 A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")
 ALL = [NO, A, B, AB]
-
-
-def test_a_prompt_that_the_registry_does_not_list_is_new_or_archived() -> None:
-    assert state_in_files(archived=False) is State.NEW
-    assert state_in_files(archived=True) is State.DELETED_REMOTELY
 
 
 @pytest.mark.parametrize(

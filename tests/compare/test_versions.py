@@ -257,6 +257,3 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
         found = show(broken.project, "greet:prod")
         assert (found.remote.version, found.labels) == (1, None)
         assert [one.labels for one in log(broken.project, "greet")] == [None, None]
-
-
-# -- the list ------------------------------------------------------------------------------------------

@@ -19,6 +19,18 @@ agents:
 """
 
 
+def change(world: World, old: str, new: str, names: str = "a") -> None:
+    """Commit another text of some prompts."""
+    for name in names:
+        world.edit(name, old, new)
+    world.commit(f"Say {new}")
+
+
+def prod(world: World, names: str = "abcd") -> list[int | None]:
+    """Where the label is."""
+    return [world.label(name, "prod") for name in names]
+
+
 def dead_after(world: World, count: int) -> None:
     """From the next write but ``count`` on, nothing gets through, as if the deploy had been killed there."""
     writes = iter(range(count))

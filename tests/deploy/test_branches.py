@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from deploying import change
 from worlds import World
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
 DETACHED = "a commit that is not on main does not release to prod; labels: sends main there"
+FLAGS = ("allow-unscored", "allow-unbound", "keep-going")
 OLDER = "main has a newer commit; a deploy releases the newest one, after its checks"
 
 
 @pytest.fixture
 def changed(released: World) -> World:
     """``a`` has a new text on main, which is not released."""
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
-    return released
+    return released.built(lambda world: change(world, "hello", "welcome"))
 
 
 def feature(world: World) -> None:
@@ -30,8 +30,7 @@ def detached(world: World) -> None:
 
 def detached_feature(world: World) -> None:
     detached(world)
-    world.edit("b", "hello", "welcome")
-    world.commit("On no branch")
+    change(world, "hello", "welcome", "b")
 
 
 def fetched(world: World) -> None:
@@ -56,6 +55,24 @@ def old_tag(world: World) -> None:
     world.git("switch", "-q", "--detach", "v1")
 
 
+def upstream(world: World) -> None:
+    """The newer commit is at the upstream of main, which is not called origin."""
+    fetched(world)
+    world.git("remote", "rename", "origin", "team")
+    world.git("branch", "-q", "--set-upstream-to", "team/main")
+
+
+def upstream_beside_a_fork(world: World) -> None:
+    upstream(world)
+    world.git("remote", "add", "origin", str(world.root))
+    world.git("fetch", "-q", "origin")
+
+
+def only_remote(world: World) -> None:
+    upstream(world)
+    world.git("branch", "-q", "--unset-upstream")
+
+
 @pytest.mark.parametrize(
     ("place", "options", "code", "message"),
     [
@@ -65,6 +82,9 @@ def old_tag(world: World) -> None:
         (detached, ["--label", "prod"], 0, ""),
         (detached_feature, ["--label", "prod"], 3, DETACHED),
         (fetched, [], 3, OLDER),
+        (upstream, [], 3, OLDER),
+        (upstream_beside_a_fork, [], 3, OLDER),
+        (only_remote, [], 3, OLDER),
         (fetched, ["--older"], 0, ""),
         (fetched_and_detached, ["--label", "prod"], 3, OLDER),
         (old_tag, ["--label", "prod"], 3, OLDER),
@@ -106,38 +126,9 @@ def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
     done = changed.run("deploy", "--label", "prod", **variables)
     assert done.code == code and ("does not release to prod" in done.err) == (code == 3), str(done)
     feature(changed)
-    changed.edit("b", "hello", "welcome")
-    changed.commit("On feature")
+    change(changed, "hello", "welcome", "b")
     done = changed.run("deploy", "--label", "prod", **variables)
     assert done.code == 3 and BRANCH in done.err, str(done)
-
-
-def upstream(world: World) -> None:
-    """The newer commit is at the upstream of main, which is not called origin."""
-    fetched(world)
-    world.git("remote", "rename", "origin", "team")
-    world.git("branch", "-q", "--set-upstream-to", "team/main")
-
-
-def upstream_beside_a_fork(world: World) -> None:
-    upstream(world)
-    world.git("remote", "add", "origin", str(world.root))
-    world.git("fetch", "-q", "origin")
-
-
-def only_remote(world: World) -> None:
-    upstream(world)
-    world.git("branch", "-q", "--unset-upstream")
-
-
-@pytest.mark.parametrize("place", [upstream, upstream_beside_a_fork, only_remote])
-def test_the_newest_commit_is_that_of_the_upstream_whatever_its_name(
-    changed: World, place: Callable[[World], None]
-) -> None:
-    place(changed)
-    changed.forget()
-    done = changed.run("deploy")
-    assert (done.code, changed.writes) == (3, []) and OLDER in done.err, str(done)
 
 
 @pytest.mark.parametrize("options", [["--rehearse"], ["--rehearse", "--yes"], ["-n"], ["-n", "--rehearse"]])
@@ -164,8 +155,7 @@ def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed:
     (changed.root / "registry.yaml").write_text((changed.root.parent / "registry.yaml").read_text())
     config = changed.root / "promptsync.yaml"
     config.write_text(config.read_text().replace("'}}", "', fixtures: registry.yaml}}", 1))
-    changed.edit("a", "polite", "rude")
-    changed.commit("Be rude")
+    change(changed, "polite", "rude")
     changed.forget()
     junit = changed.root.parent / "junit.xml"
     done = changed.run("deploy", "--rehearse", "--junit", str(junit))
@@ -250,23 +240,13 @@ def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: Worl
 def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
     released.write("tone", content="A polite tone.")
     released.commit("Add a snippet")
-    released.ok("deploy")
-    released.edit("tone", "polite", "rude")
-    released.commit("A rude tone")
     released.write("a", "Another polite hello, {name}", tags=["greeting"])
     done = released.run("deploy", "tone")
     assert done.code == 3 and "prompts/a.yaml has changes that are not committed" in done.err, str(done)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        ["--min-score", "50"],
-        ["--max-drop", "10"],
-        ["--allow-unscored"],
-        ["--allow-unbound"],
-        ["--keep-going"],
-    ],
+    "options", [["--min-score", "50"], ["--max-drop", "10"], *(["--" + name] for name in FLAGS)]
 )
 def test_the_fingerprint_covers_what_the_checks_must_reach(changed: World, options: list[str]) -> None:
     def fingerprint(*more: str) -> str:

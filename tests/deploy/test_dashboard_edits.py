@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from worlds import Reply, Run, Seen, World, asking, fault
+from deploying import change
+from registry_server import chat
+from worlds import PUBLISH, Reply, Seen, World, asking, fault
 
 from promptsync.show.lines import ago
 
@@ -26,15 +28,32 @@ def signed(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
 @pytest.fixture
 def drafted(released: World) -> World:
     """``a`` v3 was saved in the dashboard, and git has another text since."""
-    released.write("a", TEXT, tags=["greeting"])
-    released.commit("Say more")
-    released.ok("deploy")
-    released.publish("a", EDIT, tags=["greeting"])
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
-    released.faults.append(fault(asking("GET", "/prompt-templates/"), signed))
-    released.forget()
-    return released
+
+    def build(world: World) -> None:
+        world.write("a", TEXT, tags=["greeting"])
+        world.commit("Say more")
+        world.ok("deploy")
+        world.publish("a", EDIT, tags=["greeting"])
+        change(world, "hello", "welcome")
+
+    world = released.built(build)
+    world.faults.append(fault(asking("GET", "/prompt-templates/"), signed))
+    return world
+
+
+@pytest.fixture
+def with_tone(released: World) -> World:
+    """The snippet ``tone`` is released, and has another text in the dashboard and in git."""
+
+    def build(world: World) -> None:
+        world.write("tone", content="A polite text.")
+        world.commit("Add a tone")
+        world.ok("deploy")
+        world.publish("tone", content="A polite hotfix.")
+        world.write("tone", content="A polite word.")
+        world.commit("Another tone")
+
+    return released.built(build)
 
 
 def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: World) -> None:
@@ -63,6 +82,7 @@ def test_the_receipt_and_the_step_summary_say_it(drafted: World, tmp_path: objec
     line = "passed over  a: v3, saved in the dashboard by ana, just now; promptsync pull --passed-over a"
     assert line in done.out and line in summary.read_text("utf-8")
     assert drafted.text("a", 3) == EDIT and drafted.label("a", "prod") == 4
+    assert drafted.messages("a")[3].endswith(" v4^2)")
     drafted.ok("pull", "--passed-over", "a")
     assert "end, drafted" in drafted.path("a").read_text("utf-8")
 
@@ -76,15 +96,6 @@ def test_a_terminal_asks_about_it_on_its_own(drafted: World, answers: str, code:
     assert bool(drafted.writes) == (code == 0)
 
 
-def refused(world: World, why: str) -> Run:
-    done = world.run("deploy")
-    assert done.code == 3, str(done)
-    assert f"'a' would be released without v3, {why}; nothing was released" in done.err
-    assert "hint: promptsync diff a\nhint: promptsync pull --merge a\n" in done.err
-    assert world.writes == []
-    return done
-
-
 def test_an_edit_that_another_label_points_at_stops_the_release(drafted: World) -> None:
     drafted.publish("a", EDIT + "!", tags=["greeting"], release_labels=["staging"])
     done = drafted.run("deploy")
@@ -93,41 +104,29 @@ def test_an_edit_that_another_label_points_at_stops_the_release(drafted: World) 
     assert "end, drafted!" in done.err and drafted.writes == []
 
 
-def test_an_edit_of_a_snippet_that_is_live_at_once_stops_the_release(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.write("a", "@@@tone@@@ A polite hello, {name}", tags=["greeting"])
-    released.commit("Use a tone")
-    released.ok("deploy")
-    released.publish("tone", content="A polite hotfix.")
-    released.write("tone", content="A polite word.")
-    released.commit("Another tone")
-    released.forget()
-    for more in ((), ("--dry-run",)):
-        done = released.run("deploy", *more)
-        assert (done.code, released.writes) == (3, []), str(done)
-        assert "'tone' would be live at once in a (prod)" in done.err
+@pytest.mark.parametrize(("reference", "code"), [("@@@tone@@@", 3), ("@@@tone@version_number:1@@@", 0)])
+def test_an_edit_of_a_snippet_that_is_live_at_once_stops_the_release(
+    with_tone: World, reference: str, code: int
+) -> None:
+    text = chat(f"{reference} A polite hello, {{name}}")
+    body = {"prompt_name": "bots/faq", "prompt_template": text, "release_labels": ["prod"]}
+    assert with_tone.call("POST", PUBLISH, body).status == 201
+    done = with_tone.run("deploy", "--dry-run")
+    assert done.code == code, str(done)
+    if code:
+        assert "'tone' would be live at once in bots/faq (prod)" in done.err
         assert "@@@tone@version_number:2@@@" in done.err
-
-
-def test_an_edit_of_a_snippet_that_live_prompts_pin_does_not_stop_the_release(released: World) -> None:
-    released.write("tone", content="A polite text.")
-    released.write("a", "@@@tone@version_number:1@@@ A polite hello, {name}", tags=["greeting"])
-    released.commit("Use a tone")
-    released.ok("deploy")
-    released.publish("tone", content="A polite hotfix.")
-    released.write("tone", content="A polite word.")
-    released.commit("Another tone")
-    assert "passes over v2, saved in the dashboard" in released.ok("deploy", "--dry-run").out
+        assert with_tone.run("deploy").code == 3 and with_tone.writes == []
+    else:
+        assert "passes over v2, saved in the dashboard" in done.out
 
 
 def test_a_version_of_another_branch_under_its_label_does_not_stop_the_release(released: World) -> None:
     released.git("checkout", "-qb", "staging")
-    released.edit("a", "hello", "welcome")
-    released.commit("Try a welcome")
+    change(released, "hello", "welcome")
     released.ok("deploy", "--label", "staging")
     released.git("checkout", "-q", "main")
-    released.edit("a", "hello", "good day")
-    released.commit("Good day")
+    change(released, "hello", "good day")
     done = released.ok("deploy", "--dry-run")
     assert "passes over v2, pushed from" in done.out
     released.ok("deploy")
@@ -138,7 +137,10 @@ def test_a_team_may_refuse_to_pass_over_edits(drafted: World) -> None:
     config = drafted.root / "promptsync.yaml"
     config.write_text(config.read_text() + "deploy: {dashboard_edits: refuse}\n")
     drafted.commit("Refuse dashboard edits")
-    refused(drafted, "saved in the dashboard by ana")
+    done = drafted.run("deploy")
+    assert (done.code, drafted.writes) == (3, []), str(done)
+    edit = "'a' would be released without v3, saved in the dashboard by ana; nothing was released"
+    assert edit in done.err and "hint: promptsync diff a\nhint: promptsync pull --merge a\n" in done.err
     drafted.ok("pull", "--merge", "a")
     drafted.commit("Bring it in")
     drafted.ok("deploy")

@@ -1,124 +1,67 @@
-"""A label says what git says once it is proven, for all prompts or for none."""
+"""A label says what git says once it is checked, for all prompts or for none."""
 
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from deploying import FIXTURES
-from worlds import World, asking, failing, fault, made, publishing
+from deploying import FIXTURES, change, prod
+from worlds import Reply, World, asking, failing, fault, is_move, made, publishing
+
+LIST, LABELS = "/prompt-templates", "/prompt-templates/labels"
 
 
-def labels(world: World, label: str = "prod") -> dict[str, int | None]:
-    return {name: world.label(name, label) for name in "abcd"}
+def test_a_first_deploy_publishes_checks_and_releases_everything(world: World) -> None:
+    document = world.ok("deploy", "--json").document
+    assert prod(world) == [1, 1, 1, 1]
+    assert document["passed"] is True
+    assert {label["name"]: label["to"] for label in document["labels"]} == dict.fromkeys("abcd", 1)
+    scores = {run["evaluation"]: run["score"] for run in document["eval"]["runs"]}
+    assert scores == {f"{name} is polite": 100.0 for name in "abc"}
+    assert [run["agent"] for run in document["agents"]["runs"]] == ["bot"]
 
 
-def commit(world: World, name: str, old: str, new: str) -> None:
-    world.edit(name, old, new)
-    world.commit(f"Change {name}")
-
-
-def test_a_first_deploy_publishes_proves_and_releases_everything(world: World) -> None:
-    done = world.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert labels(world) == dict.fromkeys("abcd", 1)
-    found = done.document
-    assert found["passed"] is True
-    assert {one["name"]: one["to"] for one in found["labels"]} == dict.fromkeys("abcd", 1)
-    assert {one["evaluation"]: one["score"] for one in found["eval"]["runs"]} == {
-        f"{name} is polite": 100.0 for name in "abc"
-    }
-    assert [one["agent"] for one in found["agents"]["runs"]] == ["bot"]
-
-
-def test_a_second_deploy_has_nothing_to_do_and_says_so(released: World) -> None:
-    done = released.run("deploy")
-    assert done.code == 0
-    assert "prod points at what is committed" in done.out
-    assert released.writes == []
-
-
-def test_only_what_changed_is_published_proven_and_moved(released: World) -> None:
-    commit(released, "b", "hello", "welcome")
-    found = released.run("deploy", "--json").document
-    assert [one["name"] for one in found["push"]["published"]] == ["b"]
-    assert [one["evaluation"] for one in found["eval"]["runs"]] == ["b is polite"]
-    assert found["agents"]["runs"] == []
-    assert labels(released) == {"a": 1, "b": 2, "c": 1, "d": 1}
+def test_only_what_changed_is_published_checked_and_moved(released: World) -> None:
+    change(released, "hello", "welcome", "b")
+    document = released.run("deploy", "--json").document
+    assert [version["name"] for version in document["push"]["published"]] == ["b"]
+    assert [run["evaluation"] for run in document["eval"]["runs"]] == ["b is polite"]
+    assert document["agents"]["runs"] == []
+    assert prod(released) == [1, 2, 1, 1]
     assert released.label("b", "prod.previous") == 1
 
 
-def test_a_gate_that_fails_leaves_every_label_and_is_exit_1(released: World) -> None:
-    commit(released, "a", "polite", "rude")
-    commit(released, "b", "hello", "welcome")
-    done = released.run("deploy", "--json")
-    assert done.code == 1, str(done)
-    found = done.document
-    assert found["passed"] is False
-    assert {one["name"]: one["moved"] for one in found["labels"]} == {"a": False, "b": False}
-    assert labels(released) == dict.fromkeys("abcd", 1)
-    assert released.version("a") == released.version("b") == 2
-    assert "promptsync" in found["error"]["hint"]
-
-
-def test_what_a_failed_gate_left_over_is_proven_again_before_it_is_released(released: World) -> None:
-    commit(released, "a", "polite", "rude")
-    assert released.run("deploy").code == 1
-    commit(released, "b", "hello", "welcome")
+def test_what_a_failed_check_left_pending_is_checked_again_before_it_is_released(released: World) -> None:
+    change(released, "polite", "rude", "a")
+    failed = released.run("deploy", "--json")
+    assert (failed.code, failed.document["passed"]) == (1, False)
+    assert [label["moved"] for label in failed.document["labels"]] == [False]
+    change(released, "hello", "welcome", "b")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
-    assert done.code == 1
-    assert done.document["pending"] == ["a"]
+    assert (done.code, done.document["pending"]) == (1, ["a"])
     assert "pending  a: " in released.run("deploy", "--since", "HEAD~1").out
-    assert sorted(one["evaluation"] for one in done.document["eval"]["runs"]) == [
-        "a is polite",
-        "b is polite",
-    ]
-    assert labels(released) == dict.fromkeys("abcd", 1)
-    commit(released, "a", "rude", "polite and brief")
+    checked = sorted(run["evaluation"] for run in done.document["eval"]["runs"])
+    assert checked == ["a is polite", "b is polite"]
+    assert prod(released) == [1, 1, 1, 1]
+    assert released.version("a") == 2  # three deploys published it once
+    change(released, "rude", "polite and brief", "a")
     done = released.run("deploy", "--since", "HEAD~1", "--json")
-    assert done.code == 0, str(done)
-    assert done.document["pending"] == ["b"]
-    assert labels(released) == {"a": 3, "b": 2, "c": 1, "d": 1}
+    assert (done.code, done.document["pending"]) == (0, ["b"]), str(done)
+    assert prod(released) == [3, 2, 1, 1]
 
 
-def test_a_deploy_again_publishes_nothing_twice(released: World) -> None:
-    commit(released, "a", "polite", "rude")
-    assert released.run("deploy").code == 1
-    assert released.run("deploy").code == 1
-    assert released.version("a") == 2
-
-
-def test_a_version_that_was_pushed_before_is_used(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
-    released.ok("push")
-    released.forget()
-    found = released.run("deploy", "--json").document
-    assert found["push"]["published"] == []
-    assert released.published == []
-    assert labels(released)["a"] == 2
-
-
-def test_a_failed_agent_stops_the_release(released: World) -> None:
-    released.write("d", "A bye {missing}", agents=[{"name": "bot", "input_variables": {"name": "Ada"}}])
-    released.commit()
-    released.faults.append(fault(asking("GET", "workflow-version-execution"), failing(500)))
-    assert released.run("deploy").code != 0
-    assert labels(released)["d"] == 1
-
-
-def test_a_minimum_that_is_not_reached_stops_the_release(released: World) -> None:
+def test_a_minimum_of_the_command_line_is_enough_to_stop_a_release(released: World) -> None:
     released.write("a", "A {name} hello", evaluations=["a is polite"])
     released.commit()
     done = released.run("deploy", "--min-score", "50")
-    assert done.code == 1
-    assert "minimum" in done.err
+    assert done.code == 1 and "minimum" in done.err
 
 
-def test_a_dry_run_sends_nothing_that_writes_and_prints_the_whole_sequence(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
-    done = released.run("deploy", "--dry-run")
-    assert done.code == 0, str(done)
+def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World) -> None:
+    change(released, "hello", "welcome")
+    done = released.ok("deploy", "--dry-run")
     assert released.writes == []
     lines = done.out.splitlines()
     assert lines[:2] == [
@@ -131,14 +74,13 @@ def test_a_dry_run_sends_nothing_that_writes_and_prints_the_whole_sequence(relea
 
 
 def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
+    change(released, "hello", "welcome")
     reviewed = released.run("deploy", "--dry-run", "--json").document["fingerprint"]
-    commit(released, "b", "hello", "welcome")
-    done = released.run("deploy", "--expect", reviewed)
-    assert done.code == 3
+    change(released, "hello", "welcome", "b")
+    assert released.run("deploy", "--expect", reviewed).code == 3
     assert released.writes == []
     released.git("revert", "--no-edit", "HEAD")
-    assert released.run("deploy", "--expect", reviewed).code == 0
+    released.ok("deploy", "--expect", reviewed)
 
 
 @pytest.mark.parametrize(
@@ -152,30 +94,28 @@ def test_a_committed_file_is_committed_however_its_name_is_written(released: Wor
     assert released.ok("deploy", "--json").document["push"]["published"][0]["name"] == "x/y"
     path.write_text(path.read_text("utf-8").replace("Hi", "Ho"), "utf-8")
     released.commit("Say ho")
-    (told,) = released.ok("push", "--json").document["published"]
-    assert told["message"].startswith("Say ho (") and "+" not in told["message"]
-
-
-def test_uncommitted_text_is_not_released(released: World) -> None:
-    released.edit("a", "hello", "welcome")
-    done = released.run("deploy")
-    assert done.code == 3
-    assert "prompts/a.yaml" in done.err and "commit" in done.err
-    assert released.writes == []
-    assert released.run("deploy", "--allow-dirty").code == 0
-    assert labels(released)["a"] == 2
+    (version,) = released.ok("push", "--json").document["published"]
+    assert version["message"].startswith("Say ho (") and "+" not in version["message"]
 
 
 def test_a_prompt_without_checks_is_named_and_refused_when_checks_are_required(world: World) -> None:
     world.write("e", "Nobody looks at {this}")
     world.commit()
-    done = world.run("deploy", "--require-checks", "--json")
-    assert done.code == 3
+    assert world.run("deploy", "--require-checks", "--json").code == 3
     assert world.writes == []
-    done = world.run("deploy", "--json")
-    assert done.code == 0
-    assert done.document["unchecked"] == ["e"]
+    assert world.ok("deploy", "--json").document["unchecked"] == ["e"]
     assert world.label("e", "prod") == 1
+
+
+def test_many_unchecked_prompts_are_counted_in_the_receipt_and_all_in_json(world: World) -> None:
+    for number in range(15):
+        world.write(f"e{number:02}")
+    world.commit()
+    planned = world.run("deploy", "--dry-run")
+    assert planned.out.count("unchecked") == 15
+    assert len(world.run("deploy", "--dry-run", "--json").document["unchecked"]) == 15
+    shown = [line for line in world.ok("deploy").out.splitlines() if "unchecked" in line]
+    assert len(shown) == 11 and "and 5 more" in shown[-1]
 
 
 def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_is_published(
@@ -184,162 +124,36 @@ def test_an_evaluation_that_the_registry_does_not_have_is_found_before_anything_
     released.write("a", "Another polite text, {name}", evaluations=["a is polit"])
     released.commit()
     done = released.run("deploy")
-    assert done.code == 2
-    assert "a is polite" in done.err
+    assert done.code == 2 and "a is polite" in done.err
     assert released.writes == []
 
 
 def test_a_run_on_another_version_does_not_count(released: World) -> None:
     released.write("a", "Another polite text, {name}", evaluations=["a under prod"])
     released.commit()
-    done = released.run("deploy", "--json")
-    assert done.code == 1, str(done)
-    assert labels(released)["a"] == 1
-    assert released.run("deploy", "--allow-unbound").code == 0
-    assert labels(released)["a"] == 2
+    assert released.run("deploy", "--json").code == 1
+    assert released.label("a", "prod") == 1
+    released.ok("deploy", "--allow-unbound")
+    assert released.label("a", "prod") == 2
 
 
 def test_a_prompt_deleted_in_git_keeps_its_label_and_is_named(released: World) -> None:
     released.path("c").unlink()
     released.commit("Delete c")
-    done = released.run("deploy", "--json")
-    assert done.code == 0
-    assert done.document["deleted"] == ["c"]
-    assert labels(released)["c"] == 1
-
-
-def test_a_git_revert_releases_the_old_text_as_a_new_version(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
-    released.ok("deploy")
-    released.git("revert", "--no-edit", "HEAD")
-    released.ok("deploy")
-    assert labels(released)["a"] == 3
-    assert released.text("a", 3) == released.text("a", 1)
+    assert released.ok("deploy", "--json").document["deleted"] == ["c"]
+    assert released.label("c", "prod") == 1
 
 
 def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
+    change(released, "hello", "welcome")
     released.ok("deploy")
     released.git("checkout", "-q", "HEAD~1")
     released.forget()
-    done = released.run("deploy", "--label", "prod", "--older", "--since", "HEAD", "--json")
-    assert done.code == 0, str(done)
-    assert [one["state"] for one in done.document["skipped"]] == ["behind"]
-    assert released.writes == []
-    assert labels(released)["a"] == 2
-
-
-def test_a_draft_is_passed_over_and_named(released: World) -> None:
-    released.publish("a", "A draft, polite, {name}")
-    commit(released, "a", "hello", "welcome")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert done.document["passed_over"] == [{"name": "a", "versions": [2]}]
-    assert labels(released)["a"] == 3
-    assert released.messages("a")[2].endswith(" v3^1)")
-
-
-def test_a_draft_that_is_live_and_an_edit_in_git_are_a_conflict(released: World) -> None:
-    released.publish("a", "A hot fix, polite, {name}", release_labels=["prod"])
-    commit(released, "a", "hello", "welcome")
-    released.forget()
-    done = released.run("deploy")
-    assert done.code == 3
-    assert "pull --merge" in done.err
-    assert released.writes == []
-
-
-def test_tags_alone_are_released_too(released: World) -> None:
-    released.write("a", "A polite hello, {name}", tags=["other"])
-    released.commit()
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert released.read("a")["tags"] == ["other"]
-    assert labels(released)["a"] == released.version("a") == 2
-    assert released.run("deploy", "--json").document["members"] == []
-
-
-# -- what fails on the way ------------------------------------------------------------------------------
-
-
-def test_when_one_label_stays_all_of_them_do(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
-    commit(released, "b", "hello", "welcome")
-    identifier = next(
-        one["release_label_id"]
-        for one in released.call("GET", "/prompt-templates/labels").body["release_labels"]
-        if (one["prompt_name"], one["release_label"]) == ("b", "prod")
-    )
-    released.faults.append(
-        fault(asking("PATCH", f"/prompt-labels/{identifier}"), failing(409, "needs approval"))
-    )
-    done = released.run("deploy", "--json")
-    assert done.code == 3, str(done)
-    assert labels(released) == dict.fromkeys("abcd", 1)
-    assert {one["name"]: one["moved"] for one in done.document["labels"]} == {"a": False, "b": False}
-    released.faults.clear()
-    again = released.run("deploy", "--json")
-    assert again.code == 0
-    assert again.document["push"]["published"] == []
-    assert labels(released) == {"a": 2, "b": 2, "c": 1, "d": 1}
-
-
-@pytest.mark.parametrize("status", [500, 403])
-def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
-    commit(released, "a", "hello", "welcome")
-    commit(released, "b", "hello", "welcome")
-    released.faults.append(fault(publishing("b"), failing(status)))
-    done = released.run("deploy", "--json")
-    assert done.code == 5, str(done)
-    assert done.document["eval"]["runs"] == []
-    assert labels(released) == dict.fromkeys("abcd", 1)
-    released.faults.clear()
-    assert released.run("deploy").code == 0
-    assert released.version("a") == 2
-
-
-def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path, world: World) -> None:
-    fixtures = FIXTURES + "protected_labels: [{name: prod, prompts: [b]}]\n"
-    with made(tmp_path / "protected", fixtures=fixtures) as protected:
-        config = protected.root / "promptsync.yaml"
-        config.write_text(config.read_text() + "labels: {main: prod}\n")
-        for name in "ab":
-            protected.write(name)
-        protected.commit()
-        done = protected.run("deploy", "--json")
-        assert done.code == 3, str(done)
-        assert (protected.label("a", "prod"), protected.label("b", "prod")) == (None, None)
-        assert "approval" in done.document["error"]["message"]
-
-
-@pytest.mark.parametrize("status", [403, 409, 500])
-def test_a_label_that_does_not_move_is_reported_with_its_code(released: World, status: int) -> None:
-    commit(released, "a", "hello", "welcome")
-    released.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(status)))
-    done = released.run("deploy", "--json")
-    assert done.code == {403: 4, 409: 3, 500: 4}[status], str(done)
-    assert [one["moved"] for one in done.document["labels"]] == [False]
-    assert labels(released)["a"] == 1
-
-
-def test_a_registry_that_fails_while_proving_leaves_the_labels(released: World) -> None:
-    commit(released, "a", "hello", "welcome")
-    released.faults.append(fault(asking("POST", "/run"), failing(500)))
-    done = released.run("deploy", "--json")
-    assert done.code in (4, 5), str(done)
-    assert [one["name"] for one in done.document["push"]["published"]] == ["a"]
-    assert labels(released)["a"] == 1
-
-
-def test_many_unchecked_prompts_are_counted_in_the_receipt_and_all_in_json(world: World) -> None:
-    for number in range(15):
-        world.write(f"e{number:02}")
-    world.commit()
-    planned = world.run("deploy", "--dry-run").out.splitlines()
-    assert sum("unchecked" in line for line in planned) == 15
-    shown = [line for line in world.ok("deploy").out.splitlines() if "unchecked" in line]
-    assert len(shown) == 11 and "and 5 more" in shown[-1]
-    assert len(world.run("deploy", "--dry-run", "--json").document["unchecked"]) == 0
+    done = released.ok("deploy", "--label", "prod", "--older", "--since", "HEAD", "--json")
+    assert [prompt["state"] for prompt in done.document["skipped"]] == ["behind"]
+    assert released.writes == [] and released.label("a", "prod") == 2
+    touched = released.run("deploy", "--label", "prod", "--older")
+    assert touched.code == 3 and "'a' was skipped: the label is at a version that" in touched.err
 
 
 def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
@@ -349,3 +163,154 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
     assert "a directory outside of git" in done.err and "--label" in done.err
     world.ok("deploy", "--label", "prod")
     assert "prod points at what your files have" in world.ok("deploy", "--label", "prod").out
+
+
+# -- what fails on the way ------------------------------------------------------------------------------
+
+
+def test_when_one_label_stays_all_of_them_do(released: World) -> None:
+    change(released, "hello", "welcome", "ab")
+    path = released.label_path("b", "prod")
+    released.faults.append(fault(asking("PATCH", path), failing(409, "needs approval")))
+    done = released.run("deploy", "--json")
+    assert done.code == 3, str(done)
+    assert prod(released) == [1, 1, 1, 1]
+    assert {label["name"]: label["moved"] for label in done.document["labels"]} == {"a": False, "b": False}
+    released.faults.clear()
+    assert released.ok("deploy", "--json").document["push"]["published"] == []
+    assert prod(released) == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
+    change(released, "hello", "welcome", "ab")
+    released.faults.append(fault(publishing("b"), failing(status)))
+    done = released.run("deploy", "--json")
+    assert (done.code, done.document["eval"]["runs"]) == (5, []), str(done)
+    assert prod(released) == [1, 1, 1, 1]
+    released.faults.clear()
+    released.ok("deploy")
+    assert released.version("a") == 2
+
+
+FAILURES = [
+    # a request that fails with a status -> the exit code, a hint
+    ("PATCH", "/prompt-labels/", 403, 4, "PROMPT_DEPLOY"),
+    ("PATCH", "/prompt-labels/", 409, 3, "promptsync label list"),
+    ("PATCH", "/prompt-labels/", 500, 4, ""),
+    ("POST", "/run", 500, 5, "check the PromptLayer dashboard"),
+    ("POST", "/run", 409, 4, ""),
+    ("POST", "/run", 400, 4, "promptsync deploy"),
+    ("GET", "workflow-version-execution", 500, 4, "try again"),
+    ("POST", "/rest/prompt-templates", 422, 5, "promptsync deploy"),
+    ("POST", "/rest/prompt-templates", 500, 5, "promptsync deploy"),
+    ("POST", "/rest/prompt-templates", 401, 4, "promptsync doctor"),
+]
+
+
+@pytest.mark.parametrize(("method", "part", "status", "code", "hint"), FAILURES)
+def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(
+    released: World, method: str, part: str, status: int, code: int, hint: str
+) -> None:
+    change(released, "polite", "very polite", "ad")
+    released.faults.append(fault(asking(method, part), failing(status)))
+    done = released.run("deploy")
+    assert done.code == code, str(done)
+    assert hint in done.err.partition("hint: ")[2]
+    assert "promptsync push" not in done.err and "fix the prompt" not in done.err
+    assert prod(released) == [1, 1, 1, 1]
+    released.faults.clear()
+    released.ok("deploy")
+    assert prod(released) == [2, 1, 1, 2] and released.version("a") == 2
+
+
+def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path) -> None:
+    with made(tmp_path, fixtures=f"{FIXTURES}protected_labels: [{{name: prod, prompts: [b]}}]\n") as world:
+        for name in "ab":
+            world.write(name)
+        world.commit()
+        done = world.run("deploy", "--label", "prod", "--json")
+        assert done.code == 3, str(done)
+        assert prod(world, "ab") == [None, None]
+        assert "approval" in done.document["error"]["message"]
+
+
+# -- nothing to release -------------------------------------------------------------------------------------
+
+
+def paths(world: World) -> Counter[str]:
+    requests = Counter(seen.path for seen in world.seen)
+    world.forget()
+    return requests
+
+
+def test_nothing_to_release_reads_the_prompts_and_the_labels_once(released: World) -> None:
+    done = released.ok("deploy")
+    assert "prod points at what is committed" in done.out
+    assert paths(released) == {LIST: 1, LABELS: 1}
+
+
+@pytest.mark.parametrize(("status", "again"), [(404, 0), (422, 0), (403, 1)])
+def test_a_registry_without_a_list_of_labels_is_read_by_label_and_tried_once_a_day(
+    released: World, status: int, again: int
+) -> None:
+    released.faults.append(fault(asking("GET", LABELS), failing(status, "Prompt not found: labels")))
+    for labels in (1, again):
+        released.ok("deploy")
+        # the latest versions, and those under the label and under the two labels beside it
+        requests = paths(released)
+        assert (requests[LIST], requests[LABELS]) == (4, labels)
+
+
+def recorded(world: World) -> None:
+    world.remove_label("a", "prod.released")
+
+
+def pushed(world: World) -> None:
+    change(world, "hello", "welcome")
+    world.ok("push")
+
+
+def added(world: World) -> None:
+    pushed(world)
+    world.remove_label("a", "prod")
+    world.remove_label("a", "prod.released")
+
+
+@pytest.mark.parametrize("state", [recorded, pushed, added])
+def test_a_prompt_whose_label_is_not_recorded_at_its_latest_version_is_checked_and_released(
+    released: World, state: object
+) -> None:
+    assert callable(state)
+    state(released)
+    released.forget()
+    document = released.ok("deploy", "--json").document
+    assert [run["evaluation"] for run in document["eval"]["runs"]] == ["a is polite"]
+    assert released.published == []
+    assert released.label("a", "prod") == released.label("a", "prod.released") == released.version("a")
+
+
+def test_a_label_of_another_prompt_with_that_name_does_not_count(released: World) -> None:
+    def of_others(seen: object, forward: object) -> Reply:
+        label = {"release_label": "prod", "prompt_version_number": 1, "prompt_id": 900}
+        return Reply({"release_labels": [{**label, "release_label_id": 90 + number} for number in range(4)]})
+
+    released.faults.append(fault(asking("GET", LABELS), of_others))
+    released.ok("deploy")
+    assert paths(released)[LIST] == 2
+
+
+def test_a_deploy_of_20_prompts_among_40_needs_few_requests(world: World) -> None:
+    for number in range(40):
+        world.write(f"p{number:03}", "Hello {name}")
+    world.commit()
+    world.ok("deploy")
+    for number in range(20):
+        world.edit(f"p{number:03}", "Hello", "Welcome")
+    world.commit()
+    world.forget()
+    world.ok("deploy")
+    requests = Counter(seen.method for seen in world.seen)
+    assert requests["POST"] == 20 + 20  # the versions, and prod.previous for each
+    assert sum(map(is_move, world.seen)) == requests["PATCH"] == 20 + 20  # prod and prod.released
+    assert len(world.seen) <= 20 * 8 + 20, requests

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import yaml
 from seeds import numbers, seed_of
 from worlds import DROPPED, Reply, Run, Seen, World, failing, fault, is_write
+
+from promptsync.registry.promptlayer import parse
 
 NAMES = ("a", "b", "c", "tone")
 REFERENCES = ("@@@tone@label:prod@@@", "@@@tone@@@", "@@@tone@version_number:1@@@", "")
@@ -20,23 +23,19 @@ WORDS = ("hello", "welcome", "good day", "hi", "greetings")
 
 @dataclass
 class History:
-    """``live`` are all versions that ``prod`` was ever seen at; ``was`` is where the labels are now."""
+    """``proven`` are the versions that passed an evaluation."""
 
     world: World
     choose: random.Random
     steps: list[str] = field(default_factory=list)
-    was: dict[str, int] = field(default_factory=dict)
-    live: dict[str, set[int]] = field(default_factory=dict)
     proven: set[tuple[str, int]] = field(default_factory=set)
     branch: str = "main"
 
     # -- what the registry says -------------------------------------------------------------------------
 
-    def labels(self, label: str = "prod") -> dict[str, int]:
-        found = self.world.call("GET", "/prompt-templates/labels").body["release_labels"]
-        return {
-            one["prompt_name"]: one["prompt_version_number"] for one in found if one["release_label"] == label
-        }
+    def labels(self) -> dict[str, int]:
+        labels = map(parse.label, self.world.call("GET", "/prompt-templates/labels").body["release_labels"])
+        return {str(label.prompt_name): label.version for label in labels if label.name == "prod"}
 
     def versions(self) -> Counter[str]:
         database = self.world.root.parent / "registry.db"
@@ -46,11 +45,6 @@ class History:
                 " GROUP BY t.name"
             )
             return Counter(dict(rows))
-
-    def note(self) -> None:
-        self.was = self.labels()
-        for name, version in self.was.items():
-            self.live.setdefault(name, set()).add(version)
 
     # -- steps ------------------------------------------------------------------------------------------
 
@@ -67,7 +61,6 @@ class History:
         ]
         for _ in range(count):
             self.choose.choice(moves)()
-            self.note()
 
     def edit(self) -> None:
         name = self.choose.choice((*NAMES, "a", "tone", "tone"))
@@ -114,14 +107,10 @@ class History:
 
     def move_there(self) -> None:
         name = self.choose.choice(NAMES)
-        found = self.world.call("GET", "/prompt-templates/labels").body["release_labels"]
-        one = next((o for o in found if (o["prompt_name"], o["release_label"]) == (name, "prod")), None)
-        if one is None:
-            return
-        version = self.choose.randint(1, self.world.version(name))
-        self.told(f"move {name} to v{version} there")
-        body = {"prompt_version_number": version}
-        assert self.world.call("PATCH", f"/prompt-labels/{one['release_label_id']}", body).status == 200
+        if name in self.labels():
+            version = self.choose.randint(1, self.world.version(name))
+            self.told(f"move {name} to v{version} there")
+            self.world.point(name, prod=version)
 
     # -- deploys ----------------------------------------------------------------------------------------
 
@@ -173,66 +162,51 @@ class History:
         named: list[str],
         is_clean: bool,
     ) -> None:
-        found, after = done.document, self.labels()
+        document, after = done.document, self.labels()
         assert done.code in ((0, 1, 3) if is_clean else (0, 1, 3, 4, 5)), str(done)
-        runs = [*found["eval"]["runs"], *found["agents"]["runs"]]
-        for run in found["eval"]["runs"]:
+        runs = [*document["eval"]["runs"], *document["agents"]["runs"]]
+        for run in document["eval"]["runs"]:
             if run["passed"]:
                 self.proven |= {(name, run["version"]) for name in run["prompts"]}
         if is_clean and done.code == 1:
-            assert after == before, "a gate failed, and a label moved"
-        released = {one["name"]: one for one in found["labels"]}
+            assert after == before, "a check failed, and a label moved"
+        labels = {label["name"]: label for label in document["labels"]}
         for name, version in after.items():
             if before.get(name) == version:
                 continue
             if name in "abc":
                 assert (name, version) in self.proven, f"{name} v{version} was not proven"
-            elif name in before and not self.may_be_unchecked(found, name, runs):
-                raise AssertionError(f"{name} v{version} is unchecked, and nothing says so")
-            one = released.get(name)
-            if not is_clean and (one is None or not one["moved"]):
+            elif name in before and name not in document["unchecked"]:
+                assert runs and all(run["passed"] for run in runs), f"nothing says that {name} is unchecked"
+            label = labels.get(name, {"moved": False})
+            if not is_clean and not label["moved"]:
                 continue  # nobody could look at what became of it; the next deploy will
-            assert one is not None and one["moved"] and one["to"] == version, (name, found["labels"])
+            assert label["moved"] and label["to"] == version, (name, document["labels"])
             assert version > before.get(name, 0), f"{name} went down"
             if name in before:
                 was = self.world.read(name, before[name])["commit_message"]
                 assert was != "by hand", f"v{before[name]} was live, and nobody has it in git"
-            assert self.text(name, version) == texts[name], f"{name} does not say what HEAD says"
-        for name, one in released.items():
-            if is_clean and one["from"] != one["to"]:
-                assert one["moved"] == (after.get(name) == one["to"]), (one, after)
-        published = Counter(one["name"] for one in found["push"]["published"])
+            assert self.world.text(name, version) == texts[name], f"{name} does not say what HEAD says"
         if is_clean:
-            made = self.versions() - versions
-            assert made == published, (made, published)
+            for name, label in labels.items():
+                if label["from"] != label["to"]:
+                    assert label["moved"] == (after.get(name) == label["to"]), (label, after)
+            published = Counter(version["name"] for version in document["push"]["published"])
+            assert self.versions() - versions == published
         if done.code == 0:
-            self.check_all(found, after, texts, named)
-
-    @staticmethod
-    def may_be_unchecked(found: dict[str, Any], name: str, runs: list[dict[str, Any]]) -> bool:
-        return name in found["unchecked"] or bool(runs and all(run["passed"] for run in runs))
-
-    def check_all(
-        self, found: dict[str, Any], after: dict[str, int], texts: dict[str, str], named: list[str]
-    ) -> None:
-        left = {one["name"] for one in (*found["on_hold"], *found["skipped"])}
-        for name, text in texts.items():
-            if name not in left and (not named or name in named):
-                assert name in after and self.text(name, after[name]) == text, (name, after)
+            skipped = {prompt["name"] for prompt in (*document["on_hold"], *document["skipped"])}
+            for name, text in texts.items():
+                if name not in skipped and (not named or name in named):
+                    assert name in after and self.world.text(name, after[name]) == text, (name, after)
 
     def texts(self) -> dict[str, str]:
         """What HEAD says."""
-        import yaml
-
-        found = {}
+        texts = {}
         for name in (*NAMES, "d"):
             if self.world.path(name).exists():
                 body = yaml.safe_load(self.world.path(name).read_text())
-                found[name] = body["content"] if "content" in body else body["messages"][0]["content"]
-        return found
-
-    def text(self, name: str, version: int) -> str:
-        return self.world.text(name, version)
+                texts[name] = body["content"] if "content" in body else body["messages"][0]["content"]
+        return texts
 
     def told(self, step: str) -> None:
         self.steps.append(step)

@@ -1,4 +1,4 @@
-"""Two deploys of the same commit at once: one succeeds, and the other does so the next time."""
+"""Two deploys at once: one succeeds, and of the same commit the other one does so the next time."""
 
 from __future__ import annotations
 
@@ -6,48 +6,24 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from worlds import Reply, Run, Seen, World, published_name
+from deploying import change
+from worlds import Run, Seen, World, is_move, once, publishing
 
 
 @pytest.fixture
 def twin(released: World) -> World:
     """``a`` was changed and committed, and another clone has that commit, too."""
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    change(released, "hello", "welcome")
     other = released.root.parent / "twin"
     shutil.copytree(released.root, other)
     shutil.rmtree(other / ".promptsync", ignore_errors=True)
     return replace(released, root=other, faults=[], seen=[])
 
 
-def deployed_by(twin: World, when: Callable[[Seen], bool], *, after: bool = False) -> Any:
-    """A fault: once, when a request matches, the other clone deploys from beginning to end."""
-    runs: list[Run] = []
-
-    def react(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
-        if runs or not when(seen):
-            return None
-        answer = forward(seen) if after else None
-        runs.append(Run(0, "", ""))  # before it runs, because its requests come here, too
-        runs.append(twin.apart("deploy", "--json"))
-        return answer
-
-    return react, runs
-
-
-def is_publish(seen: Seen) -> bool:
-    return bool(published_name(seen))
-
-
 def is_run(seen: Seen) -> bool:
     return seen.method == "POST" and "/evaluations/" in seen.path and seen.path.endswith("/run")
-
-
-def is_label_move(seen: Seen) -> bool:
-    return seen.method == "PATCH" and "/prompt-labels/" in seen.path
 
 
 def is_second_list() -> Callable[[Seen], bool]:
@@ -62,6 +38,25 @@ def is_second_list() -> Callable[[Seen], bool]:
     return matches
 
 
+def both(world: World, twin: World, when: str) -> tuple[Run, int]:
+    """Deploy, while the other clone deploys from beginning to end; return the run, and its exit code."""
+    matches = {
+        "list": is_second_list(),
+        "publish": publishing(),
+        "published": publishing(),
+        "run": is_run,
+        "label": is_move,
+    }
+    runs: list[Run] = []
+    meanwhile = once(
+        matches[when], lambda: runs.append(twin.apart("deploy", "--json")), after=when == "published"
+    )
+    world.faults.append(meanwhile)
+    done = world.run("deploy", "--json")
+    world.faults.clear()
+    return done, int(json.loads(runs[0].out)["exit_code"])
+
+
 @pytest.mark.parametrize(
     ("when", "code", "versions"),
     [("list", 3, 2), ("publish", 3, 3), ("published", 0, 2), ("run", 0, 2), ("label", 0, 2)],
@@ -69,18 +64,8 @@ def is_second_list() -> Callable[[Seen], bool]:
 def test_what_the_other_one_published_first_stops_a_deploy_that_the_next_one_finishes(
     released: World, twin: World, when: str, code: int, versions: int
 ) -> None:
-    matches = {
-        "list": is_second_list(),
-        "publish": is_publish,
-        "published": is_publish,
-        "run": is_run,
-        "label": is_label_move,
-    }[when]
-    react, runs = deployed_by(twin, matches, after=when == "published")
-    released.faults.append(react)
-    done = released.run("deploy", "--json")
-    theirs = json.loads(runs[1].out)
-    assert (done.code, theirs["exit_code"]) == (code, 0), f"{done}\n{theirs}"
+    done, other = both(released, twin, when)
+    assert (done.code, other) == (code, 0), str(done)
     assert released.label("a", "prod") == 2
     released.ok("deploy")
     assert {released.text("a", number) for number in range(2, versions + 1)} == {"A polite welcome, {name}"}
@@ -89,12 +74,23 @@ def test_what_the_other_one_published_first_stops_a_deploy_that_the_next_one_fin
     assert released.run("deploy", "--json").document["members"] == []
 
 
-def test_another_text_of_somebody_else_is_still_a_conflict(released: World, twin: World) -> None:
+@pytest.mark.parametrize(
+    ("when", "code", "error", "at"),
+    [
+        ("list", 3, "remote-moved", 2),
+        ("publish", 3, "raced", 2),
+        ("published", 3, "raced", 3),
+        ("run", 1, "not-passed", 3),
+        ("label", 3, "label-not-moved", 2),
+    ],
+)
+def test_two_texts_at_once_are_a_conflict_of_which_none_is_lost(
+    released: World, twin: World, when: str, code: int, error: str, at: int
+) -> None:
     twin.edit("a", "welcome", "good day")
     twin.git("commit", "-qam", "Good day")
-    react, runs = deployed_by(twin, is_second_list())
-    released.faults.append(react)
-    done = released.run("deploy", "--json")
-    assert (done.code, json.loads(runs[1].out)["exit_code"]) == (3, 0), str(done)
-    assert done.document["error"]["code"] == "remote-moved"
-    assert released.label("a", "prod") == released.version("a") == 2
+    done, other = both(released, twin, when)
+    assert (done.code, other, done.document["error"]["code"]) == (code, 0, error), str(done)
+    assert released.label("a", "prod") == at
+    texts = {released.text("a", number) for number in range(2, released.version("a") + 1)}
+    assert len(texts) == released.version("a") - 1

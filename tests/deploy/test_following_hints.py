@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -48,6 +47,9 @@ ACTIONS = (
 )
 """What somebody may type who does not say that a failed version is to be released."""
 
+PLACES = {"copy": "registry.db", "saved": "saved.db"}
+"""The registries beside the working copies."""
+
 VERBS = frozenset(group.list_commands(click.Context(group)))
 
 PLACEHOLDERS = {
@@ -62,29 +64,14 @@ PLACEHOLDERS = {
 """For the worst: the failed version, under the governed label."""
 
 
-@dataclass(frozen=True)
-class Saved:
-    """The working copy and the registry at one moment."""
-
-    world: World
-    place: Path
-
-    @classmethod
-    def of(cls, world: World) -> Saved:
-        saved = cls(world, world.root.parent / "saved")
-        shutil.copytree(world.root, saved.place, symlinks=True)
-        saved._copy(world.root.parent / "registry.db", saved.place.with_suffix(".db"))
-        return saved
-
-    def restore(self) -> None:
-        shutil.rmtree(self.world.root)
-        shutil.copytree(self.place, self.world.root, symlinks=True)
-        self._copy(self.place.with_suffix(".db"), self.world.root.parent / "registry.db")
-
-    @staticmethod
-    def _copy(source: Path, target: Path) -> None:
-        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-            old.backup(new)
+def copy(source: Path, target: Path) -> None:
+    """Copy a working copy, and the registry beside it."""
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target, symlinks=True)
+    databases = (place.parent / PLACES[place.name] for place in (source, target))
+    with closing(sqlite3.connect(next(databases))) as old, closing(sqlite3.connect(next(databases))) as new:
+        old.backup(new)
 
 
 def rejected(world: World) -> None:
@@ -130,24 +117,20 @@ def new(world: World) -> None:
     assert world.run("deploy").code == 1
 
 
-def rolled_back(world: World) -> None:
+def unchecked(world: World) -> None:
     world.edit("a", "polite", "rude")
     world.commit("Be rude")
     world.ok("push", "--label", "prod", "--skip-checks")
+
+
+def rolled_back(world: World) -> None:
+    unchecked(world)
     world.ok("rollback", "a", "--label", "prod", "-y")
 
 
 def rolled_back_in_the_dashboard(world: World) -> None:
-    world.edit("a", "polite", "rude")
-    world.commit("Be rude")
-    world.ok("push", "--label", "prod", "--skip-checks")
-    label = next(
-        one
-        for one in world.call("GET", "/prompt-templates/labels").body["release_labels"]
-        if (one["prompt_name"], one["release_label"]) == ("a", "prod")
-    )
-    moved = world.call("PATCH", f"/prompt-labels/{label['release_label_id']}", {"prompt_version_number": 1})
-    assert moved.status == 200
+    unchecked(world)
+    world.point("a", prod=1)
 
 
 def reverted(world: World) -> None:
@@ -210,10 +193,10 @@ STATES = (
 def advice(typed: str, done: Run) -> list[str]:
     """The commands that a run advises, ready to paste; an option to add counts as one more command."""
     text = "\n".join((done.out, done.err))
-    found = [one.group(0) for one in re.finditer(r"promptsync [a-z][^\n;,()`]*", text)]
-    found += [f"promptsync {typed} {option}" for option in re.findall(r"\badd (--[^\n;,()`]+)", text)]
+    advised = re.findall(r"promptsync [a-z][^\n;,()`]*", text)
+    advised += [f"promptsync {typed} {option}" for option in re.findall(r"\badd (--[^\n;,()`]+)", text)]
     commands = []
-    for command in found:
+    for command in advised:
         try:
             words = shlex.split(command.rstrip(". "))[1:]
         except ValueError:
@@ -233,11 +216,12 @@ def is_live(world: World, text: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_no_advice_releases_what_failed(released: World, state: Callable[[World], None]) -> None:
     state(released)
     assert not is_live(released, "rude")
-    saved, seen = Saved.of(released), {*LOOKS, *ACTIONS}
+    saved, seen = released.root.parent / "saved", {*LOOKS, *ACTIONS}
+    copy(released.root, saved)
 
     def follow(path: list[str]) -> list[list[str]]:
         """Type the last command of a path, and return the paths to what it advises."""
@@ -245,15 +229,15 @@ def test_no_advice_releases_what_failed(released: World, state: Callable[[World]
         done = released.run(*shlex.split(path[-1]), NO_COLOR="1")
         assert done.code != 70, str(done)
         assert not is_live(released, "rude"), "\n".join(path)
-        fresh = [one for one in dict.fromkeys(advice(path[-1], done)) if one not in seen]
+        fresh = [command for command in dict.fromkeys(advice(path[-1], done)) if command not in seen]
         seen.update(fresh)
-        return [[*path, one] for one in fresh]
+        return [[*path, command] for command in fresh]
 
     paths = [path for look in LOOKS for path in follow([look])]
     paths = [path[1:] for path in paths] + [[action] for action in ACTIONS]
     while paths:
         path = paths.pop()
-        saved.restore()
+        copy(saved, released.root)
         for command in path[:-1]:
             released.run(*shlex.split(command))
         paths += follow(path)

@@ -5,63 +5,60 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from deploying import change, prod
 from worlds import World, asking, failing, fault
 
 
 @pytest.fixture
 def rejected(released: World) -> World:
     """``a`` v2 failed its evaluation in a deploy: prod stays at v1."""
-    released.edit("a", "polite", "rude")
-    released.commit("Be rude")
-    assert released.run("deploy").code == 1
-    assert (released.version("a"), released.label("a", "prod")) == (2, 1)
-    released.forget()
-    return released
+
+    def build(world: World) -> None:
+        change(world, "polite", "rude")
+        assert world.run("deploy").code == 1
+        assert (world.version("a"), world.label("a", "prod")) == (2, 1)
+
+    return released.built(build)
 
 
-@pytest.mark.parametrize("options", [(), ("a",), ("--dry-run",), ("a", "--force", "-y"), ("--partial",)])
-def test_a_push_does_not_move_a_governed_label(rejected: World, options: tuple[str, ...]) -> None:
-    done = rejected.run("push", *options, "--label", "prod", "--json")
+@pytest.mark.parametrize(
+    "options",
+    ["prod", "prod a", "prod --dry-run", "prod a --force -y", "prod --partial", "beta --label prod"],
+)
+def test_a_push_does_not_move_a_governed_label(rejected: World, options: str) -> None:
+    rejected.edit("b", "hello", "welcome")
+    done = rejected.run("push", "--json", "--label", *options.split())
     assert done.code == 3, str(done)
-    assert done.document["error"]["code"] == "governed-label"
-    assert done.document["error"]["hint"] == "promptsync deploy"
+    error = done.document["error"]
+    assert (error["code"], error["hint"]) == ("governed-label", "promptsync deploy")
+    assert "only promptsync deploy moves prod, after the checks; nothing was published" in error["message"]
     assert rejected.writes == []
 
 
-def test_a_push_publishes_nothing_when_it_would_have_to_move_a_governed_label(released: World) -> None:
+def test_checks_without_labels_govern_every_label(released: World) -> None:
     released.edit("a", "hello", "welcome")
-    done = released.run("push", "--label", "staging", "--label", "prod")
-    assert done.code == 3
-    assert "only promptsync deploy moves prod, after the checks; nothing was published" in done.err
-    assert released.writes == []
     released.ok("push", "--label", "staging")
     assert (released.label("a", "staging"), released.label("a", "prod")) == (2, 1)
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("labels: {main: prod}\n", ""))
+    done = released.run("push", "--label", "staging")
+    assert done.code == 3 and "hint: promptsync deploy --label staging\n" in done.err
 
 
 def test_skip_checks_moves_it_and_every_result_lists_what_went_unchecked(
     rejected: World, tmp_path: Path
 ) -> None:
-    rejected.edit("b", "hello", "welcome")
-    rejected.commit("Welcome")
-    planned = rejected.run("push", "--label", "prod", "--skip-checks", "--dry-run", "--json")
-    assert planned.document["unchecked"] == ["a", "b"]
+    change(rejected, "hello", "welcome", "b")
+    push = ("push", "--label", "prod", "--skip-checks")
+    assert rejected.run(*push, "--dry-run", "--json").document["unchecked"] == ["a", "b"]
     summary = tmp_path / "summary.md"
-    done = rejected.run("push", "--label", "prod", "--skip-checks", GITHUB_STEP_SUMMARY=str(summary))
+    done = rejected.run(*push, GITHUB_STEP_SUMMARY=str(summary))
     assert done.code == 0, str(done)
     for text in (done.out, summary.read_text("utf-8")):
         assert "unchecked  a: prod moved without checks" in text
         assert "unchecked  b: prod moved without checks" in text
-    assert (rejected.label("a", "prod"), rejected.label("b", "prod")) == (2, 2)
-    again = rejected.run("push", "--label", "prod", "--skip-checks", "--json")
-    assert (again.code, again.document["unchecked"]) == (0, [])
-
-
-def test_checks_without_labels_govern_every_label(released: World) -> None:
-    config = released.root / "promptsync.yaml"
-    config.write_text(config.read_text().replace("labels: {main: prod}\n", ""))
-    done = released.run("push", "--label", "staging")
-    assert done.code == 3
-    assert "hint: promptsync deploy --label staging\n" in done.err
+    assert prod(rejected, "ab") == [2, 2]
+    assert rejected.ok(*push, "--json").document["unchecked"] == []
 
 
 def test_a_new_snippet_does_not_get_a_governed_label_by_a_push(released: World) -> None:
@@ -82,10 +79,7 @@ def test_a_new_snippet_does_not_get_a_governed_label_by_a_push(released: World) 
 def test_a_rejected_version_that_is_live_is_named_by_every_deploy(
     rejected: World, lists_labels: bool
 ) -> None:
-    body = {"name": "prod", "prompt_version_number": 2}
-    labels = rejected.call("GET", f"/prompt-templates/{rejected.read('a')['id']}/labels").body
-    (prod,) = [one for one in labels["release_labels"] if one["release_label"] == "prod"]
-    rejected.call("PATCH", f"/prompt-labels/{prod['release_label_id']}", body)
+    rejected.point("a", prod=2)
     if not lists_labels:
         rejected.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404)))
     done = rejected.run("deploy")
@@ -109,69 +103,39 @@ def test_a_label_that_was_set_in_the_dashboard_is_checked_once(world: World) -> 
     done = world.run("deploy", "b")
     text = "live  b: prod is at v1, which did not pass its checks; nothing was live before it, so commit"
     assert (done.code, f"{text} a new text; promptsync deploy\n" in done.out) == (1, True), str(done)
-    world.write("b", "A polite hello, {name}", tags=["greeting"])
-    world.commit("Be polite")
+    change(world, "rude", "polite", "b")
     world.ok("deploy")
     assert world.label("b", "prod") == 2
 
 
-def test_a_deploy_publishes_the_revert_of_what_failed(rejected: World) -> None:
-    rejected.git("revert", "--no-edit", "HEAD")
-    done = rejected.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert [one["version"] for one in done.document["push"]["published"]] == [3]
-    assert [one["version"] for one in done.document["eval"]["runs"]] == [3]
-    assert rejected.text("a") == "A polite hello, {name}"
-    assert (rejected.label("a", "prod"), rejected.label("a", "prod.previous")) == (3, 1)
-    assert rejected.run("deploy", "--json").document["members"] == []
-
-
-def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: World) -> None:
-    released.edit("a", "polite", "rude")
-    released.commit("Be rude")
-    done = released.run("deploy", "--label", "canary")
-    assert done.code == 1
-    assert done.err.endswith("promptsync deploy b c d --label canary\n")
-    assert released.run("deploy").err.endswith("hint: promptsync deploy\n")
-
-
-def test_new_text_is_released_after_a_rollback_whether_it_was_pushed_first_or_not(released: World) -> None:
-    for name in ("a", "b"):
-        released.edit(name, "hello", "welcome")
-    released.commit("Welcome")
-    released.ok("deploy")
-    released.ok("rollback", "a", "b", "--label", "prod", "-y")
-    assert released.label("a", "prod.released") == 2
-    released.edit("a", "welcome", "good day")
-    released.commit("Good day")
-    released.ok("push")
-    released.edit("b", "welcome", "good day")
-    released.commit("Good day, b")
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert done.document["on_hold"] == []
-    assert (released.label("a", "prod"), released.label("b", "prod")) == (3, 3)
-    assert released.label("a", "prod.released") == 3
-
-
-def test_what_was_rolled_back_stays_on_hold_when_it_is_published_again(released: World) -> None:
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
-    released.ok("deploy")
-    released.ok("rollback", "a", "--label", "prod", "-y")
-    released.publish("a", "A dashboard draft, {name}", tags=["greeting"])
-    done = released.run("deploy", "--json")
-    assert done.code == 3
-    assert [(one["name"], one["version"]) for one in done.document["on_hold"]] == [("a", 2)]
-    assert released.label("a", "prod") == 1
+@pytest.mark.parametrize(("state", "previous"), [("rejected", 1), ("released", 2), ("rolled back", 1)])
+def test_a_revert_is_published_and_released(released: World, state: str, previous: int) -> None:
+    old, new = ("polite", "rude") if state == "rejected" else ("hello", "welcome")
+    change(released, old, new)
+    assert released.run("deploy").code == (1 if state == "rejected" else 0)
+    if state == "rolled back":
+        released.ok("rollback", "a", "--label", "prod", "-y")
+    latest = released.version("a")
+    released.git("revert", "--no-edit", "HEAD")
+    done = released.ok("deploy", "--json")
+    versions = [version["version"] for version in done.document["push"]["published"]]
+    assert versions == [run["version"] for run in done.document["eval"]["runs"]] == [latest + 1]
+    assert released.text("a") == "A polite hello, {name}"
+    assert (released.label("a", "prod"), released.label("a", "prod.previous")) == (latest + 1, previous)
+    assert done.document["on_hold"] == released.run("deploy", "--json").document["members"] == []
 
 
 def test_the_text_of_an_older_version_is_published_again(released: World) -> None:
-    released.edit("a", "hello", "welcome")
-    released.commit("Welcome")
+    change(released, "hello", "welcome")
     released.ok("push")
     released.publish("a", "A dashboard draft, {name}", tags=["greeting"])
-    done = released.run("deploy", "--json")
-    assert done.code == 0, str(done)
-    assert [one["version"] for one in done.document["push"]["published"]] == [4]
+    done = released.ok("deploy", "--json")
+    assert [version["version"] for version in done.document["push"]["published"]] == [4]
     assert released.label("a", "prod") == 4
+
+
+def test_the_advice_of_a_deploy_to_another_label_repeats_the_label(released: World) -> None:
+    change(released, "polite", "rude")
+    done = released.run("deploy", "--label", "canary")
+    assert (done.code, done.err.endswith("promptsync deploy b c d --label canary\n")) == (1, True), str(done)
+    assert released.run("deploy").err.endswith("hint: promptsync deploy\n")

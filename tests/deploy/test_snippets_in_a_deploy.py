@@ -132,7 +132,7 @@ def test_what_is_live_already_is_checked_by_its_users_before_its_label_moves(
     done = released.run("deploy", "--json")
     assert done.code == code, str(done)
     assert [run["evaluation"] for run in done.document["eval"]["runs"]] == ["a is polite"]
-    assert [one["name"] for one in done.document["members"] if one["dependant"]] == ["a"]
+    assert [member["name"] for member in done.document["members"] if member["dependant"]] == ["a"]
     assert done.document["unchecked"] == []
     assert released.label("tone", "prod") == (1 if code else 2)
 
@@ -263,8 +263,8 @@ def test_a_snippet_that_was_pushed_before_is_named_when_it_is_released(released:
     write(released, tone="Another polite text.")
     released.ok("push")
     assert "      a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy", "-n").out
-    found = released.ok("deploy", "--json").document
-    assert [one["name"] for one in found["pins"]] == ["a"] and found["push"]["pins"] == []
+    document = released.ok("deploy", "--json").document
+    assert [pin["name"] for pin in document["pins"]] == ["a"] and document["push"]["pins"] == []
 
 
 def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:

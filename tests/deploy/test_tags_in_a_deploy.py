@@ -61,7 +61,7 @@ def test_a_tag_that_a_dashboard_version_removed_stays_removed(released: World) -
     assert released.states()["a"] == "behind"
     released.edit("b", "hello", "welcome")
     released.commit("Welcome")
-    assert [one["name"] for one in released.ok("deploy", "--json").document["members"]] == ["b"]
+    assert [member["name"] for member in released.ok("deploy", "--json").document["members"]] == ["b"]
     released.edit("a", "hello", "welcome")
     released.commit("Welcome, too")
     released.ok("deploy")

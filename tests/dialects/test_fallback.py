@@ -16,11 +16,11 @@ RUN = "/api/public/v2/evaluations/1/run"
 
 
 @pytest.fixture
-def at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Here]]:
+def at(tmp_path: Path) -> Iterator[Callable[..., Here]]:
     opened = []
 
     def start(kind: Callable[[Any], Dialect]) -> Here:
-        opened.append(beside(kind, tmp_path, capsys))
+        opened.append(beside(kind, tmp_path))
         return opened[-1].__enter__()
 
     yield start
@@ -39,7 +39,7 @@ def test_the_other_body_costs_one_request_for_a_whole_run(
     here = at(kind)
     for number in range(6):
         (here.root / f"prompts/new{number}.yaml").write_text(f"content: New {number}\n")
-    assert here.run("push", "-y").code == 0
+    here.ok("push", "-y")
     assert count(here, PUBLISH) == 6 + extra
 
 
@@ -49,7 +49,7 @@ def test_the_other_path_costs_one_request_for_a_whole_run(
 ) -> None:
     here = at(kind)
     pipeline = here.call("GET", "/api/public/v2/evaluations").body["evaluations"][0]["id"]
-    assert here.run("eval", "run", str(pipeline), "--allow-unscored").code == 0
+    here.ok("eval", "run", str(pipeline), "--allow-unscored")
     assert count(here, ("POST", RUN), ("POST", "/reports/1/run")) == 1 + extra
     if extra:
         assert count(here, ("GET", "/api/public/v2/evaluations/2")) == 1

@@ -8,39 +8,34 @@ from pathlib import Path
 import pytest
 from dialect_servers import customer, embedded, vendor
 from dialect_world import Here, beside
-from gitcopy import git
 from registry_server import completion, flat
 
 KINDS = {"embedded": embedded, "customer": customer, "vendor": vendor}
 
 
 @pytest.fixture(params=KINDS)
-def here(
-    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Here]:
+def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Here]:
     """``voice`` is a snippet of ``bots/faq``, which somebody else released to the governed label."""
-    with beside(KINDS[request.param], tmp_path, capsys) as found:
+    with beside(KINDS[request.param], tmp_path) as found:
         config = tmp_path / "promptsync.yaml"
         config.write_text(f"{config.read_text()}labels: {{main: prod}}\ninclude: [voice, support/*]\n")
-        (tmp_path / "prompts/voice.yaml").write_text("name: voice\ncontent: Be kind.\n")
-        git(tmp_path, "init", "-q", "-b", "main")
-        git(tmp_path, "add", "prompts")
-        git(tmp_path, "commit", "-qm", "Add prompts")
+        found.write("voice", content="Be kind.")
+        found.git("init", "-q", "-b", "main")
+        found.commit("Add prompts")
         assert found.run("push").code == 0
         found.publish("bots/faq", "@@@voice@@@ {question}", release_labels=["prod"])
         yield found
 
 
 def test_a_snippet_that_is_live_at_once_is_refused(here: Here) -> None:
-    path = here.root / "prompts/voice.yaml"
-    path.write_text(path.read_text().replace("kind", "rude"))
+    here.edit("voice", "kind", "rude")
     done = here.run("push")
     assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
 
 
 def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
-    git(here.root, "rm", "-q", "prompts/support/refund.yaml")
-    git(here.root, "commit", "-qm", "Drop it")
+    here.path("support/refund").unlink()
+    here.commit("Drop it")
     done = here.run("push", "--prune", "-y")
     assert (done.code, "'support/refund' is live: prod is at v2" in done.err) == (3, True), done.err
     assert "/api/public/v2/folders/entities" not in {path for _, path, _ in here.server.seen}
@@ -48,9 +43,8 @@ def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
 
 def test_a_dashboard_edit_of_a_snippet_that_is_live_at_once_stops_a_deploy(here: Here) -> None:
     here.call("POST", "/rest/prompt-templates", flat("voice", completion("Be quick.")))
-    path = here.root / "prompts/voice.yaml"
-    path.write_text(path.read_text().replace("kind", "brief"))
-    git(here.root, "commit", "-qam", "Be brief")
+    here.edit("voice", "kind", "brief")
+    here.commit("Be brief")
     done = here.run("deploy", "--allow-dirty")
     if "cannot change release labels" in done.err:  # nothing is deployed there at all
         assert done.code == 4
@@ -58,16 +52,9 @@ def test_a_dashboard_edit_of_a_snippet_that_is_live_at_once_stops_a_deploy(here:
         assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
 
 
-def archive(here: Here, name: str) -> None:
-    number = here.call("GET", f"/prompt-templates/{name.replace('/', '%2F')}").body["id"]
-    entities = [{"id": number, "type": "PROMPT"}]
-    here.call("DELETE", "/api/public/v2/folders/entities", {"entities": entities, "cascade": False})
-
-
 def test_a_snippet_is_not_restored_with_another_text(here: Here) -> None:
-    archive(here, "voice")
-    path = here.root / "prompts/voice.yaml"
-    path.write_text(path.read_text().replace("kind", "rude"))
+    here.archive("voice")
+    here.edit("voice", "kind", "rude")
     done = here.run("push", "voice", "--restore")
     assert (done.code, "the archived text of 'voice' may be live" in done.err) == (3, True), done.err
 
@@ -77,7 +64,7 @@ def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(her
     template = {**body["prompt_template"], "messages": [*body["prompt_template"]["messages"]] * 2}
     sent = {"prompt_name": "support/refund", "prompt_template": template, "commit_message": "by hand"}
     here.call("POST", "/rest/prompt-templates", sent)
-    archive(here, "support/refund")
+    here.archive("support/refund")
     done = here.run("push", "support/refund", "--restore")
     assert "passed over  support/refund: v3; promptsync pull --passed-over support/refund" in done.out, (
         done.err

@@ -17,14 +17,14 @@ JINJA = f"{MODEL}template_format: jinja2\nmessages: [{{role: user, content: 'Hel
 
 @pytest.mark.parametrize("kind", [embedded, vendor, customer])
 def test_a_prompt_with_a_model_and_variables_comes_and_goes(
-    kind: Callable[[Any], Dialect], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Callable[[Any], Dialect], tmp_path: Path
 ) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+    with beside(kind, tmp_path) as here:
         path = tmp_path / "prompts/asked.yaml"
         path.write_text(FSTRING)
-        assert here.run("push", "-y").code == 0
+        here.ok("push", "-y")
         path.write_text(path.read_text().replace("Hello", "Ciao"))
-        assert here.run("push", "-y").code == 0
+        here.ok("push", "-y")
         path.unlink()
         (tmp_path / ".promptsync/record.json").unlink()
         pulled = here.run("pull", "asked")
@@ -36,9 +36,9 @@ def test_a_prompt_with_a_model_and_variables_comes_and_goes(
 
 @pytest.mark.parametrize("text", [FSTRING, JINJA])
 def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+    tmp_path: Path, text: str
 ) -> None:
-    with beside(customer, tmp_path, capsys) as here:
+    with beside(customer, tmp_path) as here:
         path = tmp_path / "prompts/asked.yaml"
         path.write_text(f"tags: [a]\n{text}")
         ran = here.run("push", "-y", "--json")
@@ -50,10 +50,8 @@ def test_a_registry_that_forgets_tags_is_not_taken_for_somebody_who_changed_them
             assert found["state"] == state
 
 
-def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with beside(customer, tmp_path, capsys) as here:
+def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(tmp_path: Path) -> None:
+    with beside(customer, tmp_path) as here:
         path = tmp_path / "prompts/asked.yaml"
         path.write_text(JINJA)
         here.run("push", "-y")
@@ -62,4 +60,4 @@ def test_what_only_a_filled_in_form_is_given_of_stops_nobody_else(
         assert ran.document["published"][0]["version"] == 2, ran.out
         assert {one["state"] for one in here.run("status", "--json").document["prompts"]} == {"in-sync"}
         (tmp_path / "prompts/other.yaml").write_text("content: Other\n")
-        assert here.run("push", "-y", "other").code == 0
+        here.ok("push", "-y", "other")

@@ -8,23 +8,16 @@ from typing import Any
 
 import pytest
 from dialect_servers import Dialect, customer, embedded, recorded, vendor
-from dialect_world import FIXTURES, Here, beside
-from gitcopy import git
-from registry_server import Caller, running
-
-from promptsync.registry.promptlayer import parse
-from promptsync.server.app import create_app
+from dialect_world import Here, beside, opened
 
 Kind = Callable[[Any], Dialect]
 COUNT = 200
 
 
 @pytest.fixture(params=[embedded, customer, vendor])
-def here(
-    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Here]:
+def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Here]:
     kind: Kind = request.param
-    with beside(kind, tmp_path, capsys) as found:
+    with beside(kind, tmp_path) as found:
         govern(found)
         yield found
 
@@ -48,7 +41,7 @@ def test_status_shows_what_is_not_released(here: Here) -> None:
     ]
     assert refund["labels"]["prod"] == 2
     here.publish("support/refund", "Ask {question}")
-    assert here.run("pull").code == 0
+    here.ok("pull")
     assert pending(here) == [
         ("support/refund", "prod", 3, 2, False),
         ("tone", "prod", 1, None, False),
@@ -58,45 +51,31 @@ def test_status_shows_what_is_not_released(here: Here) -> None:
     assert "2 prompts not released to prod: promptsync deploy" in shown
 
 
-def point(here: Here, version: int) -> None:
-    """Move prod of ``support/refund`` as in the dashboard, or as a deploy that is killed right after it."""
-    found = map(parse.label, here.call("GET", "/prompt-templates/labels").body["release_labels"])
-    (label_id,) = (one.label_id for one in found if (one.prompt_name, one.name) == ("support/refund", "prod"))
-    body = {"prompt_version_number": version}
-    assert here.call("PATCH", f"/prompt-labels/{label_id}", body).status == 200
-
-
 @pytest.mark.parametrize("kind", [embedded, vendor])
 def test_a_label_moved_in_the_dashboard_is_recorded_and_its_move_back_is_on_hold(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, tmp_path: Path
 ) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+    with beside(kind, tmp_path) as here:
         govern(here)
         deploy = ("deploy", "--label", "prod", "-y", "--json")
-        assert here.run(*deploy).code == 0
+        here.ok(*deploy)
         here.publish("support/refund", "Ask {question}")
-        assert here.run("pull").code == 0
-        point(here, 3)
+        here.ok("pull")
+        here.point("support/refund", prod=3)
         moved = here.run(*deploy).document
         assert [(one["name"], one["version"]) for one in moved["members"]] == [("support/refund", 3)]
-        there = {
-            one["label"]: one["version"]
-            for one in here.run("label", "list", "support/refund", "-v", "--json").document["labels"]
-        }
-        assert there == {"prod": 3, "prod.previous": 2, "prod.released": 3}
+        assert here.labels("support/refund") == {"prod": 3, "prod.previous": 2, "prod.released": 3}
         assert here.run(*deploy).document["members"] == []
-        point(here, 2)
+        here.point("support/refund", prod=2)
         held = here.run(*deploy).document
         assert [(one["name"], one["version"]) for one in held["on_hold"]] == [("support/refund", 3)]
 
 
 @pytest.mark.parametrize("kind", [embedded, vendor])
-def test_status_shows_what_was_rolled_back(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+def test_status_shows_what_was_rolled_back(kind: Kind, tmp_path: Path) -> None:
+    with beside(kind, tmp_path) as here:
         govern(here)
-        assert here.run("rollback", "support/refund", "--label", "prod", "--to", "1", "-y").code == 0
+        here.ok("rollback", "support/refund", "--label", "prod", "--to", "1", "-y")
         assert ("support/refund", "prod", 2, 1, True) in pending(here)
         assert "prod v1, v2 rolled back" in here.run("status").out
 
@@ -112,34 +91,30 @@ def test_a_label_is_listed(here: Here) -> None:
 
 
 @pytest.mark.parametrize("kind", [embedded, vendor])
-def test_a_rollback_takes_the_only_label_of_the_named_prompts(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+def test_a_rollback_takes_the_only_label_of_the_named_prompts(kind: Kind, tmp_path: Path) -> None:
+    with beside(kind, tmp_path) as here:
         assert here.run("rollback", "support/refund", "-y").out.split()[-4:] == ["v2", "->", "v1", "lower"]
 
 
-def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with beside(vendor, tmp_path, capsys) as here:
+def test_bump_does_not_pin_what_was_rolled_back(tmp_path: Path) -> None:
+    with beside(vendor, tmp_path) as here:
         govern(here)
         here.publish("tone", "Be cool.", release_labels=["prod"])
         here.write("support/refund", "@@@tone@version_number:1@@@ {question}")
-        assert here.run("pull").code == 0
-        assert here.run("rollback", "tone", "--label", "prod", "--to", "1", "-y").code == 0
+        here.ok("pull")
+        here.ok("rollback", "tone", "--label", "prod", "--to", "1", "-y")
         ran = here.run("bump", "tone", "--json")
         assert (ran.code, ran.document["error"]["code"]) == (3, "rolled-back")
 
 
 @pytest.mark.parametrize("kind", [embedded, customer, recorded])
-def test_few_requests_show_the_releases_of_many_prompts(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+def test_few_requests_show_the_releases_of_many_prompts(kind: Kind, tmp_path: Path) -> None:
+    with beside(kind, tmp_path) as here:
         govern(here)
         here.publish("tone", "Be cool.", release_labels=["prod"])
         for number in range(COUNT - 2):
             here.publish(f"p{number}", "Hello", release_labels=["prod"])
-        assert here.run("pull").code == 0
+        here.ok("pull")
         for line in ("status --json", "label list", "label list --label prod", "ls-remote"):
             for path in (here.root / ".promptsync/cache").glob("facts-*"):
                 path.unlink()
@@ -150,27 +125,16 @@ def test_few_requests_show_the_releases_of_many_prompts(
         assert pending(here) == []
 
 
-def test_a_first_deploy_that_fails_leaves_no_label(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_first_deploy_that_fails_leaves_no_label(tmp_path: Path) -> None:
     """An empty workspace does not show whether it can move labels."""
-    (tmp_path / "registry.yaml").write_text(FIXTURES)
-    (tmp_path / "prompts/support").mkdir(parents=True)
-    (tmp_path / "prompts/tone.yaml").write_text("name: tone\ncontent: Rude\n")
-    (tmp_path / "prompts/support/refund.yaml").write_text(
-        "name: support/refund\nmessages:\n- {role: user, content: '@@@tone@label:prod@@@'}\n"
-    )
-    with create_app(tmp_path / "registry.db", fixtures=tmp_path / "registry.yaml") as app:
-        server = vendor(app)
-        with running(server) as url:
-            here = Here(tmp_path, url, server, Caller(app), capsys)
-            (tmp_path / "promptsync.yaml").write_text(
-                f"remotes: {{there: {{url: '{url}'}}}}\nlabels: {{main: prod}}\n"
-                "checks: [{match: support/refund, evaluation: refund quality, min_score: 90}]\n"
-            )
-            git(tmp_path, "init", "-q", "-b", "main")
-            git(tmp_path, "add", "prompts", "promptsync.yaml")
-            git(tmp_path, "commit", "-qm", "Add prompts")
-            assert here.run("deploy").code == 3  # the snippet comes first
-            assert here.run("deploy", "support/refund").code == 3
-            assert here.call("GET", "/prompt-templates/labels").body["release_labels"] == []
+    with opened(vendor, tmp_path) as here:
+        here.write("tone", content="Rude")
+        here.write("support/refund", "@@@tone@label:prod@@@")
+        path = here.root / "promptsync.yaml"
+        checks = "checks: [{match: support/refund, evaluation: refund quality, min_score: 90}]\n"
+        path.write_text(f"{path.read_text()}labels: {{main: prod}}\n{checks}")
+        here.git("init", "-q", "-b", "main")
+        here.commit("Add prompts")
+        assert here.run("deploy").code == 3  # the snippet comes first
+        assert here.run("deploy", "support/refund").code == 3
+        assert here.call("GET", "/prompt-templates/labels").body["release_labels"] == []

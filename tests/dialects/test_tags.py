@@ -15,15 +15,15 @@ TAGGED = "name: tagged\ntags: [billing]\nmessages: [{role: user, content: T}]\n"
 
 @pytest.mark.parametrize("kind", [embedded, vendor])
 def test_tags_are_compared_published_and_pulled_where_only_single_reads_tell_them(
-    kind: Callable[[Any], Dialect], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Callable[[Any], Dialect], tmp_path: Path
 ) -> None:
-    with beside(kind, tmp_path, capsys) as here:
+    with beside(kind, tmp_path) as here:
         here.publish("tagged", "T", tags=["billing"])
         here.publish("theirs", "T", tags=["support"])
         (tmp_path / "prompts/tagged.yaml").write_text(TAGGED)
         (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
-        assert here.run("push", "-y").code == 0
-        assert here.run("pull").code == 0
+        here.ok("push", "-y")
+        here.ok("pull")
         assert "support" in (tmp_path / "prompts/theirs.yaml").read_text()
         states = {one["state"] for one in here.run("status", "--json").document["prompts"]}
         assert states == {"in-sync"}
@@ -32,12 +32,12 @@ def test_tags_are_compared_published_and_pulled_where_only_single_reads_tell_the
         assert [field["path"] for field in changed["fields"]] == ["tags"]
 
 
-def test_a_registry_that_forgets_tags_is_told_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with beside(customer, tmp_path, capsys) as here:
+def test_a_registry_that_forgets_tags_is_told_on(tmp_path: Path) -> None:
+    with beside(customer, tmp_path) as here:
         (tmp_path / "prompts/new.yaml").write_text("tags: [b, a]\ncontent: New\n")
         ran = here.run("push", "-y", "--json")
         assert ran.code == 5
         assert ran.document["altered"] == [{"name": "new", "fields": ["tags"]}]
         states = {one["name"]: one["state"] for one in here.run("status", "--json").document["prompts"]}
         assert states == {"new": "altered", "support/refund": "in-sync", "tone": "in-sync"}
-        assert here.run("push", "-y").code == 0
+        here.ok("push", "-y")

@@ -150,6 +150,11 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
                 "1:47: checks[1] has min_score: or max_drop:, but an agent has no score.",
             ],
         ),
+        ('prompts: "a\\0b"\n', ["1:1: prompts is not a path that a file system allows."]),
+        (
+            f"remotes: {{p: {{url: 'local:', fixtures: {'a' * 300}}}}}\n",
+            ["1:30: remotes.p.fixtures is not a path that a file system allows."],
+        ),
         ("include: support\n", ["1:1: include must be a list, but it is text."]),
         ("- a\n", ["1:1: The file must be a mapping, but it is a list."]),
     ],

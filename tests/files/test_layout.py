@@ -12,7 +12,6 @@ from promptsync.files.prompt_file import parse
 from promptsync.files.prompt_text import render_new
 from promptsync.files.yaml import layout
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt
 
 
@@ -193,20 +192,6 @@ def test_values_that_nest_too_deeply_are_refused() -> None:
         value = [value]
     with pytest.raises(Refused, match="nests deeper"):
         render_new(Prompt("p", {"type": "chat", "messages": []}, {"a": value}), Local())
-
-
-def test_what_the_schema_does_not_allow_is_refused_with_the_reason() -> None:
-    prompt = Prompt("p", {"type": "chat", "messages": [{"role": "user"}], "tools": [{"type": 3}]})
-    with pytest.raises(Refused, match=r"tools\[0\].type must be text"):
-        render_new(prompt, Local())
-
-
-def test_a_document_of_the_house_style_is_written_as_it_is_read() -> None:
-    prompt = Prompt(
-        "n", {"type": "completion", "content": [{"type": "text", "text": "x"}], "odd": {"k": "v"}}
-    )
-    file = parse(render_new(prompt, Local()).encode(), "n.yaml", "n")
-    assert to_document(file.prompt, file.local) == to_document(prompt, Local())
 
 
 def test_only_what_a_block_keeps_counts_as_safe() -> None:

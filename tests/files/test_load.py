@@ -59,8 +59,8 @@ def problems(data: bytes) -> list[tuple[int, int, str]]:
         ("a: 1\n".encode("utf-16"), [(1, 1, "file-encoding")]),
         (b"a: 1\nb\0c\n", [(2, 2, "file-encoding")]),
         (b"[" * 150 + b"]" * 150, [(1, MAX_DEPTH + 1, "yaml-nesting")]),
-        (b"[" * 3000, [(1, 1001, "yaml-nesting")]),
-        (b"- " * 3000 + b"x", [(1, 2 * MAX_DEPTH + 1, "yaml-nesting")]),
+        (b"[" * 3000, [(1, 1, "yaml-nesting")]),
+        (b"- " * 3000 + b"x", [(1, 1, "yaml-nesting")]),
         (b"a: {" + b"{" * 150 + b"}" * 150 + b": 1}", [(1, 5, "yaml-key")]),
         (b"b: x\na: 1" + b":1" * 6000, [(2, 4, "yaml-number")]),
         (b"a: 1" + b":1" * 400 + b".5", [(1, 4, "yaml-number")]),
@@ -111,17 +111,6 @@ def test_an_error_says_what_to_do(data: bytes, hint: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         load(data, "p.yaml")
     assert hint in caught.value.hint
-
-
-def test_the_error_names_the_file_and_lists_the_rest() -> None:
-    with pytest.raises(InvalidFile) as caught:
-        load(b"1: a\n2: b\n", "prompts/x.yaml")
-    assert str(caught.value).startswith("prompts/x.yaml:1:1: ")
-    assert "(and 1 more)" in str(caught.value)
-    assert [line.split(" ")[0] for line in caught.value.details] == [
-        "prompts/x.yaml:1:1:",
-        "prompts/x.yaml:2:1:",
-    ]
 
 
 @pytest.mark.usefixtures("loader")

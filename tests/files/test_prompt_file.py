@@ -20,10 +20,13 @@ from promptsync.prompt.roles import ROLES
 LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 
 
-def problems(text: str) -> list[tuple[int, int, str, str]]:
+def problems(text: str) -> list[str]:
     with pytest.raises(InvalidFile) as caught:
         parse(text.encode(), "p.yaml", "p")
-    return [(p.line, p.column, p.rule, f"{p.message} {p.hint}".strip()) for p in caught.value.problems]
+    return [
+        f"{problem.line}:{problem.column} {problem.rule}: {problem.message} {problem.hint}".strip()
+        for problem in caught.value.problems
+    ]
 
 
 def test_a_file_becomes_a_prompt_with_places() -> None:
@@ -40,153 +43,94 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
-        ("", [(1, 1, "missing-key", "The file is empty: a prompt has messages: or content:.")]),
-        ("- a\n", [(1, 1, "wrong-type", "The file must be a mapping, but it is a list.")]),
+        ("", ["1:1 missing-key: The file is empty: a prompt has messages: or content:."]),
+        ("- a\n", ["1:1 wrong-type: The file must be a mapping, but it is a list."]),
         (
             "name: p\n",
             [
-                (
-                    1,
-                    1,
-                    "prompt-kind",
-                    "A prompt has either messages: (chat) or content: (completion). Write one of them.",
-                )
+                "1:1 prompt-kind: A prompt has either messages: (chat) or content: (completion). "
+                "Write one of them."
             ],
         ),
         (
             "content: x\nmessages: []\n",
             [
-                (
-                    1,
-                    1,
-                    "prompt-kind",
-                    "A prompt has either messages: (chat) or content: (completion), not both."
-                    " Write one of them.",
-                )
+                "1:1 prompt-kind: A prompt has either messages: (chat) or content: (completion), not "
+                "both. Write one of them."
             ],
         ),
         (
             "name: no\ncontent: x\n",
-            [(1, 1, "wrong-type", 'name must be text, but no is the boolean false in YAML. Quote it: "no".')],
+            ['1:1 wrong-type: name must be text, but no is the boolean false in YAML. Quote it: "no".'],
         ),
         (
             "content: 012\ntags: [a, 1.0]\n",
             [
-                (
-                    1,
-                    1,
-                    "wrong-type",
-                    'content must be text or a list, but 012 is a number in YAML. Quote it: "012".',
-                ),
-                (2, 11, "wrong-type", 'tags[1] must be text, but 1.0 is a number in YAML. Quote it: "1.0".'),
+                "1:1 wrong-type: content must be text or a list, but 012 is a number in YAML. Quote "
+                'it: "012".',
+                '2:11 wrong-type: tags[1] must be text, but 1.0 is a number in YAML. Quote it: "1.0".',
             ],
         ),
         (
             "content: x\nevaluation: [a]\nmesages: []\n",
             [
-                (2, 1, "unknown-key", "Unknown key evaluation. Did you mean evaluations?"),
-                (3, 1, "unknown-key", "Unknown key mesages. Did you mean messages?"),
+                "2:1 unknown-key: Unknown key evaluation. Did you mean evaluations?",
+                "3:1 unknown-key: Unknown key mesages. Did you mean messages?",
             ],
         ),
         (
             "content: x\ntemperature: 0.2\nmax_token: 9\nprovider: openai\n",
             [
-                (
-                    2,
-                    1,
-                    "unknown-key",
-                    "Unknown key temperature. Write temperature: in model.parameters.",
-                ),
-                (
-                    3,
-                    1,
-                    "unknown-key",
-                    "Unknown key max_token. Write max_tokens: in model.parameters.",
-                ),
-                (4, 1, "unknown-key", "Unknown key provider. Write it in model."),
+                "2:1 unknown-key: Unknown key temperature. Write temperature: in model.parameters.",
+                "3:1 unknown-key: Unknown key max_token. Write max_tokens: in model.parameters.",
+                "4:1 unknown-key: Unknown key provider. Write it in model.",
             ],
         ),
-        ("content:\n", [(1, 1, "wrong-type", "content must be text or a list, but it is empty.")]),
+        ("content:\n", ["1:1 wrong-type: content must be text or a list, but it is empty."]),
         (
             "messages:\n  - content: x\n  - role: on\n    content: {a: b}\n",
             [
-                (2, 5, "missing-key", "messages[0] lacks the key role."),
-                (
-                    3,
-                    5,
-                    "wrong-type",
-                    'messages[1].role must be text, but on is the boolean true in YAML. Quote it: "on".',
-                ),
-                (
-                    4,
-                    5,
-                    "wrong-type",
-                    "messages[1].content must be text or a list, but it is a mapping."
-                    " Text that starts with { or contains a colon must be quoted.",
-                ),
+                "2:5 missing-key: messages[0] lacks the key role.",
+                "3:5 wrong-type: messages[1].role must be text, but on is the boolean true in YAML. "
+                'Quote it: "on".',
+                "4:5 wrong-type: messages[1].content must be text or a list, but it is a mapping. "
+                "Text that starts with { or contains a colon must be quoted.",
             ],
         ),
         (
             "content: [{type: text, text: 5}, {text: no}]\n",
             [
-                (
-                    1,
-                    24,
-                    "wrong-type",
-                    'content[0].text must be text, but 5 is a number in YAML. Quote it: "5".',
-                ),
-                (
-                    1,
-                    35,
-                    "wrong-type",
-                    'content[1].text must be text, but no is the boolean false in YAML. Quote it: "no".',
-                ),
+                '1:24 wrong-type: content[0].text must be text, but 5 is a number in YAML. Quote it: "5".',
+                "1:35 wrong-type: content[1].text must be text, but no is the boolean false in YAML. "
+                'Quote it: "no".',
             ],
         ),
         (
             "content: x\nmodel: {name: m}\nmetadata: {model: {name: n}}\n",
-            [
-                (
-                    3,
-                    1,
-                    "model-twice",
-                    "The model is given twice: in model: and in metadata.model. Keep model:.",
-                )
-            ],
+            ["3:1 model-twice: The model is given twice: in model: and in metadata.model. Keep model:."],
         ),
         (
             "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
             [
-                (
-                    2,
-                    9,
-                    "unknown-key",
-                    "extra.template has a key that belongs at the top of the file. Move it there.",
-                ),
-                (2, 32, "unknown-key", "Unknown key extra.versoin. Did you mean version?"),
+                "2:9 unknown-key: extra.template has a key that belongs at the top of the file. Move "
+                "it there.",
+                "2:32 unknown-key: Unknown key extra.versoin. Did you mean version?",
             ],
         ),
         (
             "content: x\nsynced: 0-3fa9c1a\n",
             [
-                (
-                    2,
-                    1,
-                    "schema",
-                    "synced is not a version and seven hex digits, such as 7-3fa9c1a: delete the line, "
-                    "then run promptsync pull.",
-                )
+                "2:1 schema: synced is not a version and seven hex digits, such as 7-3fa9c1a: delete "
+                "the line, then run promptsync pull."
             ],
         ),
-        ("content: x\nagents: [{}]\n", [(2, 10, "missing-key", "agents[0] lacks the key name.")]),
+        ("content: x\nagents: [{}]\n", ["2:10 missing-key: agents[0] lacks the key name."]),
     ],
 )
-def test_a_file_that_says_something_else_is_refused_with_every_reason(
-    text: str, found: list[tuple[int, int, str, str]]
-) -> None:
-    assert problems(text) == found
+def test_a_file_that_says_something_else_is_refused_with_every_reason(text: str, expected: list[str]) -> None:
+    assert problems(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,6 @@ IN_PLACE = {
     "double quotes": 'name: p\ncontent: "Hi\\t{pin} \\u00e9"   # a comment\n',
     "single quotes": "name: p\ncontent: 'It''s {pin}'\n",
     "plain, on two lines": "name: p\ncontent: Hi {pin}\n  and more\n",
-    "no end of line": "name: p\ncontent: Hi {pin}",
     "Windows line ends": "name: p\r\ncontent: |\r\n  Hi {pin}\r\n  Bye\r\n",
     "flow": "{{name: p, messages: [{{role: user, content: 'Hi {pin}'}}]}}\n",
     "blocks": "name: p\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      {pin}\n",

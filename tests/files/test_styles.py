@@ -210,34 +210,6 @@ def test_a_block_stays_a_block_of_its_kind(
     assert new.strip() == "" or lines_after == lines_before
 
 
-WRAPPED = {
-    ">": "content: >-\n    {}\n",
-    "|": "content: |-\n  {}\n",
-    "'": "content:\n  '{}'  # why\n",
-    '"': 'content: "{}"  # why\n',
-    "": "content: {}  # why\n",
-}
-
-
-@given(
-    st.sampled_from([*WRAPPED]),
-    st.lists(st.integers(3, 9), min_size=1, max_size=5),
-    st.randoms(use_true_random=False),
-)
-@settings(max_examples=examples(100), deadline=None)
-def test_a_changed_word_changes_one_line(style: str, lengths: list[int], random: Random) -> None:
-    words = [f"w{number:03}" for number in range(sum(lengths))]
-    rest = iter(words)
-    lines = [" ".join(next(rest) for _ in range(length)) for length in lengths]
-    text = WRAPPED[style].format("\n    ".join(lines).replace("\n  ", "\n" if style == "|" else "\n  "))
-    new = yaml.safe_load(text)["content"].replace(random.choice(words), "other")
-    edited = render_edit(parse(text.encode(), "p.yaml", "p"), *to_prompt({"content": new}, "p"))
-    before, after = text.splitlines(), edited.splitlines()
-    assert len(before) == len(after)
-    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
-    assert yaml.safe_load(edited)["content"] == new
-
-
 BACKSLASHES = [
     *(r"\underline{x}", r"\Users\bob", r"\x20{2,}", r"\u00e9", r"\U0001F600", r"\x", r"\N", "\\", r"\\"),
     *("''", "it''s", '\\"', "\\'", "\\\n", "\\u\n", "\\ "),

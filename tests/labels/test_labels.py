@@ -24,7 +24,7 @@ from promptsync.labels.plan import (
 )
 from promptsync.labels.rollback import plan_rollbacks
 from promptsync.project.chosen_version import find_number
-from promptsync.project.pointers import labelled
+from promptsync.project.pointers import Labelled, labelled
 from promptsync.project.target import At, NoSuchPrompt
 from promptsync.registry.errors import Unsupported
 
@@ -37,17 +37,17 @@ def here(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def one(here: World, name: str = "refund") -> Any:
-    (found,) = labelled(here.project, [name])
-    return found
+def prompt(here: World, name: str = "refund") -> Labelled:
+    (only,) = labelled(here.project, [name])
+    return only
 
 
-def done(here: World, *changes: LabelChange) -> tuple[ChangedLabel, ...]:
+def apply(here: World, *changes: LabelChange) -> tuple[ChangedLabel, ...]:
     return apply_labels(here.project, changes).changed
 
 
 def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange:
-    (change,) = plan_rollbacks(here.project, [(one(here), to)], label)
+    (change,) = plan_rollbacks(here.project, [(prompt(here), to)], label)
     return change
 
 
@@ -57,21 +57,14 @@ def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange
 def test_labels_are_read_of_all_prompts_in_scope_or_of_those_named(here: World) -> None:
     here.label("refund", prod=2)
     here.label("greet", prod=1, staging=2)
-    found = labelled(here.project)
-    assert [(each.listed.name, sorted(each.labels)) for each in found] == [
-        ("greet", ["prod", "staging"]),
-        ("refund", ["prod"]),
-    ]
-    assert [each.listed.name for each in labelled(here.project, ["refund", "greet"])] == ["greet", "refund"]
-    assert one(here).version("prod") == 2
-    assert one(here).version("staging") is None
-
-
-def test_names_outside_of_include_are_left_out_unless_they_are_named(here: World) -> None:
+    labels = {entry.listed.name: sorted(entry.labels) for entry in labelled(here.project)}
+    assert labels == {"greet": ["prod", "staging"], "refund": ["prod"]}
+    assert [entry.listed.name for entry in labelled(here.project, ["refund", "greet"])] == ["greet", "refund"]
+    assert (prompt(here).version("prod"), prompt(here).version("staging")) == (2, None)
     here.write("promptsync.yaml", "include: [greet]\n")
     here.project.config = load(here.root / "promptsync.yaml")
-    assert [each.listed.name for each in labelled(here.project)] == ["greet"]
-    assert one(here, "refund").listed.name == "refund"
+    assert [entry.listed.name for entry in labelled(here.project)] == ["greet"]
+    assert prompt(here, "refund").listed.name == "refund"
 
 
 @pytest.mark.parametrize(("name", "hint"), [("refnd", "did you mean 'refund'"), ("zzz", "ls-remote")])
@@ -84,19 +77,19 @@ def test_an_unknown_name_gets_the_nearest_one(here: World, name: str, hint: str)
 
 
 def test_an_archived_prompt_is_called_archived(here: World) -> None:
-    here.project.registry.prompts.archive(one(here).listed.template_id, is_snippet=False)
+    here.project.registry.prompts.archive(prompt(here).listed.template_id, is_snippet=False)
     with pytest.raises(NoSuchPrompt) as caught:
-        one(here)
+        prompt(here)
     assert "archived" in caught.value.message
 
 
 def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) -> None:
-    number = one(here).listed.template_id
+    number = prompt(here).listed.template_id
     here.publish(str(number), "imposter")
     here.label(str(number), prod=1)
     with world(here.root) as fresh:  # a client that has seen nothing yet
-        assert one(fresh).labels == {}
-        (moved,) = done(fresh, plan_set(fresh.project, one(fresh), "prod", 3))
+        assert prompt(fresh).labels == {}
+        (moved,) = apply(fresh, plan_set(fresh.project, prompt(fresh), "prod", 3))
     assert moved.moved
     assert here.labels("refund") == {"prod": 3, "prod.released": 3}
 
@@ -105,41 +98,39 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
 
 
 @pytest.mark.parametrize(
-    ("at", "version"), [(At(), 4), (At(2), 2), (At(label="prod"), 3)], ids=["latest", "number", "label"]
+    ("at", "version"), [(At(), 4), (At(2), 2), (At(label="prod"), 3), (At(5), None), (At(99), None)]
 )
-def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, version: int) -> None:
+def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, version: int | None) -> None:
     here.label("refund", prod=3)
-    assert find_number(here.project, one(here).listed, at, one(here).labels) == version
-
-
-@pytest.mark.parametrize("version", [5, 99])
-def test_a_version_that_was_never_published_is_refused(here: World, version: int) -> None:
-    with pytest.raises(UsageError, match=f"no version {version}; its latest is v4"):
-        find_number(here.project, one(here).listed, At(version), one(here).labels)
+    if version is not None:
+        assert find_number(here.project, prompt(here).listed, at, prompt(here).labels) == version
+        return
+    with pytest.raises(UsageError, match=f"no version {at.number}; its latest is v4"):
+        find_number(here.project, prompt(here).listed, at, prompt(here).labels)
 
 
 def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
     here.label("refund", prod=2)
     with pytest.raises(Refused) as caught:
-        plan_set(here.project, one(here), "prod", 3)
+        plan_set(here.project, prompt(here), "prod", 3)
     assert "label move refund prod --to 3" in caught.value.hint
-    assert plan_set(here.project, one(here), "prod", 2).old == 2
+    assert plan_set(here.project, prompt(here), "prod", 2).old == 2
 
 
 def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
     here.label("refund", prod=2)
-    assert plan_move(here.project, one(here), "prod", 4).new == 4
+    assert plan_move(here.project, prompt(here), "prod", 4).new == 4
     with pytest.raises(Refused, match="v1 is lower") as caught:
-        plan_move(here.project, one(here), "prod", 1)
+        plan_move(here.project, prompt(here), "prod", 1)
     assert "rollback refund --label prod --to 1" in caught.value.hint
-    assert plan_move(here.project, one(here), "prod", 1, force=True).is_lower
+    assert plan_move(here.project, prompt(here), "prod", 1, force=True).is_lower
 
 
 def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
     here.label("refund", staging=2)
     for plan in (
-        lambda: plan_move(here.project, one(here), "prod", 3),
-        lambda: plan_delete(one(here), "prod"),
+        lambda: plan_move(here.project, prompt(here), "prod", 3),
+        lambda: plan_delete(prompt(here), "prod"),
     ):
         with pytest.raises(UsageError, match="no label 'prod'"):
             plan()
@@ -149,7 +140,7 @@ def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None
     here.label("refund", staging=4, prod=2)
     here.publish("other", "one")
     plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
-    assert [(each.name, each.old, each.new) for each in plan.changes] == [("refund", 2, 4)]
+    assert [(entry.name, entry.old, entry.new) for entry in plan.changes] == [("refund", 2, 4)]
     with pytest.raises(UsageError, match="'greet' has no label 'staging'"):
         plan_promotion(here.project, labelled(here.project), "staging", "prod", named=["greet", "refund"])
 
@@ -167,22 +158,21 @@ def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None
 
 
 def test_each_release_remembers_the_version_before(here: World) -> None:
-    done(here, plan_set(here.project, one(here), "prod", 1))
+    apply(here, plan_set(here.project, prompt(here), "prod", 1))
     assert here.labels("refund") == {"prod": 1, "prod.released": 1}
-    done(here, plan_move(here.project, one(here), "prod", 2))
+    apply(here, plan_move(here.project, prompt(here), "prod", 2))
     assert here.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
-    done(here, plan_move(here.project, one(here), "prod", 4))
+    apply(here, plan_move(here.project, prompt(here), "prod", 4))
     assert here.labels("refund") == {"prod": 4, "prod.previous": 2, "prod.released": 4}
 
 
 def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
     here.label("refund", prod=4, prod_previous=2)
-    (moved,) = done(here, back(here))
+    (moved,) = apply(here, back(here))
     assert moved.moved
     assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.released": 4}
-    with pytest.raises(Refused, match="was rolled back") as caught:
+    with pytest.raises(Refused, match="was rolled back"):
         back(here)
-    assert caught.value.details[0].startswith("v4")
 
 
 ROLLBACKS = [
@@ -200,16 +190,15 @@ def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
 ) -> None:
     now, previous = before
     here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
-    done(here, back(here, to=to))
+    apply(here, back(here, to=to))
     assert here.labels("refund") == after
 
 
-def test_a_rollback_without_a_way_back_lists_the_versions(here: World) -> None:
+def test_a_rollback_without_a_way_back_needs_a_version(here: World) -> None:
     here.label("refund", prod=3)
     with pytest.raises(Refused, match=r"no 'prod\.previous'") as caught:
         back(here)
-    assert caught.value.details == ("v4  four", "v3  prod  three", "v2  two", "v1  one")
-    assert "--to N" in caught.value.hint
+    assert caught.value.hint == "promptsync log refund\npromptsync rollback refund --label prod --to N"
 
 
 def test_a_rollback_never_goes_up(here: World) -> None:
@@ -224,14 +213,14 @@ def test_a_rollback_never_goes_up(here: World) -> None:
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
     here.label("refund", prod=3, prod_previous=2, prod_released=4, staging=4)
-    (gone,) = done(here, plan_delete(one(here), "prod"))
+    (gone,) = apply(here, plan_delete(prompt(here), "prod"))
     assert gone.moved
     assert here.labels("refund") == {"staging": 4}
 
 
 def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
     here.label("refund", prod=1)
-    planned = plan_move(here.project, one(here), "prod", 2)
+    planned = plan_move(here.project, prompt(here), "prod", 2)
     here.label("refund", prod=3)
     receipt = apply_labels(here.project, [planned])
     (stayed,) = receipt.changed
@@ -245,22 +234,22 @@ def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) ->
     here.label("refund", prod=1)
     here.label("greet", prod=1)
     planned = [
-        plan_move(here.project, one(here), "prod", 4),
-        plan_move(here.project, one(here, "greet"), "prod", 2),
+        plan_move(here.project, prompt(here), "prod", 4),
+        plan_move(here.project, prompt(here, "greet"), "prod", 2),
     ]
     here.label("refund", prod=4)
     here.publish("greet", "three")
     here.label("greet", prod=3)
-    found = done(here, *planned)
-    assert [each.moved for each in found] == [True, False]
+    found = apply(here, *planned)
+    assert [entry.moved for entry in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
 
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
     here.label("refund", prod=3)
-    planned = plan_move(here.project, one(here), "prod", 3)
+    planned = plan_move(here.project, prompt(here), "prod", 3)
     before = here.project.registry.requests
-    assert [each.moved for each in done(here, planned)] == [True]
+    assert [entry.moved for entry in apply(here, planned)] == [True]
     assert here.project.registry.requests == before
 
 
@@ -274,8 +263,8 @@ def test_together_all_move_or_none(here: World) -> None:
     here.label("greet", prod=3)
     receipt = apply_labels(here.project, planned)
     found, error = receipt.changed, receipt.error
-    assert [each.moved for each in found] == [False, False, False]
-    assert [each.is_undone for each in found] == [False, True, True]
+    assert [entry.moved for entry in found] == [False, False, False]
+    assert [entry.is_undone for entry in found] == [False, True, True]
     assert "greet was not moved" in found[2].reason
     assert here.labels("refund") == {"prod": 1, "staging": 4}
     assert here.labels("new") == {"staging": 1}
@@ -297,7 +286,7 @@ def released(sound: World) -> None:
 
 
 def applied_in(view: World) -> LabelReceipt:
-    return apply_labels(view.project, [plan_move(view.project, one(view), "prod", 3)])
+    return apply_labels(view.project, [plan_move(view.project, prompt(view), "prod", 3)])
 
 
 def moved_in(view: World) -> ChangedLabel:
@@ -307,7 +296,7 @@ def moved_in(view: World) -> ChangedLabel:
 
 FAULTS: list[tuple[tuple[int, Any], type[PromptsyncError], int, str]] = [
     ((200, {"id": 1}), Refused, 3, "pending approval, or overridden"),
-    ((403, {"message": "no"}), RemoteError, 4, "rejects label changes by this key: no"),
+    ((403, {"message": "no"}), RemoteError, 4, "rejects label changes by this key: no PROMPT_DEPLOY"),
     ((409, {"message": "a change is requested"}), Refused, 3, "a change is requested"),
     ((422, {"message": "bad"}), RemoteError, 4, "bad"),
 ]
@@ -324,18 +313,9 @@ def test_a_label_that_did_not_move_is_no_success(
         error = receipt.error
         assert isinstance(error, kind)
         assert error.exit_code == code
-        assert words in error.message
+        assert words in f"{error.message} {error.hint.rpartition(' ')[2]}"
         # the way back was put back as well: nobody may think that a release was taken back
         assert sound.labels("refund") == {"prod": 1}
-
-
-def test_a_missing_permission_is_named(tmp_path: Path) -> None:
-    with faulty(tmp_path, on_move(403, {})) as (sound, broken, _):
-        released(sound)
-        error = applied_in(broken).error
-        assert error is not None
-        assert "PROMPT_DEPLOY" in error.hint
-        assert error.code == "forbidden"
 
 
 def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(tmp_path: Path) -> None:
@@ -361,7 +341,7 @@ def test_a_way_back_that_cannot_be_kept_stops_the_release(tmp_path: Path) -> Non
         released(sound)
         assert not moved_in(broken).moved
         assert sound.labels("refund") == {"prod": 1}
-        assert [one for one in odd.asked if one.startswith("PATCH")] == ["PATCH /prompt-labels/1"] * 2
+        assert [asked for asked in odd.asked if asked.startswith("PATCH")] == ["PATCH /prompt-labels/1"] * 2
 
 
 def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(tmp_path: Path) -> None:
@@ -410,7 +390,7 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         sound.label("b", prod=1, staging=2)  # the label with the id 2
         planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
         receipt = apply_labels(broken.project, planned)
-        assert [each.moved for each in receipt.changed] == [True, False]
+        assert [entry.moved for entry in receipt.changed] == [True, False]
         assert "could not be moved back" in receipt.changed[0].note
         assert isinstance(receipt.error, Incomplete)
 
@@ -447,7 +427,7 @@ def without_label_writes(method: str, path: str) -> tuple[int, Any] | None:
 def test_a_registry_without_label_changes_lists_labels_and_refuses_to_change_them(tmp_path: Path) -> None:
     with faulty(tmp_path, without_label_writes) as (sound, broken, _):
         released(sound)
-        assert one(broken).version("prod") == 1
+        assert prompt(broken).version("prod") == 1
         with pytest.raises(Unsupported, match="label") as caught:
             moved_in(broken)
         assert caught.value.exit_code == 4
@@ -462,7 +442,7 @@ def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(tmp_p
     with faulty(tmp_path, answers) as (sound, broken, odd):
         released(sound)
         sound.publish("greet", "one")
-        assert [sorted(each.labels) for each in labelled(broken.project)] == [[], ["prod"]]
+        assert [sorted(entry.labels) for entry in labelled(broken.project)] == [[], ["prod"]]
         assert sum(asked.endswith("/labels") for asked in odd.asked) == 3
 
 
@@ -487,8 +467,8 @@ def test_a_label_by_which_prompts_refer_to_a_snippet_is_in_use(here: World) -> N
     here.publish("tone", "Be kind.", snippet=True)
     here.label("tone", prod=1, draft=1)
     here.publish("parent", "@@@tone@label:prod@@@")
-    listed = one(here, "tone").listed
+    listed = prompt(here, "tone").listed
     with pytest.raises(Refused, match="'parent'"):
         check_unused(here.project, listed, "prod")
     check_unused(here.project, listed, "draft")
-    check_unused(here.project, one(here, "refund").listed, "prod")
+    check_unused(here.project, prompt(here, "refund").listed, "prod")

@@ -9,8 +9,7 @@ import yaml
 from worlds import SYNCED, World
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import parse
-from promptsync.files.synced_conflict import with_both_keys
+from promptsync.files.prompt_file import parse, with_both_keys
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
 A, B, C = "3-aaaaaaa", "12-bbbbbbb", "4-ccccccc"
@@ -148,11 +147,7 @@ MERGED = [
     (f"synced: {A}\n", f"synced: {A}\n", f"synced: {A}\n"),
     ("", f"synced: {B}\n", None),
     (f"synced: [{A}, {C}]\n", f"synced: {B}\n", f"synced: [{B}, {C}, {A}]\n"),
-    (
-        f"synced: {{local: {A}}}\n",
-        f"synced: {{local: {B}, other: {C}}}\n",
-        f"synced: {{local: [{B}, {A}], other: {C}}}\n",
-    ),
+    (f"synced: {{local: {A}}}\n", f"synced: {{local: {B}}}\n", None),
     (f"synced: {A}\n", f"synced: {{local: {B}}}\n", None),
     (f"synced: {A}  # why\n", f"synced: {B}\n", None),
     (f"synced: {A}\nmetadata: {{a: 1}}\n", f"synced: {B}\n", None),

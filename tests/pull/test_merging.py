@@ -17,7 +17,7 @@ from promptsync.compare.snapshot import State
 from promptsync.files.prompt_file import parse
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
-from promptsync.pull.apply import PullReceipt, apply_pull
+from promptsync.pull.apply import apply_pull
 from promptsync.pull.merge import MergeConflict
 from promptsync.pull.plan import PullOptions, plan_pull
 from promptsync.push.actions import PushOptions
@@ -74,8 +74,10 @@ def replaced(value: Any, old: str, new: str) -> Any:
     return [replaced(item, old, new) for item in value] if isinstance(value, list) else value
 
 
-def merge(made: World, options: PullOptions = MERGE) -> PullReceipt:
-    return apply_pull(made.project, plan_pull(made.project, gather(made.project), options))
+def merge(made: World, options: PullOptions = MERGE) -> dict[str, bool]:
+    """Pull, and return for each file that was written whether it is merged."""
+    plan = plan_pull(made.project, gather(made.project), options)
+    return {write.name: write.merged for write in apply_pull(made.project, plan).of(plan.writes)}
 
 
 def file(made: World, name: str) -> str:
@@ -96,7 +98,7 @@ def test_one_long_line_merges_by_sentences_and_stays_one_line(made: World) -> No
     publish_files(made, a=f"messages:\n- role: user\n  content: {LONG}\n")
     edit(made, "a", "You answer questions.", "You answer all questions.")
     edit_remote(made, "a", "Never shout.", "Never shout. Thank them.")
-    assert [one.merged for one in merge(made).written] == [True]
+    assert [*merge(made).values()] == [True]
     wanted = LONG.replace("answer", "answer all") + " Thank them."
     assert text(made, "a") == wanted
     assert any(wanted in line for line in file(made, "a").splitlines())
@@ -185,8 +187,8 @@ def test_one_that_does_not_merge_keeps_all_from_being_written(made: World) -> No
     (unmerged,) = caught.value.unmerged
     assert (unmerged.name, [one.path for one in unmerged.conflicts]) == ("b", ["messages[0].content"])
 
-    receipt = merge(made, structs.replace(MERGE, markers=True))
-    assert {one.name: one.merged for one in receipt.written} == {"a": True, "b": False, "c": False}
+    merged = merge(made, structs.replace(MERGE, markers=True))
+    assert merged == {"a": True, "b": False, "c": False}
     assert text(made, "b") == "<<<<<<< yours\nHi\n=======\nGood day\n>>>>>>> registry v2"
 
 

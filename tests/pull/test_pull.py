@@ -15,7 +15,7 @@ from worlds import SYNCED, Reply, Seen, World, failing, fault, publishing, templ
 
 from promptsync.compare.gather import gather
 from promptsync.errors import Refused
-from promptsync.pull import apply as pulling
+from promptsync.project import planned_files
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import PullOptions, plan_pull
 
@@ -397,8 +397,8 @@ def test_ctrl_c_between_files_tells_which_were_written(
         if is_time:
             signal.raise_signal(signal.SIGINT)
 
-    real = pulling.write
-    monkeypatch.setattr(pulling, "write", interrupted)
+    real = planned_files.write
+    monkeypatch.setattr(planned_files, "write", interrupted)
     done = three.run("pull", "--json")
     assert done.code == 130
     assert [one["path"] for one in done.document["written"]] == sorted(written)

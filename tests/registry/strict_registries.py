@@ -84,7 +84,7 @@ SNIPPET = re.compile("@@@(.+?)@@@")
 
 
 class Customer(Strict):
-    """Lists, renders, publishes flat bodies, logs and runs; no raw read, no label writes, no archive."""
+    """Lists, renders and publishes flat bodies; no raw read, no label writes, no archive."""
 
     def __init__(
         self, *, tells_snippets: bool = True, renders: bool = False, takes_extras: bool = True
@@ -96,13 +96,6 @@ class Customer(Strict):
             ("POST", "/prompt-templates/([^/]+)", "render"),
             ("POST", "/rest/prompt-templates", "publish"),
             ("GET", "/prompt-templates/labels", "labels"),
-            ("POST", "/rest/log-request", "log"),
-            ("POST", "/rest/track-(?:prompt|score|metadata|group)", "track"),
-            ("GET", "/api/public/v2/evaluations", "evaluations"),
-            ("POST", "/api/public/v2/evaluations/([^/]+)/run", "run"),
-            ("GET", "/api/public/v2/evaluations/([^/]+)", "evaluation"),
-            ("GET", "/workflows", "agents"),
-            ("POST", "/workflows/([^/]+)/run", "run_agent"),
         )
 
     def publish(self, seen: Seen) -> Reply:
@@ -159,39 +152,13 @@ class Customer(Strict):
     def labels(self, seen: Seen) -> Reply:
         return Reply([{"name": "prod", "version": 1, "id": 4, "prompt_name": name} for name in self.prompts])
 
-    def log(self, seen: Seen) -> Reply:
-        return Reply({"success": True, "request_id": 123})
-
-    def track(self, seen: Seen) -> Reply:
-        return Reply({"success": True})
-
-    def evaluations(self, seen: Seen) -> Reply:
-        return Reply({"evaluations": [{"id": 44, "name": "quality"}], "pages": 1, "total": 1})
-
-    def run(self, seen: Seen, evaluation: str) -> Reply:
-        return (
-            Reply({"success": True, "report_id": 45}, status=201)
-            if evaluation == "44"
-            else error(404, "Not found")
-        )
-
-    def evaluation(self, seen: Seen, report: str) -> Reply:
-        return Reply({"success": True, "status": "COMPLETED", "report": {"id": int(report)}})
-
-    def agents(self, seen: Seen) -> Reply:
-        return Reply({"items": [{"id": 3, "name": "refund-agent"}], "pages": 1, "total": 1})
-
-    def run_agent(self, seen: Seen, agent: str) -> Reply:
-        return Reply({"success": True, "outputs": {"answer": "sunny"}})
-
 
 class Vendor(Strict):
-    """Reads raw, publishes nested bodies, moves labels, archives, and has reports instead of evaluations."""
+    """Reads raw, publishes nested bodies and moves labels."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pointers: dict[int, dict[str, Any]] = {}
-        self.archived: list[dict[str, Any]] = []
         self.routes = (
             ("GET", "/prompt-templates", "list_prompts"),
             ("GET", "/prompt-templates/([^/]+)", "read"),
@@ -200,13 +167,6 @@ class Vendor(Strict):
             ("POST", "/prompts/([0-9]+)/label", "create_label"),
             ("PATCH", "/prompt-labels/([0-9]+)", "move_label"),
             ("DELETE", "/prompt-labels/([0-9]+)", "delete_label"),
-            ("DELETE", "/api/public/v2/folders/entities", "archive"),
-            ("POST", "/log-request", "log"),
-            ("POST", "/reports/([0-9]+)/run", "run"),
-            ("GET", "/reports/([0-9]+)", "report"),
-            ("GET", "/reports/([0-9]+)/score", "score"),
-            ("GET", "/api/public/v2/evaluations/([0-9]+)/rows", "rows"),
-            ("GET", "/workflow-version-execution-results", "result"),
         )
 
     def publish(self, seen: Seen) -> Reply:
@@ -265,44 +225,3 @@ class Vendor(Strict):
     def delete_label(self, seen: Seen, number: str) -> Reply:
         known = self.pointers.pop(int(number), None)
         return error(404, f"no label {number}") if known is None else Reply("", status=204)
-
-    def archive(self, seen: Seen) -> Reply:
-        self.archived.append(seen.body)
-        return Reply({"moved_count": int(seen.body["entities"][0]["type"] == "PROMPT")})
-
-    def log(self, seen: Seen) -> Reply:
-        return Reply({"id": 8801, "status": "SUCCESS"}, status=201)
-
-    def run(self, seen: Seen, number: str) -> Reply:
-        if not seen.body.get("name"):
-            return invalid(("name", "Field required"))
-        if number == "46":
-            return error(401, "No requests found for the given criteria")
-        return (
-            Reply({"success": True, "report_id": 45}, status=201)
-            if number == "44"
-            else error(404, "Report not found")
-        )
-
-    def report(self, seen: Seen, number: str) -> Reply:
-        return Reply({"success": True, "message": "ok", "status": "RUNNING", "report": {"id": int(number)}})
-
-    def score(self, seen: Seen, number: str) -> Reply:
-        return Reply(
-            {"success": True, "message": "ok", "score": {"overall_score": 87.5, "score_type": "custom"}}
-        )
-
-    def rows(self, seen: Seen, number: str) -> Reply:
-        page = int(parse_qs(seen.target.partition("?")[2])["page"][0])
-        rows = [[{"type": "dataset", "value": n}] for n in range(150)][(page - 1) * 100 : page * 100]
-        return Reply(
-            {"success": True, "columns": ["q"], "rows": rows, "page": page, "pages": 2, "total": 150}
-        )
-
-    def result(self, seen: Seen) -> Reply:
-        query = parse_qs(seen.target.partition("?")[2])
-        if query["workflow_version_execution_id"] == ["1"]:
-            return Reply({"success": True}, status=202)
-        return Reply(
-            {"answer": {"status": "SUCCESS"}} if query["return_all_outputs"] == ["true"] else '"sunny"'
-        )

@@ -16,6 +16,7 @@ from msgspec import structs
 from mutations import Change, mutated
 from scripted_registry import EMPTY_LIST, KEY, Seen, client, serving
 from test_hostile_answers import bomb, packed
+from test_network import listening
 from worlds import SHORT_WAITS, World, asking, failing, fault
 
 from promptsync.prompt.limits import MAX_DEPTH, is_deeper, is_too_deep
@@ -33,32 +34,18 @@ QUICK = structs.replace(SHORT_WAITS, request=1.0)
 def dripping(text: bytes, at_once: int = 0) -> Iterator[str]:
     """The URL of a server that sends ``text`` byte by byte, and nothing ever again."""
     stopped = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(text[:at_once])
+        for byte in text[at_once:]:
+            if stopped.wait(0.05):
+                return
+            connection.sendall(bytes([byte]))
 
-        def drip(connection: socket.socket) -> None:
-            with connection:
-                try:
-                    connection.recv(65_536)
-                    connection.sendall(text[:at_once])
-                    for byte in text[at_once:]:
-                        if stopped.wait(0.05):
-                            return
-                        connection.sendall(bytes([byte]))
-                except OSError:
-                    return
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    with listening(drip) as port:
+        yield f"http://127.0.0.1:{port}"
         stopped.set()
-        server.shutdown(socket.SHUT_RDWR)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\nX: " + b"x" * 9000
@@ -284,10 +271,3 @@ def test_doctor_waits_once_for_a_rate_limit(world: World) -> None:
     assert done.code == 1
     assert "slow down; promptsync waited once and gave up" in " ".join(done.out.split())
     assert len(world.seen) == 2
-
-
-def test_doctor_sends_nothing_else_again(world: World) -> None:
-    world.faults.append(fault(asking("GET", "/prompt-templates"), failing(503)))
-    world.forget()
-    assert world.run("doctor", "-q").code == 1
-    assert len(world.seen) == 1

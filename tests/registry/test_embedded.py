@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from scripted_registry import KEY, template
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.errors import NotFound, Rejected
+from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.http import LocalTransport, local_transport
 from promptsync.server.app import create_app
@@ -60,16 +59,6 @@ def test_what_is_published_is_what_is_read_and_costs_one_request(registry: Promp
     assert isinstance(registry.workspace_id, int)
 
 
-def test_a_list_shows_every_prompt_with_its_raw_body(registry: PromptLayer) -> None:
-    registry.prompts.publish(TONE, message="m")
-    registry.prompts.publish(PARENT, message="m")
-    listed = {one.name: one for one in registry.prompts.list()}
-    assert digest(listed[PARENT.name].prompt) == digest(PARENT)
-    assert listed[TONE.name].is_snippet and not listed[PARENT.name].is_snippet
-    assert [one.name for one in registry.prompts.list(tag="billing")] == [PARENT.name]
-    assert [one.name for one in registry.prompts.list(name="TONE")] == [TONE.name]
-
-
 def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
     registry.prompts.publish(TONE, message="m", labels=["prod"])
     made = registry.prompts.publish(TONE, message="m")
@@ -89,39 +78,6 @@ def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
     assert [one.name for one in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
 
 
-def test_an_archived_prompt_is_gone_from_the_active_list(registry: PromptLayer) -> None:
-    made = registry.prompts.publish(PARENT.__class__(PARENT.name, template()), message="m")
-    registry.prompts.archive(made.template_id, False)
-    assert registry.prompts.list() == []
-    assert [one.name for one in registry.prompts.list(status="deleted")] == [PARENT.name]
-
-
-def test_unknown_items_are_not_found(registry: PromptLayer) -> None:
-    made = registry.prompts.publish(TONE, message="m")
-    for template_id, name, number in (
-        (made.template_id, TONE.name, 9),
-        (99, "gone", None),
-        (None, "gone", None),
-    ):
-        with pytest.raises(NotFound):
-            registry.prompts.get(template_id, name, version=number)
-
-
-def test_a_missing_snippet_is_named(registry: PromptLayer) -> None:
-    with pytest.raises(Rejected, match="house/tone"):
-        registry.prompts.publish(PARENT, message="m")
-    assert registry.prompts.list() == []
-
-
-def test_the_users_of_a_snippet_are_listed_and_prompts_rendered(registry: PromptLayer) -> None:
-    tone = registry.prompts.publish(TONE, message="m")
-    registry.prompts.publish(PARENT, message="m")
-    usage = registry.prompts.snippet_usage(tone.template_id, TONE.name)
-    assert [one["prompt_name"] for one in usage["snippet_usage"]] == [PARENT.name]
-    rendered = registry.prompts.render(PARENT.name, variables={"how": "kind", "name": "Ana"})
-    assert "Be kind. Hi Ana" in str(rendered["prompt_template"])
-
-
 def test_an_all_digit_name_is_not_mistaken_for_an_id(registry: PromptLayer) -> None:
     first = registry.prompts.publish(Prompt("greet", template("one")), message="m")
     digits = registry.prompts.publish(Prompt(str(first.template_id), template("two")), message="m")
@@ -134,22 +90,6 @@ def test_a_prompt_named_like_a_part_of_a_path_is_a_prompt(registry: PromptLayer)
         made = registry.prompts.publish(Prompt(name, template(name)), message="m")
         assert registry.prompts.get(made.template_id, name).template_id == made.template_id
         assert registry.prompts.get(None, name).prompt.template["messages"][0]["content"][0]["text"] == name
-
-
-def test_many_threads_publish_and_read_at_once(registry: PromptLayer) -> None:
-    names = [f"p{number}" for number in range(120)]
-    with ThreadPoolExecutor(8) as pool:
-        made = [
-            *pool.map(lambda name: registry.prompts.publish(Prompt(name, template()), message="m"), names)
-        ]
-        read = [
-            *pool.map(
-                lambda one: registry.prompts.get(one[0].template_id, one[1]), zip(made, names, strict=True)
-            )
-        ]
-    assert [one.prompt.name for one in read] == names
-    assert sorted(one.name for one in registry.prompts.list()) == sorted(names)
-    assert registry.requests == 242
 
 
 def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:

@@ -229,14 +229,6 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
         assert publishes(registry) == ["flat", "nested"]
 
 
-def test_registries_are_remembered_beside_one_another(tmp_path: Path) -> None:
-    with place(tmp_path, Vendor()) as one, place(tmp_path, Customer()) as other:
-        for here in (one, other):
-            with here.process() as opened:
-                opened.prompts.publish(prompt(), message="m")
-        assert one.facts["routes"] != other.facts["routes"]
-
-
 def test_a_memory_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     with place(tmp_path, Vendor()) as here:
         (tmp_path / ".promptsync/cache").write_text("in the way")

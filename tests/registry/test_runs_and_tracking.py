@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from scripted_registry import DROPPED, Reply, Scripted, client, template, version
-from strict_registries import Customer, Strict, Vendor
+from scripted_registry import DROPPED, Reply, Scripted, Seen, client, version
+from test_listing import asked
 
 from promptsync.errors import RemoteError
-from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import ConnectionLost, NotFound, Rejected
 from promptsync.registry.protocol import Registry
-
-MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.2}}}
-PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing", "x"))
 
 
 @pytest.mark.parametrize(("is_snippet", "kinds"), [(False, ["PROMPT"]), (True, ["SNIPPET", "PROMPT"])])
 def test_a_prompt_is_archived_as_the_kind_that_the_registry_accepts(
     is_snippet: bool, kinds: list[str]
 ) -> None:
-    vendor = Vendor()
-    with client(vendor) as registry:
-        registry.prompts.publish(PROMPT, message="m")
-        registry.prompts.get(1, PROMPT.name)
-        registry.prompts.archive(1, is_snippet)
-    assert [one["entities"] for one in vendor.archived] == [[{"id": 1, "type": kind}] for kind in kinds]
-    assert {one["workspace_id"] for one in vendor.archived} == {9}
+    script = Scripted(Reply(version()), *[Reply({"moved_count": int(kind == "PROMPT")}) for kind in kinds])
+    with client(script) as registry:
+        registry.prompts.get(7, "greet")
+        registry.prompts.archive(7, is_snippet)
+    bodies = [seen.body for seen in script.seen[1:]]
+    assert [body["entities"] for body in bodies] == [[{"id": 7, "type": kind}] for kind in kinds]
+    assert {body["workspace_id"] for body in bodies} == {9}
 
 
 def test_archiving_nothing_is_an_error() -> None:
@@ -36,15 +32,6 @@ def test_archiving_nothing_is_an_error() -> None:
         pytest.raises(NotFound, match="has no prompt with the id 1"),
     ):
         registry.prompts.archive(1, False)
-
-
-@pytest.mark.parametrize(("kind", "request_id", "paths"), [(Customer, 123, 1), (Vendor, 8801, 2)])
-def test_requests_are_logged_by_either_path(kind: Callable[[], Strict], request_id: int, paths: int) -> None:
-    registry_there = kind()
-    with client(registry_there) as registry:
-        assert registry.tracking.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
-        assert registry.tracking.log_request({"provider": "openai", "model": "gpt-4o"}) == request_id
-    assert len(registry_there.seen) == paths + 1
 
 
 def test_requests_are_annotated_with_the_values_passed() -> None:
@@ -57,7 +44,7 @@ def test_requests_are_annotated_with_the_values_passed() -> None:
         registry.tracking.track_metadata(1, {"k": "v"})
         registry.tracking.track_group(1, 614)
         assert registry.tracking.create_group() == 614
-    assert [(one.path, one.body) for one in script.seen[:-1]] == [
+    assert [(seen.path, seen.body) for seen in script.seen[:-1]] == [
         (
             "/rest/track-prompt",
             {
@@ -82,47 +69,40 @@ def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
         registry.tracking.track_score(9, 1)
 
 
-@pytest.mark.parametrize("kind", [Customer, Vendor])
-def test_an_evaluation_runs_and_is_read_on_either_path(kind: Callable[[], Strict]) -> None:
-    with client(kind()) as registry:
-        report = registry.checks.run_evaluation(44, "nightly")
-        assert report == 45
-        assert registry.checks.evaluation(report)["status"] in {"RUNNING", "COMPLETED"}
-        asked = registry.requests
-        registry.checks.evaluation(report)
-        assert registry.requests == asked + 1
+def test_the_rows_of_all_pages_of_an_evaluation_are_read() -> None:
+    def react(seen: Seen) -> Reply:
+        page = int(asked(seen)["page"])
+        rows = [[{"type": "dataset", "value": n}] for n in range(150)][page * 100 - 100 : page * 100]
+        return Reply(
+            {"success": True, "columns": ["q"], "rows": rows, "page": page, "pages": 2, "total": 150}
+        )
+
+    with client(react) as registry:
+        evaluation = registry.checks.evaluation_rows(45)
+    assert evaluation["columns"] == ["q"]
+    assert [row[0]["value"] for row in evaluation["rows"]] == [*range(150)]
 
 
-def test_scores_and_all_rows_of_an_evaluation_are_read() -> None:
-    with client(Vendor()) as registry:
-        assert registry.checks.evaluation_score(45)["overall_score"] == 87.5
-        found = registry.checks.evaluation_rows(45)
-        assert found["columns"] == ["q"]
-        assert [row[0]["value"] for row in found["rows"]] == [*range(150)]
-
-
-def test_an_evaluation_that_does_not_exist_is_not_found() -> None:
-    with client(Vendor()) as registry, pytest.raises(NotFound, match="Report not found"):
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [(404, "Report not found", NotFound), (401, "No requests found for the given criteria", Rejected)],
+)
+def test_an_evaluation_that_cannot_run_says_why(status: int, message: str, error: type[RemoteError]) -> None:
+    script = Scripted(Reply({"detail": "Not Found"}, 404), Reply({"message": message}, status))
+    with client(script) as registry, pytest.raises(error, match=message) as caught:
         registry.checks.run_evaluation(1, "nightly")
-
-
-def test_an_evaluation_without_requests_does_not_blame_the_key() -> None:
-    with client(Vendor()) as registry, pytest.raises(Rejected, match="No requests found") as caught:
-        registry.checks.run_evaluation(46, "nightly")
+    assert [seen.path for seen in script.seen] == ["/api/public/v2/evaluations/1/run", "/reports/1/run"]
     assert "PROMPTLAYER_API_KEY" not in caught.value.message + caught.value.hint
 
 
-def test_an_agent_runs_and_its_outputs_are_polled_or_come_at_once() -> None:
-    with client(Customer()) as registry:
-        assert [one["name"] for one in registry.checks.list_agents()] == ["refund-agent"]
-        assert [one["name"] for one in registry.checks.list_evaluations()] == ["quality"]
-        run = registry.checks.run_agent("refund-agent", {"order": "A-17"})
-        assert run.execution_id is None
-        assert run.raw["outputs"] == {"answer": "sunny"}
-    with client(Vendor()) as registry:
+def test_the_outputs_of_an_agent_are_polled() -> None:
+    nodes = {"answer": {"status": "SUCCESS"}}
+    script = Scripted(Reply({"success": True}, 202), Reply(nodes), Reply('"sunny"'))
+    with client(script) as registry:
         assert registry.checks.agent_result(1) == (False, None)
-        assert registry.checks.agent_result(2) == (True, {"answer": {"status": "SUCCESS"}})
-        assert registry.checks.agent_result(2, all_outputs=False) == (True, "sunny")
+        assert registry.checks.agent_result(1) == (True, nodes)
+        assert registry.checks.agent_result(1, all_outputs=False) == (True, "sunny")
+    assert [asked(seen)["return_all_outputs"] for seen in script.seen] == ["true", "true", "false"]
 
 
 def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
@@ -130,14 +110,15 @@ def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
     with client(script) as registry:
         assert registry.checks.run_agent(3).execution_id == 552
         registry.checks.run_agent("a/b", {"x": 1}, label="prod")
-    assert [(one.path, one.body) for one in script.seen] == [
+    assert [(seen.path, seen.body) for seen in script.seen] == [
         ("/workflows/3/run", {"input_variables": {}}),
         ("/workflows/a%2Fb/run", {"input_variables": {"x": 1}, "workflow_label_name": "prod"}),
     ]
 
 
 @pytest.mark.parametrize(
-    "use", [lambda one: one.checks.run_agent(3), lambda one: one.checks.run_evaluation(44, "n")]
+    "use",
+    [lambda registry: registry.checks.run_agent(3), lambda registry: registry.checks.run_evaluation(44, "n")],
 )
 def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None:
     script = Scripted(DROPPED)

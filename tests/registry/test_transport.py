@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_registry import Reply, Scripted, Seen, client, item, version
+from scripted_registry import EMPTY_LIST, Reply, Scripted, Seen, client, version
 
-from promptsync.registry.errors import Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.http import LocalTransport
 from promptsync.registry.timeouts import Timeouts
@@ -65,32 +64,11 @@ def test_a_rate_limit_reduces_the_requests_at_once_and_nothing_fails() -> None:
     assert 0 < crowd.refused < 40
 
 
-def test_all_threads_respect_a_retry_after() -> None:
-    answered: list[float] = []
-    lock = threading.Lock()
-
-    def react(seen: Seen) -> Reply:
-        number = int(seen.path.rpartition("/")[2])
-        with lock:
-            now = time.monotonic()
-            recent = [one for one in answered if now - one < 0.2]
-            if len(recent) >= 10:
-                return Reply({}, 429, headers={"Retry-After": "0.2"})
-            answered.append(now)
-        return Reply(version(f"p{number}", 1, number))
-
-    with client(react) as registry:
-        assert read_all(registry, 40, threads=8) == [*range(1, 41)]
-        assert registry.requests < 80
-
-
-def test_a_rate_limit_that_never_ends_is_an_error_that_says_so() -> None:
-    with (
-        client(Scripted(Reply({"message": "slow down"}, 429))) as registry,
-        pytest.raises(Rejected) as caught,
-    ):
-        registry.prompts.list()
-    assert (caught.value.status, caught.value.code) == (429, "rate-limited")
+@pytest.mark.parametrize(("is_for_all", "waits"), [(True, True), (False, False)])
+def test_a_wait_for_all_closes_the_throttle(is_for_all: bool, waits: bool) -> None:
+    with client(Scripted(EMPTY_LIST)) as registry:
+        registry.connection._about_to_wait(600, 429, is_for_all)
+        assert (registry.connection._throttle.pause() > 0) is waits
 
 
 class Mirror:
@@ -109,43 +87,12 @@ class Mirror:
         self.is_closed = True
 
 
-def test_an_application_is_closed_even_if_nothing_was_sent_to_it() -> None:
-    mirror = Mirror()
-    with PromptLayer("local:", None, transport=LocalTransport(mirror)):
-        pass
-    assert mirror.is_closed
-
-
 def test_an_application_in_this_process_sees_the_path_as_it_was_sent() -> None:
     mirror = Mirror()
     with PromptLayer("local:", None, transport=LocalTransport(mirror)) as registry:
         assert registry.prompts.list(name="a/ü") == []
         assert mirror.environ["REQUEST_URI"].startswith("/prompt-templates?name=a%2F%C3%BC&")
-        registry.labels.delete(_label())
-        registry.close()
-    assert mirror.is_closed
-    assert mirror.environ["REQUEST_URI"] == "/prompt-labels/4"
-    assert mirror.environ["HTTP_X_API_KEY"] == "local"
-
-
-def test_an_encoded_slash_is_part_of_a_name_in_this_process_too() -> None:
-    mirror = Mirror()
-    with PromptLayer("local:", None, transport=LocalTransport(mirror)) as registry:
         registry.checks.run_agent("a/ü %")
+    assert mirror.is_closed
     assert mirror.environ["REQUEST_URI"] == "/workflows/a%2F%C3%BC%20%25/run"
-
-
-def test_many_threads_can_read_a_list_of_many_pages() -> None:
-    def react(seen: Seen) -> Reply:
-        page = int(seen.target.split("page=")[1].split("&")[0])
-        return Reply({"items": [item(page)], "pages": 12, "total": 12})
-
-    with client(react) as registry, ThreadPoolExecutor(6) as pool:
-        found = [*pool.map(lambda _: len(registry.prompts.list()), range(6))]
-    assert found == [12] * 6
-
-
-def _label() -> Any:
-    from promptsync.prompt.prompt import Label
-
-    return Label("prod", 1, 4)
+    assert mirror.environ["HTTP_X_API_KEY"] == "local"

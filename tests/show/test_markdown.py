@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markdown_reader import EVIL, active, hidden, hostile, names
+from markdown_reader import EVIL, active, check_only_code, hostile, names
 from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
@@ -76,37 +76,26 @@ def test_the_reader_finds_what_breaks_out(line: str) -> None:
 
 @given(found_differences, limits)
 def test_no_text_in_a_difference_is_more_than_code(found: list[Difference], most: int) -> None:
-    lines = differences_markdown(found, most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert sum(len(line) + 1 for line in lines) <= most
+    check_only_code(differences_markdown(found, most=most), most)
 
 
 @given(plans, found_differences, limits)
 def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Difference], most: int) -> None:
-    lines = plan_markdown(plan, found, most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert sum(len(line) + 1 for line in lines) <= most
+    check_only_code(plan_markdown(plan, found, most=most), most)
 
 
 @given(st.lists(names, max_size=3), names, limits)
 def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
     receipt = PushReceipt([Published(name, 2, reason) for name in published])
     receipt.labels = [ChangedLabel(LabelChange(name, 1, reason, 1, 2), False, reason) for name in published]
-    lines = receipt_markdown(receipt, most=most)
-    assert active(lines) == []
-    assert sum(len(line) + 1 for line in lines) <= most
+    check_only_code(receipt_markdown(receipt, most=most), most)
 
 
 @given(names, st.lists(names, max_size=3), names, limits)
 def test_no_text_in_an_error_is_more_than_code(
     message: str, details: list[str], hint: str, most: int
 ) -> None:
-    lines = error_markdown(Refused(message, hint=hint, details=details), most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert sum(len(line) + 1 for line in lines) <= most
+    check_only_code(error_markdown(Refused(message, hint=hint, details=details), most=most), most)
 
 
 @given(st.lists(names, max_size=3), names, limits)
@@ -114,10 +103,7 @@ def test_no_text_in_a_status_is_more_than_code(found: list[str], text: str, most
     problems = (Problem(text, 1, 1, "rule", text, hint=text),)
     worktree = Worktree(Path("/"), "prompts", {}, problems)
     items = tuple(Item(name, State.RENAMED_REMOTELY, renamed_to=text) for name in found)
-    lines = status_markdown(Snapshot(items, worktree, {}), most=most)
-    assert active(lines) == []
-    assert not hidden(lines)
-    assert sum(len(line) + 1 for line in lines) <= most
+    check_only_code(status_markdown(Snapshot(items, worktree, {}), most=most), most)
 
 
 @given(st.text() | hostile)

@@ -42,25 +42,25 @@ def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 def chosen_labels(
-    session: Session, project: Project, names: Sequence[str], at: At = LATEST, *, by_id: bool = False
+    session: Session, project: Project, names: Sequence[str], at: At = LATEST
 ) -> list[tuple[Labelled, Chosen]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
     What is named counts more than what matches a pattern. Raises ``UsageError`` for a prompt at two versions.
     """
     chosen: dict[str, Chosen] = {}
-    for one in choose(project, session.directory, names, at, by_id=by_id):
-        name = one.listed.name
-        other = chosen.setdefault(name, one)
-        if other.is_exact == one.is_exact and other.at != one.at:
+    for choice in choose(project, session.directory, names, at):
+        name = choice.listed.name
+        other = chosen.setdefault(name, choice)
+        if other.is_exact == choice.is_exact and other.at != choice.at:
             where = " and ".join(
-                f"at {version}" if version else "without a version" for version in (other.at, one.at)
+                f"at {version}" if version else "without a version" for version in (other.at, choice.at)
             )
             raise UsageError(f"{name} is specified {where}", hint="remove one of the two")
-        if one.is_exact:
-            chosen[name] = one
+        if choice.is_exact:
+            chosen[name] = choice
     prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
-    return [(one, chosen[one.listed.name]) for one in prompts]
+    return [(prompt, chosen[prompt.listed.name]) for prompt in prompts]
 
 
 def change_labels(
@@ -151,11 +151,11 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     from promptsync.compare.uncommitted import uncommitted_config
 
     # Outside of git nothing is uncommitted.
-    is_guarded = project.history is not None and any(is_own(one.label) for one in up)
+    is_guarded = project.history is not None and any(is_own(change.label) for change in up)
     places = uncommitted_config(project) if is_guarded else []
     if not places:
         return None
-    label = next((one.label for one in up if is_governed(project, one.label)), None)
+    label = next((change.label for change in up if is_governed(project, change.label)), None)
     if label is None:
         return None
     return Refused(
@@ -167,7 +167,7 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
 
 def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> Refused:
     first = failed[0]
-    others = len({one.name for one in failed}) - 1
+    others = len({verdict.name for verdict in failed}) - 1
     more = f" (and {others} more)" if others else ""
     hint, code = deploy_command(project, label), "failed-checks"
     what = f"failed its checks: {first.reason}"
@@ -219,7 +219,7 @@ def branch_refusal(
     this clone knows it; ``older`` allows an older one. Without a branch, the commit must be on one of them.
     A dry run may be made for the branch that a pull request will be merged into, and of any commit.
     """
-    branches = [branch for branch, one in project.config.labels.items() if one == label]
+    branches = [branch for branch, target in project.config.labels.items() if target == label]
     history = project.history
     branch = _branch(session, project, dry_run)
     if not branches or history is None or (dry_run and branch in branches):

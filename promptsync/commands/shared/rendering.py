@@ -28,6 +28,7 @@ from promptsync.prompt.template import JINJA2, Rendered, Values, syntax_error, t
 from promptsync.registry.errors import NotFound
 from promptsync.registry.values import number
 from promptsync.rendering.engine import Engine
+from promptsync.terminal.output import count
 
 Template = Mapping[str, Any]
 
@@ -67,19 +68,13 @@ class Rendering(msgspec.Struct, frozen=True):
     has_unused_examples: bool = False
 
 
-class Unrenderable(AnswerIsNo):
-    """A jinja2 text fails. The message has its place in the file."""
-
-    code = "unrenderable"
-
-
 def render_prompts(
     project: Project, directory: Path, arguments: Iterable[str], options: RenderOptions
 ) -> list[Rendering]:
     """Return the prompts that arguments mean, rendered; see ``select``.
 
     The path of a draft outside the prompts directory is an argument, too. Raises ``NoSuchPrompt``,
-    ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``Unrenderable`` for a jinja2 text that
+    ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``AnswerIsNo`` for a jinja2 text that
     fails, ``SnippetError`` for a snippet that does not exist, and ``RemoteError``.
     """
     worktree = scan(project.root, project.config.prompts)
@@ -91,7 +86,7 @@ def render_prompts(
         if files is not None:
             renderings += [_render_file(project, worktree, file, options) for file in files]
             continue
-        for version in choose(project, directory, [argument], options.at, by_id=True):
+        for version in choose(project, directory, [argument], options.at):
             file = worktree.files.get(version.listed.name)
             renderings.append(_render_version(project, version, file, options))
     return renderings
@@ -185,9 +180,8 @@ def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
         return {}
     examples = file.local.examples
     if not 1 <= number <= len(examples):
-        count = f"{len(examples)} example{'' if len(examples) == 1 else 's'}"
         raise UsageError(
-            f"{file.path} has {count}, so there is no example {number}",
+            f"{file.path} has {count(len(examples), 'example')}, so there is no example {number}",
             hint="add one under examples: in the file" if not examples else "--example 1",
         )
     return examples[number - 1]
@@ -262,7 +256,7 @@ def _snippet(
         raise error.replaced(hint="\n".join(filter(None, (error.hint, command)))) from None
 
 
-def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> Unrenderable:
+def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rendered) -> AnswerIsNo:
     path, written = next(
         (part.path, part.template_format) for part in texts_of(expanded) if part.text == text
     )
@@ -277,8 +271,9 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rende
             where = f" (line {line} of the text with its snippets)"
         else:
             row, column = subject.place(path, (line, None))
-    return Unrenderable(
+    return AnswerIsNo(
         f"{file.path}:{row}:{column}: {written}: {reason.rstrip('.')}{where}.",
         hint=failed.hint
         or "fix it: the registry does not render such a text, so a model would see the template itself",
+        code="unrenderable",
     )

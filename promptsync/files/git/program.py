@@ -23,12 +23,6 @@ _ENVIRONMENT: Final = {
 }
 """Variables that are set for git, so that paths mean what they mean here. GitPython sets the language."""
 
-_DAMAGED: Final = (
-    *("corrupt", "unable to read", "inflate"),
-    *("bad object", "bad tree", "missing blob", "missing tree", "missing object"),
-)
-"""What git says about a damaged repository."""
-
 
 class GitProgram:
     """git in one directory. Its methods raise ``PromptsyncError`` when it cannot be started."""
@@ -89,8 +83,6 @@ class GitProgram:
         hint = f"git -C {where} {command}"
         if "dubious ownership" in reason:
             hint = f"git config --global --add safe.directory {where}"
-        elif any(sign in reason for sign in _DAMAGED):
-            hint = f"git -C {where} fsck"
         return PromptsyncError(f"git {command} failed in {self.root}: {reason}", hint=hint, code="git")
 
     def _not_runnable(self) -> PromptsyncError:

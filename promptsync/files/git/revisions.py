@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from msgspec import structs
@@ -45,7 +45,7 @@ class Revisions:
         self._marked = commits or {}
         tips = sorted({full for full in self._marked.values() if full is not None})
         log = history.commits_of(["HEAD", *tips]) if tips and history.born else history.commits
-        self._chains = _Chains(log[::-1])
+        self._commits = log
         self._changes: Sequence[FileChange] = [change for commit in log for change in commit.changes]
         self._cache = Cache(root)
         self._blobs = self._cache.blobs()
@@ -79,13 +79,13 @@ class Revisions:
 
     def prompts(self, lineage: Lineage) -> dict[str, Prompt]:
         """Return the prompts in the revisions of a lineage, by digest."""
-        blobs = {one.blob: one for one in lineage.revisions if one.blob is not None}
-        found = {}
+        blobs = {revision.blob: revision for revision in lineage.revisions if revision.blob is not None}
+        prompts = {}
         for blob, data in self._history.blobs(blobs).items():
-            one = blobs[blob]
+            path, text = blobs[blob].path, blobs[blob].digest or ""
             with contextlib.suppress(InvalidFile):
-                found[one.digest or ""] = parse(data, one.path, self._name(blob, one.path) or "").prompt
-        return found
+                prompts[text] = parse(data, path, self._name(blob, path) or "").prompt
+        return prompts
 
     def save(self) -> None:
         """Cache what was read for the next run."""
@@ -100,14 +100,14 @@ class Revisions:
         replaced: Mapping[str, Sequence[FileChange]],
     ) -> list[int]:
         changes = self._changes
-        found: set[int] = set()
+        followed: set[int] = set()
         queue, seen = [path], {path}
         while queue:
             indexes = by_path.get(queue.pop(), ())
-            found.update(indexes)
+            followed.update(indexes)
             self._read_names(old for index in indexes if (old := changes[index].old))
             for index in indexes:
-                # A commit that found the prompt at this path did not move it there.
+                # A commit that had the prompt at this path before did not move it there.
                 if self._name(changes[index].old, changes[index].path) == name:
                     continue
                 sources = replaced.get(changes[index].commit, ())
@@ -116,26 +116,23 @@ class Revisions:
                     if change.path not in seen and self._name(change.old, change.path) == name:
                         seen.add(change.path)
                         queue.append(change.path)
-        return sorted(found)
+        return sorted(followed)
 
     def _lineages(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Lineage]:
-        picked = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
-        found = [change for changes in picked.values() for change in changes]
-        self._read(found)
+        changes = {name: [self._changes[index] for index in indexes] for name, indexes in wanted.items()}
+        self._read([*chain.from_iterable(changes.values())])
         # HEAD itself need not have touched the prompts: this is the newest commit that did.
-        head = self._history.commits[0].id if self._history.commits else None
+        head = self._history.commits[0].id if self._history.commits else ""
         marked = {
             short: self._history.newest_of(full) if full else None for short, full in self._marked.items()
         }
         lineages = {}
-        for name, changes in picked.items():
-            revisions: list[Revision] = []
-            nearest = self._chains.nearest(self._of_name(name, changes), revisions)
-            places = {
-                one: next(iter(nearest(one)), None) if one else None for one in {head, *marked.values()}
+        for name in wanted:
+            revisions, newest = linked(reversed(self._commits), self._of_name(name, changes[name]))
+            by_mark = {
+                short: next(iter(newest.get(commit or "", ())), None) for short, commit in marked.items()
             }
-            by_mark = {short: places[newest] for short, newest in marked.items()}
-            lineages[name] = Lineage(tuple(revisions), places[head], by_mark)
+            lineages[name] = Lineage(revisions, next(iter(newest.get(head, ())), None), by_mark)
         return lineages
 
     def _of_name(self, name: str, changes: Iterable[FileChange]) -> dict[str, Revision]:
@@ -165,10 +162,7 @@ class Revisions:
         if blob is None or not path.endswith(SUFFIXES):
             return None
         # A file without name: has the name of the path that it had in that commit.
-        return self._blobs.names.get(blob) or self._name_for(path)
-
-    def _name_for(self, path: str) -> str:
-        return name_for(path.removeprefix(f"{self._prompts}/"))
+        return self._blobs.names.get(blob) or name_for(path.removeprefix(f"{self._prompts}/"))
 
     def _read(self, changes: Sequence[FileChange]) -> None:
         """Read the names before and after some changes, and the texts after them."""
@@ -177,7 +171,8 @@ class Revisions:
     def _read_names(self, blobs: Iterable[str], texts: Iterable[FileChange] = ()) -> None:
         """Read the names in ``blobs``, and the texts that changes added."""
         names = {blob for blob in blobs if blob not in self._blobs.names}
-        paths = {one.new: one.path for one in texts if one.new and one.new not in self._blobs.texts}
+        known = self._blobs.texts
+        paths = {change.new: change.path for change in texts if change.new and change.new not in known}
         for blob, data in self._history.blobs(names.union(paths)).items():
             self._dirty = True
             if blob in names:
@@ -194,60 +189,22 @@ class Revisions:
                 self._blobs.texts[blob] = BlobText(digest(file.prompt), tags, synced)
 
 
-class _Chains:
-    """Commits, oldest first, as runs in which each has the one before it as its only parent.
+def linked(
+    commits: Iterable[Commit], changed: Mapping[str, Revision]
+) -> tuple[list[Revision], dict[str, tuple[int, ...]]]:
+    """Return revisions with their parents, and the places of the newest ones that each commit reaches.
 
-    This finds the revisions of a prompt without walking through every commit for each prompt.
+    ``commits`` are oldest first, ``changed`` are the revisions by commit. A merge of different revisions that
+    changed nothing becomes a revision too.
     """
-
-    def __init__(self, commits: Sequence[Commit]) -> None:
-        self._ids = [commit.id for commit in commits]
-        self._index = {id_: index for index, id_ in enumerate(self._ids)}
-        self._chain: list[int] = []
-        self._starts: list[tuple[int, tuple[int, ...]]] = []
-        ends: dict[int, int] = {}
-        for index, commit in enumerate(commits):
-            parents = tuple(self._index[one] for one in commit.parents if one in self._index)
-            # A chain goes on in one child only. Each other child starts a chain of its own.
-            chain = ends.pop(parents[0], None) if len(parents) == 1 else None
-            if chain is None:
-                chain = len(self._starts)
-                self._starts.append((index, parents))
-            self._chain.append(chain)
-            ends[index] = chain
-
-    def nearest(
-        self, made: Mapping[str, Revision], found: list[Revision]
-    ) -> Callable[[str], tuple[int, ...]]:
-        """Append revisions to ``found``, each after its parents, and merges of different ones.
-
-        The function that is returned gives the indexes of the newest revisions that a commit reaches.
-        """
-        by_chain: dict[int, list[int]] = defaultdict(list)
-        for commit in made:
-            by_chain[self._chain[self._index[commit]]].append(self._index[commit])
-        # What the first commit of each chain has from its parents, and where each commit's revision is.
-        entries: list[tuple[int, ...]] = []
-        places: dict[int, int] = {}
-
-        def at(index: int) -> tuple[int, ...]:
-            chain = self._chain[index]
-            own = by_chain.get(chain, ())
-            before = bisect_right(own, index)
-            return (places[own[before - 1]],) if before else entries[chain]
-
-        def add(index: int, revision: Revision, parents: tuple[int, ...]) -> tuple[int, ...]:
-            found.append(structs.replace(revision, commit=self._ids[index], parents=parents))
-            places[index] = len(found) - 1
-            return (places[index],)
-
-        # Chains are in the order of their first commits, so those of the parents are done.
-        for chain, (start, parents) in enumerate(self._starts):
-            near = tuple(dict.fromkeys(place for parent in parents for place in at(parent)))
-            own = by_chain[chain] = sorted(by_chain.get(chain, ()))
-            if len(near) > 1 and own[:1] != [start]:
-                near = add(start, found[near[0]], near)  # a merge that changed nothing
-            entries.append(near)
-            for index in own:
-                near = add(index, made[self._ids[index]], near)
-        return lambda commit: at(self._index[commit]) if commit in self._index else ()
+    revisions: list[Revision] = []
+    newest: dict[str, tuple[int, ...]] = {}
+    for commit in commits:
+        parents = [newest.get(parent, ()) for parent in commit.parents]
+        places = parents[0] if len(parents) == 1 else tuple(dict.fromkeys(chain.from_iterable(parents)))
+        revision = changed.get(commit.id) or (revisions[places[0]] if len(places) > 1 else None)
+        if revision is not None:
+            revisions.append(structs.replace(revision, commit=commit.id, parents=places))
+            places = (len(revisions) - 1,)
+        newest[commit.id] = places
+    return revisions, newest

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any, Final
 
 from yaml import YAMLError
 
-from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout
 from promptsync.files.yaml.load import load
 from promptsync.files.yaml.matches import matched, same
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
-from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.snippets import strings
-
-_DEPTHS: Final = (MAX_DEPTH, 1)
-"""How deep an edit reaches before it replaces a value as a whole; 1 replaces the values of top-level keys."""
 
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*")
@@ -34,30 +29,20 @@ def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
     """
     is_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
     source = text.replace("\r\n", "\n") if is_crlf else text
-    has_end = source.endswith("\n")
-    source = source if has_end else source + "\n"
+    source = source if source.endswith("\n") else f"{source}\n"
     value = load(source.encode(), "").value
     # An anchored value changes in all places, so aliases are written out where only some places change.
-    for depth, writes_aliases in product(_DEPTHS, (False, True)):
+    for writes_aliases in (False, True):
         editor = _Editor(source, writes_aliases)
         try:
             root = parts(source)
             if root is None or (writes_aliases and not root.has_alias):
                 continue
-            editor.inside(root, value, target, depth)
+            editor.inside(root, value, target)
             result = editor.result()
         except (Unspliceable, YAMLError):
             continue
-        if not has_end and result.endswith("\n") and same(_value(result[:-1]), target):
-            result = result[:-1]
         yield result.replace("\n", "\r\n") if is_crlf else result
-
-
-def _value(text: str) -> Any:
-    try:
-        return load(text.encode(), "").value
-    except InvalidFile:
-        return None
 
 
 class _Editor:
@@ -79,10 +64,10 @@ class _Editor:
             position = end
         return "".join([*pieces, self.text[position:]])
 
-    def inside(self, part: Part, old: Any, new: Any, depth: int, is_open: bool = False) -> None:
+    def inside(self, part: Part, old: Any, new: Any, is_open: bool = False) -> None:
         """Change a list or mapping entry by entry. Raises Unspliceable where that does not work."""
         is_pair = {type(old), type(new)} in ({dict}, {list}) and part.kind in ("mapping", "list")
-        if not depth or not old or not new or not is_pair:
+        if not old or not new or not is_pair:
             raise Unspliceable
         pairs, moved = matched(old, new)
         own = entries(self.text, part)
@@ -97,7 +82,7 @@ class _Editor:
             opens = key in layout.OPEN if isinstance(new, dict) else is_open
             is_written = index is not None and self.writes_aliases and own[index].value.has_alias
             if index is not None and key is not None and (is_written or not same(values[index], new[key])):
-                self._change(part, own[index], column, values[index], new[key], depth - 1, opens)
+                self._change(part, own[index], column, values[index], new[key], opens)
             elif index is None and part.is_flow:
                 entry = own[moved[key]] if key in moved else None
                 text = self.text[entry.start : entry.value.end] if entry else _in_flow(key, new[key])
@@ -113,13 +98,11 @@ class _Editor:
         elif gone:
             self._remove(part, own, min(stays), gone, moved.values())
 
-    def _change(
-        self, around: Part, entry: PartEntry, column: int, old: Any, new: Any, depth: int, is_open: bool
-    ) -> None:
+    def _change(self, around: Part, entry: PartEntry, column: int, old: Any, new: Any, is_open: bool) -> None:
         """Change the value of an entry, as a whole where it cannot be done entry by entry."""
         part, count = entry.value, len(self.edits)
         try:
-            self.inside(part, old, new, depth, is_open)
+            self.inside(part, old, new, is_open)
             had_lines, has_lines = (any("\n" in text for text in strings(side)) for side in (old, new))
             if has_lines and not had_lines and part.is_flow and not around.is_flow:
                 raise Unspliceable  # a literal block shows several lines better than an escape does

@@ -16,9 +16,6 @@ INDENT: Final = 2
 WIDTH: Final = 88
 """Column up to which a list or mapping is written on one line."""
 
-_MAX_KEY: Final = 1000
-"""A key of more than 1024 characters, quotes and escapes included, needs the explicit form (``? key``)."""
-
 OPEN: Final = frozenset(
     ["model", "messages", "content", "tools", "functions", "function", "extra", "template", "version"]
 )
@@ -45,9 +42,6 @@ def entry(key: str, value: Any, column: int) -> list[str]:
     """Return the lines of one entry of a mapping."""
     pad = " " * column
     written = _key(key)
-    if len(written) > _MAX_KEY:
-        head, body = after(value, column, len(pad) + 1, key in OPEN)
-        return [f"{pad}? {written}", f"{pad}:{head}", *body]
     head, body = after(value, column, len(pad) + len(written) + 1, key in OPEN)
     return [f"{pad}{written}:{head}", *body]
 
@@ -93,8 +87,7 @@ def flow(value: Any) -> str:
 
 def flow_entry(key: str, value: Any) -> str:
     """Return one entry of a mapping on one line."""
-    written = inline(key, in_flow=True)
-    return f"{'? ' if len(written) > _MAX_KEY else ''}{written}: {flow(value)}"
+    return f"{inline(key, in_flow=True)}: {flow(value)}"
 
 
 def flow_line(value: Any) -> str | None:

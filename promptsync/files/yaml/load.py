@@ -7,8 +7,6 @@ infinity, keys that are not text, duplicate keys, several documents in a file, a
 from __future__ import annotations
 
 import math
-import os
-import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from sys import intern
@@ -41,6 +39,8 @@ from promptsync.prompt.prompt import Problem
 
 MAX_BYTES: Final = 5_000_000
 """The largest file that is read."""
+
+_MOST_FILES: Final = 65_536
 
 KeyPath = Sequence[str | int]
 
@@ -77,7 +77,7 @@ def load(data: bytes, path: str) -> Loaded:
 def load_all(data: bytes, path: str) -> tuple[Loaded, list[Problem]]:
     """Return what ``load`` does, and what could not be read of it. Raises InvalidFile if nothing could."""
     if len(data) > MAX_BYTES:
-        raise too_large(len(data), path)
+        raise too_large(path)
     text = decode(data, path)
     try:
         root = compose(text)
@@ -94,29 +94,17 @@ def load_all(data: bytes, path: str) -> tuple[Loaded, list[Problem]]:
 
 def read(file: IO[bytes], path: str) -> bytes:
     """Return what a file or a stream contains. Raises InvalidFile if that is too much, and ``OSError``."""
-    known = _size_of(file)
-    # Python sets aside as much memory as a read may return, so most files are read by their size.
-    size = min(known or 0, MAX_BYTES)
-    data = file.read(size + 1)
-    if len(data) > size:
-        data += file.read(MAX_BYTES - size)
+    # Python sets aside as much memory as a read may return, so most files are read at once in a small one.
+    data = file.read(_MOST_FILES)
+    data += file.read(MAX_BYTES + 1 - _MOST_FILES) if len(data) == _MOST_FILES else b""
     if len(data) > MAX_BYTES:
-        raise too_large(known, path)
+        raise too_large(path)
     return data
 
 
-def _size_of(file: IO[bytes]) -> int | None:
-    try:
-        info = os.fstat(file.fileno())
-    except OSError:  # a stream in memory
-        return None
-    return info.st_size if stat.S_ISREG(info.st_mode) else None
-
-
-def too_large(size: int | None, path: str) -> InvalidFile:
-    """Return the error for a file that is too large to be read; the ``size`` of a stream is unknown."""
-    has = f"{size:,} bytes" if size is not None else "more bytes than can be read"
-    message = f"The file has {has}; the limit is {MAX_BYTES:,} bytes."
+def too_large(path: str) -> InvalidFile:
+    """Return the error for a file that is too large to be read."""
+    message = f"The file is too large; the limit is {MAX_BYTES:,} bytes."
     return InvalidFile.at(path, "file-size", message, "Is this a prompt file?")
 
 

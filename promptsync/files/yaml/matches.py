@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import ne
 from typing import Any
 
 from promptsync.prompt.canonical import encode
@@ -25,7 +26,9 @@ def matched(old: Any, new: Any) -> tuple[list[tuple[int | None, Any]], dict[Any,
         gone: list[tuple[int | None, Any]] = [(places[key], None) for key in old if key not in new]
         return [*((places.get(key), key) for key in new), *gone], {}
     before, after = ([encode(plain(item)) for item in side] for side in (old, new))
-    aligned = align(plain(old), plain(new))
+    # Where a single place differs, nothing moved; of equal items around it, any could have.
+    is_single = len(old) == len(new) and sum(map(ne, before, after)) == 1
+    aligned = [(at, at) for at in range(len(old))] if is_single else align(plain(old), plain(new))
     equal = [pair for pair in aligned if None not in pair and before[pair[0] or 0] == after[pair[1] or 0]]
     sources = {text: index for index, text in enumerate(before) if index not in dict(equal)}
     new_places = [at for at in range(len(new)) if at not in dict(equal).values()]

@@ -18,7 +18,7 @@ from promptsync.files.yaml import layout
 from promptsync.files.yaml.parts import indentation
 from promptsync.files.yaml.syntax import STR, compose
 
-_HEADER: Final = re.compile(r"([|>])([-+]?)([1-9]?)([-+]?)")
+_HEADER: Final = re.compile(r"[|>][-+]?([1-9]?)")
 _MARGINS: Final = (0, 1, 5, 25)
 """How many characters around a change are looked for in the file, so that they are found once."""
 
@@ -62,29 +62,22 @@ def _common(text: str, other: str) -> int:
 
 
 def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
-    """Yield a literal or folded block with the header of the old one, as far as that can be."""
+    """Yield a literal or folded block that is indented like the old one."""
     header = _HEADER.match(source)
-    body = new.rstrip("\n")
-    if header is None or not body.strip() or not layout.is_block_safe(new):
+    if header is None or not new.strip("\n") or not layout.is_block_safe(new):
         return
     lines = source.partition("\n")[2].splitlines()
-    step = int(header[3] or indentation(lines) - column)
+    step = int(header[1] or indentation(lines) - column)
     step = step if 1 <= step <= 9 else layout.INDENT
-    digit = str(step) if header[3] or body.lstrip("\n")[0] in " \t" else ""
-    ends = len(new) - len(body)
-    chomping = "-" if not ends else "+" if ends > 1 or "+" in header[0] else ""
     if style == ">":
         was = [line[column + step :] for line in lines]
         # Two lines that are not indented, one below the other, are one line of the text.
         is_wrapped = any(above[:1].strip() and below[:1].strip() for above, below in pairwise(was))
         width = max([layout.WIDTH // 2, *map(len, was)]) if is_wrapped else None
-        written = _folded(body, width)
-    else:
-        written = body.split("\n")
-    pad = " " * (column + step)
-    padded = [pad + line if line else "" for line in written] + [""] * (ends - 1)
-    signs = chomping + digit if header[2] and header[3] else digit + chomping
-    yield "\n".join([f"{style}{signs}", *padded])
+        body = new.rstrip("\n")
+        new = "\n".join(_folded(body, width)) + new[len(body) :]
+    signs, written = layout.block(new, column, step)
+    yield "\n".join([signs.replace("|", style), *written])
 
 
 def _folded(text: str, width: int | None) -> list[str]:

@@ -160,7 +160,7 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
         hint = f"edit {path}:{line}: choose a side and delete the marker lines"
         return Problem(path, line, column, "conflict-markers", message, hint=hint)
     if isinstance(error, RecursionError) or "nesting depth" in str(error):
-        return _nesting_problem(text, path)
+        return Problem(path, 1, 1, "yaml-nesting", NESTING)
     message = ", ".join(part for name in ("context", "problem") if (part := getattr(error, name, None)))
     marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
     if "end of stream" in message:
@@ -188,22 +188,6 @@ def _conflict(text: str) -> int | None:
             return None
         starts.append(match)
     return starts[0].start()
-
-
-def _nesting_problem(text: str, path: str) -> Problem:
-    """Return the problem for a text that nests too deeply for the parser, with the place of the limit."""
-    depth, mark = 0, None
-    try:
-        for event in yaml.parse(text, Loader=EVENTS):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                mark = event.start_mark
-                break
-    except yaml.MarkedYAMLError as error:
-        # libyaml reads far ahead in flow style, and gives up at a limit of its own.
-        mark = error.problem_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    return Problem(path, line, column, "yaml-nesting", NESTING)
 
 
 def _end_of(before: str) -> tuple[int, int]:
