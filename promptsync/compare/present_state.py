@@ -7,16 +7,16 @@ command writes from the plan alone; each looks again at exactly what it is about
 command                       right before the write             right after it
 ============================  =================================  ==========================================
 push, and that of a deploy    each prompt: same id, version and  each prompt: the version is the latest
-                              still active, still missing if it  one, its text and tags are those that were
-                              is new. The very text that was to  sent; what is archived is gone from the
-                              be published counts as published.  list. One that is missing may lag behind
-                                                                 and is read again before it counts.
+                              tags, still active, still missing  one, its text and tags are those that were
+                              if it is new; otherwise nothing    sent; what is archived is gone from the
+                              is published                       list. One that is missing may lag behind
+                                                                 and is read again before it counts
 label of a new version        the labels of the prompt: not      the labels of the prompt
                               higher already, not rolled back
 label set, move, delete;      the labels of the prompt: where    the labels of the prompt, those beside the
 rollback, promote, deploy     the plan saw them                  label included
-old text of a live snippet    the latest version: we published itthe number of the new version
-pull, bump                    the file: the text that was read   the file is replaced in one step
+pull, bump, mv, and the       the file: the text that was read   the file is replaced in one step
+``synced:`` of a push
 ============================  =================================  ==========================================
 
 The second look after a publish cannot be saved by the response to it. The number in the response shows who
