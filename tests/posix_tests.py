@@ -83,7 +83,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
     },
     "sets the mode of a file": {
         "files/test_disk.py": [
-            "test_any_file_is_replaced_whole_and_keeps_its_mode",
             "test_a_replaced_file_keeps_its_mode_and_a_new_one_follows_the_umask",
         ],
         "files/test_worktree.py": ["test_an_unreadable_file_is_a_problem"],

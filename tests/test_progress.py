@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 
 import pytest
 
-from promptsync.terminal.progress import PATIENCE, Bar
+from promptsync.terminal import progress
+from promptsync.terminal.progress import Bar
 
 
 class Terminal(io.StringIO):
@@ -23,25 +23,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return stderr
 
 
-@pytest.fixture
-def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time by which the clock is late, to be changed."""
-    late = [0.0]
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + late[0])
-    return late
-
-
-def test_a_bar_appears_after_a_second_and_is_removed(
-    monkeypatch: pytest.MonkeyPatch, seconds: list[float]
-) -> None:
+def test_a_bar_appears_by_itself_and_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     stderr = terminal(monkeypatch)
     bar = Bar(shown=True)
     bar("reading", 0, 4)
-    assert stderr.getvalue() == ""
-    seconds[0] = PATIENCE
-    bar("reading", 2, 4)
-    assert "reading" in stderr.getvalue() and "2/4" in stderr.getvalue()
+    assert bar._timer is not None
+    bar._timer.join()
+    assert "reading" in stderr.getvalue() and "0/4" in stderr.getvalue()
     assert max(map(len, stderr.getvalue().split("\r"))) <= 60 + len("\x1b[?25l")
     bar("reading", 3, 4)
     assert "3/4" in stderr.getvalue()
@@ -52,13 +41,20 @@ def test_a_bar_appears_after_a_second_and_is_removed(
     assert stderr.getvalue().endswith("\r\x1b[K\x1b[?25htrying again in 2 s\n")
 
 
-def test_a_bar_that_is_not_shown_prints_nothing(
-    monkeypatch: pytest.MonkeyPatch, seconds: list[float]
-) -> None:
+def test_short_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 3600.0)
+    stderr = terminal(monkeypatch)
+    bar = Bar(shown=True)
+    bar("reading", 0, 4)
+    bar("reading", 4, 4)
+    bar.close()
+    assert stderr.getvalue() == ""
+
+
+def test_a_bar_that_is_not_shown_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     stderr = terminal(monkeypatch)
     bar = Bar(shown=False)
-    bar("reading", 0, 4)
-    seconds[0] = 9.0
     bar("reading", 2, 4)
     bar.wait("trying again in 2 s")
     bar.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +31,7 @@ from promptsync.setup.finding import (
 )
 
 if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
     from promptsync.registry.results import Capabilities
 
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -104,25 +107,16 @@ def _certificates(variables: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
-    """Check the registry with requests that only read. An embedded one is not opened, which may write."""
-    if project.url.startswith(LOCAL):
-        yield _embedded(project)
+    """Check the registry with requests that only read."""
+    if project.url.startswith(LOCAL) and (finding := _embedded(project)) is not None:
+        yield finding
         return
-    from promptsync.registry.open import open_registry
-
     try:
-        with open_registry(
-            project.url,
-            project.api_key,
-            timeouts=project.timeouts,
-            jobs=project.jobs,
-            on_wait=project.on_wait,
-            examining=True,
-        ) as registry:
+        with tempfile.TemporaryDirectory() as directory, _opened(project, Path(directory)) as registry:
             began = time.monotonic()
             prompts = registry.prompts.list()
             seconds = time.monotonic() - began
-            if project.api_key:
+            if project.api_key and not project.url.startswith(LOCAL):
                 yield ok("key-accepted", "the registry accepts the key")
             seen = registry.workspace_seen
             workspace = f", workspace {seen}" if seen is not None else ""
@@ -140,13 +134,40 @@ def _requests(project: Project, worktree: Worktree | None) -> Iterator[Finding]:
         yield finding
 
 
-def _embedded(project: Project) -> Finding:
+def _embedded(project: Project) -> Finding | None:
+    """Return why the database of an embedded registry is not examined, ``None`` if it is."""
     if project.fixtures is not None and not project.fixtures.is_file():
         fix = f"fix or remove fixtures: in {project.config.path.name}"
         return error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
-    if not project.database.is_file():
+    if not project.database.exists():
         return ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
-    return ok("registry", f"the embedded registry is {project.database}")
+    if not project.database.is_file():
+        return error("registry", f"{project.database} is not a file", f"mv {project.database} elsewhere")
+    return None
+
+
+def _opened(project: Project, directory: Path) -> Registry:
+    """Connect to the registry. An embedded one is copied first, because opening it may write."""
+    from promptsync.registry.open import open_registry
+
+    database = None
+    if project.url.startswith(LOCAL):
+        database = directory / "registry.db"
+        # Recent changes may still be in the write-ahead log beside the database.
+        for end in ("", "-wal"):
+            source = Path(f"{project.database}{end}")
+            if source.is_file():
+                shutil.copyfile(source, f"{database}{end}")
+    return open_registry(
+        project.record_url if database else project.url,
+        project.api_key if database is None else None,
+        database=str(database) if database else None,
+        fixtures=str(project.fixtures) if project.fixtures else None,
+        timeouts=project.timeouts,
+        jobs=project.jobs,
+        on_wait=project.on_wait,
+        examining=True,
+    )
 
 
 def _dialect(capabilities: Capabilities) -> Finding:

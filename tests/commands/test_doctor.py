@@ -272,7 +272,7 @@ def test_a_base_url_of_the_environment_is_named_as_what_it_is(healthy: World) ->
     assert "(PROMPTLAYER_BASE_URL)" in found["remote"]["message"]
 
 
-def test_an_embedded_registry_is_not_opened(tmp_path, capsys):
+def test_an_embedded_registry_is_not_written(tmp_path, capsys):
     (tmp_path / "promptsync.yaml").write_text(
         'remotes: {local: {url: "local:", fixtures: registry.yaml}}\nchecks: [{match: "*", evaluation: e}]\n',
         "utf-8",
@@ -297,7 +297,7 @@ def test_an_embedded_registry_is_not_opened(tmp_path, capsys):
     before = everything(tmp_path)
     found = look()
     assert everything(tmp_path) == before
-    assert "the embedded registry is " in found["registry"]["message"]
+    assert "it listed 1 prompt" in found["registry"]["message"]
 
 
 def test_a_registry_that_knows_the_basic_api_alone_is_reported_apart(healthy: World, tmp_path: Path) -> None:
