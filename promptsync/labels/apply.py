@@ -33,12 +33,12 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
     Raises ``Unsupported``, with nothing changed, where labels cannot be changed.
     """
     begun: set[int] = set()
-    done: dict[int, ChangedLabel] = {}
+    results: dict[int, ChangedLabel] = {}
 
     def make(number: int) -> None:
         begun.add(number)
-        done[number] = change_label(project, changes[number])
-        project.progress("Moving labels", len(done), len(changes))
+        results[number] = change_label(project, changes[number])
+        project.progress("Moving labels", len(results), len(changes))
 
     def stopped(number: int) -> ChangedLabel:
         change = changes[number]
@@ -46,7 +46,7 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
         reason = (
             "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
         )
-        return done.get(number) or ChangedLabel(change, False, reason, is_unknown=is_unknown)
+        return results.get(number) or ChangedLabel(change, False, reason, is_unknown=is_unknown)
 
     try:
         project.for_each(make, range(len(changes)))
@@ -56,9 +56,9 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
         )
         return LabelReceipt(tuple(changed), _interruption(changed))
     except BaseException:
-        _undo(project, list(done.values()), "another failed")
+        _undo(project, list(results.values()), "another failed")
         raise
-    changed = [done[number] for number in range(len(changes))]
+    changed = [results[number] for number in range(len(changes))]
     stayed = next((label for label in changed if not label.moved or label.is_overtaken), None)
     if stayed is not None:
         what = "was moved by somebody else" if stayed.is_overtaken else "was not moved"
