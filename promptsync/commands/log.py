@@ -83,7 +83,7 @@ def command(
 ) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
-    NAME is a name, a pattern, a file, a directory or an id. The list begins at the version that is specified,
+    NAME is a name, a pattern, a file or a directory. The list begins at the version that is specified,
     by default the latest. The commit is the one whose file has the same content. "base" marks the newest
     version that your file includes, "passed over" one that neither your file nor the latest version includes.
     "From" lists the versions that a version was made from, unless that is the one before.

@@ -53,7 +53,7 @@ def command(
     """Show a prompt as a model would see it: with its snippets inserted and its variables filled in.
 
     NAME is a name, a pattern, a file or a directory. A version, as in NAME@N or NAME:LABEL, is rendered by
-    the registry, which also accepts an id as NAME. A variable without a value is left empty, with a warning.
+    the registry. A variable without a value is left empty, with a warning.
 
     \b
     promptsync render support/refund --example 1

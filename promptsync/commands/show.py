@@ -27,7 +27,7 @@ from promptsync.terminal import output
 def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outcome:
     """Print one version of a prompt as a prompt file: the latest, version N, or the one under LABEL.
 
-    NAME is a name, a pattern, a file, a directory or an id. Several prompts are printed as several YAML
+    NAME is a name, a pattern, a file or a directory. Several prompts are printed as several YAML
     documents.
 
     \b

@@ -12,7 +12,6 @@ from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, nam
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.history.mark import parse_mark
-from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
 from promptsync.prompt.snippet_graph import publish_order
 from promptsync.prompt.snippets import Reference, rendered_in
@@ -130,8 +129,7 @@ def live_refusal(project: Project, plan: PushPlan) -> Refused | None:
     return Refused(
         f"the new text of {name!r} would be live at once in {named_users(users)}, without checks; "
         "nothing was published",
-        hint=f"{deploy_command(project, users[0].label)}\n"
-        f"pin the version that renders now: @@@{name}@version_number:{current}@@@",
+        hint=f"pin the version that renders now, and deploy: @@@{name}@version_number:{current}@@@",
         details=[
             f"{snippet}: live at once in {named_users(others)}"
             for snippet, others in sorted(plan.live.items())
