@@ -26,9 +26,9 @@ PHASES = {
     "git": ["files.git.program:GitProgram.line", "files.git.program:GitProgram.run"],
     "rendering": ["files.prompt_text:render_new", "files.prompt_text:render_edit"],
     "writing": [
-        "files.state.disk:write",
-        "files.state.disk:write_json",
-        "files.state.disk:write_mapping",
+        "files.disk:write",
+        "files.disk:write_private",
+        "files.disk:overwrite_private",
     ],
     "showing": ["cli:_show"],
 }
