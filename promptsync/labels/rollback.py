@@ -212,6 +212,7 @@ class _Texts:
         self._prompts = project.config.prompts
         self._ref = target.ref
         self._trees: dict[str, Tree | None] = {}
+        self._digests: dict[str, dict[str, set[str | None]]] = {}
         self._tree = tree_at(self._history, target.id, self._prompts)
         self.files: dict[str, PromptFile] = {}
         self._unusable: dict[str, str] = {}
@@ -238,12 +239,13 @@ class _Texts:
             return False
         if tree.files.get(file.path) == self._tree.files[file.path]:
             return True
-        # The file was elsewhere, or had other comments or checks.
-        texts = {
-            digest(other.prompt) if isinstance(other, PromptFile) else None
-            for _, other in files_in(self._history, tree, [name])
-        }
-        return texts == {digest(file.prompt)}
+        # The file was elsewhere, or had other comments or checks. Each commit is read once, for all prompts.
+        if mark.commit not in self._digests:
+            digests = self._digests[mark.commit] = {}
+            for other, read in files_in(self._history, tree, self.files):
+                text = digest(read.prompt) if isinstance(read, PromptFile) else None
+                digests.setdefault(other, set()).add(text)
+        return self._digests[mark.commit].get(name) == {digest(file.prompt)}
 
     def _tree_of(self, commit: str) -> Tree | None:
         if commit not in self._trees:
