@@ -41,7 +41,7 @@ Measure = Callable[[], Run]
 def environment() -> dict[str, str]:
     """The environment of each child."""
     kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    return {**kept, **KEY, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    return {**kept, **KEY, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "CI": "true"}
 
 
 def python(*arguments: str, codes: Sequence[int] = (0,)) -> Run:

@@ -72,9 +72,9 @@ def rows(folder: Path, *, quick: bool) -> Iterator[Row]:
     """Yield the rows of status, pull, push, rollback and deploy at 20 ms."""
     rounds, sample = (2, COUNT // 5) if quick else (5, COUNT)
     with pushed(folder / "a", 0.02, rounds, sample) as place:
-        yield from no_op(place, Budget(0.22, PAGES + 1))
-        yield from pull(place, Budget(0.60, 1.02 * COUNT))
-        yield push(place, Budget(0.75, COUNT + 8))
+        yield from no_op(place, Budget(0.32, PAGES + 1))
+        yield from pull(place, Budget(1.0, 1.02 * COUNT))
+        yield push(place, Budget(1.2, COUNT + 8))
         yield from _rollback(place)
     with pushed(folder / "b", 0.02, rounds, sample) as place:
         yield _deploy(place)
