@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.labels import branch_refusal, label_of_branch

@@ -16,7 +16,7 @@ from promptsync.deploy.receipt import DeployReceipt, release_on_hold
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
-from promptsync.show.checks import agents_body, evaluations_body, results_lines
+from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import changed_body, changed_row, label_body, way
 from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, merge_command, noted
@@ -372,8 +372,8 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             for member in survey.members
         ],
         "push": push_body(plan.push, receipt.push, dry_run=dry_run),
-        "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
-        "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
+        "eval": {"changed": changed, "runs": runs_body(results, "evaluation") if results is not None else []},
+        "agents": {"changed": changed, "runs": runs_body(results, "agent") if results is not None else []},
         "labels": list(map(changed_body, receipt.labels) if receipt.labels else planned),
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "pending": list(survey.pending),
