@@ -13,7 +13,6 @@ from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import AnswerIsNo
 from promptsync.project.project import Project
-from promptsync.project.target import named_by
 from promptsync.show.not_released import Pending
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
@@ -74,7 +73,7 @@ def command(
             snapshot = offline_snapshot(project)
         else:
             snapshot = gather(project, label=label, with_labels=True)
-        wanted = matching(snapshot, named_by(project, session.directory, names))
+        wanted = matching(project, snapshot, names)
         pins = _pins(project, snapshot, offline)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)

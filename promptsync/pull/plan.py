@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -127,7 +127,7 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    names = matching(snapshot, options.names)
+    names = matching(project, snapshot, options.names)
     items = tuple(item for item in snapshot.only(names) if not item.problem)
     if options.ours:
         _check_ours(items)
@@ -221,7 +221,7 @@ def _blocked(
     return tuple(sorted(blocked, key=lambda prompt: prompt.name))
 
 
-def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Sequence[str]) -> None:
+def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Collection[str]) -> None:
     """Raise ``Refused`` for a prompt that may have been deleted in commits that a shallow clone lacks."""
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     history = project.history if new else None
