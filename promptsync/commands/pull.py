@@ -20,7 +20,8 @@ from promptsync.prompt.version import Version
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullOptions, PullPlan, plan_pull, read_pulled
+from promptsync.pull.plan import PullPlan, plan_pull, read_pulled
+from promptsync.pull.write import PullOptions
 from promptsync.show import pull as show_pull
 from promptsync.show.diff import explained
 from promptsync.show.outcome import Outcome

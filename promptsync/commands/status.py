@@ -131,7 +131,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
         return {}, False
     if drift:
         # The exit code must not depend on how often somebody has published since.
-        from promptsync.pull.passed_over import find_passed_over
+        from promptsync.compare.history import find_passed_over
 
         found = find_passed_over(project, snapshot.items)
         numbers = {name: [one.version for one in versions.read] for name, versions in found.items()}

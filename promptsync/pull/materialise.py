@@ -62,8 +62,8 @@ def plan_materialise(
         version = targets[item.name]
         if item.state is State.IN_SYNC and version.version == item.version:
             continue  # the file has this version already, and does not need ``synced:``
-        prompt, path = item.content_of(version), paths.get(item.name)
-        write = write_of(project, item, version, prompt, path=path, heads=(version.version,), backup=theirs)
+        path, heads = paths.get(item.name), (version.version,)
+        write = write_of(project, item, version, path=path, heads=heads, backup=theirs)
         if write.old != write.new:
             writes.append(write)
     return PullPlan(tuple(sorted(writes, key=lambda write: write.path)))
