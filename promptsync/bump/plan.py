@@ -10,17 +10,17 @@ from msgspec import Struct
 from promptsync.compare.content import has_text_of
 from promptsync.compare.not_released import rolled_back_from
 from promptsync.compare.pins import PinnedAt, published_version
-from promptsync.compare.snapshot import Item, Snapshot, State, check_names
+from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Refused, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_repinned
 from promptsync.files.worktree import pins_in
-from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
 from promptsync.project.planned_files import PlannedFile
+from promptsync.project.pointers import no_such_version
 from promptsync.project.project import Project
-from promptsync.project.target import At, expanded
+from promptsync.project.target import At
 from promptsync.project.versions import read_version, read_versions
 
 
@@ -58,25 +58,23 @@ def plan_bump(
     project: Project,
     snapshot: Snapshot,
     snippet: str,
-    users: Sequence[Sequence[str]] = (),
+    users: Sequence[str] = (),
     to: int | None = None,
 ) -> BumpPlan:
     """Return the plan that pins ``to``, by default the version that has the text of the snippet's file.
 
-    ``users`` are the names and patterns of each argument, by default all that pin the snippet. Only ``to``
+    ``users`` are arguments, by default all that pin the snippet. Only ``to``
     moves pins down. Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt``,
     ``NoSuchVersion``, ``UsageError`` for an argument that means no prompt with a pin of the snippet, and
     ``Refused`` for a text that is not published. The refusal of the plan is that the text was rolled back.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    if snippet not in snapshot.listing:
-        check_names(snapshot, [snippet])
     item = snapshot.get(snippet)
     version = _version(project, snapshot, snippet, item, to)
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
     pinned = pins_in(in_scope).get(snippet, {})
-    chosen = _chosen(snapshot, snippet, pinned, users)
+    chosen = _chosen(project, snapshot, snippet, pinned, users)
     moves, above = [], []
     for name in chosen:
         moved = {pin for pin in pinned[name] if pin < version or (to is not None and pin != version)}
@@ -155,23 +153,23 @@ def _unpublished(snippet: str, item: Item | None) -> Refused:
 
 
 def _chosen(
-    snapshot: Snapshot, snippet: str, pinned: Mapping[str, set[int]], users: Sequence[Sequence[str]]
+    project: Project,
+    snapshot: Snapshot,
+    snippet: str,
+    pinned: Mapping[str, set[int]],
+    users: Sequence[str],
 ) -> list[str]:
     """Return those of the users of a snippet that arguments mean, each at least one."""
     if not users:
         return sorted(pinned)
-    known = [item.name for item in snapshot.items]
     chosen: set[str] = set()
-    for meant in users:
-        names = expanded(known, meant)
-        check_names(snapshot, names)
-        having = pinned.keys() & set(names)
+    for user in users:
+        names = matching(project, snapshot, [user])
+        having = pinned.keys() & names
         if not having:
-            none = (
-                f"{names[0]!r} does not pin"
-                if len(names) == 1
-                else f"none of these {len(names)} prompts pins"
-            )
+            none = f"none of these {len(names)} prompts pins"
+            if len(names) == 1:
+                none = f"{next(iter(names))!r} does not pin"
             raise UsageError(
                 f"{none} a version of {snippet!r}; nothing was written",
                 hint=f"promptsync bump {shlex.quote(snippet)}",

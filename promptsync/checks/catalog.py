@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from msgspec import Struct
 
 from promptsync.errors import RemoteError, UsageError
+from promptsync.project.target import At
 from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
@@ -216,12 +217,10 @@ def uses_in(steps: object, type_key: str) -> tuple[Use, ...]:
     return tuple(uses)
 
 
-def uses_of_agent(
-    registry: Registry, agent_id: int, *, label: str | None = None, version: int | None = None
-) -> tuple[Use, ...]:
+def uses_of_agent(registry: Registry, agent_id: int, at: At) -> tuple[Use, ...]:
     """Return the prompts in the nodes of one version of an agent, none if the registry does not list them."""
     try:
-        raw = registry.checks.agent(agent_id, label=label, version=version)
+        raw = registry.checks.agent(agent_id, label=at.label, version=at.number)
     except RemoteError:
         return ()
     return uses_in(raw.get("nodes"), "node_type")

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from promptsync.checks.agents import AgentRun
 from promptsync.checks.assignment import Check, Located, with_limits
-from promptsync.checks.catalog import (
-    Agent,
-    Evaluation,
-    NoSuchItem,
-    Use,
-    list_evaluations,
-    pick,
-    uses_of_agent,
-)
-from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
+from promptsync.checks.evaluations import explained
+from promptsync.checks.follow import Progress, follow, run_together
 from promptsync.checks.past_runs import LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
-from promptsync.checks.run import Progress, Status, complete, follow, poll, run_together
+from promptsync.checks.run import Run, Status
 from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
+from promptsync.project.target import LATEST, At
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 
@@ -44,58 +36,60 @@ def run_checks(
     standard: Standard,
     timeout: float,
     progress: Progress,
-    label: str | None = None,
-    version: int | None = None,
+    at: At = LATEST,
 ) -> CheckResults:
     """Run checks at the same time, wait until they have ended, and return which passed on ``wanted``.
 
     With a ``timeout`` of 0 they are only started. The limits of ``standard`` and those of a check both apply.
-    Agents run at their version under ``label``, at ``version``, or at the latest.
+    Agents run at their version ``at``.
 
     A failure of the registry is in the result of the check that it belongs to. Ctrl-C ends the wait, and the
     results say so. ``RemoteError`` is raised only before anything is started.
     """
     wanted = wanted or WantedVersions()
-    checked = {name for check, _ in located for name in check.prompts}
-    # Before the runs start, so that a version published meanwhile is noticed.
-    before = latest_of(registry, checked & wanted.versions.keys())
 
-    def new_run(check: Check, item: Evaluation | Agent) -> EvaluationRun | AgentRun:
+    def new_run(check: Check, item: Evaluation | Agent) -> Run:
         if isinstance(item, Evaluation):
-            return EvaluationRun(name=item.name, item_id=item.id, previous_score=item.last_score)
-        uses: tuple[Use, ...] = ()
+            return Run(kind="evaluation", name=item.name, item_id=item.id, previous_score=item.last_score)
+        run = Run(kind="agent", name=item.name, item_id=item.id, variables=check.input_variables, at=at)
         if wanted.versions.keys() & set(check.prompts):
-            uses = uses_of_agent(registry, item.id, label=label, version=version)
-        inputs = check.input_variables
-        return AgentRun(
-            name=item.name, item_id=item.id, variables=inputs, label=label, version=version, uses=uses
-        )
+            return replace(run, uses=uses_of_agent(registry, item.id, at))
+        return run
 
     runs = mapped(lambda pair: new_run(*pair), located)
-    is_over = run_together(registry, runs, timeout=timeout, progress=progress, what="running checks")
-    if not is_over:
+    if not run_together(registry, runs, timeout=timeout, progress=progress, what="running checks"):
         judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
         return CheckResults(tuple(judged), interrupted=True)
+    checked = {name for check, _ in located for name in check.prompts} & wanted.versions.keys()
+    latest, unread = _latest(registry, checked)
 
     def judged_run(index: int) -> CheckResult:
         check, item = located[index]
         run, live = runs[index], None
-        if isinstance(run, EvaluationRun) and isinstance(item, Evaluation):
+        if isinstance(item, Evaluation):
             try:
-                live = _live_score(PastRuns(registry, item), check, run, standard, wanted, before)
+                live = _live_score(PastRuns(registry, item), check, run, standard, wanted, latest)
             except RemoteError as error:
                 run = replace(run, error=error)
         return _explained(registry, judge(check, run, standard, live))
 
     results = mapped(judged_run, range(len(located)))
     passed = [(result.run, result.check.prompts if result.passed else ()) for result in results]
-    gaps = unbound(registry, passed, wanted, before)
-    return CheckResults(tuple(map(partial(_with_gaps, standard), results, gaps)))
+    gaps = unbound(passed, wanted, latest, unread)
+    return CheckResults(
+        tuple(_with_gaps(standard, result, gap) for result, gap in zip(results, gaps, strict=True))
+    )
 
 
-def judge(
-    check: Check, run: EvaluationRun | AgentRun, standard: Standard, live: LiveScore | None = None
-) -> CheckResult:
+def _latest(registry: Registry, names: Collection[str]) -> tuple[Mapping[str, Version], str]:
+    """Return the latest versions of prompts, and why they could not be read."""
+    try:
+        return latest_of(registry, names), ""
+    except RemoteError as error:
+        return {}, f"the latest version could not be read: {error.message}"
+
+
+def judge(check: Check, run: Run, standard: Standard, live: LiveScore | None = None) -> CheckResult:
     """Return the result of a run, which must reach ``standard`` and the limits of its check.
 
     ``live`` is the score that its own is compared with.
@@ -105,31 +99,25 @@ def judge(
     return CheckResult(check, run, live, tuple(failures), allow_unscored=standard.allow_unscored)
 
 
-def _failures(
-    check: Check, run: EvaluationRun | AgentRun, standard: Standard, live: LiveScore | None
-) -> Iterator[Failure]:
+def _failures(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
     """Yield why a run failed; nothing if it passed or is under way."""
-    # A failed node says more about the reason than the status of the run.
-    if isinstance(run, AgentRun) and run.error is None and run.status is not Status.TIMED_OUT:
-        node = next(((name, node) for name, node in run.outputs.items() if node.failed), None)
-        if node is not None:
-            yield Failure("failed-node", f"node {node[0]} failed: {node[1].error or node[1].status}")
-            return
+    failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
     if run.error is not None:
         yield Failure("error", run.error.message)
     elif run.status is Status.TIMED_OUT:
         yield Failure("timed-out", f"timed out; {run.location} is still running")
-    elif isinstance(run, EvaluationRun) and run.stopped:
+    elif failed_node is not None:  # it says more about the reason than the status of the run
+        node = run.outputs[failed_node]
+        yield Failure("failed-node", f"node {failed_node} failed: {node.error or node.status}")
+    elif run.stopped:
         yield Failure("failed", run.stopped)
     elif run.status not in (Status.COMPLETED, Status.RUNNING):
         yield Failure("failed", f"did not complete: {run.status}")
-    elif isinstance(run, EvaluationRun) and run.status is Status.COMPLETED:
+    elif run.kind == "evaluation" and run.status is Status.COMPLETED:
         yield from _shortfalls(check, run, standard, live)
 
 
-def _shortfalls(
-    check: Check, run: EvaluationRun, standard: Standard, live: LiveScore | None
-) -> Iterator[Failure]:
+def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
     if run.failed:
         yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
         return
@@ -149,15 +137,15 @@ def _shortfalls(
 def _live_score(
     past: PastRuns,
     check: Check,
-    run: EvaluationRun,
+    run: Run,
     standard: Standard,
     wanted: WantedVersions,
-    before: Mapping[str, Version],
+    latest: Mapping[str, Version],
 ) -> LiveScore | None:
     """Return with which live score a run is compared: the highest of the prompts that it names."""
     if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:
         return None
-    ids = {name: prompt.template_id for name, prompt in before.items()}
+    ids = {name: prompt.template_id for name, prompt in latest.items()}
     names = [
         name for name in check.prompts if name in wanted.live and name in wanted.versions and name in ids
     ]
@@ -172,10 +160,8 @@ def _live_score(
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result with the cells that explain why it failed."""
-    run = result.run
-    if isinstance(run, EvaluationRun) and (run.failed or result.is_too_low):
-        return replace(result, run=run.explained(registry))
-    return result
+    is_explicable = result.run.failed or result.is_too_low
+    return replace(result, run=explained(registry, result.run)) if is_explicable else result
 
 
 def _with_gaps(standard: Standard, result: CheckResult, gaps: tuple[Unbound, ...]) -> CheckResult:
@@ -192,14 +178,14 @@ def show_run(
     ``wanted`` is what ``find_run`` takes. ``limits`` apply to the evaluations that they name. Raises what
     ``find_run`` raises, and ``RemoteError`` if the report cannot be read.
     """
-    evaluations = list_evaluations(registry)
-    run = find_run(evaluations, wanted, registry.url)
+    known = list_evaluations(registry)
+    run = find_run(known, wanted, registry.url)
     check = Check("evaluation", run.name)
-    for evaluation in evaluations:
+    for evaluation in known:
         if evaluation.id == run.item_id:
-            check = with_limits(check, evaluation, limits, evaluations)
+            check = with_limits(check, evaluation, limits, known)
     missing = f"{registry.url} has no evaluation and no run {wanted!r}"
-    return _shown(registry, check, run, missing, timeout=timeout, progress=progress)
+    return _shown(registry, check, run, missing, timeout, progress)
 
 
 def show_execution(registry: Registry, wanted: str, *, timeout: float, progress: Progress) -> CheckResults:
@@ -213,27 +199,16 @@ def show_execution(registry: Registry, wanted: str, *, timeout: float, progress:
             f"{wanted!r} is not the id of an execution, which agent run prints",
             hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
         )
-    run = AgentRun(name=f"execution {wanted}", id=int(wanted))
+    run = Run(kind="agent", name=f"execution {wanted}", id=int(wanted))
     missing = f"{registry.url} has no execution {wanted}"
-    return _shown(registry, Check("agent", run.name), run, missing, timeout=timeout, progress=progress)
+    return _shown(registry, Check("agent", run.name), run, missing, timeout, progress)
 
 
 def _shown(
-    registry: Registry,
-    check: Check,
-    run: EvaluationRun | AgentRun,
-    missing: str,
-    *,
-    timeout: float,
-    progress: Progress,
+    registry: Registry, check: Check, run: Run, missing: str, timeout: float, progress: Progress
 ) -> CheckResults:
     runs = [replace(run, status=Status.RUNNING)]
-    is_over = True
-    if timeout:
-        is_over = follow(registry, runs, timeout=timeout, progress=progress, what=f"running {check.kind}s")
-    else:
-        poll(registry, runs)
-        complete(registry, runs)
+    is_over = follow(registry, runs, timeout=timeout, progress=progress, what=f"running {check.kind}s")
     run = runs[0]
     if run.status is Status.UNREADABLE and run.error is not None:
         if isinstance(run.error, NotFound):
@@ -243,32 +218,29 @@ def _shown(
     return CheckResults((_explained(registry, result),), interrupted=not is_over)
 
 
-def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> EvaluationRun:
+def find_run(evaluations: Sequence[Evaluation], wanted: str, url: str) -> Run:
     """Return the run that ``wanted`` names: a report id, or the last run of an evaluation's name or id.
 
     If the registry does not list runs, the evaluation's own id is the report to read. Raises ``NoSuchItem``,
     and ``AnswerIsNo`` for an evaluation that was never run.
     """
     # A name takes precedence over an equal id, as everywhere.
-    if wanted not in {evaluation.name for evaluation in evaluations}:
-        for evaluation in evaluations:
-            if wanted in {str(past.id) for past in evaluation.runs or ()}:
-                return _listed_run(evaluation, int(wanted))
-        if _is_id(wanted) and wanted not in {str(evaluation.id) for evaluation in evaluations}:
-            return EvaluationRun(name=f"report {wanted}", id=int(wanted))
-    evaluation = pick(evaluations, wanted, "evaluation", url)
-    if evaluation.runs:
-        return _listed_run(evaluation, evaluation.runs[0].id)
-    if evaluation.runs is None:
-        return EvaluationRun(name=evaluation.name, item_id=evaluation.id, id=evaluation.id)
-    command = f"promptsync eval run {evaluation.id}"
-    raise AnswerIsNo(f"{evaluation.name} has never been run", hint=command, code="never-run")
-
-
-def _listed_run(evaluation: Evaluation, report: int) -> EvaluationRun:
-    """Return a run of an evaluation, with the score of the run before it: newer runs have larger ids."""
+    is_name = any(evaluation.name == wanted for evaluation in evaluations)
+    by_report = {str(past.id): evaluation for evaluation in evaluations for past in evaluation.runs or ()}
+    if not is_name and wanted in by_report:
+        evaluation, report = by_report[wanted], int(wanted)
+    elif not is_name and _is_id(wanted) and all(str(evaluation.id) != wanted for evaluation in evaluations):
+        return Run(kind="evaluation", name=f"report {wanted}", id=int(wanted))
+    else:
+        evaluation = pick(evaluations, wanted, "evaluation", url)
+        if evaluation.runs is not None and not evaluation.runs:
+            command = f"promptsync eval run {evaluation.id}"
+            raise AnswerIsNo(f"{evaluation.name} has never been run", hint=command, code="never-run")
+        report = evaluation.runs[0].id if evaluation.runs else evaluation.id
+    # Newer runs have larger ids.
     previous = next((past.score for past in evaluation.completed if past.id < report), None)
-    return EvaluationRun(name=evaluation.name, item_id=evaluation.id, id=report, previous_score=previous)
+    run = Run(kind="evaluation", name=evaluation.name, item_id=evaluation.id, id=report)
+    return replace(run, previous_score=previous)
 
 
 def _is_id(text: str) -> bool:

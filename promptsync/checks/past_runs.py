@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Evaluation
-from promptsync.checks.evaluations import STARTED_BY_US, EvaluationRun, as_reported
+from promptsync.checks.evaluations import STARTED_BY_US, complete, poll
+from promptsync.checks.run import Run
 from promptsync.checks.versions import OTHER_PROMPT, named_version
 from promptsync.registry.errors import NotFound
 
@@ -51,13 +52,13 @@ class PastRuns:
     def __init__(self, registry: Registry, evaluation: Evaluation) -> None:
         self._registry = registry
         self._evaluation = evaluation
-        self._runs: list[EvaluationRun] = []
+        self._runs: list[Run] = []
         ours = [past for past in evaluation.completed if past.name.startswith(STARTED_BY_US)]
         self._unread, self._is_cut = ours[:MOST], len(ours) > MOST
 
     def newest(
         self, name: str, template_id: int, version: int, *, is_clean: bool = False
-    ) -> tuple[EvaluationRun | None, str]:
+    ) -> tuple[Run | None, str]:
         """Return the newest run that names a version of a prompt, with its score.
 
         Without one, returns why: empty if it never ran, ``OTHER_PROMPT`` if all runs are of other prompts.
@@ -89,18 +90,18 @@ class PastRuns:
             )
         return LiveScore(name, live, run.score)
 
-    def _read(self) -> Iterator[EvaluationRun]:
+    def _read(self) -> Iterator[Run]:
         yield from self._runs
         while self._unread:
             past = self._unread.pop(0)
-            run = EvaluationRun(name=self._evaluation.name, item_id=self._evaluation.id, id=past.id)
+            run = Run(kind="evaluation", name=self._evaluation.name, item_id=self._evaluation.id, id=past.id)
             try:
-                run = as_reported(run, self._registry.checks.evaluation(past.id))
+                run = poll(self._registry, run)
             except NotFound:
                 continue
             # The score in the list belongs to a run that completed.
             if run.score is None and not run.stopped:
-                run = replace(run, score=past.score).complete(self._registry)
+                run = complete(self._registry, replace(run, score=past.score))
             if run.error is not None:
                 raise run.error
             self._runs.append(run)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from promptsync.checks.agents import AgentRun
 from promptsync.checks.assignment import Check
-from promptsync.checks.evaluations import EvaluationRun
+from promptsync.checks.catalog import Kind
 from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.run import Status
+from promptsync.checks.run import Run, Status
 from promptsync.checks.versions import Unbound
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
@@ -41,7 +40,7 @@ class CheckResult(Struct, frozen=True):
     """
 
     check: Check
-    run: EvaluationRun | AgentRun
+    run: Run
     live: LiveScore | None = None
     failures: tuple[Failure, ...] = ()
     unbound: tuple[Unbound, ...] = ()
@@ -69,7 +68,7 @@ class CheckResult(Struct, frozen=True):
     @property
     def error(self) -> RemoteError | None:
         """The failure of the registry, if that is why it did not pass."""
-        missing = self.run.no_score if isinstance(self.run, EvaluationRun) else None
+        missing = self.run.no_score
         if missing is not None and self.failed_by("unscored"):
             return RemoteError(missing.message, hint=ALLOW_UNSCORED, code=missing.code)
         return self.run.error
@@ -81,15 +80,9 @@ class CheckResults(Struct, frozen=True):
     all: tuple[CheckResult, ...] = ()
     interrupted: bool = False
 
-    @property
-    def evaluations(self) -> tuple[tuple[CheckResult, EvaluationRun], ...]:
-        """The results of evaluations, each with its run."""
-        return tuple((result, result.run) for result in self.all if isinstance(result.run, EvaluationRun))
-
-    @property
-    def agents(self) -> tuple[tuple[CheckResult, AgentRun], ...]:
-        """The results of agents, each with its run."""
-        return tuple((result, result.run) for result in self.all if isinstance(result.run, AgentRun))
+    def of(self, kind: Kind) -> tuple[CheckResult, ...]:
+        """Return the results of evaluations, or those of agents."""
+        return tuple(result for result in self.all if result.run.kind == kind)
 
     @property
     def under_way(self) -> tuple[CheckResult, ...]:
@@ -103,37 +96,40 @@ class CheckResults(Struct, frozen=True):
         A start with an unknown outcome takes precedence, then a failure of the registry.
         """
         if self.interrupted:
-            return self._interruption
+            running = self.under_way
+            return Interrupted(
+                "interrupted; the registry continues what was started" if running else "interrupted",
+                hint=_follow(running),
+                details=[f"{result.run.name}: {result.run.location}" for result in running],
+            )
         failed = [result for result in self.all if result.passed is False]
+        reasons = _reasons(failed)
         unknown = [result.run.name for result in failed if result.run.status is Status.MAYBE_STARTED]
         if unknown:
             return Incomplete(
                 f"{', '.join(unknown)} may or may not have been started",
                 hint="check the PromptLayer dashboard before you run it again",
-                details=_reasons(failed),
+                details=reasons,
                 code="unknown-outcome",
             )
         error = next((result.error for result in failed if result.error is not None), None)
         if error is not None:
-            others = _reasons(failed)[1:]
-            return RemoteError(
-                error.message, hint=error.hint, details=others or error.details, code=error.code
-            )
-        return _failure(failed) if failed else None
+            return error.replaced(details=reasons[1:] or error.details)
+        if not failed:
+            return None
+        kinds = {result.check.kind for result in failed}
+        noun = kinds.pop() if len(kinds) == 1 else "check"
+        return AnswerIsNo(
+            reasons[0] if len(reasons) == 1 else f"{len(reasons)} {noun}s failed",
+            hint=_hint(failed),
+            details=reasons if len(reasons) > 1 else (),
+            code="not-passed",
+        )
 
     @property
     def passed(self) -> bool:
         """Whether everything has ended and passed."""
         return not self.under_way and self.error is None
-
-    @property
-    def _interruption(self) -> Interrupted:
-        running = self.under_way
-        return Interrupted(
-            "interrupted; the registry continues what was started" if running else "interrupted",
-            hint=_follow(running),
-            details=[f"{result.run.name}: {result.run.location}" for result in running],
-        )
 
 
 def _reasons(failed: Sequence[CheckResult]) -> list[str]:
@@ -141,18 +137,6 @@ def _reasons(failed: Sequence[CheckResult]) -> list[str]:
     lines = [(result, result.error.message if result.error else result.reason) for result in failed]
     lines.sort(key=lambda line: line[0].error is None)
     return [f"{result.run.name}: {reason}" for result, reason in lines]
-
-
-def _failure(failed: Sequence[CheckResult]) -> AnswerIsNo:
-    reasons = _reasons(failed)
-    kinds = {result.check.kind for result in failed}
-    noun = kinds.pop() if len(kinds) == 1 else "check"
-    return AnswerIsNo(
-        reasons[0] if len(reasons) == 1 else f"{len(reasons)} {noun}s failed",
-        hint=_hint(failed),
-        details=reasons if len(reasons) > 1 else (),
-        code="not-passed",
-    )
 
 
 def _follow(running: Sequence[CheckResult]) -> str:

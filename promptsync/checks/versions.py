@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from promptsync.checks.agents import AgentRun
-from promptsync.checks.evaluations import EvaluationRun
-from promptsync.errors import RemoteError
+from promptsync.checks.run import Run
 from promptsync.parallel import mapped
 from promptsync.prompt.version import Version
 
@@ -56,13 +54,10 @@ class Unbound(Struct, frozen=True):
         return f"{self.target} was not checked: {self.reason}"
 
 
-def named_version(
-    run: EvaluationRun | AgentRun, name: str, template_id: int | None
-) -> tuple[int | None, str]:
+def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | None, str]:
     """Return the version of a prompt that the report or the steps of a run name, or why they name none."""
-    report = run if isinstance(run, EvaluationRun) else EvaluationRun(name=run.name)
-    if report.version is not None and report.prompt_id is not None and report.prompt_id == template_id:
-        return report.version, ""
+    if run.version is not None and run.prompt_id is not None and run.prompt_id == template_id:
+        return run.version, ""
     own = [use for use in run.uses if use.prompt == name]
     label = next((use for use in own if use.label is not None), None)
     if label is not None:
@@ -72,85 +67,62 @@ def named_version(
         return None, f"its steps use several versions of {name}"
     if pins and None not in pins:
         return pins.pop(), ""
-    if report.version is not None and report.prompt_id is None:
-        return None, f"its report names v{report.version}, but not of which prompt"
-    is_other = run.uses if report.prompt_id is None else report.prompt_id != template_id
+    if run.version is not None and run.prompt_id is None:
+        return None, f"its report names v{run.version}, but not of which prompt"
+    is_other = run.uses if run.prompt_id is None else run.prompt_id != template_id
     return None, OTHER_PROMPT if is_other and not own else NO_VERSION
 
 
 def unbound(
-    registry: Registry,
-    runs: Sequence[tuple[EvaluationRun | AgentRun, Collection[str]]],
+    runs: Sequence[tuple[Run, Collection[str]]],
     wanted: WantedVersions,
-    before: Mapping[str, Version],
+    latest: Mapping[str, Version],
+    unread: str = "",
 ) -> list[tuple[Unbound, ...]]:
     """Return for each of some runs that passed what it did not check of the prompts that it should check.
 
-    A run that names no version ran the latest one, if that was the same ``before`` and after it. A run of
-    another prompt is no failure for a prompt that some other run checked.
+    ``latest`` was read after the runs had ended; ``unread`` is why it could not be read. A run that names no
+    version ran the latest one: if that is the wanted one, which was there before, it was so all the time. A
+    run of another prompt is no failure for a prompt that some other run checked, or for a snippet that a
+    checked prompt renders.
     """
-    snippets = {snippet for rendered in wanted.renders.values() for snippet in rendered}
-    reasons = [_reasons(run, prompts, wanted, before) for run, prompts in runs]
-    unclear = {
-        name
-        for by_name in reasons
-        for name, reason in by_name.items()
-        if reason == NO_VERSION or (reason == OTHER_PROMPT and name in snippets)
-    }
-    latest = _latest(registry, wanted.versions, unclear, before)
 
-    def settle(kind: str, names: Collection[str]) -> set[str]:
-        """Let the latest version decide for the runs without one; return the prompts that are checked."""
+    def reason(run: Run, name: str) -> str:
+        if name in wanted.unpublished:
+            return wanted.unpublished[name]
+        if unread:
+            return unread
+        number, why = named_version(run, name, latest[name].template_id if name in latest else None)
+        if why == NO_VERSION:
+            return _of_latest(name, wanted, latest)
+        return why if number in (None, wanted.versions[name]) else f"the run was of v{number}"
+
+    reasons = [
+        {name: reason(run, name) for name in prompts if name in wanted.unpublished or name in wanted.versions}
+        for run, prompts in runs
+    ]
+    checked = {name for by_name in reasons for name, why in by_name.items() if not why}
+    for snippet in {snippet for name in checked for snippet in wanted.renders.get(name, ())}:
         for by_name in reasons:
-            by_name.update({name: latest[name] for name in names if by_name.get(name) == kind})
-        return {name for by_name in reasons for name, reason in by_name.items() if not reason}
-
-    checked = settle(NO_VERSION, unclear)
-    rendered = {snippet for name in checked for snippet in wanted.renders.get(name, ())}
-    checked = settle(OTHER_PROMPT, rendered)
+            if by_name.get(snippet) == OTHER_PROMPT:
+                by_name[snippet] = _of_latest(snippet, wanted, latest)
+    checked = {name for by_name in reasons for name, why in by_name.items() if not why}
     return [
         tuple(
-            Unbound(name, None if name in wanted.unpublished else wanted.versions[name], reason)
-            for name, reason in by_name.items()
-            if reason and not (reason == OTHER_PROMPT and name in checked)
+            Unbound(name, None if name in wanted.unpublished else wanted.versions[name], why)
+            for name, why in by_name.items()
+            if why and not (why == OTHER_PROMPT and name in checked)
         )
         for by_name in reasons
     ]
 
 
-def _reasons(
-    run: EvaluationRun | AgentRun,
-    prompts: Iterable[str],
-    wanted: WantedVersions,
-    before: Mapping[str, Version],
-) -> dict[str, str]:
-    """Return for each prompt why the run did not check it; empty if it did."""
-    reasons = {}
-    for name in prompts:
-        if name in wanted.unpublished:
-            reasons[name] = wanted.unpublished[name]
-        elif name in wanted.versions:
-            number, reason = named_version(run, name, before[name].template_id if name in before else None)
-            is_another = number not in (None, wanted.versions[name])
-            reasons[name] = f"the run was of v{number}" if is_another else reason
-    return reasons
-
-
-def _latest(
-    registry: Registry, versions: Mapping[str, int], names: Collection[str], before: Mapping[str, Version]
-) -> dict[str, str]:
-    """Return for each prompt why a run that names no version did not run the wanted one; empty if it did."""
-    try:
-        after = latest_of(registry, names)
-    except RemoteError as error:
-        return dict.fromkeys(names, f"{NO_VERSION}, and the latest could not be read: {error.message}")
-    reasons = {}
-    for name in names:
-        seen = [listing[name].version if name in listing else None for listing in (before, after)]
-        other = next((number for number in seen if number != versions[name]), versions[name])
-        what = f"the latest was v{other}" if other is not None else "the registry has no such prompt"
-        reasons[name] = "" if other == versions[name] else f"{NO_VERSION}, and {what}"
-    return reasons
+def _of_latest(name: str, wanted: WantedVersions, latest: Mapping[str, Version]) -> str:
+    """Return why a run that names no version did not run the wanted one; empty if it did."""
+    if name not in latest:
+        return f"{NO_VERSION}, and the registry has no such prompt"
+    number = latest[name].version
+    return "" if number == wanted.versions[name] else f"{NO_VERSION}, and the latest was v{number}"
 
 
 def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:

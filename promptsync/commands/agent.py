@@ -79,9 +79,7 @@ def run_command(
     """
     standard = Standard(allow_unbound=options["allow_unbound"])
     values = variables(session, assignments, source)
-    return run_together(
-        session, "agent", names, options, standard, variables=values, label=at.label, version=at.number
-    )
+    return run_together(session, "agent", names, options, standard, variables=values, at=at)
 
 
 @verb("show", parent=command, short_help="Show a run of an agent.", blank=BLANK)

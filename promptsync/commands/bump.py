@@ -10,11 +10,11 @@ from promptsync.bump.plan import BumpPlan, plan_bump
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
+from promptsync.compare.snapshot import matching
 from promptsync.errors import UsageError
 from promptsync.files.worktree import pins_in
 from promptsync.project.planned_files import write_files
 from promptsync.project.project import Project
-from promptsync.project.target import expanded, named_by
 from promptsync.show import bump as show_bump
 from promptsync.show.outcome import Outcome
 
@@ -56,7 +56,7 @@ def command(
         return carry_out(
             session,
             project,
-            plan=lambda: _plan(session, project, snippet, users, to),
+            plan=lambda: _plan(project, snippet, users, to),
             apply=lambda made: write_files(project, made.moves, session.command()),
             show_plan=show_bump.show_plan,
             show_receipt=show_bump.show_receipt,
@@ -69,13 +69,11 @@ def command(
         )
 
 
-def _plan(
-    session: Session, project: Project, snippet: str, users: tuple[str, ...], to: int | None
-) -> BumpPlan:
+def _plan(project: Project, snippet: str, users: tuple[str, ...], to: int | None) -> BumpPlan:
     # What was rolled back is pinned only by its number.
     snapshot = gather(project, with_labels=to is None)
-    known = [item.name for item in snapshot.items]
-    named = expanded(known, named_by(project, session.directory, [snippet]))
+    # A snippet out of scope is named as it is.
+    named = [snippet] if snippet in snapshot.listing else [*matching(project, snapshot, [snippet])]
     if len(named) > 1:
         pinned = pins_in(snapshot.worktree.files)
         first = next((name for name in named if name in pinned), named[0])
@@ -83,5 +81,4 @@ def _plan(
             f"{snippet} matches {len(named)} prompts; bump moves the pins of one snippet",
             hint=f"promptsync bump {shlex.quote(first)}",
         )
-    meant = [named_by(project, session.directory, [user]) for user in users]
-    return plan_bump(project, snapshot, named[0], meant, to)
+    return plan_bump(project, snapshot, named[0], users, to)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import TIMEOUT
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.labels import branch_refusal, label_of_branch
@@ -20,7 +20,6 @@ from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
 from promptsync.errors import UsageError
-from promptsync.project.target import named_by
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
@@ -199,15 +198,14 @@ class _Deploying:
 def _options(
     session: Session, project: Project, label: str, names: Sequence[str], flags: dict[str, Any]
 ) -> DeployOptions:
-    named = named_by(project, session.directory, names)
     return DeployOptions(
         label=label,
-        names=named,
+        names=tuple(names),
         message=flags["message"],
         since=resolve_since(session, flags["since"], required=False),
         require_checks=flags["require_checks"],
         allow_dirty=flags["allow_dirty"],
-        again=named if flags["again"] else (),
+        again=tuple(names) if flags["again"] else (),
         keep_going=flags["keep_going"],
         standard=Standard(
             flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]

@@ -17,7 +17,7 @@ from promptsync.compare.snapshot import State, matching
 from promptsync.errors import UsageError
 from promptsync.files.errors import text_of
 from promptsync.files.worktree import scan
-from promptsync.project.target import At, expanded, may_have_version, named_by
+from promptsync.project.target import At, may_have_version
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -72,7 +72,7 @@ def command(
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
         root = project.root
-        diffs, problems = _differences(project, session.directory, names, at, since)
+        diffs, problems = _differences(project, names, at, since)
     body: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
         body["problems"] = diff.problems_body(problems)
@@ -88,23 +88,22 @@ def command(
 
 
 def _differences(
-    project: Project, directory: Path, names: Sequence[str], at: At, since: str | None
+    project: Project, names: Sequence[str], at: At, since: str | None
 ) -> tuple[list[Difference], Sequence[Problem]]:
     if since is not None:
         from promptsync.compare.changes_since import differences_since
 
         worktree = scan(project.root, project.config.prompts)
-        wanted = expanded(worktree.files, named_by(project, directory, names))
-        return differences_since(project, worktree, since, wanted), ()
+        return differences_since(project, worktree, since, names), ()
     if at or any(map(may_have_version, names)):
         from promptsync.compare.difference import differences_between
 
         worktree = scan(project.root, project.config.prompts)
-        diffs = differences_between(project, worktree, directory, names, at)
+        diffs = differences_between(project, worktree, names, at)
         if diffs is not None:
             return diffs, worktree.problems
     snapshot = gather(project)
-    wanted = matching(snapshot, named_by(project, directory, names))
+    wanted = matching(project, snapshot, names)
     # A prompt that only the registry has would show its whole text, so it is shown only on request.
     items = [item for item in snapshot.only(wanted) if wanted or item.state is not State.REMOTE_ONLY]
     return differences(project, items), snapshot.problems

@@ -23,8 +23,7 @@ from promptsync.labels.plan import (
     plan_move,
     plan_set,
 )
-from promptsync.project.chosen_version import find_number
-from promptsync.project.pointers import labelled
+from promptsync.project.pointers import find_number, labelled
 from promptsync.project.target import At
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
@@ -60,7 +59,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
     """
     with session.project() as project:
         if names:
-            chosen = chosen_labels(session, project, names)
+            chosen = chosen_labels(project, names)
             shown = [(prompt, choice.at.label or label) for prompt, choice in chosen]
         else:
             # With -v everything is read, prompt by prompt where the registry has no list of all labels.
@@ -101,7 +100,7 @@ def set_command(session: Session, name: str, target: str, at: At, **how: Any) ->
     with session.project() as project:
         changes = [
             plan_set(project, prompt, target, find_number(project, prompt.listed, chosen.at, prompt.labels))
-            for prompt, chosen in chosen_labels(session, project, [name], at)
+            for prompt, chosen in chosen_labels(project, [name], at)
         ]
         return change_labels(session, project, LabelPlan(tuple(changes)), **how)
 
@@ -124,7 +123,7 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
     promptsync label move support/refund:staging prod
     """
     with session.project() as project:
-        chosen = chosen_labels(session, project, [name], at)
+        chosen = chosen_labels(project, [name], at)
         if force and not all(choice.is_exact for _, choice in chosen):
             raise UsageError("--force needs an exact name", hint="promptsync label list")
         # A pattern means only the prompts that have the label.
@@ -158,7 +157,7 @@ def delete_command(session: Session, name: str, label: str, force: bool, **how: 
     promptsync label delete support/refund staging
     """
     with session.project() as project:
-        ((prompt, choice), *others) = chosen_labels(session, project, [name])
+        ((prompt, choice), *others) = chosen_labels(project, [name])
         if others or not choice.is_exact:
             raise UsageError("label delete needs an exact name", hint="promptsync label list")
         plan = LabelPlan((plan_delete(prompt, label),))

@@ -17,11 +17,10 @@ from promptsync.files.worktree import scan
 from promptsync.history.graph import Graph, Includes
 from promptsync.history.lineage import Lineage
 from promptsync.history.mark import parse_mark, without_mark
-from promptsync.project.chosen_version import choose, find_number, labels_at
-from promptsync.project.pointers import read_labels
+from promptsync.project.pointers import find_number, labels_at, read_labels
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At
-from promptsync.project.versions import read_versions
+from promptsync.project.target import LATEST, At, resolve
+from promptsync.project.versions import Catalog, read_versions
 from promptsync.prompt.names import path_for
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
@@ -94,9 +93,10 @@ def command(
     """
     limit = None if every else max_count
     with session.project() as project:
+        catalog = Catalog(project)
         logs = [
-            read_log(project, chosen.listed, chosen.at, limit=limit, patches=patch)
-            for chosen in choose(project, session.directory, names, at)
+            read_log(project, catalog[target.name], target.at, limit=limit, patches=patch)
+            for target in resolve(project, names, catalog, at=at)
         ]
     if any(log[-1].version.version > 1 for log in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")

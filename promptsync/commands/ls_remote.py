@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from promptsync.files.worktree import scan
 from promptsync.history.mark import without_mark
 from promptsync.project.pointers import labels_by_prompt, list_labels, with_labels
 from promptsync.project.project import Project
-from promptsync.project.target import expanded, is_pattern, named_by, no_such_prompt
+from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import Unsupported
@@ -72,11 +72,9 @@ def command(
         active, archived = tagged
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
         known = sorted({item.name for item in (*active, *archived)})
-        wanted = set(expanded(known, named_by(project, session.directory, names))) if names else {*known}
-        unknown = sorted(name for name in wanted.difference(known) if not is_pattern(name))
         # With filters, a name that is missing from the list may exist all the same.
-        if unknown and status == "active" and label is None and not tags:
-            raise no_such_prompt(project, unknown[0], known)
+        is_whole = status == "active" and label is None and not tags
+        wanted = {*_meant(project, names, known, is_whole=is_whole)} if names else {*known}
         active = [item for item in active if item.name in wanted]
         labels = _labels(project, active, singly=session.verbose > 0)
         prompts = [
@@ -94,6 +92,15 @@ def command(
     _say_total(session, prompts)
     rows = output.table(map(_row, prompts), free=True)
     return Outcome(rows, {"prompts": [_body(prompt) for prompt in prompts]})
+
+
+def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_whole: bool) -> Iterator[str]:
+    for name in names:
+        try:
+            yield from (target.name for target in resolve(project, [name], known, with_versions=False))
+        except NoSuchPrompt:
+            if is_whole and not is_pattern(name):
+                raise
 
 
 def _labels(project: Project, prompts: Sequence[Version], *, singly: bool) -> Mapping[str, Labels] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
 from promptsync.project.planned_files import FilesReceipt, write_files
 from promptsync.project.project import Project
-from promptsync.project.target import named_by
+from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.pull.move import MovePlan, plan_kept_names, plan_move
 from promptsync.show import move as show_move
@@ -44,7 +43,7 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
         raise UsageError("mv takes the old name and the new one", hint="promptsync mv OLD NEW")
     session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
-        _check(project, session.directory, names, keep_name)
+        _check(project, names, keep_name)
         return carry_out(
             session,
             project,
@@ -58,10 +57,10 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
         )
 
 
-def _check(project: Project, directory: Path, names: tuple[str, ...], keep_name: bool) -> None:
+def _check(project: Project, names: tuple[str, ...], keep_name: bool) -> None:
     file = next((name for name in names if name.endswith(SUFFIXES)), None)
     if file is not None:
-        meant = [name_for(named_by(project, directory, [name])[0]) for name in names]
+        meant = [name_for((names_at(project, name) or [name])[0]) for name in names]
         flag = "--keep-name " if keep_name else ""
         raise UsageError(
             f"{file!r} is a file; mv takes names of prompts", hint=f"promptsync mv {flag}{shlex.join(meant)}"

@@ -46,13 +46,13 @@ def command(
         raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
     with session.project() as project:
         if names:
-            chosen = chosen_labels(session, project, names)
+            chosen = chosen_labels(project, names)
             for _, choice in chosen:
                 if choice.at != LATEST:
-                    move = f"promptsync label move {shlex.join([f'{choice.listed.name}@N', target])}"
+                    move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
                     raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
             prompts = [prompt for prompt, _ in chosen]
-            named = [choice.listed.name for _, choice in chosen if choice.is_exact]
+            named = [choice.name for _, choice in chosen if choice.is_exact]
         else:
             prompts, named = labelled(project), []
         if force and not (named and len(named) == len(prompts)):

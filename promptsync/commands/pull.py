@@ -14,12 +14,14 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At, NoSuchPrompt, exact_names, may_have_version, named_by
+from promptsync.project.target import LATEST, At, NoSuchPrompt, check_exact, may_have_version, resolve
+from promptsync.project.versions import Catalog
 from promptsync.prompt.version import Version
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullOptions, PullPlan, plan_pull, read_pulled
+from promptsync.pull.plan import PullPlan, plan_pull, read_pulled
+from promptsync.pull.write import PullOptions
 from promptsync.show import pull as show_pull
 from promptsync.show.diff import explained
 from promptsync.show.outcome import Outcome
@@ -94,11 +96,9 @@ def command(
     with session.project() as project:
         flag = "--theirs" if theirs else "--ours" if ours else "--no-passed-over"
         if theirs or ours or passed_over is False:
-            exact_names(project, session.directory, names, flag)
-        names, at = _at_version(session, project, names, at)
-        options = replace(
-            options, names=named_by(project, session.directory, names), command=session.command()
-        )
+            check_exact(project, names, flag)
+        names, at = _at_version(project, names, at)
+        options = replace(options, names=names, command=session.command())
         _check_together(options, at, target)
         if passed_over is not None:
             options, at = replace(options, version=at.number), LATEST
@@ -132,22 +132,18 @@ def command(
             return show_pull.show_refusal(refusal, dry_run=dry_run)
 
 
-def _at_version(
-    session: Session, project: Project, names: tuple[str, ...], at: At
-) -> tuple[tuple[str, ...], At]:
+def _at_version(project: Project, names: tuple[str, ...], at: At) -> tuple[tuple[str, ...], At]:
     """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
     if not any(map(may_have_version, names)):
         return names, at
-    from promptsync.project.chosen_version import choose  # few pulls name a version
-
     try:
-        chosen = choose(project, session.directory, names, at)
+        chosen = resolve(project, names, Catalog(project), at=at)
     except NoSuchPrompt:
         return names, at  # a name that only the files have, which planning handles
     versions = {prompt.at for prompt in chosen}
     if len(versions) > 1:
         raise UsageError("pull writes one version at a time", hint="run it once for each version")
-    return tuple(prompt.listed.name for prompt in chosen), versions.pop()
+    return tuple(prompt.name for prompt in chosen), versions.pop()
 
 
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:

@@ -15,7 +15,7 @@ from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import find_pins
 from promptsync.project.project import Project
-from promptsync.project.target import exact_names, named_by
+from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
 from promptsync.push.receipt import PushReceipt
@@ -75,11 +75,13 @@ def command(
     # Before anything is opened: a message that does not fit is a usage error, without any request.
     check_options(options)
     with session.project() as project:
+        if force or restore:
+            check_exact(project, names, "--force" if force else "--restore")
         options = replace(
             options,
-            names=named_by(project, session.directory, names),
-            force=exact_names(project, session.directory, names, "--force") if force else (),
-            restore=exact_names(project, session.directory, names, "--restore") if restore else (),
+            names=names,
+            force=names if force else (),
+            restore=names if restore else (),
             command=session.command(without="--max-changes"),
         )
         return carry_out(

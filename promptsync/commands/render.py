@@ -74,7 +74,7 @@ def command(
     if model is not None and provider is None:
         raise UsageError("--model requires --provider", hint="add --provider PROVIDER")
     with session.project() as project:
-        renderings = render_prompts(project, session.directory, names, options)
+        renderings = render_prompts(project, names, options)
     registry_only = "--llm-kwargs" if llm_kwargs else "--provider" if provider else None
     if registry_only is not None and any(rendering.path is not None for rendering in renderings):
         raise UsageError(f"{registry_only} requires the registry to render", hint="add --from-registry")

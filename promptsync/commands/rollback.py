@@ -74,7 +74,7 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
     if not known:
         labels = project.registry.labels.all()
         if labels is None and names:
-            prompts = chosen_labels(session, project, names)
+            prompts = chosen_labels(project, names)
             labels = [label for prompt, _ in prompts for label in prompt.labels.values()]
         known = {label.name for label in labels or () if is_own(label.name)}
     if len(known) == 1:
@@ -87,7 +87,7 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
 def _plan_to_version(
     session: Session, project: Project, names: Sequence[str], label: str, to: str | None
 ) -> LabelPlan:
-    chosen = chosen_labels(session, project, names, At(version_number(to) if to is not None else None))
+    chosen = chosen_labels(project, names, At(version_number(to) if to is not None else None))
     if any(choice.at.label is not None for _, choice in chosen):
         raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
     having = [
@@ -107,7 +107,7 @@ def _plan_to_commit(
     prompts: list[Labelled] = []
     if not names:
         prompts = [prompt for prompt in labelled(project) if label in prompt.labels]
-    for prompt, choice in chosen_labels(session, project, names) if names else ():
+    for prompt, choice in chosen_labels(project, names) if names else ():
         if choice.at != LATEST:
             raise UsageError(
                 f"{prompt.listed.name} is specified at {choice.at} and by --to at {ref}",

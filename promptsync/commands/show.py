@@ -12,8 +12,9 @@ import click
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
-from promptsync.project.chosen_version import FoundVersion, choose, find_versions
-from promptsync.project.target import At
+from promptsync.project.pointers import FoundVersion, find_versions
+from promptsync.project.target import At, resolve
+from promptsync.project.versions import Catalog
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
 from promptsync.show.outcome import Outcome
@@ -35,7 +36,8 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     promptsync show 'support/*:prod'
     """
     with session.project() as project:
-        versions = find_versions(project, choose(project, session.directory, names, at))
+        catalog = Catalog(project)
+        versions = find_versions(project, resolve(project, names, catalog, at=at), catalog)
     if session.json:
         bodies = [_body(version) for version in versions]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})
@@ -50,7 +52,7 @@ def _lines(session: Session, versions: Sequence[FoundVersion], *, raw: bool) -> 
         if number and not raw:
             yield "---"
         session.say(_heading(version))
-        prompt = version.remote.prompt
+        prompt = version[0].prompt
         text = _json(prompt.template) if raw else render_new(prompt, Local()).removesuffix("\n")
         yield output.safe(text) if is_terminal else text
 
@@ -62,8 +64,8 @@ def _json(value: Any) -> str:
 
 
 def _heading(version: FoundVersion) -> str:
-    remote = version.remote
-    labels = ", ".join(output.name(label) for label in version.labels or ())
+    remote, pointing = version
+    labels = ", ".join(output.name(label) for label in pointing or ())
     parts = [
         f"{output.name(remote.prompt.name)} v{remote.version}",
         f"({labels})" if labels else "",
@@ -73,12 +75,13 @@ def _heading(version: FoundVersion) -> str:
 
 
 def _body(version: FoundVersion) -> dict[str, Any]:
-    remote, prompt = version.remote, version.remote.prompt
+    remote, labels = version
+    prompt = remote.prompt
     return {
         "name": prompt.name,
         "id": remote.template_id,
         "version": remote.version,
-        "labels": None if version.labels is None else list(version.labels),
+        "labels": None if labels is None else list(labels),
         "message": remote.message,
         "created_at": remote.created_at,
         "digest": digest(prompt),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 from msgspec import structs
 from msgspec.structs import replace
@@ -13,10 +16,11 @@ from promptsync.compare.pins import NO_PINS, PinReport, find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import AnswerIsNo
 from promptsync.project.project import Project
-from promptsync.project.target import named_by
-from promptsync.show.not_released import Pending
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
+
+if TYPE_CHECKING:
+    from promptsync.compare.not_released import Unreleased
 
 _DRIFT = frozenset(
     {
@@ -74,7 +78,7 @@ def command(
             snapshot = offline_snapshot(project)
         else:
             snapshot = gather(project, label=label, with_labels=True)
-        wanted = matching(snapshot, named_by(project, session.directory, names))
+        wanted = matching(project, snapshot, names)
         pins = _pins(project, snapshot, offline)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
@@ -82,7 +86,7 @@ def command(
             project,
             snapshot,
             passed_over,
-            _pending(project, snapshot),
+            _not_released(project, snapshot),
             pins.about(wanted) if wanted else pins,
             offline=offline,
             verbose=session.verbose > 0,
@@ -93,27 +97,31 @@ def command(
         return outcome if since is None else _with_changed(project, snapshot, outcome, since)
 
 
-def _pending(project: Project, snapshot: Snapshot) -> Pending:
+def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
     # Under a label, the states themselves say what is not released.
     if snapshot.labels is None or snapshot.label is not None:
-        return Pending()
+        return ()
     from promptsync.compare.not_released import unreleased
 
-    found = unreleased(project, snapshot)
-    late = {one.name: one for one in found if not one.is_rolled_back}
+    releases = unreleased(project, snapshot)
+    late = {release.name: release for release in releases if not release.is_rolled_back}
     if not late:
-        return Pending(found)
+        return releases
     from promptsync.checks.verdicts import verdicts
 
     judged = verdicts(
         project,
-        {name: one.version for name, one in late.items()},
+        {name: release.version for name, release in late.items()},
         snapshot.worktree.files,
-        live={name: one.released for name, one in late.items()},
-        template_ids={name: one.template_id for name, one in snapshot.listing.items()},
+        live={name: release.released for name, release in late.items()},
+        template_ids={name: version.template_id for name, version in snapshot.listing.items()},
     )
-    failed = [one for one in judged.values() if one.passed is False]
-    return Pending(found, {(one.name, one.version): one.reason for one in failed})
+    failed = {
+        (verdict.name, verdict.version): verdict.reason
+        for verdict in judged.values()
+        if verdict.passed is False
+    }
+    return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
 
 
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> tuple[PassedOver, bool]:
@@ -123,7 +131,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
         return {}, False
     if drift:
         # The exit code must not depend on how often somebody has published since.
-        from promptsync.pull.passed_over import find_passed_over
+        from promptsync.compare.history import find_passed_over
 
         found = find_passed_over(project, snapshot.items)
         numbers = {name: [one.version for one in versions.read] for name, versions in found.items()}

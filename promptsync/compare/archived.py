@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from promptsync.compare.decide import too_shallow
+from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import Histories, histories_of
 from promptsync.compare.snapshot import Item
 from promptsync.history.decide import Relation

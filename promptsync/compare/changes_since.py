@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
+from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt
@@ -189,7 +191,7 @@ def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -
 
 
 def differences_since(
-    project: Project, worktree: Worktree, since: str | None, names: Iterable[str]
+    project: Project, worktree: Worktree, since: str | None, arguments: Iterable[str]
 ) -> list[Difference]:
     """Return how the named prompts, or all, differ from a git state.
 
@@ -197,13 +199,10 @@ def differences_since(
     either state.
     """
     changed = changed_since(project, worktree, since)
-    wanted = set(names)
-    unknown = wanted - worktree.files.keys() - {prompt.name for prompt in changed.prompts}
-    if unknown:
-        raise UsageError(
-            f"there is no prompt {min(unknown)!r} in your files or in {changed.since}",
-            hint="promptsync status --offline -v",
-        )
+    known = {*worktree.files, *(prompt.name for prompt in changed.prompts)}
+    missing = partial(unknown, prompts=worktree.prompts, where=f"your files or {changed.since}")
+    targets = resolve(project, arguments, known, with_versions=False, missing=missing)
+    wanted = {target.name for target in targets}
     chosen = [prompt for prompt in changed.prompts if not wanted or prompt.name in wanted]
     history = project.history
     before = _prompts_then(history, project, changed, chosen) if history is not None else {}

@@ -8,10 +8,10 @@ from msgspec import structs
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
+from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import Histories, PromptHistory
 from promptsync.compare.snapshot import Item, State, Tags, state_in_registry, with_tags
 from promptsync.compare.uncommitted import origin_of
-from promptsync.errors import Refused
 from promptsync.files.worktree import Worktree
 from promptsync.history.decide import Relation
 from promptsync.history.lineage import Lineage
@@ -250,12 +250,3 @@ def _base_tags(history: PromptHistory, theirs: Tags | None) -> Tags | None:
         return base.tags
     newest = history.lineage.newest
     return theirs if newest is not None and newest.tags == theirs else None
-
-
-def too_shallow(question: str) -> Refused:
-    """Return the error for a question that the history in this clone cannot decide."""
-    return Refused(
-        f"this clone is too shallow to find out {question}",
-        hint="git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0 for actions/checkout",
-        code="shallow-clone",
-    )

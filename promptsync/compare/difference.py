@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 
 from msgspec import Struct
 
@@ -13,9 +13,9 @@ from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
-from promptsync.project.chosen_version import NoSuchVersion, find_version
+from promptsync.project.pointers import NoSuchVersion, find_version
 from promptsync.project.project import Project
-from promptsync.project.target import At, Selected, find_in, may_have_version, select
+from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.fields import FieldChange, changes, variables_change
@@ -126,7 +126,7 @@ class Comparison(Struct, frozen=True):
 
 
 def differences_between(
-    project: Project, worktree: Worktree, directory: Path, arguments: Sequence[str], at: At
+    project: Project, worktree: Worktree, arguments: Sequence[str], at: At
 ) -> list[Difference] | None:
     """Return how specified versions differ from the files or from each other, ``None`` if none is specified.
 
@@ -139,12 +139,14 @@ def differences_between(
     catalog = Catalog(project)
     if arguments:
         known: Mapping[str, object] = ChainMap(dict(worktree.files), catalog)  # type: ignore[arg-type]
-        where = f"{worktree.prompts}/ or {project.registry.url}"
-        selected = select(project, directory, arguments, known, at=at, where=where)
+        missing = partial(
+            unknown, prompts=project.config.prompts, where=f"{worktree.prompts}/ or {project.registry.url}"
+        )
+        selected = [resolve(project, [argument], known, at=at, missing=missing) for argument in arguments]
     else:
-        names = tuple(name for name in sorted(worktree.files) if project.config.in_scope(name))
-        selected = [Selected(names, at, is_exact=False)]
-    if not any(compare.at for compare in selected):
+        names = (name for name in sorted(worktree.files) if project.config.in_scope(name))
+        selected = [[PromptAt(name, at, is_exact=False) for name in names]]
+    if not any(target.at for targets in selected for target in targets):
         return None
     comparisons = list(_comparisons(selected))
     # One search is cheaper than the list; for several prompts the list is.
@@ -156,15 +158,16 @@ def differences_between(
     return [found for found in project.mapped("Comparing", compare, comparisons) if found is not None]
 
 
-def _comparisons(selected: Sequence[Selected]) -> Iterator[Comparison]:
-    if len(selected) == 2 and set(selected[0].names) == set(selected[1].names):
-        old, new = selected
-        for name in old.names:
+def _comparisons(selected: Sequence[Sequence[PromptAt]]) -> Iterator[Comparison]:
+    by_name = [{target.name: target for target in targets} for targets in selected]
+    if len(by_name) == 2 and by_name[0].keys() == by_name[1].keys():
+        for name, old in by_name[0].items():
+            new = by_name[1][name]
             yield Comparison(name, old.at or None, new.at or None, old.is_exact and new.is_exact)
         return
-    for selection in selected:
-        for name in selection.names:
-            yield Comparison(name, selection.at, None, selection.is_exact)
+    for targets in selected:
+        for target in targets:
+            yield Comparison(target.name, target.at, None, target.is_exact)
 
 
 def _difference(
@@ -193,7 +196,7 @@ def _side(
     if not comparison.is_exact and comparison.name not in listing:
         return "nothing", None
     try:
-        version = find_version(project, find_in(project, comparison.name, listing), at).remote
+        version = find_version(project, find_prompt(project, comparison.name, listing), at)[0]
     except NoSuchVersion:
         if comparison.is_exact:
             raise

@@ -6,8 +6,7 @@ import re
 import shlex
 from typing import Final
 
-from promptsync.compare.decide import too_shallow
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.git.repository import Repository
 
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
@@ -79,4 +78,13 @@ def _no_base(history: Repository, revision: str, option: str) -> PromptsyncError
         f"{revision} and HEAD share no commit",
         hint=f"{option} {shlex.quote(revision)}",
         code="no-merge-base",
+    )
+
+
+def too_shallow(question: str) -> Refused:
+    """Return the error for a question that the history in this clone cannot decide."""
+    return Refused(
+        f"this clone is too shallow to find out {question}",
+        hint="git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0 for actions/checkout",
+        code="shallow-clone",
     )

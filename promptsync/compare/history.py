@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, read_content
+from promptsync.compare.git_state import too_shallow
+from promptsync.compare.snapshot import Item, State
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Graph, Includes, Missing, Node
@@ -26,10 +29,8 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
-if TYPE_CHECKING:
-    from promptsync.compare.snapshot import Item
-
 _Result = TypeVar("_Result")
+_UNSETTLED = (State.INVALID, State.CONFLICT, State.RENAMED_REMOTELY, State.MOVED)
 Rule = Callable[[Graph], _Result]
 
 
@@ -120,11 +121,6 @@ class Histories:
         for name, decision in self.run(dict.fromkeys(self.by_name, _decision)).items():
             self.by_name[name].decision = decision
 
-    def passed_over(self, names: Sequence[str]) -> dict[str, tuple[tuple[PassedOver, ...], tuple[int, ...]]]:
-        """Return by name what the latest version and the file passed over, if anything."""
-        results = self.run(dict.fromkeys(names, passed_over))
-        return {name: result for name, result in results.items() if result[0]}
-
     def included(self, wanted: Mapping[str, Iterable[int]]) -> dict[str, Includes]:
         """Return by name the versions that a file includes, some of them among others."""
         rules = {name: partial(file_includes, numbers=sorted(numbers)) for name, numbers in wanted.items()}
@@ -214,6 +210,51 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHis
         lineage = lineages.get(item.name) or Lineage()
         histories[item.name] = PromptHistory(project, item.name, item.file, item.listed, lineage)
     return histories
+
+
+class PassedOverVersions(Struct, frozen=True):
+    """The passed-over versions of one prompt; ``heads`` are those that no other includes, oldest first."""
+
+    heads: tuple[PassedOver, ...]
+    history: PromptHistory
+
+    @property
+    def read(self) -> tuple[Version, ...]:
+        """All of them that the registry still has, oldest first."""
+        numbers = sorted(number for head in self.heads for number in head.numbers)
+        return tuple(self.history.remote[number] for number in numbers if number in self.history.remote)
+
+    @property
+    def has_edits(self) -> bool:
+        """Whether one was saved in the dashboard; the others come with the branch that pushed them."""
+        return any(head.edits for head in self.heads)
+
+    @property
+    def included(self) -> tuple[int, ...]:
+        """The versions that a file includes once all of them are merged into it, newest first."""
+        graph = self.history.graph
+        heads = (graph.includes(number) for head in self.heads for number in head.includes)
+        return graph.heads(frozenset().union(*heads))
+
+
+def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, PassedOverVersions]:
+    """Return by name what neither the latest version nor the file includes, of prompts that have a file.
+
+    Reads the message of each version, once. Raises ``RemoteError``, and ``Refused`` if the clone is too
+    shallow to show what the files include.
+    """
+    histories = histories_of(
+        project,
+        [item for item in items if item.file and item.listed and item.state not in _UNSETTLED],
+    )
+    heads_by_name = Histories(project, histories).run(dict.fromkeys(histories, passed_over))
+    passed = {
+        name: PassedOverVersions(heads, histories[name]) for name, heads in heads_by_name.items() if heads
+    }
+    # In a shallow clone the file may include a version through a commit that is not there.
+    if passed and project.history is not None and project.history.shallow:
+        raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")
+    return passed
 
 
 def find_passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:

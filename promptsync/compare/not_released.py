@@ -20,7 +20,7 @@ class Unreleased(Struct, frozen=True):
     """The latest version of a prompt, which is not released to a label that the configuration governs.
 
     ``released`` is the version under the label, ``None`` without one. ``is_rolled_back`` says that the latest
-    version was live before.
+    version was live before. ``reason`` is why it failed its checks, if it did: ``refund quality 50 < 90``.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Unreleased(Struct, frozen=True):
     version: int
     released: int | None
     is_rolled_back: bool
+    reason: str | None = None
 
 
 def release_labels(project: Project) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.mark import follows_directly
-from promptsync.project.target import NoSuchPrompt, expanded, unknown
+from promptsync.project.project import Project
+from promptsync.project.target import NoSuchPrompt, PromptAt, resolve, unknown
 from promptsync.prompt.additions import unknown_fields, without_notes
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Problem, Prompt
@@ -255,27 +256,24 @@ class Snapshot(Struct, frozen=True):
         return tuple(item for item in self.items if not wanted or item.name in wanted)
 
 
-def matching(snapshot: Snapshot, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that names and patterns mean. Raises ``NoSuchPrompt`` for one that means nothing."""
-    names = expanded([item.name for item in snapshot.items], given)
-    check_names(snapshot, names)
-    return names
-
-
-def check_names(snapshot: Snapshot, names: Iterable[str]) -> None:
-    """Refuse names that exist neither in the files nor in the registry. Raises ``NoSuchPrompt``."""
-    known = [item.name for item in snapshot.items]
+def matching(project: Project, snapshot: Snapshot, arguments: Iterable[str]) -> dict[str, PromptAt]:
+    """Return the prompts that arguments mean, by name. Raises ``NoSuchPrompt`` for one that means nothing."""
+    names = [item.name for item in snapshot.items]
     renamed = {item.renamed_to: item.name for item in snapshot.items}
-    for name in names:
+
+    def missing(name: str, known: Collection[str]) -> NoSuchPrompt:
         if name in renamed:
-            raise NoSuchPrompt(
+            return NoSuchPrompt(
                 f"{renamed[name]!r} was renamed to {name!r} in the registry, and its file has the old name",
                 hint=f"promptsync mv {shlex.join([renamed[name], name])}",
             )
-        if name not in known and name in snapshot.worktree.files:
-            raise NoSuchPrompt(
+        if name in snapshot.worktree.files:
+            return NoSuchPrompt(
                 f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
                 hint=f"add {name} to include: in promptsync.yaml",
             )
-        if name not in known:
-            raise unknown(name, known, snapshot.worktree.prompts)
+        return unknown(name, known, snapshot.worktree.prompts)
+
+    targets = resolve(project, arguments, names, with_versions=False, missing=missing)
+    # A prompt that one argument names and another one matches is named.
+    return {target.name: target for target in sorted(targets, key=lambda target: target.is_exact)}

@@ -99,7 +99,7 @@ def make_survey(
     latest, positions = _read(project, label)
     if latest.problems:
         raise InvalidFile(latest.problems)
-    names, again = matching(latest, names), matching(latest, again)
+    names, again = matching(project, latest, names), matching(project, latest, again)
     needed_by = needed_snippets(latest.worktree.files, names, label)
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
     if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:

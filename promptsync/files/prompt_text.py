@@ -14,13 +14,11 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import edits
-from promptsync.files.yaml.matches import same
-from promptsync.prompt.canonical import canonical, encode
+from promptsync.files.yaml.edit import Change, edits, same
+from promptsync.prompt.canonical import canonical
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Local, Prompt, as_blocks, plain
+from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.snippets import repinned
 from promptsync.prompt.tags import tag_set
 
@@ -56,11 +54,10 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     document, before = to_document(prompt, local), to_document(file.prompt, file.local)
     if same(before, document):
         return file.text
-    for target in _targets(file, before, document, full, named):
+    for text in _edited(file, before, document, full, named):
         # An edit is only a proposal, so it is read back before it counts.
-        for text in edits(file.text, target):
-            if _holds(text, document):
-                return text
+        if _holds(text, document):
+            return text
     # In the house style, below the comments that the file starts with.
     comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
     text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
@@ -71,6 +68,22 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
         hint = f"delete the comments in {file.path}, or write its keys one below the other"
         raise Refused(message, hint=hint, code="unwritable")
     return text
+
+
+def _edited(
+    file: PromptFile, before: dict[str, Any], document: dict[str, Any], full: dict[str, Any], named: bool
+) -> Iterator[str]:
+    """Yield edits of a file: first those that keep what it states in its own way, then in the house style."""
+    source = file.text.replace("\r\n", "\n") if "\r\n" in file.text else file.text
+    if not source.endswith("\n"):
+        source += "\n"
+        before = to_document(*to_prompt(load.load(source.encode(), file.path).value, file.prompt.name))
+    raw = load.load(source.encode(), file.path).value
+    if named and "name" not in raw:
+        before = {key: value for key, value in before.items() if key != "name"}
+    for change in (Change(raw, before, document, full), Change(raw, raw, full, full)):
+        for text in edits(source, change):
+            yield text.replace("\n", "\r\n") if "\r\n" in file.text else text
 
 
 def render_repinned(file: PromptFile, snippet: str, moved: Container[int], version: int) -> str:
@@ -132,9 +145,6 @@ def _holds(text: str, document: Mapping[str, Any]) -> bool:
     return same(to_document(file.prompt, file.local), document)
 
 
-# -- what did not change keeps the spelling of the file ------------------------------------------------------
-
-
 def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
     """Return ``prompt`` with everything that means the same in the file taken from the file."""
     if tag_set(file.prompt) == tag_set(prompt):
@@ -142,66 +152,3 @@ def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:
     if same(canonical(file.prompt), canonical(prompt)):
         prompt = replace(file.prompt, name=prompt.name, tags=prompt.tags)
     return prompt
-
-
-def _targets(
-    file: PromptFile, before: dict[str, Any], document: dict[str, Any], full: dict[str, Any], named: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield what the file should contain: first spelled as in the file, then in the house style."""
-    own_words = _reworded(load.load(file.text.encode(), file.path).value, before, document, full)
-    if named:
-        own_words = {"name": document["name"], **own_words}
-    # The proposal may be wrong, so it counts only if it means the same as the document.
-    if same(to_document(*to_prompt(own_words, document["name"])), document):
-        yield own_words
-    yield full
-
-
-def _reworded(raw: Any, old: Any, new: Any, full: Any) -> Any:
-    """Return ``new`` spelled as in ``raw``, the value in a file whose document is ``old``.
-
-    A file may state a default, repeat its format on each message, or name an agent without a mapping. What
-    did not change between the documents keeps that spelling; what is new is as in ``full``, the explicit form
-    of ``new``. The result is a proposal.
-    """
-    if same(old, new):
-        return raw
-    if isinstance(raw, dict) and isinstance(old, dict) and isinstance(new, dict):
-        return _reworded_mapping(raw, old, new, full)
-    if isinstance(raw, list):
-        # In a document, a plain text block is a string.
-        old, new, full = as_blocks(old), as_blocks(new), as_blocks(full)
-        if isinstance(old, list) and isinstance(new, list) and len(raw) == len(old):
-            return _reworded_list(raw, old, new, full)
-    return full
-
-
-def _reworded_list(raw: list[Any], old: list[Any], new: list[Any], full: list[Any]) -> list[Any]:
-    partners = {at: place for place, at in align(old, new) if place is not None and at is not None}
-    moved = {encode(plain(item)): place for place, item in enumerate(old)}
-    result = []
-    for at, item in enumerate(new):
-        place = moved.get(encode(plain(item)), partners.get(at))
-        result.append(full[at] if place is None else _reworded(raw[place], old[place], item, full[at]))
-    return result
-
-
-def _reworded_mapping(
-    raw: dict[str, Any], old: dict[str, Any], new: dict[str, Any], full: dict[str, Any]
-) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in raw.items():
-        if key in new:
-            result[key] = _reworded(value, old[key], new[key], full[key]) if key in old else full[key]
-        elif key not in old:
-            result[key] = value
-    order = list(result)
-    previous: str | None = None
-    for key, value in new.items():
-        # A key that did not change and is not in the file is stated in another place of the file.
-        if key not in raw and not (key in old and same(old[key], value)):
-            order.insert(order.index(previous) + 1 if previous is not None else 0, key)
-            result[key] = full[key]
-        if key in result:
-            previous = key
-    return {key: result[key] for key in order}

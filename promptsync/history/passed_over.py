@@ -27,11 +27,10 @@ class PassedOver(msgspec.Struct, frozen=True):
     edits: tuple[int, ...]
 
 
-def passed_over(graph: Graph) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
+def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
     """Return the heads of the passed-over versions, oldest first.
 
-    Returns also the versions that a file includes once all of them are merged into it. Every version down to
-    the first is needed: raises ``Missing`` until they are read.
+    Every version down to the first is needed: raises ``Missing`` until they are read.
     """
     graph.look_from(1)
     included = graph.of_file | graph.includes(graph.latest)
@@ -48,7 +47,7 @@ def passed_over(graph: Graph) -> tuple[tuple[PassedOver, ...], tuple[int, ...]]:
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
         heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
-    return tuple(heads), graph.heads(included | not_included)
+    return tuple(heads)
 
 
 def _merged(graph: Graph, common: Sequence[int]) -> str | None:

@@ -41,6 +41,11 @@ class ChangedLabel(msgspec.Struct, frozen=True):
         """Whether the label moved, and had been somewhere else."""
         return self.moved and self.change.old != self.change.new
 
+    @property
+    def why(self) -> str:
+        """Why it did not move, or what else went wrong."""
+        return self.reason or self.note
+
 
 def change_label(project: Project, change: LabelChange) -> ChangedLabel:
     """Make one change, unless the label is no longer where the plan saw it. Raises ``Unsupported``."""

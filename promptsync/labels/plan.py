@@ -8,9 +8,8 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from promptsync.errors import Refused, UsageError
-from promptsync.project.chosen_version import no_such_version
 from promptsync.project.plan import fingerprint
-from promptsync.project.pointers import Labelled, deploy_command
+from promptsync.project.pointers import Labelled, deploy_command, no_such_version
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.prompt.labels import Position

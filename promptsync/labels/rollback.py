@@ -16,8 +16,7 @@ from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
-from promptsync.project.chosen_version import find_number
-from promptsync.project.pointers import Labelled, deploy_command
+from promptsync.project.pointers import Labelled, deploy_command, find_number
 from promptsync.project.project import Project
 from promptsync.project.target import At
 from promptsync.project.versions import read_usable

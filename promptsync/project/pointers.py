@@ -1,4 +1,4 @@
-"""Where release labels point."""
+"""Where release labels point, and the version that a number or a label means."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from promptsync.errors import UsageError
 from promptsync.parallel import mapped
 from promptsync.project.project import Project
-from promptsync.project.target import find_in, find_prompt
-from promptsync.project.versions import list_all
-from promptsync.prompt.labels import Position, position_of
+from promptsync.project.target import At, PromptAt, close_name
+from promptsync.project.versions import list_all, read_version
+from promptsync.prompt.labels import RELEASED, Position, position_of
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.version import Version
-from promptsync.registry.errors import Unsupported
+from promptsync.registry.errors import NotFound, Unsupported
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 Pointers = Mapping[str, Label]
 """The labels of one prompt, by name."""
+
+
+class NoSuchVersion(UsageError):
+    """A prompt does not have the version or the label that was specified."""
+
+    code = "not-found"
 
 
 class Labelled(Struct, frozen=True):
@@ -75,19 +82,14 @@ def labels_named(registry: Registry, names: Iterable[str]) -> list[Label]:
     return [label for labels in mapped(pointing, names) for label in labels]
 
 
-def labelled(project: Project, names: Sequence[str] = (), *, only: Collection[str] = ()) -> list[Labelled]:
-    """Return prompts with their labels, sorted by name: those of ``names``, otherwise all in scope.
+def labelled(project: Project, *, only: Collection[str] = ()) -> list[Labelled]:
+    """Return the prompts in scope with their labels, sorted by name.
 
-    One name costs few requests; all labels are read in one, where the registry can do that. If the labels
-    ``only`` are all that is needed, the others may be missing. Raises ``NoSuchPrompt``, and ``Unsupported``
-    where labels cannot be read.
+    All labels are read in one request, where the registry can do that. If the labels ``only`` are all that is
+    needed, the others may be missing. Raises ``Unsupported`` where labels cannot be read.
     """
-    if len(names) == 1:
-        return with_labels(project, [find_prompt(project, names[0])])
-    listing = {item.name: item for item in list_all(project)}
-    wanted = sorted(set(names)) or sorted(name for name in listing if project.config.in_scope(name))
-    items = [find_in(project, name, listing) for name in wanted]
-    return with_labels(project, items, only=only)
+    items = [item for item in list_all(project) if project.config.in_scope(item.name)]
+    return with_labels(project, sorted(items, key=lambda item: item.name), only=only)
 
 
 def with_labels(project: Project, items: Sequence[Version], *, only: Collection[str] = ()) -> list[Labelled]:
@@ -168,3 +170,86 @@ def pointers_of(everything: Iterable[Label], items: Sequence[Version]) -> dict[s
         if name in pointers:
             pointers[name][label.name] = label
     return dict(pointers)
+
+
+# -- one version --------------------------------------------------------------------------------------------
+
+
+FoundVersion = tuple[Version, tuple[str, ...] | None]
+"""One version with the labels that point at it, ``None`` where they cannot be read."""
+
+
+def find_versions(
+    project: Project, targets: Sequence[PromptAt], listing: Mapping[str, Version]
+) -> list[FoundVersion]:
+    """Return the version of each prompt, without those that match a pattern and do not have it.
+
+    Raises ``NoSuchVersion`` where a named prompt does not have it, or none of them has.
+    """
+    missing: dict[str, NoSuchVersion] = {}
+
+    def find(target: PromptAt) -> FoundVersion | None:
+        try:
+            return find_version(project, listing[target.name], target.at)
+        except NoSuchVersion as error:
+            if target.is_exact:
+                raise
+            missing[target.name] = error
+            return None
+
+    versions = [version for version in mapped(find, targets) if version is not None]
+    if missing and not versions:
+        raise missing[min(missing)]
+    return versions
+
+
+def find_version(project: Project, listed: Version, at: At) -> FoundVersion:
+    """Return one version of a prompt. Raises ``NoSuchVersion``."""
+    labels = read_labels(project, listed)
+    number = find_number(project, listed, at, labels)
+    version = read_version(project, listed, number)
+    if version is None:
+        raise no_such_version(listed, At(number))
+    return version, labels_at(labels, number)
+
+
+def find_number(project: Project, listed: Version, at: At, labels: Pointers | None) -> int:
+    """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
+
+    A number up to the latest one is returned even if the registry no longer has that version.
+    """
+    if at.label is not None and labels is not None:
+        if at.label not in labels:
+            raise no_such_version(listed, at, list(labels))
+        return labels[at.label].version
+    if at.label is not None:
+        try:
+            return project.registry.prompts.get(listed.template_id, listed.name, label=at.label).version
+        except NotFound:
+            raise no_such_version(listed, at) from None
+    if at.number is not None and not 1 <= at.number <= listed.version:
+        raise no_such_version(listed, at)
+    return listed.version if at.number is None else at.number
+
+
+def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
+    """Return the names of the labels that point at a version, without the marks of the newest releases."""
+    if labels is None:
+        return None
+    there = (name for name, label in labels.items() if label.version == version)
+    return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
+
+
+def no_such_version(listed: Version, at: At, labels: Sequence[str] = ()) -> NoSuchVersion:
+    """Return the error for a version or a label that a prompt does not have."""
+    name = shlex.quote(listed.name)
+    if at.label is None:
+        return NoSuchVersion(
+            f"{listed.name!r} has no version {at.number}; its latest is v{listed.version}",
+            hint=f"promptsync log {name}",
+        )
+    close = close_name(at.label, labels)
+    return NoSuchVersion(
+        f"{listed.name!r} has no label {at.label!r}",
+        hint=f"did you mean {close!r}?" if close else f"promptsync label list {name}",
+    )

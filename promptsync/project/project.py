@@ -56,6 +56,8 @@ class Project:
     timeouts: Timeouts | None = None
     jobs: int | None = None
     """The most requests at once, ``None`` for the default."""
+    given_directory: Path | None = None
+    """The directory that paths in arguments are relative to, ``None`` for the root."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
 
     @property
@@ -237,6 +239,7 @@ def open_project(
     on_wait: Callable[[str], None] | None = None,
     timeouts: Timeouts | None = None,
     jobs: int | None = None,
+    directory: Path | None = None,
 ) -> Project:
     """Return the project for a remote, given by its name in the config or by its URL.
 
@@ -252,22 +255,24 @@ def open_project(
     known = config.remotes.get(wanted) or next(same_url, None)
     if not is_possible(known.url if known is not None else wanted):
         raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
-    if known is not None:
-        if known.timeout is not None:
-            from promptsync.registry.timeouts import Timeouts
-
-            timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
-        fixtures, jobs = config.root / known.fixtures if known.fixtures else None, jobs or known.jobs
-        return Project(
-            config, known.name, known.url, api_key, fixtures, model, progress, on_wait, timeouts, jobs
-        )
-    if ":" not in wanted:
+    if known is None and ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(
             f"there is no remote {wanted!r} in {config.path.name}",
             hint=f"use one of its remotes ({names}) or a URL",
         )
-    return Project(config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs)
+    project = Project(
+        config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs, directory
+    )
+    if known is not None:
+        project.remote, project.url = known.name, known.url
+        project.fixtures = config.root / known.fixtures if known.fixtures else None
+        project.jobs = jobs or known.jobs
+        if known.timeout is not None:
+            from promptsync.registry.timeouts import Timeouts
+
+            project.timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
+    return project
 
 
 def connect(project: Project) -> Registry:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from promptsync.errors import UsageError
 from promptsync.files.worktree import load_paths
 from promptsync.project.project import Project
-from promptsync.project.versions import Catalog
 from promptsync.prompt.names import SUFFIXES, name_for, path_for
 from promptsync.prompt.version import Version
 
@@ -45,105 +45,94 @@ class At(Struct, frozen=True):
 LATEST: Final = At()
 
 
-class Selected(Struct, frozen=True):
-    """What one argument means: prompts that exist, and which version of them.
+class PromptAt(Struct, frozen=True):
+    """A prompt that an argument means, and which version of it.
 
-    ``is_exact`` says that it names each of them. A pattern or a directory means only those prompts that have
-    the version or the label, where one is specified.
+    ``is_exact`` says that it was named, and did not only match a pattern or lie in a directory. A pattern
+    means only those prompts that have the version or the label, where one is specified.
     """
 
-    names: tuple[str, ...]
+    name: str
     at: At = LATEST
     is_exact: bool = True
 
 
-def find_prompt(project: Project, name: str) -> Version:
-    """Return the active prompt of a name at its latest version. Raises ``NoSuchPrompt``."""
-    return find_in(project, name, Catalog(project))
+def resolve(
+    project: Project,
+    arguments: Iterable[str],
+    known: Collection[str],
+    *,
+    at: At = LATEST,
+    with_versions: bool = True,
+    missing: Callable[[str, Collection[str]], UsageError] | None = None,
+) -> list[PromptAt]:
+    """Return the prompts that arguments mean, ``known`` being the names of all that they may mean.
+
+    An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory, and
+    ``with_versions`` each may be followed by ``@N`` or ``:LABEL``. ``at`` is the version that an option
+    specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name that exists
+    wins. The path of a deleted file means the prompt that has this path by default.
+
+    Raises ``UsageError`` for a prompt at two versions, and what ``missing`` returns for an argument that
+    means nothing, by default that the registry does not have the prompt.
+    """
+    missing = missing or partial(no_such_prompt, project)
+    targets = [
+        target
+        for argument in arguments
+        for target in _meaning(project, argument, known, with_versions, missing)
+    ]
+    twice = next((target for target in targets if at and target.at and target.at != at), None)
+    if twice is not None:
+        raise UsageError(
+            f"{twice.name} is specified at {twice.at} and by an option at {at}",
+            hint="remove one of the two",
+        )
+    return [structs.replace(target, at=at) for target in targets] if at else targets
 
 
-def find_in(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
+def _meaning(
+    project: Project,
+    argument: str,
+    known: Collection[str],
+    with_versions: bool,
+    missing: Callable[[str, Collection[str]], UsageError],
+) -> list[PromptAt]:
+    readings = list(_readings(argument)) if with_versions else [(argument, LATEST)]
+    # Paths first, then single names, then the list of all names: in the order of what they cost.
+    for text, at in readings:
+        if names := names_at(project, text):
+            is_file = text.endswith(SUFFIXES)
+            if is_file and names[0] in known:
+                return [PromptAt(names[0], at)]
+            everything = list(known)
+            meant = [name for inside in names for name in _existing(inside, everything)]
+            if not meant:
+                raise missing(names[0], everything)
+            return [PromptAt(name, at, is_file) for name in meant]
+    for text, at in readings:
+        if not is_pattern(text) and text in known:
+            return [PromptAt(text, at)]
+    everything = list(known)
+    for text, at in readings:
+        if meant := _existing(text, everything):
+            return [PromptAt(name, at, is_exact=text in everything) for name in meant]
+    # The error suggests a name for the shortest reading that has a similar one.
+    texts = [text for text, _ in reversed(readings)]
+    close = next((text for text in texts if close_name(text, everything) is not None), argument)
+    raise missing(close, everything)
+
+
+def _existing(text: str, known: Collection[str]) -> list[str]:
+    return [text] if text in known else matches(text, known)
+
+
+def find_prompt(project: Project, name: str, listing: Mapping[str, Version]) -> Version:
     """Return the prompt of a name from the registry's list. Raises ``NoSuchPrompt``."""
     # Some registries match names in their own ways, so only the whole list shows that one is missing.
     if name in listing or name in list(listing):
         return listing[name]
     raise no_such_prompt(project, name, listing)
-
-
-# -- arguments ----------------------------------------------------------------------------------------------
-
-
-def select(
-    project: Project,
-    directory: Path,
-    arguments: Iterable[str],
-    known: Collection[str],
-    *,
-    at: At = LATEST,
-    where: str = "",
-) -> list[Selected]:
-    """Return what arguments mean, where ``known`` are the names of all prompts that they may mean.
-
-    An argument is a name, a pattern whose ``*`` crosses ``/``, or the path of a file or directory relative
-    to ``directory``, each followed by ``@N`` or ``:LABEL`` if one version is meant. ``at`` is the version
-    that an option specifies for all of them. A name may itself contain ``@`` and ``:``, and the longest name
-    that exists wins. ``where`` is what an error message says was searched, by default the registry.
-
-    Raises ``NoSuchPrompt``, and ``UsageError`` for a prompt at two versions.
-    """
-    chosen = [_selected(project, directory, argument, known, where) for argument in arguments]
-    if not at:
-        return chosen
-    twice = next((selection for selection in chosen if selection.at and selection.at != at), None)
-    if twice is not None:
-        raise UsageError(
-            f"{twice.names[0]} is specified at {twice.at} and by an option at {at}",
-            hint="remove one of the two",
-        )
-    return [Selected(selection.names, at, selection.is_exact) for selection in chosen]
-
-
-def _selected(
-    project: Project,
-    directory: Path,
-    argument: str,
-    known: Collection[str],
-    where: str,
-) -> Selected:
-    readings = list(_readings(argument))
-    # Paths first, then single names, then the list of all names: in the order of what they cost.
-    for text, at in readings:
-        if names := _names_at(project, directory, text):
-            return _at_path(project, names, at, known, where)
-    for text, at in readings:
-        if not is_pattern(text) and text in known:
-            return Selected((text,), at)
-    everything = list(known)
-    for text, at in readings:
-        if text in everything:
-            return Selected((text,), at)
-        if matching := matches(text, everything):
-            return Selected(tuple(matching), at, is_exact=False)
-    # The error suggests a name for the shortest reading that has a similar one.
-    texts = [text for text, _ in reversed(readings)]
-    meant = next((text for text in texts if close_name(text, everything) is not None), argument)
-    raise _unknown(project, meant, everything, where)
-
-
-def _at_path(project: Project, names: list[str], at: At, known: Collection[str], where: str) -> Selected:
-    if len(names) == 1 and not is_pattern(names[0]) and names[0] in known:
-        return Selected((names[0],), at)
-    everything = list(known)
-    meant = [name for name in expanded(everything, names) if name in everything]
-    if not meant:
-        raise _unknown(project, names[0], everything, where)
-    return Selected(tuple(meant), at, is_exact=len(meant) == len(names) == 1)
-
-
-def _unknown(project: Project, name: str, known: Collection[str], where: str) -> NoSuchPrompt:
-    if where:
-        return unknown(name, known, project.config.prompts, where=where)
-    return no_such_prompt(project, name, known)
 
 
 def may_have_version(argument: str) -> bool:
@@ -169,41 +158,28 @@ def version_number(text: str) -> int | None:
     return int(digits) if is_number else None
 
 
-def named_by(project: Project, directory: Path, arguments: Iterable[str]) -> tuple[str, ...]:
-    """Return arguments with the names of prompts in place of the paths of files and directories.
-
-    Paths are relative to ``directory`` and lead into the prompts directory. The path of a deleted file means
-    the prompt that has this path by default. Give the result to ``matching``.
-    """
-    names: dict[str, None] = {}
-    for argument in arguments:
-        names |= dict.fromkeys(_names_at(project, directory, argument) or [argument])
-    return tuple(names)
-
-
-def exact_names(project: Project, directory: Path, arguments: Sequence[str], option: str) -> tuple[str, ...]:
-    """Return the prompts that ``option`` may overwrite. Raises ``UsageError`` unless each is named exactly.
+def check_exact(project: Project, arguments: Sequence[str], option: str) -> None:
+    """Raise ``UsageError`` unless the prompts that ``option`` may overwrite are each named exactly.
 
     Names and paths of files are exact, patterns and directories are not.
     """
     if not arguments:
         raise UsageError(f"{option} needs the names of the prompts", hint="promptsync status")
     for argument in arguments:
-        is_path = bool(_names_at(project, directory, argument))
+        is_path = bool(names_at(project, argument))
         if not argument.endswith(SUFFIXES) if is_path else is_pattern(argument):
             what = "directory" if is_path else "pattern"
             raise UsageError(
                 f"{option} needs exact names, and {argument!r} is a {what}",
                 hint=f"promptsync status {shlex.quote(argument)}",
             )
-    return named_by(project, directory, arguments)
 
 
-def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
+def names_at(project: Project, argument: str) -> list[str]:
     """Return the prompts at a path, a pattern for a directory without files, ``[]`` for what is no path."""
     prompts = project.config.prompts
     top = Path(os.path.abspath(project.root / prompts))  # noqa: PTH100 -- resolve() would follow links
-    place = Path(os.path.abspath(directory / argument))  # noqa: PTH100
+    place = Path(os.path.abspath((project.given_directory or project.root) / argument))  # noqa: PTH100
     if not argument or not place.is_relative_to(top):
         return []
     inside = place.relative_to(top).as_posix()
@@ -216,31 +192,21 @@ def _names_at(project: Project, directory: Path, argument: str) -> list[str]:
     return list(files) or [name_for(inside)]
 
 
-def expanded(known: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
-    """Return names in place of patterns, whose ``*`` crosses ``/``. What matches nothing stays as it is."""
-    known = list(known)
-    names: dict[str, None] = {}
-    for name in given:
-        matching = matches(name, known) if name not in known else []
-        names |= dict.fromkeys(matching or [name])
-    return tuple(names)
-
-
 # -- names that do not exist --------------------------------------------------------------------------------
 
 
 def unknown(
-    given: str, known: Collection[str], prompts: str = "", *, where: str = "your files or the registry"
+    argument: str, known: Collection[str], prompts: str = "", *, where: str = "your files or the registry"
 ) -> NoSuchPrompt:
     """Return the error for an argument that means no prompt, with what was probably meant.
 
     ``prompts`` is the prompts directory, with which a path begins. ``where`` says what was searched.
     """
-    if is_pattern(given):
-        message = f"no prompt matches {given!r}"
+    if is_pattern(argument):
+        message = f"no prompt matches {argument!r}"
     else:
-        message = f"there is no prompt {given!r} in {where}"
-    close = suggestion(given, known, prompts)
+        message = f"there is no prompt {argument!r} in {where}"
+    close = suggestion(argument, known, prompts)
     return NoSuchPrompt(message, hint=f"did you mean {close!r}?" if close else "promptsync status -v")
 
 
@@ -269,16 +235,16 @@ def matches(text: str, known: Iterable[str]) -> list[str]:
     return [name for name in known if fnmatchcase(name, text)] if is_pattern(text) else []
 
 
-def suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
+def suggestion(argument: str, known: Collection[str], prompts: str) -> str | None:
     """Return the closest argument of the same kind: a name, a pattern, or a path below ``prompts``."""
     folders = {name.rpartition("/")[0] for name in known if "/" in name}
     folders |= {folder[:at] for folder in folders for at, sign in enumerate(folder) if sign == "/"}
-    if is_pattern(given):
-        folder, _, last = given.rpartition("/")
+    if is_pattern(argument):
+        folder, _, last = argument.rpartition("/")
         close = close_name(folder, folders) if folder else None
         return f"{close}/{last}" if close and matches(f"{close}/{last}", known) else None
-    is_path = bool(prompts) and given.startswith(f"{prompts}/")
-    text = given.removeprefix(f"{prompts}/") if is_path else given
+    is_path = bool(prompts) and argument.startswith(f"{prompts}/")
+    text = argument.removeprefix(f"{prompts}/") if is_path else argument
     for suffix in SUFFIXES:
         text = text.removesuffix(suffix)
     text = text.rstrip("/")
@@ -287,7 +253,7 @@ def suggestion(given: str, known: Collection[str], prompts: str) -> str | None:
         return close
     path = f"{prompts}/{close}"
     # The path of a directory that is gone means nothing, but a pattern does.
-    return path if is_path and path != given.rstrip("/") else f"{close}/*"
+    return path if is_path and path != argument.rstrip("/") else f"{close}/*"
 
 
 def close_name(name: str, names: Iterable[str]) -> str | None:

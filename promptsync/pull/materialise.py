@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_text import render_new
 from promptsync.files.worktree import paths_for_new
 from promptsync.project.project import Project
-from promptsync.project.target import expanded
+from promptsync.project.target import resolve
 from promptsync.project.versions import list_all
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.names import path_for
@@ -45,7 +45,7 @@ def plan_materialise(
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
     listed = snapshot.listing.values() if label is None else list_all(project, label=label)
-    targets = _versions(project, listed, matching(snapshot, names), label, number)
+    targets = _versions(project, listed, list(matching(project, snapshot, names)), label, number)
     items = [item for item in snapshot.only(()) if item.listed is not None and item.name in targets]
     unsafe = [item for item in items if not _is_safe(item) and not theirs]
     if unsafe:
@@ -62,8 +62,8 @@ def plan_materialise(
         version = targets[item.name]
         if item.state is State.IN_SYNC and version.version == item.version:
             continue  # the file has this version already, and does not need ``synced:``
-        prompt, path = item.content_of(version), paths.get(item.name)
-        write = write_of(project, item, version, prompt, path=path, heads=(version.version,), backup=theirs)
+        path, heads = paths.get(item.name), (version.version,)
+        write = write_of(project, item, version, path=path, heads=heads, backup=theirs)
         if write.old != write.new:
             writes.append(write)
     return PullPlan(tuple(sorted(writes, key=lambda write: write.path)))
@@ -90,14 +90,15 @@ def _versions(
     Raises ``UsageError`` if a name is not listed, if there are none, or if a version does not exist.
     """
     in_scope = {version.name: version for version in listed if project.config.in_scope(version.name)}
-    names = expanded(in_scope, names)
-    missing = next((name for name in names if name not in in_scope), None)
     under = f" under the label {label!r}" if label is not None else ""
-    if missing is not None:
-        raise UsageError(f"the registry has no prompt {missing!r}{under}", hint="promptsync ls-remote")
+
+    def missing(name: str, known: Collection[str] = ()) -> UsageError:
+        return UsageError(f"the registry has no prompt {name}{under}", hint="promptsync ls-remote")
+
     if not in_scope:
-        raise UsageError(f"the registry has no prompt in scope{under}", hint="promptsync ls-remote")
-    chosen = [in_scope[name] for name in names or sorted(in_scope)]
+        raise missing("in scope")
+    targets = resolve(project, names, in_scope, with_versions=False, missing=missing)
+    chosen = [in_scope[target.name] for target in targets] or [in_scope[name] for name in sorted(in_scope)]
     return read_all(project, [_at(version, number) for version in chosen])
 
 

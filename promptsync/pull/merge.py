@@ -1,36 +1,47 @@
-"""Merges prompts that changed on both sides, from the last version that both include. Writes nothing."""
+"""Merges versions into the text of a file, one after the other. Writes nothing."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from promptsync.compare.conflict import edit
-from promptsync.compare.snapshot import Item
 from promptsync.errors import Refused
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.version import Version
 
 if TYPE_CHECKING:
     from promptsync.prompt.merge_fields import FieldConflict
 
 
-class Unmerged(Struct, frozen=True):
-    """A prompt that does not merge with the ``version`` of the registry, field by field.
+class MergeStep(Struct, frozen=True):
+    """A version to merge, and the text that it was made from, ``None`` without one.
 
-    ``is_passed_over`` says that a later version passed it over. ``markable`` says that conflict markers in
-    its texts would show every conflict.
+    ``theirs`` is ``None`` if the registry no longer has the version. ``is_passed_over`` says that a later
+    version passed it over.
     """
+
+    version: int
+    base: Prompt | None
+    theirs: Prompt | None
+    is_passed_over: bool = False
+
+
+class Unmerged(Struct, frozen=True):
+    """A prompt that does not merge with the ``version`` of the registry, field by field."""
 
     name: str
     path: str
     version: int
     conflicts: tuple[FieldConflict, ...]
     is_passed_over: bool = False
-    markable: bool = False
+
+    @property
+    def is_markable(self) -> bool:
+        """Whether conflict markers in its texts show every conflict."""
+        return all(conflict.markable for conflict in self.conflicts)
 
 
 class MergeConflict(Refused):
@@ -45,75 +56,46 @@ class MergeConflict(Refused):
         self.reason = f"both sides changed the same text in {places}"
         """Why these prompts do not merge."""
         if all(prompt.is_passed_over for prompt in unmerged):
-            self.reason = f"versions that were passed over do not merge in {places}"
-        if len(unmerged) == 1 and unmerged[0].is_passed_over:
-            self.reason = f"v{unmerged[0].version}, which was passed over, does not merge in {places}"
+            versions = f"v{unmerged[0].version}, which was passed over, does"
+            several = "versions that were passed over do"
+            self.reason = f"{versions if len(unmerged) == 1 else several} not merge in {places}"
         names = ", ".join(repr(prompt.name) for prompt in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""
-        message = f"{names}{more}: {self.reason}"
-        if marked:
-            super().__init__(f"{message}; the files have conflict markers", hint=edit(unmerged[0].path))
-        else:
-            super().__init__(f"{message}; nothing was written", hint=_ways_out(unmerged))
+        result = "the files have conflict markers" if marked else "nothing was written"
+        hint = edit(unmerged[0].path) if marked else _ways_out(unmerged)
+        super().__init__(f"{names}{more}: {self.reason}; {result}", hint=hint)
 
 
 def _ways_out(unmerged: Sequence[Unmerged]) -> str:
-    names = shlex.join(prompt.name for prompt in unmerged)
-    is_markable = all(prompt.markable for prompt in unmerged)
-    if unmerged[0].is_passed_over:
+    is_passed_over = unmerged[0].is_passed_over
+    alike = [prompt for prompt in unmerged if prompt.is_passed_over == is_passed_over]
+    names = shlex.join(prompt.name for prompt in alike)
+    is_markable = all(prompt.is_markable for prompt in alike)
+    if is_passed_over:
         first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
-        dropped = f"{names}@{unmerged[0].version}" if len(unmerged) == 1 else names
+        dropped = f"{names}@{alike[0].version}" if len(alike) == 1 else names
         return f"promptsync {first}\npromptsync pull {dropped} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 
 
-class Merged(Struct, frozen=True):
-    """The merged prompts by name, those of them with conflict markers, and those that do not merge."""
+def merge_steps(
+    text: Prompt, path: str, steps: Sequence[MergeStep]
+) -> tuple[Prompt, Sequence[MergeStep], Unmerged | None]:
+    """Merge steps into the text of the file at ``path``, up to the first that does not merge.
 
-    prompts: Mapping[str, Prompt]
-    marked: tuple[Unmerged, ...] = ()
-    skipped: tuple[Unmerged, ...] = ()
-
-
-def merge_all(
-    items: Sequence[Item], remote: Mapping[str, Version], *, markers: bool, partial: bool
-) -> Merged:
-    """Merge each item's file with the registry's version.
-
-    Raises ``MergeConflict`` if one of them does not merge, unless ``markers`` are wanted and can show all its
-    conflicts. With ``partial``, prompts that do not merge are skipped.
+    Returns the text, the steps that it includes, and what does not merge: then the last step has conflict
+    markers, as far as these can show its conflicts.
     """
     from promptsync.prompt.merge import merge  # only some pulls merge
 
-    prompts, unmerged = {}, []
-    for item in items:
-        assert item.file is not None
-        version = remote[item.name]
-        names = ("yours", f"registry v{version.version}")
-        result = merge(item.base_prompt, item.file.prompt, item.content_of(version), names=names)
-        # A prompt with markers stays in ``prompts``: its merged text has the markers in it.
-        prompts[item.name] = result.prompt
+    for place, step in enumerate(steps, 1):
+        if step.theirs is None:
+            continue
+        side = f"v{step.version}" if step.is_passed_over else f"registry v{step.version}"
+        result = merge(step.base, text, step.theirs, names=("yours", side))
+        text = result.prompt
         if result.conflicts:
-            path, conflicts = item.path or "", result.conflicts
-            unmerged.append(
-                Unmerged(item.name, path, version.version, conflicts, markable=result.is_markable)
-            )
-    marked, skipped = parted(unmerged, markers=markers, partial=partial)
-    for conflict in skipped:
-        del prompts[conflict.name]
-    return Merged(prompts, marked, skipped)
-
-
-def parted(
-    unmerged: Sequence[Unmerged], *, markers: bool, partial: bool
-) -> tuple[tuple[Unmerged, ...], tuple[Unmerged, ...]]:
-    """Split what does not merge into what gets conflict markers and what is skipped.
-
-    Raises ``MergeConflict`` if something would be skipped, unless ``partial``.
-    """
-    marked = tuple(prompt for prompt in unmerged if markers and prompt.markable)
-    skipped = tuple(prompt for prompt in unmerged if prompt not in marked)
-    if skipped and not partial:
-        raise MergeConflict(unmerged, marked=False)
-    return marked, skipped
+            unmerged = Unmerged(text.name, path, step.version, result.conflicts, step.is_passed_over)
+            return text, steps[:place], unmerged
+    return text, steps, None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from promptsync.compare.conflict import Conflict, reason, unusable
-from promptsync.compare.decide import too_shallow
+from promptsync.compare.conflict import Conflict, edit, reason, unusable
+from promptsync.compare.git_state import too_shallow
+from promptsync.compare.history import PassedOverVersions, find_passed_over
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.errors import InvalidFile
@@ -18,17 +19,15 @@ from promptsync.project.plan import fingerprint
 from promptsync.project.planned_files import PlannedFile
 from promptsync.project.project import Project
 from promptsync.prompt.version import Version
-from promptsync.pull.merge import MergeConflict, Unmerged, merge_all
-from promptsync.pull.passed_over import Brought, bring_passed_over
+from promptsync.pull.merge import MergeConflict, Unmerged
 from promptsync.pull.write import (
+    PullOptions,
     Write,
     deletes_of,
-    kept,
+    edited,
     last_files,
     read_all,
-    render,
     restore,
-    with_merged_keys,
     write_of,
 )
 from promptsync.registry.errors import NotFound
@@ -37,26 +36,6 @@ _PULLED = (State.BEHIND, State.REMOTE_ONLY, State.DELETED_LOCALLY)
 
 _MOST = 20
 """How many versions of a prompt are read to describe a pull."""
-
-
-class PullOptions(Struct, frozen=True):
-    """What was requested. Empty ``names`` mean every prompt in scope.
-
-    ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
-    passed over are brought in or left out for good, ``None`` if neither; ``version`` is the only one that is
-    meant. ``partial`` writes what can be written and skips the rest. ``command`` is what was typed.
-    """
-
-    names: tuple[str, ...] = ()
-    theirs: bool = False
-    ours: bool = False
-    prune: bool = False
-    merge: bool = False
-    markers: bool = False
-    passed_over: bool | None = None
-    partial: bool = False
-    version: int | None = None
-    command: str = "promptsync pull"
 
 
 class Blocked(Struct, frozen=True):
@@ -69,30 +48,32 @@ class Blocked(Struct, frozen=True):
     path: str | None
     reason: str
     refusal: Refused
+    unmerged: Unmerged | None = None
 
 
 class PullPlan(Struct, frozen=True):
-    """Everything a pull will write, rendered.
-
-    ``marked`` are the prompts whose files get conflict markers. ``passed_over`` are passed-over versions that
-    the writes bring in or leave out for good, depending on the ``options``. ``blocked`` are the prompts that
-    a partial pull skips because of a conflict; those that do not merge are in ``unmerged`` as well.
-    ``skipped`` are all other prompts that are not in sync.
-    """
+    """Everything a pull will write, rendered. ``skipped`` are all other prompts that are not in sync."""
 
     writes: tuple[Write, ...] = ()
     deletes: tuple[PlannedFile, ...] = ()
-    skipped: tuple[Item, ...] = ()
-    marked: tuple[Unmerged, ...] = ()
-    passed_over: Mapping[str, tuple[Version, ...]] = {}
     blocked: tuple[Blocked, ...] = ()
-    unmerged: tuple[Unmerged, ...] = ()
+    skipped: tuple[Item, ...] = ()
     options: PullOptions = PullOptions()
     refusal: Refused | None = None
 
     @property
     def is_empty(self) -> bool:
         return not self.writes and not self.deletes
+
+    @property
+    def marked(self) -> tuple[Unmerged, ...]:
+        """The prompts whose files get conflict markers."""
+        return tuple(write.unmerged for write in self.writes if write.unmerged is not None)
+
+    @property
+    def unmerged(self) -> tuple[Unmerged, ...]:
+        """The prompts that are skipped because they do not merge."""
+        return tuple(prompt.unmerged for prompt in self.blocked if prompt.unmerged is not None)
 
     @property
     def fingerprint(self) -> str:
@@ -127,101 +108,103 @@ def plan_pull(project: Project, snapshot: Snapshot, options: PullOptions) -> Pul
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    names = matching(snapshot, options.names)
-    items = tuple(item for item in snapshot.only(names) if not item.problem)
+    names = matching(project, snapshot, options.names)
+    items = [item for item in snapshot.only(names) if not item.problem]
     if options.ours:
         _check_ours(items)
-    apart = [item for item in items if _is_apart(item, options)]
-    merging = [item for item in apart if options.merge and _can_merge(item)]
-    conflicts = [item for item in apart if item not in merging]
-    wanted = [item for item in items if _is_pulled(item, options)]
+    conflicts = [item for item in items if _stops(item, options)]
+    items_to_pull = [item for item in items if not _stops(item, options)]
+    wanted = [item for item in items_to_pull if _is_pulled(item, options)]
     if conflicts and not options.partial:
-        raise Conflict(conflicts, "pull", command=options.command if merging or wanted else "")
+        can_go_on = wanted or any(item.state is State.DIVERGED for item in items_to_pull)
+        raise Conflict(conflicts, "pull", command=options.command if can_go_on else "")
     _check_not_deleted(project, wanted, names)
-    writes, marked, unmerged = _writes(project, snapshot, wanted, merging, options)
-    # --ours keeps the text, but the file must now say that it includes the registry's version.
-    if options.ours:
-        writes |= {item.name: kept(project, item) for item in items if item not in conflicts}
-    stuck = {item.name for item in conflicts} | {prompt.name for prompt in unmerged}
-    brought = Brought()
-    if options.passed_over is not None:
-        brought = bring_passed_over(
-            project,
-            [item for item in items if item.name not in stuck],
-            writes,
-            {prompt.name for prompt in marked},
-            with_text=options.passed_over,
-            number=options.version,
-            markers=options.markers,
-            partial=options.partial,
-        )
-    unmerged = (*unmerged, *brought.skipped)
-    stuck |= {prompt.name for prompt in unmerged}
-    for item in items:
-        is_conflicted = item.file is not None and item.file.conflicted is not None
-        if is_conflicted and item.name not in {*stuck, *writes}:
-            writes[item.name] = with_merged_keys(project, item)
-    deletes = deletes_of(project, items, theirs=options.theirs) if options.prune else []
-    # A side that was taken before is recorded already.
-    writes = {name: write for name, write in writes.items() if write.old != write.new}
-    blocked = _blocked(conflicts, unmerged, [item for item in snapshot.only(names) if item.problem])
-    settled = {*writes, *(gone.name for gone in deletes), *(prompt.name for prompt in blocked)}
+    writes, unmerged = _writes(project, snapshot, items_to_pull, wanted, options)
+    if unmerged and not options.partial:
+        raise MergeConflict(unmerged, marked=False)
+    deletes = deletes_of(project, items_to_pull, theirs=options.theirs) if options.prune else []
+    blocked = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
+    for item in snapshot.only(names):
+        if item.problem:
+            blocked.append(Blocked(item.name, item.path, item.problem, unusable([item], "pull")))
+    for prompt in unmerged:
+        refusal = MergeConflict([prompt], marked=False)
+        blocked.append(Blocked(prompt.name, prompt.path, refusal.reason, refusal, prompt))
+    settled = {change.name for change in (*writes, *deletes)} | {prompt.name for prompt in blocked}
     return PullPlan(
-        writes=tuple(sorted(writes.values(), key=lambda write: write.path)),
+        writes=tuple(sorted(writes, key=lambda write: write.path)),
         deletes=tuple(deletes),
+        blocked=tuple(sorted(blocked, key=lambda prompt: prompt.name)),
         skipped=tuple(item for item in items if item.name not in settled and item.state is not State.IN_SYNC),
-        marked=(*(prompt for prompt in marked if prompt.name in writes), *brought.marked),
-        passed_over=brought.versions,
-        blocked=blocked,
-        unmerged=unmerged,
         options=options,
     )
 
 
 def _writes(
-    project: Project,
-    snapshot: Snapshot,
-    wanted: Sequence[Item],
-    merging: Sequence[Item],
-    options: PullOptions,
-) -> tuple[dict[str, Write], tuple[Unmerged, ...], tuple[Unmerged, ...]]:
-    """Return the writes of what is pulled and merged, what gets conflict markers, and what does not merge."""
+    project: Project, snapshot: Snapshot, items: Sequence[Item], wanted: Sequence[Item], options: PullOptions
+) -> tuple[list[Write], list[Unmerged]]:
+    """Return the writes of all files that a pull changes, and what does not merge."""
+    passed_over = _passed_over(project, items, options)
     last = last_files(project, wanted)
     # A restored file goes back to its last path, not to the default one.
     old_paths = {name: file.path for name, file in last.items()}
     paths = paths_for_new(snapshot.worktree, [item.name for item in wanted if item.file is None], old_paths)
-    listed = [item.listed for item in (*wanted, *merging) if item.listed is not None]
-    remote = read_all(project, listed)
-    writes = {}
-    for item in wanted:
-        name, version = item.name, remote[item.name]
-        if name in last:
-            writes[name] = restore(project, item, version, last[name], paths[name])
-        else:
-            writes[name] = render(project, item, version, paths.get(name), keep=options.theirs)
-    merged = merge_all(merging, remote, markers=options.markers, partial=options.partial)
-    marked = {prompt.name for prompt in merged.marked}
-    for item in merging:
-        if item.name in merged.prompts:
-            write = write_of(project, item, remote[item.name], merged.prompts[item.name])
-            writes[item.name] = structs.replace(write, merged=item.name not in marked)
-    return writes, merged.marked, merged.skipped
-
-
-def _blocked(
-    conflicts: Sequence[Item], unmerged: Sequence[Unmerged], unusable_items: Sequence[Item]
-) -> tuple[Blocked, ...]:
-    blocked = [Blocked(item.name, item.path, reason(item), Conflict([item], "pull")) for item in conflicts]
-    blocked += [
-        Blocked(item.name, item.path, item.problem, unusable([item], "pull")) for item in unusable_items
+    pulled = {item.name for item in wanted}
+    changing = [
+        item
+        for item in items
+        if item.name in pulled
+        or item.name in passed_over
+        or options.ours
+        or item.state is State.DIVERGED
+        or (item.file is not None and item.file.conflicted is not None)
     ]
-    for prompt in unmerged:
-        refusal = MergeConflict([prompt], marked=False)
-        blocked.append(Blocked(prompt.name, prompt.path, refusal.reason, refusal))
-    return tuple(sorted(blocked, key=lambda prompt: prompt.name))
+    for item in changing:
+        if item.listed is None:  # only a file in which git could not merge ``synced:``
+            message = f"{item.name!r} is not in the registry, so {item.path} stays in conflict"
+            hint = edit(item.path or "")
+            raise Refused(f"{message}; nothing was written", hint=hint, code="conflict-markers")
+    versions = read_all(project, [item.listed for item in changing if item.listed is not None])
+    writes, unmerged = [], []
+    for item in changing:
+        version = versions[item.name]
+        if item.name in last:
+            write: Write | Unmerged = restore(project, item, version, last[item.name], paths[item.name])
+        elif item.file is None:
+            write = write_of(project, item, version, path=paths[item.name])
+        else:
+            pulls, over = item.name in pulled, passed_over.get(item.name)
+            write = edited(project, item, version, over, options, pulls=pulls)
+        if isinstance(write, Unmerged):
+            unmerged.append(write)
+        elif write.old != write.new:  # a side that was taken before is recorded already
+            writes.append(write)
+    return writes, unmerged
 
 
-def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Sequence[str]) -> None:
+def _passed_over(
+    project: Project, items: Sequence[Item], options: PullOptions
+) -> Mapping[str, PassedOverVersions]:
+    """Return by name the versions that were passed over and are meant.
+
+    Raises ``UsageError`` if a single ``version`` was not passed over, or only as a part of another one.
+    """
+    if options.passed_over is None:
+        return {}
+    passed_over, number = find_passed_over(project, items), options.version
+    if number is None or not items:
+        return passed_over
+    (name,) = [item.name for item in items]
+    versions = passed_over.get(name)
+    head = next((head for head in versions.heads if number in head.numbers), None) if versions else None
+    if versions is not None and head is not None and head.version == number:
+        return {name: PassedOverVersions((head,), versions.history)}
+    what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
+    hint = f"promptsync pull {shlex.quote(name)}@{head.version} --passed-over" if head else ""
+    raise UsageError(f"{name}: v{number} {what}", hint=hint or f"promptsync log {shlex.quote(name)}")
+
+
+def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Collection[str]) -> None:
     """Raise ``Refused`` for a prompt that may have been deleted in commits that a shallow clone lacks."""
     new = [item.name for item in wanted if item.state is State.REMOTE_ONLY and item.name not in names]
     history = project.history if new else None
@@ -229,15 +212,13 @@ def _check_not_deleted(project: Project, wanted: Sequence[Item], names: Sequence
         raise too_shallow(f"whether {new[0]!r} is new in the registry or was deleted in your files")
 
 
-def _is_apart(item: Item, options: PullOptions) -> bool:
+def _stops(item: Item, options: PullOptions) -> bool:
     """Whether a prompt stops a pull; a renamed one does even with ``theirs`` or ``ours``."""
     if item.state in (State.RENAMED_REMOTELY, State.MOVED):
         return True
-    return item.state is State.DIVERGED and not (options.theirs or options.ours)
-
-
-def _can_merge(item: Item) -> bool:
-    return item.state is State.DIVERGED and item.file is not None and item.listed is not None
+    if item.state is not State.DIVERGED or options.theirs or options.ours:
+        return False
+    return not options.merge or item.file is None or item.listed is None
 
 
 def _check_ours(items: Sequence[Item]) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from promptsync.compare.conflict import edit
 from promptsync.compare.content import has_text, read_content
+from promptsync.compare.history import PassedOverVersions
 from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
-from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
@@ -23,23 +22,45 @@ from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
+from promptsync.pull.merge import MergeStep, Unmerged, merge_steps
+
+
+class PullOptions(Struct, frozen=True):
+    """What was requested. Empty ``names`` mean every prompt in scope.
+
+    ``theirs`` and ``ours`` are about all the ``names``. ``passed_over`` says whether versions that were
+    passed over are brought in or left out for good, ``None`` if neither; ``version`` is the only one that is
+    meant. ``partial`` writes what can be written and skips the rest. ``command`` is what was typed.
+    """
+
+    names: tuple[str, ...] = ()
+    theirs: bool = False
+    ours: bool = False
+    prune: bool = False
+    merge: bool = False
+    markers: bool = False
+    passed_over: bool | None = None
+    partial: bool = False
+    version: int | None = None
+    command: str = "promptsync pull"
 
 
 class Write(PlannedFile, frozen=True, kw_only=True):
     """One file to write with a ``version``; ``prompt`` is its new content, ``entry`` what is recorded.
 
-    ``merged`` says that it holds the changes of both sides, ``restored`` that it is made from the last text
-    that git had of a deleted file. ``since`` is the version that the file included before, ``None`` if that
-    is unknown.
+    ``word`` says how the text came about. ``since`` is the version that the file included before, ``None`` if
+    that is unknown. ``passed_over`` are the passed-over versions that the file includes now, with their text
+    or without. ``unmerged`` is set if the text has conflict markers.
     """
 
     version: int
     old_prompt: Prompt | None
     prompt: Prompt
     entry: Entry
-    merged: bool = False
-    restored: bool = False
+    word: str = "updated"
     since: int | None = None
+    passed_over: tuple[Version, ...] = ()
+    unmerged: Unmerged | None = None
 
     @property
     def brings_in(self) -> range:
@@ -54,11 +75,12 @@ def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list
     A file with another text than the archived version may be an edit that was never published; it goes only
     with ``theirs``.
     """
-    gone = [item for item in items if item.state is State.DELETED_REMOTELY and not item.origin.dirty]
     deletes = []
-    for item in gone:
+    for item in items:
         file, version = item.file, item.archived
-        if file is not None and (theirs or (version is not None and has_text(version, file.prompt))):
+        if item.state is not State.DELETED_REMOTELY or item.origin.dirty or file is None:
+            continue
+        if theirs or (version is not None and has_text(version, file.prompt)):
             backup = needs_backup(project, file.path, file.text, None)
             deletes.append(
                 PlannedFile(name=item.name, path=file.path, old=file.text, new=None, backup=backup)
@@ -77,17 +99,15 @@ def read_all(project: Project, versions: Sequence[Version]) -> dict[str, Version
 
 def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]:
     """Return the last files in git of prompts without a file, because no registry stores their comments."""
-    gone = {item.name: item for item in items if item.file is None and item.last is not None}
+    gone = {item.name: item.last for item in items if item.file is None and item.last is not None}
     history = project.history
     if not gone or history is None:
         return {}
-    contents = history.blobs(item.last.blob or "" for item in gone.values() if item.last is not None)
+    contents = history.blobs(last.blob or "" for last in gone.values())
     files = {}
-    for name, item in gone.items():
-        assert item.last is not None
-        path = item.last.path
+    for name, last in gone.items():
         try:
-            file = parse(contents[item.last.blob or ""], path, name)
+            file = parse(contents[last.blob or ""], last.path, name)
         except (InvalidFile, KeyError):
             continue
         if file.prompt.name == name:
@@ -96,8 +116,7 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 
 
 def restore(project: Project, item: Item, version: Version, last: PromptFile, path: str) -> Write:
-    """Return the write that restores a deleted file at ``path``."""
-    assert item.listed is not None
+    """Return the write that restores a deleted file at ``path``, in the layout of its last text."""
     prompt = read_content(project, version, last.prompt)
     if item.history is not None:
         item.history.set(version, prompt)  # it was read without a file beside it
@@ -105,61 +124,92 @@ def restore(project: Project, item: Item, version: Version, last: PromptFile, pa
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
         last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
-    write = write_of(project, item, version, prompt, file=last, local=last.local if is_same else None)
-    return structs.replace(write, path=path, old=None, old_prompt=None, restored=True, backup=False)
+    local = last.local if is_same else None
+    write = write_of(project, item, version, prompt, path=path, layout=last, local=local)
+    return structs.replace(write, word="restored")
 
 
-def render(project: Project, item: Item, version: Version, path: str | None, *, keep: bool = False) -> Write:
-    """Return the write that brings a version into its file, or into a new one at ``path``.
+def edited(
+    project: Project,
+    item: Item,
+    version: Version,
+    passed_over: PassedOverVersions | None,
+    options: PullOptions,
+    *,
+    pulls: bool,
+) -> Write | Unmerged:
+    """Return the write of an existing file: its text or the registry's, with all versions to merge into it.
 
-    ``keep`` copies the old text even if git has it.
+    With ``markers``, the first version that does not merge gets them, and the next pull goes on from there.
     """
-    return write_of(project, item, version, item.content_of(version), path=path, backup=keep)
+    file = item.file
+    assert file is not None
+    steps: Sequence[MergeStep] = ()
+    if not pulls and not options.ours and item.state is State.DIVERGED:
+        steps = [MergeStep(version.version, item.base_prompt, item.content_of(version))]
+    if passed_over is not None and options.passed_over:
+        steps = [*steps, *_passed_over_steps(passed_over)]
+    text = item.content_of(version) if pulls else file.prompt
+    text, steps, unmerged = merge_steps(text, file.path, steps)
+    if unmerged is not None and not (options.markers and unmerged.is_markable):
+        return unmerged
+    if passed_over is not None:
+        # Where a step does not merge, what comes after it is not included.
+        merged = {step.version for step in steps}
+        heads = [head for head in passed_over.heads if head.version in merged or not options.passed_over]
+        passed_over = PassedOverVersions(tuple(heads), passed_over.history) if heads else None
+    # Where git could not merge ``synced:``, the file already has the keys of both sides.
+    is_same = not pulls and not steps and passed_over is None and not options.ours
+    write = write_of(
+        project,
+        structs.replace(item, history=passed_over.history) if passed_over is not None else item,
+        version,
+        text,
+        local=file.local if is_same else None,
+        heads=passed_over.included if passed_over is not None else None,
+        backup=pulls and options.theirs,
+    )
+    word = "kept yours" if options.ours else "took theirs" if options.theirs else "updated"
+    if steps or file.conflicted is not None:
+        word = "merged" if unmerged is None else "conflict"
+    read = passed_over.read if passed_over is not None else ()
+    return structs.replace(write, word=word, passed_over=read, unmerged=unmerged)
 
 
-def kept(project: Project, item: Item, heads: Sequence[int] | None = None) -> Write:
-    """Return the write that keeps the text of a file and records that it includes the tracked version."""
-    assert item.file is not None
-    return write_of(project, item, read_tracked(project, item), item.file.prompt, heads=heads)
-
-
-def with_merged_keys(project: Project, item: Item) -> Write:
-    """Return the write of a file in which git could not merge ``synced:``, with the keys of both sides.
-
-    Raises ``Refused`` for a prompt that the registry does not have.
-    """
-    assert item.file is not None
-    if item.listed is None:
-        message = f"{item.name!r} is not in the registry, so {item.file.path} stays in conflict"
-        raise Refused(f"{message}; nothing was written", hint=edit(item.file.path), code="conflict-markers")
-    return write_of(project, item, read_tracked(project, item), item.file.prompt, local=item.file.local)
-
-
-def read_tracked(project: Project, item: Item) -> Version:
-    """Read the tracked version raw."""
-    assert item.listed is not None
-    return project.registry.prompts.get(item.listed.template_id, item.name, version=item.listed.version)
+def _passed_over_steps(passed_over: PassedOverVersions) -> Iterator[MergeStep]:
+    history = passed_over.history
+    for head in passed_over.heads:
+        base = history.text(head.base) if head.base is not None else None
+        theirs = history.prompts.get(head.version)
+        # Tags belong to the prompt, not to its versions.
+        base, theirs = (
+            structs.replace(side, tags=()) if side is not None else None for side in (base, theirs)
+        )
+        yield MergeStep(head.version, base, theirs, is_passed_over=True)
 
 
 def write_of(
     project: Project,
     item: Item,
     version: Version,
-    prompt: Prompt,
+    prompt: Prompt | None = None,
     *,
-    file: PromptFile | None = None,
     path: str | None = None,
+    layout: PromptFile | None = None,
     local: Local | None = None,
     heads: Sequence[int] | None = None,
     backup: bool = False,
 ) -> Write:
-    """Return the write of ``prompt``, which includes ``version``, to a file or to a new one at ``path``.
+    """Return the write of ``prompt``, by default that of ``version``, to a file or to a new one at ``path``.
 
-    Comments and layout of the file survive. ``heads`` are the versions that the text includes, by default
-    those of a pull, and ``local`` is the rest of the file if it says so already.
+    Comments and layout are those of ``layout``, by default of the file itself. ``heads`` are the versions
+    that the text includes, by default those of a pull, and ``local`` is the rest of the file if it says so
+    already. ``backup`` copies the old text even if git has it.
     """
-    file = file if file is not None else item.file
-    content = digest(item.content_of(version))
+    file = item.file
+    layout = layout or file
+    theirs = item.content_of(version)
+    prompt, content = prompt or theirs, digest(theirs)
     decision = item.history.decision if item.history is not None else None
     if local is None:
         workspace_id = project.registry.workspace_id
@@ -167,23 +217,23 @@ def write_of(
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
         # Without a history there is only this version, so it is all that the text includes.
         known = make_key(identity(workspace_id, version.template_id), version.version, content)
-        local = project.with_keys(file.local if file is not None else Local(), keys or (known,))
+        local = project.with_keys(layout.local if layout is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.
     if decision is None or decision.is_included:
-        since = item.version if item.file is not None else None
+        since = item.version if file is not None else None
     else:
         since = max(decision.force, default=None)
-    text = render_edit(file, prompt, local, named=True) if file is not None else render_new(prompt, local)
+    new = render_edit(layout, prompt, local, named=True) if layout is not None else render_new(prompt, local)
     return Write(
         name=item.name,
         path=file.path if file is not None else path or "",
         version=version.version,
         old=(file.conflicted or file.text) if file is not None else None,
-        new=text,
+        new=new,
         old_prompt=file.prompt if file is not None else None,
         prompt=prompt,
         entry=Entry(version.template_id, version.version, content, tag_set(version.prompt)),
-        backup=backup or (file is not None and needs_backup(project, file.path, file.text, text)),
-        merged=file is not None and file.conflicted is not None,
+        backup=file is not None and (backup or needs_backup(project, file.path, file.text, new)),
+        word="updated" if file is not None else "new",
         since=since,
     )

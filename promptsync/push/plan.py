@@ -45,9 +45,13 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     message = check_options(options)
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)
-    exact, options = options.names, replace(options, names=matching(snapshot, options.names))
-    if named := [item for item in snapshot.unusable if item.name in options.names]:
-        raise unusable(named, "push")
+    named, force, restore = (
+        matching(project, snapshot, names) for names in (options.names, options.force, options.restore)
+    )
+    exact = [name for name, target in named.items() if target.is_exact]
+    options = replace(options, names=tuple(named), force=tuple(force), restore=tuple(restore))
+    if stuck := [item for item in snapshot.unusable if item.name in options.names]:
+        raise unusable(stuck, "push")
     items = snapshot.only(options.names)
     kinds = {item.name: kind for item in items if (kind := _kind(item, options)) is not None}
     actions = _actions(project, items, kinds, options)

@@ -25,7 +25,7 @@ from promptsync.project.planned_files import FilesReceipt
 from promptsync.project.project import Project
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import PullPlan
-from promptsync.pull.write import Write, read_all, render
+from promptsync.pull.write import Write, read_all, write_of
 from promptsync.registry.address import LOCAL
 from promptsync.setup.init import VENDOR, ConfigDraft, Started, start
 
@@ -205,7 +205,7 @@ def _plan(project: Project) -> ImportPlan:
     missing = [item for item in snapshot.items if item.listed is not None and item.file is None]
     paths = paths_for_new(snapshot.worktree, [item.name for item in missing])
     versions = read_all(project, [item.listed for item in missing if item.listed is not None])
-    writes = [render(project, item, versions[item.name], paths[item.name]) for item in missing]
+    writes = [write_of(project, item, versions[item.name], path=paths[item.name]) for item in missing]
     return ImportPlan(
         writes=tuple(sorted(writes, key=lambda write: write.path)),
         present=present,

@@ -10,6 +10,7 @@ from promptsync.compare.changes_since import ChangedPrompt, ChangedPrompts
 from promptsync.compare.difference import ChangeKind
 from promptsync.show.markdown import MOST, Page
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import Row, bodies, row_lines
 from promptsync.terminal import output
 
 _COLOURS = {
@@ -27,15 +28,12 @@ def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
     since = _since(changed)
     lines = [f"no prompt changed since {since}"]
     if changed.prompts:
-        rows = (
-            (
-                f"  {output.style(prompt.kind, _COLOURS[prompt.kind])}",
-                output.name(prompt.name),
-                _remark(prompt),
-            )
-            for prompt in changed.prompts
-        )
-        lines = [f"changed since {since}:", *output.table(rows)]
+        lines = [f"changed since {since}:", *row_lines(map(_row, changed.prompts))]
+    body = {
+        "since": changed.since,
+        "since_commit": changed.commit,
+        "changed": bodies(changed.prompts, "name kind path old_name through"),
+    }
 
     def markdown() -> list[str]:
         above = outcome.markdown() if outcome.markdown is not None else ()
@@ -44,10 +42,7 @@ def with_changed(outcome: Outcome, changed: ChangedPrompts) -> Outcome:
         return [*above, "", *page.lines]
 
     return Outcome(
-        [*outcome.lines, "", *lines],
-        {**outcome.body, **_body(changed)},
-        outcome.exit_code,
-        markdown=markdown,
+        [*outcome.lines, "", *lines], {**outcome.body, **body}, outcome.exit_code, markdown=markdown
     )
 
 
@@ -62,26 +57,10 @@ def _since(changed: ChangedPrompts) -> str:
     return f"{since} ({commit})"
 
 
-def _body(changed: ChangedPrompts) -> dict[str, object]:
-    return {
-        "since": changed.since,
-        "since_commit": changed.commit,
-        "changed": [
-            {
-                "name": prompt.name,
-                "kind": str(prompt.kind),
-                "path": prompt.path,
-                "old_name": prompt.old_name,
-                "through": list(prompt.through),
-            }
-            for prompt in changed.prompts
-        ],
-    }
-
-
-def _remark(prompt: ChangedPrompt) -> str:
+def _row(prompt: ChangedPrompt) -> Row:
+    remark = prompt.path or ""
     if prompt.old_name is not None:
-        return f"was {output.name(prompt.old_name)}"
-    if prompt.through:
-        return f"through {', '.join(map(output.name, prompt.through))}"
-    return output.safe(prompt.path or "")
+        remark = f"was {prompt.old_name}"
+    elif prompt.through:
+        remark = f"through {', '.join(prompt.through)}"
+    return Row(prompt.kind, _COLOURS[prompt.kind], prompt.name, (output.name(remark),))

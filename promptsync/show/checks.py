@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from click import unstyle
 from msgspec.structs import asdict
 
+from promptsync.checks.catalog import Kind
 from promptsync.checks.choose import Choice
-from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.receipt import CheckResult, CheckResults
+from promptsync.checks.run import Run
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
 from promptsync.terminal import output
@@ -28,25 +29,21 @@ _LONG_REASON: Final = 80
 
 def results_lines(results: CheckResults) -> list[str]:
     """Return a table of the evaluations and one of the agents, each with its notes."""
-    lines: list[str] = []
-    if results.evaluations:
-        # Scores are compared with those of live versions in a deploy, elsewhere with the run before.
-        is_compared = any(result.live for result, _ in results.evaluations)
-        rows = [_evaluation_row(result, run, is_compared) for result, run in results.evaluations]
-        lines += output.table([tuple(map(str.upper, rows[0])), *(tuple(row.values()) for row in rows)])
-        lines += [note for result, run in results.evaluations for note in _notes(result, run)]
-        lines += _unbound(result for result, _ in results.evaluations)
-    if results.agents:
-        head = ("AGENT", "PROMPTS", "EXECUTION", "NODES", "RESULT")
-        agents = [
-            (cut(run.name, _LONG_NAME), _prompts(result, "-"), number_text(run.id), str(len(run.outputs)))
-            for result, run in results.agents
-        ]
-        words = [_result(result) for result, _ in results.agents]
-        lines += [""] if lines else []
-        lines += output.table([head, *((*row, word) for row, word in zip(agents, words, strict=True))])
-        lines += _unbound(result for result, _ in results.agents)
-    return lines
+    evaluations, agents = results.of("evaluation"), results.of("agent")
+    # Scores are compared with those of live versions in a deploy, elsewhere with the run before.
+    is_compared = any(result.live for result in evaluations)
+    lines = [
+        *_table([_evaluation_row(result, is_compared) for result in evaluations]),
+        *(note for result in evaluations for note in _notes(result)),
+        *_unbound(evaluations),
+    ]
+    lines += [""] if evaluations and agents else []
+    return [*lines, *_table(list(map(_agent_row, agents))), *_unbound(agents)]
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    head = [tuple(map(str.upper, row)) for row in rows[:1]]
+    return output.table([*head, *(tuple(row.values()) for row in rows)])
 
 
 def results_markdown(results: CheckResults) -> list[str]:
@@ -56,8 +53,19 @@ def results_markdown(results: CheckResults) -> list[str]:
     return page.lines
 
 
-def _evaluation_row(result: CheckResult, run: EvaluationRun, is_compared: bool) -> dict[str, str]:
-    live = result.live
+def _agent_row(result: CheckResult) -> dict[str, str]:
+    run = result.run
+    return {
+        "Agent": cut(run.name, _LONG_NAME),
+        "Prompts": _prompts(result, "-"),
+        "Execution": number_text(run.id),
+        "Nodes": str(len(run.outputs)),
+        "Result": _result(result),
+    }
+
+
+def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
+    run, live = result.run, result.live
     live_score = "-" if live is None or live.score is None else f"{live.score:g} (v{live.version})"
     change = _change(run)
     if is_compared:
@@ -76,7 +84,7 @@ def _evaluation_row(result: CheckResult, run: EvaluationRun, is_compared: bool) 
     }
 
 
-def _change(run: EvaluationRun) -> float | None:
+def _change(run: Run) -> float | None:
     """Return the score less the previous one."""
     if run.score is None or run.previous_score is None:
         return None
@@ -99,8 +107,8 @@ def _result(result: CheckResult) -> str:
     return output.style(f"failed: {cut(reason, _LONG_REASON)}", "bad")
 
 
-def _notes(result: CheckResult, run: EvaluationRun) -> Iterator[str]:
-    name = cut(run.name)
+def _notes(result: CheckResult) -> Iterator[str]:
+    run, name = result.run, cut(result.run.name)
     cells = (*run.failed_cells, *run.missed_cells)
     for cell in cells[:MOST_CELLS]:
         column = "" if cell.column is None else f", {cut(cell.column)}"
@@ -127,9 +135,10 @@ def _unbound(results: Iterable[CheckResult]) -> list[str]:
 def output_lines(results: CheckResults) -> list[str]:
     """Return the output of each node of each run of an agent."""
     lines: list[str] = []
-    for _, run in results.agents:
-        for name, node in run.outputs.items():
-            lines += ["", output.style(f"--- {output.name(run.name)}: {output.name(name)} ---", "strong")]
+    for result in results.all:
+        for name, node in result.run.outputs.items():
+            title = f"--- {output.name(result.run.name)}: {output.name(name)} ---"
+            lines += ["", output.style(title, "strong")]
             if node.failed:
                 reason = f"{node.status.lower()}: {output.safe(node.error or 'no reason given')}"
                 lines.append(output.style(reason, "bad"))
@@ -142,9 +151,8 @@ def output_lines(results: CheckResults) -> list[str]:
 
 def run_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iterator[str]:
     """Yield warnings of the registry, and how to follow each run; ``on_remote`` adds the remote to that."""
-    for _, run in results.agents:
-        if run.warning:
-            yield f"{output.style('warning:', 'warn')} {output.name(f'{run.name}: {run.warning}')}"
+    for run in (result.run for result in results.all if result.run.warning):
+        yield f"{output.style('warning:', 'warn')} {output.name(f'{run.name}: {run.warning}')}"
     # After Ctrl-C, the hint of the error says it.
     for result in () if results.interrupted else results.under_way:
         if command := result.run.follow_command:
@@ -188,50 +196,50 @@ def choice_body(choice: Choice) -> dict[str, Any]:
     }
 
 
-def evaluations_body(results: CheckResults) -> list[dict[str, Any]]:
-    """Return the ``runs`` of an ``eval run`` document."""
-    return [
-        {
-            "evaluation": run.name,
-            "evaluation_id": run.item_id,
-            "report_id": run.id,
-            "score": run.score,
-            "previous_score": run.previous_score,
-            "change": _change(run),
-            "minimum": result.check.min_score,
-            # Outside of a deploy, scores are compared with nothing.
-            "max_drop": result.check.max_drop if result.live else None,
-            "live_version": result.live.version if result.live else None,
-            "live_score": result.live.score if result.live else None,
-            "drop": result.live.drop(run.score) if result.live else None,
-            "not_compared": (result.live.reason or None) if result.live else None,
-            **_common_body(result),
-            "failed_cells": [asdict(cell) for cell in run.failed_cells],
-            "missed_cells": [asdict(cell) for cell in run.missed_cells],
-            "version": run.version,
-            "model": run.model,
-        }
-        for result, run in results.evaluations
-    ]
+def runs_body(results: CheckResults, kind: Kind) -> list[dict[str, Any]]:
+    """Return the ``runs`` of an ``eval run`` or ``agent run`` document."""
+    body = _evaluation_body if kind == "evaluation" else _agent_body
+    return [body(result) for result in results.of(kind)]
 
 
-def agents_body(results: CheckResults) -> list[dict[str, Any]]:
-    """Return the ``runs`` of an ``agent run`` document."""
-    return [
-        {
-            "agent": run.name,
-            "agent_id": run.item_id,
-            "execution_id": run.id,
-            "input_variables": dict(result.check.input_variables),
-            **_common_body(result),
-            "outputs": {
-                name: {"value": node.value, "status": node.status, "error": node.error or None}
-                for name, node in run.outputs.items()
-            },
-            "warning": run.warning or None,
-        }
-        for result, run in results.agents
-    ]
+def _evaluation_body(result: CheckResult) -> dict[str, Any]:
+    run, live = result.run, result.live
+    return {
+        "evaluation": run.name,
+        "evaluation_id": run.item_id,
+        "report_id": run.id,
+        "score": run.score,
+        "previous_score": run.previous_score,
+        "change": _change(run),
+        "minimum": result.check.min_score,
+        # Outside of a deploy, scores are compared with nothing.
+        "max_drop": result.check.max_drop if live else None,
+        "live_version": live.version if live else None,
+        "live_score": live.score if live else None,
+        "drop": live.drop(run.score) if live else None,
+        "not_compared": (live.reason or None) if live else None,
+        **_common_body(result),
+        "failed_cells": [asdict(cell) for cell in run.failed_cells],
+        "missed_cells": [asdict(cell) for cell in run.missed_cells],
+        "version": run.version,
+        "model": run.model,
+    }
+
+
+def _agent_body(result: CheckResult) -> dict[str, Any]:
+    run = result.run
+    return {
+        "agent": run.name,
+        "agent_id": run.item_id,
+        "execution_id": run.id,
+        "input_variables": dict(result.check.input_variables),
+        **_common_body(result),
+        "outputs": {
+            name: {"value": node.value, "status": node.status, "error": node.error or None}
+            for name, node in run.outputs.items()
+        },
+        "warning": run.warning or None,
+    }
 
 
 def _common_body(result: CheckResult) -> dict[str, Any]:

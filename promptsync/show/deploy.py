@@ -13,24 +13,26 @@ import msgspec
 from promptsync.deploy.members import Member, OnHold, Skipped
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
+from promptsync.labels.move import ChangedLabel
+from promptsync.labels.plan import LabelChange
 from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
-from promptsync.show.checks import agents_body, evaluations_body, results_lines
+from promptsync.show.checks import results_lines, runs_body
 from promptsync.show.diff import patch_lines
-from promptsync.show.labels import changed_body, changed_row, label_body, way
-from promptsync.show.lines import advised, ago, kept_tag_lines, limits_text, merge_command, noted
+from promptsync.show.labels import label_row, labels_body, way
+from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command
 from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import left_out_text, outdated_text, pin_lines, pins_body
+from promptsync.show.pins import pin_rows, pins_body
 from promptsync.show.push import push_body
+from promptsync.show.rows import Row, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
-    from promptsync.labels.move import ChangedLabel
 
 _LISTED = 10
 _LONG_LABEL = 100
@@ -135,7 +137,7 @@ class _Row:
         self.name = member.name
         self.cells = _cells(plan, member)
         self.notes = [
-            output.Line(output.safe(advised(text, command), newlines=False), 8, command)
+            output.Line(output.safe(f"{text}; {command}" if command else text, newlines=False), 8, command)
             for text, command in _notes(plan, member)
         ]
 
@@ -203,13 +205,9 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[tuple[str, str]]:
     for action in plan.push.actions:
         if action.kept_tags and action.name == name:
             yield f"keeps the tags of the dashboard: {', '.join(action.kept_tags)}", merge_command(name)
-    for outdated in plan.pins.outdated:
-        if outdated.snippet == name:
-            yield outdated_text(outdated)
-    for left_out in plan.pins.left_out:
-        if name in left_out.users:
-            text, command = left_out_text(left_out)
-            yield f"pins {left_out.snippet} {text}", command
+    for row in pin_rows(plan.pins):
+        if row.name == name:
+            yield row.note, row.command
     for word, other, text, command in _exceptions(plan):
         if other == name:
             yield f"{word}: {text}", command
@@ -239,11 +237,11 @@ def _exceptions(plan: DeployPlan) -> Iterator[tuple[str, str, str, str]]:
 
 def _exception_lines(plan: DeployPlan, named: set[str] | None = None) -> list[str]:
     """Return what is on hold, skipped or deleted, and not ``named`` in a row already."""
-    return [
-        noted(word, "warn", name, text, command)
+    return row_lines(
+        Row(word, "warn", name, note=text, command=command)
         for word, name, text, command in _exceptions(plan)
         if name not in (named or ())
-    ]
+    )
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -283,47 +281,40 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         return [*nothing_lines(plan), output.aside(headline(plan))]
     lines = []
     if not was_shown:
-        lines += [noted("pending", "warn", name, "from an earlier deploy") for name in plan.survey.pending]
+        lines += row_lines(
+            Row("pending", "warn", name, note="from an earlier deploy") for name in plan.survey.pending
+        )
     if plan.push.actions:
         known = {member.name: _passed_over(member) for member in plan.survey.releases if member.passed_over}
         lines += push.receipt_lines(receipt.push, was_shown, known)
-        lines += kept_tag_lines(plan.push, receipt.push.versions)
+        lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
     if receipt.results is not None:
         lines += results_lines(receipt.results)
     labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
-    lines += output.table(changed_row(_word(label), label) for label in labels)
-    lines += [_live_failure(member, plan.label) for member in receipt.live_failures]
+    lines += row_lines(label_row(label, "released") for label in labels)
+    lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)
     if plan.keep_going:
-        lines += [noted("kept back", "warn", name, _KEPT_BACK) for name in receipt.kept_back]
+        lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
         lines += [*_unchecked_lines(plan.unchecked), *_exception_lines(plan)]
-    lines += pin_lines(plan.pins.after(receipt.push.versions))
+    lines += row_lines(pin_rows(plan.pins.after(receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
 
 def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
     shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
-    for name in shown:
-        yield noted("unchecked", "warn", name, "no evaluation and no agent")
+    yield from row_lines(Row("unchecked", "warn", name, note="no evaluation and no agent") for name in shown)
     if len(shown) < len(names):
         yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
 
 
-def _live_failure(member: Member, label: str) -> str:
+def _live_failure(member: Member, label: str) -> Row:
     text = f"{output.name(label)} is at v{member.version}, which did not pass its checks"
     if (member.live or member.version) < member.version:
         undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
     else:
         text, undo = f"{text}; nothing was live before it, so commit a new text", "promptsync deploy"
-    return noted("live", "bad", member.name, text, undo)
-
-
-def _word(changed: ChangedLabel) -> str:
-    if changed.is_unknown:
-        return output.style("unknown", "bad")
-    if changed.is_overtaken:
-        return output.style("moved", "warn")
-    return output.style("released", "good") if changed.moved else output.style("not released", "bad")
+    return Row("live", "bad", member.name, note=text, command=undo)
 
 
 def summary(receipt: DeployReceipt, label: str = "") -> str:
@@ -351,10 +342,10 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     plan, survey, results = receipt.plan, receipt.plan.survey, receipt.results
     changed = [member.name for member in survey.members]
     over = [member for member in survey.releases if member.passed_over]
-    planned = (
-        label_body(member.name, plan.label, member.released, member.version, False, "")
+    planned = [
+        LabelChange(member.name, member.template_id or 0, plan.label, member.released, member.version)
         for member in survey.releases
-    )
+    ]
     return {
         **blank_body(),
         "label": plan.label,
@@ -372,9 +363,9 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             for member in survey.members
         ],
         "push": push_body(plan.push, receipt.push, dry_run=dry_run),
-        "eval": {"changed": changed, "runs": evaluations_body(results) if results is not None else []},
-        "agents": {"changed": changed, "runs": agents_body(results) if results is not None else []},
-        "labels": list(map(changed_body, receipt.labels) if receipt.labels else planned),
+        "eval": {"changed": changed, "runs": runs_body(results, "evaluation") if results is not None else []},
+        "agents": {"changed": changed, "runs": runs_body(results, "agent") if results is not None else []},
+        "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
         "pending": list(survey.pending),
         "passed_over": [

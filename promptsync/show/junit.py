@@ -17,8 +17,6 @@ from xml.etree import ElementTree
 
 from msgspec import Struct
 
-from promptsync.checks.agents import AgentRun
-from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
@@ -49,16 +47,12 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         return _document(root)
     for result in results.all:
         run = result.run
-        if isinstance(run, AgentRun):
-            properties, cases = _agent_properties(result), [*_node_cases(result, run), *_unbound(result)]
-        else:
-            properties = _evaluation_properties(result, run)
-            cases = [*_score_cases(result, run), *_unbound(result)]
+        cases = [*(_score_cases if run.kind == "evaluation" else _node_cases)(result), *_unbound(result)]
         # Nodes of an agent that failed are worth more than the word that it failed.
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
             cases = [_not_completed(result)]
-        _suite(root, _unique(run.name, names), properties, cases, run.seconds)
+        _suite(root, _unique(run.name, names), _properties(result), cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)
@@ -88,32 +82,26 @@ def _unique(name: str, taken: set[str]) -> str:
     return free
 
 
-def _evaluation_properties(result: CheckResult, run: EvaluationRun) -> dict[str, Any]:
-    live = result.live
-    compared = {}
-    if live is not None:
-        drop, most = live.drop(run.score), result.check.max_drop
-        compared = {"live_version": live.version, "live_score": live.score, "drop": drop, "max_drop": most}
+def _properties(result: CheckResult) -> dict[str, Any]:
+    """Return what is known of a run; what it has none of is left out."""
+    run, live = result.run, result.live
     return {
         "prompts": list(result.check.prompts),
-        "report": run.id,
+        "report" if run.kind == "evaluation" else "execution": run.id,
+        "input_variables": dict(result.check.input_variables),
         "score": run.score,
         "previous_score": run.previous_score,
         "minimum": result.check.min_score,
-        **compared,
+        "live_version": live.version if live else None,
+        "live_score": live.score if live else None,
+        "drop": live.drop(run.score) if live else None,
+        "max_drop": result.check.max_drop if live else None,
         "model": run.model,
     }
 
 
-def _agent_properties(result: CheckResult) -> dict[str, Any]:
-    return {
-        "prompts": list(result.check.prompts),
-        "execution": result.run.id,
-        "input_variables": dict(result.check.input_variables),
-    }
-
-
-def _score_cases(result: CheckResult, run: EvaluationRun) -> Iterator[_Case]:
+def _score_cases(result: CheckResult) -> Iterator[_Case]:
+    run = result.run
     if run.status is Status.FAILED:
         return
     failure = next(
@@ -135,7 +123,8 @@ def _score_cases(result: CheckResult, run: EvaluationRun) -> Iterator[_Case]:
         yield _Case(name, "failure", cell.reason or "no reason given", "failed-cell")
 
 
-def _node_cases(result: CheckResult, run: AgentRun) -> Iterator[_Case]:
+def _node_cases(result: CheckResult) -> Iterator[_Case]:
+    run = result.run
     for name, node in run.outputs.items():
         failure = _Case(name, "failure", node.error or node.status, "failed-node")
         yield failure if node.failed else _Case(name)

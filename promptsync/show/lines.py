@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from promptsync.show.rows import Row
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -17,21 +18,9 @@ if TYPE_CHECKING:
     from promptsync.push.actions import PushPlan
 
 
-def noted(word: str, meaning: str, name: str, text: str, command: str = "") -> str:
-    """Return a line about one prompt: a word in the colour of its meaning, the name, the text, a command."""
-    text = output.safe(advised(text, command), newlines=False)
-    line = f"  {output.style(word, meaning)}  {output.name(name)}{': ' if text else ''}{text}"
-    return output.Line(line, 6, command)
-
-
-def advised(text: str, command: str) -> str:
-    """Return a text with the command to run, if there is one."""
-    return f"{text}; {command}" if command else text
-
-
-def will_pass_over_line(name: str, numbers: Sequence[int]) -> str:
+def will_pass_over(name: str, numbers: Sequence[int]) -> Row:
     """Return which versions a new one will pass over, and how to include them."""
-    return noted("passes over", "warn", name, version_list(numbers), merge_command(name))
+    return Row("passes over", "warn", name, note=version_list(numbers), command=merge_command(name))
 
 
 def merge_command(name: str) -> str:
@@ -39,13 +28,13 @@ def merge_command(name: str) -> str:
     return f"promptsync pull --merge {shlex.quote(name)}"
 
 
-def passed_over_line(
-    name: str, numbers: Sequence[int], known: Mapping[int, str] = MappingProxyType({})
-) -> str:
+def passed_over(name: str, numbers: Sequence[int], known: Mapping[int, str] = MappingProxyType({})) -> Row:
     """Return which versions a new one passed over, what is ``known`` of them, and how to bring them back."""
     command = f"promptsync pull --passed-over {shlex.quote(name)}"
     versions = "; ".join(known.get(number, f"v{number}") for number in numbers)
-    return noted("passed over", "warn", name, versions if known else version_list(numbers), command)
+    return Row(
+        "passed over", "warn", name, note=versions if known else version_list(numbers), command=command
+    )
 
 
 def ago(moment: str | None, now: datetime | None = None) -> str:
@@ -129,15 +118,15 @@ def move_note(old: str, new: str) -> str:
     return f"{output.name(old)} lost its file; if it is {output.name(new)} now, keep its history: {command}"
 
 
-def kept_tag_lines(plan: PushPlan, names: Container[str]) -> list[str]:
+def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:
     """Return the tags of the registry that a version made over it keeps, of the prompts in ``names``."""
     return [
-        noted(
+        Row(
             "kept",
             "warn",
             action.name,
-            f"the tags of the dashboard: {', '.join(action.kept_tags)}",
-            f"promptsync pull {shlex.quote(action.name)}",
+            note=f"the tags of the dashboard: {', '.join(action.kept_tags)}",
+            command=f"promptsync pull {shlex.quote(action.name)}",
         )
         for action in plan.actions
         if action.kept_tags and action.name in names

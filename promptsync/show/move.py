@@ -5,6 +5,7 @@ from __future__ import annotations
 from promptsync.project.planned_files import FilesReceipt
 from promptsync.pull.move import MovePlan
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import Row, bodies, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -20,20 +21,12 @@ def headline(plan: MovePlan) -> str:
 def show_moves(plan: MovePlan, receipt: FilesReceipt | None = None, *, dry_run: bool = False) -> Outcome:
     """Return which files move where, and the names in them; with a receipt those that moved."""
     moves = [move for move in plan.moves if receipt is None or receipt.of(move.changes)]
+    paths = [move.path if move.path == move.old_path else f"{move.old_path} -> {move.path}" for move in moves]
     rows = [
-        (
-            f"  {output.style('moved', 'good')}",
-            output.name(move.name),
-            output.safe(move.path if move.path == move.old_path else f"{move.old_path} -> {move.path}"),
-        )
-        for move in moves
+        Row("moved", "good", move.name, (output.safe(path),)) for move, path in zip(moves, paths, strict=True)
     ]
-    last = "nothing to move" if plan.is_empty else "next: commit, then promptsync status"
-    body = {
-        "moved": [{"name": move.name, "path": move.path, "old_path": move.old_path} for move in moves],
-        "dry_run": dry_run,
-        "fingerprint": plan.fingerprint,
-    }
     error = receipt.error if receipt is not None else None
-    lines = [] if dry_run or error is not None else [output.aside(last)]
-    return Outcome([*output.table(rows), *lines], body, error=error)
+    last = "nothing to move" if plan.is_empty else "next: commit, then promptsync status"
+    lines = row_lines(rows) + ([] if dry_run or error is not None else [output.aside(last)])
+    moved = bodies(moves, "name path old_path")
+    return Outcome(lines, {"moved": moved, "dry_run": dry_run, "fingerprint": plan.fingerprint}, error=error)

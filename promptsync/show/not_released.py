@@ -1,11 +1,9 @@
-"""What is not released to a label, and why, as text, JSON and Markdown."""
+"""What is not released to a label, and why, as text and Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from promptsync.project.pointers import deploy_command
 from promptsync.terminal import output
@@ -17,42 +15,23 @@ if TYPE_CHECKING:
     from promptsync.show.markdown import Page
 
 
-class Pending(Struct, frozen=True):
-    """What is not released, and why, by prompt and version: ``refund quality 50 < 90``."""
-
-    releases: Sequence[Unreleased] = ()
-    reasons: Mapping[tuple[str, int], str] = {}
-
-    def of(self, name: str) -> list[Unreleased]:
-        """Return what is not released of one prompt."""
-        return [release for release in self.releases if release.name == name]
-
-    def text(self, release: Unreleased) -> str:
-        """Return what is not released, after the label and the version under it."""
-        if release.is_rolled_back:
-            return f"v{release.version} rolled back"
-        reason = self.reasons.get((release.name, release.version))
-        return f"v{release.version} not released" + (f": {reason}" if reason else "")
+def release_text(release: Unreleased) -> str:
+    """Return what is not released, after the label and the version under it."""
+    if release.is_rolled_back:
+        return f"v{release.version} rolled back"
+    return f"v{release.version} not released" + (f": {release.reason}" if release.reason else "")
 
 
-NOTHING_PENDING = Pending()
-
-
-def not_released_lines(project: Project, pending: Pending) -> Iterator[str]:
+def not_released_lines(project: Project, releases: Sequence[Unreleased]) -> Iterator[str]:
     """Yield how much is not released to each label, and the command that releases it."""
-    labels = dict.fromkeys(release.label for release in pending.releases)
-    for label in labels:
-        rolled_back = sum(release.is_rolled_back for release in pending.releases if release.label == label)
-        late = sum(release.label == label for release in pending.releases) - rolled_back
-        if late:
-            yield output.aside(
-                f"{count(late, 'prompt')} not released to {output.name(label)}: {_release(project, label)}"
-            )
-        if rolled_back:
-            yield output.aside(
-                f"{count(rolled_back, 'prompt')} rolled back from {output.name(label)}, "
-                f"on hold until {'its text changes' if rolled_back == 1 else 'their texts change'}"
-            )
+    for label in dict.fromkeys(release.label for release in releases):
+        rolled_back = [release.is_rolled_back for release in releases if release.label == label]
+        number, name = rolled_back.count(True), output.name(label)
+        if late := rolled_back.count(False):
+            yield output.aside(f"{count(late, 'prompt')} not released to {name}: {_release(project, label)}")
+        if number:
+            until = "its text changes" if number == 1 else "their texts change"
+            yield output.aside(f"{count(number, 'prompt')} rolled back from {name}, on hold until {until}")
 
 
 def _release(project: Project, label: str) -> str:
@@ -62,27 +41,13 @@ def _release(project: Project, label: str) -> str:
     return f"promptsync deploy, on {output.name(branches[0])}"
 
 
-def not_released_body(pending: Pending, name: str) -> list[dict[str, object]]:
-    """Return the ``not_released`` of one prompt."""
-    return [
-        {
-            "label": release.label,
-            "version": release.version,
-            "released": release.released,
-            "rolled_back": release.is_rolled_back,
-            "reason": pending.reasons.get((release.name, release.version)),
-        }
-        for release in pending.of(name)
-    ]
-
-
-def add_not_released(page: Page, pending: Pending) -> None:
+def add_not_released(page: Page, releases: Sequence[Unreleased]) -> None:
     """Add what is not released to a page, if anything."""
-    if pending.releases:
-        page.say(f"**{count(len({release.name for release in pending.releases}), 'prompt')} not released**")
-        page.fence(map(_line, pending.releases, map(pending.text, pending.releases)))
+    if releases:
+        page.say(f"**{count(len({release.name for release in releases}), 'prompt')} not released**")
+        page.fence(map(_line, releases))
 
 
-def _line(release: Unreleased, text: str) -> str:
+def _line(release: Unreleased) -> str:
     at = f"v{release.released}" if release.released else "-"
-    return f"{release.name}  {release.label} {at}, {text}"
+    return f"{release.name}  {release.label} {at}, {release_text(release)}"

@@ -13,7 +13,7 @@ from promptsync.errors import Refused
 from promptsync.history.mark import without_mark
 from promptsync.project.planned_files import FilesReceipt, all_of
 from promptsync.prompt.version import Version
-from promptsync.pull.merge import MergeConflict, Unmerged
+from promptsync.pull.merge import MergeConflict
 from promptsync.pull.plan import Blocked, PullPlan
 from promptsync.pull.write import Write
 from promptsync.show import diff
@@ -86,11 +86,11 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
     error: Refused = refusal
     if unmerged:
         error = refusal.replaced(details=[line for prompt in unmerged for line in diff.unmerged(prompt)])
-    plan, receipt = PullPlan(unmerged=unmerged), FilesReceipt()
+    plan, receipt = PullPlan(), FilesReceipt()
     number = len(unmerged) if isinstance(refusal, MergeConflict) else len(refusal.items)
     return Outcome(
         (),
-        pull_body(plan, receipt, dry_run=dry_run),
+        pull_body(plan, receipt, dry_run=dry_run) | {"conflicts": diff.conflicts_body(unmerged)},
         error=error,
         summary=error_markdown(error),
         outputs=_outputs(receipt, number),
@@ -124,28 +124,17 @@ def _lines(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
 
 
 def _row(plan: PullPlan, write: Write) -> tuple[str, ...]:
-    word = _word(plan, write)
     return (
-        f"  {output.style(word, 'bad' if word == 'conflict' else 'remote')}",
+        f"  {output.style(write.word, 'bad' if write.word == 'conflict' else 'remote')}",
         output.name(write.name),
         f"v{write.version}",
         output.safe(write.path),
-        _passed_over(plan, write.name),
+        _passed_over(plan, write),
     )
 
 
-def _word(plan: PullPlan, write: Write) -> str:
-    if any(prompt.name == write.name for prompt in plan.marked):
-        return "conflict"
-    if write.old is None:
-        return "restored" if write.restored else "new"
-    if write.merged:
-        return "merged"
-    return "kept yours" if plan.options.ours else "took theirs" if plan.options.theirs else "updated"
-
-
-def _passed_over(plan: PullPlan, name: str) -> str:
-    numbers = [version.version for version in plan.passed_over.get(name, ())]
+def _passed_over(plan: PullPlan, write: Write) -> str:
+    numbers = [version.version for version in write.passed_over]
     if not numbers:
         return ""
     return f"{'with' if plan.options.passed_over else 'without'} {version_list(numbers)}, passed over before"
@@ -169,7 +158,7 @@ def _skipped(plan: PullPlan) -> Iterator[str]:
 def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
     written = [
-        ({"name": write.name, "path": write.path, "version": write.version}, write.merged)
+        ({"name": write.name, "path": write.path, "version": write.version}, write.word == "merged")
         for write in receipt.of(plan.writes)
     ]
     return {
@@ -179,11 +168,12 @@ def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[s
         "deleted": [{"name": gone.name, "path": gone.path} for gone in receipt.of(plan.deletes)],
         "passed_over": [
             {
-                "name": name,
-                "versions": [version.version for version in versions],
+                "name": write.name,
+                "versions": [version.version for version in write.passed_over],
                 "brought_in": plan.options.passed_over is True,
             }
-            for name, versions in plan.passed_over.items()
+            for write in plan.writes
+            if write.passed_over
         ],
         "left": [
             {"name": prompt.name, "path": prompt.path, "reason": prompt.reason} for prompt in plan.blocked
@@ -223,21 +213,16 @@ def pull_markdown(
     number = len(receipt.paths)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     rows = [
-        (_word(plan, write), write.name, _versions(write), write.path, _passed_over(plan, write.name))
-        for write in written
+        (write.word, write.name, _versions(write), write.path, _passed_over(plan, write)) for write in written
     ]
     rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.of(plan.deletes)]
     if rows:
         page.fence(_short(output.table(rows), "prompt"))
-    if plan.passed_over and plan.options.passed_over:
+    if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
         page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, for somebody to decide:")
-        unmerged = {prompt.name: prompt for prompt in plan.unmerged}
-        lines = [
-            line for prompt in plan.blocked for line in _blocked_lines(prompt, unmerged.get(prompt.name))
-        ]
-        page.fence(_short(lines, "line"))
+        page.fence(_short([line for prompt in plan.blocked for line in _blocked_lines(prompt)], "line"))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
         page.fence(_short(archived, "prompt"))
@@ -246,7 +231,7 @@ def pull_markdown(
         [
             (
                 write.name,
-                f"{_word(plan, write)}, {_versions(write)}",
+                f"{write.word}, {_versions(write)}",
                 _details(plan, write, pulled.get(write.name, ())),
             )
             for write in written
@@ -266,11 +251,11 @@ def _short(lines: Sequence[str], what: str) -> list[str]:
     return [*lines[:_MOST_LINES], *([f"… and {count(more, f'more {what}')}"] if more > 0 else [])]
 
 
-def _blocked_lines(prompt: Blocked, unmerged: Unmerged | None) -> Iterator[str]:
+def _blocked_lines(prompt: Blocked) -> Iterator[str]:
     yield f"{prompt.name}: {prompt.reason}"
     yield from (f"  {line}" for line in prompt.refusal.hint.splitlines())
-    if unmerged is not None:
-        yield from (f"  {line}" for line in diff.unmerged(unmerged)[1:])
+    if prompt.unmerged is not None:
+        yield from (f"  {line}" for line in diff.unmerged(prompt.unmerged)[1:])
 
 
 def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterator[str]:
@@ -282,7 +267,7 @@ def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterato
         yield f"# {count(older, 'older version')}"
     yield from map(_version, pulled)
     word = "passed over" if plan.options.passed_over else "passed over, left out"
-    yield from (f"{_version(version)} ({word})" for version in plan.passed_over.get(write.name, ()))
+    yield from (f"{_version(version)} ({word})" for version in write.passed_over)
     difference = step(write.path, write.old_prompt, write.prompt)
     yield from diff.patch_lines([difference]) if difference.fields else ["# the text does not change"]
 

@@ -14,20 +14,20 @@ from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.push.receipt import PushReceipt
-from promptsync.show.labels import changed_body, changed_row
+from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
     backup_lines,
-    kept_tag_lines,
+    kept_tag_rows,
     move_note,
-    noted,
-    passed_over_line,
+    passed_over,
     rename_note,
     tally,
-    will_pass_over_line,
+    will_pass_over,
 )
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import pin_lines, pins_body
+from promptsync.show.pins import pin_rows, pins_body
+from promptsync.show.rows import Row, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -66,19 +66,19 @@ def headline(plan: PushPlan, where: str = "") -> str:
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     lines = output.table(map(action_row, plan.actions), free=True) if plan.actions else []
-    lines += [_passes_over(action) for action in plan.actions if action.passed_over]
-    lines += _unchecked_lines(plan.unchecked, plan.governed, plan.live, "will move")
-    lines += kept_tag_lines(plan, {action.name for action in plan.actions})
-    return [*lines, *_skipped_lines(plan), *_rename_lines(plan), *pin_lines(plan.pins)]
+    rows = [_passes_over(action) for action in plan.actions if action.passed_over]
+    rows += _unchecked(plan.unchecked, plan.governed, plan.live, "will move")
+    rows += [*kept_tag_rows(plan, {action.name for action in plan.actions}), *_skipped(plan)]
+    return [*lines, *row_lines(rows), *_rename_lines(plan), *row_lines(pin_rows(plan.pins))]
 
 
-def _passes_over(action: Action) -> str:
+def _passes_over(action: Action) -> Row:
     if action.kind is not Kind.RESTORE:
-        return will_pass_over_line(action.name, action.passed_over)
+        return will_pass_over(action.name, action.passed_over)
     # No version of an archived prompt can be pulled, so it is brought in after the push.
     text = f"v{action.current}, the archived version, which your file does not include; after the push,"
     command = f"promptsync pull --passed-over {shlex.quote(action.name)}"
-    return noted("passes over", "warn", action.name, f"{text} {command} brings it in")
+    return Row("passes over", "warn", action.name, note=f"{text} {command} brings it in")
 
 
 def action_row(action: Action) -> tuple[str, ...]:
@@ -100,22 +100,23 @@ def action_row(action: Action) -> tuple[str, ...]:
     )
 
 
-def _unchecked_lines(
+def _unchecked(
     names: Sequence[str], labels: Sequence[str], live: Mapping[str, Sequence[LiveUser]], move: str
-) -> Iterator[str]:
+) -> Iterator[Row]:
     """Yield what goes live without checks: governed labels, and snippets that live prompts render."""
     from promptsync.compare.live_users import named_users  # only some pushes need it
 
-    what = f"{', '.join(map(output.name, labels))} {move} without checks"
+    what = f"{', '.join(labels)} {move} without checks"
     for name in names:
-        yield noted("unchecked", "warn", name, what)
+        yield Row("unchecked", "warn", name, note=what)
     for name, users in sorted(live.items()):
-        yield noted("unchecked", "warn", name, f"live at once in {named_users(users)}")
+        yield Row("unchecked", "warn", name, note=f"live at once in {named_users(users)}")
 
 
-def _skipped_lines(plan: PushPlan) -> list[str]:
+def _skipped(plan: PushPlan) -> list[Row]:
     return [
-        noted("skipped", "warn", prompt.name, f"{prompt.state}, {prompt.reason}") for prompt in plan.skipped
+        Row("skipped", "warn", prompt.name, note=f"{prompt.state}, {prompt.reason}")
+        for prompt in plan.skipped
     ]
 
 
@@ -140,12 +141,12 @@ def show_receipt(
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     result = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
-    pins = pin_lines(plan.pins.after(result.versions))
+    pins = row_lines(pin_rows(plan.pins.after(result.versions)))
     if receipt is None:
-        lines = [*_skipped_lines(plan), output.aside("nothing to push")]
+        lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
     else:
         lines = receipt_lines(result, was_shown)
-        lines += [*kept_tag_lines(plan, result.versions), *_rename_lines(plan, done=True), *pins]
+        lines += [*row_lines(kept_tag_rows(plan, result.versions)), *_rename_lines(plan, done=True), *pins]
     return Outcome(
         lines,
         push_body(plan, result, dry_run=False),
@@ -158,25 +159,24 @@ def show_receipt(
 def receipt_lines(
     receipt: PushReceipt,
     was_shown: bool = False,
-    passed_over: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
+    known: Mapping[str, Mapping[int, str]] = MappingProxyType({}),
 ) -> list[str]:
     """Return what was done, what was not, and the counts; after ``was_shown`` what was planned counts only.
 
-    ``passed_over`` is what is known of versions that were passed over, by prompt.
+    ``known`` is what is known of versions that were passed over, by prompt.
     """
     lines = [] if was_shown else [*_lines_of_success(receipt)]
-    not_labelled = output.style("not labelled", "bad")
-    lines += output.table(changed_row(not_labelled, label) for label in receipt.labels if not label.moved)
-    lines += _unchecked_lines(receipt.unchecked, receipt.governed, receipt.changed_live, "moved")
-    lines += _trouble(receipt)
-    lines += [
-        passed_over_line(prompt.name, prompt.passed_over, passed_over.get(prompt.name, {}))
+    rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
+    rows += _unchecked(receipt.unchecked, receipt.governed, receipt.changed_live, "moved")
+    rows += _trouble(receipt)
+    rows += [
+        passed_over(prompt.name, prompt.passed_over, known.get(prompt.name, {}))
         for prompt in receipt.published
         if prompt.passed_over
     ]
     if not was_shown:
-        lines += [noted("skipped", "warn", prompt.name, prompt.reason) for prompt in receipt.skipped]
-    lines += _synced_lines(receipt)
+        rows += [Row("skipped", "warn", prompt.name, note=prompt.reason) for prompt in receipt.skipped]
+    lines += [*row_lines(rows), *_synced_lines(receipt)]
     lines.append(summary(receipt))
     if receipt.unrecorded:
         lines.append(
@@ -200,8 +200,7 @@ def _lines_of_success(receipt: PushReceipt) -> Iterator[str]:
     archived = ((f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived)
     yield from output.table(archived, aside=True)
     moved = (label for label in receipt.labels if label.moved)
-    labelled = output.style("labelled", "good")
-    yield from output.table((changed_row(labelled, label) for label in moved), aside=True)
+    yield from row_lines((label_row(label, "labelled") for label in moved), aside=True)
 
 
 def summary(receipt: PushReceipt) -> str:
@@ -221,15 +220,15 @@ def summary(receipt: PushReceipt) -> str:
     return ", ".join(parts) or "nothing was published"
 
 
-def _trouble(receipt: PushReceipt) -> Iterator[str]:
+def _trouble(receipt: PushReceipt) -> Iterator[Row]:
     for prompt in receipt.failed:
-        yield noted("unknown" if prompt.unknown else "failed", "bad", prompt.name, prompt.reason)
+        yield Row("unknown" if prompt.unknown else "failed", "bad", prompt.name, note=prompt.reason)
     for name, paths in receipt.altered.items():
-        yield noted("altered", "bad", name, f"the registry returned {', '.join(paths)} differently")
+        yield Row("altered", "bad", name, note=f"the registry returned {', '.join(paths)} differently")
     for name, why in receipt.unverified.items():
-        yield noted("unverified", "bad", name, why)
+        yield Row("unverified", "bad", name, note=why)
     for name, what in receipt.raced.items():
-        yield noted("raced", "bad", name, what)
+        yield Row("raced", "bad", name, note=what)
 
 
 def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
@@ -242,7 +241,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
         yield output.aside(f"  synced: was written to {files}{why}")
     yield from backup_lines(receipt.backups)
     for name, reason in receipt.unsynced.items():
-        yield noted("note", "warn", name, f"synced: was not written: {reason}")
+        yield from row_lines([Row("note", "warn", name, note=f"synced: was not written: {reason}")])
 
 
 # -- Markdown and JSON --------------------------------------------------------------------------------------
@@ -318,7 +317,7 @@ def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[st
         "synced": list(receipt.synced),
         "backups": {name: str(path) for name, path in receipt.backups.items()},
         "archived": list(receipt.archived),
-        "labels": [changed_body(label) for label in receipt.labels],
+        "labels": labels_body(receipt.labels),
         "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
         "live": [
             {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}

@@ -15,21 +15,17 @@ from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
 from promptsync.show.diff import problems_body
 from promptsync.show.diff import state as state_text
-from promptsync.show.lines import passed_over_line
-from promptsync.show.not_released import (
-    NOTHING_PENDING,
-    Pending,
-    add_not_released,
-    not_released_body,
-    not_released_lines,
-)
+from promptsync.show.lines import passed_over as passed_over_row
+from promptsync.show.not_released import add_not_released, not_released_lines, release_text
 from promptsync.show.outcome import Outcome
-from promptsync.show.pins import pin_lines, pins_body
+from promptsync.show.pins import pin_rows, pins_body
+from promptsync.show.rows import bodies, row_lines
 from promptsync.show.status_advice import advice_lines, state_word
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
 if TYPE_CHECKING:
+    from promptsync.compare.not_released import Unreleased
     from promptsync.compare.snapshot import Item, Snapshot
     from promptsync.project.project import Project
 
@@ -44,7 +40,7 @@ def show_status(
     project: Project,
     snapshot: Snapshot,
     passed_over: PassedOver,
-    pending: Pending,
+    releases: Sequence[Unreleased],
     pins: PinReport = NO_PINS,
     *,
     offline: bool,
@@ -53,7 +49,9 @@ def show_status(
 ) -> Outcome:
     """Return the state of each prompt. The exit code is 1 if a prompt is in one of the states ``counted``."""
     body: dict[str, Any] = {
-        "prompts": [_body(item, snapshot, passed_over.get(item.name, ()), pending) for item in snapshot.items]
+        "prompts": [
+            _body(item, snapshot, passed_over.get(item.name, ()), releases) for item in snapshot.items
+        ]
     }
     if not offline:
         body["not_included"] = snapshot.foreign(project.config)
@@ -62,14 +60,14 @@ def show_status(
         body["problems"] = problems_body(snapshot.problems)
     return Outcome(
         [
-            *_lines(project, snapshot, pending, offline=offline, verbose=verbose),
-            *not_released_lines(project, pending),
-            *(passed_over_line(name, numbers) for name, numbers in passed_over.items()),
-            *pin_lines(pins),
+            *_lines(project, snapshot, releases, offline=offline, verbose=verbose),
+            *not_released_lines(project, releases),
+            *row_lines(passed_over_row(name, numbers) for name, numbers in passed_over.items()),
+            *row_lines(pin_rows(pins)),
         ],
         body,
         1 if snapshot.problems or snapshot.unusable or snapshot.of(*counted) else 0,
-        markdown=lambda: status_markdown(snapshot, passed_over, pending, pins),
+        markdown=lambda: status_markdown(snapshot, passed_over, releases, pins),
     )
 
 
@@ -77,7 +75,7 @@ def show_status(
 
 
 def _lines(
-    project: Project, snapshot: Snapshot, pending: Pending, *, offline: bool, verbose: bool
+    project: Project, snapshot: Snapshot, releases: Sequence[Unreleased], *, offline: bool, verbose: bool
 ) -> list[str]:
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if offline else ""
@@ -89,7 +87,7 @@ def _lines(
             nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
         return [*lines, output.aside(nothing)]
     counts = _counts(snapshot)
-    lines += _rows(snapshot, pending, counts, verbose=verbose)
+    lines += _rows(snapshot, releases, counts, verbose=verbose)
     if snapshot.problems:
         invalid = output.style("invalid", "bad")
         lines += ["", *(f"  {invalid}  {output.safe(text_of(problem))}" for problem in snapshot.problems)]
@@ -117,27 +115,29 @@ def _counts(snapshot: Snapshot) -> Counter[State]:
     return +counts
 
 
-def _rows(snapshot: Snapshot, pending: Pending, counts: Counter[State], *, verbose: bool) -> Iterator[str]:
+def _rows(
+    snapshot: Snapshot, releases: Sequence[Unreleased], counts: Counter[State], *, verbose: bool
+) -> Iterator[str]:
     # The problems of unreadable files are listed below, file by file.
     items = [item for item in snapshot.items if item.state is not State.INVALID]
     # What was never released is counted below: right after a first push that is everything.
-    late = {release.name for release in pending.releases if release.released is not None}
+    late = {release.name for release in releases if release.released is not None}
     shown = [item for item in items if item.state is not State.IN_SYNC or verbose or item.name in late]
     many = counts[State.REMOTE_ONLY] > _MANY and not verbose
     if many:
         shown = [item for item in shown if item.state is not State.REMOTE_ONLY]
     if shown:
-        yield from ("", *output.table((_row(item, snapshot, pending) for item in shown), free=True))
+        yield from ("", *output.table((_row(item, snapshot, releases) for item in shown), free=True))
     if many:
         yield ""
         yield f"  {counts[State.REMOTE_ONLY]} prompts exist only in the registry; -v lists them"
 
 
-def _row(item: Item, snapshot: Snapshot, pending: Pending) -> tuple[str, ...]:
+def _row(item: Item, snapshot: Snapshot, releases: Sequence[Unreleased]) -> tuple[str, ...]:
     late = {
-        release.label: f", {pending.text(release)}"
-        for release in pending.of(item.name)
-        if release.released is not None
+        release.label: f", {release_text(release)}"
+        for release in releases
+        if release.name == item.name and release.released is not None
     }
     labels = [pair for pair in (snapshot.labels or {}).get(item.name, ()) if is_own(pair[0])]
     shown = "; ".join(f"{output.name(name)} v{number}{late.get(name, '')}" for name, number in labels)
@@ -175,8 +175,11 @@ def totals(counts: Counter[State]) -> str:
 # -- JSON and Markdown --------------------------------------------------------------------------------------
 
 
-def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: Pending) -> dict[str, object]:
+def _body(
+    item: Item, snapshot: Snapshot, passed_over: Sequence[int], releases: Sequence[Unreleased]
+) -> dict[str, object]:
     labels = None if snapshot.labels is None else dict(snapshot.labels.get(item.name, ()))
+    mine = [release for release in releases if release.name == item.name]
     return {
         "name": item.name,
         "state": str(item.state),
@@ -184,7 +187,7 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: P
         "version": item.version,
         "base": item.base.version if item.base is not None else None,
         "labels": labels,
-        "not_released": not_released_body(pending, item.name),
+        "not_released": bodies(mine, "label version released rolled_back=is_rolled_back reason"),
         "passed_over": list(passed_over),
         "renamed_from": item.was,
         "renamed_to": item.became or item.renamed_to,
@@ -195,7 +198,7 @@ def _body(item: Item, snapshot: Snapshot, passed_over: Sequence[int], pending: P
 def status_markdown(
     snapshot: Snapshot,
     passed_over: PassedOver = MappingProxyType({}),
-    pending: Pending = NOTHING_PENDING,
+    releases: Sequence[Unreleased] = (),
     pins: PinReport = NO_PINS,
     *,
     most: int | None = None,
@@ -212,14 +215,14 @@ def status_markdown(
         page.fence(
             output.table((str(item.state), item.name, _versions(item), item.path or "") for item in changed)
         )
-    add_not_released(page, pending)
+    add_not_released(page, releases)
     if passed_over:
         page.say(f"**{count(len(passed_over), 'prompt')} with versions that were passed over**")
         page.fence(
             f"{name}  {', '.join(f'v{number}' for number in numbers)}"
             for name, numbers in passed_over.items()
         )
-    if lines := pin_lines(pins):
+    if lines := row_lines(pin_rows(pins)):
         page.say("**Pinned snippets**")
         page.fence(map(click.unstyle, lines))
     if snapshot.unusable:

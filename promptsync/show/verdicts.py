@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from promptsync.checks.verdicts import Verdict
-from promptsync.show.lines import noted
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import Row, row_lines
 from promptsync.terminal import output
 
 _LISTED = 10
@@ -23,8 +23,9 @@ def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: boo
 def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
     """Yield a line for each of the first versions, and how many more there are."""
     shown = warnings if len(warnings) <= _LISTED + 1 else warnings[:_LISTED]
-    for verdict in shown:
-        yield noted("warning", "warn", verdict.name, f"v{verdict.version} {_text(verdict)}")
+    yield from row_lines(
+        Row("warning", "warn", verdict.name, note=f"v{verdict.version} {_text(verdict)}") for verdict in shown
+    )
     if len(shown) < len(warnings):
         yield f"  {output.style('warning', 'warn')}  and {len(warnings) - len(shown)} more; --json has all"
 

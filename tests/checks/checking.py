@@ -16,6 +16,7 @@ from promptsync.checks.assignment import Check, Selection, find_checks
 from promptsync.checks.judge import run_checks
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.versions import WantedVersions
+from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.promptlayer.http import LocalTransport
@@ -113,7 +114,7 @@ class Bench:
         standard: Standard | None = None,
         timeout: float = 20,
         progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-        label: str | None = None,
+        at: At = LATEST,
         **wanted: Any,
     ) -> CheckResults:
         return run_checks(
@@ -123,7 +124,7 @@ class Bench:
             standard=standard or Standard(),
             timeout=timeout,
             progress=progress,
-            label=label,
+            at=at,
         )
 
 

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from promptsync.checks.evaluations import EvaluationRun
 from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Standard
-from promptsync.checks.run import Status
-from promptsync.show.checks import evaluations_body, results_lines
+from promptsync.checks.run import Run, Status
+from promptsync.show.checks import results_lines, runs_body
 
-DONE = EvaluationRun(name="quality", item_id=1, id=2, score=80.0, status=Status.COMPLETED)
+DONE = Run(kind="evaluation", name="quality", item_id=1, id=2, score=80.0, status=Status.COMPLETED)
 LIVE = LiveScore("ask", 3, 90.0)
 
 amounts = st.integers(0, 100_0000).map(lambda number: Decimal(number) / 10_000)
@@ -96,7 +95,7 @@ def test_a_score_is_compared_with_the_newest_run_of_the_live_version(bench: Benc
     bench.publish("ask", "nothing to see")
     second = check(bench, 2, 1)
     assert second.reason.endswith("below the 66.67 of v1, which is live; max_drop is 5")
-    (body,) = evaluations_body(CheckResults((second,)))
+    (body,) = runs_body(CheckResults((second,)), "evaluation")
     assert body["missed_cells"] and (body["live_version"], body["live_score"]) == (1, 66.67)
     assert "66.67 (v1)" in text(second)
     bench.publish("ask")
@@ -113,7 +112,7 @@ def test_a_live_version_without_a_run_leaves_the_decision_to_the_minimum(bench: 
     result = check(bench, 2, 1, least=10)
     assert result.passed is True
     assert "ask v1 is live, and no run of it has a score; the minimum of 10 decides" in text(result)
-    (body,) = evaluations_body(CheckResults((result,)))
+    (body,) = runs_body(CheckResults((result,)), "evaluation")
     assert (body["max_drop"], body["live_version"], body["live_score"], body["drop"]) == (5, 1, None, None)
     assert body["not_compared"] == "ask v1 is live, and no run of it has a score"
 
@@ -149,5 +148,5 @@ def test_without_a_limit_nothing_is_read_and_the_last_run_is_shown(bench: Bench)
     result = check(bench, 2, 1, drop=None)
     assert (result.passed, result.live) == (True, None)
     assert "LAST" in text(result) and "LIVE" not in text(result)
-    (body,) = evaluations_body(CheckResults((result,)))
+    (body,) = runs_body(CheckResults((result,)), "evaluation")
     assert {body[key] for key in ("max_drop", "live_version", "live_score", "drop", "not_compared")} == {None}

@@ -25,7 +25,10 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
         progress=lambda *shown: told.append(shown),
     )
     assert results.passed
-    assert [run.outputs["first"].value for _, run in results.agents] == ["why", "what"]
+    assert [result.run.outputs["first"].value for result in results.of("agent")] == [
+        "why",
+        "what",
+    ]
     assert told[-1] == ("running checks", 14, 14)
     first_read = next(place for place, one in enumerate(bench.line.seen) if "execution-results" in one)
     starts = [place for place, one in enumerate(bench.line.seen) if one.endswith("/run")]
@@ -40,7 +43,7 @@ def test_the_stricter_minimum_counts(
 ) -> None:
     results = bench.run(evaluation("quality", least=least), standard=Standard(asked))
     assert verdict in results.all[0].reason and results.passed == (not verdict)
-    assert bool(results.evaluations[0][1].missed_cells) == bool(verdict)
+    assert bool(results.all[0].run.missed_cells) == bool(verdict)
 
 
 def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:

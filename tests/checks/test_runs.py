@@ -6,14 +6,14 @@ import pytest
 from checking import Bench, agent, evaluation
 from msgspec.structs import replace
 
-from promptsync.checks.agents import AgentRun, NodeOutput
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
-from promptsync.checks.evaluations import EvaluationRun, as_reported
+from promptsync.checks.evaluations import as_reported, complete
 from promptsync.checks.judge import find_run, judge, show_run
 from promptsync.checks.receipt import CheckResults, Standard
-from promptsync.checks.run import Status
+from promptsync.checks.run import NodeOutput, Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
+from promptsync.project.target import At
 from promptsync.registry.errors import ServerFailed
 
 
@@ -21,9 +21,9 @@ def silent(what: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
-def run(bench: Bench, *names: str) -> list[EvaluationRun]:
+def run(bench: Bench, *names: str) -> list[Run]:
     checks = [Check("evaluation", name) for name in names]
-    return [one for _, one in bench.run(*checks).evaluations]
+    return [result.run for result in bench.run(*checks).all]
 
 
 def test_a_run_has_its_score_version_and_model(bench: Bench) -> None:
@@ -60,7 +60,8 @@ def test_the_score_before_is_that_of_the_last_run_that_ended(bench: Bench) -> No
 def test_failed_cells_say_row_column_and_reason(bench: Bench) -> None:
     bench.model.fail_at = "two"
     results = bench.run(evaluation("quality"))
-    ((result, one),) = results.evaluations
+    (result,) = results.all
+    one = result.run
     assert [(cell.row, cell.column) for cell in one.failed_cells] == [(2, "output"), (2, "contains")]
     assert {cell.reason for cell in one.failed_cells} == {"the model is out of order"}
     assert result.reason == "2 failed cells"
@@ -95,25 +96,25 @@ def test_when_the_time_is_up_the_run_is_named_and_can_be_shown(bench: Bench) -> 
 
 
 def test_an_agent_has_the_outputs_of_every_node_or_the_reason_why_one_failed(bench: Bench) -> None:
-    ((_, one),) = bench.run(agent("bot"), label="prod").agents
+    one = bench.run(agent("bot"), at=At(label="prod")).all[0].run
     assert one.outputs == {name: NodeOutput("why", "SUCCESS") for name in ("first", "last")}
     bench.model.fail_at = "why"
     results = bench.run(agent("bot"))
-    assert results.agents[0][1].status is Status.FAILED
+    assert results.all[0].run.status is Status.FAILED
     assert results.error is not None
     assert results.error.message == "bot: node first failed: the model is out of order"
 
 
 def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:
-    results = bench.run(agent("bot"), label="nowhere")
+    results = bench.run(agent("bot"), at=At(label="nowhere"))
     assert results.all[0].run.status is Status.NOT_STARTED
     assert isinstance(results.error, RemoteError)
-    assert "question" in bench.run(Check("agent", "bot")).agents[0][1].warning
+    assert "question" in bench.run(Check("agent", "bot")).all[0].run.warning
 
 
-DONE = EvaluationRun(name="e", item_id=1, id=2, status=Status.COMPLETED, score=80)
+DONE = Run(kind="evaluation", name="e", item_id=1, id=2, status=Status.COMPLETED, score=80)
 NODES = {"first": NodeOutput("x", "SUCCESS"), "last": NodeOutput(None, "TIMEOUT")}
-BOT = AgentRun(name="bot", id=3, status=Status.COMPLETED)
+BOT = Run(kind="agent", name="bot", id=3, status=Status.COMPLETED)
 FAILURES = [
     (DONE, Standard(), ""),
     (DONE, Standard(80), ""),
@@ -130,14 +131,12 @@ FAILURES = [
 ]
 
 
-def error_of(*runs: EvaluationRun | AgentRun, standard: Standard) -> PromptsyncError | None:
+def error_of(*runs: Run, standard: Standard) -> PromptsyncError | None:
     return CheckResults(tuple(judge(Check("evaluation", one.name), one, standard) for one in runs)).error
 
 
 @pytest.mark.parametrize(("one", "standard", "reason"), FAILURES)
-def test_a_run_passes_by_its_score_cells_and_nodes(
-    one: EvaluationRun | AgentRun, standard: Standard, reason: str
-) -> None:
+def test_a_run_passes_by_its_score_cells_and_nodes(one: Run, standard: Standard, reason: str) -> None:
     result = judge(Check("evaluation", one.name), one, standard)
     assert result.reason == reason
     assert result.passed == (None if one.is_under_way else not reason)
@@ -166,11 +165,11 @@ def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
         "stats": {"status_counts": counts},
         "report": {"score": {"overall_score": 100}, "prompt_registry_id": 7, "prompt_version_number": 2},
     }
-    one = as_reported(EvaluationRun(name="e", item_id=1, id=2), raw)
+    one = as_reported(Run(kind="evaluation", name="e", item_id=1, id=2), raw)
     for standard in (Standard(80), Standard(allow_unscored=True)):
         assert judge(Check("evaluation", "e"), one, standard).reason == reason
     # What only reads scores must not take one from a report that did not complete.
-    assert (one.complete(bench.registry).score is not None and not one.failed) == (not reason)
+    assert (complete(bench.registry, one).score is not None and not one.failed) == (not reason)
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:

@@ -162,7 +162,7 @@ def test_a_pinned_dashboard_edit_is_named_until_it_is_pulled(used: World) -> Non
     used.publish("tone", content=TONE.replace("Five.", "5."))
     used.edit("b", "number:1@", "number:2@")
     used.commit()
-    line = "pinned  tone: b pins v2, a dashboard edit that its file does not include; promptsync pull tone"
+    line = "pinned  b: pins tone v2, a dashboard edit that its file does not include; promptsync pull tone"
     assert pinned_lines(used.ok("status")) == [line]
     assert pinned_lines(used.ok("push", "-n")) == [line]
     entry = {"name": "b", "snippet": "tone", "pinned": 2, "version": None, "problem": "not-included"}
@@ -192,7 +192,7 @@ def test_a_pinned_edit_is_brought_by_the_hint(
     prepare(used)
     used.edit("b", "number:1@", "number:2@")
     used.commit()
-    line = next(line for line in pinned_lines(used.ok("status")) if "b pins v2" in line)
+    line = next(line for line in pinned_lines(used.ok("status")) if "b: pins tone v2" in line)
     assert hint_of(line) == hint
     used.ok(*hint)
     used.commit()
@@ -222,7 +222,7 @@ def test_a_version_of_another_branch_is_not_called_a_dashboard_edit(used: World)
     used.git("checkout", "-q", "main")
     used.edit("b", "number:1@", "number:2@")
     (line,) = pinned_lines(used.ok("status"))
-    assert line == "pinned  tone: b pins v2, which its file does not include; promptsync pull tone"
+    assert line == "pinned  b: pins tone v2, which its file does not include; promptsync pull tone"
 
 
 def test_outside_of_git_nothing_is_claimed_that_is_not_known(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(here: World) -> None:
     ran = here.run("promote", "staging", "prod", "--dry-run")
     assert ran.code == 0
     assert ran.out.splitlines()[0].startswith("DRY RUN")
-    assert ["refund", "prod", "v1", "->", "v3"] in ran.lines
+    assert ["move", "refund", "prod", "v1", "->", "v3"] in ran.lines
     body = here.run("promote", "staging", "prod", "-n", "--json").document
     assert body["dry_run"] is True
     assert body["labels"][0] == {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from worlds import World, template
 
 from promptsync.cli import HELP, group, run
-from promptsync.show.lines import noted
+from promptsync.show.rows import Row, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.fit import fitted, shortened
 
@@ -292,9 +292,8 @@ def test_help_shows_the_same_as_the_help_option(words, capsys):
 
 
 def test_a_command_in_a_line_that_is_too_wide_gets_a_line_of_its_own() -> None:
-    line = noted(
-        "pinned", "warn", "tone", "refund still pins v1, not v2", "promptsync bump tone --remote far"
-    )
+    note, command = "refund still pins v1, not v2", "promptsync bump tone --remote far"
+    (line,) = row_lines([Row("pinned", "warn", "tone", note=note, command=command)])
     assert [click.unstyle(one) for one in fitted([line], 60)] == [
         "  pinned  tone: refund still pins v1, not v2",
         "      promptsync bump tone --remote far",

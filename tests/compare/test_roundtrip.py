@@ -43,7 +43,8 @@ from promptsync.prompt.prompt import Local, Prompt, without_nulls
 from promptsync.prompt.rejections import REQUIRED
 from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
-from promptsync.pull.plan import PullOptions, plan_pull
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push

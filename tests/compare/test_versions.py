@@ -14,10 +14,11 @@ from promptsync.commands.log import LoggedVersion, read_log
 from promptsync.compare.gather import gather
 from promptsync.errors import PromptsyncError
 from promptsync.files.config import load
-from promptsync.project.chosen_version import FoundVersion, choose, find_versions
+from promptsync.project.pointers import find_versions
 from promptsync.project.project import Project, open_project
-from promptsync.project.target import NoSuchPrompt, find_prompt
-from promptsync.project.versions import read_versions
+from promptsync.project.target import NoSuchPrompt, find_prompt, resolve
+from promptsync.project.versions import Catalog, read_versions
+from promptsync.prompt.version import Version
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push
@@ -43,12 +44,13 @@ def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml
 
 
 def log(project: Project, name: str) -> list[LoggedVersion]:
-    return read_log(project, find_prompt(project, name))
+    return read_log(project, find_prompt(project, name, Catalog(project)))
 
 
-def show(project: Project, *wanted: str) -> FoundVersion:
-    (found,) = find_versions(project, choose(project, project.root, wanted))
-    return found
+def show(project: Project, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
+    catalog = Catalog(project)
+    (version,) = find_versions(project, resolve(project, wanted, catalog), catalog)
+    return version
 
 
 def push_all(here: World) -> None:
@@ -75,7 +77,7 @@ def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: W
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (40, 40), (45, 45), (99, 45), (None, 45)])
 def test_no_more_versions_are_read_than_asked_for(here: World, limit: int | None, count: int) -> None:
     here.publish("greet", *(f"text {number}" for number in range(1, 46)))
-    listed = find_prompt(here.project, "greet")
+    listed = find_prompt(here.project, "greet", Catalog(here.project))
     before = here.project.registry.requests
     found = read_versions(here.project, listed, limit)
     assert [one.version for one in found] == list(range(45, 45 - count, -1))
@@ -109,7 +111,7 @@ def test_versions_that_are_gone_are_left_out(tmp_path: Path) -> None:
 
         odd.app = app
         gone[:] = [2, 5, 6]
-        listed = find_prompt(broken.project, "greet")
+        listed = find_prompt(broken.project, "greet", Catalog(broken.project))
         assert [one.version for one in read_versions(broken.project, listed, 3)] == [7, 4, 3]
         assert [one.version for one in read_versions(broken.project, listed)] == [7, 4, 3, 1]
 
@@ -132,7 +134,7 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     push_all(here)
     second = commit(here, "Bye {name}", "Say bye")
     push_all(here)
-    old = show(here.project, "greet@1").remote
+    old = show(here.project, "greet@1")[0]
     here.project.registry.prompts.publish(old.prompt, message=old.message or "")
     found = log(here.project, "greet")
     # the message says v1, so the content decides
@@ -207,7 +209,7 @@ def test_names_may_hold_what_separates_versions_and_labels(
         here.publish(other, "one")
     here.publish("release", "two")
     here.label("Example: title", **{" draft": 1})
-    found = show(here.project, wanted).remote
+    found = show(here.project, wanted)[0]
     assert (found.prompt.name, found.version) == (name, version)
 
 
@@ -242,9 +244,9 @@ def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(here: World) -
     show(here.project, "greet@1")
     here.publish("greet", "two", tags=["a", "b"])
     here.label("greet", prod=1)
-    found = show(here.project, "greet@1")
-    assert found.labels == ("prod",)
-    assert found.remote.prompt.tags == ("a", "b")
+    found, labels = show(here.project, "greet@1")
+    assert labels == ("prod",)
+    assert found.prompt.tags == ("a", "b")
 
 
 def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
@@ -254,6 +256,6 @@ def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
     with faulty(tmp_path, answers) as (sound, broken, _):
         sound.publish("greet", "one", "two")
         sound.label("greet", prod=1)
-        found = show(broken.project, "greet:prod")
-        assert (found.remote.version, found.labels) == (1, None)
+        found, labels = show(broken.project, "greet:prod")
+        assert (found.version, labels) == (1, None)
         assert [one.labels for one in log(broken.project, "greet")] == [None, None]

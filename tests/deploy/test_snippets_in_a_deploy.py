@@ -274,7 +274,7 @@ def test_a_release_that_pins_a_dashboard_edit_is_named(released: World) -> None:
     released.commit("Use the edit")
     note = "pins tone v2, a dashboard edit that its file does not include; promptsync pull tone\n"
     assert f"      {note}" in released.ok("deploy", "-n").out
-    assert "pinned  tone: a pins v2, a dashboard edit" in released.ok("deploy").out
+    assert "pinned  a: pins tone v2, a dashboard edit" in released.ok("deploy").out
     released.ok("pull", "tone")
     released.commit("Take the edit")
     assert "pinned" not in released.ok("deploy").out

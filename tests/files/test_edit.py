@@ -258,7 +258,7 @@ STYLES: dict[str, tuple[str, str, str, str | None]] = {
         SINGLE,
         "brief",
         "\x07",
-        "-   note:    'it''s brief'   # aligned\n+   note:    \"it's \\a\"   # aligned",
+        "-   note:    'it''s brief'   # aligned\n+   note:    \"it's \\u0007\"   # aligned",
     ),
     "another line break in a block": (
         FOLDED.replace("not know", "not\u2028  know").replace(" >-", " |"),

@@ -210,8 +210,8 @@ def test_the_newest_message_names_what_was_passed_over(
 def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
     local = committed(AT_FIRST, revision(C2, "ac", 0))
-    (lost,), heads = passed_over(local.graph(found))
+    (lost,) = passed_over(local.graph(found))
     assert (lost.version, lost.numbers, lost.base) == (2, (2,), "a")
-    assert heads == (4, 2)
+    assert lost.includes == (4, 2)
     with pytest.raises(Missing):
         passed_over(local.graph({4: found[4]}))

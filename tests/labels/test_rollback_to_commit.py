@@ -97,7 +97,7 @@ def test_only_what_the_release_changed_moves(released: World) -> None:
     released.ok("deploy", "--label", "prod")
     released.forget()
     plan = released.run(*to_commit("-n"))
-    assert plan.out.splitlines()[2:-2] == ["  hello  prod  v3 -> v2  lower"]
+    assert plan.out.splitlines()[2:-2] == ["  move  hello  prod  v3 -> v2  lower"]
     done = released.run(*to_commit())
     assert done.out.splitlines()[0].split() == ["moved", "hello", "prod", "v3", "->", "v2", "lower"]
     assert "prod moved on 1 prompt to" in done.out
@@ -419,7 +419,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(released: World) -> None:
         "DRY RUN: no label was changed",
         f"prod moves on 3 prompts to {short} (Say one), 1 skipped",
     ]
-    assert "  new    prod  v1               skipped: HEAD~1 has no such prompt" in done.out
+    assert "  skipped  new    prod  v1" in done.out and "HEAD~1 has no such prompt" in done.out
     assert released.run(*to_commit("-n", "--json")).document["fingerprint"] in done.out
 
 

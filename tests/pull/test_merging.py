@@ -19,7 +19,8 @@ from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullOptions, plan_pull
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
 from promptsync.push.actions import PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push
@@ -77,7 +78,7 @@ def replaced(value: Any, old: str, new: str) -> Any:
 def merge(made: World, options: PullOptions = MERGE) -> dict[str, bool]:
     """Pull, and return for each file that was written whether it is merged."""
     plan = plan_pull(made.project, gather(made.project), options)
-    return {write.name: write.merged for write in apply_pull(made.project, plan).of(plan.writes)}
+    return {write.name: write.word == "merged" for write in apply_pull(made.project, plan).of(plan.writes)}
 
 
 def file(made: World, name: str) -> str:

@@ -11,7 +11,7 @@ import yaml
 from worlds import SYNCED, World
 
 from promptsync.compare.gather import gather
-from promptsync.pull.passed_over import find_passed_over
+from promptsync.compare.history import find_passed_over
 
 LINES = ["Be kind.", "Be brief.", "Never promise money.", "Ask for the order.", "Answer {question}."]
 TEXT = "\n\n".join(LINES)

@@ -17,7 +17,8 @@ from promptsync.compare.gather import gather
 from promptsync.errors import Refused
 from promptsync.project import planned_files
 from promptsync.pull.apply import apply_pull
-from promptsync.pull.plan import PullOptions, plan_pull
+from promptsync.pull.plan import plan_pull
+from promptsync.pull.write import PullOptions
 
 COMMENTED = """\
 # The greeting of the shop.

@@ -7,12 +7,10 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.checks.agents import AgentRun, NodeOutput
 from promptsync.checks.assignment import Check
-from promptsync.checks.evaluations import Cell, EvaluationRun
 from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure
-from promptsync.checks.run import Status
+from promptsync.checks.run import Cell, NodeOutput, Run, Status
 from promptsync.checks.versions import Unbound
 from promptsync.errors import RemoteError
 from promptsync.show.checks import results_lines
@@ -34,7 +32,8 @@ common = {
     "id": st.none() | st.integers(1),
 }
 evaluation_runs = st.builds(
-    EvaluationRun,
+    Run,
+    kind=st.just("evaluation"),
     name=any_text,
     score=limits,
     failed=st.integers(0, 2),
@@ -43,7 +42,7 @@ evaluation_runs = st.builds(
     **common,
 )
 outputs = st.dictionaries(any_text, st.builds(NodeOutput, any_text, any_text, any_text), max_size=3)
-agent_runs = st.builds(AgentRun, name=any_text, outputs=outputs, **common)
+agent_runs = st.builds(Run, kind=st.just("agent"), name=any_text, outputs=outputs, **common)
 checks = st.builds(
     Check,
     st.just("agent"),
@@ -94,7 +93,10 @@ def test_a_suite_takes_the_time_of_its_run_and_all_of_them_the_sum(results: Chec
 
 
 def test_times_are_in_seconds_with_milliseconds_and_never_in_powers_of_ten() -> None:
-    runs = [AgentRun(name="quick", seconds=0.00004), AgentRun(name="slow", seconds=12345.6789)]
+    runs = [
+        Run(kind="agent", name="quick", seconds=0.00004),
+        Run(kind="agent", name="slow", seconds=12345.6789),
+    ]
     results = CheckResults(tuple(CheckResult(Check("agent", run.name), run) for run in runs))
     root = ElementTree.fromstring(junit(results).encode())
     assert [suite.attrib["time"] for suite in root] == ["0.000", "12345.679"]

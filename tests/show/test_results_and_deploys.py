@@ -10,13 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import check_only_code, names
 
-from promptsync.checks.agents import AgentRun
 from promptsync.checks.assignment import Check, Selection
-from promptsync.checks.evaluations import Cell, EvaluationRun
 from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
-from promptsync.checks.run import Status
+from promptsync.checks.run import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
@@ -39,14 +37,15 @@ reasons = st.just("") | names
 prompts = st.lists(names, max_size=2).map(tuple)
 cells = st.lists(st.builds(Cell, st.integers(1, 9), names, names), max_size=7).map(tuple)
 evaluation_runs = st.builds(
-    EvaluationRun,
+    Run,
+    kind=st.just("evaluation"),
     name=names,
     status=st.sampled_from(Status),
     score=st.none() | st.floats(0, 100),
     failed_cells=cells,
     model=st.none() | names,
 )
-agent_runs = st.builds(AgentRun, name=names, status=st.sampled_from(Status))
+agent_runs = st.builds(Run, kind=st.just("agent"), name=names, status=st.sampled_from(Status))
 checks = st.builds(
     Check, st.sampled_from(["evaluation", "agent"]), names, prompts, max_drop=st.none() | st.floats(0, 100)
 )
@@ -204,7 +203,7 @@ def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
 
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     check = Check("evaluation", "refund quality", ("support/refund",), 80.0)
-    run = EvaluationRun(name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
+    run = Run(kind="evaluation", name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
     fence, head, row, note, *_ = results_markdown(CheckResults((CheckResult(check, run),)))
     assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
     assert row.split() == [*["refund", "quality", "support/refund", "-", "100", "-", "-", "80", "passed"]]
@@ -213,7 +212,7 @@ def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
 
 def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_compared() -> None:
     check = Check("evaluation", "quality", ("ask",), 50, 5)
-    run = EvaluationRun(name="quality", id=2, score=80.0, status=Status.COMPLETED)
+    run = Run(kind="evaluation", name="quality", id=2, score=80.0, status=Status.COMPLETED)
     fell = judge(check, run, Standard(), LiveScore("ask", 3, 90.0))
     alone = judge(check, run, Standard(), LiveScore("ask", reason="ask is not live yet"))
     _, head, *rows = results_markdown(CheckResults((fell, alone)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
-from promptsync.checks.run import TIMEOUT
+from promptsync.checks.follow import TIMEOUT
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.options import SECONDS, check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session
@@ -138,18 +138,17 @@ def run_together(
     passed = error is None and not results.under_way
     outputs = {"passed": str(passed).lower(), "changed": json.dumps(choice.changed)}
     if kind == "evaluation":
-        outputs["scores"] = json.dumps({run.name: run.score for _, run in results.evaluations})
+        outputs["scores"] = json.dumps({result.run.name: result.run.score for result in results.all})
     summary = results_markdown(results) if results.all else [nothing_run(choice, kind), ""]
     return outcome.replaced(error=error, outputs=outputs, summary=summary)
 
 
 def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] = BLANK) -> Outcome:
     """Return results of one kind as text and JSON."""
-    from promptsync.show.checks import agents_body, evaluations_body, output_lines, results_lines
+    from promptsync.show.checks import output_lines, results_lines, runs_body
 
-    runs = evaluations_body(results) if kind == "evaluation" else agents_body(results)
     lines = [*results_lines(results), *output_lines(results)]
-    return Outcome(lines, {**BLANK, **body, "runs": runs}, error=results.error)
+    return Outcome(lines, {**BLANK, **body, "runs": runs_body(results, kind)}, error=results.error)
 
 
 def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:

@@ -15,11 +15,11 @@ from promptsync.commands.shared.since import branch_to_merge_into
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
-from promptsync.project.chosen_version import Chosen, choose
 from promptsync.project.plan import workspace_of
 from promptsync.project.pointers import Labelled, check_changeable, deploy_command, with_labels
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At
+from promptsync.project.target import LATEST, At, PromptAt, resolve
+from promptsync.project.versions import Catalog
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
@@ -41,25 +41,22 @@ def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return dry_run_option(yes_option(expect_option(command)))
 
 
-def chosen_labels(
-    session: Session, project: Project, names: Sequence[str], at: At = LATEST
-) -> list[tuple[Labelled, Chosen]]:
+def chosen_labels(project: Project, names: Sequence[str], at: At = LATEST) -> list[tuple[Labelled, PromptAt]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
     What is named counts more than what matches a pattern. Raises ``UsageError`` for a prompt at two versions.
     """
-    chosen: dict[str, Chosen] = {}
-    for choice in choose(project, session.directory, names, at):
-        name = choice.listed.name
-        other = chosen.setdefault(name, choice)
-        if other.is_exact == choice.is_exact and other.at != choice.at:
+    catalog, chosen = Catalog(project), dict[str, PromptAt]()
+    for target in resolve(project, names, catalog, at=at):
+        other = chosen.setdefault(target.name, target)
+        if other.is_exact == target.is_exact and other.at != target.at:
             where = " and ".join(
-                f"at {version}" if version else "without a version" for version in (other.at, choice.at)
+                f"at {version}" if version else "without a version" for version in (other.at, target.at)
             )
-            raise UsageError(f"{name} is specified {where}", hint="remove one of the two")
-        if choice.is_exact:
-            chosen[name] = choice
-    prompts = with_labels(project, [chosen[name].listed for name in sorted(chosen)])
+            raise UsageError(f"{target.name} is specified {where}", hint="remove one of the two")
+        if target.is_exact:
+            chosen[target.name] = target
+    prompts = with_labels(project, [catalog[name] for name in sorted(chosen)])
     return [(prompt, chosen[prompt.listed.name]) for prompt in prompts]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,14 +17,15 @@ from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject, texts_of
-from promptsync.project.chosen_version import Chosen, choose, no_such_version
-from promptsync.project.pointers import read_labels
+from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, select
+from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
+from promptsync.project.versions import Catalog
 from promptsync.prompt.filling import Filling
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
 from promptsync.prompt.template import JINJA2, Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 from promptsync.registry.values import number
 from promptsync.rendering.engine import Engine
@@ -68,10 +69,8 @@ class Rendering(msgspec.Struct, frozen=True):
     has_unused_examples: bool = False
 
 
-def render_prompts(
-    project: Project, directory: Path, arguments: Iterable[str], options: RenderOptions
-) -> list[Rendering]:
-    """Return the prompts that arguments mean, rendered; see ``select``.
+def render_prompts(project: Project, arguments: Iterable[str], options: RenderOptions) -> list[Rendering]:
+    """Return the prompts that arguments mean, rendered; see ``resolve``.
 
     The path of a draft outside the prompts directory is an argument, too. Raises ``NoSuchPrompt``,
     ``NoSuchVersion``, ``InvalidFile`` for a file that cannot be read, ``AnswerIsNo`` for a jinja2 text that
@@ -82,24 +81,23 @@ def render_prompts(
     for argument in arguments:
         files = None
         if not options.from_registry and not options.at:
-            files = _files(project, worktree, directory, argument)
+            files = _files(project, worktree, argument)
         if files is not None:
             renderings += [_render_file(project, worktree, file, options) for file in files]
             continue
-        for version in choose(project, directory, [argument], options.at):
-            file = worktree.files.get(version.listed.name)
-            renderings.append(_render_version(project, version, file, options))
+        catalog = Catalog(project)
+        for target in resolve(project, [argument], catalog, at=options.at):
+            file = worktree.files.get(target.name)
+            renderings.append(_render_version(project, catalog[target.name], target.at, file, options))
     return renderings
 
 
-def _files(
-    project: Project, worktree: Worktree, directory: Path, argument: str
-) -> Collection[PromptFile] | None:
+def _files(project: Project, worktree: Worktree, argument: str) -> Collection[PromptFile] | None:
     """Return the files that an argument means, ``None`` if it may mean a version of a prompt.
 
     The path of a draft outside the prompts directory is an argument, too.
     """
-    draft = directory / argument
+    draft = (project.given_directory or project.root) / argument
     if argument not in worktree.files and draft.is_file():
         read = load_paths(worktree.root, worktree.prompts, [draft])
         if read.problems:
@@ -114,12 +112,13 @@ def _files(
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)
     try:
-        (selected,) = select(project, directory, [argument], worktree.files, where=where)
+        missing = partial(unknown, prompts=project.config.prompts, where=where)
+        targets = resolve(project, [argument], worktree.files, missing=missing)
     except NoSuchPrompt:
         if may_have_version(argument):
             return None
         raise
-    return None if selected.at else [worktree.files[name] for name in selected.names]
+    return None if targets[0].at else [worktree.files[target.name] for target in targets]
 
 
 def _render_file(project: Project, worktree: Worktree, file: PromptFile, options: RenderOptions) -> Rendering:
@@ -193,10 +192,10 @@ def _unused(name: str, used: Iterable[str]) -> str:
 
 
 def _render_version(
-    project: Project, chosen: Chosen, file: PromptFile | None, options: RenderOptions
+    project: Project, listed: Version, at: At, file: PromptFile | None, options: RenderOptions
 ) -> Rendering:
     """Return one version of a prompt as the registry renders it. Raises ``NoSuchVersion``."""
-    listed, at, name = chosen.listed, chosen.at, chosen.listed.name
+    name = listed.name
     if options.example is not None and file is None:
         raise UsageError(f"{name} has no file with examples", hint=f"promptsync pull {shlex.quote(name)}")
     example = _example(file, options.example) if file is not None else {}

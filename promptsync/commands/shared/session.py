@@ -183,6 +183,7 @@ class Session:
             on_wait=self.say,
             timeouts=self.timeouts,
             jobs=self.jobs,
+            directory=self.directory,
         )
         self.remote_name = project.remote
         return project

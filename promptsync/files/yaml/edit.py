@@ -3,262 +3,243 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
-from typing import Any, Final
-
-from yaml import YAMLError
+from operator import ne
+from typing import Any, Final, NamedTuple
 
 from promptsync.files.yaml import layout
-from promptsync.files.yaml.load import load
-from promptsync.files.yaml.matches import matched, same
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
+from promptsync.prompt.canonical import encode
+from promptsync.prompt.pairing import align
+from promptsync.prompt.prompt import as_blocks, plain
 from promptsync.prompt.snippets import strings
 
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
-_BLOCK_HEADER: Final = re.compile(r"(?:[&!]\S*\s+)*[|>][-+0-9]*")
+_BLOCK_HEADER: Final = re.compile(r"(?:&\S*\s+)?[|>][-+0-9]*")
 _COLON: Final = re.compile(r"\s*:")
-_REST_IN_FLOW: Final = re.compile(r"[ \t]*,[ \t]*(#[^\n]*)?\n")
+_COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 
 
-def edits(text: str, target: dict[str, Any]) -> Iterator[str]:
-    """Yield ``text`` changed to hold the mapping ``target``, the one that changes the least first.
+class Change(NamedTuple):
+    """A value as the file has it, in the documents before and after an edit, and as a new file would have it.
+
+    A document leaves out what a file may state, such as defaults: what is equal in both of them stays.
+    """
+
+    raw: Any
+    old: Any
+    new: Any
+    full: Any
+
+
+class _Step(NamedTuple):
+    """One entry: its place in the file, its key, which an item of a list has not, and its change.
+
+    A new one has no place, one that goes no change. One that moved also goes from its place.
+    """
+
+    place: int | None
+    key: str | None
+    change: Change | None
+    is_moved: bool = False
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
+    return encode(plain(value)) == encode(plain(other))
+
+
+def edits(text: str, change: Change) -> Iterator[str]:
+    """Yield ``text`` with the change made in its root, the one that changes the least first.
 
     These are proposals, perhaps none: the caller reads each back, because not every layout can be followed.
     """
-    is_crlf = "\r\n" in text and "\n" not in text.replace("\r\n", "")
-    source = text.replace("\r\n", "\n") if is_crlf else text
-    source = source if source.endswith("\n") else f"{source}\n"
-    value = load(source.encode(), "").value
+    root = parts(text)
     # An anchored value changes in all places, so aliases are written out where only some places change.
     for writes_aliases in (False, True):
-        editor = _Editor(source, writes_aliases)
-        try:
-            root = parts(source)
-            if root is None or (writes_aliases and not root.has_alias):
-                continue
-            editor.inside(root, value, target)
-            result = editor.result()
-        except (Unspliceable, YAMLError):
-            continue
-        yield result.replace("\n", "\r\n") if is_crlf else result
+        if root is not None and (root.has_alias or not writes_aliases):
+            with suppress(Unspliceable):
+                inside = _Editor(text, writes_aliases).inside(root, change)
+                yield _joined([text[: root.start], inside, text[_end(text, root) :]])
 
 
 class _Editor:
-    """Collects replacements of stretches of one text. ``writes_aliases`` puts their values in their place."""
+    """Edits one text. ``writes_aliases`` puts their values in their place."""
 
     def __init__(self, text: str, writes_aliases: bool) -> None:
         self.text = text
         self.writes_aliases = writes_aliases
-        self.edits: list[tuple[int, int, str]] = []
 
-    def result(self) -> str:
-        """Return the text with all replacements made. Raises Unspliceable when they overlap."""
-        pieces: list[str] = []
-        position = 0
-        for start, end, new in sorted(self.edits, key=lambda edit: edit[:2]):
-            if start < position:
-                raise Unspliceable
-            pieces += (self.text[position:start], new)
-            position = end
-        return "".join([*pieces, self.text[position:]])
-
-    def inside(self, part: Part, old: Any, new: Any, is_open: bool = False) -> None:
-        """Change a list or mapping entry by entry. Raises Unspliceable where that does not work."""
-        is_pair = {type(old), type(new)} in ({dict}, {list}) and part.kind in ("mapping", "list")
-        if not old or not new or not is_pair:
+    def inside(self, part: Part, change: Change, is_open: bool = False) -> str:
+        """Return a list or mapping with its entries changed. Raises Unspliceable where that does not work."""
+        if isinstance(change.raw, list):  # in a document, a plain text block is a string
+            change = Change(change.raw, *map(as_blocks, change[1:]))
+        kinds = {type(value) for value in change}
+        if not change.raw or part.kind not in ("mapping", "list") or kinds not in ({dict}, {list}):
             raise Unspliceable
-        pairs, moved = matched(old, new)
         own = entries(self.text, part)
-        stays = [index for index, key in pairs if index is not None and key is not None]
-        if len(own) != len(old) or not stays:
+        steps = [*(_key_steps(change) if kinds == {dict} else _item_steps(change))]
+        if len(own) != len(change.raw) or not any(step.change and step.place is not None for step in steps):
             raise Unspliceable
-        column = own[0].key.column if own[0].key is not None else part.column
-        values = list(old.values()) if isinstance(old, dict) else old
-        gone = [index for index, key in pairs if key is None and index is not None]
-        previous: int | None = None
-        for index, key in pairs:
-            opens = key in layout.OPEN if isinstance(new, dict) else is_open
-            is_written = index is not None and self.writes_aliases and own[index].value.has_alias
-            if index is not None and key is not None and (is_written or not same(values[index], new[key])):
-                self._change(part, own[index], column, values[index], new[key], opens)
-            elif index is None and part.is_flow:
-                entry = own[moved[key]] if key in moved else None
-                text = self.text[entry.start : entry.value.end] if entry else _in_flow(key, new[key])
-                self._insert_in_flow(own, min(stays), previous, text)
-            elif index is None:
-                lines = self._lines(part, own, moved[key]) if key in moved else None
-                text = self.text[slice(*lines)] if lines else _written(key, new[key], column, is_open)
-                self._insert(own, min(stays), previous, column, text)
-            previous = index if index is not None else previous
-        if gone and part.is_flow:
-            is_extended = any(index is None for index, _ in pairs)
-            self._remove_from_flow(own, min(stays), gone, is_extended=is_extended)
-        elif gone:
-            self._remove(part, own, min(stays), gone, moved.values())
-
-    def _change(self, around: Part, entry: PartEntry, column: int, old: Any, new: Any, is_open: bool) -> None:
-        """Change the value of an entry, as a whole where it cannot be done entry by entry."""
-        part, count = entry.value, len(self.edits)
-        try:
-            self.inside(part, old, new, is_open)
-            had_lines, has_lines = (any("\n" in text for text in strings(side)) for side in (old, new))
-            if has_lines and not had_lines and part.is_flow and not around.is_flow:
-                raise Unspliceable  # a literal block shows several lines better than an escape does
-            return
-        except Unspliceable:
-            del self.edits[count:]
-        if part.style is not None and isinstance(old, str) and isinstance(new, str):
-            source = self.text[part.start : part.end]
-            written = in_style(source, part.style, old, new, column, around.is_flow)
-            if written is not None and part.is_block_scalar:
-                header, _, body = written.partition("\n")
-                header = _BLOCK_HEADER.match(header)[0]  # type: ignore[index]
-                self._put_block(part.start, header, f"{body}\n", *self._beside(part, part.start))
-                return
-            if written is not None:
-                self.edits.append((part.start, part.end, written))
-                return
-        if around.is_flow:
-            self.edits.append((part.start, part.end, layout.flow(new)))
-        else:
-            self._replace(entry, new, column, is_open)
-
-    # -- entries with lines of their own -------------------------------------------------------------------
-
-    def _lines(self, part: Part, own: Sequence[PartEntry], index: int) -> tuple[int, int] | None:
-        """Return where the lines of an item start and end, with the comments above it unless it is the first.
-
-        ``None`` if its dash is on the line of another one.
-        """
-        start = line_start(self.text, own[index].start)
-        if self.text[start : own[index].start].strip():
-            return None
-        above = f"{' ' * part.column}#"
-        while index and self.text.startswith(above, before := line_start(self.text, start - 1)):
-            start = before
-        return start, line_after(self.text, own[index].value)
-
-    def _insert(
-        self, own: Sequence[PartEntry], first: int, previous: int | None, column: int, text: str
-    ) -> None:
-        """Insert lines after the ``previous`` entry, or before the first that stays."""
-        if previous is None:
-            at, text = own[first].start, text[column:] + " " * column
-        else:
-            at = line_after(self.text, own[previous].value)
-            # Blank lines that became part of the text above, or would become part of this one.
-            at = max([at, *(end for start, end, _ in self.edits if start < at)])
-            at = self._after_blanks(at) if text.endswith("\n\n") else at
-        self.edits.append((at, at, text))
-
-    def _remove(
-        self, part: Part, own: Sequence[PartEntry], first: int, gone: Sequence[int], moved: Collection[int]
-    ) -> None:
-        """Remove entries with their lines; the comments between them stay, but move with a ``moved`` one."""
-        start = own[0].start
-        if 0 in gone and self.text[line_start(self.text, start) : start].strip():
-            # It shares its line with a dash further out: the first entry that stays takes its place there.
-            for entry, following in pairwise(own[: first + 1]):
-                if self.text[line_after(self.text, entry.value) : following.start].strip():
-                    raise Unspliceable
-            self.edits.append((start, own[first].start, ""))
-            gone = [index for index in gone if index > first]
-        for index in gone:
-            lines = self._lines(part, own, index) if index in moved else None
-            entry = own[index]
-            start, end = lines or (line_start(self.text, entry.start), line_after(self.text, entry.value))
-            self.edits.append((start, end, ""))
-
-    def _replace(self, entry: PartEntry, new: Any, column: int, is_open: bool) -> None:
-        """Replace the value of an entry of a block; a comment beside it stays."""
-        part = entry.value
-        if part.kind == "scalar" and not part.is_block_scalar and part.end > part.start:
-            head, body = layout.after(new, column, part.start - line_start(self.text, part.start), is_open)
-            if not body:
-                self.edits.append((part.start, part.end, head.strip()))
-                return
-        lead = self._lead(entry)
-        head, body = layout.after(new, column, lead - line_start(self.text, lead), is_open)
-        if not head and body and entry.key is None:
-            head, body = " " + body[0].lstrip(" "), body[1:]
-        self._put_block(lead, head, _joined(body), *self._beside(part, lead))
-
-    def _put_block(self, start: int, head: str, body: str, comment: str, end: int) -> None:
-        """Replace a value and the rest of its line."""
-        if "+" in head and body:
-            # Blank lines after such a block would become part of its text.
-            end = self._after_blanks(end)
-        self.edits.append((start, end, head + (comment.rstrip() if comment.strip() else "") + "\n" + body))
-
-    def _lead(self, entry: PartEntry) -> int:
-        """Return the index right after the colon or dash of an entry."""
-        if entry.key is None:
-            return entry.start + 1
-        # An explicit key ("? key") has its colon on a line of its own.
-        match = _COLON.match(self.text, entry.key.end)
-        before = self.text[line_start(self.text, entry.start) : entry.start]
-        if match is None or before.rstrip().endswith("?"):
-            raise Unspliceable
-        return match.end()
-
-    def _beside(self, part: Part, lead: int) -> tuple[str, int]:
-        """Return what is on the line of a value after it, and where the line after the value starts."""
-        if part.is_block_scalar:
-            header = self.text[part.start : self.text.index("\n", part.start)]
-            return _BLOCK_HEADER.sub("", header, count=1), part.end
-        if part.is_block:
-            is_below = line_start(self.text, part.start) >= lead
-            beside = self.text[lead : self.text.index("\n", lead)] if is_below else ""
-            return beside, line_after(self.text, part)
-        line_end = self.text.index("\n", part.end)
-        return self.text[part.end : line_end], line_end + 1
-
-    def _after_blanks(self, index: int) -> int:
-        blank = _BLANK_LINES.match(self.text, index)
-        return blank.end() if blank else index
-
-    # -- entries in brackets ---------------------------------------------------------------------------------
-
-    def _insert_in_flow(self, own: Sequence[PartEntry], first: int, previous: int | None, text: str) -> None:
-        is_before = previous is None or previous < first
-        beside = own[first if previous is None or is_before else previous]
-        indent = self.text[line_start(self.text, beside.start) : beside.start]
-        rest = _REST_IN_FLOW.match(self.text, beside.value.end)
-        if rest is not None and not is_before and not indent.strip():
-            self.edits.append((rest.end(), rest.end(), f"{indent}{text},\n"))
-            return
-        gap = f",\n{indent}" if not indent.strip() else ", "
-        at = beside.start if is_before else beside.value.end
-        self.edits.append((at, at, f"{text}{gap}" if is_before else f"{gap}{text}"))
-
-    def _remove_from_flow(
-        self, own: Sequence[PartEntry], first: int, gone: Sequence[int], *, is_extended: bool
-    ) -> None:
-        rests = [_REST_IN_FLOW.match(self.text, own[index].value.end) for index in gone]
-        starts = [line_start(self.text, own[index].start) for index in gone]
-        have_lines = not any(
-            self.text[start : own[index].start].strip() for start, index in zip(starts, gone, strict=True)
+        return (
+            self._in_brackets(part, own, steps) if part.is_flow else self._in_lines(part, own, steps, is_open)
         )
-        if have_lines and not is_extended and all(rests):
-            self.edits += [(start, rest.end(), "") for start, rest in zip(starts, rests, strict=True) if rest]
-            return
-        for index in gone:
-            if index < first:
-                self.edits.append((own[index].start, own[index + 1].start, ""))
-            else:
-                self.edits.append((own[index - 1].value.end, own[index].value.end, ""))
+
+    def _in_lines(self, part: Part, own: Sequence[PartEntry], steps: Sequence[_Step], is_open: bool) -> str:
+        """Return a block collection. Comments above an entry stay where it goes, and move where it moves."""
+        text = self.text
+        pad = " " * part.column
+        indents = [text[line_start(text, entry.start) : entry.start] for entry in own[1:]]
+        if own[0].start != part.start or any(indent != pad for indent in indents):
+            raise Unspliceable  # an explicit key ("? key")
+        ends = (line_after(text, entry.value) for entry in own[:-1])
+        above = ["", *(text[end : entry.start] for end, entry in zip(ends, own[1:], strict=True))]
+        above = [lines.removesuffix(pad) for lines in above]
+        moved = {step.place for step in steps if step.is_moved}
+        pieces = []
+        for place, key, change, _ in steps:
+            opens = is_open if key is None else key in layout.OPEN
+            if place is None and change is not None:
+                lines = layout.entry(key, change.full, part.column, opens)
+                pieces.append("".join(f"{line}\n" for line in lines))
+            elif place is not None and change is not None:
+                pieces.append(above[place] + pad + self._entry(own[place], part.column, change, opens))
+            elif place is not None and place not in moved:
+                pieces.append(above[place])
+        # The first entry may share its line with a dash further out.
+        return _joined(pieces).lstrip(" ")
+
+    def _in_brackets(self, part: Part, own: Sequence[PartEntry], steps: Sequence[_Step]) -> str:
+        """Return a collection in brackets; an entry goes with the comma and the comment after it."""
+        text = self.text
+        head, tail = text[part.start : own[0].start], text[own[-1].value.end : part.end]
+        comma = f",\n{' ' * (own[0].start - line_start(text, own[0].start))}" if "\n" in head else ", "
+        commas = [*(text[entry.value.end : after.start] for entry, after in pairwise(own)), comma]
+        written = []
+        for place, key, change, is_moved in steps:
+            if place is None and change is not None:
+                written.append((layout.flow_entry(key, change.full), comma))
+            elif place is not None and change is not None:
+                start, value = own[place].start, own[place].value
+                new = self._value(value, change, part.column, is_open=False, in_flow=True)
+                new = layout.flow(change.full) if new is None else new
+                written.append((text[start : value.start] + new, comma if is_moved else commas[place]))
+        *rest, (last, after) = written
+        if "#" in after:  # a comment after what is the last entry now
+            tail = after.rstrip(" ") + text[part.end - 1]
+        return head + "".join(entry + comma for entry, comma in rest) + last + tail
+
+    def _entry(self, entry: PartEntry, column: int, change: Change, is_open: bool) -> str:
+        """Return the lines of an entry of a block; a comment beside its value stays."""
+        text, part = self.text, entry.value
+        end = _end(text, part)
+        value = self._value(part, change, column, is_open, in_flow=False)
+        if value is not None:
+            return text[entry.start : part.start] + value + text[end : line_after(text, part)]
+        colon = _COLON.match(text, entry.key.end) if entry.key is not None else None
+        lead = colon.end() if colon is not None else entry.start + 1
+        used = lead - line_start(text, lead)
+        head, body = layout.after(change.full, column, used, is_open, is_item=entry.key is None)
+        is_inline = not (part.is_block or part.is_block_scalar)
+        if is_inline and not body and part.end > part.start:
+            return text[entry.start : part.start] + head.strip() + text[end : line_after(text, part)]
+        comment = _COMMENT.search(text, lead, part.start)
+        if comment is None and not part.is_block:
+            at = end if is_inline else part.start
+            comment = _COMMENT.search(text, at, text.index("\n", at))
+        head += comment[0] if comment is not None else ""
+        return text[entry.start : lead] + "".join(f"{line}\n" for line in (head, *body))
+
+    def _value(self, part: Part, change: Change, column: int, is_open: bool, in_flow: bool) -> str | None:
+        """Return what replaces a value, ``None`` where only the house style can write it."""
+        text = self.text
+        source = text[part.start : _end(text, part)]
+        if same(change.old, change.new):
+            if not (self.writes_aliases and part.has_alias):
+                return source
+            change = Change(*[change.raw] * 4)
+        # A literal block shows several lines better than an escape does.
+        opens_up = part.is_flow and not in_flow and _has_lines(change.full) and not _has_lines(change.raw)
+        with suppress(Unspliceable):
+            if not opens_up:
+                return self.inside(part, change, is_open)
+        if part.style is None or not (isinstance(change.raw, str) and isinstance(change.full, str)):
+            return None
+        written = in_style(source, part.style, change.raw, change.full, column, in_flow)
+        if written is not None and part.is_block_scalar:
+            header, _, body = written.partition("\n")
+            header = _BLOCK_HEADER.match(header)[0]  # type: ignore[index]
+            comment = _BLOCK_HEADER.sub("", source.partition("\n")[0], count=1).rstrip()
+            return f"{header}{comment}\n{body}\n"
+        return written
 
 
-def _in_flow(key: str | int, value: Any) -> str:
-    return layout.flow_entry(key, value) if isinstance(key, str) else layout.flow(value)
+def _key_steps(change: Change) -> Iterator[_Step]:
+    """Yield the keys of a file in their order, each new one after the key that it follows."""
+    raw, old, new, full = change
+    following: dict[str | None, list[str]] = defaultdict(list)
+    previous: str | None = None
+    for key in new:
+        # A key that did not change and is not in the file is stated in another place of the file.
+        if key not in raw and not (key in old and same(old[key], new[key])):
+            following[previous].append(key)
+        previous = key if key in raw else previous
+    places = {key: index for index, key in enumerate(raw)}
+    for key in [*following[None], *(key for own in raw for key in (own, *following[own]))]:
+        before = old.get(key, raw.get(key))
+        if key not in new:
+            stays = Change(*[raw[key]] * 4)
+            yield _Step(places[key], key, None if key in old else stays)
+        else:
+            yield _Step(places.get(key), key, Change(raw.get(key), before, new[key], full[key]))
 
 
-def _written(key: str | int, value: Any, column: int, is_open: bool) -> str:
-    is_key = isinstance(key, str)
-    return _joined(layout.entry(str(key), value, column) if is_key else layout.item(value, column, is_open))
+def _item_steps(change: Change) -> Iterator[_Step]:
+    """Yield the items of a list in the new order; those that go come where they were."""
+    raw, old, new, full = change
+    if len(raw) != len(old):
+        raise Unspliceable
+    before, after = ([encode(plain(item)) for item in side] for side in (old, new))
+    # Where a single place differs, nothing moved; of equal items around it, any could have.
+    is_single = len(old) == len(new) and sum(map(ne, before, after)) == 1
+    pairs = [(at, at) for at in range(len(old))] if is_single else align(plain(old), plain(new))
+    kept = {
+        index: at
+        for index, at in pairs
+        if index is not None and at is not None and before[index] == after[at]
+    }
+    sources = {item: index for index, item in enumerate(before) if index not in kept}
+    new_places = sorted({*range(len(new))} - {*kept.values()})
+    moved = {at: sources.pop(after[at]) for at in new_places if after[at] in sources}
+    for index, at in pairs:
+        is_pair = at not in moved and index not in moved.values()
+        if index is not None and at is not None and is_pair:
+            yield _Step(index, None, Change(raw[index], old[index], new[at], full[at]))
+            continue
+        if index is not None:
+            yield _Step(index, None, None)
+        if at is not None and at in moved:
+            yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
+        elif at is not None:
+            yield _Step(None, None, Change(None, None, None, full[at]))
 
 
-def _joined(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+def _joined(pieces: Iterable[str]) -> str:
+    """Join lines; blank lines below a text that ends in some would become part of it."""
+    text = ""
+    for piece in pieces:
+        text += _BLANK_LINES.sub("", piece, count=1) if text.endswith("\n\n") else piece
+    return text
+
+
+def _end(text: str, part: Part) -> int:
+    """Return the end of a part, together with the rest of its last line if it has lines of its own."""
+    return line_after(text, part) if part.is_block else part.end
+
+
+def _has_lines(value: Any) -> bool:
+    return any("\n" in text for text in strings(value))

@@ -6,9 +6,10 @@ Each result was read back. It is ``None`` where the style cannot hold the text.
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
-from itertools import pairwise, product
+from itertools import product
 from typing import Final
 
 from yaml import YAMLError
@@ -50,7 +51,7 @@ def _spliced(source: str, style: str, old: str, new: str) -> Iterator[str]:
         before, after = old[start : len(old) - end], new[start : len(new) - end]
         # A line break would need the indentation of its place.
         if before and "\n" not in after and source.count(before) == 1:
-            spelled = {"'": after.replace("'", "''"), '"': layout.escaped(after)}.get(style, after)
+            spelled = {"'": after.replace("'", "''"), '"': layout.quoted(after)[1:-1]}.get(style, after)
             yield source.replace(before, spelled)
             return
 
@@ -66,41 +67,32 @@ def _in_block(source: str, style: str, new: str, column: int) -> Iterator[str]:
     header = _HEADER.match(source)
     if header is None or not new.strip("\n") or not layout.is_block_safe(new):
         return
-    lines = source.partition("\n")[2].splitlines()
+    lines = source.splitlines()[1:]
     step = int(header[1] or indentation(lines) - column)
     step = step if 1 <= step <= 9 else layout.INDENT
     if style == ">":
-        was = [line[column + step :] for line in lines]
+        text = "\n".join(line[column + step :] for line in lines)
         # Two lines that are not indented, one below the other, are one line of the text.
-        is_wrapped = any(above[:1].strip() and below[:1].strip() for above, below in pairwise(was))
-        width = max([layout.WIDTH // 2, *map(len, was)]) if is_wrapped else None
+        is_wrapped = re.search(r"(?m)^\S.*\n\S", text) is not None
+        width = max(layout.WIDTH // 2, *map(len, text.split("\n"))) if is_wrapped else sys.maxsize
         body = new.rstrip("\n")
-        new = "\n".join(_folded(body, width)) + new[len(body) :]
+        # One line break between two lines that are not indented reads as a blank, so there is one more.
+        folded = re.sub(r"(?m)^([^ \t\n].*\n+)(?=[^ \t\n])", r"\1\n", body)
+        # Only a single blank between words may become a line break.
+        can_wrap = r"(?m)^\S+( \S+)*$"
+        new = re.sub(can_wrap, lambda line: _wrapped(line[0], width), folded) + new[len(body) :]
     signs, written = layout.block(new, column, step)
     yield "\n".join([signs.replace("|", style), *written])
 
 
-def _folded(text: str, width: int | None) -> list[str]:
-    """Return the lines of a folded block that reads as ``text``, which does not end in a line break."""
-    written: list[str] = []
-    was_flush = False
-    for line in text.split("\n"):
-        # One line break between two lines that are not indented reads as a blank, so there is one more.
-        is_flush = line[:1] not in ("", " ", "\t")
-        if is_flush and was_flush:
-            written.append("")
-        # Only a single blank between words may become a line break.
-        can_wrap = is_flush and width is not None and not re.search(r"\s\s|\s$|[^\S ]", line)
-        wrapper = textwrap.TextWrapper(width or 1, break_long_words=False, break_on_hyphens=False)
-        written += wrapper.wrap(line) if can_wrap else [line]
-        was_flush = is_flush if line else was_flush
-    return written
+def _wrapped(line: str, width: int) -> str:
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _in_quotes(source: str, style: str, new: str, column: int) -> Iterator[str]:
     """Yield a plain or quoted scalar, with no more lines than it needs."""
     if style == '"':
-        yield f'"{layout.escaped(new)}"'
+        yield layout.quoted(new)
     elif layout.is_block_safe(new):
         indent = re.search(r"\n( +)\S", source)
         pad = indent[1] if indent is not None else " " * (column + layout.INDENT)
