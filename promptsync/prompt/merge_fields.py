@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from promptsync.prompt.canonical import encode
-from promptsync.prompt.defaults import DEFAULT_FORMAT
 from promptsync.prompt.fields import readable
 from promptsync.prompt.merge_text import doubled, merge_text, pieces_of
 from promptsync.prompt.pairing import Slot, merged_order, slots, tool_key
 from promptsync.prompt.prompt import KeyPath, as_blocks, plain
+from promptsync.prompt.shapes import DEFAULT_FORMAT
 from promptsync.prompt.snippets import strings
 
 BOTH_CHANGED: Final = "changed on both sides"
@@ -29,7 +29,6 @@ _TEXTS: Final = frozenset({"content", "text", "description"})
 """Keys whose strings are prose and merge line by line. Any other string is a single value."""
 _RULED: Final = {"content": ("template_format", DEFAULT_FORMAT), "name": ("provider", None)}
 """A text means something else in another template format, and a model's name with another provider."""
-_DERIVED: Final = frozenset({"display_params", "raw_request_display_role", "dataset_examples"})
 _USER_JSON: Final = frozenset({"metadata", "parameters"})
 
 Object = Mapping[str, Any]
@@ -123,9 +122,6 @@ class FieldMerger:
         if sides.whole is not None:
             return sides.whole[0]
         is_ours = not _USER_JSON.intersection(path)
-        # The registry derives these fields itself, so that they need no conflict.
-        if path[-1] in _DERIVED and is_ours:
-            return sides.theirs if sides.ours is ABSENT else sides.ours
         reason = BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED
         if path in (("tools",), ("functions",)):
             return self._named(sides.or_([]), path)
