@@ -216,11 +216,11 @@ def _difference(
     now = file.prompt if file is not None else None
     if prompt.kind is ChangeKind.DEPENDANT:
         title = f"renders {', which renders '.join(prompt.through)}"
-        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),), file=file)
+        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),))
     then = before.get(prompt.old_name or prompt.name)
     was = f"{prompt.old_name} in {changed.since}" if prompt.old_name else changed.since
     title = f"{was if then is not None else 'nothing'} -> {prompt.path or 'no file'}"
-    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now, file=file),), file=file)
+    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now),))
 
 
 def _prompts_then(

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import in_background
+from promptsync.parallel import together
 from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
@@ -147,13 +147,9 @@ def _read_both(
     def read() -> list[Label] | None:
         return list_labels(registry, project.config.labels.values()) if with_labels else None
 
-    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as labels:
-        try:
-            worktree = read_files()
-        except PromptsyncError:
-            listed()  # what the registry says comes first
-            raise
-        return worktree, listed(), labels()
+    # If several fail, the error of the first is raised: what the registry says comes before the files.
+    listed, labels, worktree = together(lambda: list_all(project, label=label), read, read_files)
+    return worktree, listed, labels
 
 
 def _remember(

@@ -25,7 +25,7 @@ from promptsync.deploy.passed_over import described
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
-from promptsync.parallel import in_background
+from promptsync.parallel import together
 from promptsync.project.pointers import labels_named, list_labels, pointers_of
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
@@ -150,10 +150,9 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
         except RemoteError:  # the lists of prompts have the same labels
             return labels_named(registry, names)
 
-    with in_background(read) as labels:
-        latest = gather(project)
-        listed = [item.listed for item in latest.items if item.listed is not None]
-        pointers = pointers_of(labels(), listed)
+    latest, labels = together(lambda: gather(project), read)
+    listed = [item.listed for item in latest.items if item.listed is not None]
+    pointers = pointers_of(labels, listed)
     positions = {
         name: position_of(label, {pointer.name: pointer.version for pointer in labels.values()})
         for name, labels in pointers.items()
