@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
@@ -68,12 +67,6 @@ def plan_kept_names(snapshot: Snapshot) -> MovePlan:
             raise Refused(
                 f"{item.path} is {item.name!r} now, and the text of {item.name!r} moved to {moved}",
                 hint=f"add name: to {item.path} and to {moved}",
-                code="moved",
-            )
-        if is_taken_over(item):
-            raise Refused(
-                f"{item.path} has the text of {item.was!r}, and {item.name!r} has no other file",
-                hint="\n".join(ways_to_name(item)),
                 code="moved",
             )
     return MovePlan(
