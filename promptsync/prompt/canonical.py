@@ -19,6 +19,12 @@ from promptsync.prompt.tidying import tidy
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 """Returns a canonical form as JSON text. Forms are equal if their texts are: ``true`` is not ``1`` there."""
 
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
+    return bool(encode(plain(value)) == encode(plain(other)))
+
+
 _NOT_CONTENT = WRITE_ONLY | ENVELOPE
 
 
