@@ -21,7 +21,6 @@ from promptsync.project.pointers import find_number, labels_at, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve
 from promptsync.project.versions import Catalog, read_versions
-from promptsync.prompt.names import path_for
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 from promptsync.show import diff
@@ -172,13 +171,11 @@ def read_log(
 
 
 def _history(project: Project, listed: Version, versions: Sequence[Version]) -> PromptHistory:
-    name, prompts = listed.name, project.config.prompts
-    file = scan(project.root, prompts).files.get(name)
+    name = listed.name
+    file = scan(project.root, project.config.prompts).files.get(name)
     revisions, lineage = project.revisions(), Lineage()
     if revisions is not None:
-        path = file.path if file is not None else f"{prompts}/{path_for(name)}"
-        lineage = revisions.of({name: path})[name]
-        revisions.save()
+        lineage = revisions.of([name])[name]
     history = PromptHistory(project, name, file, listed, lineage)
     for version in versions:
         history.add(version, read_content(project, version, file.prompt if file is not None else None))

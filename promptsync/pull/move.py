@@ -111,7 +111,7 @@ def _with_version(project: Project, file: PromptFile, listed: Version, old: str)
     Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.
     """
     revisions = project.revisions()
-    lineage = revisions.of_names([old]).get(old) if revisions is not None else None
+    lineage = revisions.of([old]).get(old) if revisions is not None else None
     committed = {revision.digest for revision in lineage.back()} if lineage is not None else set()
     newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
     for number in range(listed.version, newest, -1) if committed else ():
