@@ -252,13 +252,13 @@ def _environment(environ: Mapping[str, str]) -> Environment:
         remote=environ.get("PROMPTSYNC_REMOTE") or None,
         model_url=environ.get("PROMPTSYNC_MODEL_URL") or None,
         model_name=environ.get("PROMPTSYNC_MODEL_NAME") or None,
-        secret=environ.get,
+        model_key=environ.get("PROMPTSYNC_MODEL_KEY") or None,
         ci=ci,
         colour=False if environ.get("NO_COLOR") else None,
         interactive=sys.stderr.isatty() and not ci,
         columns=streams.columns(environ.get("COLUMNS", "")),
         pager=None if ci else _pager(environ),
-        variables={key: value for key, value in environ.items() if key.startswith("GITHUB_")},
+        variables={key: value for key, value in environ.items() if key.startswith(("GITHUB_", "SSL_CERT_"))},
     )
 
 

@@ -14,10 +14,9 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -49,6 +48,11 @@ def mapped(
 
     for_each(keep, range(len(waiting)), width=lambda: threads, presses=1)
     return [results[number] for number in range(len(waiting))]
+
+
+def together(*reads: Callable[[], Any]) -> list[Any]:
+    """Return the results of functions that run at the same time; see ``mapped``."""
+    return mapped(lambda read: read(), reads)
 
 
 def for_each(
@@ -108,35 +112,6 @@ def for_each(
         raise KeyboardInterrupt
     if failures:
         raise min(failures, key=lambda failure: failure[0])[1]
-
-
-@contextmanager
-def in_background(do: Callable[[], _Result]) -> Iterator[Callable[[], _Result]]:
-    """Run ``do`` in a thread while the block runs. Call the value to wait for its result.
-
-    The call raises what ``do`` raised. If the block fails, ``do`` is waited for, because the caller may close
-    the connection that it uses. Ctrl-C does not wait.
-    """
-    future: Future[_Result] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(do())
-        except BaseException as error:
-            future.set_exception(error)
-
-    def result() -> _Result:
-        while not future.done():
-            wait([future], _NOTICE)
-        return future.result()
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        yield result
-    except Exception:
-        with suppress(Exception):
-            result()
-        raise
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.parallel import for_each, in_background, mapped
+from promptsync.parallel import for_each, mapped
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -108,35 +107,6 @@ def test_each_item_is_done_once_however_the_width_changes(widths: list[int], cou
 
 def test_work_in_a_thread_can_use_threads_again() -> None:
     assert mapped(lambda base: sum(mapped(lambda one: base + one, range(5))), range(3)) == [10, 15, 20]
-
-
-def test_work_beside_a_block_is_waited_for() -> None:
-    go = threading.Event()
-    with in_background(lambda: go.wait(120) and "done") as result:
-        go.set()
-        assert result() == "done"
-
-
-def test_what_runs_beside_a_block_that_fails_is_waited_for() -> None:
-    inside, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        inside.set()
-        time.sleep(0.05)
-        done.set()
-
-    with pytest.raises(ValueError, match="block"), in_background(work):
-        inside.wait()
-        raise ValueError("block")
-    assert done.is_set()
-
-
-def test_an_error_beside_a_block_is_raised_where_its_result_is_used() -> None:
-    def work() -> int:
-        raise LookupError("beside")
-
-    with pytest.raises(LookupError, match="beside"), in_background(work) as result:
-        result()
 
 
 def test_workers_go_on_if_the_system_allows_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--stat", is_flag=True, help="Print one line per prompt.")
 @click.option("--name-only", is_flag=True, help="Print only the names.")
-@format_option("markdown", "github")
+@format_option("markdown")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 def command(
     session: Session,
@@ -71,16 +69,12 @@ def command(
     if at.number is not None and not names:
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
-        root = project.root
         diffs, problems = _differences(project, names, at, since)
     body: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
         body["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and diffs) else 0
-    if form == "github" and not name_only:
-        lines = _annotations(session, root, diffs)
-    else:
-        lines = _lines(diffs, form, stat=stat, name_only=name_only)
+    lines = _lines(diffs, form, stat=stat, name_only=name_only)
     lines += [output.safe(text_of(problem)) for problem in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
@@ -120,13 +114,6 @@ def _lines(diffs: list[Difference], form: str, *, stat: bool, name_only: bool) -
     for difference in diffs:
         lines += [*diff.difference(difference), ""]
     return lines[:-1]
-
-
-def _annotations(session: Session, root: Path, diffs: list[Difference]) -> list[str]:
-    from promptsync.show.github import annotated_directory, differences_github
-
-    directory = annotated_directory(session.directory, session.environment.variables)
-    return differences_github(diffs, lambda path: Path(os.path.relpath(root / path, directory)).as_posix())
 
 
 def _body(difference: Difference) -> dict[str, object]:

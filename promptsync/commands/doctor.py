@@ -40,7 +40,7 @@ def command(session: Session, offline: bool) -> Outcome:
     with contextlib.suppress(PromptsyncError):  # reported as a finding
         session.project(needs_config=False).close()
     environment = session.environment
-    certificates = {name: environment.secret(name) for name in CERTIFICATES}
+    certificates = {name: environment.variables.get(name) for name in CERTIFICATES}
     known = {name: environment.variables[name] for name in _GITHUB if name in environment.variables}
     place = FindingPlace(
         directory=session.directory.resolve(),

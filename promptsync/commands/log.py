@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-import msgspec
+from msgspec import Struct, structs
 
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb
@@ -21,7 +21,6 @@ from promptsync.project.pointers import find_number, labels_at, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, resolve
 from promptsync.project.versions import Catalog, read_versions
-from promptsync.prompt.names import path_for
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, UnusablePrompt
 from promptsync.show import diff
@@ -31,30 +30,28 @@ from promptsync.terminal import output
 _SHA256, _DIGEST = "sha256:", 12
 
 
-class LoggedVersion(msgspec.Struct, frozen=True):
-    """A version in the log.
+class LoggedVersion(Struct, frozen=True):
+    """A version in the log, with the keys of the document in their order.
 
     ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
     the registry says so. ``commit`` is the git commit whose file has the same content, ``short`` its
-    abbreviation. ``is_base`` marks the newest version that the working file includes. ``parents`` are the
+    abbreviation. ``base`` marks the newest version that the working file includes. ``parents`` are the
     versions that this one was made from. ``labels`` is ``None`` where the registry cannot list them.
     """
 
-    version: Version
-    digest: str
-    author: str | None
+    name: str
+    version: int
     labels: Sequence[str] | None
+    message: str
+    author: str | None
+    created_at: str | None
     commit: str | None
-    short: str | None
-    is_base: bool
-    is_passed_over: bool
+    digest: str
+    base: bool
     parents: Sequence[int]
+    passed_over: bool
+    short: str | None = None
     patch: Step | None = None
-
-    @property
-    def message(self) -> str:
-        """The message without its mark."""
-        return without_mark(self.version.message)
 
 
 @verb("log", short_help="List the versions of a prompt.", blank={"versions": []}, is_long=True)
@@ -98,13 +95,15 @@ def command(
             read_log(project, catalog[target.name], target.at, limit=limit, patches=patch)
             for target in resolve(project, names, catalog, at=at)
         ]
-    if any(log[-1].version.version > 1 for log in logs) and not session.json:
+    if any(log[-1].version > 1 for log in logs) and not session.json:
         session.say("older versions are not listed; --all lists them")
-    body = {
-        "name": logs[0][0].version.name if len(logs) == 1 else None,
-        "versions": [_body(entry) for log in logs for entry in log],
-    }
-    return Outcome([*_lines(logs, oneline)], body)
+    lines: list[str] = []
+    for log in logs:
+        lines += [""] if lines else []
+        lines += [output.style(output.name(log[0].name), "strong")] if len(logs) > 1 else []
+        lines += _lines(log, oneline)
+    name = logs[0][0].name if len(logs) == 1 else None
+    return Outcome(lines, {"name": name, "versions": [_body(entry) for log in logs for entry in log]})
 
 
 def read_log(
@@ -148,31 +147,35 @@ def read_log(
     }
     described = project.history.described(set(filter(None, commits.values()))) if project.history else {}
     before = dict(zip((version.version for version in versions), [*versions[1:], None], strict=True))
-    return [
-        LoggedVersion(
-            version,
-            digests[number],
-            described[commit][2] if (commit := marked[number]) in described else version.author,
+
+    def logged(version: Version) -> LoggedVersion:
+        number = version.version
+        commit = commits[number]
+        return LoggedVersion(
+            name,
+            number,
             labels_at(labels, number),
-            commits[number],
-            described.get(commits[number] or "", (None,))[0],
-            is_base=base is not None and number == base.version,
-            is_passed_over=number in passed_over,
-            parents=[parent for parent in parents[number] if parent > 0],
-            patch=_patch(history, before[number], version) if patches else None,
+            without_mark(version.message),
+            described[commit][2] if commit in described and marked[number] else version.author,
+            version.created_at,
+            commit,
+            digests[number],
+            base is not None and number == base.version,
+            [parent for parent in parents[number] if parent > 0],
+            number in passed_over,
+            described[commit][0] if commit in described else None,
+            _patch(history, before[number], version) if patches else None,
         )
-        for number, version in ((version.version, version) for version in shown)
-    ]
+
+    return [logged(version) for version in shown]
 
 
 def _history(project: Project, listed: Version, versions: Sequence[Version]) -> PromptHistory:
-    name, prompts = listed.name, project.config.prompts
-    file = scan(project.root, prompts).files.get(name)
+    name = listed.name
+    file = scan(project.root, project.config.prompts).files.get(name)
     revisions, lineage = project.revisions(), Lineage()
     if revisions is not None:
-        path = file.path if file is not None else f"{prompts}/{path_for(name)}"
-        lineage = revisions.of({name: path})[name]
-        revisions.save()
+        lineage = revisions.of([name])[name]
     history = PromptHistory(project, name, file, listed, lineage)
     for version in versions:
         history.add(version, read_content(project, version, file.prompt if file is not None else None))
@@ -189,8 +192,8 @@ def _outline(graph: Graph, lowest: int) -> tuple[dict[int, tuple[int, ...]], Inc
 def _patch(history: PromptHistory, old: Version | None, new: Version) -> Step:
     """Return what a version changed; tags belong to the prompt and not to a version."""
     title = f"v{old.version} -> v{new.version}" if old is not None else f"nothing -> v{new.version}"
-    before = msgspec.structs.replace(history.prompts[old.version], tags=()) if old is not None else None
-    return step(title, before, msgspec.structs.replace(history.prompts[new.version], tags=()))
+    before = structs.replace(history.prompts[old.version], tags=()) if old is not None else None
+    return step(title, before, structs.replace(history.prompts[new.version], tags=()))
 
 
 def _marked(version: Version, lineage: Lineage) -> str | None:
@@ -210,72 +213,51 @@ def _with_content(content: str, lineage: Lineage) -> str | None:
 # -- text and JSON ------------------------------------------------------------------------------------------
 
 
-def _lines(logs: Sequence[Sequence[LoggedVersion]], oneline: bool) -> Iterator[str]:
-    for number, log in enumerate(logs):
-        if len(logs) > 1:
-            yield from ([""] if number else [])
-            yield output.style(output.name(log[0].version.name), "strong")
-        if oneline:
-            yield from _short(log)
-            continue
+def _lines(log: Sequence[LoggedVersion], oneline: bool) -> Iterator[str]:
+    if not oneline:
         for place, entry in enumerate(log):
             yield from ([""] if place else [])
             yield from _paragraph(entry)
-
-
-def _short(log: Sequence[LoggedVersion]) -> Iterator[str]:
+        return
     rows = [
-        (
-            output.style(f"v{entry.version.version}", "remote"),
-            entry.short or "-",
-            f"{_words(entry)}{output.safe(entry.message, newlines=False)}",
-        )
+        (output.style(f"v{entry.version}", "remote"), entry.short or "-", f"{_words(entry)}{_message(entry)}")
         for entry in log
     ]
     for entry, line in zip(log, output.table(rows, free=True), strict=True):
         yield line
-        if entry.patch is not None:
-            yield from diff.step_lines(entry.patch)
+        yield from diff.step_lines(entry.patch) if entry.patch is not None else ()
 
 
 def _paragraph(entry: LoggedVersion) -> Iterator[str]:
-    version = entry.version
-    yield f"{output.style(f'version {version.version}', 'remote')} {_words(entry)}".rstrip()
+    yield f"{output.style(f'version {entry.version}', 'remote')} {_words(entry)}".rstrip()
     if entry.author:
         yield f"Author: {output.safe(entry.author, newlines=False)}"
-    if version.created_at:
-        yield f"Date:   {output.safe(output.moment(version.created_at), newlines=False)}"
+    if entry.created_at:
+        yield f"Date:   {output.safe(output.moment(entry.created_at), newlines=False)}"
     if entry.short:
         yield f"Commit: {entry.short}"
-    if version.version > 1 and [*entry.parents] != [version.version - 1]:
+    if entry.version > 1 and [*entry.parents] != [entry.version - 1]:
         yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
     yield f"Digest: {entry.digest.removeprefix(_SHA256)[:_DIGEST]}"
     if entry.message:
-        yield output.Line(f"    {output.safe(entry.message, newlines=False)}", 4)
+        yield output.Line(f"    {_message(entry)}", 4)
     if entry.patch is not None:
         yield ""
         yield from diff.step_lines(entry.patch)
 
 
+def _message(entry: LoggedVersion) -> str:
+    return output.safe(entry.message, newlines=False)
+
+
 def _words(entry: LoggedVersion) -> str:
     words = [output.style(output.name(label), "strong") for label in entry.labels or ()]
-    words += [output.style("base", "good")] if entry.is_base else []
-    words += [output.style("passed over", "warn")] if entry.is_passed_over else []
+    words += [output.style("base", "good")] if entry.base else []
+    words += [output.style("passed over", "warn")] if entry.passed_over else []
     return f"({', '.join(words)}) " if words else ""
 
 
 def _body(entry: LoggedVersion) -> dict[str, Any]:
-    body = {
-        "name": entry.version.name,
-        "version": entry.version.version,
-        "labels": None if entry.labels is None else list(entry.labels),
-        "message": entry.message,
-        "author": entry.author,
-        "created_at": entry.version.created_at,
-        "commit": entry.commit,
-        "digest": entry.digest,
-        "base": entry.is_base,
-        "parents": list(entry.parents),
-        "passed_over": entry.is_passed_over,
-    }
+    body = structs.asdict(entry)
+    del body["short"], body["patch"]
     return body if entry.patch is None else {**body, **diff.step_body(entry.patch)}

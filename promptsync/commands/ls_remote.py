@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import click
-import msgspec
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.worktree import scan
 from promptsync.history.mark import without_mark
-from promptsync.project.pointers import labels_by_prompt, list_labels, with_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version
-from promptsync.registry.errors import Unsupported
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 Labels = tuple[tuple[str, int], ...]
 
 
-class ListedPrompt(msgspec.Struct, frozen=True):
-    """One prompt of the registry.
-
-    ``labels`` are names and versions, ``None`` where they were not read. ``has_file`` says whether the
-    working copy has a file for it, ``None`` without a working copy.
-    """
-
-    listed: Version
-    is_archived: bool
-    has_file: bool | None
-    labels: Labels | None = None
-
-
 @verb("ls-remote", short_help="List the prompts of the registry.", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--label", metavar="LABEL", help="Only prompts with LABEL, each at the version under it.")
 @click.option(
     "--status",
     type=click.Choice(["active", "deleted", "all"]),
@@ -47,51 +31,41 @@ class ListedPrompt(msgspec.Struct, frozen=True):
     show_default=True,
     help="Only prompts with this status; deleted ones are archived.",
 )
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only prompts with TAG. Repeatable.")
-def command(
-    session: Session, names: tuple[str, ...], label: str | None, status: str, tags: tuple[str, ...]
-) -> Outcome:
+def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
     """List the prompts of the registry: all, or those that NAME means.
 
     NAME is a name, a pattern whose * crosses /, a file or a directory. A star marks the prompts that have a
     file. With the URL of a registry no promptsync.yaml is required.
 
     \b
-    promptsync ls-remote 'support/*' --label prod
+    promptsync ls-remote 'support/*'
+    promptsync ls-remote --json | jq -r '.prompts[] | select(.tags | index("beta")).name'
     promptsync ls-remote --remote https://api.promptlayer.com
     """
     with session.project(needs_config=False) as project:
         on_page = partial(project.progress, "Listing the registry")
-        # All registries filter by one tag in the same way, and by several in different ways.
-        fetch = partial(
-            project.registry.prompts.list, label=label, tag=next(iter(tags), None), on_page=on_page
-        )
+        fetch = partial(project.registry.prompts.list, on_page=on_page)
         active = fetch(status="active") if status != "deleted" else []
         archived = fetch(status="deleted") if status != "active" else []
-        tagged = [[item for item in items if {*tags} <= {*item.prompt.tags}] for items in (active, archived)]
-        active, archived = tagged
+        known = {prompt.name for prompt in (*active, *archived)}
+        # With a status, a name that is missing from the list may exist all the same.
+        wanted = {*_meant(project, names, sorted(known), is_whole=status == "active")} if names else known
+        active = [prompt for prompt in active if prompt.name in wanted]
+        pointers = list_labels(project.registry, project.config.labels.values()) if active else None
+        labels = labels_by_prompt(pointers, active)
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
-        known = sorted({item.name for item in (*active, *archived)})
-        # With filters, a name that is missing from the list may exist all the same.
-        is_whole = status == "active" and label is None and not tags
-        wanted = {*_meant(project, names, known, is_whole=is_whole)} if names else {*known}
-        active = [item for item in active if item.name in wanted]
-        labels = _labels(project, active, singly=session.verbose > 0)
-        prompts = [
-            ListedPrompt(
-                item,
-                is_archived,
-                None if files is None else item.name in files,
-                None if labels is None or is_archived else labels.get(item.name, ()),
-            )
-            for is_archived, items in ((False, active), (True, archived))
-            for item in items
-            if item.name in wanted
-        ]
-    prompts.sort(key=lambda prompt: (prompt.listed.name, prompt.is_archived))
-    _say_total(session, prompts)
-    rows = output.table(map(_row, prompts), free=True)
-    return Outcome(rows, {"prompts": [_body(prompt) for prompt in prompts]})
+    listed = [(prompt, False, None if labels is None else labels.get(prompt.name, ())) for prompt in active]
+    listed += [(prompt, True, None) for prompt in archived if prompt.name in wanted]
+    listed.sort(key=lambda entry: (entry[0].name, entry[1]))
+    if not session.json:
+        with_file = len({prompt.name for prompt, _, _ in listed} & {*(files or ())})
+        total = output.count(len(listed), "prompt")
+        session.say(f"{total}, {with_file} with a file (*)" if with_file else total)
+        if active and labels is None:
+            session.say("the registry cannot list labels; promptsync label list fetches them")
+    rows = [_row(prompt, is_archived, labels or (), files) for prompt, is_archived, labels in listed]
+    bodies = [_body(prompt, is_archived, labels, files) for prompt, is_archived, labels in listed]
+    return Outcome(output.table(rows, free=True), {"prompts": bodies})
 
 
 def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_whole: bool) -> Iterator[str]:
@@ -103,60 +77,33 @@ def _meant(project: Project, names: Sequence[str], known: Sequence[str], *, is_w
                 raise
 
 
-def _labels(project: Project, prompts: Sequence[Version], *, singly: bool) -> Mapping[str, Labels] | None:
-    """Return the labels of prompts as far as lists have them; ``singly`` allows one request each."""
-    if not prompts:
-        return None
-    if not singly:
-        return labels_by_prompt(list_labels(project.registry, project.config.labels.values()), prompts)
-    try:
-        read = with_labels(project, prompts)
-    except Unsupported:
-        return None
-    return {
-        prompt.listed.name: tuple(sorted((label.name, label.version) for label in prompt.labels.values()))
-        for prompt in read
-    }
-
-
-def _say_total(session: Session, prompts: Sequence[ListedPrompt]) -> None:
-    if session.json:
-        return
-    with_file = sum(prompt.has_file is True for prompt in prompts)
-    files = f", {with_file} with a file (*)" if with_file else ""
-    session.say(f"{output.count(len(prompts), 'prompt')}{files}")
-    if any(prompt.labels is None and not prompt.is_archived for prompt in prompts):
-        fetch = "-v fetches them, one request per prompt"
-        why = "the registry cannot list them" if session.verbose else fetch
-        session.say(f"labels are not shown: {why}")
-
-
-def _row(prompt: ListedPrompt) -> tuple[str, ...]:
-    listed = prompt.listed
-    labels = [(name, version) for name, version in prompt.labels or () if is_own(name)]
-    tags = ", ".join(output.name(tag) for tag in listed.prompt.tags)
+def _row(
+    prompt: Version, is_archived: bool, labels: Labels, files: Collection[str] | None
+) -> tuple[str, ...]:
+    tags = ", ".join(output.name(tag) for tag in prompt.prompt.tags)
+    own = [(label, version) for label, version in labels if is_own(label)]
     return (
-        "*" if prompt.has_file else "",
-        output.name(listed.name),
-        f"v{listed.version}",
-        output.style("archived", "warn") if prompt.is_archived else "",
-        "; ".join(f"{output.style(output.name(name), 'strong')} v{version}" for name, version in labels),
+        "*" if prompt.name in (files or ()) else "",
+        output.name(prompt.name),
+        f"v{prompt.version}",
+        output.style("archived", "warn") if is_archived else "",
+        "; ".join(f"{output.style(output.name(label), 'strong')} v{version}" for label, version in own),
         f"[{tags}]" if tags else "",
-        output.safe(without_mark(listed.message), newlines=False),
+        output.safe(without_mark(prompt.message), newlines=False),
     )
 
 
-def _body(prompt: ListedPrompt) -> dict[str, Any]:
-    listed = prompt.listed
-    labels = None if prompt.labels is None else [{"label": name, "version": at} for name, at in prompt.labels]
+def _body(
+    prompt: Version, is_archived: bool, labels: Labels | None, files: Collection[str] | None
+) -> dict[str, Any]:
     return {
-        "name": listed.name,
-        "id": listed.template_id,
-        "version": listed.version,
-        "labels": labels,
-        "tags": list(listed.prompt.tags),
-        "message": listed.message,
-        "is_snippet": listed.is_snippet,
-        "archived": prompt.is_archived,
-        "adopted": prompt.has_file,
+        "name": prompt.name,
+        "id": prompt.template_id,
+        "version": prompt.version,
+        "labels": None if labels is None else [{"label": label, "version": at} for label, at in labels],
+        "tags": list(prompt.prompt.tags),
+        "message": prompt.message,
+        "is_snippet": prompt.is_snippet,
+        "archived": is_archived,
+        "adopted": None if files is None else prompt.name in files,
     }

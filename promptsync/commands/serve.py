@@ -6,7 +6,6 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +13,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-if TYPE_CHECKING:
-    from promptsync.server.checks.model import Model
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -65,31 +61,6 @@ LOCAL = "local:"
     default=0.0,
     help="Delay each response, to simulate a distant registry.",
 )
-@click.option(
-    "--model-url",
-    metavar="URL",
-    help="Base URL of an OpenAI-compatible endpoint for evaluations and agents, instead of an echo "
-    "(default: PROMPTSYNC_MODEL_URL).",
-)
-@click.option(
-    "--model-key-env",
-    "key_variable",
-    metavar="VARIABLE",
-    help="Environment variable with its key (default: PROMPTSYNC_MODEL_KEY).",
-)
-@click.option(
-    "--model-name",
-    "name",
-    metavar="NAME",
-    help="Its model (default: PROMPTSYNC_MODEL_NAME, or the prompt's).",
-)
-@click.option(
-    "--model-timeout",
-    "timeout",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Time limit of one request to the model; a slower one is a failed cell (default: 60).",
-)
 def command(
     session: Session,
     host: str,
@@ -99,15 +70,15 @@ def command(
     api_key: str | None,
     fixtures: Path | None,
     latency: float,
-    **model: Any,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
     \b
     promptsync serve
     promptsync serve --port 0 --db /tmp/trial.db
-    promptsync serve --model-url http://127.0.0.1:11434/v1 --model-name llama3.2
+    PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
+    from promptsync.commands.shared.models import endpoint
     from promptsync.server.app import create_app
     from promptsync.server.http.guard import is_loopback
     from promptsync.server.serve import base_url, bind, run_server
@@ -115,7 +86,7 @@ def command(
     _check_options(api_key, allowed)
     with bind(host, port, loopback_only=api_key is None) as bound:
         path, fixtures = _places(session, database, fixtures)
-        endpoint = _model(session, **model)
+        model = endpoint(session.environment)
         if not path.parent.is_dir():
             message = f"the directory of the database does not exist: {path.parent}"
             raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
@@ -130,10 +101,10 @@ def command(
             sys.stdout.flush()
             keys = "any API key" if api_key is None else "only the API key that was passed"
             session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
-            if endpoint is not None:
-                session.say(f"evaluations and agents use {output.name(endpoint.name)}")
+            if model is not None:
+                session.say(f"evaluations and agents use {output.name(model.name)}")
 
-        with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=endpoint) as app:
+        with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
             # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             names = allowed if is_loopback(host) else (host, *allowed)
@@ -152,20 +123,6 @@ def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
                 f"--allow-host {output.name(name)} is not a host name",
                 hint="pass the name alone, without http:// and without a port",
             )
-
-
-def _model(session: Session, model_url: str | None, **options: Any) -> Model | None:
-    url = model_url or session.environment.model_url
-    if url is None:
-        if any(options.values()):
-            raise UsageError(
-                "the other --model options require --model-url",
-                hint="add --model-url URL, or set PROMPTSYNC_MODEL_URL",
-            )
-        return None
-    from promptsync.commands.shared.models import endpoint
-
-    return endpoint(session.environment, url, **options)
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:

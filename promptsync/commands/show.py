@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,9 +21,8 @@ from promptsync.terminal import output
 
 @verb("show", short_help="Print one version of a prompt as YAML.", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
-@click.option("--raw", is_flag=True, help="Print the template as the registry returned it, as JSON.")
 @version_options
-def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outcome:
+def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:
     """Print one version of a prompt as a prompt file: the latest, version N, or the one under LABEL.
 
     NAME is a name, a pattern, a file or a directory. Several prompts are printed as several YAML
@@ -34,6 +31,7 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     \b
     promptsync show support/refund@3
     promptsync show 'support/*:prod'
+    promptsync show support/refund --json | jq .prompt.template
     """
     with session.project() as project:
         catalog = Catalog(project)
@@ -41,26 +39,19 @@ def command(session: Session, names: tuple[str, ...], raw: bool, at: At) -> Outc
     if session.json:
         bodies = [_body(version) for version in versions]
         return Outcome(body={"prompts": bodies, **({"prompt": bodies[0]} if len(bodies) == 1 else {})})
-    return Outcome([*_lines(session, versions, raw=raw)])
+    return Outcome([*_lines(session, versions)])
 
 
-def _lines(session: Session, versions: Sequence[FoundVersion], *, raw: bool) -> Iterator[str]:
+def _lines(session: Session, versions: Sequence[FoundVersion]) -> Iterator[str]:
     from promptsync.files.prompt_text import render_new
 
     is_terminal = sys.stdout.isatty()
     for number, version in enumerate(versions):
-        if number and not raw:
+        if number:
             yield "---"
         session.say(_heading(version))
-        prompt = version[0].prompt
-        text = _json(prompt.template) if raw else render_new(prompt, Local()).removesuffix("\n")
+        text = render_new(version[0].prompt, Local()).removesuffix("\n")
         yield output.safe(text) if is_terminal else text
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    # Half of a surrogate pair cannot be encoded in UTF-8, so escape everything.
-    return json.dumps(value, indent=2) if re.search("[\ud800-\udfff]", text) else text
 
 
 def _heading(version: FoundVersion) -> str:

@@ -1,4 +1,4 @@
-"""What changed in the prompt files since a git state. Opens only files that git does not report as equal."""
+"""What changed in the prompt files since a git state. Reads only old files that differ byte by byte."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from msgspec import Struct
 
 from promptsync.compare.difference import ChangeKind, Difference, Step, step
 from promptsync.compare.git_state import find_state
-from promptsync.compare.snapshot import Tags
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import Repository
-from promptsync.files.git.tree import Tree, files_in, tree_at
+from promptsync.files.git.tree import Tree, tree_at
 from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.worktree import Worktree
@@ -25,67 +24,6 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippet_graph import follows_text, parents
 from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
-
-
-class FileText(Struct, frozen=True):
-    """The content of one file. ``digest`` is ``None`` for an old file that cannot be read."""
-
-    name: str
-    digest: str | None
-    tags: Tags = frozenset()
-
-
-class Texts(Struct, frozen=True):
-    """The texts that may differ, by path below the prompts directory.
-
-    ``files`` are all present files, by name.
-    """
-
-    before: Mapping[str, FileText]
-    after: Mapping[str, FileText]
-    files: Mapping[str, PromptFile]
-
-
-def read_texts(history: Repository, worktree: Worktree, commit: str | None) -> Texts:
-    """Return what may differ between a commit, or the empty state, and the working tree."""
-    prefix = f"{worktree.prompts}/"
-    now = {file.path.removeprefix(prefix): file for file in worktree.files.values()}
-    tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
-    suspects = _suspects(history, commit, tree, now, worktree.prompts)
-    data = {path: now[path].text.encode("utf-8", "surrogatepass") for path in suspects if path in now}
-    blobs = {path: history.blob_of(text) for path, text in data.items()}
-    # Git also reports files that were only touched, and their blob ids are equal.
-    suspects = {path for path in suspects if blobs.get(path) != tree.files.get(path)}
-    after = {path: text_of(now[path]) for path in suspects if path in now}
-    # A file that sets its ``name:`` itself is the same prompt at any path.
-    moved = {blobs[path]: text for path, text in after.items() if name_in(data[path]) == text.name}
-    old = {path: tree.files[path] for path in suspects if path in tree.files}
-    contents = history.blobs(blob for blob in old.values() if blob not in moved)
-    before = {path: moved.get(blob) or _text(contents.get(blob, b""), path) for path, blob in old.items()}
-    return Texts(before, after, {file.prompt.name: file for file in now.values()})
-
-
-def text_of(file: PromptFile) -> FileText:
-    """Return the content of a file."""
-    return FileText(file.prompt.name, digest(file.prompt), tag_set(file.prompt))
-
-
-def _suspects(
-    history: Repository, commit: str | None, tree: Tree, now: Mapping[str, PromptFile], prompts: str
-) -> set[str]:
-    """Return the paths whose files may differ; the others are not opened."""
-    # Git compares path by path, so it cannot help once the prompts directory has moved.
-    if commit is None or not tree.in_place:
-        return {*tree.files, *now}
-    known = {path.removeprefix(f"{prompts}/") for path in history.differing(commit)}
-    return (known & {*tree.files, *now}) | (tree.files.keys() ^ now.keys())
-
-
-def _text(data: bytes, path: str) -> FileText:
-    try:
-        return text_of(parse(data, path, name_for(path)))
-    except InvalidFile:
-        return FileText(name_in(data) or name_for(path), None)
 
 
 class ChangedPrompt(Struct, frozen=True):
@@ -105,12 +43,14 @@ class ChangedPrompt(Struct, frozen=True):
 class ChangedPrompts(Struct, frozen=True):
     """What differs from ``since``, sorted by name.
 
-    ``commit`` is its full id, ``None`` for the state before the first commit.
+    ``commit`` is its full id, ``None`` for the state before the first commit. ``before`` are the prompts of
+    that state that may differ, without the text of a file that cannot be read.
     """
 
     since: str
     commit: str | None
     prompts: tuple[ChangedPrompt, ...]
+    before: Mapping[str, Prompt | None] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,47 +76,73 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
         )
     wanted = "HEAD" if since is None else since
     commit = find_state(history, wanted)
-    texts = read_texts(history, worktree, commit)
+    before, after = _differing(history, worktree, commit)
     in_scope = project.config.in_scope
-    own = [prompt for prompt in _differences(texts, in_scope) if in_scope(prompt.name)]
-    others = [prompt for prompt in _dependants(texts.files, own) if in_scope(prompt.name)]
-    return ChangedPrompts(
-        wanted, commit, tuple(sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind)))
-    )
+    own = [prompt for prompt in _differences(before, after, in_scope) if in_scope(prompt.name)]
+    others = [prompt for prompt in _dependants(worktree.files, own) if in_scope(prompt.name)]
+    prompts = sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind))
+    return ChangedPrompts(wanted, commit, tuple(prompts), before)
 
 
-def _differences(texts: Texts, in_scope: Callable[[str], bool]) -> Iterator[ChangedPrompt]:
-    before: dict[str, list[FileText]] = {}
-    for text in texts.before.values():
-        before.setdefault(text.name, []).append(text)
-    after = {text.name: text for text in texts.after.values()}
-    # A name that had two files, which is an error, may have kept the file that did not change.
-    after |= {
-        name: text_of(texts.files[name]) for name in before if name in texts.files and name not in after
-    }
-    added = {name: text for name, text in after.items() if name not in before}
-    deleted = {name: revisions[-1] for name, revisions in before.items() if name not in after}
+def _differing(
+    history: Repository, worktree: Worktree, commit: str | None
+) -> tuple[dict[str, Prompt | None], dict[str, PromptFile]]:
+    """Return what may differ by name: the prompts of a commit, or of the empty state, and the files now.
+
+    A prompt is ``None`` if its file cannot be read, or if the commit has several of its name.
+    """
+    tree = tree_at(history, commit, worktree.prompts) if commit is not None else Tree({})
+    paths = {file.path.removeprefix(f"{worktree.prompts}/"): file for file in worktree.files.values()}
+    texts = {path: file.text.encode("utf-8", "surrogatepass") for path, file in paths.items()}
+    blobs = {path: history.blob_of(text) for path, text in texts.items()}
+    contents = {blob: texts[path] for path, blob in blobs.items()}
+    old = {path: blob for path, blob in tree.files.items() if blobs.get(path) != blob}
+    # A file that only moved is not read again.
+    contents |= history.blobs(blob for blob in old.values() if blob not in contents)
+    before: dict[str, Prompt | None] = {}
+    for path, blob in old.items():
+        data = contents.get(blob, b"")
+        name = name_in(data) or name_for(path)
+        try:
+            prompt = parse(data, path, name).prompt
+        except InvalidFile:
+            prompt = None
+        before[name] = prompt if _are_same(before.get(name, prompt), prompt) else None
+    after = {file.prompt.name: file for path, file in paths.items() if blobs[path] != tree.files.get(path)}
+    return before, after | {name: worktree.files[name] for name in before if name in worktree.files}
+
+
+def _are_same(old: Prompt | None, new: Prompt | None) -> bool:
+    return old is new or bool(old and new and digest(old) == digest(new) and tag_set(old) == tag_set(new))
+
+
+def _differences(
+    before: Mapping[str, Prompt | None], after: Mapping[str, PromptFile], in_scope: Callable[[str], bool]
+) -> Iterator[ChangedPrompt]:
+    added = {name: file.prompt for name, file in after.items() if name not in before}
+    deleted = {name: prompt for name, prompt in before.items() if name not in after}
     # A prompt renamed to a name outside of include: counts as deleted.
-    renamed = _renamed({name: text for name, text in added.items() if in_scope(name)}, deleted)
-    for name, text in after.items():
-        path = texts.files[name].path
+    renamed = _renamed({name: prompt for name, prompt in added.items() if in_scope(name)}, deleted)
+    for name, file in after.items():
         if name in renamed:
-            yield ChangedPrompt(name, ChangeKind.RENAMED, path, old_name=renamed[name])
+            yield ChangedPrompt(name, ChangeKind.RENAMED, file.path, old_name=renamed[name])
         elif name in added:
-            yield ChangedPrompt(name, ChangeKind.ADDED, path)
-        elif any((old.digest, old.tags) != (text.digest, text.tags) for old in before[name]):
-            yield ChangedPrompt(name, ChangeKind.CHANGED, path)
+            yield ChangedPrompt(name, ChangeKind.ADDED, file.path)
+        elif not _are_same(before[name], file.prompt):
+            yield ChangedPrompt(name, ChangeKind.CHANGED, file.path)
     for name in deleted.keys() - set(renamed.values()):
         yield ChangedPrompt(name, ChangeKind.DELETED, None)
 
 
-def _renamed(added: Mapping[str, FileText], deleted: Mapping[str, FileText]) -> dict[str, str]:
+def _renamed(added: Mapping[str, Prompt], deleted: Mapping[str, Prompt | None]) -> dict[str, str]:
     """Return the old names of new prompts that have the content of a deleted one."""
-    gone: dict[str | None, list[str]] = {}
+    gone: dict[str, list[str]] = {}
     # Sorted in reverse, so that pop() below gives the first new name the first old one.
-    for name in sorted(deleted, reverse=True):
-        gone.setdefault(deleted[name].digest, []).append(name)
-    return {name: gone[text.digest].pop() for name, text in sorted(added.items()) if gone.get(text.digest)}
+    for name, prompt in sorted(deleted.items(), reverse=True):
+        if prompt is not None:
+            gone.setdefault(digest(prompt), []).append(name)
+    names = ((name, gone.get(digest(prompt))) for name, prompt in sorted(added.items()))
+    return {name: old.pop() for name, old in names if old}
 
 
 def _dependants(files: Mapping[str, PromptFile], own: Iterable[ChangedPrompt]) -> Iterator[ChangedPrompt]:
@@ -203,42 +169,20 @@ def differences_since(
     missing = partial(unknown, prompts=worktree.prompts, where=f"your files or {changed.since}")
     targets = resolve(project, arguments, known, with_versions=False, missing=missing)
     wanted = {target.name for target in targets}
-    chosen = [prompt for prompt in changed.prompts if not wanted or prompt.name in wanted]
-    history = project.history
-    before = _prompts_then(history, project, changed, chosen) if history is not None else {}
-    return [_difference(worktree, changed, prompt, before) for prompt in chosen]
+    return [
+        _difference(worktree, changed, prompt)
+        for prompt in changed.prompts
+        if not wanted or prompt.name in wanted
+    ]
 
 
-def _difference(
-    worktree: Worktree, changed: ChangedPrompts, prompt: ChangedPrompt, before: Mapping[str, Prompt]
-) -> Difference:
+def _difference(worktree: Worktree, changed: ChangedPrompts, prompt: ChangedPrompt) -> Difference:
     file = worktree.files.get(prompt.name)
     now = file.prompt if file is not None else None
     if prompt.kind is ChangeKind.DEPENDANT:
         title = f"renders {', which renders '.join(prompt.through)}"
-        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),), file=file)
-    then = before.get(prompt.old_name or prompt.name)
+        return Difference(prompt.name, prompt.kind, prompt.path, (Step(title, ()),))
+    then = changed.before.get(prompt.old_name or prompt.name)
     was = f"{prompt.old_name} in {changed.since}" if prompt.old_name else changed.since
     title = f"{was if then is not None else 'nothing'} -> {prompt.path or 'no file'}"
-    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now, file=file),), file=file)
-
-
-def _prompts_then(
-    history: Repository, project: Project, changed: ChangedPrompts, chosen: Iterable[ChangedPrompt]
-) -> dict[str, Prompt]:
-    """Return the prompts of the state by their names in it, without unreadable files."""
-    if changed.commit is None:
-        return {}
-    wanted = {
-        prompt.old_name or prompt.name
-        for prompt in chosen
-        if prompt.kind not in (ChangeKind.ADDED, ChangeKind.DEPENDANT)
-    }
-    if not wanted:
-        return {}
-    tree = tree_at(history, changed.commit, project.config.prompts)
-    return {
-        name: file.prompt
-        for name, file in files_in(history, tree, wanted)
-        if not isinstance(file, InvalidFile)
-    }
+    return Difference(prompt.name, prompt.kind, prompt.path, (step(title, then, now),))

@@ -97,19 +97,6 @@ def ways_to_rename(item: Item) -> list[str]:
     ]
 
 
-def is_taken_over(item: Item) -> bool:
-    """Whether the file of a published prompt has another prompt's text now, and no other file has its own."""
-    return item.file is not None and item.was is not None and item.listed is not None and item.became is None
-
-
-def ways_to_name(item: Item) -> list[str]:
-    """Return how to give a file that was taken over the name of either prompt."""
-    return [
-        f"add name: {item.name} to {item.path} to publish it under that name",
-        f"or add name: {item.was} to {item.path}, then promptsync pull restores {item.name}",
-    ]
-
-
 _OF_ALL = {
     State.DIVERGED: "changed on both sides",
     State.CONFLICT: "have conflict markers",
@@ -156,8 +143,6 @@ def _ways_out(items: Sequence[Item], command: str) -> list[str]:
         return [edit(where(first)), *partial]
     if first.state is State.RENAMED_REMOTELY:
         return [f"promptsync mv {shlex.join([first.name, first.renamed_to or ''])}", *partial]
-    if first.state is State.MOVED and is_taken_over(first):
-        return ways_to_name(first)
     if first.state is State.MOVED:
         rest = (
             [f"or add name: {first.name} to {first.path} to publish it as {first.name}"] if first.path else []

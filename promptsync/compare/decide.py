@@ -96,16 +96,7 @@ class Decider:
         if revisions is None:
             return
         self.has_git = True
-        # A deleted file may have had any path, so its name is searched for in the whole history. Where all
-        # files exist, their paths are enough.
-        if any(name not in self._files for name in names):
-            self._lineages = revisions.of_names({*names})
-        else:
-            self._lineages = revisions.of({name: self._files[name].path for name in names})
-            # A file that moved since the last commit has no revision at its path.
-            moved = {name for name in names if name in self._listing and not self._lineages[name].revisions}
-            self._lineages |= revisions.of_names(moved) if moved else {}
-        revisions.save()
+        self._lineages = revisions.of(names)
 
     def _lineage(self, name: str) -> Lineage:
         return self._lineages.get(name) or Lineage()

@@ -34,24 +34,19 @@ class ChangeKind(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """What changed from one text to another; ``title`` names the two.
-
-    ``is_from_file`` says that the first of them is the file, ``is_to_file`` that the second one is.
-    """
+    """What changed from one text to another; ``title`` names the two."""
 
     title: str
     fields: tuple[FieldChange, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    is_from_file: bool = False
-    is_to_file: bool = False
 
 
 class Difference(Struct, frozen=True):
     """How the two sides of a prompt differ: in one step, or in two from the base if both sides changed.
 
     ``state`` is a ``State``, or how two specified states differ. ``was`` and ``became`` are the old and the
-    new name of a prompt that looks renamed, as in ``Item``. ``file`` is the file at ``path``.
+    new name of a prompt that looks renamed, as in ``Item``.
     """
 
     name: str
@@ -60,7 +55,6 @@ class Difference(Struct, frozen=True):
     steps: tuple[Step, ...]
     was: str | None = None
     became: str | None = None
-    file: PromptFile | None = None
 
 
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
@@ -69,39 +63,32 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
     def compared(item: Item) -> Difference:
         steps = tuple(_steps(project, item))
-        return Difference(item.name, item.state, item.path, steps, item.was, item.became, item.file)
+        return Difference(item.name, item.state, item.path, steps, item.was, item.became)
 
     return project.mapped("Comparing", compared, wanted)
 
 
-def step(title: str, old: Prompt | None, new: Prompt | None, *, file: PromptFile | None = None) -> Step:
-    """Return the step between two prompts; ``None`` is a prompt that does not exist.
-
-    ``file`` is the file of the prompt, whose text one of the two may be.
-    """
-    fields = tuple(changes(old, new))
-    here = file.prompt if file is not None else None
-    is_from, is_to = (here is not None and prompt is here for prompt in (old, new))
-    return Step(title, fields, *variables_change(old, new), is_from, is_to)
+def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
+    """Return the step between two prompts; ``None`` is a prompt that does not exist."""
+    return Step(title, tuple(changes(old, new)), *variables_change(old, new))
 
 
 def _steps(project: Project, item: Item) -> Sequence[Step]:
-    file = item.file
-    local = file.prompt if file is not None else None
+    local = item.file.prompt if item.file is not None else None
     remote = _tracked(project, item)
     version = f"v{item.version}" if item.version is not None else "nothing"
     here = item.path or "no file"
     if item.state is State.BEHIND:
-        return [step(f"{here} -> {version}", local, remote, file=file)]
+        return [step(f"{here} -> {version}", local, remote)]
     if item.state is State.DIVERGED and item.base is not None and local is not None:
         base = item.base_prompt
         if base is not None:
             at = f"v{item.base.version}" if item.base.version is not None else "the text both sides include"
-            ours = step(f"{at} -> {here}", base, local, file=file)
+            ours = step(f"{at} -> {here}", base, local)
             return [ours, step(f"{at} -> {version}", base, remote)]
     if item.state is State.REMOTE_ONLY:
         return [step(f"{here} -> {version}", None, remote)]
-    return [step(f"{version} -> {here}", remote, local, file=file)]
+    return [step(f"{version} -> {here}", remote, local)]
 
 
 def _tracked(project: Project, item: Item) -> Prompt | None:
@@ -175,12 +162,12 @@ def _difference(
 ) -> Difference | None:
     sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
     (old_title, old), (new_title, new) = sides
-    difference = step(f"{old_title} -> {new_title}", old, new, file=file)
+    difference = step(f"{old_title} -> {new_title}", old, new)
     if not difference.fields:
         return None
     kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
     path = file.path if file is not None else None
-    return Difference(comparison.name, kind, path, (difference,), file=file)
+    return Difference(comparison.name, kind, path, (difference,))
 
 
 def _side(

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
-from promptsync.parallel import in_background
+from promptsync.parallel import together
 from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
@@ -33,43 +33,36 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
 
     If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
-    ``moved``, also where it took the path of another. What was edited in both places under two names keeps
-    its state.
+    ``moved``, also where it took the path of another. What was edited as well keeps its state.
     """
     nameless = {item.name for item in items if item.file and not name_in(item.file.text.encode())}
-    changed = {item.name for item in items if item.name in nameless and item.state in _CHANGED}
     # The prompts that lost their text, by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
+    takers = []
     for item in items:
-        if item.name in changed or (item.file is None and item.state in _DELETED):
+        has_changed = item.name in nameless and item.state in _CHANGED
+        if has_changed or (item.file is None and item.state in _DELETED):
             last = item.last.digest if item.last is not None else None
             base = item.base.digest if item.base is not None else None
             for content in {last, base, item.remote_digest} - {None, item.digest}:
                 gone[content].append(item)
-    takers = [item for item in items if item.state is State.NEW or item.name in changed]
-    pairs = [(item, old) for item in takers for old in gone.get(item.digest, ())]
+        if has_changed or item.state is State.NEW:
+            takers.append(item)
     was: dict[str, str] = {}
     became: dict[str, str] = {}
-    moved: set[str] = set()
-    # Those in the same file come first, and none is used twice.
-    for item, old in sorted(pairs, key=_in_another_file):
-        if item.name not in was and old.name not in became:
-            was[item.name], became[old.name] = old.name, item.name
-            moved |= {item.name, old.name} if item.name in nameless else set()
+    for item in takers:
+        old = next((old.name for old in gone[item.digest] if old.name not in became), None)
+        if old is not None:
+            was[item.name], became[old] = old, item.name
     return [
         replace(
             item,
-            state=State.MOVED if item.name in moved else item.state,
+            state=State.MOVED if {item.name, became.get(item.name)} & nameless & was.keys() else item.state,
             was=was.get(item.name),
             became=became.get(item.name),
         )
         for item in items
     ]
-
-
-def _in_another_file(pair: tuple[Item, Item]) -> bool:
-    item, old = pair
-    return old.last is None or old.last.path != item.path
 
 
 def gather(
@@ -147,13 +140,9 @@ def _read_both(
     def read() -> list[Label] | None:
         return list_labels(registry, project.config.labels.values()) if with_labels else None
 
-    with in_background(lambda: list_all(project, label=label)) as listed, in_background(read) as labels:
-        try:
-            worktree = read_files()
-        except PromptsyncError:
-            listed()  # what the registry says comes first
-            raise
-        return worktree, listed(), labels()
+    # If several fail, the error of the first is raised: what the registry says comes before the files.
+    listed, labels, worktree = together(lambda: list_all(project, label=label), read, read_files)
+    return worktree, listed, labels
 
 
 def _remember(

@@ -167,19 +167,16 @@ class Histories:
         git = self._project.history
         full = git.existing({commit for commits in wanted.values() for commit in commits}) if git else {}
         marked: dict[str, str | None] = {}
-        paths = {}
         for name, commits in wanted.items():
-            history, newest = self.by_name[name], self.by_name[name].lineage.newest
+            history = self.by_name[name]
             history.marked |= {short: full.get(short) for short in commits}
             # Those of earlier rounds are passed again, because all places are indexes into one list.
             marked |= history.marked
-            paths[name] = newest.path if newest is not None else history.file.path if history.file else ""
         lineages: Mapping[str, Lineage] = {}
         if git is not None and any(marked.values()):
             revisions = self._project.revisions(marked)
             assert revisions is not None
-            lineages = revisions.of(paths)
-            revisions.save()
+            lineages = revisions.of(wanted)
         for name in wanted:
             history = self.by_name[name]
             old = history.lineage
@@ -203,8 +200,7 @@ def histories_of(project: Project, items: Sequence[Item]) -> dict[str, PromptHis
     # An item in sync has no history, because git was not read for it.
     others = [item for item in items if item.history is None]
     revisions = project.revisions() if others else None
-    paths = {item.name: item.file.path for item in others if item.file is not None}
-    lineages = revisions.of(paths) if revisions is not None else {}
+    lineages = revisions.of([item.name for item in others]) if revisions is not None else {}
     for item in others:
         assert item.listed is not None
         lineage = lineages.get(item.name) or Lineage()

@@ -64,16 +64,15 @@ class _Deploy:
         return push.exit_code == 0
 
     def check(self) -> bool:
-        plan, members = self._plan, self._plan.survey.members
+        plan, members = self._plan, self._plan.survey.checked
         if not (plan.selection.evaluations or plan.selection.agents):
             return True
-        dependants = {member.name: member.version for member in plan.survey.dependants}
         files, names = plan.survey.latest.worktree.files, [member.name for member in members]
         results = run_checks(
             self._project.registry,
             plan.located,
             WantedVersions(
-                {**dependants, **self._versions},
+                {**{member.name: member.version for member in members}, **self._versions},
                 renders=rendered_snippets(files, names, plan.label),
                 live={member.name: member.live for member in members},
             ),

@@ -1,8 +1,8 @@
-"""What a deploy checks and releases, and what it skips."""
+"""The prompts of a deploy, and what happens to each: released, checked, on hold, or skipped and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 from msgspec.structs import replace
@@ -14,8 +14,32 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 
 
+class Fate(StrEnum):
+    """What a deploy does with a prompt, in the order in which a plan lists them.
+
+    ``CHECK`` is one that only renders a released snippet. The last three are skipped, and keep their label.
+    """
+
+    RELEASE = "release"
+    CHECK = "check"
+    HELD = "on hold"
+    BEHIND = "behind"
+    ALTERED = "altered"
+    DELETED = "deleted"
+
+
+UNRELEASED = (Fate.HELD, Fate.BEHIND, Fate.ALTERED, Fate.DELETED)
+"""The fates of prompts that are mentioned, but neither released nor only checked."""
+
+_REASONS = {
+    Fate.BEHIND: "the label is at a version that this commit does not include; "
+    "git pull or promptsync pull brings it",
+    Fate.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
+}
+
+
 class PassedOverVersion(msgspec.Struct, frozen=True):
-    """A version that a release does not include. ``old`` and ``new`` are the texts before it and its own.
+    """A version that a release passes over. ``old`` and ``new`` are the texts before it and its own.
 
     ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it.
     """
@@ -30,26 +54,46 @@ class PassedOverVersion(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One prompt that this deploy checks, and releases unless it is a ``dependant``.
+    """One prompt of a deploy.
 
     ``position`` is where its label is, ``latest`` the newest version (``None``: not in the registry).
-    ``existing`` is the version that has the text of the file; without one, a version is published first.
-    ``forced`` says that the file does not include the latest one: what is published is made from ``parents``.
-    ``passed_over`` are the versions that the release does not include. ``through`` are the changed snippets
-    that it renders.
+    ``existing`` is the version to check and release; without one, the text of the file is published first.
+    ``held`` is the version with the text of the file that was rolled back. ``touched`` says that this push
+    changed the prompt: skipping it is a refusal, and its release is not pending from an earlier deploy.
+    ``forced`` says that the file does not include the latest one: what is published is made from ``parents``,
+    and passes over ``drafts``. ``through`` are the changed snippets that it renders: then it is checked
+    whatever its fate is. ``needed_by`` is a named prompt that renders it.
     """
 
     name: str
     path: str | None
     template_id: int | None
+    fate: Fate = Fate.RELEASE
     position: Position = Position()
     latest: int | None = None
     existing: int | None = None
+    held: int | None = None
+    touched: bool = False
     forced: bool = False
     parents: tuple[int, ...] = ()
-    passed_over: tuple[PassedOverVersion, ...] = ()
-    dependant: bool = False
+    drafts: tuple[PassedOverVersion, ...] = ()
     through: tuple[str, ...] = ()
+    needed_by: str | None = None
+
+    @property
+    def is_release(self) -> bool:
+        """Whether its label moves."""
+        return self.fate is Fate.RELEASE
+
+    @property
+    def is_dependant(self) -> bool:
+        """Whether it is only checked, because it renders a released snippet."""
+        return not self.is_release and bool(self.through)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its release is pending from an earlier deploy."""
+        return self.is_release and not self.touched
 
     @property
     def released(self) -> int | None:
@@ -59,7 +103,7 @@ class Member(msgspec.Struct, frozen=True):
     @property
     def publishes(self) -> bool:
         """Whether a version is published first."""
-        return self.existing is None
+        return self.is_release and self.existing is None
 
     @property
     def is_moved(self) -> bool:
@@ -70,7 +114,7 @@ class Member(msgspec.Struct, frozen=True):
     def live(self) -> int | None:
         """The version that was live before the deploy; of a stopped deploy, before that one."""
         before = self.position.way_back
-        is_stopped = self.is_moved and not self.dependant and (before or 0) < (self.released or 0)
+        is_stopped = self.is_release and self.is_moved and (before or 0) < (self.released or 0)
         return before if is_stopped else self.released
 
     @property
@@ -78,60 +122,46 @@ class Member(msgspec.Struct, frozen=True):
         """The version that is checked, and that the label will point at."""
         return self.existing if self.existing is not None else (self.latest or 0) + 1
 
-
-class OnHold(msgspec.Struct, frozen=True):
-    """A prompt that was rolled back: ``version`` has the text of the file and is above ``released``.
-
-    The label is at ``released`` now, ``None`` if it was removed.
-    """
-
-    name: str
-    version: int
-    released: int | None
+    @property
+    def reason(self) -> str:
+        """Why it is skipped although its label and its file differ."""
+        return _REASONS.get(self.fate, "")
 
     @property
     def how(self) -> str:
-        """What happened to the label."""
+        """What happened to the label of a prompt that is on hold."""
         return "was removed" if self.released is None else f"was rolled back to v{self.released}"
 
 
-class Skipped(msgspec.Struct, frozen=True):
-    """A prompt that is skipped although its label and its file differ, and why."""
-
-    name: str
-    state: str
-    reason: str
-
-
 class Survey(msgspec.Struct, frozen=True):
-    """The label compared with git.
+    """The label compared with git: every prompt for which there is something to do or to say, by name.
 
-    ``latest`` compares with the newest versions, ``under`` with those under the label. ``touched`` are the
-    names that this push changed: skipping one of them is a refusal, and the release of any other is pending
-    from an earlier deploy. ``deleted`` are prompts whose files were deleted in git: they keep their label.
-    If prompts were named, ``needed_by`` are the snippets that they need, each with a prompt that renders it.
+    ``latest`` compares with the newest versions, ``under`` with those under the label.
     """
 
     label: str
     latest: Snapshot
     under: Snapshot
-    touched: frozenset[str] = frozenset()
-    releases: tuple[Member, ...] = ()
-    dependants: tuple[Member, ...] = ()
-    on_hold: tuple[OnHold, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    deleted: tuple[str, ...] = ()
-    needed_by: Mapping[str, str] = {}
+    members: tuple[Member, ...] = ()
 
     @property
-    def pending(self) -> tuple[str, ...]:
-        """The releases that are pending from an earlier deploy."""
-        return tuple(member.name for member in self.releases if member.name not in self.touched)
+    def releases(self) -> tuple[Member, ...]:
+        """The prompts whose label moves."""
+        return self.of(Fate.RELEASE)
 
     @property
-    def members(self) -> tuple[Member, ...]:
-        """Everything that is checked."""
-        return tuple(sorted((*self.releases, *self.dependants), key=lambda member: member.name))
+    def checked(self) -> tuple[Member, ...]:
+        """Everything that is checked: what is released, and what renders it."""
+        return tuple(member for member in self.members if member.is_release or member.through)
+
+    @property
+    def skipped(self) -> tuple[Member, ...]:
+        """The prompts that are skipped although their label and their file differ."""
+        return self.of(Fate.BEHIND, Fate.ALTERED)
+
+    def of(self, *fates: Fate) -> tuple[Member, ...]:
+        """Return the members with these fates, sorted by fate."""
+        return tuple(member for fate in fates for member in self.members if member.fate is fate)
 
 
 def parents_of(under: Item, item: Item) -> tuple[int, ...]:

@@ -93,7 +93,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     @property
     def is_pending(self) -> bool:
         """Whether everything to release is pending from an earlier deploy, and not changed by this push."""
-        return bool(self.survey.releases) and len(self.survey.pending) == len(self.survey.releases)
+        return not self.is_empty and all(member.is_pending for member in self.survey.releases)
 
     @property
     def is_new_label(self) -> bool:
@@ -136,7 +136,7 @@ def plan_deploy(
             _check_committed(project, survey, is_named=bool(options.names))
         check_changeable(project, next(iter(survey.latest.listing.values()), None))
     push = _plan_push(project, survey, options)
-    names = [member.name for member in survey.members]
+    names = [member.name for member in survey.checked]
     selection = select_checks(names, survey.latest.worktree.files, project.config)
     unchecked = _unchecked(survey, selection.unchecked)
     if options.require_checks and unchecked:
@@ -173,7 +173,7 @@ def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> Non
     files = survey.latest.worktree.files
     types = {files[member.name].prompt.template.get("type") for member in survey.releases}
     if is_named and "completion" not in types:
-        own = {member.path for member in survey.members}
+        own = {member.path for member in survey.checked}
         paths = [path for path in paths if path in own or path in places]
     if not paths:
         return
@@ -225,6 +225,6 @@ def _pins(project: Project, survey: Survey, push: PushPlan) -> PinReport:
 
 def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:
     """Return the members without checks: a snippet is checked by the prompts that render it."""
-    members = [member for member in survey.members if member.name not in without]
+    members = [member for member in survey.checked if member.name not in without]
     checked = {snippet for member in members for snippet in member.through}
     return tuple(name for name in sorted(without) if name not in checked)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptsync.deploy.members import Member
+from promptsync.deploy.members import Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.snippets import together
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused
@@ -132,19 +132,18 @@ class DeployReceipt:
 
 def _skipped(plan: DeployPlan) -> Refused | None:
     """Return the refusal of a prompt that this push changed and that is not released."""
-    survey = plan.survey
-    on_hold = [prompt for prompt in survey.on_hold if prompt.name in survey.touched]
-    if on_hold:
-        first, *others = on_hold
+    held = [member for member in plan.survey.of(Fate.HELD) if member.touched]
+    if held:
+        first, *others = held
         what = f"{first.name!r} is on hold: {plan.label} {first.how}, "
         if others:
-            what = f"{len(on_hold)} prompts are on hold; first: {first.name!r}: {plan.label} {first.how}, "
+            what = f"{len(held)} prompts are on hold; first: {first.name!r}: {plan.label} {first.how}, "
         return Refused(
-            f"{what}and v{first.version} has the text of the file",
-            hint=release_on_hold([prompt.name for prompt in on_hold], plan.label),
+            f"{what}and v{first.held} has the text of the file",
+            hint=release_on_hold([member.name for member in held], plan.label),
             code="on-hold",
         )
-    skipped = next((prompt for prompt in survey.skipped if prompt.name in survey.touched), None)
+    skipped = next((member for member in plan.survey.skipped if member.touched), None)
     if skipped is None:
         return None
     return Refused(

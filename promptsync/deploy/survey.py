@@ -12,20 +12,12 @@ from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, 
 from promptsync.compare.content import has_text_of
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
-from promptsync.deploy.members import (
-    Member,
-    OnHold,
-    Skipped,
-    Survey,
-    has_news,
-    parents_of,
-    without_tags,
-)
-from promptsync.deploy.passed_over import described
+from promptsync.deploy.drafts import with_drafts
+from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, without_tags
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
-from promptsync.parallel import in_background
+from promptsync.parallel import together
 from promptsync.project.pointers import labels_named, list_labels, pointers_of
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
@@ -33,15 +25,9 @@ from promptsync.prompt.labels import Position, position_of, previous_name, relea
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.snippet_graph import parents
 
-_DIVERGED = "changed in your files and in the version under the label"
 _IN_WAY = {
     State.RENAMED_REMOTELY: "has another name in the registry",
     State.DELETED_REMOTELY: "was archived in the registry",
-}
-_SKIPPED = {
-    State.BEHIND: "the label is at a version that this commit does not include; "
-    "git pull or promptsync pull brings it",
-    State.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
 }
 
 
@@ -89,7 +75,7 @@ def make_survey(
 ) -> Survey:
     """Return what a deploy to ``label`` has to do, and what it skips.
 
-    ``since`` is the git state before this push, ``None`` if unknown; ``again`` are the names that are
+    ``since`` is the git state before this push, ``None`` if unknown; ``again`` are the prompts that are
     released although they were rolled back. With ``names`` only these prompts and the snippets that they
     need count.
     Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
@@ -107,35 +93,35 @@ def make_survey(
     if _is_released(latest, positions):
         return Survey(label, latest, replace(latest, label=label))
     # Without a state to compare with it is unknown what this push changed, and everything counts.
-    touched = frozenset(item.name for item in latest.items)
+    touched = {item.name for item in latest.items}
     if since is not None:
         from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
 
-        touched = frozenset(change.name for change in changed_since(project, latest.worktree, since).prompts)
+        touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     under = gather(project, label=label, latest=latest)
-    view = _Survey(project, label, latest, under, positions, again)
-    view.look(chosen)
+    decider = _Decider(project, label, latest, under, positions, again)
+    members = {member.name: member for member in decider.members(chosen)}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
-    ways = parents(files, dict.fromkeys((member.name for member in view.releases), renders_new(label)))
-    releases = tuple(replace(member, through=ways.get(member.name, ())) for member in view.releases)
-    others = ways.keys() - {member.name for member in releases}
+    releases = [member.name for member in members.values() if member.is_release]
+    ways = parents(files, dict.fromkeys(releases, renders_new(label)))
     # A prompt that renders a released snippet is checked again at its live version.
-    dependants = tuple(
-        view.member(item, existing=item.version, dependant=True, through=ways[item.name])
-        for item in under.of(State.IN_SYNC)
-        if item.name in others
-    )
+    for item in under.of(State.IN_SYNC):
+        if item.name in ways and item.name not in releases:
+            member = members.get(item.name) or decider.member(item.name, Fate.CHECK)
+            members[item.name] = replace(member, existing=item.version)
     return Survey(
         label,
         latest,
         under,
-        touched - view.settled,
-        releases,
-        dependants,
-        tuple(view.on_hold),
-        tuple(view.skipped),
-        tuple(view.deleted),
-        needed_by,
+        tuple(
+            replace(
+                member,
+                touched=name in touched and not decider.is_settled(member),
+                through=ways.get(name, ()) if member.is_release or member.existing is not None else (),
+                needed_by=needed_by.get(name),
+            )
+            for name, member in sorted(members.items())
+        ),
     )
 
 
@@ -150,10 +136,9 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
         except RemoteError:  # the lists of prompts have the same labels
             return labels_named(registry, names)
 
-    with in_background(read) as labels:
-        latest = gather(project)
-        listed = [item.listed for item in latest.items if item.listed is not None]
-        pointers = pointers_of(labels(), listed)
+    latest, labels = together(lambda: gather(project), read)
+    listed = [item.listed for item in latest.items if item.listed is not None]
+    pointers = pointers_of(labels, listed)
     positions = {
         name: position_of(label, {pointer.name: pointer.version for pointer in labels.values()})
         for name, labels in pointers.items()
@@ -174,7 +159,9 @@ def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
     )
 
 
-class _Survey:
+class _Decider:
+    """Decides what happens to each prompt; what must not be lost is in the way."""
+
     def __init__(
         self,
         project: Project,
@@ -191,105 +178,110 @@ class _Survey:
         self._listing = latest.listing
         self._positions = positions
         self._again = again
-        self._in_way: list[tuple[Item, str]] = []
-        self.releases: list[Member] = []
-        self.on_hold: list[OnHold] = []
-        self.skipped: list[Skipped] = []
-        self.deleted: list[str] = []
-        self.settled: set[str] = set()
-        """The skipped prompts whose label is where it should be."""
 
-    def look(self, chosen: set[str]) -> None:
-        """Fill the lists with the chosen prompts. Raises ``InTheWay``."""
+    def members(self, chosen: set[str]) -> list[Member]:
+        """Return what happens to the chosen prompts. Raises ``InTheWay``."""
+        in_way: list[tuple[Item, str]] = []
+        members: list[Member] = []
         for name in sorted(chosen & self._latest.keys() & self._under.keys()):
-            item, under = self._latest[name], self._under[name]
-            if item.file is None:
-                if item.state is State.DIVERGED and item.became is not None:
-                    self._in_way.append((item, reason(item)))
-                if under.state in (State.DELETED_LOCALLY, State.DIVERGED):
-                    self.deleted.append(name)
-                continue
-            is_latest = item.state is State.IN_SYNC and item.version == under.version
-            is_recorded = not is_latest or self._positions[name].is_recorded
-            if under.state is not State.IN_SYNC or has_news(item) or not is_recorded:
-                self._place(under, item)
-        self._check_in_way()
-        self.releases = described(self._project, self._listing, self.releases)
-        for member in self.releases:
-            self._check_passed_over(member)
-        self._check_in_way()
-
-    def member(self, under: Item, **facts: Any) -> Member:
-        """Return a member; its label is at the version that is compared, whatever the list of labels says."""
-        item = self._latest[under.name]
-        return Member(
-            item.name,
-            item.path,
-            item.listed.template_id if item.listed is not None else None,
-            replace(self._positions[item.name], version=under.version),
-            item.version,
-            **facts,
+            if way := self._in_way(name):
+                in_way.append(way)
+            elif fate := self._fate(name):
+                members.append(self._released(name) if fate is Fate.RELEASE else self.member(name, fate))
+        self._check(in_way)
+        members = with_drafts(self._project, self._listing, members)
+        self._check(
+            [(self._latest[member.name], why) for member in members if (why := self._passes_over(member))]
         )
+        return members
 
-    def _place(self, under: Item, item: Item) -> None:
-        """Decide about a prompt whose file differs from the version under its label."""
+    def member(self, name: str, fate: Fate, **facts: Any) -> Member:
+        """Return a member; its label is at the version that is compared, whatever the list of labels says."""
+        item, under = self._latest[name], self._under[name]
+        template_id = item.listed.template_id if item.listed is not None else None
+        position = replace(self._positions[name], version=under.version)
+        return Member(name, item.path, template_id, fate, position, item.version, **facts)
+
+    def is_settled(self, member: Member) -> bool:
+        """Whether the label of a skipped prompt is where it should be."""
+        return member.fate is Fate.ALTERED and member.released == member.latest
+
+    def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
+        if in_way:
+            raise InTheWay(in_way, self._latest, self._label)
+
+    def _differs(self, name: str) -> bool:
+        """Whether a file differs from the version under the label, or that is not recorded."""
+        item, under = self._latest[name], self._under[name]
+        is_latest = item.state is State.IN_SYNC and item.version == under.version
+        is_recorded = not is_latest or self._positions[name].is_recorded
+        return under.state is not State.IN_SYNC or has_news(item) or not is_recorded
+
+    def _in_way(self, name: str) -> tuple[Item, str] | None:
+        """Return what a release would lose: the side that has it, and why."""
+        item, under = self._latest[name], self._under[name]
+        if item.file is None:
+            is_renamed = item.state is State.DIVERGED and item.became is not None
+            return (item, reason(item)) if is_renamed else None
+        if not self._differs(name):
+            return None
         has_label = under.listed is not None
-        if has_label and (under.version or 0) > (item.version or 0) and item.listed is not None:
+        if has_label and item.listed is not None and (under.version or 0) > (item.version or 0):
             raise Refused(
-                f"the registry changed while it was read ({item.name}: v{item.version} was the latest, and "
+                f"the registry changed while it was read ({name}: v{item.version} was the latest, and "
                 f"then the label was at v{under.version}); nothing was released",
                 hint="promptsync deploy",
                 code="remote-moved",
             )
         if item.state is State.CONFLICT:
-            self._in_way.append((item, reason(item)))
-        elif item.state in _IN_WAY:
-            self._in_way.append((item, _IN_WAY[item.state]))
-        elif has_label and under.state is State.DIVERGED:
-            self._in_way.append((under, _DIVERGED))
-        elif not has_label and item.state is State.DIVERGED and item.base is None:
-            why = "changed in your files and in the registry, and no common text is known"
-            self._in_way.append((item, why))
-        elif (has_label and under.state in _SKIPPED) or item.state is State.ALTERED:
-            state = under.state if has_label and under.state in _SKIPPED else item.state
-            self.skipped.append(Skipped(item.name, str(state), _SKIPPED[state]))
-            if state is State.ALTERED and under.version == item.version:
-                self.settled.add(item.name)
-        else:
-            self._release(under, item)
+            return item, reason(item)
+        if item.state in _IN_WAY:
+            return item, _IN_WAY[item.state]
+        if has_label and under.state is State.DIVERGED:
+            return under, "changed in your files and in the version under the label"
+        if not has_label and item.state is State.DIVERGED and item.base is None:
+            return item, "changed in your files and in the registry, and no common text is known"
+        return None
 
-    def _release(self, under: Item, item: Item) -> None:
-        """Add a release, or put it on hold if it was released before, and rolled back or removed."""
+    def _fate(self, name: str) -> Fate | None:
+        """Return what happens to a prompt of which nothing is lost, ``None`` if there is nothing to do."""
+        item, under = self._latest[name], self._under[name]
+        if item.file is None:
+            is_deleted = under.state in (State.DELETED_LOCALLY, State.DIVERGED)
+            return Fate.DELETED if is_deleted else None
+        if not self._differs(name):
+            return None
+        if under.listed is not None and under.state in (State.BEHIND, State.ALTERED):
+            return Fate(under.state.value)
+        return Fate.ALTERED if item.state is State.ALTERED else Fate.RELEASE
+
+    def _released(self, name: str) -> Member:
+        """Return a release, on hold if it was released before, and rolled back or removed."""
+        item, under = self._latest[name], self._under[name]
         is_latest = without_tags(item).state is State.IN_SYNC and not has_news(item)
         forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        member = self.member(
-            under,
+        position = replace(self._positions[name], version=under.version)
+        if position.released is not None and name not in self._again:
+            # Without the label, only the newest release is known to have been live.
+            below = position.version if position.version is not None else position.released - 1
+            for number in range(min(item.version or 0, position.released), below, -1):
+                if (is_latest and number == item.version) or _has_text(self._project, item, number):
+                    return self.member(name, Fate.HELD, held=number)
+        return self.member(
+            name,
+            Fate.RELEASE,
             existing=item.version if is_latest else None,
             forced=forced,
             parents=parents_of(under, item) if forced else (),
         )
-        position = member.position
-        if position.released is not None and member.name not in self._again:
-            # Without the label, only the newest release is known to have been live.
-            below = position.version if position.version is not None else position.released - 1
-            for number in range(min(member.latest or 0, position.released), below, -1):
-                if number == member.existing or _has_text(self._project, item, number):
-                    self.on_hold.append(OnHold(member.name, number, position.version))
-                    return
-        self.releases.append(member)
 
-    def _check_passed_over(self, member: Member) -> None:
-        """Add a release that passes over a dashboard edit that is in use, or one that the team refuses."""
-        for version in member.passed_over:
-            used = f" and labelled {' and '.join(version.labels)}" if version.labels else ""
-            if version.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
-                why = f"would be released without v{version.version}, {version.origin}{used}"
-                self._in_way.append((self._latest[member.name], why))
-                return
-
-    def _check_in_way(self) -> None:
-        if self._in_way:
-            raise InTheWay(self._in_way, self._latest, self._label)
+    def _passes_over(self, member: Member) -> str:
+        """Return which dashboard edit a release must not pass over: it is in use, or the team refuses."""
+        for draft in member.drafts:
+            used = f" and labelled {' and '.join(draft.labels)}" if draft.labels else ""
+            if draft.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
+                return f"would be released without v{draft.version}, {draft.origin}{used}"
+        return ""
 
 
 def _has_text(project: Project, item: Item, number: int) -> bool:

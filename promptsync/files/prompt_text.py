@@ -14,8 +14,8 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.yaml import layout, load
-from promptsync.files.yaml.edit import Change, edits, same
-from promptsync.prompt.canonical import canonical
+from promptsync.files.yaml.edit import Change, edits
+from promptsync.prompt.canonical import canonical, same
 from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.prompt import Local, Prompt

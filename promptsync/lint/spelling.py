@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, messages_of
-from promptsync.prompt.defaults import SHAPES
 from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
 from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.shapes import SHAPES
 
-_MESSAGE: Final = SHAPES["message"]
-_MESSAGE_KEYS: Final = frozenset([*_MESSAGE.fields, *_MESSAGE.others, *_MESSAGE.ignored])
+_MESSAGE_KEYS: Final = frozenset(SHAPES["message"])
 _FORMAT_KEYS: Final = frozenset(["type", "json_schema"])
 
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, blocks_of, messages_of
-from promptsync.prompt.defaults import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
+from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.template import FORMATS, format_of, template_variables
 
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}

@@ -117,7 +117,10 @@ class Project:
     @cached_property
     def shares_repository(self) -> bool:
         """Whether the repository has another ``promptsync.yaml``, maybe with a file for the same prompt."""
-        return self.history is not None and len(self.history.tracked_as(self.config.path.name)) > 1
+        return (
+            self.history is not None
+            and len(self.history.listed(f":(top,glob)**/{self.config.path.name}")) > 1
+        )
 
     @property
     def in_git(self) -> bool:

@@ -6,15 +6,14 @@ promptsync does not know count as added, because a known one may have been remov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from promptsync.prompt.canonical import comparable, encode
-from promptsync.prompt.defaults import SHAPES, TEMPLATE, UNKNOWN, Field, Shape, block_shape, is_omitted
 from promptsync.prompt.prompt import Prompt, clean
+from promptsync.prompt.shapes import JSON, shape_of
 
 Addition = tuple[str, str, str]
 """Where a key was added (``template.messages[].content[]``), its name, and its value as canonical JSON."""
@@ -22,8 +21,6 @@ Addition = tuple[str, str, str]
 Additions = frozenset[Addition]
 
 NONE: Final[Additions] = frozenset()
-
-_MODEL: Final = Field(of="model")
 
 
 def content_beside(local: Prompt, stored: Prompt) -> Prompt:
@@ -46,12 +43,16 @@ def without_notes(stored: Prompt, local: Prompt | None = None) -> Prompt:
 def without_additions(local: Prompt, stored: Prompt) -> tuple[Prompt, Additions]:
     """Return a stored prompt without the unknown keys that a local one lacks, and these keys."""
     stored = content_beside(local, stored)
-    walk = _Walk()
-    template = walk.object(stored.template, local.template, TEMPLATE, "template")
-    metadata = walk.metadata(stored.metadata, local.metadata)
-    if not walk.found:
+    added: set[Addition] = set()
+    template = _kept(stored.template, [local.template], "template", "template", added)
+    metadata = stored.metadata
+    # The other metadata has any keys that users like.
+    if isinstance(model := metadata.get("model"), Mapping):
+        kept = _kept(model, [local.metadata.get("model")], "model", "metadata.model", added)
+        metadata = {**metadata, "model": kept}
+    if not added:
         return stored, NONE
-    return replace(stored, template=template, metadata=metadata), frozenset(walk.found)
+    return replace(stored, template=template, metadata=metadata), frozenset(added)
 
 
 def without(stored: Prompt, additions: Additions) -> Prompt:
@@ -64,88 +65,41 @@ def without(stored: Prompt, additions: Additions) -> Prompt:
 
 def unknown_fields(pairs: Iterable[tuple[Prompt, Prompt]]) -> list[str]:
     """Return unknown fields that stored prompts have and local ones lack, such as ``messages[].strict``."""
-    found: set[str] = set()
+    fields: set[str] = set()
     for local, stored in pairs:
-        found |= stored.extra.keys() - local.extra.keys()
+        fields |= stored.extra.keys() - local.extra.keys()
         _, additions = without_additions(local, stored)
-        found |= {f"{place}.{key}".removeprefix("template.") for place, key, _ in additions}
-    return sorted(found)
+        fields |= {f"{place}.{key}".removeprefix("template.") for place, key, _ in additions}
+    return sorted(fields)
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Walks over what was stored and what was sent side by side."""
-
-    found: set[Addition] = field(default_factory=set)
-
-    def metadata(self, stored: Mapping[str, Any], sent: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Metadata has any keys that users like, so only those of the model may be unknown."""
-        if not isinstance(stored.get("model"), Mapping) or not isinstance(sent.get("model"), Mapping):
-            return stored
-        return {**stored, "model": self.value(stored["model"], sent["model"], _MODEL, "metadata.model")}
-
-    def object(
-        self, stored: Mapping[str, Any], sent: Mapping[str, Any], shape: Shape | None, place: str
-    ) -> dict[str, Any]:
-        """``shape`` is ``None`` for user JSON, in which every key is known."""
-        kept = {}
-        for key, value in stored.items():
-            known = shape.fields.get(key) if shape is not None else None
-            if value is None or sent.get(key) is not None:
-                if value is not None:
-                    value = self.value(value, sent[key], self._field(shape, key), f"{place}.{key}")
-            elif shape is not None and (key in shape.ignored or (known and is_omitted(value, known))):
-                pass  # a default means the same as nothing
-            elif key != "type" and shape is not None and not shape.knows(key):
-                self._add(place, key, value)
-                continue
-            kept[key] = value
-        return kept
-
-    def value(self, stored: Any, sent: Any, known: Field, place: str) -> Any:
-        if isinstance(stored, Mapping) and isinstance(sent, Mapping):
-            return self.object(stored, sent, _shape(stored, known), place)
-        if isinstance(stored, list) and isinstance(sent, list):
+def _kept(value: Any, sent: Sequence[Any], of: str, place: str, added: set[Addition]) -> Any:
+    """Return a stored value without additions. ``sent`` are the values at its place in a local prompt."""
+    if isinstance(value, list):
+        lists = [other for other in sent if isinstance(other, list)]
+        items = []
+        for at, item in enumerate(value) if lists else ():
             # In lists of different lengths it is unknown which items belong together.
-            pairs = zip(stored, sent, strict=True) if len(stored) == len(sent) else None
-            union = {} if pairs else _union(sent)
-            return [
-                self.object(one, other, _shape(one, known), f"{place}[]")
-                if isinstance(one, Mapping) and isinstance(other, Mapping)
-                else one
-                for one, other in pairs or ((one, union) for one in stored)
+            beside = [
+                part
+                for other in lists
+                for part in (other[at : at + 1] if len(other) == len(value) else other)
             ]
-        return stored
-
-    def _field(self, shape: Shape | None, key: str) -> Field:
-        if shape is None:
-            return _USER_JSON
-        # The tables do not describe what a known field without a shape contains.
-        return shape.fields.get(key, _USER_JSON if shape.knows(key) else _ANYTHING)
-
-    def _add(self, place: str, key: str, value: Any) -> None:
-        self.found.add((place, key, encode(clean(value))))
-
-
-_USER_JSON: Final = Field(user_json=True)
-_ANYTHING: Final = Field(of="anything")
-
-
-def _shape(value: Mapping[str, Any], known: Field) -> Shape | None:
-    if known.of == "block":
-        return block_shape(value)
-    if known.of:
-        return SHAPES.get(known.of, UNKNOWN)
-    return None
-
-
-def _union(items: Iterable[Any]) -> dict[str, Any]:
-    """Return an object with every key that any of the items has."""
-    found: dict[str, Any] = {}
-    for item in items:
-        if isinstance(item, Mapping):
-            found |= {key: value for key, value in item.items() if value is not None}
-    return found
+            items.append(_kept(item, beside, of, f"{place}[]", added))
+        return items if lists else value
+    if not isinstance(value, Mapping):
+        return value
+    shape, kept = shape_of(value, of), {}
+    for key, item in value.items():
+        known = shape.get(key)
+        beside = [other[key] for other in sent if isinstance(other, Mapping) and other.get(key) is not None]
+        if beside and item is not None and (known is None or known.of not in ("", JSON)):
+            kept[key] = _kept(item, beside, known.of if known else "", f"{place}.{key}", added)
+        elif beside or item is None or known is not None or key == "type":
+            kept[key] = item
+        else:
+            added.add((place, key, encode(clean(item))))
+    return kept
 
 
 def _without(value: Any, additions: Additions, place: str) -> Any:

@@ -12,19 +12,18 @@ from typing import Any
 
 from msgspec import structs
 
-from promptsync.prompt.defaults import (
-    ENVELOPE,
-    SHAPES,
-    TEMPLATE,
-    WRITE_ONLY,
-    drop_default_api_type,
-    drop_needless_function_call,
-)
 from promptsync.prompt.prompt import Prompt, clean, function_name, kind_of, plain
+from promptsync.prompt.shapes import ENVELOPE, SHAPES, TEMPLATE, WRITE_ONLY
 from promptsync.prompt.tidying import tidy
 
 encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 """Returns a canonical form as JSON text. Forms are equal if their texts are: ``true`` is not ``1`` there."""
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
+    return bool(encode(plain(value)) == encode(plain(other)))
+
 
 _NOT_CONTENT = WRITE_ONLY | ENVELOPE
 
@@ -38,9 +37,14 @@ def canonical(prompt: Prompt) -> dict[str, Any]:
     """
     template = tidy(prompt.template, TEMPLATE)
     template.setdefault("type", kind_of(prompt.template))
-    drop_needless_function_call(template)
     extra = clean({key: value for key, value in prompt.extra.items() if key not in _NOT_CONTENT})
-    parts = {"metadata": _metadata(prompt.metadata), "extra": extra}
+    metadata = {key: plain(value) for key, value in prompt.metadata.items()}
+    model = metadata.get("model")
+    if isinstance(model, Mapping):
+        metadata["model"] = tidy(model, SHAPES["model"])
+    elif model is None:
+        metadata.pop("model", None)
+    parts = {"metadata": metadata, "extra": extra}
     return {"template": template} | {key: value for key, value in parts.items() if value}
 
 
@@ -82,17 +86,6 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     for remote_at, local_at in kept.items():
         tools[remote_at] = local.template["tools"][local_at]
     return structs.replace(remote, template={**remote.template, "tools": tools})
-
-
-def _metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    form = {key: plain(value) for key, value in metadata.items() if key != "model"}
-    model = metadata.get("model")
-    if isinstance(model, Mapping):
-        form["model"] = tidy(model, SHAPES["model"])
-        drop_default_api_type(form["model"])
-    elif model is not None:
-        form["model"] = plain(model)
-    return form
 
 
 def _is_reference(tool: Any) -> bool:

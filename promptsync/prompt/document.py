@@ -10,40 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from promptsync.prompt.defaults import (
-    DEFAULT_FORMAT,
-    SHAPES,
-    drop_default_api_type,
-    drop_needless_function_call,
-)
 from promptsync.prompt.prompt import Local, Prompt, as_blocks, copied, kind_of, without_nulls
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.tidying import EXPLICIT, FILE, tidy, tidy_content, tidy_shaped
+from promptsync.prompt.shapes import BLOCK, DEFAULT_FORMAT, SHAPES, TEMPLATE
+from promptsync.prompt.tidying import EXPLICIT, FILE, Use, ordered, tidy, tidy_inner
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that are top-level keys of a file as they are."""
-
-
-def _tidy_message(message: Mapping[str, Any], explicit: bool) -> dict[str, Any]:
-    """Return a message as a file has it, with ordered keys; plain text content is a string.
-
-    A default ``template_format`` stays, because only the caller knows the file's own format for all messages.
-    """
-    role = message.get("role")
-    rest = {key: value for key, value in message.items() if key not in ("content", "template_format")}
-    tidied = tidy(rest, SHAPES["message"], FILE)
-    if tidied.get("raw_request_display_role") in ("", role):
-        tidied.pop("raw_request_display_role", None)
-    content = message.get("content")
-    known = ROLES.get(role) if isinstance(role, str) else None
-    # An empty list means no content, which only some roles may lack.
-    keep = content is not None and (content != [] or known is None or known.needs_content)
-    ordered: dict[str, Any] = {key: tidied.pop(key) for key in ("role", "name") if key in tidied}
-    if message.get("template_format") is not None:
-        ordered["template_format"] = message["template_format"]
-    if keep:
-        ordered["content"] = tidy_content(content, EXPLICIT if explicit else FILE)
-    return ordered | tidied
 
 
 def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, Local]:
@@ -72,31 +45,57 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
     canonical form, and ``local``. ``explicit`` is for text that is written, not compared: it keeps defaults
     such as ``title: ""`` in content blocks, because not every registry fills them in.
     """
-    template = prompt.template
-    is_chat = kind_of(template) == "chat"
+    form = tidy(prompt.template, TEMPLATE, FILE)
+    use: Use = EXPLICIT if explicit else FILE
+    kind = kind_of(prompt.template)
     document: dict[str, Any] = {"name": prompt.name}
-    wire = (template.get("messages") or ()) if is_chat else ()
-    messages = [_tidy_message(message, explicit) for message in wire]
-    format_ = template.get("template_format")
-    if is_chat:
+    if kind == "chat":
+        sent = prompt.template.get("messages") or ()
+        messages = [_written(*pair, use) for pair in zip(form.pop("messages", ()), sent, strict=True)]
         # The format that most messages have, so that few of them need to state their own.
         formats = Counter(message.get("template_format", DEFAULT_FORMAT) for message in messages)
-        format_ = next((name for name, _ in formats.most_common(1)), None)
-    if format_ not in (None, DEFAULT_FORMAT):
-        document["template_format"] = format_
+        shared = next((name for name, _ in formats.most_common(1)), DEFAULT_FORMAT)
+        own = {"messages": [_with_format(message, shared) for message in messages]}
+    else:
+        shared = form.pop("template_format", DEFAULT_FORMAT)
+        form.pop("content", None)
+        own = {"content": tidy_inner(prompt.template.get("content") or [], BLOCK, use)}
+    if shared != DEFAULT_FORMAT:
+        document["template_format"] = shared
     if prompt.tags:
         document["tags"] = list(prompt.tags)
-    document |= _metadata_keys(prompt.metadata)
-    if is_chat:
-        document["messages"] = [_with_format(message, format_) for message in messages]
-    else:
-        content = template.get("content")
-        document["content"] = [] if content is None else tidy_content(content, EXPLICIT if explicit else FILE)
-    document |= _template_keys(template)
-    extra = _extra(prompt, is_chat)
-    if extra:
-        document["extra"] = extra
+    metadata = {key: copied(value) for key, value in prompt.metadata.items()}
+    if isinstance(metadata.get("model"), Mapping):
+        document["model"] = tidy(metadata.pop("model"), SHAPES["model"], FILE)
+    elif metadata.get("model") is None:
+        metadata.pop("model", None)
+    if metadata:
+        document["metadata"] = metadata
+    document |= own | {key: form.pop(key) for key in TEMPLATE_KEYS if key in form}
+    if form.get("type") == kind:
+        del form["type"]
+    # What is left has no place of its own, such as the content of a chat template.
+    extra = {"template": form, "version": without_nulls(prompt.extra)}
+    if any(extra.values()):
+        document["extra"] = {key: value for key, value in extra.items() if value}
     return document | _local_keys(local)
+
+
+def _written(form: dict[str, Any], sent: Mapping[str, Any], use: Use) -> dict[str, Any]:
+    """Return a message as a file has it."""
+    role, content = sent.get("role"), sent.get("content")
+    known = ROLES.get(role) if isinstance(role, str) else None
+    # An empty list means no content, which only some roles may lack.
+    if content is not None and (content != [] or known is None or known.needs_content):
+        form["content"] = tidy_inner(content, BLOCK, use)
+    return form
+
+
+def _with_format(message: dict[str, Any], shared: str) -> dict[str, Any]:
+    """Return a message that states its format only if it differs from that of the file."""
+    own = message.pop("template_format", DEFAULT_FORMAT)
+    message |= {"template_format": own} if own != shared else {}
+    return {key: message[key] for key in ordered(message)}
 
 
 def _template(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,58 +137,6 @@ def _local(document: Mapping[str, Any]) -> Local:
             remote: (keys,) if isinstance(keys, str) else tuple(keys) for remote, keys in by_remote.items()
         },
     )
-
-
-def _with_format(message: dict[str, Any], shared: str | None) -> dict[str, Any]:
-    own = message.get("template_format", DEFAULT_FORMAT)
-    if own == shared:
-        return {key: value for key, value in message.items() if key != "template_format"}
-    if "template_format" in message:
-        return message
-    # The file's format is another one, so this message has to state even the default.
-    role = {key: message[key] for key in ("role", "name") if key in message}
-    return role | {"template_format": own} | message
-
-
-def _metadata_keys(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    keys: dict[str, Any] = {}
-    custom = {key: copied(value) for key, value in metadata.items() if key != "model"}
-    model = metadata.get("model")
-    if isinstance(model, Mapping):
-        keys["model"] = tidy(model, SHAPES["model"], FILE)
-        drop_default_api_type(keys["model"])
-    elif model is not None:
-        custom["model"] = copied(model)
-    if custom:
-        keys["metadata"] = custom
-    return keys
-
-
-def _template_keys(template: Mapping[str, Any]) -> dict[str, Any]:
-    keys = {key: template[key] for key in TEMPLATE_KEYS if template.get(key) not in (None, [])}
-    drop_needless_function_call(keys)
-    shapes = {"tools": SHAPES["tool"], "functions": SHAPES["function"]}
-    return {
-        key: tidy_shaped(value, shapes[key], FILE) if key in shapes else without_nulls(value)
-        for key, value in keys.items()
-    }
-
-
-def _extra(prompt: Prompt, is_chat: bool) -> dict[str, Any]:
-    # A chat template can have a stray "content" too. It stays in the file, under extra.
-    own = {"messages"} if is_chat else {"content", "template_format"}
-    placed = own | {*TEMPLATE_KEYS, "input_variables"}
-    rest = {
-        key: without_nulls(value)
-        for key, value in prompt.template.items()
-        if key not in placed and value is not None
-    }
-    if rest.get("type") == ("chat" if is_chat else "completion"):
-        del rest["type"]
-    if rest.get("dataset_examples") == []:
-        del rest["dataset_examples"]
-    version = without_nulls(prompt.extra)
-    return {key: value for key, value in (("template", rest), ("version", version)) if value}
 
 
 def _local_keys(local: Local) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from promptsync.prompt.canonical import canonical, encode
-from promptsync.prompt.defaults import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import KeyPath, Prompt
+from promptsync.prompt.shapes import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.template import format_of, mappings, template_variables
 
 Kind = Literal["added", "removed", "changed"]
@@ -26,7 +26,7 @@ _ORDER = (
     *("type", "tags", "template_format", "model", "metadata", "content", "messages"),
     *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
-_KNOWN = frozenset(_ORDER) | TEMPLATE.fields.keys()
+_KNOWN = frozenset(_ORDER) | TEMPLATE.keys()
 _PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 
 

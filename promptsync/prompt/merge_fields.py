@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from promptsync.prompt.canonical import encode
-from promptsync.prompt.defaults import DEFAULT_FORMAT
+from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.fields import readable
 from promptsync.prompt.merge_text import doubled, merge_text, pieces_of
-from promptsync.prompt.pairing import Slot, merged_order, slots, tool_key
+from promptsync.prompt.pairing import merged_order, places, tool_key
 from promptsync.prompt.prompt import KeyPath, as_blocks, plain
+from promptsync.prompt.shapes import DEFAULT_FORMAT
 from promptsync.prompt.snippets import strings
 
 BOTH_CHANGED: Final = "changed on both sides"
@@ -29,7 +29,6 @@ _TEXTS: Final = frozenset({"content", "text", "description"})
 """Keys whose strings are prose and merge line by line. Any other string is a single value."""
 _RULED: Final = {"content": ("template_format", DEFAULT_FORMAT), "name": ("provider", None)}
 """A text means something else in another template format, and a model's name with another provider."""
-_DERIVED: Final = frozenset({"display_params", "raw_request_display_role", "dataset_examples"})
 _USER_JSON: Final = frozenset({"metadata", "parameters"})
 
 Object = Mapping[str, Any]
@@ -123,9 +122,6 @@ class FieldMerger:
         if sides.whole is not None:
             return sides.whole[0]
         is_ours = not _USER_JSON.intersection(path)
-        # The registry derives these fields itself, so that they need no conflict.
-        if path[-1] in _DERIVED and is_ours:
-            return sides.theirs if sides.ours is ABSENT else sides.ours
         reason = BOTH_ADDED if sides.base is ABSENT else BOTH_CHANGED
         if path in (("tools",), ("functions",)):
             return self._named(sides.or_([]), path)
@@ -167,33 +163,31 @@ class FieldMerger:
 
     def _items(self, lists: ThreeWay, path: KeyPath) -> list[Any]:
         merged: list[Any] = []
-        for place in slots(*lists):
-            if place.base is None:
-                merged += self._inserted(place, lists, path)
-                continue
-            sides = ThreeWay(
-                lists.base[place.base],
-                *(
-                    side[indexes[0]] if indexes else ABSENT
-                    for side, indexes in ((lists.ours, place.ours), (lists.theirs, place.theirs))
-                ),
+        for at, (inserted, item) in enumerate(places(*lists)):
+            ours, theirs = (
+                [side[index] for index in run] for side, run in zip(lists[1:], inserted, strict=True)
             )
-            value = self._value(sides, (*path, (*place.ours, *place.theirs, place.base)[0]))
-            if value is not ABSENT:
-                merged.append(value)
+            merged += self._inserted(ours, theirs, (*path, *inserted[0][:1]))
+            if at == len(lists.base):
+                break
+            values = zip(lists[1:], item, strict=True)
+            sides = (ABSENT if index is None else side[index] for side, index in values)
+            index = next((index for index in item if index is not None), at)
+            value = self._value(ThreeWay(lists.base[at], *sides), (*path, index))
+            merged += [] if value is ABSENT else [value]
         return merged
 
-    def _inserted(self, place: Slot, lists: ThreeWay, path: KeyPath) -> list[Any]:
-        ours, theirs = [lists.ours[at] for at in place.ours], [lists.theirs[at] for at in place.theirs]
+    def _inserted(self, ours: list[Any], theirs: list[Any], path: KeyPath) -> list[Any]:
+        """Merge items that came at one place: the longer run if it has the other's, in order."""
         for run, part in ((ours, theirs), (theirs, ours)):
             # The inner search consumes the iterator, so that each item is found after the one before it.
             rest = iter(run)
-            if all(any(_same(item, other) for other in rest) for item in part):
+            if all(any(same(item, other) for other in rest) for item in part):
                 return run
         # An empty run is part of any other, so both sides have items at this point.
         single = len(ours) == len(theirs) == 1
         values = ThreeWay(ABSENT, ours[0], theirs[0]) if single else ThreeWay(ABSENT, ours, theirs)
-        self.conflict((*path, place.ours[0]), BOTH_ADDED, values)
+        self.conflict(path, BOTH_ADDED, values)
         return ours
 
     def _named(self, lists: ThreeWay, path: KeyPath) -> Any:
@@ -256,4 +250,4 @@ def _misread(objects: ThreeWay, key: str) -> str:
 def _same(value: Any, other: Any) -> bool:
     if value is ABSENT or other is ABSENT:
         return value is other
-    return bool(encode(plain(value)) == encode(plain(other)))
+    return same(value, other)

@@ -2,127 +2,75 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import zip_longest
 from typing import Any
-
-from msgspec import Struct
 
 from promptsync.prompt.canonical import encode
 from promptsync.prompt.prompt import function_name
-from promptsync.prompt.snippets import strings
-from promptsync.prompt.text_diff import word_counts, word_share
 
 Pair = tuple[int | None, int | None]
-
-_ALIKE = 0.6
-"""Share of common words from which two items of different kinds count as one item that changed its kind."""
-_MAX_CELLS = 4_000
-"""Largest table of similarities. Longer runs of changed items are paired in order, which is instant."""
-_KIND = ("role", "type", "id", "tool_registry_id")
-_NO_WORDS = frozenset({*_KIND, "template_format"})
-"""Keys whose values are no words of an item, so that a change of role alone leaves it the same item."""
 
 
 def align(old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
     """Return pairs of indexes for equal and changed items, with ``None`` for an item without a partner.
 
-    Both indexes only ever grow, so a moved item counts as removed and added.
+    A changed item is one of the same name or role. Where as many items went as came, they take each other's
+    place. Both indexes only ever grow, so a moved item counts as removed and added.
     """
-    # The last argument turns off autojunk, which ignores items that occur often in a long list.
-    matcher = SequenceMatcher(None, [encode(item) for item in old], [encode(item) for item in new], False)
     pairs: list[Pair] = []
-    for tag, low, high, new_low, new_high in matcher.get_opcodes():
-        if tag == "equal":
-            pairs += zip(range(low, high), range(new_low, new_high), strict=True)
-        else:
-            pairs += _changed(range(low, high), range(new_low, new_high), old, new)
+    for is_equal, rows, columns in _runs([*map(encode, old)], [*map(encode, new)], 0, 0):
+        if is_equal:
+            pairs += zip(rows, columns, strict=True)
+            continue
+        kinds = [_kind(old[row]) for row in rows], [_kind(new[column]) for column in columns]
+        for is_alike, gone, came in _runs(*kinds, rows.start, columns.start):
+            if is_alike or len(gone) == len(came):
+                pairs += zip(gone, came, strict=True)
+            else:
+                pairs += [*((row, None) for row in gone), *((None, column) for column in came)]
     return pairs
 
 
-def _changed(rows: range, columns: range, old: Sequence[Any], new: Sequence[Any]) -> list[Pair]:
-    """Pair changed items, those that are most alike first, so that no two pairs cross."""
-    if len(rows) * len(columns) > _MAX_CELLS:
-        return list(zip_longest(rows, columns))
-    ours, theirs = [_Item(old[row]) for row in rows], [_Item(new[column]) for column in columns]
-    alike = sorted(
-        (-our.similarity(their), row, column)
-        for row, our in zip(rows, ours, strict=True)
-        for column, their in zip(columns, theirs, strict=True)
-    )
-    partners: dict[int, int] = {}
-    for similarity, row, column in alike:
-        if similarity and all((row - a) * (column - b) > 0 for a, b in partners.items()):
-            partners[row] = column
-    pairs: list[Pair] = []
-    following = columns.start
-    for row in rows:
-        if row in partners:
-            pairs += ((None, column) for column in range(following, partners[row]))
-            following = partners[row] + 1
-        pairs.append((row, partners.get(row)))
-    return [*pairs, *((None, column) for column in range(following, columns.stop))]
+def _runs(
+    old: Sequence[str], new: Sequence[str], row: int, column: int
+) -> Iterable[tuple[bool, range, range]]:
+    """Yield runs of equal and of different items as indexes, which start at ``row`` and ``column``."""
+    # The last argument turns off autojunk, which ignores items that occur often in a long list.
+    for tag, low, high, new_low, new_high in SequenceMatcher(None, old, new, False).get_opcodes():
+        yield tag == "equal", range(row + low, row + high), range(column + new_low, column + new_high)
 
 
-class _Item:
-    """An item's kind and words, which are compared many times."""
-
-    def __init__(self, value: Any) -> None:
-        self.kind: tuple[str, ...] | None = None  # scalars have none
-        self.words: Counter[str] = Counter()
-        if isinstance(value, Mapping):
-            self.kind = (*(str(value.get(key, "")) for key in _KIND), function_name(value) or "")
-            self.words = word_counts(strings([item for key, item in value.items() if key not in _NO_WORDS]))
-
-    def similarity(self, other: _Item) -> float:
-        """Return 0 for items that are unrelated, up to 2 for items of one kind."""
-        if self.kind is None or other.kind is None:
-            return 0.0
-        share = word_share(self.words, other.words)
-        if self.kind == other.kind:
-            return 1.0 + share
-        return share if share >= _ALIKE else 0.0
+def _kind(item: Any) -> str:
+    """Return the name or role of an item, by which a changed one is known."""
+    if not isinstance(item, Mapping):
+        return ""
+    keys = ("role", "type", "id", "tool_registry_id")
+    return encode([*(item.get(key) for key in keys), function_name(item)])
 
 
-class Slot(Struct, frozen=True):
-    """A place in a merged list, with the indexes of the items that each side has there.
+Inserted = tuple[list[int], list[int]]
+"""The indexes of the items that each of two sides has inserted at one place."""
 
-    For an item of the base, a side without it removed it. Where ``base`` is ``None``, items were inserted.
+
+def places(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> list[tuple[Inserted, Pair]]:
+    """Return what both sides inserted before each item of the base, and the index of that item on each side.
+
+    A side without an index removed the item. After the last one comes what was inserted at the end.
     """
-
-    base: int | None
-    ours: tuple[int, ...]
-    theirs: tuple[int, ...]
-
-
-def slots(base: Sequence[Any], ours: Sequence[Any], theirs: Sequence[Any]) -> list[Slot]:
-    """Return the places of a merged list, in order."""
-    kept_ours, new_ours = _became(align(base, ours))
-    kept_theirs, new_theirs = _became(align(base, theirs))
-    places: list[Slot] = []
-    for at in range(len(base) + 1):
-        inserted = tuple(new_ours.get(at, ())), tuple(new_theirs.get(at, ()))
-        if any(inserted):
-            places.append(Slot(None, *inserted))
-        if at < len(base):
-            places.append(Slot(at, kept_ours.get(at, ()), kept_theirs.get(at, ())))
-    return places
-
-
-def _became(pairs: Iterable[Pair]) -> tuple[dict[int, tuple[int]], dict[int, list[int]]]:
-    """Return the new index of each old item, and the new items by the old index that they are inserted at."""
-    kept: dict[int, tuple[int]] = {}
-    inserted: dict[int, list[int]] = {}
-    place = 0
-    for old, new in pairs:
-        if old is not None:
-            place = old + 1
-            kept |= {old: (new,)} if new is not None else {}
-        elif new is not None:
-            inserted.setdefault(place, []).append(new)
-    return kept, inserted
+    both: list[tuple[list[list[int]], list[int | None]]] = []
+    for side in (ours, theirs):
+        inserted: list[list[int]] = [[] for _ in range(len(base) + 1)]
+        kept: list[int | None] = [None] * (len(base) + 1)
+        place = 0
+        for old, new in align(base, side):
+            if old is not None:
+                place, kept[old] = old + 1, new
+            elif new is not None:
+                inserted[place].append(new)
+        both.append((inserted, kept))
+    (our_new, our_kept), (their_new, their_kept) = both
+    return [*zip(zip(our_new, their_new, strict=True), zip(our_kept, their_kept, strict=True), strict=True)]
 
 
 def tool_key(tool: Any) -> str | None:

@@ -7,8 +7,7 @@ end in ``\\n`` alone, as in git: other line separators are part of the text.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate
 from typing import Literal
@@ -124,36 +123,18 @@ def _range(pieces: Sequence[_Piece]) -> str:
 
 
 def _changed(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[DiffLine]:
-    removed: list[tuple[Span, ...]] = [()] * len(before)
-    added: list[tuple[Span, ...]] = [()] * len(after)
-    for row, column in _partners(before, after):
-        removed[row], added[column] = emphasis(before[row].text, after[column].text)
+    spans = [emphasis(old.text, new.text) for old, new in zip(before, after, strict=False)]
+    spans += [((), ())] * abs(len(before) - len(after))
     lines: list[DiffLine] = []
-    for piece, spans in zip(before, removed, strict=True):
-        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=spans), *_note(piece)]
-    for piece, spans in zip(after, added, strict=True):
-        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=spans), *_note(piece)]
+    for piece, (removed, _) in zip(before, spans, strict=False):
+        lines += [DiffLine("removed", piece.text, old=piece.number, emphasis=removed), *_note(piece)]
+    for piece, (_, added) in zip(after, spans, strict=False):
+        lines += [DiffLine("added", piece.text, new=piece.number, emphasis=added), *_note(piece)]
     return lines
 
 
 def _note(piece: _Piece) -> list[DiffLine]:
     return [DiffLine("note", NO_NEWLINE)] if piece.end == "" else []
-
-
-def _partners(before: Sequence[_Piece], after: Sequence[_Piece]) -> list[tuple[int, int]]:
-    """Pair removed with added lines: in order if there are as many of both, otherwise by common words."""
-    if len(before) == len(after):
-        return [(index, index) for index in range(len(before))]
-    pairs: list[tuple[int, int]] = []
-    following = 0
-    for row, piece in enumerate(before[:_BIG]):
-        for column in range(following, min(len(after), following + 20)):
-            # Partners must not cross, so the search goes on after the last one that was found.
-            if _ratio(words(piece.text), words(after[column].text)) >= _ALIKE:
-                pairs.append((row, column))
-                following = column + 1
-                break
-    return pairs
 
 
 def emphasis(old: str, new: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
@@ -179,17 +160,6 @@ def matcher_of(old: Sequence[Hashable], new: Sequence[Hashable]) -> SequenceMatc
 def words(text: str) -> list[str]:
     """Return the words, runs of white space and punctuation of a text. Joined, they are the text."""
     return _WORD.findall(text)
-
-
-def word_counts(texts: Iterable[str]) -> Counter[str]:
-    """Return how often texts have each word; white space and punctuation do not count."""
-    return Counter(word for text in texts for word in words(text) if word.isalnum() or "_" in word)
-
-
-def word_share(words_here: Counter[str], words_there: Counter[str]) -> float:
-    """Return the share of common words, from 0 to 1; without any words, 1."""
-    total = words_here.total() + words_there.total()
-    return 2 * (words_here & words_there).total() / total if total else 1.0
 
 
 def _ratio(before: Sequence[str], after: Sequence[str]) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from promptsync.compare.conflict import is_taken_over, ways_to_name
 from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
@@ -70,12 +69,6 @@ def plan_kept_names(snapshot: Snapshot) -> MovePlan:
                 hint=f"add name: to {item.path} and to {moved}",
                 code="moved",
             )
-        if is_taken_over(item):
-            raise Refused(
-                f"{item.path} has the text of {item.was!r}, and {item.name!r} has no other file",
-                hint="\n".join(ways_to_name(item)),
-                code="moved",
-            )
     return MovePlan(
         tuple(_move(item.file, item.was, item.file.path) for item in items if item.file and item.was)
     )
@@ -118,7 +111,7 @@ def _with_version(project: Project, file: PromptFile, listed: Version, old: str)
     Under the new name git does not show which one that was. ``None`` if there is none above ``synced:``.
     """
     revisions = project.revisions()
-    lineage = revisions.of_names([old]).get(old) if revisions is not None else None
+    lineage = revisions.of([old]).get(old) if revisions is not None else None
     committed = {revision.digest for revision in lineage.back()} if lineage is not None else set()
     newest = max((key.version for key in project.keys_in(file.local.synced)), default=0)
     for number in range(listed.version, newest, -1) if committed else ():

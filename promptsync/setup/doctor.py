@@ -62,7 +62,7 @@ def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]
 def _repository(history: Repository) -> Iterator[Finding]:
     if history.born:
         where = f"branch {history.branch}" if history.branch else "no branch checked out"
-        yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.version}")
+        yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}")
     else:
         yield warning("git", "the repository has no commit yet", "git add --all && git commit")
     if history.shallow:
@@ -87,7 +87,7 @@ def _tracked(config: Config, history: Repository, worktree: Worktree | None) -> 
     elif paths:
         more = f", {len(new)} not added yet" if new else ""
         yield ok("git-tracked", f"git tracks {len(paths) - len(new)} of {len(paths)} prompt files{more}", new)
-    if history.has(DIRECTORY):
+    if history.listed(DIRECTORY):
         message = f"git tracks {DIRECTORY}/, which is private to a working copy"
         fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
         yield error("git-ignored", message, fix)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from promptsync.deploy.members import Member, OnHold, Skipped
+from promptsync.checks.receipt import CheckResults
+from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
+from promptsync.history.mark import without_mark
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.push.actions import PushPlan
@@ -26,7 +27,7 @@ from promptsync.show.markdown import MOST, Page, add_error, code, shortened
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_rows, pins_body
 from promptsync.show.push import push_body
-from promptsync.show.rows import Row, row_lines
+from promptsync.show.rows import Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -91,9 +92,9 @@ def headline(plan: DeployPlan, where: str = "") -> str:
 def drafts_question(plan: DeployPlan) -> str:
     """Return what a release passes over of the dashboard, which is a question of its own."""
     edits = [
-        (member.name, _passed_over(member)[version.version])
+        (member.name, _drafts(member)[version.version])
         for member in plan.survey.releases
-        for version in member.passed_over
+        for version in member.drafts
         if version.in_dashboard
     ]
     if not edits:
@@ -104,9 +105,8 @@ def drafts_question(plan: DeployPlan) -> str:
 
 
 def plan_lines(plan: DeployPlan) -> list[str]:
-    """Return what will be released and checked, and what will not: a row for each prompt."""
-    rows = [_Row(plan, member) for member in (*plan.survey.releases, *plan.survey.dependants)]
-    return [*_label_lines(plan), *_row_lines(rows), *_exception_lines(plan, {row.name for row in rows})]
+    """Return what will be released and checked, and what will not: a row for each prompt, with notes."""
+    return [*_label_lines(plan), *_member_lines(plan, plan.survey.of(*Fate))]
 
 
 def _label_lines(plan: DeployPlan) -> list[str]:
@@ -121,61 +121,67 @@ def _label_lines(plan: DeployPlan) -> list[str]:
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to release."""
-    skipped = _exception_lines(plan)
-    if skipped:
-        return skipped
+    if plan.survey.members:
+        return _member_lines(plan, plan.survey.of(*Fate))
     if not plan.survey.latest.items:
         return [output.aside("no prompts to deploy")]
     where = "what is committed" if plan.in_git else "what your files have"
     return [output.aside(f"{output.name(plan.label)} points at {where}")]
 
 
-class _Row:
-    """One prompt of a plan: its cells in a table, and the notes that have lines of their own below it."""
-
-    def __init__(self, plan: DeployPlan, member: Member) -> None:
-        self.name = member.name
-        self.cells = _cells(plan, member)
-        self.notes = [
-            output.Line(output.safe(f"{text}; {command}" if command else text, newlines=False), 8, command)
-            for text, command in _notes(plan, member)
-        ]
-
-    @property
-    def title(self) -> str:
-        """The row and its notes as one line without colours; the message comes last."""
-        *cells, message = self.cells
-        shown = [click.unstyle(cell).strip() for cell in (*cells, *self.notes, message)]
-        return " · ".join(filter(None, shown))
-
-
-def _row_lines(rows: Sequence[_Row]) -> list[str]:
-    """Return rows as a table, each followed by its notes."""
+def _member_lines(plan: DeployPlan, members: Sequence[Member]) -> list[str]:
+    """Return prompts as a table, each followed by its notes; what is not checked comes last."""
+    ordered = sorted(members, key=lambda member: not (member.is_release or member.is_dependant))
     lines: list[str] = []
-    table = output.table((row.cells for row in rows), free=True)
-    for row, line in zip(rows, table, strict=True):
+    rows = [_row(plan, member) for member in ordered]
+    for member, line in zip(ordered, row_lines(rows, free=True), strict=True):
         lines.append(line)
-        lines += [
-            output.Line(f"      {output.style(note, 'warn')}", note.indent, note.command)
-            for note in row.notes
-        ]
+        for text, command in _notes(plan, member):
+            note = output.safe(_advised(text, command), newlines=False)
+            lines.append(output.Line(f"      {output.style(note, 'warn')}", 8, command))
     return lines
 
 
-def _cells(plan: DeployPlan, member: Member) -> tuple[str, ...]:
-    name, checks = output.name(member.name), _checks(plan, member.name)
-    if member.dependant:
-        word = output.style("check", "good")
-        return (f"  {word}", name, f"v{member.version}", "", checks, "renders a changed snippet")
+def _title(plan: DeployPlan, member: Member) -> str:
+    """Return a row and its notes as one line without colors; the message comes last."""
+    row = _row(plan, member)
+    notes = (output.safe(_advised(*note), newlines=False) for note in _notes(plan, member))
+    cells = (row.word, output.name(row.name), *row.cells, *notes, output.safe(row.note, newlines=False))
+    return " · ".join(filter(None, map(click.unstyle, cells)))
+
+
+def _advised(text: str, command: str) -> str:
+    return f"{text}; {command}" if command else text
+
+
+def _row(plan: DeployPlan, member: Member) -> Row:
+    """Return what happens to a prompt; only what is released or checked has cells."""
+    name, checks = member.name, _checks(plan, member.name)
+    if member.is_dependant:
+        return Row("check", "good", name, (f"v{member.version}", "", checks), "renders a changed snippet")
+    if not member.is_release:
+        return _unreleased(plan, member)
     moves = f"{output.style(output.name(plan.label), 'strong')} {way(member.released, member.version)}"
-    pending = (
-        output.style("pending from an earlier deploy", "warn") if member.name in plan.survey.pending else ""
-    )
-    action = next((action for action in plan.push.actions if action.name == member.name), None)
+    note = "pending from an earlier deploy" if member.is_pending else ""
+    action = next((action for action in plan.push.actions if action.name == name), None)
     if action is None:
-        return (f"  {output.style('release', 'good')}", name, "", moves, checks, pending)
-    word, name, version, _, message = push.action_row(action)
-    return (word, name, version, moves, checks, pending or message)
+        return Row("release", "good", name, ("", moves, checks), note)
+    before = f"v{action.current}" if action.current is not None else "-"
+    version = f"{before} -> v{action.next}"
+    note = note or without_mark(action.message or "")
+    return Row(action.kind, "good", name, (version, moves, checks), note)
+
+
+def _unreleased(plan: DeployPlan, member: Member) -> Row:
+    """Return why a prompt is not released."""
+    name, label = member.name, plan.label
+    if member.fate is Fate.HELD:
+        text = f"v{member.held} has the text of the file, but {label} {member.how}"
+        return Row("on hold", "warn", name, note=text, command=release_on_hold([name], label))
+    text = f"{member.fate}, {member.reason}"
+    if member.fate is Fate.DELETED:
+        text = f"deleted in git; keeps {label}"
+    return Row("skipped", "warn", name, note=text)
 
 
 def _checks(plan: DeployPlan, name: str) -> str:
@@ -184,21 +190,22 @@ def _checks(plan: DeployPlan, name: str) -> str:
         return output.style("unchecked", "warn")
     checks = [
         " ".join(filter(None, (output.name(check.name), limits_text(check))))
-        for check in plan.selection.evaluations
+        for check in plan.selection.checks
         if name in check.prompts
     ]
-    checks += [output.name(check.name) for check in plan.selection.agents if name in check.prompts]
     # A snippet without checks of its own counts as checked by those of the prompts that use it.
     return ", ".join(dict.fromkeys(checks)) or "checked where it is used"
 
 
 def _notes(plan: DeployPlan, member: Member) -> Iterator[tuple[str, str]]:
-    """Yield what is unusual about a prompt of a plan, each with the command to run, if any."""
+    """Yield what is unusual about a prompt of the table, each with the command to run, if any."""
+    if not (member.is_release or member.is_dependant):
+        return
     name = member.name
-    if user := plan.survey.needed_by.get(name):
-        yield f"released too, because {user} renders it", ""
-    if member.passed_over:
-        versions = [*_passed_over(member).values()]
+    if member.needed_by:
+        yield f"released too, because {member.needed_by} renders it", ""
+    if member.drafts:
+        versions = [*_drafts(member).values()]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join(versions[-3:])}{more}; kept, and brought back by drift"
         yield text, merge_command(name)
@@ -208,40 +215,17 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[tuple[str, str]]:
     for row in pin_rows(plan.pins):
         if row.name == name:
             yield row.note, row.command
-    for word, other, text, command in _exceptions(plan):
-        if other == name:
-            yield f"{word}: {text}", command
+    if member.is_dependant and member.fate is not Fate.CHECK:
+        row = _unreleased(plan, member)
+        yield f"{row.word}: {row.note}", row.command
 
 
-def _passed_over(member: Member) -> dict[int, str]:
+def _drafts(member: Member) -> dict[int, str]:
     """Return by number who saved the versions that a release passes over, and when."""
     return {
-        version.version: ", ".join(
-            filter(None, [f"v{version.version}", version.origin, ago(version.created_at)])
-        )
-        for version in member.passed_over
+        draft.version: ", ".join(filter(None, [f"v{draft.version}", draft.origin, ago(draft.created_at)]))
+        for draft in member.drafts
     }
-
-
-def _exceptions(plan: DeployPlan) -> Iterator[tuple[str, str, str, str]]:
-    """Yield a word, the name of a prompt, what is unusual about it, and the command to run if any."""
-    survey, label = plan.survey, output.name(plan.label)
-    for prompt in survey.on_hold:
-        text = f"v{prompt.version} has the text of the file, but {label} {prompt.how}"
-        yield "on hold", prompt.name, text, release_on_hold([prompt.name], plan.label)
-    for skipped in survey.skipped:
-        yield "skipped", skipped.name, f"{skipped.state}, {skipped.reason}", ""
-    for name in survey.deleted:
-        yield "skipped", name, f"deleted in git; keeps {label}", ""
-
-
-def _exception_lines(plan: DeployPlan, named: set[str] | None = None) -> list[str]:
-    """Return what is on hold, skipped or deleted, and not ``named`` in a row already."""
-    return row_lines(
-        Row(word, "warn", name, note=text, command=command)
-        for word, name, text, command in _exceptions(plan)
-        if name not in (named or ())
-    )
 
 
 # -- the rehearsal ------------------------------------------------------------------------------------------
@@ -282,10 +266,12 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     lines = []
     if not was_shown:
         lines += row_lines(
-            Row("pending", "warn", name, note="from an earlier deploy") for name in plan.survey.pending
+            Row("pending", "warn", member.name, note="from an earlier deploy")
+            for member in plan.survey.releases
+            if member.is_pending
         )
     if plan.push.actions:
-        known = {member.name: _passed_over(member) for member in plan.survey.releases if member.passed_over}
+        known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
     if receipt.results is not None:
@@ -296,7 +282,8 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if plan.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
-        lines += [*_unchecked_lines(plan.unchecked), *_exception_lines(plan)]
+        lines += _unchecked_lines(plan.unchecked)
+        lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
     lines += row_lines(pin_rows(plan.pins.after(receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
@@ -339,9 +326,11 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
 
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document; ``passed`` says that all is done and checked."""
-    plan, survey, results = receipt.plan, receipt.plan.survey, receipt.results
-    changed = [member.name for member in survey.members]
-    over = [member for member in survey.releases if member.passed_over]
+    plan, survey = receipt.plan, receipt.plan.survey
+    results = receipt.results or CheckResults()
+    checked = [member.name for member in survey.checked]
+    over = [member for member in survey.releases if member.drafts]
+    kept = [action for action in plan.push.actions if action.kept_tags]
     planned = [
         LabelChange(member.name, member.template_id or 0, plan.label, member.released, member.version)
         for member in survey.releases
@@ -349,58 +338,35 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     return {
         **blank_body(),
         "label": plan.label,
-        "members": [
-            {
-                "name": member.name,
-                "path": member.path,
-                "needed_by": survey.needed_by.get(member.name),
-                "released": member.released,
-                "version": member.version,
-                "publishes": member.publishes,
-                "dependant": member.dependant,
-                "through": list(member.through),
-            }
-            for member in survey.members
-        ],
+        "members": bodies(
+            survey.checked,
+            "name path needed_by released version publishes dependant=is_dependant through",
+        ),
         "push": push_body(plan.push, receipt.push, dry_run=dry_run),
-        "eval": {"changed": changed, "runs": runs_body(results, "evaluation") if results is not None else []},
-        "agents": {"changed": changed, "runs": runs_body(results, "agent") if results is not None else []},
+        "eval": {"changed": checked, "runs": runs_body(results, "evaluation")},
+        "agents": {"changed": checked, "runs": runs_body(results, "agent")},
         "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
         "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
-        "pending": list(survey.pending),
+        "pending": [member.name for member in survey.releases if member.is_pending],
         "passed_over": [
-            {"name": member.name, "versions": [version.version for version in member.passed_over]}
-            for member in over
+            {"name": member.name, "versions": [draft.version for draft in member.drafts]} for member in over
         ],
         "drafts": [
-            {
-                "name": member.name,
-                "version": draft.version,
-                "origin": draft.origin,
-                "created_at": draft.created_at,
-            }
+            {"name": member.name, **body(draft, "version origin created_at")}
             for member in over
-            for draft in member.passed_over
+            for draft in member.drafts
         ],
-        "kept_tags": [
-            {"name": action.name, "tags": list(action.kept_tags)}
-            for action in plan.push.actions
-            if action.kept_tags
-        ],
+        "kept_tags": bodies(kept, "name tags=kept_tags"),
         "unchecked": list(plan.unchecked),
-        "on_hold": [_unreleased_body(plan, prompt) for prompt in survey.on_hold],
-        "skipped": [_unreleased_body(plan, prompt) for prompt in survey.skipped],
-        "deleted": list(survey.deleted),
+        "on_hold": bodies(survey.of(Fate.HELD), "name version=held released touched"),
+        "skipped": bodies(survey.skipped, "name state=fate reason touched"),
+        "deleted": [member.name for member in survey.of(Fate.DELETED)],
         "kept_back": list(receipt.kept_back),
         "not_from_here": plan.not_from_here or None,
         "fingerprint": plan.fingerprint,
         "passed": receipt.passed and not dry_run,
         "dry_run": dry_run,
     }
-
-
-def _unreleased_body(plan: DeployPlan, prompt: OnHold | Skipped) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(prompt), "touched": prompt.name in plan.survey.touched}
 
 
 def blank_body() -> dict[str, Any]:
@@ -413,7 +379,7 @@ def blank_body() -> dict[str, Any]:
         "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
         "eval": {"changed": [], "runs": []},
         "agents": {"changed": [], "runs": []},
-        **{key: [] for key in (*lists.split(), "kept_back")},
+        **{key: [] for key in lists.split()},
         "not_from_here": None,
         "passed": False,
         "dry_run": False,
@@ -423,12 +389,10 @@ def blank_body() -> dict[str, Any]:
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     """Return what later steps of a workflow can read."""
     released = {label.change.name: label.change.new for label in receipt.labels if label.moved}
-    survey = receipt.plan.survey
-    named = {*survey.deleted, *(prompt.name for prompt in survey.on_hold)}
-    named |= {prompt.name for prompt in survey.releases} | {prompt.name for prompt in survey.skipped}
+    members = [member for member in receipt.plan.survey.members if member.fate is not Fate.CHECK]
     return {
         "label": receipt.plan.label,
-        "planned": str(len(survey.touched & named)),
+        "planned": str(sum(member.touched for member in members)),
         "released": json.dumps(released, sort_keys=True),
         "count": str(len(released)),
         "passed": "true" if passed else "false",
@@ -484,15 +448,19 @@ def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -
     """Add a row for each prompt; one that differs from the label is the title of what differs."""
     from promptsync.compare.difference import step
 
-    rows = [_Row(plan, member) for member in (*plan.survey.releases, *plan.survey.dependants)]
     steps = {difference.name: difference.steps for difference in differences}
-    others = _row_lines([row for row in rows if row.name not in steps])
-    if lines := [*_label_lines(plan), *others, *_exception_lines(plan, {row.name for row in rows})]:
+    members = plan.survey.of(*Fate)
+    others = [member for member in members if member.name not in steps]
+    if lines := [*_label_lines(plan), *_member_lines(plan, others)]:
         page.fence(map(click.unstyle, lines))
-    details = [(row.title, "", patch_lines(steps[row.name])) for row in rows if row.name in steps]
-    for member in plan.survey.releases:
-        for version in member.passed_over:
-            if version.new is not None:
-                change = step(f"v{version.version - 1} -> v{version.version}", version.old, version.new)
+    details = [
+        (_title(plan, member), "", patch_lines(steps[member.name]))
+        for member in members
+        if member.name in steps
+    ]
+    for member in members:
+        for draft in member.drafts:
+            if draft.new is not None:
+                change = step(f"v{draft.version - 1} -> v{draft.version}", draft.old, draft.new)
                 details.append((f"{member.name}, passed over: {change.title}", "", patch_lines([change])))
     page.differences(details)

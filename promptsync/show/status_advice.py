@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from promptsync.compare.conflict import is_taken_over, ways_to_name, ways_to_rename
+from promptsync.compare.conflict import ways_to_rename
 from promptsync.compare.snapshot import State
 from promptsync.project.pointers import deploy_command
 from promptsync.prompt.labels import is_own
@@ -59,9 +59,6 @@ def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], o
         restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
         command = restore if item.became is None else ways_to_rename(item)[0]
         states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
-    for item in filter(is_taken_over, snapshot.of(State.MOVED)):  # then mv --keep-name refuses
-        states.pop(_ADVICE[State.MOVED], None)
-        states[output.name(ways_to_name(item)[0])] = [str(State.MOVED)]
     _advise_on_deletions(project, snapshot, states)
     if snapshot.label is not None and not snapshot.listing:
         states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}

@@ -91,7 +91,7 @@ def test_every_verb_is_offered_in_the_order_of_the_help(offered):
         ("promptsync lint ", ["file"]),
         ("promptsync -C ", ["dir"]),
         ("promptsync pull --output ", ["dir"]),
-        ("promptsync serve --model-name ", []),
+        ("promptsync serve --api-key ", []),
         ("promptsync track score 1 50 --name ", []),
         ("promptsync push --no-such-option ", ["support/broken", "support/refund", "日本語"]),
         ("promptsync schema co", ["config"]),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 
-import pytest
-from worlds import Run, World, template
+from worlds import World, template
 
 
 @template
@@ -92,108 +90,10 @@ def test_a_label_may_be_what_is_compared_with(three: World) -> None:
     assert three.ok("diff", "d", "--label", "prod", "--name-only").out == "d\n"
 
 
-def test_markdown_is_fenced_and_github_gets_annotations(three: World) -> None:
+def test_markdown_is_fenced(three: World) -> None:
     markdown = three.ok("diff", "--format", "markdown").out
     assert markdown.startswith("**3 prompts differ**")
     assert markdown.count("<details>") == markdown.count("</details>") == 3
-    github = three.ok("diff", "--format", "github").out.splitlines()
-    assert all(line.startswith("::notice file=prompts/") for line in github)
-
-
-# -- annotations --------------------------------------------------------------------------------------------
-
-_SHOP = """\
-# A shop.
-name: shop
-model:
-  provider: openai
-  name: gpt-4o
-  parameters: {temperature: 0.2}
-messages:
-  - role: system
-    content: |
-      One
-      Two
-
-      Three
-  - role: user
-    content: "{question}"
-"""
-
-
-def _notices(done: Run) -> list[tuple[str, str, str]]:
-    """The file, the line and the message of each annotation."""
-    found = re.findall(r"(?m)^::notice file=([^,]*),line=(\d+),col=\d+,title=[^:]*::(.*)$", done.out)
-    assert len(found) == len(done.out.splitlines())
-    return found
-
-
-@template
-def shop(world: World) -> None:
-    world.path("shop").write_text(_SHOP, "utf-8")
-    world.commit()
-    world.ok("push")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "lines"),
-    [
-        ("Two\n", "2\n", ["11"]),
-        ("      One\n", "", ["10"]),
-        ("Three\n", "Three\n      Four\n", ["14"]),
-        ("      Three\n", "", ["11"]),
-        ("0.2", "0.3", ["6"]),
-        ("{temperature: 0.2}", "{}", ["6"]),
-        ('"{question}"', '"{order}"', ["15"]),
-        ("  - role: system\n", "  - {role: system, content: New}\n  - role: system\n", ["8"]),
-        ("One\n", "1\n", ["10"]),
-    ],
-)
-def test_an_annotation_is_at_the_line_that_changed(shop: World, old: str, new: str, lines: list[str]) -> None:
-    shop.edit("shop", old, new)
-    found = _notices(shop.ok("diff", "--format", "github"))
-    assert [(file, line) for file, line, _ in found] == [("prompts/shop.yaml", line) for line in lines]
-    assert all(text.startswith("v1 -> prompts/shop.yaml%0A") for _, _, text in found)
-
-
-def test_what_changed_in_the_registry_is_at_the_line_of_the_file(shop: World) -> None:
-    shop.edit("shop", "  - role: system\n", "  - {role: system, content: First}\n  - role: system\n")
-    shop.edit("shop", "Two\n", "2\n")
-    shop.commit()
-    shop.ok("push")
-    shop.git("checkout", "-q", "HEAD~1")
-    # The file has the system message at 0, the newer version at 1.
-    found = _notices(shop.ok("diff", "--format", "github"))
-    assert [line for _, line, _ in found] == ["7", "11"]
-    shop.ok("pull", "-n")
-
-
-def test_both_sides_of_a_conflict_are_annotated(shop: World) -> None:
-    shop.edit("shop", "Two\n", "2\n")
-    shop.publish("shop", "Theirs")
-    found = _notices(shop.ok("diff", "--format", "github"))
-    ours = [(line, text) for _, line, text in found if text.startswith("v1 -> prompts/shop.yaml")]
-    theirs = [(line, text) for _, line, text in found if text.startswith("v1 -> v2")]
-    assert [line for line, _ in ours] == ["11"]
-    assert theirs and len(ours) + len(theirs) == len(found)
-
-
-def test_paths_are_relative_to_the_checkout_on_github(shop: World) -> None:
-    shop.edit("shop", "Two\n", "2\n")
-    arguments = ("diff", "--format", "github")
-    done = shop.run(*arguments, GITHUB_WORKSPACE=str(shop.root.parent))
-    assert _notices(done)[0][0] == f"{shop.root.name}/prompts/shop.yaml"
-    assert _notices(shop.run(*arguments, GITHUB_WORKSPACE="/elsewhere"))[0][0] == "prompts/shop.yaml"
-
-
-def test_a_text_cannot_inject_a_command_or_a_property(shop: World) -> None:
-    shop.edit("shop", "Two\n", "::error file=x::100%0A\n")
-    ((_, line, text),) = _notices(shop.ok("diff", "--format", "github"))
-    assert line == "11" and "::error file=x::100%250A" in text
-    long = "".join(f"      Line {number}\n" for number in range(50))
-    shop.edit("shop", "      Three\n", long)
-    ((_, line, text),) = _notices(shop.ok("diff", "--format", "github"))
-    assert text.count("%0A") <= 14 and "more lines" in text
 
 
 def test_markdown_cannot_be_broken_out_of_and_has_a_limit(three: World) -> None:

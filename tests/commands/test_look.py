@@ -67,7 +67,7 @@ def test_text_that_goes_on_below_itself_loses_no_word(text, room):
     line = output.Line(f"      {output.style('- ', 'removed')}{output.style(text, 'removed')}", 8)
     lines = fitted([line], room)
     assert "".join(click.unstyle("".join(lines)).split()) == "".join(click.unstyle(line).split())
-    assert all(output.width(part) <= room for part in lines) or output.width(line.rstrip()) <= room
+    assert all(output.width(part) <= room or len(click.unstyle(part).split()) < 3 for part in lines)
 
 
 # -- narrow terminals ---------------------------------------------------------------------------------------
@@ -100,8 +100,7 @@ def test_a_row_that_is_too_wide_is_wrapped_like_a_text():
     assert fitted([output.Line("a bc " * 5 + "x" * 21, 4)], 20) == [
         "a bc a bc a bc a bc",
         "    a bc",
-        "    " + "x" * 16,
-        "    " + "x" * 5,
+        "    " + "x" * 21,  # a word that is too wide is left to the terminal
     ]
     assert fitted(rows[0], 3) == [*rows[0]]  # plain texts are left to the terminal
 

@@ -13,9 +13,6 @@ import pytest
 from worlds import World
 
 from promptsync.cli import run
-from promptsync.commands.shared.models import endpoint
-from promptsync.commands.shared.session import Environment
-from promptsync.errors import UsageError
 from promptsync.server.checks.endpoint import Endpoint
 
 FIXTURES = """
@@ -64,46 +61,27 @@ def test_a_local_remote_uses_the_model_of_the_environment(
     assert "sk-secret" not in done.out
 
 
-def environment(**variables: str) -> Environment:
-    return Environment(model_name=variables.pop("model_name", None), secret=variables.get)
-
-
-KEY = {"PROMPTSYNC_MODEL_KEY": "k"}
 LOOPBACK = "http://127.0.0.1:1/v1"
-ENDPOINTS = [
-    ({}, {}, Endpoint(LOOPBACK)),
-    (KEY, {}, Endpoint(LOOPBACK, "k")),
-    ({**KEY, "MINE": "m"}, {"key_variable": "MINE"}, Endpoint(LOOPBACK, "m")),
-    ({"model_name": "a"}, {}, Endpoint(LOOPBACK, "", "a")),
-    ({"model_name": "a"}, {"name": "b"}, Endpoint(LOOPBACK, "", "b")),
-    ({}, {"timeout": 3.0}, Endpoint(LOOPBACK, timeout=3.0)),
-    ({}, {"url": "http://192.0.2.1:11434/v1"}, Endpoint("http://192.0.2.1:11434/v1")),
-]
 
 
-@pytest.mark.parametrize(("variables", "options", "expected"), ENDPOINTS)
-def test_flags_beat_the_environment(
-    variables: dict[str, str], options: dict[str, Any], expected: Endpoint
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({"URL": LOOPBACK}, Endpoint(LOOPBACK)),
+        ({"URL": LOOPBACK, "KEY": "k", "NAME": "tiny"}, Endpoint(LOOPBACK, "k", "tiny")),
+        ({"URL": "http://192.0.2.1:11434/v1"}, Endpoint("http://192.0.2.1:11434/v1")),
+        ({"URL": "llama"}, "is not the URL of a model"),
+        ({"URL": "http://192.0.2.1/v1", "KEY": "k"}, "refusing plain http"),
+    ],
+)
+def test_serve_takes_the_model_from_the_environment_and_shows_no_key_to_a_network(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    expected: Endpoint | str | None,
 ) -> None:
-    assert endpoint(environment(**variables), **{"url": LOOPBACK, **options}) == expected
-
-
-REFUSED = [
-    ({}, "llama", {}, "is not the URL of a model"),
-    ({}, LOOPBACK, {"key_variable": "MINE"}, "MINE is not set"),
-    (KEY, "http://192.0.2.1/v1", {}, "refusing plain http"),
-]
-
-
-@pytest.mark.parametrize(("variables", "url", "options", "said"), REFUSED)
-def test_what_cannot_be_right_or_would_show_the_key_is_refused(
-    variables: dict[str, str], url: str, options: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        endpoint(environment(**variables), url, **options)
-
-
-def test_serve_takes_the_model_from_its_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[Any] = []
 
     def stop(*_: Any, model: Any, **__: Any) -> None:
@@ -111,14 +89,9 @@ def test_serve_takes_the_model_from_its_flags(tmp_path: Path, monkeypatch: pytes
         raise KeyboardInterrupt
 
     monkeypatch.setattr("promptsync.server.app.create_app", stop)
-    where = ["-C", str(tmp_path), "serve", "--port", "0"]
-    assert run(where, {}) == 130
-    assert run([*where, "--model-url", "http://127.0.0.1:1/v1", "--model-name", "tiny"], {}) == 130
-    environ = {"PROMPTSYNC_MODEL_URL": "http://127.0.0.1:2/v1", "MINE": "m"}
-    assert run([*where, "--model-key-env", "MINE", "--model-timeout", "5"], environ) == 130
-    assert models == [
-        None,
-        Endpoint("http://127.0.0.1:1/v1", "", "tiny"),
-        Endpoint("http://127.0.0.1:2/v1", "m", timeout=5.0),
-    ]
-    assert run([*where, "--model-name", "tiny"], {}) == 2
+    environ = {f"PROMPTSYNC_MODEL_{name}": value for name, value in variables.items()}
+    code = run(["-C", str(tmp_path), "serve", "--port", "0"], environ)
+    if isinstance(expected, str):
+        assert (code, models) == (2, []) and expected in capsys.readouterr().err
+    else:
+        assert (code, models) == (130, [expected])

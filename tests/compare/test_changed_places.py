@@ -47,29 +47,15 @@ def test_prompts_are_followed_into_another_directory(tmp_path: Path, below: str)
 
 
 @pytest.mark.parametrize(("old", "new"), [(".", "services/bot"), ("services/bot", "."), ("bot", "robot")])
-def test_prompts_are_followed_with_their_configuration(tmp_path: Path, old: str, new: str) -> None:
+def test_where_the_configuration_moved_everything_is_new(tmp_path: Path, old: str, new: str) -> None:
     copy = Copy.made(tmp_path, old)
-    copy.put({A: text("One"), B: text("One")})
+    copy.put({A: text("One"), B: text("One", "n")})
     start = copy.commit()
     moved = Copy(tmp_path, tmp_path / new)
     moved.root.mkdir(parents=True, exist_ok=True)
     for name in (CONFIG, "prompts"):
         (copy.root / name).rename(moved.root / name)
-    moved.put({B: text("Two")})
-    assert moved.kinds(start) == {"b": "changed"}
-    moved.commit()
-    assert moved.kinds(start) == {"b": "changed"}
-
-
-def test_where_nobody_can_tell_which_configuration_it_was_everything_is_new(tmp_path: Path) -> None:
-    one, two = Copy.made(tmp_path, "one"), Copy(tmp_path, tmp_path / "two")
-    two.put({CONFIG: "prompts: prompts\n"})
-    one.put({A: text("One")})
-    start = one.commit()
-    three = Copy(tmp_path, tmp_path / "three")
-    one.root.rename(three.root)
-    (two.root / CONFIG).unlink()
-    assert three.kinds(start) == {"a": "added"}
+    assert moved.kinds(start) == {"a": "added", "n": "added"}
 
 
 def test_files_from_before_there_was_a_configuration_count_as_they_were(tmp_path: Path) -> None:

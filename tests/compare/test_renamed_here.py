@@ -88,13 +88,13 @@ def test_other_content_is_no_rename_and_one_that_is_gone_is_taken_once(renamed: 
     renamed.write("copy", "Where is my money, {name}?", tags=["billing"])
     assert {name: found[1] for name, found in names(renamed).items()} == {
         OLD: None,
-        NEW: OLD,  # the one in the same file
-        "copy": None,
+        NEW: None,
+        "copy": OLD,
         "other": None,
     }
-    renamed.edit(OLD, "money", "refund")
-    assert {name: found[1] for name, found in names(renamed).items() if found[1]} == {"copy": OLD}
     renamed.edit("copy", "money", "parcel")
+    assert {name: found[1] for name, found in names(renamed).items() if found[1]} == {NEW: OLD}
+    renamed.edit(OLD, "money", "refund")
     assert not [found for found in names(renamed).values() if found[1] or found[2]]
 
 

@@ -38,9 +38,8 @@ from promptsync.lint.subject import KnownPrompts
 from promptsync.project.project import Project, open_project
 from promptsync.prompt.additions import without_notes
 from promptsync.prompt.canonical import canonical
-from promptsync.prompt.defaults import BLOCKS, SHAPES
 from promptsync.prompt.prompt import Local, Prompt, without_nulls
-from promptsync.prompt.rejections import REQUIRED
+from promptsync.prompt.shapes import ABSENT, BLOCKS, SHAPES
 from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
@@ -231,11 +230,13 @@ def _explicit_defaults() -> dict[str, Prompt]:
     model = {"provider": "anthropic", "name": "m", "api_type": "chat-completions"}
     found = {}
     for kind, shape in BLOCKS.items():
-        fields: dict[str, Any] = {key: needed[key] for key in REQUIRED.get(kind, ())}
+        fields: dict[str, Any] = {key: needed[key] for key, known in shape.items() if known.required}
         # The registry fills in the fields of texts itself.
-        for key, field in shape.fields.items() if kind != "text" else ():
-            inner = {name: one.omitted for name, one in SHAPES[field.of].fields.items()} if field.of else {}
-            fields[key] = [inner] if field.omitted == [] and inner else inner or field.omitted
+        for key, known in shape.items() if kind not in ("text", "image_url") else ():
+            inner = {name: part.default for name, part in SHAPES.get(known.of, {}).items()}
+            inner = {name: default for name, default in inner.items() if default is not ABSENT}
+            if inner or known.default is not ABSENT:
+                fields[key] = [inner] if known.default == [] and inner else inner or known.default
         content = [{"type": kind, **fields}, {"type": "text", "text": "x"}]
         template = {"type": "chat", "messages": [{"role": "user", "content": content}]}
         found[kind] = Prompt(kind, template, {"model": model})

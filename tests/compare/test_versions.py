@@ -66,12 +66,12 @@ def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: W
     here.publish("greet", "one", "two (v2)", "three")
     here.label("greet", prod=2, staging=3, live=2)
     found = log(here.project, "greet")
-    assert [(one.version.version, one.message, one.labels) for one in found] == [
+    assert [(one.version, one.message, one.labels) for one in found] == [
         (3, "three", ("staging",)),
         (2, "two", ("live", "prod")),
         (1, "one", ()),
     ]
-    assert all(one.version.created_at and one.commit is None and not one.is_base for one in found)
+    assert all(one.created_at and one.commit is None and not one.base for one in found)
 
 
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (40, 40), (45, 45), (99, 45), (None, 45)])
@@ -121,12 +121,12 @@ def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> No
     push_all(here)
     here.publish("greet", "edited in the registry")
     found = log(here.project, "greet")
-    assert [(one.version.version, one.commit, one.message) for one in found] == [
+    assert [(one.version, one.commit, one.message) for one in found] == [
         (2, None, "edited in the registry"),
         (1, first, "Say hello"),
     ]
     assert found[1].short == first[:7]
-    assert [one.is_base for one in found] == [False, True]
+    assert [one.base for one in found] == [False, True]
 
 
 def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> None:
@@ -138,15 +138,15 @@ def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> N
     here.project.registry.prompts.publish(old.prompt, message=old.message or "")
     found = log(here.project, "greet")
     # the message says v1, so the content decides
-    assert [(one.version.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
-    assert [one.version.version for one in found if one.is_base] == [2]
+    assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
+    assert [one.version for one in found if one.base] == [2]
 
 
 def test_the_file_is_found_wherever_it_is(here: World) -> None:
     commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
     push_all(here)
     (only,) = log(here.project, "greet")
-    assert only.is_base
+    assert only.base
     assert only.commit is not None
 
 
@@ -155,7 +155,7 @@ def test_a_deleted_file_still_has_its_commits(here: World) -> None:
     push_all(here)
     (here.root / "prompts/greet.yaml").unlink()
     (only,) = log(here.project, "greet")
-    assert (only.commit, only.is_base) == (first, False)
+    assert (only.commit, only.base) == (first, False)
 
 
 def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Pa
     )
     with open_project(load(clone / "promptsync.yaml")) as project:
         found = log(project, "greet")
-    assert [one.version.version for one in found] == [2, 1]
-    assert not any(one.is_base for one in found)
+    assert [one.version for one in found] == [2, 1]
+    assert not any(one.base for one in found)
 
 
 def test_an_unknown_prompt_has_no_versions(here: World) -> None:

@@ -84,7 +84,6 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("pull --label prod", {}, None),
     ("mv --keep-name", {}, None),
     ("ls-remote", {}, None),
-    ("ls-remote --label prod", {}, None),
     ("log support/refund", {}, None),
     ("show support/refund", {}, None),
     ("show support/refund@1", {}, None),

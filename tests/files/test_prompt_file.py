@@ -12,10 +12,10 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
 from promptsync.files.prompt_text import render_edit, render_new
-from promptsync.prompt.defaults import BLOCKS
 from promptsync.prompt.document import TEMPLATE_KEYS, to_document
 from promptsync.prompt.prompt import Local, Prompt
 from promptsync.prompt.roles import ROLES
+from promptsync.prompt.shapes import BLOCKS
 
 LOCAL_KEYS = ("evaluations", "agents", "examples", "synced")
 

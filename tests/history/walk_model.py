@@ -24,6 +24,7 @@ from promptsync.history.decide import Decision, Relation
 from promptsync.history.graph import Graph, Missing, Node
 from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.mark import make_mark, with_mark
+from promptsync.history.passed_over import PassedOver
 from promptsync.history.synced_key import Key, make_key
 
 Text = frozenset[int]
@@ -349,6 +350,13 @@ class Tally:
 # -- the world --------------------------------------------------------------------------------------------
 
 
+def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
+    """Return what was passed over, and the heads of a file that all of it is merged into."""
+    heads = passing.passed_over(graph)
+    included = (graph.includes(number) for head in heads for number in head.includes)
+    return heads, graph.heads(frozenset[int]().union(*included))
+
+
 class World:
     """One prompt, its registry, its git and its actors. Each decision is judged as it is made."""
 
@@ -575,7 +583,7 @@ class World:
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""
         numbers, _ = self.answer(passing.passed_over_by_latest, self.fresh_clone(), self.latest)
-        (heads, _), _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
+        heads, _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
         return {*numbers}.union(*(head.numbers for head in heads))
 
     # -- what a clone does with promptsync
@@ -646,7 +654,7 @@ class World:
         found = self.pull(clone, "--merge")
         if found.relation is Relation.DIVERGED and found.base is None:
             return
-        (heads, includes), _ = self.answer(passing.passed_over, clone, self.latest)
+        (heads, includes), _ = self.answer(_with_all, clone, self.latest)
         if not heads or any(one.base is None for one in heads):
             return
         text, seen = clone.text, self.with_agreed(clone.text, clone.seen, self.latest)

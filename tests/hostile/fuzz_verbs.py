@@ -44,7 +44,7 @@ diff support/refund@1
 lint
 lint --format github
 log support/refund -p
-ls-remote --label prod
+ls-remote --status all
 show support/refund
 render support/refund --var name=x
 render ask --from-registry

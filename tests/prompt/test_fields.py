@@ -84,8 +84,8 @@ CASES: dict[str, tuple[Prompt, Prompt, list[Row]]] = {
         chat(said("user", "abc")),
         chat(said("assistant", "xyz")),
         [
-            ("messages[0]", {"role": "user", "content": "abc"}, None, "removed"),
-            ("messages[0]", None, {"role": "assistant", "content": "xyz"}, "added"),
+            ("messages[0].role", "user", "assistant", "changed"),
+            ("messages[0].content", "abc", "xyz", "changed"),
         ],
     ),
     "the format of all messages": (

@@ -80,15 +80,6 @@ def test_changed_words_are_emphasised(old: str, new: str, removed: list[str], ad
     assert [new[start:end] for start, end in theirs] == added
 
 
-def test_an_inserted_line_does_not_shift_the_pairs() -> None:
-    old = "Greet the user by name.\nNever promise any money.\n"
-    new = "Begin.\nGreet the user by first name.\nNever promise any refund.\n"
-    shown = {line.text: [line.text[a:b] for a, b in line.emphasis] for line in unified(old, new)}
-    assert shown["Begin."] == []
-    assert shown["Greet the user by first name."] == ["first "]
-    assert shown["Never promise any refund."] == ["refund"]
-
-
 @pytest.mark.parametrize(
     ("old", "new"),
     [

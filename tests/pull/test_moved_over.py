@@ -138,13 +138,13 @@ def test_a_prompt_that_kept_its_name_keeps_its_history(world: World, steps: str,
     assert (world.label("alpha", "prod"), world.label("beta", "prod")) == (1, 1)
 
 
-ADOPT = "add name: beta to prompts/beta.yaml to publish it under that name"
-RESTORE = "or add name: alpha to prompts/beta.yaml, then promptsync pull restores beta"
+KEEP = "promptsync mv --keep-name"
+ADOPT = "or add name: beta to prompts/beta.yaml to publish it as beta"
 
 
-@pytest.mark.parametrize("way", [ADOPT, RESTORE])
+@pytest.mark.parametrize("way", [KEEP, ADOPT])
 @pytest.mark.parametrize("committed", [False, True])
-def test_a_text_that_takes_the_file_of_a_live_prompt_gets_a_name_by_hand(
+def test_a_text_that_takes_the_file_of_a_live_prompt_needs_a_name(
     world: World, committed: bool, way: str
 ) -> None:
     publish(world)
@@ -153,12 +153,12 @@ def test_a_text_that_takes_the_file_of_a_live_prompt_gets_a_name_by_hand(
         world.commit("Move alpha over beta")
     assert origins(world) == {"beta": "alpha"}
     before = world.files()
-    assert ADOPT in world.ok("status").out
+    assert KEEP in world.ok("status").out
     deploy = ("deploy", "--label", "prod", "--allow-dirty")
-    for verb in (("push",), ("pull",), deploy, ("mv", "--keep-name")):
+    for verb in (("push",), ("pull",), deploy):
         done = world.run(*verb)
         hints = [line for line in done.err.splitlines() if line.startswith("hint: ")]
-        assert (done.code, hints) == (3, [f"hint: {ADOPT}", f"hint: {RESTORE}"]), str(done)
+        assert (done.code, hints) == (3, [f"hint: {KEEP}", f"hint: {ADOPT}"]), str(done)
     assert (world.files(), world.writes) == (before, [])
 
     if way == ADOPT:
@@ -168,8 +168,8 @@ def test_a_text_that_takes_the_file_of_a_live_prompt_gets_a_name_by_hand(
         assert ("apples" in world.text("beta"), world.label("beta", "prod")) == (True, 2)
         assert world.states() == {"alpha": "deleted-locally", "beta": "in-sync"}
     else:
-        world.edit("beta", "messages:", "name: alpha\nmessages:")
-        world.ok("pull")
+        world.ok("mv", "--keep-name")
+        world.ok("pull")  # restores the file that was replaced
         world.commit("Keep both")
         assert world.states() == {"alpha": "in-sync", "beta": "in-sync"}
 

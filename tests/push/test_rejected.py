@@ -40,7 +40,7 @@ REJECTED = {
     ),
     "a format that is no text": (f"extra: {{template: {{template_format: 3}}}}\n{CHAT}", 1, "unknown-format"),
     "an unknown type": (f"extra: {{template: {{type: essay}}}}\n{CHAT}", 1, "wrong-value"),
-    "a type without its content": (f"extra: {{template: {{type: completion}}}}\n{CHAT}", 1, "wrong-value"),
+    "a type without its content": (f"extra: {{template: {{type: completion}}}}\n{CHAT}", 1, "missing-key"),
     "a model without a name": (f"model: {{provider: openai}}\n{CHAT}", 1, "model-incomplete"),
     "a model without a provider": (f"model: {{name: gpt-4o}}\n{CHAT}", 1, "model-incomplete"),
     "a model that is a text": (f"metadata: {{model: gpt-4o}}\n{CHAT}", 1, "wrong-value"),

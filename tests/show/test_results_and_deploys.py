@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from click import unstyle
 from hypothesis import given
@@ -17,7 +18,7 @@ from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standa
 from promptsync.checks.run import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.deploy.members import Member, OnHold, PassedOverVersion, Skipped, Survey
+from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.rehearse import Rehearsal
@@ -78,22 +79,18 @@ def plans(draw: st.DrawFn) -> DeployPlan:
             name,
             f"{name}.yaml",
             1,
-            Position(1),
-            2,
+            position=Position(1),
+            latest=2,
             existing=draw(st.none() | st.just(2)),
-            passed_over=(PassedOverVersion(2),),
+            drafts=(PassedOverVersion(2),),
         )
         for name in draw(st.lists(names, max_size=2, unique=True))
     ]
-    survey = Survey(
-        text,
-        empty,
-        empty,
-        releases=tuple(releases),
-        on_hold=(OnHold(text, 2, 1),) if draw(st.booleans()) else (),
-        skipped=(Skipped(text, "behind", text),) if draw(st.booleans()) else (),
-        deleted=(text,),
-    )
+    others = [
+        Member(text, None, 1, fate, Position(1), held=2)
+        for fate in draw(st.sets(st.sampled_from(UNRELEASED)))
+    ]
+    survey = Survey(text, empty, empty, (*releases, *others))
     push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
     selection = Selection((Check("evaluation", text, (text,), 80.0), Check("agent", text, (text,))))
     return DeployPlan(survey, push, selection, (), unchecked=(text,))
@@ -125,25 +122,21 @@ def test_no_text_in_the_plan_of_a_deploy_is_more_than_code(
 def _whole_plan() -> DeployPlan:
     """One prompt of every kind; ``alpha`` is on hold and is checked again as a user of ``gamma``."""
     empty = Snapshot((), Worktree(Path("/"), "prompts"), {})
-    releases = (
-        Member("beta", "beta.yaml", 2, Position(1), 3, passed_over=(PassedOverVersion(3),)),
-        Member("gamma", "gamma.yaml", 3, Position(1), 1),
-        Member("delta", "delta.yaml", 4, Position(1), 2, existing=2),
-    )
-    survey = Survey(
-        "prod",
-        empty,
-        empty,
-        frozenset({"alpha", "beta", "gamma", "epsilon", "eta"}),
-        releases,
-        dependants=(
-            Member("alpha", "alpha.yaml", 1, Position(1), 2, existing=1, dependant=True, through=("gamma",)),
-            Member("iota", "iota.yaml", 1, Position(2), 2, existing=2, dependant=True, through=("gamma",)),
-        ),
-        on_hold=(OnHold("alpha", 2, 1), OnHold("epsilon", 2, 1)),
-        skipped=(Skipped("zeta", "behind", "the label is ahead"),),
-        deleted=("eta",),
-    )
+    rows: dict[str, tuple[Fate, int, dict[str, Any]]] = {
+        "alpha": (Fate.HELD, 2, {"held": 2, "existing": 1, "through": ("gamma",), "touched": True}),
+        "beta": (Fate.RELEASE, 3, {"drafts": (PassedOverVersion(3),), "touched": True}),
+        "gamma": (Fate.RELEASE, 1, {"touched": True}),
+        "delta": (Fate.RELEASE, 2, {"existing": 2}),
+        "epsilon": (Fate.HELD, 2, {"held": 2, "touched": True}),
+        "zeta": (Fate.BEHIND, 2, {}),
+        "eta": (Fate.DELETED, 1, {"touched": True}),
+        "iota": (Fate.CHECK, 2, {"existing": 1, "through": ("gamma",)}),
+    }
+    members = [
+        Member(name, f"{name}.yaml", 1, fate, Position(1), latest, **facts)
+        for name, (fate, latest, facts) in rows.items()
+    ]
+    survey = Survey("prod", empty, empty, tuple(members))
     actions = (
         Action("beta", Kind.UPDATE, "beta.yaml", 3, message="Say more", parents=(1,)),
         Action("gamma", Kind.UPDATE, "gamma.yaml", 1, message="Be brief"),
@@ -165,13 +158,14 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         f"      {PASSES_OVER}",
         "  update   gamma  v1 -> v2  prod v1 -> v2  checked where it is used  Be brief",
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
+        "  check    iota   v1                       unchecked                 renders a changed snippet",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
         "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
         "promptsync deploy alpha --label prod --again",
-        "  check    iota   v2                       unchecked                 renders a changed snippet",
         "  on hold  epsilon: v2 has the text of the file, but prod was rolled back to v1; "
         "promptsync deploy epsilon --label prod --again",
-        "  skipped  zeta: behind, the label is ahead",
+        "  skipped  zeta: behind, the label is at a version that this commit does not include; "
+        "git pull or promptsync pull brings it",
         "  skipped  eta: deleted in git; keeps prod",
     ]
 

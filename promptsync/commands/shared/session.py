@@ -36,8 +36,7 @@ class Environment:
     remote: str | None = None
     model_url: str | None = None
     model_name: str | None = None
-    secret: Callable[[str], str | None] = field(default=lambda _: None, repr=False)
-    """Reads any other variable, such as a key whose name was passed on the command line."""
+    model_key: str | None = field(default=None, repr=False)
     ci: bool = False
     colour: bool | None = None
     interactive: bool = False
@@ -172,7 +171,7 @@ class Session:
         if self.environment.model_url is not None:
             from promptsync.commands.shared.models import endpoint
 
-            model = endpoint(self.environment, self.environment.model_url)
+            model = endpoint(self.environment)
         project = open_project(
             config,
             remote=remote,

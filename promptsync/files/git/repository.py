@@ -6,13 +6,11 @@ Nothing here writes to the repository.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
 from typing import Final
-
-from msgspec import Struct
 
 from promptsync.errors import PromptsyncError, Refused
 from promptsync.files.git.log import Commit, commits_in, path_of
@@ -24,14 +22,6 @@ _SUBMODULE: Final = "160000"
 
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
-
-
-class TreeEntry(Struct, frozen=True):
-    """One path of a commit. ``mode`` is ``120000`` for a symbolic link, ``160000`` for a submodule."""
-
-    path: str
-    mode: str
-    object: str
 
 
 def is_in_repository(root: Path) -> bool:
@@ -47,6 +37,7 @@ class Repository:
 
     def __init__(self, git: GitProgram, prompts: str) -> None:
         self._git = git
+        self._prompts = prompts
         self._pathspec = f":(literal){prompts}"
 
     @classmethod
@@ -61,11 +52,6 @@ class Repository:
         repository = cls(GitProgram(root), prompts)
         _ = repository._place
         return repository
-
-    @cached_property
-    def version(self) -> str:
-        """The name and version of git."""
-        return self.line("version") or "git"
 
     @cached_property
     def _place(self) -> tuple[bytes, bytes]:
@@ -164,15 +150,14 @@ class Repository:
     @cached_property
     def head(self) -> dict[str, str]:
         """The blob of each path below the prompts directory in ``HEAD``."""
-        if not self.born:
-            return {}
-        out = self._git.run("ls-tree", "-r", "-z", "HEAD", "--", self._pathspec)
-        return {entry.path: entry.object for entry in _entries_in(out)}
+        files = self.files("HEAD", self.prefix + self._prompts) if self.born else {}
+        return {path.removeprefix(self.prefix): blob for path, blob in files.items()}
 
-    def entries(self, commit: str, path: str) -> Sequence[TreeEntry]:
-        """Return what a commit has at a path, or below it; both paths are from the top of the repository."""
+    def files(self, commit: str, path: str) -> dict[str, str]:
+        """Return the blobs that a commit has at a path, or below it; all paths are from the top."""
         out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
-        return tuple(_entries_in(out))
+        rows = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
+        return {path_of(name): facts.split()[2].decode() for facts, name in rows}
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
@@ -215,14 +200,7 @@ class Repository:
 
     def differing(self, commit: str) -> frozenset[str]:
         """Return the tracked paths below the prompts directory that differ from those in a commit."""
-        return self._differing(commit, "--relative", "--", self._pathspec)
-
-    def vanished(self, commit: str, file_name: str) -> frozenset[str]:
-        """Return the paths, from the top, of a commit's files of this name that the working tree lacks."""
-        return self._differing(commit, "--no-relative", "--diff-filter=D", "--", f":(top,glob)**/{file_name}")
-
-    def _differing(self, commit: str, *arguments: str) -> frozenset[str]:
-        out = self._git.run("diff", *_RAW, commit, *arguments)
+        out = self._git.run("diff", *_RAW, commit, "--relative", "--", self._pathspec)
         return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
@@ -262,14 +240,11 @@ class Repository:
         rows = (line.partition(b"\t") for line in out.split(b"\0") if line)
         return [(*facts.decode().split()[:2], path_of(path)) for facts, _, path in rows]  # type: ignore[misc]
 
-    def has(self, path: str) -> bool:
-        """Whether git tracks a path, or anything below it."""
-        return bool(self._git.run("ls-files", "-z", "--", f":(literal){path}"))
-
-    def tracked_as(self, file_name: str) -> list[str]:
-        """Return the tracked files of this name in the whole repository, as paths from the top."""
-        out = self._git.run("ls-files", "--full-name", "-z", "--", f":(top,glob)**/{file_name}")
-        return [path_of(path) for path in out.split(b"\0") if path]
+    def listed(self, pathspec: str) -> list[str]:
+        """Return the tracked files that git's own kind of pattern matches, relative to ``root``."""
+        return [
+            path_of(path) for path in self._git.run("ls-files", "-z", "--", pathspec).split(b"\0") if path
+        ]
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
@@ -278,11 +253,3 @@ class Repository:
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         return self._git.line(command, *arguments)
-
-
-def _entries_in(out: bytes) -> Iterator[TreeEntry]:
-    """Read ``git ls-tree -z``."""
-    for line in filter(None, out.split(b"\0")):
-        facts, path = line.split(b"\t", 1)
-        mode, _, id_ = facts.decode().split()[:3]
-        yield TreeEntry(path_of(path), mode, id_)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from promptsync.files.yaml import layout
 from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
-from promptsync.prompt.canonical import encode
+from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import as_blocks, plain
 from promptsync.prompt.snippets import strings
@@ -46,11 +46,6 @@ class _Step(NamedTuple):
     key: str | None
     change: Change | None
     is_moved: bool = False
-
-
-def same(value: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: types count, the order of keys does not, and 600.0 is 600."""
-    return encode(plain(value)) == encode(plain(other))
 
 
 def edits(text: str, change: Change) -> Iterator[str]:

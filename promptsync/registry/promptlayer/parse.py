@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from promptsync.prompt.defaults import ENVELOPE
 from promptsync.prompt.limits import MAX_DEPTH, is_too_deep
 from promptsync.prompt.prompt import Label, Prompt, as_blocks, kind_of
+from promptsync.prompt.shapes import ENVELOPE
 from promptsync.prompt.version import Version
 from promptsync.registry.values import number, text
 

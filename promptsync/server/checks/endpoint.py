@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from promptsync.prompt.defaults import CHAT_COMPLETIONS
+from promptsync.prompt.shapes import CHAT_COMPLETIONS
 from promptsync.prompt.template import mappings
 from promptsync.server.checks.model import ModelError
 from promptsync.server.providers.table import llm_kwargs

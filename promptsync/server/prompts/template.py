@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from promptsync.prompt.defaults import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
+from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.template import F_STRING, format_of, message_variables, template_variables
 from promptsync.server.http.answer import malformed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.mark import parse_mark
@@ -16,43 +16,41 @@ from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version
 
 
-def described(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:
+def with_drafts(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:
     """Return members with the versions that they pass over: those above what a forced one is made from."""
-    numbers = {
-        member.name: range(max(member.parents, default=0) + 1, (member.latest or 0) + 1)
-        for member in members
-        if member.forced
-    }
-    if not numbers:
+    first = {member.name: max(member.parents, default=0) + 1 for member in members if member.forced}
+    if not first:
         return list(members)
     labels = {
         prompt.listed.name: prompt.labels
-        for prompt in with_labels(project, [listing[name] for name in numbers])
+        for prompt in with_labels(project, [listing[name] for name in first])
     }
-    pairs = [(name, number) for name, over in numbers.items() for number in (over.start - 1, *over) if number]
 
     def read(pair: tuple[str, int]) -> Version | None:
-        return read_usable(project, listing[pair[0]], pair[1])
+        name, number = pair
+        return read_usable(project, listing[name], number) if number else None
 
-    versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
-    return [
-        structs.replace(
-            member,
-            passed_over=tuple(
-                _described(
-                    number,
-                    versions[member.name, number],
-                    versions.get((member.name, number - 1)),
-                    labels[member.name],
-                )
-                for number in numbers.get(member.name, ())
-            ),
-        )
-        for member in members
+    # Each is compared with the one before it.
+    pairs = [
+        (name, number)
+        for name, start in first.items()
+        for number in range(start - 1, listing[name].version + 1)
     ]
+    versions = dict(zip(pairs, project.mapped("Reading versions", read, pairs), strict=True))
+
+    def described(member: Member) -> Member:
+        name = member.name
+        numbers = range(first[name], (member.latest or 0) + 1) if name in first else ()
+        drafts = (
+            _draft(number, versions[name, number], versions[name, number - 1], labels[name])
+            for number in numbers
+        )
+        return replace(member, drafts=tuple(drafts))
+
+    return list(map(described, members))
 
 
-def _described(
+def _draft(
     number: int, version: Version | None, before: Version | None, labels: Pointers
 ) -> PassedOverVersion:
     pointing = sorted(name for name, label in labels.items() if label.version == number and is_own(name))

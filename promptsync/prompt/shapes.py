@@ -1,0 +1,216 @@
+"""The shapes of the objects in a prompt: which keys each has, what they default to and what they need.
+
+Everything about keys follows from these tables. A comparison leaves out defaults and what the registry
+derives, files do not have them, the registry may add any key that no shape has, and rejects an object without
+a required one. The tables follow the vendor's OpenAPI schemas and responses recorded from the real service.
+A null is never in them, because outside user JSON it always means that a key is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from msgspec import Struct
+
+ABSENT: Final = object()
+"""The ``default`` of a key for which only null means that it is left out."""
+BLOCK: Final = "block"
+JSON: Final = "json"
+
+
+class Field(Struct, frozen=True):
+    """One key of a shape.
+
+    ``default`` is the value that means the same as leaving the key out. ``of`` names the shape of the key's
+    object, or of the objects in its list; that of a ``BLOCK`` depends on its type, and in user ``JSON`` null
+    is a value. ``must`` is what the value has to be, ``most`` the length of the longest text. The registry
+    makes what is ``derived`` itself, so that it is neither compared nor written.
+    """
+
+    default: Any = ABSENT
+    of: str = ""
+    required: bool = False
+    must: str = ""
+    most: int | None = None
+    derived: bool = False
+
+    def is_default(self, value: Any) -> bool:
+        """Whether a value means the same as leaving the key out."""
+        # 0 == False in Python, but in JSON a number never equals a boolean.
+        return (
+            self.default is not ABSENT
+            and value == self.default
+            and isinstance(value, bool) is isinstance(self.default, bool)
+        )
+
+
+Shape = Mapping[str, Field]
+"""The known keys of one kind of object."""
+
+TYPES: Final[Mapping[str, type | tuple[type, ...]]] = MappingProxyType(
+    {
+        "a string": str,
+        "a list": list,
+        "an object": Mapping,
+        "a string or a list": (str, list),
+        "a string or an object": (str, Mapping),
+    }
+)
+"""What a value must be."""
+
+PLAIN: Final = Field()
+"""A key about which nothing is known but its name."""
+_NEEDED: Final = Field(required=True)
+_NEEDED_TEXT: Final = Field(required=True, must="a string")
+_TEXT: Final = Field(must="a string")
+_EMPTY_TEXT: Final = Field("")
+_EMPTY_OBJECT: Final = Field({})
+_EMPTY_LIST: Final = Field([])
+_JSON: Final = Field(of=JSON)
+_DERIVED: Final = Field(derived=True)
+
+
+def _shape(plain: str = "", **keys: Field) -> Shape:
+    """Return a shape of keys about which something is known, and of ``plain`` ones, separated by blanks."""
+    return {**dict.fromkeys(plain.split(), PLAIN), **keys}
+
+
+DEFAULT_FORMAT: Final = "f-string"
+
+WRITE_ONLY: Final = frozenset({"provider_base_url_name", "provider_id", "inference_client_name", "report_id"})
+"""Version fields that the registry accepts and never returns."""
+
+ENVELOPE: Final = frozenset(
+    [
+        *("id", "prompt_id", "prompt_name", "prompt_version_id", "version", "version_number", "workspace_id"),
+        *("created_at", "updated_at", "snippets", "llm_kwargs", "provider_base_url", "custom_provider"),
+        *("warning", "request_id", "success", "message", "commit_message", "release_labels", "tags"),
+        *("folder_id", "parent_folder_name", "full_folder_path", "external_ids", "is_snippet"),
+    ]
+)
+"""The keys of a response that are not content."""
+
+CHAT_COMPLETIONS: Final = "chat-completions"
+CHAT_COMPLETIONS_PROVIDERS: Final = frozenset({"openai", "openai.azure"})
+"""Providers for which the registry fills in ``api_type: chat-completions``."""
+
+_CONTENT: Final = Field([], of=BLOCK, required=True, must="a string or a list")
+_OF_ALL: Final = {
+    "template_format": Field(DEFAULT_FORMAT),
+    "input_variables": _DERIVED,
+    "dataset_examples": _DERIVED,
+}
+
+SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "template": _shape(
+            "type",
+            **_OF_ALL,
+            content=_CONTENT,
+            messages=Field(of="message", required=True, must="a list"),
+            functions=Field([], of="function", must="a list"),
+            tools=Field([], of="tool", must="a list"),
+            function_call=Field(must="a string or an object"),
+            tool_choice=Field(of="tool_choice", must="a string or an object"),
+        ),
+        "message": _shape(
+            "role name tool_call_id",
+            **_OF_ALL,
+            content=_CONTENT,
+            tool_calls=Field([], of="tool_call", must="a list"),
+            function_call=Field(of="call"),
+            raw_request_display_role=_DERIVED,
+        ),
+        "tool_call": _shape(
+            "id tool_id", type=Field("function"), function=Field(of="call", required=True, must="an object")
+        ),
+        "call": _shape(name=_NEEDED_TEXT, arguments=_JSON),
+        "tool_choice": _shape("function", type=Field("function")),
+        "tool": _shape(
+            "id name description provider tool_registry_id",
+            type=Field("function", must="a string"),
+            function=Field(of="function", must="an object"),
+            config=_JSON,
+            parameters=_JSON,
+        ),
+        "function": _shape(
+            name=_NEEDED_TEXT,
+            description=_EMPTY_TEXT,
+            strict=Field(False),
+            parameters=Field({"type": "object", "properties": {}}, of=JSON),
+        ),
+        "image": _shape(url=_NEEDED_TEXT),
+        "media": _shape("url", title=Field("media"), type=Field("image/jpeg"), format=Field("neither")),
+        "search_result": _shape(
+            "page_age",
+            type=Field("web_search_result"),
+            url=_EMPTY_TEXT,
+            title=_EMPTY_TEXT,
+            encrypted_content=_EMPTY_TEXT,
+        ),
+        "model": _shape(
+            provider=_NEEDED_TEXT,
+            name=_NEEDED_TEXT,
+            parameters=Field({}, of=JSON, must="an object"),
+            display_params=Field(derived=True, must="an object"),
+            api_type=_TEXT,
+            base_model=Field(must="a string", most=100),
+            model_config_display_name=Field(must="a string", most=255),
+        ),
+    }
+)
+
+TEMPLATE: Final = SHAPES["template"]
+
+_MCP_CALL: Final = {"name": _EMPTY_TEXT, "server_label": _EMPTY_TEXT, "arguments": _EMPTY_TEXT}
+
+BLOCKS: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "text": _shape("type thought_signature", text=_NEEDED_TEXT, annotations=_EMPTY_LIST),
+        "thinking": _shape("type signature", thinking=_NEEDED),
+        "code": _shape("type container_id", code=_NEEDED),
+        "image_url": _shape(
+            "type image_variable", image_url=Field(of="image", required=True, must="an object")
+        ),
+        "media": _shape("type", media=Field(of="media", required=True)),
+        "media_variable": _shape("type", name=_NEEDED),
+        "output_media": _shape(
+            "type id provider_metadata",
+            url=_NEEDED,
+            mime_type=Field("image/png"),
+            media_type=Field("image"),
+        ),
+        "server_tool_use": _shape("type", id=_NEEDED, name=_NEEDED, input=Field({}, of=JSON)),
+        "web_search_tool_result": _shape("type", tool_use_id=_NEEDED, content=Field([], of="search_result")),
+        "code_execution_result": _shape("type", output=_NEEDED, outcome=Field("OUTCOME_OK")),
+        "mcp_list_tools": _shape("type id error", server_label=_EMPTY_TEXT, tools=_EMPTY_LIST),
+        "mcp_call": _shape("type id output error approval_request_id", **_MCP_CALL),
+        "mcp_approval_request": _shape("type id", **_MCP_CALL),
+        "mcp_approval_response": _shape("type", approval_request_id=_NEEDED, approve=_NEEDED),
+        "bash_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
+        "text_editor_code_execution_tool_result": _shape("type", tool_use_id=_NEEDED, content=_EMPTY_OBJECT),
+        "shell_call": _shape("type id call_id status", action=_EMPTY_OBJECT),
+        "shell_call_output": _shape("type id call_id status", output=_EMPTY_LIST),
+        "apply_patch_call": _shape("type id call_id status", operation=_EMPTY_OBJECT),
+        "apply_patch_call_output": _shape("type id call_id status output"),
+    }
+)
+"""The types of content blocks."""
+
+UNKNOWN: Final[Shape] = MappingProxyType({})
+"""The shape of an object of which no key is known."""
+
+_FOR_BOTH: Final = frozenset({"type", "input_variables", "dataset_examples"})
+CHAT_KEYS: Final = _FOR_BOTH | {"messages", "functions", "function_call", "tools", "tool_choice"}
+"""Keys of a chat template. The registry drops all others."""
+COMPLETION_KEYS: Final = _FOR_BOTH | {"content", "template_format"}
+
+
+def shape_of(value: Mapping[str, Any], name: str) -> Shape:
+    """Return the shape that an object has under a key ``of`` that name; without a name none is known."""
+    if name == BLOCK:
+        kind = value.get("type")
+        return BLOCKS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
+    return SHAPES.get(name, UNKNOWN)
