@@ -9,17 +9,8 @@ from promptsync.errors import UsageError
 from promptsync.show.outcome import Outcome
 
 
-def _verbs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    root = context.find_root()
-    group: click.Command | None = root.command
-    for word in context.params.get("words") or ():
-        group = group.get_command(root, word) if isinstance(group, click.Group) else None
-    names = group.list_commands(root) if isinstance(group, click.Group) else []
-    return [name for name in names if name.startswith(incomplete)]
-
-
 @verb("help", short_help="Show the help of a command.", is_long=True)
-@click.argument("words", nargs=-1, metavar="[COMMAND]...", shell_complete=_verbs)
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
 def command(session: Session, words: tuple[str, ...]) -> Outcome:
     """Show what a command does and its options, as COMMAND --help does. Without one, list the commands.
 

@@ -198,8 +198,12 @@ def choice_body(choice: Choice) -> dict[str, Any]:
 
 def runs_body(results: CheckResults, kind: Kind) -> list[dict[str, Any]]:
     """Return the ``runs`` of an ``eval run`` or ``agent run`` document."""
-    body = _evaluation_body if kind == "evaluation" else _agent_body
-    return [body(result) for result in results.of(kind)]
+    return list(map(run_body, results.of(kind)))
+
+
+def run_body(result: CheckResult) -> dict[str, Any]:
+    """Return a result for a JSON document."""
+    return _evaluation_body(result) if result.run.kind == "evaluation" else _agent_body(result)
 
 
 def _evaluation_body(result: CheckResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 
 from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
+from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
 from promptsync.show.markdown import MOST, Page
 from promptsync.terminal import output
@@ -226,27 +227,12 @@ def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
     return [{"path": change.path, "old": change.old, "new": change.new} for change in fields]
 
 
-def outline(value: Any) -> Iterator[str]:
-    """Yield the lines of a value, key by key and item by item; multi-line text keeps its lines."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _entry(f"{key}:", item)
-    elif isinstance(value, list) and value:
-        for item in value:
-            yield from _entry("-", item)
-    else:
-        yield json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _entry(head: str, item: Any) -> Iterator[str]:
-    if isinstance(item, str) and "\n" in item:
-        yield f"{head} |" if item.endswith("\n") else f"{head} |-"  # as in YAML
-        yield from (f"  {line}" for line in item.removesuffix("\n").split("\n"))
-    elif item and isinstance(item, Mapping | list):
-        yield head
-        yield from (f"  {line}" for line in outline(item))
-    else:
-        yield f"{head} {json.dumps(item, ensure_ascii=False, default=str)}"
+def outline(value: Any) -> list[str]:
+    """Return the lines of a value as a prompt file has them."""
+    if isinstance(value, Mapping):
+        return mapping(value, 0) or ["{}"]
+    items = value if isinstance(value, list) else ()
+    return [line for item in items for line in entry(None, item, 0, False)] or [flow(value)]
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------

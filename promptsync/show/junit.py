@@ -8,7 +8,6 @@ The time of a suite is that of its run. Its first test has all of it, because th
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, count
@@ -20,6 +19,7 @@ from msgspec import Struct
 from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
+from promptsync.show.checks import run_body
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -52,7 +52,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
             cases = [_not_completed(result)]
-        _suite(root, _unique(run.name, names), _properties(result), cases, run.seconds)
+        _suite(root, _unique(run.name, names), run_body(result), cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)
@@ -80,24 +80,6 @@ def _unique(name: str, taken: set[str]) -> str:
     free = next(name for name in chain([shown], numbered) if name not in taken)
     taken.add(free)
     return free
-
-
-def _properties(result: CheckResult) -> dict[str, Any]:
-    """Return what is known of a run; what it has none of is left out."""
-    run, live = result.run, result.live
-    return {
-        "prompts": list(result.check.prompts),
-        "report" if run.kind == "evaluation" else "execution": run.id,
-        "input_variables": dict(result.check.input_variables),
-        "score": run.score,
-        "previous_score": run.previous_score,
-        "minimum": result.check.min_score,
-        "live_version": live.version if live else None,
-        "live_score": live.score if live else None,
-        "drop": live.drop(run.score) if live else None,
-        "max_drop": result.check.max_drop if live else None,
-        "model": run.model,
-    }
 
 
 def _score_cases(result: CheckResult) -> Iterator[_Case]:
@@ -167,9 +149,8 @@ def _suite(
         suite.set("time", _seconds(seconds))
     holder = ElementTree.SubElement(suite, "properties")
     for key, value in properties.items():
-        if value not in (None, [], {}):
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            ElementTree.SubElement(holder, "property", name=key, value=_xml(text))
+        if isinstance(value, str | int | float):
+            ElementTree.SubElement(holder, "property", name=key, value=_xml(str(value)))
     for number, case in enumerate(cases):
         element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))
         if seconds is not None:

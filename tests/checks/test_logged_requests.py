@@ -74,13 +74,6 @@ def test_a_problem_is_reported_with_its_position(change: dict[str, Any], said: s
     assert f'"{key}"' in data.decode().splitlines()[problem.line - 1] or problem.line > 1
 
 
-@pytest.mark.parametrize("key", [key for key in REQUEST])
-def test_every_missing_key_is_named(key: str) -> None:
-    data = encoded({name: value for name, value in REQUEST.items() if name != key})
-    with pytest.raises(InvalidFile, match=f"The file lacks the key {key}."):
-        read_request(data, "r.json")
-
-
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(InvalidFile) as caught:
         read_request(encoded({**REQUEST, "provider": 1, "model": 2, "score": "3"}), "r.json")

@@ -35,17 +35,6 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
     assert len(starts) == 4 and max(starts) < first_read
 
 
-@pytest.mark.parametrize(
-    ("least", "asked", "verdict"), [(60, None, ""), (None, 60, ""), (60, 70, "70"), (70, 60, "70")]
-)
-def test_the_stricter_minimum_counts(
-    bench: Bench, least: float | None, asked: float | None, verdict: str
-) -> None:
-    results = bench.run(evaluation("quality", least=least), standard=Standard(asked))
-    assert verdict in results.all[0].reason and results.passed == (not verdict)
-    assert bool(results.all[0].run.missed_cells) == bool(verdict)
-
-
 def test_a_score_is_needed_unless_that_is_waived(bench: Bench) -> None:
     results = bench.run(evaluation("unscored"))
     assert results.error is not None and "--allow-unscored" in results.error.hint
@@ -96,12 +85,6 @@ def test_when_the_time_is_up_what_has_ended_is_judged(bench: Bench) -> None:
     assert (ended.run.status, ended.reason) == (Status.COMPLETED, "")
     assert late.run.status is Status.TIMED_OUT
     assert "is still running" in late.reason
-
-
-def test_without_a_timeout_checks_are_only_started(bench: Bench) -> None:
-    bench.model.go_on.clear()
-    results = bench.run(evaluation("quality"), agent("bot"), versions={"ask": 1}, timeout=0)
-    assert (len(results.under_way), results.error, results.passed) == (2, None, False)
 
 
 def test_an_interruption_reports_what_is_still_running(bench: Bench) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from checking import Bench, agent, evaluation
+from checking import Bench, agent
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem, list_evaluations, pick, score_of
 from promptsync.checks.evaluations import as_reported, complete
-from promptsync.checks.judge import find_run, judge, show_run
+from promptsync.checks.judge import find_run, judge
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import NodeOutput, Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
 from promptsync.project.target import At
 from promptsync.registry.errors import ServerFailed
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Show nothing."""
 
 
 def run(bench: Bench, *names: str) -> list[Run]:
@@ -55,54 +51,6 @@ def test_the_score_before_is_that_of_the_last_run_that_ended(bench: Bench) -> No
     (last,) = run(bench, "quality")
     assert last.id != first.id
     assert (last.previous_score, round(last.score or 0, 1)) == (first.score, 33.3)
-
-
-def test_failed_cells_say_row_column_and_reason(bench: Bench) -> None:
-    bench.model.fail_at = "two"
-    results = bench.run(evaluation("quality"))
-    (result,) = results.all
-    one = result.run
-    assert [(cell.row, cell.column) for cell in one.failed_cells] == [(2, "output"), (2, "contains")]
-    assert {cell.reason for cell in one.failed_cells} == {"the model is out of order"}
-    assert result.reason == "2 failed cells"
-
-
-def test_several_run_at_the_same_time_each_once_and_in_order(bench: Bench) -> None:
-    runs = run(bench, "unscored", "quality", "unscored")
-    assert [(one.name, one.score is None) for one in runs] == [("unscored", True), ("quality", False)]
-    assert len({one.id for one in runs}) == 2
-
-
-def test_what_cannot_start_does_not_stop_the_others(bench: Bench) -> None:
-    results = bench.run(evaluation("homeless"), evaluation("quality"))
-    assert [one.run.status for one in results.all] == [Status.NOT_STARTED, Status.COMPLETED]
-    assert isinstance(results.error, RemoteError) and "nowhere" in results.error.message
-
-
-def test_when_the_time_is_up_the_run_is_named_and_can_be_shown(bench: Bench) -> None:
-    bench.model.go_on.clear()
-    results = bench.run(evaluation("quality"), agent("bot"), timeout=0.05)
-    report, execution = (one.run.id for one in results.all)
-    assert [one.reason for one in results.all] == [
-        f"timed out; report {report} is still running",
-        f"timed out; execution {execution} is still running",
-    ]
-    assert results.error is not None and results.error.exit_code == 1
-    (now,) = show_run(bench.registry, str(report), timeout=0, progress=silent).all
-    assert now.run.status is Status.RUNNING
-    bench.model.go_on.set()
-    (ended,) = show_run(bench.registry, str(report), timeout=20, progress=silent).all
-    assert ended.run.status is Status.COMPLETED
-
-
-def test_an_agent_has_the_outputs_of_every_node_or_the_reason_why_one_failed(bench: Bench) -> None:
-    one = bench.run(agent("bot"), at=At(label="prod")).all[0].run
-    assert one.outputs == {name: NodeOutput("why", "SUCCESS") for name in ("first", "last")}
-    bench.model.fail_at = "why"
-    results = bench.run(agent("bot"))
-    assert results.all[0].run.status is Status.FAILED
-    assert results.error is not None
-    assert results.error.message == "bot: node first failed: the model is out of order"
 
 
 def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:

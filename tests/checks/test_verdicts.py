@@ -94,12 +94,6 @@ def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
     assert ask(world, {"a": 4}, a=3) == {"a": (True, "")}
 
 
-def test_without_a_minimum_a_run_without_failed_cells_passes(world: World) -> None:
-    config(world, "match: a, evaluation: polite")
-    run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (True, "")}
-
-
 def test_all_checks_count_and_a_failure_is_reported_first(world: World) -> None:
     config(world, "match: a, evaluation: short", "match: a, evaluation: polite, min_score: 50")
     run_at(world, "polite")

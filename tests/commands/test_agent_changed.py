@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from checked_copy import checked_copy, document, edited, started, suites
+from checked_copy import checked_copy, document, edited, suites
 from worlds import World
 
 BOT = {"name": "bot", "input_variables": {"name": "Ada"}}
@@ -30,12 +30,6 @@ def change(world: World, name: str, text: str, **more: Any) -> None:
 def runs(done: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = document(done, "agent run")["runs"]
     return found
-
-
-def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
-    done = world.run("agent", "run", "--changed")
-    assert (done.code, done.out, world.seen) == (0, "", [])
-    assert "no prompt changed since HEAD: no agent was run" in done.err
 
 
 def test_the_agents_of_what_changed_run_with_their_inputs(world: World) -> None:
@@ -81,34 +75,3 @@ def test_outputs_are_in_the_document_also_when_a_node_failed(world: World) -> No
     assert run["outputs"]["first"]["value"] == "Hi, Ada"
     assert suites(world.root / "report.xml") == {"bot": {"first": "passed", "last": "failure"}}
     assert "time" in ElementTree.parse(world.root / "report.xml").getroot().attrib
-
-
-def test_an_agent_that_pins_another_version_is_no_pass(world: World) -> None:
-    change(world, "a", "Hi, {name}", agents=[{"name": "old bot", "input_variables": {"name": "Ada"}}])
-    done = world.run("agent", "run", "--changed", "--json")
-    (one,) = runs(done)
-    assert (done.code, one["reason"]) == (1, "a v2 was not checked: the run was of v1")
-    assert world.run("agent", "run", "--changed", "--allow-unbound").code == 0
-
-
-def test_an_agent_that_the_registry_does_not_have_is_named_with_its_place(world: World) -> None:
-    change(world, "a", "Hi, {name}", agents=["bto"])
-    done = world.run("agent", "run", "--changed", "--json")
-    error = document(done, "agent run")["error"]
-    assert (done.code, error["code"], started(world)) == (2, "not-found", [])
-    assert error["message"].startswith("prompts/a.yaml:3: ")
-    assert "did you mean 'bot'" in error["hint"]
-
-
-WRONG = [
-    ([], "no agent named"),
-    (["bot", "--changed"], "cannot be combined"),
-    (["bot", "--since", "HEAD"], "--since needs --changed"),
-    (["bot", "--junit", "prompts"], "--junit: cannot write prompts"),
-]
-
-
-@pytest.mark.parametrize(("options", "said"), WRONG)
-def test_a_usage_error_is_exit_2_and_sends_nothing(world: World, options: list[str], said: str) -> None:
-    done = world.run("agent", "run", *options)
-    assert (done.code, said in done.err, world.seen) == (2, True, [])

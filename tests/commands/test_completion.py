@@ -82,7 +82,6 @@ def test_every_verb_is_offered_in_the_order_of_the_help(offered):
         ("promptsync log 日", ["日本語"]),
         ("promptsync push --label p", ["pre-prod", "prod"]),
         ("promptsync push --label=p", ["pre-prod", "prod"]),
-        ("promptsync help st", ["status"]),
         ("promptsync diff support/r", ["support/refund"]),
         ("promptsync promote pre", ["pre-prod"]),
         ("promptsync rollback support/refund --label ", ["pre-prod", "prod"]),

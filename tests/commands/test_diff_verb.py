@@ -38,7 +38,7 @@ def test_what_is_new_as_a_whole_is_shown_line_by_line(world: World) -> None:
     world.path("a").write_text(f"name: a\nmessages:\n{system}- {{role: user, content: Hi}}\n", "utf-8")
     assert world.ok("diff").out.splitlines()[2:] == [
         "    messages[0]",
-        '      + role: "system"',
+        "      + role: system",
         "      + content: |",
         "      +   Be brief.",
         "      +   ",

@@ -39,14 +39,6 @@ def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> N
     assert (body["changed"], body["runs"], body["since"]) == ([], [], "HEAD")
 
 
-def test_a_prompt_without_an_evaluation_is_listed_and_runs_nothing(world: World) -> None:
-    world.write("c", "Still nobody")
-    done = world.run("eval", "run", "--changed")
-    assert done.code == 0
-    assert "no evaluation is named for c; no evaluation was run" in done.err
-    assert world.seen == []
-
-
 def test_only_the_evaluations_of_what_changed_run(world: World) -> None:
     change(world, "a", "A politer hello, {name}", evaluations=["a is polite"])
     done = world.run("eval", "run", "--changed", "--json")
@@ -112,16 +104,6 @@ def test_a_score_shows_what_was_before_and_how_it_changed(world: World) -> None:
     assert (done.code, one["reason"]) == (1, "score 0 is below the minimum of 50")
 
 
-MINIMA = [([], 50), (["--min-score", "10"], 50), (["--min-score", "60"], 60)]
-
-
-@pytest.mark.parametrize(("options", "least"), MINIMA)
-def test_the_stricter_minimum_counts(world: World, options: list[str], least: float) -> None:
-    change(world, "b", "Hello, {name}, @@@tone@@@!")
-    body = document(world.run("eval", "run", "--changed", *options, "--json"), "eval run")
-    assert [one["minimum"] for one in body["runs"]] == [least]
-
-
 def test_a_run_of_another_version_is_no_pass(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a once"])
     done = world.run("eval", "run", "--changed", "--junit", "report.xml")
@@ -142,13 +124,6 @@ def test_a_run_does_not_check_a_file_that_is_not_published(world: World) -> None
     assert body["runs"][0]["unbound"][0]["version"] is None
     assert body["error"]["hint"].startswith("promptsync push\n")
     assert world.run("eval", "run", "--changed", "--allow-unbound").code == 0
-
-
-def test_a_run_does_not_check_a_parent_whose_snippet_is_not_published(world: World) -> None:
-    world.write("tone", content="as polite as can be")
-    done = world.run("eval", "run", "--changed")
-    assert done.code == 1
-    assert "b was not checked: it contains tone, whose file is not the registry's latest version" in done.err
 
 
 def test_a_name_that_the_registry_does_not_have_stops_everything_before_it_starts(world: World) -> None:

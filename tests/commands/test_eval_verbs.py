@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from worlds import Run
@@ -173,16 +167,6 @@ def test_a_failed_run_is_shown_with_exit_1(here: Copy) -> None:
         assert (ran.code, ran.err) == (1, "error: unscored: its report has no rows\n")
 
 
-def test_a_run_is_shown_with_the_score_before_it(here: Copy) -> None:
-    first, second = (here.run("eval", "run", "quality", "--json").document["runs"][0] for _ in range(2))
-
-    def before(run: dict[str, Any]) -> float | None:
-        (shown,) = here.run("eval", "show", str(run["report_id"]), "--json").document["runs"]
-        return shown["previous_score"]
-
-    assert (before(first), before(second)) == (None, 50)
-
-
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: Copy) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait")
     assert (ran.code, ran.lines[1]) == (0, ["bot", "-", "1", "0", "running"])
@@ -231,26 +215,11 @@ def test_a_node_that_failed_is_exit_1_with_its_reason_and_its_outputs(here: Copy
     assert found["outputs"]["first"]["error"]
 
 
-def test_an_agent_shows_the_output_of_every_node(here: Copy) -> None:
-    ran = here.run("agent", "run", "bot", "--var", "question=why", "--label", "prod")
-    assert ran.code == 0
-    assert ran.out.splitlines()[-5:] == ["--- bot: first ---", "why", "", "--- bot: last ---", "why"]
-    (found,) = here.run("agent", "run", "1", "--var", "question=why", "--json").document["runs"]
-    assert found["outputs"]["last"] == {"value": "why", "status": "SUCCESS", "error": None}
-    assert (found["agent"], found["passed"], found["status"]) == ("bot", True, "completed")
-
-
 def test_datasets_are_listed_with_their_columns(here: Copy) -> None:
     assert here.run("dataset", "list").lines[1:] == [
         ["2", "other", "v1", "a"],
         ["1", "cases", "v1", "question,", "expect"],
     ]
-
-
-def test_all_pages_of_a_list_are_read(here: Copy) -> None:
-    rows = "\n".join(f"  - {{name: d{number}, rows: [{{a: 1}}]}}" for number in range(230))
-    (here.root / "registry.yaml").write_text(f"datasets:\n{rows}\n")
-    assert len(here.run("dataset", "list", "--json").document["datasets"]) == 230
 
 
 WRONG = [
@@ -313,42 +282,3 @@ def test_control_characters_of_a_registry_never_reach_the_terminal(here: Copy) -
         ran = here.run(*arguments)
         assert "\x1b" not in ran.out + ran.err
         assert "\u202e" not in ran.out + ran.err
-
-
-def test_ctrl_c_reports_what_is_still_running(here: Copy) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        command = [
-            sys.executable,
-            "-m",
-            "promptsync",
-            "-C",
-            str(here.root),
-            "eval",
-            "run",
-            "quality",
-            "--json",
-        ]
-        environ = {
-            "PROMPTSYNC_MODEL_URL": url,
-            "PROMPTSYNC_MODEL_NAME": "m",
-            "PATH": "",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
-        with subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            connection, _ = silent.accept()
-            time.sleep(0.3)
-            process.send_signal(signal.SIGINT)
-            connection.close()
-            out, err = process.communicate(timeout=120)
-    body = json.loads(out)
-    assert process.returncode == body["exit_code"] == 130, err
-    (found,) = body["runs"]
-    assert (found["status"], found["passed"]) == ("running", None)
-    assert body["error"]["code"] == "interrupted"
-    assert f"promptsync eval show {found['report_id']} --wait" in body["error"]["hint"]
-    assert "Traceback" not in err
-    shown = here.run("eval", "show", str(found["report_id"]), "--wait", "--timeout", "20", "--json")
-    assert [one["status"] for one in shown.document["runs"]] == ["completed"]

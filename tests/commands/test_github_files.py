@@ -11,7 +11,6 @@ import pytest
 import yaml
 from worlds import KEY, World
 
-from promptsync.errors import Refused
 from promptsync.show.github import disarmed, write_github_files
 
 
@@ -33,15 +32,6 @@ def test_outputs_of_several_lines_cannot_be_ended_by_what_is_in_them(tmp_path: P
     assert first == "released=a=1"
     assert opening.startswith("body<<end-")
     assert rest == ["one", "EOF", "two", opening.partition("<<")[2]]
-
-
-def test_hostile_text_cannot_leave_the_fence_of_an_error(tmp_path: Path) -> None:
-    place = tmp_path / "summary"
-    write_github_files(
-        {"GITHUB_STEP_SUMMARY": str(place)}, (), {}, Refused("```\n# @everybody", hint="``` x")
-    )
-    lines = place.read_text().splitlines()
-    assert lines.count("````text") == lines.count("````") == 2
 
 
 @pytest.mark.parametrize(

@@ -93,11 +93,6 @@ def test_jobs_of_a_remote_is_a_number_from_1_to_32(world: World, value: str) -> 
     assert done.code == 2 and "remotes.team.jobs" in done.err
 
 
-@pytest.mark.parametrize("line", [["--jobs", "2", "status"], ["status", "--jobs", "2"]])
-def test_jobs_may_stand_anywhere(world: World, line: list[str]) -> None:
-    assert world.run(*line).code == 0
-
-
 class Limit:
     """Accepts ``count`` requests, then rejects at least one and all others for ``seconds``, and so on.
 

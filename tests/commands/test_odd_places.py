@@ -143,15 +143,6 @@ def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_prompts_directory_that_never_was_is_no_deletion(place: World) -> None:
-    place.ok("push")
-    config = (place.root / "promptsync.yaml").read_text()
-    place.put("promptsync.yaml", f"prompts: promtps\n{config}")
-    for verb in ("status", "push", "pull"):
-        done = place.run(verb)
-        assert (done.code, "there is no directory 'promtps'" in done.err) == (2, True)
-
-
 def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_published(
     world: World,
 ) -> None:

@@ -111,12 +111,6 @@ def test_a_later_version_with_the_same_text_is_released(released: World) -> None
     assert pending(released) == {}
 
 
-def test_a_dashboard_edit_is_behind_and_not_called_unreleased(released: World) -> None:
-    released.publish("b", "Theirs {name}")
-    assert released.states()["b"] == "behind"
-    assert pending(released) == {}
-
-
 def test_another_branch_names_the_one_that_deploys(released: World) -> None:
     released.git("switch", "-qc", "feature")
     released.ok("label", "set", "a", "lts")
@@ -147,10 +141,3 @@ def test_under_a_governed_label_the_advice_is_to_deploy(released: World) -> None
     assert "  ahead  promptsync deploy\n" in released.ok("status", "--label", "prod").out
     released.ok("label", "set", "b", "canary")
     assert "promptsync push --label canary" in released.ok("status", "--label", "canary").out
-
-
-def test_the_advice_for_a_label_with_blanks_can_be_pasted(released: World) -> None:
-    released.ok("label", "set", "b", "try out")
-    released.edit("b", "hello", "welcome")
-    released.commit()
-    assert "  promptsync push --label 'try out'\n" in released.ok("status", "--label", "try out").out

@@ -120,7 +120,7 @@ def test_a_text_keeps_its_lines_and_a_message_its_parts() -> None:
     message = {"role": "user", "content": "one\ntwo"}
     change = FieldChange("messages[0]", None, message, "added")
     lines = differences_markdown([Difference("a", State.NEW, None, (Step("new", (change,)),))])
-    wanted = ["@ messages[0]", '+role: "user"', "+content: |-", "+  one", "+  two"]
+    wanted = ["@ messages[0]", "+role: user", "+content: |-", "+  one", "+  two"]
     at = lines.index("@ messages[0]")
     assert lines[at : at + 5] == wanted
 
