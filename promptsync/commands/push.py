@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @verb(
     "push",
     short_help="Publish changed prompts as new versions.",
-    blank=push_body(PushPlan(()), PushReceipt(), dry_run=False),
+    blank=push_body(PushReceipt(PushPlan(())), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")

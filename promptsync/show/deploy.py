@@ -342,7 +342,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             survey.checked,
             "name path needed_by released version publishes dependant=is_dependant through",
         ),
-        "push": push_body(plan.push, receipt.push, dry_run=dry_run),
+        "push": push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(results, "agent")},
         "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
@@ -376,7 +376,7 @@ def blank_body() -> dict[str, Any]:
     )
     return {
         "label": None,
-        "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "push": push_body(PushReceipt(PushPlan(())), dry_run=False),
         "eval": {"changed": [], "runs": []},
         "agents": {"changed": [], "runs": []},
         **{key: [] for key in lists.split()},
