@@ -16,7 +16,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
-from promptsync.lint.subject import Subject, texts_of
+from promptsync.lint.subject import Subject
 from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
@@ -24,7 +24,8 @@ from promptsync.project.versions import Catalog
 from promptsync.prompt.filling import Filling
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
-from promptsync.prompt.template import JINJA2, Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.template import Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.texts import JINJA2, texts_of
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 from promptsync.registry.values import number
