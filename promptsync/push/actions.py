@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from promptsync.compare.live_users import LiveUser
-from promptsync.compare.pins import NO_PINS, PinReport
+from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import Snapshot
 from promptsync.errors import Refused, RemoteError
 from promptsync.project.plan import fingerprint
@@ -163,7 +163,7 @@ class PushPlan(Struct, frozen=True):
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
     live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
-    pins: PinReport = NO_PINS
+    pins: Pins = ()
     snapshot: Snapshot | None = None
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.pins import after
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
@@ -135,7 +136,7 @@ def show_receipt(
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     result = receipt or PushReceipt(plan)
-    pins = row_lines(pin_rows(plan.pins.after(result.versions)))
+    pins = row_lines(pin_rows(after(plan.pins, result.versions)))
     if receipt is None:
         lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
     else:
@@ -275,6 +276,6 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
         "live": [
             {"snippet": name, "users": bodies(users, "name label")} for name, users in sorted(live.items())
         ],
-        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
+        "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.versions)),
         "dry_run": dry_run,
     }
