@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from promptsync.compare.content import has_text_of
 from promptsync.compare.not_released import rolled_back_from
-from promptsync.compare.pins import PinnedAt, published_version
+from promptsync.compare.pins import Pin, published_version
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Refused, UsageError
@@ -36,7 +36,7 @@ class BumpPlan(Struct, frozen=True):
     snippet: str
     version: int
     moves: tuple[MovedPin, ...] = ()
-    above: tuple[PinnedAt, ...] = ()
+    above: tuple[Pin, ...] = ()
     is_pinned: bool = True
     refusal: Refused | None = None
 
@@ -78,7 +78,7 @@ def plan_bump(
     moves, above = [], []
     for name in chosen:
         moved = {pin for pin in pinned[name] if pin < version or (to is not None and pin != version)}
-        above += [PinnedAt(name, pin) for pin in sorted(pinned[name] - moved) if pin > version]
+        above += [Pin(name, snippet, pin) for pin in sorted(pinned[name] - moved) if pin > version]
         if moved:
             file = in_scope[name]
             new = render_repinned(file, snippet, moved, version)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Agent, Evaluation, Kind, list_checks, named, pick
-from promptsync.errors import PromptsyncError, UsageError
+from promptsync.errors import UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.registry.address import LOCAL
@@ -172,20 +172,27 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
     listed = {
         kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in selection.checks)
     }
-    problems: list[PromptsyncError] = []
+    problems: list[UsageError] = []
     located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
     for check in selection.checks:
         items = listed[check.kind]
         try:
             item = pick(items, check.name, check.kind, registry.url)
         except UsageError as error:
-            problems.append(_placed(error, selection.places.get((check.kind, check.name), ())))
+            places = selection.places.get((check.kind, check.name), ())
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            message = f"{places[0]}{more}: {error.message}" if places else error.message
+            problems.append(type(error)(message, hint=error.hint, code=error.code))
             continue
         check = with_limits(check, item, selection.limits, items)
         key = (check.kind, item.id, _inputs(check))
         located[key] = (located[key][0].joined(check) if key in located else check, item)
     if problems:
-        raise _combined(problems, registry.url)
+        # All missing names, so that they can be fixed in one go.
+        details = [f"{problem.message} ({problem.hint})" for problem in problems[1:]]
+        if registry.url.startswith(LOCAL):
+            details.append("the embedded registry has what its fixtures file declares")
+        raise problems[0].replaced(details=details)
     return tuple(located.values())
 
 
@@ -197,23 +204,3 @@ def with_limits(
         if item in named(known, limit.name):
             check = check.with_limits(limit.min_score, limit.max_drop)
     return check
-
-
-def _placed(error: UsageError, places: Sequence[Place]) -> UsageError:
-    """Return an error about a name with the place where it is named."""
-    if not places:
-        return error
-    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return type(error)(f"{places[0]}{more}: {error.message}", hint=error.hint, code=error.code)
-
-
-def _combined(problems: Sequence[PromptsyncError], url: str) -> PromptsyncError:
-    """Return one error for all missing names, so that they can be fixed in one go."""
-    first = problems[0]
-    details = [f"{problem.message} ({problem.hint})" for problem in problems] if len(problems) > 1 else []
-    if url.startswith(LOCAL):
-        details.append("the embedded registry has what its fixtures file declares")
-    if len(problems) == 1:
-        return first.replaced(details=details)
-    message = f"{url} does not have {len(problems)} evaluations and agents that your files name"
-    return type(first)(message, details=details, code=first.code)

@@ -12,10 +12,9 @@ from promptsync.checks.assignment import Check, Selection, joined, limits_in, se
 from promptsync.checks.catalog import Kind
 from promptsync.checks.versions import WantedVersions
 from promptsync.compare.changes_since import ChangedPrompts, changed_since
-from promptsync.compare.conflict import conflict_of, edit
+from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.errors import Refused
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
@@ -70,9 +69,9 @@ def choose_changed(
         return choice
     snapshot = gather(project)
     unpublished = _unpublished(changed, snapshot)
-    _refuse_conflicts(
-        snapshot.worktree.files[name] for name in unpublished if name in snapshot.worktree.files
-    )
+    for name in unpublished:
+        if (file := snapshot.worktree.files.get(name)) is not None:
+            check_resolved(file, "nothing was run")
     versions = {
         name: prompt.version
         for name in changed.names
@@ -110,12 +109,3 @@ def _unpublished(changed: ChangedPrompts, snapshot: Snapshot) -> dict[str, str]:
             if snippet in changed.names and snippet not in published:
                 reasons[prompt.name] = f"it contains {snippet}, whose {_NOT_LATEST}"
     return reasons
-
-
-def _refuse_conflicts(files: Iterable[PromptFile]) -> None:
-    for file in files:
-        conflict = conflict_of(file)
-        if conflict is not None:
-            place = f"{conflict.path}:{conflict.line}"
-            message = f"{file.prompt.name!r} has conflict markers at {place}; nothing was run"
-            raise Refused(message, hint=edit(place), code="conflict-markers")

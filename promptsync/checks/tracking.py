@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
@@ -18,9 +18,6 @@ from promptsync.files.yaml.syntax import NESTING
 from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import Problem
 from promptsync.registry.errors import FateUnknown
-
-if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
 
 
 def read_request(data: bytes, path: str) -> dict[str, Any]:
@@ -65,32 +62,9 @@ def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-T = TypeVar("T")
-
-
-def log_request(registry: Registry, request: Mapping[str, Any]) -> int:
-    """Log a request that ``read_request`` returned; return its id.
-
-    Raises ``Incomplete`` if the outcome is unknown, as the functions below do.
-    """
-    with _incomplete("the request may or may not have been logged", "logging it again may log it twice"):
-        return registry.tracking.log_request(request)
-
-
-def create_group(registry: Registry) -> int:
-    """Create a group of requests; return its id."""
-    with _incomplete("the group may or may not have been created", "creating another one does no harm"):
-        return registry.tracking.create_group()
-
-
-def annotate(action: Callable[[], T], what: str) -> T:
-    """Run ``action``, which sets the ``what`` of a request. Running it again sets the same."""
-    with _incomplete(f"the {what} may or may not have been set", "run this again; it sets the same"):
-        return action()
-
-
 @contextmanager
-def _incomplete(what: str, hint: str) -> Iterator[None]:
+def outcome_known(what: str, hint: str) -> Iterator[None]:
+    """Raise ``Incomplete`` if it is unknown whether the registry did what the block requests."""
     try:
         yield
     except FateUnknown as error:

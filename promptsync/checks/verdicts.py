@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from promptsync.checks.assignment import Check, Selection, select_checks
-from promptsync.checks.catalog import list_evaluations, named
+from promptsync.checks.catalog import Evaluation, list_evaluations, named
 from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import PastRuns
 from promptsync.checks.receipt import Standard
-from promptsync.checks.versions import OTHER_PROMPT, latest_of
+from promptsync.checks.versions import OTHER_PROMPT
 from promptsync.compare.gather import gather
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
@@ -23,7 +23,6 @@ from promptsync.prompt.labels import is_own
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
-    from promptsync.registry.protocol import Registry
 
 About = Literal["checks", "live", "on-hold", "still-live"]
 """What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
@@ -54,37 +53,34 @@ def verdicts(
     project: Project,
     versions: Mapping[str, int],
     files: Mapping[str, PromptFile],
-    *,
-    live: Mapping[str, int | None] | None = None,
-    template_ids: Mapping[str, int] | None = None,
+    template_ids: Mapping[str, int],
+    live: Mapping[str, int | None],
 ) -> dict[str, Verdict]:
     """Return what the newest runs of their checks say about ``versions``, one of each prompt.
 
     The checks are those that a deploy runs for the prompts themselves: the evaluations of their files and of
     ``checks:``, each with its limits. A snippet is also checked by the prompts that render it, but reports do
-    not say with which version of it. ``live`` are the versions under the label, which ``max_drop`` needs, and
-    ``template_ids`` the ids of the prompts, which are looked up otherwise. Costs no request if no evaluation
-    is named; otherwise, the reports of up to ``MOST`` runs of each are read. A registry that fails makes
-    verdicts unknown, and raises nothing.
+    not say with which version of it. ``live`` are the versions under the label, which ``max_drop`` needs.
+    Costs no request if no evaluation is named; otherwise, the reports of up to ``MOST`` runs of each are
+    read. A registry that fails makes verdicts unknown, and raises nothing.
     """
     selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
-    past: dict[str, PastRuns | str] = {}
-    wanted = {check.name for selection in selections.values() for check in selection.evaluations}
-    if wanted:
+    known: Sequence[Evaluation] = ()
+    unread = ""
+    if any(selection.evaluations for selection in selections.values()):
         try:
-            if template_ids is None:
-                latest = latest_of(project.registry, versions)
-                template_ids = {name: prompt.template_id for name, prompt in latest.items()}
-            past = _past_runs(project.registry, wanted)
+            known = list_evaluations(project.registry)
         except RemoteError as error:
-            past = dict.fromkeys(wanted, _unread(error))
+            unread = _unread(error)
+    past = {evaluation: PastRuns(project.registry, evaluation) for evaluation in known}
 
     def judged(name: str, check: Check) -> _Judged:
-        runs = past[check.name]
-        if isinstance(runs, str):
-            return _Judged(None, f"{check.name}: {runs}")
-        template_id = (template_ids or {}).get(name, 0)
-        return _judged(runs, check, name, template_id, versions[name], (live or {}).get(name))
+        items = named(known, check.name)
+        if len(items) != 1:
+            why = "several evaluations have that name" if items else "the registry does not have it"
+            return _Judged(None, f"{check.name}: {unread or why}")
+        template_id = template_ids.get(name, 0)
+        return _judged(past[items[0]], check, name, template_id, versions[name], live.get(name))
 
     return {
         name: _verdict(
@@ -96,18 +92,6 @@ def verdicts(
         )
         for name, selection in selections.items()
     }
-
-
-def _past_runs(registry: Registry, wanted: Iterable[str]) -> dict[str, PastRuns | str]:
-    """Return the runs of the evaluations with these names or ids, or why there are none."""
-    known = list_evaluations(registry)
-    runs = {evaluation: PastRuns(registry, evaluation) for evaluation in known}
-    past: dict[str, PastRuns | str] = {}
-    for name in wanted:
-        items = named(known, name)
-        why = "several evaluations have that name" if items else "the registry does not have it"
-        past[name] = runs[items[0]] if len(items) == 1 else why
-    return past
 
 
 def _unread(error: RemoteError) -> str:
@@ -197,7 +181,7 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdic
     versions = {name: change.new or 0 for name, change in new.items() if name in checked}
     template_ids = {name: change.template_id for name, change in new.items()}
     live = {name: change.old for name, change in new.items()}
-    judged = verdicts(project, versions, files, live=live, template_ids=template_ids)
+    judged = verdicts(project, versions, files, template_ids, live)
     return tuple(verdict for verdict in judged.values() if verdict.passed is not True)
 
 

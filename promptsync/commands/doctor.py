@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import click
@@ -13,15 +13,10 @@ from msgspec.structs import asdict
 
 from promptsync import __version__
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import PromptsyncError
-from promptsync.setup.doctor import examine
-from promptsync.setup.doctor_registry import CERTIFICATES
-from promptsync.setup.finding import Finding, FindingPlace, FindingStatus, ok
+from promptsync.setup.doctor import Finding, FindingStatus, examine, ok
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
-_LIBRARIES = ("click", "httpx", "PyYAML", "Jinja2", "jsonschema-rs", "deepdiff")
-_GITHUB = ("GITHUB_ACTIONS", "GITHUB_REF_NAME", "GITHUB_SHA")
 _MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", FindingStatus.ERROR: "bad"}
 
 
@@ -37,35 +32,11 @@ def command(session: Session, offline: bool) -> Outcome:
     promptsync doctor --offline -v
     promptsync doctor --remote production --json
     """
-    with contextlib.suppress(PromptsyncError):  # reported as a finding
-        session.project(needs_config=False).close()
-    environment = session.environment
-    certificates = {name: environment.variables.get(name) for name in CERTIFICATES}
-    known = {name: environment.variables[name] for name in _GITHUB if name in environment.variables}
-    place = FindingPlace(
-        directory=session.directory.resolve(),
-        remote=session.remote or environment.remote,
-        base_url=environment.base_url,
-        api_key=environment.api_key,
-        variables={**known, **{name: value for name, value in certificates.items() if value}},
-        offline=offline,
-        timeouts=session.timeouts,
-        jobs=session.jobs,
-        on_wait=session.say,
+    versions = ok("versions", f"promptsync {__version__}, Python {platform.python_version()}")
+    findings = examine(
+        session.directory.resolve(), partial(session.project, needs_config=False), offline=offline
     )
-    return _outcome(session, [_versions(), *examine(place)])
-
-
-def _versions() -> Finding:
-    from importlib.metadata import PackageNotFoundError, version
-
-    details = []
-    for name in _LIBRARIES:
-        try:
-            details.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            details.append(f"{name} without a version")
-    return ok("versions", f"promptsync {__version__}, Python {platform.python_version()}", details)
+    return _outcome(session, [versions, *findings])
 
 
 def _outcome(session: Session, findings: list[Finding]) -> Outcome:

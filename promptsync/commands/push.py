@@ -13,7 +13,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
-from promptsync.compare.pins import find_pins
+from promptsync.compare.pins import changed_by, find_pins
 from promptsync.project.project import Project
 from promptsync.project.target import check_exact
 from promptsync.push.actions import PushOptions, PushPlan
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @verb(
     "push",
     short_help="Publish changed prompts as new versions.",
-    blank=push_body(PushPlan(()), PushReceipt(), dry_run=False),
+    blank=push_body(PushReceipt(PushPlan(())), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
@@ -109,7 +109,7 @@ def _plan(project: Project, options: PushOptions) -> PushPlan:
     if not plan.publishing:
         return plan
     pins = find_pins(project, snapshot, plan.new_texts)
-    return replace(plan, pins=pins.changed_by([action.name for action in plan.publishing]))
+    return replace(plan, pins=changed_by(pins, [action.name for action in plan.publishing]))
 
 
 def _apply(project: Project, plan: PushPlan) -> PushReceipt:

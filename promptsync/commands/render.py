@@ -13,8 +13,7 @@ from promptsync.commands.shared.rendering import Rendering, RenderOptions, rende
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.target import At
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import is_text_block, mappings
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.pins import NO_PINS, PinReport, find_pins
+from promptsync.compare.pins import Pins, find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.errors import AnswerIsNo
 from promptsync.project.project import Project
@@ -87,7 +87,7 @@ def command(
             snapshot,
             passed_over,
             _not_released(project, snapshot),
-            pins.about(wanted) if wanted else pins,
+            tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted}),
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
@@ -144,9 +144,9 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     return find_passed_over_by_latest(project, unclear), False
 
 
-def _pins(project: Project, snapshot: Snapshot, offline: bool) -> PinReport:
+def _pins(project: Project, snapshot: Snapshot, offline: bool) -> Pins:
     # Pins mean versions of the whole history, of which a label shows one.
-    return NO_PINS if offline or snapshot.label is not None else find_pins(project, snapshot)
+    return () if offline or snapshot.label is not None else find_pins(project, snapshot)
 
 
 def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from promptsync.checks.tracking import outcome_known, read_request
 from promptsync.commands.shared.options import (
     given_bytes,
     variable_option,
@@ -21,7 +23,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
+    from promptsync.registry.protocol import Tracking
 
 
 @verb_group("track", short_help="Log and annotate requests.")
@@ -46,6 +48,15 @@ def _request(_: click.Context, __: click.Parameter, value: str | None) -> int | 
 _request_id = click.argument("request_id", metavar="ID", callback=_request)
 
 
+@contextmanager
+def _tracking(
+    session: Session, what: str, done: str = "set", hint: str = "run this again; it sets the same"
+) -> Iterator[Tracking]:
+    unknown = f"the {what} may or may not have been {done}"
+    with session.project(needs_config=False) as project, outcome_known(unknown, hint):
+        yield project.registry.tracking
+
+
 @verb("request", parent=command, short_help="Log a request and print its id.")
 @click.argument("file", metavar="FILE|-")
 def request_command(session: Session, file: str) -> Outcome:
@@ -57,11 +68,9 @@ def request_command(session: Session, file: str) -> Outcome:
     promptsync track request request.json
     my-application | promptsync track request -
     """
-    from promptsync.checks.tracking import log_request, read_request
-
     request = read_request(given_bytes(session, file), "stdin" if file == "-" else file)
-    with session.project(needs_config=False) as project:
-        request_id = log_request(project.registry, request)
+    with _tracking(session, "request", "logged", "logging it again may log it twice") as tracking:
+        request_id = tracking.log_request(request)
     return Outcome([str(request_id)], {"request_id": request_id})
 
 
@@ -85,20 +94,9 @@ def prompt_command(
     promptsync track prompt 8801 support/refund --label prod --var question="Where is it?"
     """
     values = variables(session, assignments, source)
-    _annotate(
-        session,
-        lambda registry: registry.tracking.track_prompt(
-            request_id, name, version=at.number, label=at.label, variables=values or None
-        ),
-        "prompt",
-    )
-    body = {
-        "request_id": request_id,
-        "name": name,
-        "version": at.number,
-        "label": at.label,
-        "variables": values,
-    }
+    with _tracking(session, "prompt") as tracking:
+        tracking.track_prompt(request_id, name, version=at.number, label=at.label, variables=values or None)
+    body = {"request_id": request_id, "name": name, "version": at.number, "label": at.label}
     return Outcome([f"request {request_id}: prompt {output.name(name)}"], {**body, "variables": values})
 
 
@@ -114,7 +112,8 @@ def score_command(session: Session, request_id: int | str, score: int, name: str
     """
     if name is not None and not name.strip():
         raise UsageError("--name is empty", hint="drop --name for the default score")
-    _annotate(session, lambda registry: registry.tracking.track_score(request_id, score, name=name), "score")
+    with _tracking(session, "score") as tracking:
+        tracking.track_score(request_id, score, name=name)
     named = f" for {output.name(name)}" if name is not None else ""
     body = {"request_id": request_id, "score": score, "name": name}
     return Outcome([f"request {request_id}: score {score}{named}"], body)
@@ -130,7 +129,8 @@ def metadata_command(session: Session, request_id: int | str, pairs: tuple[str, 
     promptsync track metadata 8801 user=42 channel=mail
     """
     metadata = dict(map(_pair, pairs))
-    _annotate(session, lambda registry: registry.tracking.track_metadata(request_id, metadata), "metadata")
+    with _tracking(session, "metadata") as tracking:
+        tracking.track_metadata(request_id, metadata)
     body = {"request_id": request_id, "metadata": metadata}
     return Outcome([f"request {request_id}: {', '.join(map(output.name, metadata))}"], body)
 
@@ -140,8 +140,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign or not key:
         hint = "promptsync track metadata 8801 user=42"
         raise UsageError(f"{text} is not of the form KEY=VALUE", hint=hint)
-    if len(key) > 1024:
-        raise UsageError(f"the key {key[:20]}… is longer than 1,024 characters")
     return key, value
 
 
@@ -159,19 +157,12 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
     if new == (group_id is not None) or (request_id is None and not new):
         message = "pass the ids of a request and a group, or --new"
         raise UsageError(message, hint="promptsync track group 8801 614")
-    from promptsync.checks.tracking import annotate, create_group
-
-    with session.project(needs_config=False) as project:
-        group = create_group(project.registry) if group_id is None else group_id
-        if request_id is not None:
-            request = request_id
-            annotate(lambda: project.registry.tracking.track_group(request, group), "group")
+    group = group_id
+    if group is None:
+        with _tracking(session, "group", "created", "creating another one does no harm") as tracking:
+            group = tracking.create_group()
+    if request_id is not None:
+        with _tracking(session, "group") as tracking:
+            tracking.track_group(request_id, group)
     lines = [str(group) if new else f"request {request_id}: group {group}"]
     return Outcome(lines, {"request_id": request_id, "group_id": group})
-
-
-def _annotate(session: Session, action: Callable[[Registry], None], what: str) -> None:
-    from promptsync.checks.tracking import annotate
-
-    with session.project(needs_config=False) as project:
-        annotate(lambda: action(project.registry), what)

@@ -49,6 +49,15 @@ def conflict_of(file: PromptFile) -> Problem | None:
     return conflict_in(file)
 
 
+def check_resolved(file: PromptFile, nothing: str) -> None:
+    """Raise ``Refused`` for a file with conflict markers, which no model should see; ``nothing`` was done."""
+    problem = conflict_of(file)
+    if problem is not None:
+        place = f"{problem.path}:{problem.line}"
+        message = f"{file.prompt.name!r} has conflict markers at {place}; {nothing}"
+        raise Refused(message, hint=edit(place), code="conflict-markers")
+
+
 def where(item: Item) -> str:
     """Return the path and line of the conflict markers of an item, or the path alone."""
     problem = conflict_of(item.file) if item.file is not None else None

@@ -5,7 +5,7 @@ A pin such as ``@@@house-tone@version_number:1@@@`` keeps the old text of a snip
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -17,81 +17,47 @@ from promptsync.errors import RemoteError
 from promptsync.files.worktree import pins_in
 from promptsync.project.project import Project
 
+_Users = Mapping[str, Collection[int]]
 _UNKNOWN = (
     *(State.INVALID, State.CONFLICT, State.MOVED),
     *(State.RENAMED_REMOTELY, State.DELETED_REMOTELY),
 )
 
 
-class PinnedAt(Struct, frozen=True):
-    """A prompt that pins a version of a snippet."""
+class Pin(Struct, frozen=True):
+    """A prompt that pins another version of a snippet than the one with the text of the snippet's file.
 
-    name: str
-    version: int
-
-
-class OutdatedPins(Struct, frozen=True):
-    """The prompts that pin older versions of a snippet than ``version``, which has the text of its file.
-
-    ``is_published`` says that this version exists; otherwise it is the number that the text will get.
+    ``newest`` is that version, or the number that the text will get, unless it ``is_published``. It is
+    ``None`` for a pin of a version that the file does not include: ``is_edit`` says that this one was made
+    in the dashboard, and ``state`` is that of the snippet.
     """
 
+    user: str
     snippet: str
     version: int
-    is_published: bool
-    users: tuple[PinnedAt, ...]
+    newest: int | None = None
+    is_published: bool = True
+    is_edit: bool = False
+    state: State = State.IN_SYNC
 
 
-class LeftOutPins(Struct, frozen=True):
-    """The prompts that pin a version of a snippet which the snippet's file does not include.
-
-    ``is_edit`` says that the version was made in the dashboard; ``state`` is that of the snippet.
-    """
-
-    snippet: str
-    version: int
-    is_edit: bool
-    state: State
-    users: tuple[str, ...]
+Pins = tuple[Pin, ...]
 
 
-class PinReport(Struct, frozen=True):
-    """What is unusual about the pins of a repository."""
-
-    outdated: tuple[OutdatedPins, ...] = ()
-    left_out: tuple[LeftOutPins, ...] = ()
-
-    def about(self, names: Collection[str]) -> PinReport:
-        """Return what is about these prompts, as snippets or as users."""
-        return PinReport(
-            tuple(
-                snippet for snippet in self.outdated if snippet.snippet in names or _users(snippet) & {*names}
-            ),
-            tuple(
-                snippet
-                for snippet in self.left_out
-                if snippet.snippet in names or {*snippet.users} & {*names}
-            ),
-        )
-
-    def changed_by(self, names: Collection[str]) -> PinReport:
-        """Return what an action on these prompts leads to: snippets that change, and users that pin."""
-        return PinReport(
-            tuple(snippet for snippet in self.outdated if snippet.snippet in names),
-            tuple(snippet for snippet in self.left_out if {*snippet.users} & {*names}),
-        )
-
-    def after(self, published: Mapping[str, int]) -> PinReport:
-        """Return the report once these versions are published, and no others."""
-        outdated = (
-            replace(snippet, version=published.get(snippet.snippet, snippet.version), is_published=True)
-            for snippet in self.outdated
-            if snippet.is_published or snippet.snippet in published
-        )
-        return PinReport(tuple(outdated), self.left_out)
+def changed_by(pins: Iterable[Pin], names: Collection[str]) -> Pins:
+    """Return what an action on some prompts leads to: pins of snippets that change, and users that pin."""
+    return tuple(pin for pin in pins if (pin.user if pin.newest is None else pin.snippet) in names)
 
 
-NO_PINS = PinReport()
+def after(pins: Iterable[Pin], published: Mapping[str, int]) -> Pins:
+    """Return the pins once these versions are published, and no others."""
+    return tuple(
+        replace(pin, newest=published.get(pin.snippet, pin.newest), is_published=True)
+        if pin.newest is not None
+        else pin
+        for pin in pins
+        if pin.is_published or pin.snippet in published
+    )
 
 
 def published_version(item: Item) -> int | None:
@@ -108,7 +74,7 @@ def published_version(item: Item) -> int | None:
 
 def find_pins(
     project: Project, snapshot: Snapshot, publishing: Mapping[str, int] = MappingProxyType({})
-) -> PinReport:
+) -> Pins:
     """Return which pins of the files are outdated, and which mean a version that no file includes.
 
     ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
@@ -118,73 +84,62 @@ def find_pins(
     """
     in_scope = {name: file for name, file in snapshot.worktree.files.items() if project.config.in_scope(name)}
     pinned = pins_in(in_scope)
-    snippets = {item.name: item for item in snapshot.items if item.name in pinned}
-    outdated = [_outdated(item, pinned[name], publishing) for name, item in snippets.items()]
-    return PinReport(
-        tuple(
-            snippet
-            for snippet in outdated
-            if snippet is not None
-            and snippet.users
-            and not rolled_back_from(project, snapshot, snippet.snippet, snippet.version)
-        ),
-        _left_out(project, snippets, pinned),
-    )
+    snippets = {
+        item.name: item
+        for item in snapshot.items
+        if item.name in pinned and item.file and item.listed and item.state not in _UNKNOWN
+    }
+    outdated = [pin for item in snippets.values() for pin in _outdated(item, pinned[item.name], publishing)]
+    rolled_back = {
+        pin.snippet
+        for pin in {pin.snippet: pin for pin in outdated}.values()
+        if rolled_back_from(project, snapshot, pin.snippet, pin.newest or 0)
+    }
+    left_out = _left_out(project, snippets, pinned)
+    return (*(pin for pin in outdated if pin.snippet not in rolled_back), *left_out)
 
 
-def _outdated(
-    item: Item, users: Mapping[str, Collection[int]], publishing: Mapping[str, int]
-) -> OutdatedPins | None:
-    if item.file is None or item.listed is None or item.state in _UNKNOWN:
-        return None
+def _outdated(item: Item, users: _Users, publishing: Mapping[str, int]) -> Iterator[Pin]:
     version = None if item.name in publishing else published_version(item)
     if version is None and item.state is State.BEHIND:
-        return None  # a pull comes before the next push
-    current = publishing.get(item.name, item.listed.version + 1) if version is None else version
-    pins = [PinnedAt(user, pin) for user in sorted(users) for pin in sorted(users[user]) if pin < current]
-    return OutdatedPins(item.name, current, version is not None, tuple(pins))
+        return  # a pull comes before the next push
+    newest = publishing.get(item.name, (item.version or 0) + 1) if version is None else version
+    for user in sorted(users):
+        for pinned in sorted(users[user]):
+            if pinned < newest:
+                yield Pin(user, item.name, pinned, newest, is_published=version is not None)
 
 
-def _left_out(
-    project: Project, snippets: Mapping[str, Item], pinned: Mapping[str, Mapping[str, Collection[int]]]
-) -> tuple[LeftOutPins, ...]:
+def _left_out(project: Project, snippets: Mapping[str, Item], pinned: Mapping[str, _Users]) -> list[Pin]:
     """Return the pins that mean versions which the files of the snippets do not include."""
     wanted: dict[str, set[int]] = {}
     for name, item in snippets.items():
-        if item.file is None or item.listed is None or item.state in _UNKNOWN:
-            continue
         # The latest version is that of the file if both are in sync.
-        known = item.version if item.state is State.IN_SYNC else None
-        latest = item.listed.version
+        known, latest = item.version if item.state is State.IN_SYNC else None, item.version or 0
         numbers = {pin for pins in pinned[name].values() for pin in pins if pin <= latest and pin != known}
         if numbers:
             wanted[name] = numbers
     # In a shallow clone the file may include a version through a commit that is not there.
     if not wanted or (project.history is not None and project.history.shallow):
-        return ()
+        return []
     from promptsync.compare.history import Histories, histories_of
 
     try:
         histories = Histories(project, histories_of(project, [snippets[name] for name in wanted]))
         included = histories.included(wanted)
     except RemoteError:
-        return ()
-    left_out: dict[str, dict[int, bool]] = {}
-    for name, numbers in wanted.items():
-        # A file that nothing ties to any version says nothing about them.
-        missing = sorted(numbers - included[name]) if included[name] - {0} else ()
-        graph = histories.by_name[name].graph
-        left_out[name] = {number: graph.own_mark(number) is None for number in missing}
-    return tuple(
-        LeftOutPins(name, number, is_edit, snippets[name].state, _pinning(pinned[name], number))
-        for name, numbers in left_out.items()
-        for number, is_edit in sorted(numbers.items())
-    )
-
-
-def _pinning(users: Mapping[str, Collection[int]], version: int) -> tuple[str, ...]:
-    return tuple(sorted(user for user, versions in users.items() if version in versions))
-
-
-def _users(snippet: OutdatedPins) -> set[str]:
-    return {user.name for user in snippet.users}
+        return []
+    return [
+        Pin(
+            user,
+            name,
+            number,
+            is_edit=histories.by_name[name].graph.own_mark(number) is None,
+            state=snippets[name].state,
+        )
+        for name, numbers in wanted.items()
+        if included[name] - {0}  # a file that nothing ties to any version says nothing about them
+        for number in sorted(numbers - included[name])
+        for user in sorted(pinned[name])
+        if number in pinned[name][user]
+    ]

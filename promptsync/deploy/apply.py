@@ -59,7 +59,7 @@ class _Deploy:
         except Refused as error:
             raise error.replaced(hint="promptsync deploy") from None
         self.receipt.push = push
-        self._versions |= {prompt.name: prompt.version for prompt in push.published}
+        self._versions |= push.versions
         self._ids |= {prompt.name: prompt.template_id for prompt in push.published}
         return push.exit_code == 0
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.receipt import Standard
-from promptsync.compare.pins import NO_PINS, PinReport, find_pins
+from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order
@@ -64,7 +64,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     selection: Selection
     located: Located
     unchecked: tuple[str, ...] = ()
-    pins: PinReport = NO_PINS
+    pins: Pins = ()
     workspace: str = ""
     in_git: bool = True
     standard: Standard = Standard()
@@ -216,11 +216,11 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
     return replace(plan, actions=tuple(actions))
 
 
-def _pins(project: Project, survey: Survey, push: PushPlan) -> PinReport:
+def _pins(project: Project, survey: Survey, push: PushPlan) -> Pins:
     if not survey.releases:
-        return NO_PINS
+        return ()
     pins = find_pins(project, survey.latest, push.new_texts)
-    return pins.changed_by([member.name for member in survey.releases])
+    return changed_by(pins, [member.name for member in survey.releases])
 
 
 def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:

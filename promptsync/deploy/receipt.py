@@ -38,12 +38,15 @@ class DeployReceipt:
     """
 
     plan: DeployPlan
-    push: PushReceipt = field(default_factory=PushReceipt)
+    push: PushReceipt = field(init=False)
     results: CheckResults | None = None
     labels: Sequence[ChangedLabel] = ()
     is_released: bool = False
     interrupted: bool = False
     stopped: PromptsyncError | None = None
+
+    def __post_init__(self) -> None:
+        self.push = PushReceipt(self.plan.push)
 
     @property
     def kept_back(self) -> tuple[str, ...]:

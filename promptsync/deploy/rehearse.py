@@ -11,7 +11,6 @@ from msgspec import structs
 
 from promptsync.checks.assignment import Selection, find_checks, lowest
 from promptsync.checks.catalog import Kind, list_checks
-from promptsync.compare.pins import NO_PINS
 from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
@@ -116,7 +115,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             selection, without = _declared(copy, wanted)
             # The plan of the deploy itself has the pins that stay behind.
             located = find_checks(copy.registry, selection)
-            plan = structs.replace(plan, selection=selection, located=located, pins=NO_PINS)
+            plan = structs.replace(plan, selection=selection, located=located, pins=())
             receipt = apply_deploy(copy, plan, timeout)
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
             return Rehearsal(receipt, url, without, is_compared=drop is None)

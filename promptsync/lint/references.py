@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import KnownPrompts, Subject, leaves, texts_of
+from promptsync.lint.subject import KnownPrompts, Subject, leaves
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
@@ -19,10 +19,10 @@ from promptsync.prompt.snippets import (
     SnippetError,
     expand,
     references,
+    rendered_in,
     scan,
     unresolved,
 )
-from promptsync.prompt.template import template_variables
 
 _MOST_CYCLES = 100
 
@@ -60,40 +60,18 @@ class Snippets:
     def used_by(self, name: str) -> list[Reference]:
         """Return the references in the texts of one of the ``templates``."""
         if name not in self._used:
-            self._used[name] = [
-                reference
-                for text in texts_of(self.templates[name])
-                if FENCE in text.text
-                for reference in references(text.text)
-            ]
+            self._used[name] = rendered_in(self.templates[name])
         return self._used[name]
 
-    def expanded(self, text: str) -> str | None:
-        """Return a text with its snippets expanded, ``None`` if one of them is not in the repository."""
-        template = {"type": "completion", "content": text}
+    def expanded(self, template: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
         templates: dict[Reference, Mapping[str, Any]] = {}
         try:
             while missing := unresolved(template, templates):
                 templates.update({reference: self.templates[reference.name] for reference in missing})
-            return str(expand(template, templates)["content"])
+            return expand(template, templates)
         except (KeyError, SnippetError):
             return None
-
-    def variables(self, name: str) -> set[str] | None:
-        """Return the variables of a prompt's snippets, ``None`` if one of these is not in the repository."""
-        names: set[str] = set()
-        seen: set[str] = set()
-        waiting = [reference.name for reference in self.used_by(name)]
-        while waiting:
-            used = waiting.pop()
-            if used in seen:
-                continue
-            seen.add(used)
-            if used not in self.templates:
-                return None
-            names |= template_variables(self.templates[used])
-            waiting += [reference.name for reference in self.used_by(used)]
-        return names
 
 
 def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from promptsync.lint.subject import Subject, blocks_of, messages_of
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
-from promptsync.prompt.template import FORMATS, format_of, template_variables
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import FORMATS, format_of
 
 _RESERVED = ENVELOPE | {"prompt_template", "prompt_version", "metadata", "api_key"}
 """Keys that would set something else in a publish, such as a label that only a deploy moves."""
@@ -129,15 +130,14 @@ def _examples(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     examples = subject.file.local.examples
     if not examples:
         return
-    own = template_variables(subject.template)
-    nested = snippets.variables(subject.prompt.name)
-    used = own | (nested or set())
+    whole = snippets.expanded(subject.template)
+    used = template_variables(whole or subject.template)
     valued = {name for example in examples for name in example}
     for name in sorted(used - valued):
         message = f"No example gives a value for the variable {name!r}."
         yield subject.problem("example-missing-variable", ("examples",), message, hint="Add one.")
     # A snippet that is not in the repository may use any of the names.
-    if nested is None:
+    if whole is None:
         return
     for index, example in enumerate(examples):
         for name in sorted(map(str, example.keys() - used)):

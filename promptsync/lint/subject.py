@@ -11,8 +11,7 @@ from msgspec import Struct, field
 
 from promptsync.lint.rules import RULES, Severity
 from promptsync.prompt.prompt import KeyPath, Local, Problem, Prompt
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.template import format_of
+from promptsync.prompt.texts import Text, texts_of
 
 KEY = r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[^\s\"'\[\]{},:][^:#\n]*?)\s*:(?:\s+|$)"
 """A key of a YAML mapping with its colon."""
@@ -55,14 +54,6 @@ class KnownPrompts(Struct, frozen=True):
     unreadable: frozenset[str] = frozenset()
 
 
-class Text(Struct, frozen=True):
-    """One text that the registry renders, its place and its format."""
-
-    path: KeyPath
-    text: str
-    template_format: str
-
-
 class Subject:
     """A file under check, with what several rules need, computed once."""
 
@@ -73,7 +64,7 @@ class Subject:
 
     @cached_property
     def texts(self) -> list[Text]:
-        return list(texts_of(self.template))
+        return texts_of(self.template)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -126,15 +117,6 @@ class Subject:
         return line + target, indent + (offset or 1)
 
 
-def texts_of(template: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield the rendered texts of a template with their paths in a prompt file."""
-    written = format_of(template)
-    yield from _content(template.get("content"), ("content",), written)
-    for index, message in messages_of(template):
-        path: KeyPath = ("messages", index, "content")
-        yield from _content(message.get("content"), path, format_of(message, written))
-
-
 def messages_of(template: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield the messages that are objects, with their indexes."""
     return blocks_of(template.get("messages"))
@@ -146,14 +128,6 @@ def blocks_of(content: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
         for index, block in enumerate(content):
             if isinstance(block, Mapping):
                 yield index, block
-
-
-def _content(content: Any, path: KeyPath, template_format: str) -> Iterator[Text]:
-    if isinstance(content, str):
-        yield Text(path, content, template_format)
-    for index, block in blocks_of(content):
-        if is_text_block(block):
-            yield Text((*path, index, "text"), block["text"], template_format)
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

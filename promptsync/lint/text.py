@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.rules import Severity
-from promptsync.lint.subject import Located, Subject, Text
+from promptsync.lint.subject import Located, Subject
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import FENCE
-from promptsync.prompt.template import JINJA2, syntax_error, variables
+from promptsync.prompt.template import syntax_error, variables
+from promptsync.prompt.texts import JINJA2, Text
 
 # C0 and C1 without tab, LF, CR and NEL; zero-width blanks; bidirectional embeddings, overrides and isolates;
 # invisible tags, which can carry instructions that nobody sees.
@@ -208,9 +209,9 @@ def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | No
     """Judge a broken text with its snippets expanded, because one may open a block that the text closes."""
     # If a snippet is not in the repository, it is unknown whether the whole text is broken.
     if FENCE in text.text:
-        whole = snippets.expanded(text.text)
+        whole = snippets.expanded({"content": text.text})
         if whole is None:
             return "warning"
-        return "error" if syntax_error(whole, JINJA2) else None
+        return "error" if syntax_error(whole["content"], JINJA2) else None
     # A snippet is only a part, and may be closed by the text that contains it.
     return "warning" if subject.prompt.name in snippets.referenced else "error"

@@ -16,7 +16,8 @@ from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.pairing import align
 from promptsync.prompt.prompt import KeyPath, Prompt
 from promptsync.prompt.shapes import DEFAULT_FORMAT, TEMPLATE
-from promptsync.prompt.template import format_of, mappings, template_variables
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import format_of, mappings
 
 Kind = Literal["added", "removed", "changed"]
 _Key = tuple[Any, ...]

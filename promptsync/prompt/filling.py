@@ -11,8 +11,8 @@ from typing import Any
 
 from promptsync.prompt.limits import MAX_TEXT
 from promptsync.prompt.prompt import as_blocks
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.template import Rendered, Values, format_of, mappings, media_names
+from promptsync.prompt.template import Rendered, Values, media_names
+from promptsync.prompt.texts import Text, map_texts, mappings
 
 Engine = Callable[[str, str, Values], Rendered]
 """Renders a text in a template format with values."""
@@ -29,27 +29,19 @@ class Filling:
 
     def template(self, template: Mapping[str, Any]) -> dict[str, Any]:
         """Return a filled copy of a template, which shares what did not change."""
-        written = format_of(template)
-        changed = dict(template)
-        if isinstance(template.get("messages"), list):
+        changed = self._with_media(map_texts(template, self._text))
+        if isinstance(changed.get("messages"), list):
             changed["messages"] = [
-                filled
-                for number, message in enumerate(template["messages"], 1)
-                for filled in self._message(message, written, f"message {number}")
+                filled for message in changed["messages"] for filled in self._message(message)
             ]
-        if "content" in template:
-            changed["content"] = self._content(template["content"], written, "the content")
         return changed
 
-    def _message(self, message: Any, default: str, where: str) -> Sequence[Any]:
+    def _message(self, message: Any) -> Sequence[Any]:
         if not isinstance(message, Mapping):
             return [message]
         if message.get("role") == "placeholder":
             return self._placeholder(message.get("name"))
-        if "content" not in message:
-            return [message]
-        content = self._content(message["content"], format_of(message, default), where)
-        return [{**message, "content": content}]
+        return [self._with_media(message)]
 
     def _placeholder(self, name: Any) -> Sequence[Mapping[str, Any]]:
         given = self.values.get(name) if isinstance(name, str) else None
@@ -67,24 +59,19 @@ class Filling:
             for message in messages
         ]
 
-    def _content(self, content: Any, written: str, where: str) -> Any:
-        if isinstance(content, str):
-            return self._text(content, written, where)
+    def _with_media(self, part: Mapping[str, Any]) -> dict[str, Any]:
+        content = part.get("content")
         if not isinstance(content, list):
-            return content
-        blocks: list[Any] = []
-        for block in content:
-            if is_text_block(block):
-                blocks.append({**block, "text": self._text(block["text"], written, where)})
-            else:
-                blocks += self._media(block)
-        return blocks
+            return dict(part)
+        return {**part, "content": [filled for block in content for filled in self._media(block)]}
 
-    def _text(self, text: str, written: str, where: str) -> str:
-        rendered = self.engine(text, written, self.values)
+    def _text(self, text: Text) -> str:
+        rendered = self.engine(text.text, text.template_format, self.values)
         for name in sorted(rendered.missing):
             self._warn_missing(name)
         if rendered.error:
+            is_message = text.path[0] == "messages"
+            where = f"message {int(text.path[1]) + 1}" if is_message else "the content"
             self._warn(f"The text of {where} was left unrendered: {rendered.error}.")
         return rendered.text
 

@@ -26,7 +26,7 @@ from promptsync.prompt.shapes import (
     Field,
     Shape,
 )
-from promptsync.prompt.template import FORMATS
+from promptsync.prompt.texts import FORMATS
 
 _TEXT: Final = Field(required=True, must="a string")
 _MESSAGES: Final[Mapping[str, Shape]] = {

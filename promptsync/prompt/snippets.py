@@ -7,11 +7,12 @@ regular expression for references, which is not used because it finds none with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptsync.errors import AnswerIsNo
+from promptsync.prompt.texts import Text, is_text_block, map_texts, texts_of
 
 FENCE = "@@@"
 VERSION_PIN = "@version_number:"
@@ -133,15 +134,8 @@ def of_prompt(template: Template) -> list[Reference]:
 
 
 def rendered_in(template: Template) -> list[Reference]:
-    """Return the distinct references in text blocks: the registry expands them, so they must exist."""
-    used: dict[Reference, None] = {}
-
-    def collect(text: str) -> str:
-        used.update(dict.fromkeys(references(text)))
-        return text
-
-    map_texts(template, collect)
-    return list(used)
+    """Return the distinct references in the texts, which the registry expands, so that they must exist."""
+    return list(dict.fromkeys(used for text in texts_of(template) for used in references(text.text)))
 
 
 def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
@@ -198,7 +192,7 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
         return known[reference]
 
-    return map_texts(template, lambda text: inline(text, ()))
+    return map_texts(template, lambda text: inline(text.text, ()))
 
 
 def pins(template: Template) -> dict[str, set[int]]:
@@ -213,14 +207,14 @@ def pins(template: Template) -> dict[str, set[int]]:
 def repinned(template: Template, name: str, moved: Container[int], version: int) -> dict[str, Any]:
     """Return a copy of a template that pins ``version`` of a snippet where its texts pin one of ``moved``."""
 
-    def change(text: str) -> str:
+    def change(text: Text) -> str:
         parts: list[str] = []
         position = 0
-        for reference in references(text):
+        for reference in references(text.text):
             if reference.name == name and reference.version is not None and reference.version in moved:
-                parts += (text[position : reference.start], str(replace(reference, version=version)))
+                parts += (text.text[position : reference.start], str(replace(reference, version=version)))
                 position = reference.end
-        return "".join([*parts, text[position:]])
+        return "".join([*parts, text.text[position:]])
 
     return map_texts(template, change)
 
@@ -231,37 +225,3 @@ def snippet_text(template: Template) -> str:
     if isinstance(content, str):
         return content
     return "".join(block["text"] for block in content or () if is_text_block(block))
-
-
-def is_text_block(block: Any) -> bool:
-    """Whether the registry expands and renders the text of a content block."""
-    return (
-        isinstance(block, Mapping)
-        and block.get("type", "text") == "text"
-        and isinstance(block.get("text"), str)
-    )
-
-
-def map_texts(template: Template, change: Callable[[str], str]) -> dict[str, Any]:
-    """Return a copy of a template with ``change`` applied to each text block; the rest is shared."""
-
-    def content(value: Any) -> Any:
-        if isinstance(value, str):
-            return change(value)
-        if not isinstance(value, list):
-            return value
-        return [
-            {**block, "text": change(block["text"])} if is_text_block(block) else block for block in value
-        ]
-
-    def message(value: Any) -> Any:
-        if isinstance(value, Mapping) and "content" in value:
-            return {**value, "content": content(value["content"])}
-        return value
-
-    changed = dict(template)
-    if isinstance(template.get("messages"), list):
-        changed["messages"] = [message(item) for item in template["messages"]]
-    if "content" in template:
-        changed["content"] = content(template["content"])
-    return changed

@@ -8,18 +8,14 @@ text that cannot be rendered stays as it is. Templates are not trusted: they can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
 from msgspec import Struct
 
 from promptsync.prompt import jinja, limits
-from promptsync.prompt.snippets import is_text_block
-
-F_STRING = "f-string"
-JINJA2 = "jinja2"
-FORMATS = (F_STRING, JINJA2)
+from promptsync.prompt.texts import F_STRING, JINJA2, mappings, texts_of
 
 Values = Mapping[str, Any]
 
@@ -49,22 +45,19 @@ def variables(text: str, template_format: str) -> set[str]:
         return set()
 
 
-def message_variables(message: Mapping[str, Any], template_format: str = F_STRING) -> set[str]:
-    """Return the variables in the text, image and media blocks of a message or a completion template.
+def template_variables(template: Mapping[str, Any], default: str = F_STRING) -> set[str]:
+    """Return the variables of a template, or of a message: in texts, placeholders, images, media and tools.
 
-    ``template_format`` applies if the message names none. A placeholder contributes its name.
+    ``default`` is the format of one that names none.
     """
-    return other_names(message).union(*(variables(*text) for text in texts(message, template_format)))
-
-
-def template_variables(template: Mapping[str, Any]) -> set[str]:
-    """Return the variables of a whole template, tool variables included."""
-    template_format = format_of(template)
-    names = message_variables(template, template_format)
-    for message in mappings(template.get("messages")):
-        names |= message_variables(message, template_format)
-    named = [tool.get("name") for tool in mappings(template.get("tools")) if tool.get("type") == "variable"]
-    return names | {name for name in named if isinstance(name, str)}
+    names: list[Any] = []
+    for text in texts_of(template, default):
+        names += variables(text.text, text.template_format)
+    for part in (template, *mappings(template.get("messages"))):
+        names += [part.get("name")] if part.get("role") == "placeholder" else []
+        names += [name for block in mappings(part.get("content")) for name in media_names(block)]
+    names += [tool.get("name") for tool in mappings(template.get("tools")) if tool.get("type") == "variable"]
+    return {name for name in names if isinstance(name, str)}
 
 
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
@@ -105,41 +98,6 @@ def render(text: str, template_format: str, values: Values) -> Rendered:
     except Exception as error:  # whatever a template does wrong, the registry leaves its text alone
         return Rendered(text, error=str(error) or type(error).__name__)
     return Rendered(rendered, frozenset(missing))
-
-
-# -- the parts of a template --------------------------------------------------------------------------------
-
-
-def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
-    """Return the template format that a template or a message names, or ``default``."""
-    named = part.get("template_format")
-    return named if isinstance(named, str) else default
-
-
-def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Return the objects in a JSON list, and none for anything that is not a list."""
-    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
-
-
-def texts(part: Mapping[str, Any], default: str = F_STRING) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a message or a completion template that are rendered, each with its format."""
-    written = format_of(part, default)
-    content = part.get("content")
-    if isinstance(content, str):
-        yield content, written
-    for block in content if isinstance(content, list) else ():
-        if is_text_block(block):
-            yield block["text"], written
-
-
-def other_names(part: Mapping[str, Any]) -> set[str]:
-    """Return the variables that a message names outside text: placeholder, image and media variables."""
-    names: set[str] = set()
-    if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
-        names.add(part["name"])
-    for block in mappings(part.get("content")):
-        names.update(media_names(block))
-    return names
 
 
 def media_names(block: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a push does with each prompt, and the plan of all of it."""
+"""What a push does with each prompt, what became of it, and the plan of all of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from msgspec import Struct, field
 
 from promptsync.compare.live_users import LiveUser
-from promptsync.compare.pins import NO_PINS, PinReport
+from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import Snapshot
-from promptsync.errors import Refused
+from promptsync.errors import Refused, RemoteError
 from promptsync.project.plan import fingerprint
+from promptsync.prompt.version import Version
 
 
 class Kind(StrEnum):
@@ -74,7 +75,9 @@ class Action(Struct, frozen=True):
 
     @property
     def next(self) -> int | None:
-        """The number that the latest version will have."""
+        """The number that the latest version will have, ``None`` if the prompt is archived."""
+        if self.kind is Kind.ARCHIVE:
+            return None
         return (self.current or 0) + 1 if self.kind in PUBLISHING else self.current
 
 
@@ -101,27 +104,45 @@ class PushOptions(Struct, frozen=True):
     rehearses: bool = False
     parents: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    @property
-    def covered(self) -> dict[str, Any]:
-        """What the fingerprint of a plan covers."""
-        return {
-            "labels": sorted(self.labels),
-            "partial": self.partial,
-            "force": sorted(self.force),
-            "restore": sorted(self.restore),
-            "prune": self.prune,
-            "skip_checks": self.skip_checks,
-            "names": sorted(self.names),
-        }
+
+class Ending(StrEnum):
+    """How the push of one prompt ended."""
+
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+    ALTERED = "altered"
+    """It is published, and the registry returned it differently from what was sent."""
+    RACED = "raced"
+    """It is published, and so is what somebody else did at the same time."""
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    SKIPPED = "skipped"
 
 
-class SkippedPrompt(Struct, frozen=True):
-    """A prompt that a push skips, and why. ``blocks`` says that it stops a push that is not ``--partial``."""
+class Result(Struct, frozen=True):
+    """What became of one prompt, and why; with a ``version`` it is published, whatever else became of it.
+
+    ``passed_over`` are the versions right below the new one that it does not include, and ``labels`` those
+    that moved to it. ``fields`` are what the registry altered. Of a prompt that was skipped, ``state`` is its
+    state, and ``blocks`` says that it stops a push that is not ``--partial``. ``error`` is what failed.
+    """
 
     name: str
-    state: str
-    reason: str
+    ending: Ending
+    reason: str = ""
+    version: int | None = None
+    template_id: int = 0
+    message: str = ""
+    labels: tuple[str, ...] = ()
+    passed_over: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()
+    state: str = ""
     blocks: bool = False
+    error: RemoteError | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.ending is Ending.UNKNOWN
 
 
 class PushPlan(Struct, frozen=True):
@@ -131,26 +152,28 @@ class PushPlan(Struct, frozen=True):
     their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet at once, by snippet,
-    ``pins`` those that stay behind. ``first_label`` is published with new prompts, in a rehearsal alone.
-    ``snapshot`` is what the plan was made from.
+    ``pins`` those that stay behind. ``snapshot`` is what the plan was made from.
     """
 
     actions: tuple[Action, ...]
-    skipped: tuple[SkippedPrompt, ...] = ()
+    skipped: tuple[Result, ...] = ()
     unfinished: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: PushOptions = PushOptions()
     workspace: str = ""
     refusal: Refused | None = None
     governed: tuple[str, ...] = ()
     live: Mapping[str, tuple[LiveUser, ...]] = field(default_factory=dict)
-    pins: PinReport = NO_PINS
-    first_label: str | None = None
+    pins: Pins = ()
     snapshot: Snapshot | None = None
 
     @property
     def unchecked(self) -> tuple[str, ...]:
         """The prompts whose governed label moves although nothing checks them."""
         return tuple(action.name for action in self.actions if {*action.labels} & {*self.governed})
+
+    def listed(self, name: str) -> Version | None:
+        """Return an active prompt as it was listed when the plan was made."""
+        return self.snapshot.listing.get(name) if self.snapshot is not None else None
 
     @property
     def publishing(self) -> tuple[Action, ...]:
@@ -185,9 +208,12 @@ class PushPlan(Struct, frozen=True):
         not messages, commits or order, so that a reviewed plan survives a squash.
         """
         facts = [_facts(action) for action in sorted(self.actions, key=lambda action: action.name)]
-        skipped = sorted([prompt.name, prompt.state] for prompt in self.skipped if prompt.blocks)
+        skipped = sorted([result.name, result.state] for result in self.skipped if result.blocks)
         live = [[name, user.name, user.label] for name in sorted(self.live) for user in self.live[name]]
-        return fingerprint([self.workspace, facts, skipped, dict(self.options), *live])
+        options = self.options
+        flags = [options.partial, options.prune, options.skip_checks]
+        names = map(sorted, (options.names, options.labels, options.force, options.restore))
+        return fingerprint([self.workspace, facts, skipped, flags, *names, *live])
 
     @property
     def is_empty(self) -> bool:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
-from promptsync.compare.present_state import is_same, read_now, shown
 from promptsync.compare.uncommitted import needs_backup
-from promptsync.errors import PromptsyncError, Refused, RemoteError
+from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.record import Entry
 from promptsync.history.synced_key import identity, make_key
+from promptsync.labels.apply import apply_labels
+from promptsync.labels.move import ChangedLabel
+from promptsync.labels.plan import LabelChange
 from promptsync.project.planned_files import PlannedFile, write_files
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.labels import is_on_hold, released_name
 from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
-from promptsync.push.actions import PUBLISHING, Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.labels import point
-from promptsync.push.publish import WriteResult, list_again, publish, read_back
-from promptsync.push.receipt import Failed, Published, PushReceipt
+from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushPlan, Result
+from promptsync.push.publish import check_unmoved, publish, read_back, read_now
+from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown
+
+_LOOKS: Final = 3
+"""How often the list is read until it no longer has what was archived."""
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
@@ -32,75 +39,53 @@ def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
     Raises ``Refused`` when the registry changed since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
     """
-    return _Push(project, plan).run()
+    if plan.actions:
+        check_unmoved(project, plan)
+    push = _Push(project, plan)
+    try:
+        push.publish_all()
+        push.archive_all()
+        push.read_back()
+        push.move_labels()
+    except KeyboardInterrupt:
+        push.receipt.interrupted = True
+    finally:
+        push.stop.set()
+        push.remember()
+    return push.receipt
 
 
 class _Push:
-    """Collects what happens: the threads that publish write into ``_begun`` and ``_outcomes``."""
+    """A push under way: the threads that publish write into the results of its receipt."""
 
     def __init__(self, project: Project, plan: PushPlan) -> None:
         assert plan.snapshot is not None
         self._project = project
         self._plan = plan
-        self._listing = plan.snapshot.listing
         self._files = plan.snapshot.worktree.files
         self._items = {item.name: item for item in plan.snapshot.items}
         self._prompts = {
             action.name: replace(self._files[action.name].prompt, tags=tuple(sorted(action.tags)))
             for action in plan.publishing
         }
-        self._stop = threading.Event()
-        self._begun: set[str] = set()
-        self._outcomes: dict[str, WriteResult] = {}
-        self.receipt = PushReceipt(skipped=list(plan.skipped), governed=plan.governed, live=plan.live)
+        self._ended: set[str] = set()
+        self.stop = threading.Event()
+        self.receipt = PushReceipt(plan)
+        for action in plan.actions:
+            if action.kind is not Kind.LABEL:
+                self._skip(action, f"interrupted before it was {_participle(action)}")
 
-    def run(self) -> PushReceipt:
-        if not self._plan.actions:
-            self._write_keys()
-            return self.receipt
-        self._check_unmoved()
-        try:
-            self._publish_all()
-            self._archive_all()
-            self._read_back()
-            self._move_labels()
-        except KeyboardInterrupt:
-            self.receipt.interrupted = True
-        finally:
-            self._stop.set()
-            self._settle()
-            self._remember()
-        return self.receipt
+    def _skip(self, action: Action, reason: str) -> None:
+        state = str(self._items[action.name].state)
+        self._results[action.name] = Result(action.name, Ending.SKIPPED, reason, state=state)
 
     @property
-    def _published(self) -> dict[str, WriteResult]:
-        return {
-            action.name: outcome
-            for action in self._plan.publishing
-            if (outcome := self._outcomes.get(action.name)) is not None and outcome.version is not None
-        }
-
-    def _check_unmoved(self) -> None:
-        """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made."""
-        names = {action.name for action in self._plan.actions}
-        listing = read_now(self._project, names, needed=names & self._listing.keys())
-        moved = []
-        for action in self._plan.actions:
-            before, now = self._listing.get(action.name), listing.get(action.name)
-            if not is_same(before, now):
-                was, new = shown(before), shown(now)
-                moved.append(f"{action.name}: {was} -> {new}" if was != new else f"{action.name}: its tags")
-        if moved:
-            raise Refused(
-                f"the registry changed while the plan was made ({moved[0]}); nothing was published",
-                hint="promptsync push",
-                details=moved,
-                code="remote-moved",
-            )
+    def _results(self) -> dict[str, Result]:
+        return self.receipt.results
 
     # -- publishing and archiving -----------------------------------------------------------------------
 
-    def _publish_all(self) -> None:
+    def publish_all(self) -> None:
         missing: set[str] = set()
         for level in self._plan.levels:
             ready = []
@@ -112,158 +97,166 @@ class _Push:
                 else:
                     ready.append(action)
             self._run("Publishing", self._publish, ready)
-            missing |= {action.name for action in ready} - self._published.keys()
+            missing |= {action.name for action in ready} - self.receipt.versions.keys()
 
-    def _publish(self, action: Action) -> WriteResult:
-        listed = self._listing.get(action.name)
+    def _publish(self, action: Action) -> Result:
+        listed, options = self._plan.listed(action.name), self._plan.options
         template_id = listed.template_id if listed is not None else None
-        first = self._plan.first_label if action.kind is Kind.CREATE else None
-        labels = (first,) if first is not None else ()
+        is_labelled = options.rehearses and options.checked_label and action.kind is Kind.CREATE
+        labels = (options.checked_label or "",) if is_labelled else ()
         registry, prompt = self._project.registry, self._prompts[action.name]
-        return publish(registry, action, prompt, template_id, self._stop, labels)
+        return publish(registry, action, prompt, template_id, self.stop, labels)
 
-    def _archive_all(self) -> None:
+    def archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""
-        missing = [action.name for action in self._plan.publishing if action.name not in self._published]
+        versions = self.receipt.versions
+        missing = [action.name for action in self._plan.publishing if action.name not in versions]
         for action in self._plan.archiving if missing else ():
             self._skip(action, f"not archived because {missing[0]!r} was not published")
         # One at a time, in a thread: Ctrl-C waits for the request that is under way.
         self._run("Archiving", self._archive, () if missing else self._plan.archiving, width=1)
 
-    def _archive(self, action: Action) -> WriteResult:
-        listed = self._listing[action.name]
+    def _archive(self, action: Action) -> Result:
+        listed = self._plan.listed(action.name)
+        assert listed is not None
         try:
             self._project.registry.prompts.archive(listed.template_id, listed.is_snippet)
+        except FateUnknown as error:
+            return Result(action.name, Ending.UNKNOWN, error.message, error=error)
         except RemoteError as error:
-            return WriteResult(reason=error.message, is_unknown=isinstance(error, FateUnknown), error=error)
-        return WriteResult(listed.version, listed.template_id)
+            return Result(action.name, Ending.FAILED, error.message, error=error)
+        return Result(action.name, Ending.ARCHIVED)
 
     def _run(
         self,
         what: str,
-        do: Callable[[Action], WriteResult],
+        do: Callable[[Action], Result],
         actions: Iterable[Action],
         *,
         width: int | None = None,
     ) -> None:
         def run(action: Action) -> None:
-            if not self._stop.is_set():
-                self._begun.add(action.name)
-                self._outcomes[action.name] = do(action)
-                self._project.progress(what, len(self._outcomes), len(self._plan.actions))
+            if not self.stop.is_set():
+                unknown = f"interrupted: it may or may not be {_participle(action)}"
+                self._results[action.name] = Result(action.name, Ending.UNKNOWN, unknown)
+                self._results[action.name] = do(action)
+                self._ended.add(action.name)
+                self._project.progress(what, len(self._ended), len(self._plan.actions))
 
         waiting = [*actions]
         if waiting:
-            self._project.progress(what, len(self._outcomes), len(self._plan.actions))
+            self._project.progress(what, len(self._ended), len(self._plan.actions))
         self._project.for_each(run, waiting, width=width)
-
-    def _skip(self, action: Action, reason: str) -> None:
-        self.receipt.skipped.append(SkippedPrompt(action.name, self._items[action.name].state, reason))
 
     # -- after ------------------------------------------------------------------------------------------
 
-    def _read_back(self) -> None:
-        published, receipt = self._published, self.receipt
-        archived = [action for action in self._plan.archiving if action.name in self._outcomes]
+    def read_back(self) -> None:
+        """Look at what was published and archived: the responses do not say what the registry stored."""
+        archived = [action.name for action in self._plan.archiving if action.name in self._ended]
+        published = {
+            action.name: action for action in self._plan.publishing if action.name in self.receipt.versions
+        }
         if not published and not archived:
             return
-        listing: Mapping[str, Version] | None = None
         try:
-            names = {*published, *(action.name for action in archived)}
-            listing = list_again(self._project, names, published, [action.name for action in archived])
+            listing = self._list_again([*published, *archived], archived)
         except RemoteError as error:
-            why = f"published, but the list cannot be read: {error.message}"
-            receipt.unverified.update(dict.fromkeys(published, why))
-        for action in archived:
-            self._outcomes[action.name] = _archived(action, self._outcomes[action.name], listing)
-        actions = {action.name: action for action in self._plan.publishing}
-        for name, outcome in published.items():
-            # What number a restored version gets differs from registry to registry.
-            if actions[name].kind is not Kind.RESTORE and outcome.version != actions[name].next:
-                others = ", ".join(
-                    f"v{number}" for number in range(actions[name].next or 0, outcome.version or 0)
-                )
-                receipt.raced[name] = (
-                    f"published as v{outcome.version}, after somebody else had published {others}"
-                )
-        if listing is not None:
-            read_back(self._project, published, self._prompts, listing, receipt)
+            for name in (*published, *archived):
+                result, reason = self._results[name], f"the list cannot be read to check it: {error.message}"
+                if result.ending is not Ending.FAILED:
+                    self._results[name] = replace(
+                        result, ending=Ending.UNKNOWN, reason=result.reason or reason
+                    )
+            return
+        for name in archived:
+            self._results[name] = _archived(self._results[name], is_listed=name in listing)
 
-    def _move_labels(self) -> None:
+        def confirm(name: str) -> None:
+            result, prompt = self._results[name], self._prompts[name]
+            registry = self._project.registry
+            self._results[name] = read_back(registry, published[name], result, prompt, listing.get(name))
+
+        self._project.for_each(confirm, sorted(published))
+
+    def _list_again(self, names: Collection[str], archived: Collection[str]) -> Mapping[str, Version]:
+        """Return the prompts as they are listed now; again for a while if the list lags behind."""
+        listing = read_now(self._project, names)
+        for _ in range(1, _LOOKS):
+            if not any(name in listing for name in archived):
+                break
+            time.sleep(self._project.registry.timeouts.read_back)
+            listing = read_now(self._project, names)
+        return listing
+
+    def move_labels(self) -> None:
+        """Point labels at what was published, with the same move as ``label set``: all of them or none."""
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
-            versions: dict[str, tuple[int, int]] = {}
-            for action in self._plan.actions:
-                outcome, listed = self._published.get(action.name), self._listing.get(action.name)
-                if label in action.labels and action.kind is Kind.LABEL and listed is not None:
-                    versions[action.name] = listed.template_id, listed.version
-                elif label in action.labels and outcome is not None:
-                    versions[action.name] = outcome.template_id, outcome.version or 0
+            actions = [action for action in self._plan.actions if label in action.labels]
             if not self.receipt.interrupted:
-                point(self._project, label, versions, self.receipt)
+                try:
+                    self._move(label, actions)
+                except RemoteError as error:
+                    self.receipt.label_error = error
 
-    def _settle(self) -> None:
-        """Turn what happened to each prompt into the receipt."""
-        receipt = self.receipt
-        skipped = {prompt.name for prompt in receipt.skipped}
-        for action in self._plan.actions:
-            outcome, name = self._outcomes.get(action.name), action.name
-            is_publishing = action.kind in PUBLISHING
-            what = "published" if is_publishing else "archived"
-            if action.kind is Kind.LABEL or name in skipped:
-                continue
-            if outcome is None and name in self._begun:
-                reason = f"interrupted: it may or may not be {what}"
-                receipt.failed.append(Failed(name, reason, unknown=True))
-            elif outcome is None:
-                self._skip(action, f"interrupted before it was {what}")
-            elif outcome.version is None:
-                failed = Failed(name, outcome.reason, outcome.is_unknown, outcome.of_registry)
-                receipt.failed.append(failed)
-            elif is_publishing:
-                self._add_published(action, outcome.version, outcome.template_id)
+    def _move(self, label: str, actions: Iterable[Action]) -> None:
+        prompts, receipt, changes = self._project.registry.prompts, self.receipt, []
+        old = {version.name: version.version for version in prompts.list(label=label)}
+        newest = {version.name: version.version for version in prompts.list(label=released_name(label) or "")}
+        for action in sorted(actions, key=lambda action: action.name):
+            name, result, listed = action.name, self._results.get(action.name), self._plan.listed(action.name)
+            if result is not None and result.version is not None:
+                change = LabelChange(name, result.template_id, label, old.get(name), result.version)
+            elif action.kind is Kind.LABEL and listed is not None:
+                change = LabelChange(name, listed.template_id, label, old.get(name), listed.version)
             else:
-                receipt.archived.append(name)
-        receipt.raced = dict(sorted(receipt.raced.items()))
-        receipt.altered = dict(sorted(receipt.altered.items()))
-        receipt.unverified = dict(sorted(receipt.unverified.items()))
+                continue
+            if reason := _doubt(change, newest.get(name), result):
+                receipt.labels.append(ChangedLabel(change, False, reason))
+                message = f"{label!r} of {name!r} was not moved: {reason}"
+                refused = Refused(message, hint="promptsync label list", code="label-not-moved")
+                receipt.label_error = receipt.label_error or refused
+            else:
+                changes.append(change)
+        moved = apply_labels(self._project, changes)
+        receipt.labels += moved.changed
+        if isinstance(moved.error, Interrupted):
+            receipt.interrupted = True
+        elif moved.error is not None:
+            receipt.label_error = moved.error
 
-    def _add_published(self, action: Action, version: int, template_id: int) -> None:
-        labels = [label.change for label in self.receipt.labels if label.moved]
-        self.receipt.published.append(
-            Published(
-                action.name,
-                version,
-                action.message or "",
-                tuple(change.label for change in labels if change.name == action.name),
-                template_id,
-                action.passed_over_by(version),
-            )
-        )
-
-    def _remember(self) -> None:
-        entries: dict[str, Entry] = {}
-        for name, outcome in self._published.items():
-            tags = tag_set(self._files[name].prompt)
-            content = self._items[name].digest or ""
-            entries[name] = Entry(outcome.template_id, outcome.version or 0, content, tags)
-        # Files before the record: ``synced:`` decides who changed what, and the record only saves requests.
+    def remember(self) -> None:
+        """Record what was done; files come first, because ``synced:`` decides who changed what."""
+        receipt = self.receipt
+        for label in receipt.labels:
+            result = self._results.get(label.change.name)
+            if label.moved and result is not None:
+                labels = (*result.labels, label.change.label)
+                self._results[result.name] = replace(result, labels=labels)
         self._write_keys()
+        if not self._plan.actions:
+            return
+        entries: dict[str, Entry] = {}
+        for result in receipt.published:
+            tags, content = tag_set(self._files[result.name].prompt), self._items[result.name].digest or ""
+            entries[result.name] = Entry(result.template_id, result.version or 0, content, tags)
+        gone = [result.name for result in receipt.of(Ending.ARCHIVED)]
         try:
             registry = self._project.registry
             workspace = registry.workspace_id if entries else registry.workspace_seen
-            self._project.record().update(registry.url, workspace, entries, gone=self.receipt.archived)
+            self._project.record().update(registry.url, workspace, entries, gone=gone)
         except (OSError, PromptsyncError) as error:
-            self.receipt.unrecorded = str(error)
+            receipt.unrecorded = str(error)
 
     def _write_keys(self) -> None:
         """Write into files with uncommitted text which version it became."""
         versions = {
-            name: (outcome.template_id, outcome.version or 0)
-            for name, outcome in self._published.items()
-            if self._items[name].origin.dirty
+            result.name: (result.template_id, result.version or 0)
+            for result in self.receipt.published
+            if self._items[result.name].origin.dirty
         }
         for name in self._plan.unfinished:
-            versions[name] = self._listing[name].template_id, self._listing[name].version
+            if (listed := self._plan.listed(name)) is not None:
+                versions[name] = listed.template_id, listed.version
         for name, version in sorted(versions.items()):
             try:
                 written = write_files(self._project, [self._with_key(name, *version)], "promptsync push")
@@ -284,13 +277,25 @@ class _Push:
         return PlannedFile(name=name, path=file.path, old=file.text, new=text, backup=is_lost)
 
 
-def _archived(action: Action, outcome: WriteResult, listing: Mapping[str, Version] | None) -> WriteResult:
+def _participle(action: Action) -> str:
+    return "published" if action.kind in PUBLISHING else "archived"
+
+
+def _archived(result: Result, *, is_listed: bool) -> Result:
     """Return what became of a prompt that was archived, given the list since then: only the list counts."""
-    if listing is None:
-        reason = outcome.reason or "archived, but the list cannot be read"
-        return WriteResult(reason=reason, is_unknown=outcome.version is not None or outcome.is_unknown)
-    if action.name not in listing:
-        return WriteResult(action.current)
-    if outcome.version is None:
-        return replace(outcome, is_unknown=False)
-    return WriteResult(reason="still active, although the registry accepted the request")
+    if not is_listed:
+        return Result(result.name, Ending.ARCHIVED)
+    reason = result.reason or "still active, although the registry accepted the request"
+    return replace(result, ending=Ending.FAILED, reason=reason)
+
+
+def _doubt(change: LabelChange, newest: int | None, result: Result | None) -> str:
+    """Why a label should not move; empty when it should."""
+    if result is not None and result.ending is not Ending.PUBLISHED:
+        return result.reason
+    if change.is_lower:
+        return f"it is at v{change.old} already, and a push never moves a label back"
+    if is_on_hold(change.new or 0, change.old, newest):
+        how = f"rolled back to v{change.old}" if change.old is not None else "removed"
+        return f"it was {how}; promptsync deploy NAME --again checks and releases it"
+    return ""

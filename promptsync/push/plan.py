@@ -20,7 +20,7 @@ from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.tags import tag_set
-from promptsync.push.actions import PUBLISHING, Action, Kind, PushOptions, PushPlan, SkippedPrompt
+from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
 from promptsync.push.snippets import (
     archive_refusal,
     check_references,
@@ -73,15 +73,14 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
     plan = PushPlan(
         actions=tuple(sorted(actions, key=lambda action: (action.level, action.name))),
         skipped=tuple(
-            SkippedPrompt(item.name, item.state, reason(item), _is_blocked(item))
+            Result(item.name, Ending.SKIPPED, reason(item), state=item.state, blocks=_is_blocked(item))
             for item in items
             if item.state in SKIP_REASONS and item.name not in kinds
         ),
         unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
-        options=options.covered,
+        options=options,
         workspace=workspace_of(project) if actions else "",
         governed=governed if options.skip_checks else (),
-        first_label=options.checked_label if options.rehearses else None,
         snapshot=snapshot,
     )
     # A deploy decides itself about what is live.

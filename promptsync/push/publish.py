@@ -1,4 +1,4 @@
-"""Publishes one prompt, and reads back what was published.
+"""Publishes one prompt, and looks at the registry right before and right after that.
 
 Each publish creates a version, so after a lost response the registry is read before anything is sent again.
 """
@@ -6,58 +6,66 @@ Each publish creates a version, so after a lost response the registry is read be
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.compare.content import content_of, has_text
-from promptsync.compare.present_state import read_now
-from promptsync.errors import RemoteError
-from promptsync.parallel import for_each
+from promptsync.errors import Refused, RemoteError
 from promptsync.project.project import Project
 from promptsync.prompt.fields import changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
-from promptsync.push.actions import Action, Kind
-from promptsync.push.receipt import PushReceipt
-from promptsync.registry.errors import (
-    FateUnknown,
-    NotFound,
-    NotSent,
-    Rejected,
-    RenamedRemotely,
-    TimedOut,
-    Unsupported,
-)
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
+from promptsync.registry.errors import FateUnknown, NotFound, RenamedRemotely, TimedOut
 
 if TYPE_CHECKING:  # completion loads this module, and must not wait for an HTTP library
     from promptsync.registry.protocol import Registry
 
-_READINGS: Final = 3
-"""How often the list is read before single reads decide."""
+
+def check_unmoved(project: Project, plan: PushPlan) -> None:
+    """Raise ``Refused`` if a prompt of the plan was published, archived or replaced since it was made.
+
+    Somebody may have taken minutes to confirm it.
+    """
+    planned = {action.name: plan.listed(action.name) for action in plan.actions}
+    needed = {name for name, version in planned.items() if version is not None}
+    now = read_now(project, planned, needed)
+    moved = []
+    for name, before in planned.items():
+        after = now.get(name)
+        if _identity(before) != _identity(after):
+            was, new = (
+                f"v{version.version}" if version is not None else "missing" for version in (before, after)
+            )
+            moved.append(f"{name}: {was} -> {new}" if was != new else f"{name}: its tags")
+    if moved:
+        raise Refused(
+            f"the registry changed while the plan was made ({moved[0]}); nothing was published",
+            hint="promptsync push",
+            details=moved,
+            code="remote-moved",
+        )
 
 
-class WriteResult(Struct, frozen=True):
-    """What became of one prompt: its new version, or why there is none.
+def _identity(version: Version | None) -> object:
+    return version and (version.template_id, version.version, tag_set(version.prompt))
 
-    ``is_unknown`` says that the registry may have done it or not.
+
+def read_now(project: Project, names: Collection[str], needed: Collection[str] = ()) -> dict[str, Version]:
+    """Return the active prompts among ``names`` at their latest versions, with tags if there are any.
+
+    Costs one request for each name, or those of the whole list if that is fewer. A ``needed`` name counts as
+    missing only if the list lacks it.
     """
 
-    version: int | None = None
-    template_id: int = 0
-    reason: str = ""
-    is_unknown: bool = False
-    error: RemoteError | None = None
+    def on_page(page: int, pages: int) -> None:
+        project.progress("Listing the registry", page, pages)
 
-    @property
-    def of_registry(self) -> bool:
-        """Whether the reason has nothing to do with the prompt: no connection, no key, no such operation."""
-        if isinstance(self.error, Rejected):
-            return self.error.status in (401, 403, 429)
-        return isinstance(self.error, NotSent | Unsupported)
+    prompts = project.registry.prompts.latest(names, needed=needed, on_page=on_page)
+    return {version.name: version for version in prompts}
 
 
 def publish(
@@ -67,37 +75,46 @@ def publish(
     template_id: int | None,
     stop: threading.Event,
     labels: Sequence[str] = (),
-) -> WriteResult:
+) -> Result:
     """Publish a new version of the prompt with ``template_id``, if it exists. ``stop`` ends all waiting.
 
     After a connection that ended without a response the registry is read twice, and the publish is repeated
     once if it has no new version. After a time-out the registry is read for as long again and the publish is
     never repeated, because the first request may still be running.
     """
-    for times in ("once", "twice"):
+    for is_last in (False, True):
         try:
             version = registry.prompts.publish(prompt, message=action.message or "", labels=labels)
-            return WriteResult(version.version, version.template_id)
+            return _published(action, version.version, version.template_id)
         except FateUnknown as error:
             is_late = isinstance(error, TimedOut)
+            reason = f"no response, and it may have been published: {error.message}"
             try:
                 latest = _new_version(registry, action, template_id, stop, is_late=is_late)
             except RemoteError as unread:
-                reason = "it may have been published, and the registry cannot be read to check: "
-                return WriteResult(reason=f"{reason}{unread.message}", is_unknown=True, error=unread)
+                return Result(action.name, Ending.UNKNOWN, f"{reason}; {unread.message}", error=unread)
             if latest is not None and latest.message == action.message and has_text(latest, prompt):
-                return WriteResult(latest.version, latest.template_id)
+                return _published(action, latest.version, latest.template_id)
             if latest is not None:
                 reason = (
                     f"no response, and v{latest.version} was published: by this push, or by somebody else"
                 )
-                return WriteResult(reason=reason, is_unknown=True, error=error)
-            if is_late or times == "twice" or stop.is_set():
-                reason = f"sent {times} without a response: {error.message}"
-                return WriteResult(reason=reason, is_unknown=True, error=error)
+            if latest is not None or is_late or is_last or stop.is_set():
+                return Result(action.name, Ending.UNKNOWN, reason, error=error)
         except RemoteError as error:
-            return WriteResult(reason=error.message, error=error)
+            return Result(action.name, Ending.FAILED, error.message, error=error)
     raise AssertionError("unreachable")
+
+
+def _published(action: Action, version: int, template_id: int) -> Result:
+    return Result(
+        action.name,
+        Ending.PUBLISHED,
+        version=version,
+        template_id=template_id,
+        message=action.message or "",
+        passed_over=action.passed_over_by(version),
+    )
 
 
 def _new_version(
@@ -129,65 +146,46 @@ def _new_version(
     return None
 
 
-def list_again(
-    project: Project, names: Collection[str], published: Mapping[str, WriteResult], archived: Collection[str]
-) -> dict[str, Version]:
-    """Return the prompts of a push as they are listed now; again for a while if the list lags behind it."""
-    listing: dict[str, Version] = {}
-    for reading in range(_READINGS):
-        if reading:
-            time.sleep(project.registry.timeouts.read_back)
-        listing = read_now(project, names)
-        is_old = any(
-            (outcome.version or 0) > (listing[name].version if name in listing else 0)
-            for name, outcome in published.items()
-        )
-        if not is_old and not any(name in listing for name in archived):
-            break
-    return listing
-
-
 def read_back(
-    project: Project,
-    published: Mapping[str, WriteResult],
-    prompts: Mapping[str, Prompt],
-    listing: Mapping[str, Version],
-    receipt: PushReceipt,
-) -> None:
-    """Compare what was published with a list that was read afterwards, and add what differs to ``receipt``.
+    registry: Registry, action: Action, result: Result, prompt: Prompt, listed: Version | None
+) -> Result:
+    """Return the result of a publish, given the prompt as it was listed afterwards.
 
     The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
     expanded snippets, or lag behind.
     """
+    number = result.version or 0
+    if listed is None or listed.version != number or not _is_unchanged(prompt, listed):
+        result = _read_raw(registry, result, prompt)
+    # What number a restored version gets differs from registry to registry.
+    if result.ending is Ending.PUBLISHED and action.kind is not Kind.RESTORE and number != action.next:
+        others = ", ".join(f"v{other}" for other in range(action.next or 0, number))
+        reason = f"published as v{number}, after somebody else had published {others}"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    return result
 
-    def is_confirmed(name: str) -> bool:
-        listed = listing.get(name)
-        is_latest = listed is not None and listed.version == published[name].version
-        return is_latest and listed is not None and _is_unchanged(prompts[name], listed)
 
-    def confirm(name: str) -> None:
-        outcome = published[name]
-        try:
-            latest = project.registry.prompts.get(outcome.template_id, name)
-            if latest.version < (outcome.version or 0):  # reads lag behind
-                latest = project.registry.prompts.get(outcome.template_id, name, version=outcome.version)
-        except (NotFound, RenamedRemotely):
-            why = f"published as v{outcome.version}, but somebody archived or renamed the prompt"
-            receipt.raced.setdefault(name, why)
-        except RemoteError as error:
-            receipt.unverified[name] = f"published, but could not be read back: {error.message}"
-        else:
-            if latest.version != outcome.version:
-                why = (
-                    f"published as v{outcome.version}, but somebody else published v{latest.version} after it"
-                )
-                receipt.raced.setdefault(name, why)
-            elif not _is_unchanged(prompts[name], latest):
-                stored = content_of(latest, prompts[name])
-                paths = dict.fromkeys(change.path for change in changes(prompts[name], stored))
-                receipt.altered[name] = tuple(paths) or ("content",)
-
-    for_each(confirm, [name for name in sorted(published) if not is_confirmed(name)])
+def _read_raw(registry: Registry, result: Result, prompt: Prompt) -> Result:
+    number, name = result.version or 0, result.name
+    try:
+        latest = registry.prompts.get(result.template_id, name)
+        if latest.version < number:  # reads lag behind
+            latest = registry.prompts.get(result.template_id, name, version=number)
+    except (NotFound, RenamedRemotely):
+        reason = f"published as v{number}, but somebody archived or renamed the prompt"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    except RemoteError as error:
+        reason = f"published as v{number}, but could not be read back: {error.message}"
+        return replace(result, ending=Ending.UNKNOWN, reason=reason)
+    if latest.version != number:
+        reason = f"published as v{number}, but somebody else published v{latest.version} after it"
+        return replace(result, ending=Ending.RACED, reason=reason)
+    if _is_unchanged(prompt, latest):
+        return result
+    paths = dict.fromkeys(change.path for change in changes(prompt, content_of(latest, prompt)))
+    fields = tuple(paths) or ("content",)
+    reason = f"published as v{number}, but the registry returned {', '.join(fields)} differently"
+    return replace(result, ending=Ending.ALTERED, reason=reason, fields=fields)
 
 
 def _is_unchanged(sent: Prompt, stored: Version) -> bool:

@@ -3,107 +3,91 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from promptsync.compare.conflict import conflict_of
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config, find, load
-from promptsync.files.disk import DIRECTORY, check_private
+from promptsync.files.disk import DIRECTORY
 from promptsync.files.errors import text_of
 from promptsync.files.git.repository import Repository
-from promptsync.files.worktree import Worktree, scan
-from promptsync.setup.doctor_registry import check_registry
-from promptsync.setup.finding import Finding, FindingPlace, counted, error, failed, ok, warning
+from promptsync.files.worktree import scan
+from promptsync.project.project import Project
+from promptsync.registry.address import LOCAL, address, checked_key
+
+if TYPE_CHECKING:
+    from promptsync.registry.protocol import Registry
+    from promptsync.registry.results import Capabilities
+
+_KEY_NAME = "PROMPTLAYER_API_KEY"
+_VENDOR = "promptlayer.com"
+_PREFIX = "pl_"
 
 
-def examine(place: FindingPlace) -> Iterator[Finding]:
+class FindingStatus(StrEnum):
+    """Fine, worth attention, or serious enough to stop all work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(Struct, frozen=True):
+    """``name`` is a stable word; ``fix`` is the command or change that fixes it, ``""`` if none is needed."""
+
+    name: str
+    status: FindingStatus
+    message: str
+    fix: str = ""
+    details: tuple[str, ...] = ()
+
+
+def ok(name: str, message: str, details: Sequence[str] = ()) -> Finding:
+    return Finding(name, FindingStatus.OK, message, "", tuple(details))
+
+
+def _warning(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
+    return Finding(name, FindingStatus.WARNING, message, fix, tuple(details))
+
+
+def _error(name: str, message: str, fix: str, details: Sequence[str] = ()) -> Finding:
+    return Finding(name, FindingStatus.ERROR, message, fix, tuple(details))
+
+
+def _failed(name: str, problem: PromptsyncError) -> Finding:
+    return _error(name, problem.message, problem.hint, problem.details)
+
+
+def examine(directory: Path, opened: Callable[[], Project], *, offline: bool) -> Iterator[Finding]:
     """Yield what is found, local things first; checks that depend on something broken are skipped.
 
-    Raises no ``PromptsyncError``.
+    ``opened`` returns the project. Raises no ``PromptsyncError``.
     """
-    config, finding = _config(place.directory)
+    config, finding = _config(directory)
     yield finding
-    worktree: Worktree | None = None
     if config is not None:
-        try:
-            worktree = scan(config.root, config.prompts)
-        except PromptsyncError as problem:
-            yield failed("prompts", problem)
-        else:
-            yield _files(config, worktree)
-        yield from _git(config, worktree, place.variables)
-        try:
-            check_private(config.root)
-        except Refused as problem:
-            yield failed("private", problem)
-    yield from check_registry(config, worktree, place)
-
-
-def _git(config: Config, worktree: Worktree | None, variables: Mapping[str, str]) -> Iterator[Finding]:
-    """Check the repository, what it tracks and ignores, and the label of its branch."""
+        yield _files(config)
+        yield from _git(config)
     try:
-        history = Repository.find(config.root, config.prompts)
-        if history is None:
-            yield warning(
-                "git",
-                "this is not a git repository, so versions name no commit and less is known about changes",
-                "git init && git add --all && git commit",
-            )
-            return
-        yield from _repository(history)
-        yield from _tracked(config, history, worktree)
-        yield from _label(config, history, variables)
-        history.check_index()
+        project = opened()
+        if not project.url.startswith(LOCAL):
+            address(project.url)
+    except Refused as problem:
+        yield _failed("private", problem)
     except PromptsyncError as problem:
-        yield failed("git", problem)
-
-
-def _repository(history: Repository) -> Iterator[Finding]:
-    if history.born:
-        where = f"branch {history.branch}" if history.branch else "no branch checked out"
-        yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}")
+        if config is not None:
+            yield _failed("remote", problem)
     else:
-        yield warning("git", "the repository has no commit yet", "git add --all && git commit")
-    if history.shallow:
-        yield warning(
-            "git-history",
-            "the clone is shallow, so it is not always known who changed a prompt; such prompts are refused",
-            "git fetch --unshallow\nin a GitHub workflow, set fetch-depth: 0 under with: of actions/checkout",
-        )
-
-
-def _tracked(config: Config, history: Repository, worktree: Worktree | None) -> Iterator[Finding]:
-    paths = [file.path for file in worktree.files.values()] if worktree else []
-    new = [path for path in paths if path not in history.tracked]
-    ignored = [path for path in new if history.ignores(path)]
-    if ignored:
-        message = f"git ignores {counted(len(ignored), 'prompt file')}"
-        fix = f"git check-ignore -v {shlex.quote(ignored[0])}"
-        yield warning("git-tracked", message, fix, ignored)
-    elif new and len(new) == len(paths):
-        fix = f"git add {shlex.quote(config.prompts)} && git commit"
-        yield warning("git-tracked", f"git tracks none of the files in {config.prompts}/", fix)
-    elif paths:
-        more = f", {len(new)} not added yet" if new else ""
-        yield ok("git-tracked", f"git tracks {len(paths) - len(new)} of {len(paths)} prompt files{more}", new)
-    if history.listed(DIRECTORY):
-        message = f"git tracks {DIRECTORY}/, which is private to a working copy"
-        fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
-        yield error("git-ignored", message, fix)
-
-
-def _label(config: Config, history: Repository, variables: Mapping[str, str]) -> Iterator[Finding]:
-    # In a workflow there may be no branch checked out, but GitHub passes the name of its commit's.
-    in_workflow = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_SHA") == history.head_commit
-    branch = history.branch or (variables.get("GITHUB_REF_NAME", "") if in_workflow else "")
-    if not config.labels:
-        yield ok("labels", "labels: is empty, so deploy needs --label")
-    elif branch in config.labels:
-        yield ok("labels", f"deploy on branch {branch} moves {config.labels[branch]}")
-    else:
-        known = ", ".join(config.labels)
-        yield ok("labels", f"deploy has labels for {known}; on branch {branch or '(none)'} it needs --label")
+        with project:
+            yield from _registry(project, offline)
 
 
 def _config(directory: Path) -> tuple[Config | None, Finding]:
@@ -111,32 +95,163 @@ def _config(directory: Path) -> tuple[Config | None, Finding]:
     path = find(directory)
     if path is None:
         message = f"there is no {FILE_NAME} in {directory} or any directory above it"
-        return None, error("config", message, "promptsync init")
+        return None, _error("config", message, "promptsync init")
     try:
         config = load(path)
     except UsageError as problem:
-        return None, failed("config", problem)
+        return None, _failed("config", problem)
+    labels = ", ".join(f"{branch} to {label}" for branch, label in config.labels.items())
     details = [
         f"remotes: {', '.join(config.remotes) or 'none'}",
         f"prompts in {config.prompts}/",
         f"include: {', '.join(config.include) or 'all'}",
+        f"deploy: {labels}" if labels else "labels: is empty, so deploy needs --label",
     ]
     return config, ok("config", f"{path}, default remote {config.default_remote}", details)
 
 
-def _files(config: Config, worktree: Worktree) -> Finding:
-    count = len(worktree.files)
-    if worktree.problems:
-        details = [text_of(problem) for problem in worktree.problems]
-        many = counted(len(details), "problem")
-        message = f"{many} in the prompt files of {config.prompts}/, so a push would be refused"
-        return error("prompts", message, "promptsync lint", details)
-    marked = [text_of(conflict) for file in worktree.files.values() if (conflict := conflict_of(file))]
-    if marked:
-        message = f"{counted(len(marked), 'prompt file')} with conflict markers, so a push would be refused"
-        return error("prompts", message, "promptsync lint", marked)
-    if not config.prompts_path.is_dir():
-        return warning("prompts", f"there is no directory {config.prompts}/", "promptsync pull")
-    if not count:
-        return warning("prompts", f"there are no prompt files in {config.prompts}/", "promptsync pull")
-    return ok("prompts", f"{counted(count, 'prompt file')} in {config.prompts}/")
+def _files(config: Config) -> Finding:
+    try:
+        worktree = scan(config.root, config.prompts)
+    except PromptsyncError as problem:
+        return _failed("prompts", problem)
+    files = worktree.files.values()
+    details = [text_of(problem) for problem in worktree.problems]
+    details += [text_of(conflict) for file in files if (conflict := conflict_of(file))]
+    if details:
+        message = f"{_counted(len(details), 'problem')} in the prompt files of {config.prompts}/"
+        return _error("prompts", f"{message}, so a push would be refused", "promptsync lint", details)
+    if not files:
+        return _warning("prompts", f"there are no prompt files in {config.prompts}/", "promptsync pull")
+    return ok("prompts", f"{_counted(len(files), 'prompt file')} in {config.prompts}/")
+
+
+def _git(config: Config) -> Iterator[Finding]:
+    """Check the repository, and what it tracks."""
+    try:
+        history = Repository.find(config.root, config.prompts)
+        if history is None:
+            message = "this is not a git repository, so versions name no commit"
+            fix = "git init && git add --all && git commit"
+            yield _warning("git", f"{message} and less is known about changes", fix)
+            return
+        history.check_index()
+        if history.born:
+            where = f"branch {history.branch}" if history.branch else "no branch checked out"
+            yield ok("git", f"{where}, HEAD {(history.head_commit or '')[:7]}, {history.line('version')}")
+        else:
+            yield _warning("git", "the repository has no commit yet", "git add --all && git commit")
+        if history.shallow:
+            message = "the clone is shallow, so it is not always known who changed a prompt"
+            fix = "git fetch --unshallow\nin a GitHub workflow, set fetch-depth: 0 for actions/checkout"
+            yield _warning("git-history", f"{message}; such prompts are refused", fix)
+        if history.listed(DIRECTORY):
+            message = f"git tracks {DIRECTORY}/, which is private to a working copy"
+            fix = f"git rm -r --cached {DIRECTORY} && echo {DIRECTORY}/ >> .gitignore"
+            yield _error("git-ignored", message, fix)
+        if history.ignores(f"{config.prompts}/prompt.yaml"):
+            fix = f"git check-ignore -v {shlex.quote(f'{config.prompts}/prompt.yaml')}"
+            yield _warning("git-tracked", f"git ignores prompt files in {config.prompts}/", fix)
+    except PromptsyncError as problem:
+        yield _failed("git", problem)
+
+
+def _registry(project: Project, offline: bool) -> Iterator[Finding]:
+    is_local = project.url.startswith(LOCAL)
+    named = project.url if project.remote == project.url else f"{project.remote}, {project.url}"
+    yield ok("remote", named)
+    key = None if is_local else _key(project)
+    if key is not None:
+        yield key
+    if offline or (key is not None and key.status is FindingStatus.ERROR):
+        return
+    if is_local and (finding := _embedded(project)) is not None:
+        yield finding
+        return
+    try:
+        with tempfile.TemporaryDirectory() as directory, _opened(project, Path(directory)) as registry:
+            began = time.monotonic()
+            prompts = registry.prompts.list()
+            seconds = time.monotonic() - began
+            if project.api_key and not is_local:
+                yield ok("key-accepted", "the registry accepts the key")
+            seen = registry.workspace_seen
+            workspace = f", workspace {seen}" if seen is not None else ""
+            yield ok(
+                "registry", f"it listed {_counted(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
+            )
+            yield _dialect(registry.capabilities(prompts))
+    except PromptsyncError as problem:
+        is_key = problem.code in ("unauthorized", "forbidden")
+        waited = "; promptsync waited once and gave up" if problem.code == "rate-limited" else ""
+        name = "key-accepted" if is_key else "registry"
+        yield _error(name, problem.message + waited, problem.hint, problem.details)
+
+
+def _key(project: Project) -> Finding:
+    where = address(project.url)
+    try:
+        sent = checked_key(project.api_key, where.base)
+    except PromptsyncError as problem:
+        return _failed("key", problem)
+    if where.host.endswith(_VENDOR) and not sent.startswith(_PREFIX):
+        message = f"{_KEY_NAME} is set, but PromptLayer's keys begin with {_PREFIX}"
+        return _warning("key", f"{message}; see the workspace's settings", f"export {_KEY_NAME}={_PREFIX}…")
+    return ok("key", f"{_KEY_NAME} is set")
+
+
+def _embedded(project: Project) -> Finding | None:
+    """Return why the database of an embedded registry is not examined, ``None`` if it is."""
+    if project.fixtures is not None and not project.fixtures.is_file():
+        fix = f"fix or remove fixtures: in {project.config.path.name}"
+        return _error("registry", f"the fixtures file {project.fixtures} does not exist", fix)
+    if not project.database.exists():
+        return ok("registry", f"there is no embedded registry yet; the first push creates {project.database}")
+    if not project.database.is_file():
+        return _error("registry", f"{project.database} is not a file", f"mv {project.database} elsewhere")
+    return None
+
+
+def _opened(project: Project, directory: Path) -> Registry:
+    """Connect to the registry. An embedded one is copied first, because opening it may write."""
+    from promptsync.registry.open import open_registry
+
+    database = directory / "registry.db" if project.url.startswith(LOCAL) else None
+    # Recent changes may still be in the write-ahead log beside the database.
+    for end in ("", "-wal") if database is not None else ():
+        source = Path(f"{project.database}{end}")
+        if source.is_file():
+            shutil.copyfile(source, f"{database}{end}")
+    return open_registry(
+        project.record_url if database else project.url,
+        project.api_key if database is None else None,
+        database=str(database) if database else None,
+        fixtures=str(project.fixtures) if project.fixtures else None,
+        timeouts=project.timeouts,
+        jobs=project.jobs,
+        on_wait=project.on_wait,
+        examining=True,
+    )
+
+
+def _dialect(capabilities: Capabilities) -> Finding:
+    if capabilities.raw is None:
+        return ok("dialect", "unknown until it has a prompt")
+    if not capabilities.raw:
+        return _warning(
+            "dialect",
+            "the basic API only, without raw prompts, so prompts that use snippets cannot be read",
+            "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
+        )
+    if capabilities.labels is None:
+        message = "its labels cannot be read, so they can be set only while publishing"
+        return _warning("dialect", message, "promptsync push --label LABEL")
+    if not capabilities.changes_labels:
+        message = "its labels can be read, but promptsync cannot change them"
+        return _warning("dialect", message, "move labels in the dashboard of this registry")
+    lists = "with" if capabilities.lists_all_labels else "without"
+    return ok("dialect", f"the current PromptLayer API, {lists} a list of all labels")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

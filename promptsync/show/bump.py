@@ -54,7 +54,7 @@ def _row(word: str, plan: BumpPlan, move: MovedPin) -> Row:
 
 def _above(plan: BumpPlan) -> list[Row]:
     text = f"later than v{plan.version}; --to {plan.version} moves it down"
-    return [Row("stays", "warn", pin.name, note=f"pins v{pin.version}, {text}") for pin in plan.above]
+    return [Row("stays", "warn", pin.user, note=f"pins v{pin.version}, {text}") for pin in plan.above]
 
 
 def _body(plan: BumpPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _body(plan: BumpPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, 
     return {
         **body(plan, "snippet version fingerprint"),
         "bumped": [{**move, "to": plan.version} for move in bumped],
-        "above": bodies(plan.above, "name version"),
+        "above": bodies(plan.above, "name=user version"),
         **body(receipt, "backups"),
         "dry_run": dry_run,
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync.checks.receipt import CheckResults
+from promptsync.compare.pins import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt, release_on_hold
@@ -284,7 +285,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if not was_shown:
         lines += _unchecked_lines(plan.unchecked)
         lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
-    lines += row_lines(pin_rows(plan.pins.after(receipt.push.versions)))
+    lines += row_lines(pin_rows(after(plan.pins, receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
 
@@ -342,11 +343,11 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             survey.checked,
             "name path needed_by released version publishes dependant=is_dependant through",
         ),
-        "push": push_body(plan.push, receipt.push, dry_run=dry_run),
+        "push": push_body(receipt.push, dry_run=dry_run),
         "eval": {"changed": checked, "runs": runs_body(results, "evaluation")},
         "agents": {"changed": checked, "runs": runs_body(results, "agent")},
         "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
-        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.push.versions)),
+        "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
         "pending": [member.name for member in survey.releases if member.is_pending],
         "passed_over": [
             {"name": member.name, "versions": [draft.version for draft in member.drafts]} for member in over
@@ -376,7 +377,7 @@ def blank_body() -> dict[str, Any]:
     )
     return {
         "label": None,
-        "push": push_body(PushPlan(()), PushReceipt(), dry_run=False),
+        "push": push_body(PushReceipt(PushPlan(())), dry_run=False),
         "eval": {"changed": [], "runs": []},
         "agents": {"changed": [], "runs": []},
         **{key: [] for key in lists.split()},

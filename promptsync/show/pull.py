@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
@@ -19,6 +21,7 @@ from promptsync.pull.write import Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -73,9 +76,9 @@ def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_
     would = "would be " if dry_run else ""
     number = f"{count(len(written), 'file')} {would}written to {output.safe(str(directory))}"
     files = [{"name": version.name, "path": path, "version": version.version} for path, version in written]
-    body = {"written": files, "merged": [], "conflicts": [], "deleted": [], "dry_run": dry_run}
+    document = {"written": files, "merged": [], "conflicts": [], "deleted": [], "dry_run": dry_run}
     head = [output.aside("DRY RUN: nothing was written")] if dry_run else []
-    return Outcome([*head, *output.table(rows), output.aside(number)], body)
+    return Outcome([*head, *output.table(rows), output.aside(number)], document)
 
 
 def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome:
@@ -112,60 +115,46 @@ def _outcome(
     )
 
 
-# -- text ---------------------------------------------------------------------------------------------------
+def _rows(plan: PullPlan, receipt: FilesReceipt) -> list[Row]:
+    """Return a row for each file that was written or deleted."""
+    rows = []
+    for write in receipt.of(plan.writes):
+        cells = (_versions(write), output.safe(write.path))
+        numbers = [version.version for version in write.passed_over]
+        way = "with" if plan.options.passed_over else "without"
+        note = f"{way} {version_list(numbers)}, passed over before" if numbers else ""
+        meaning = "bad" if write.word == "conflict" else "remote"
+        rows.append(Row(write.word, meaning, write.name, cells, note))
+    deletes = receipt.of(plan.deletes)
+    return [*rows, *(Row("deleted", "warn", gone.name, ("", output.safe(gone.path))) for gone in deletes)]
+
+
+def _versions(write: Write) -> str:
+    known = write.old is not None and write.since is not None and write.since != write.version
+    return f"v{write.since} -> v{write.version}" if known else f"v{write.version}"
 
 
 def _lines(plan: PullPlan, receipt: FilesReceipt) -> list[str]:
-    lines = output.table(_row(plan, write) for write in receipt.of(plan.writes))
-    deleted = receipt.of(plan.deletes)
-    lines += [f"  {output.style('deleted', 'warn')}  {output.safe(gone.path)}" for gone in deleted]
-    lines += backup_lines(receipt.backups)
-    return [*lines, *(f"  {output.style('skipped', 'warn')}  {text}" for text in _skipped(plan))]
-
-
-def _row(plan: PullPlan, write: Write) -> tuple[str, ...]:
-    return (
-        f"  {output.style(write.word, 'bad' if write.word == 'conflict' else 'remote')}",
-        output.name(write.name),
-        f"v{write.version}",
-        output.safe(write.path),
-        _passed_over(plan, write),
-    )
-
-
-def _passed_over(plan: PullPlan, write: Write) -> str:
-    numbers = [version.version for version in write.passed_over]
-    if not numbers:
-        return ""
-    return f"{'with' if plan.options.passed_over else 'without'} {version_list(numbers)}, passed over before"
-
-
-def _skipped(plan: PullPlan) -> Iterator[str]:
-    for prompt in plan.blocked:
-        yield f"{output.name(prompt.name)}: {output.safe(prompt.reason)}"
+    lines = [*row_lines(_rows(plan, receipt)), *backup_lines(receipt.backups)]
+    rows = [Row("skipped", "warn", prompt.name, note=prompt.reason) for prompt in plan.blocked]
     for item in plan.skipped:
         reason = _SKIPPED.get(item.state, "")
         if plan.options.prune and item.state is State.DELETED_REMOTELY:
             kept = _UNCOMMITTED if item.origin.dirty else _UNPUBLISHED
             reason = kept.format(output.name(shlex.quote(item.name)))
         if reason:
-            yield f"{output.name(item.name)}: {item.state}, {reason}"
-
-
-# -- JSON ---------------------------------------------------------------------------------------------------
+            rows.append(Row("skipped", "warn", item.name, note=f"{item.state}, {reason}"))
+    return [*lines, *row_lines(rows)]
 
 
 def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, for a JSON document."""
-    written = [
-        ({"name": write.name, "path": write.path, "version": write.version}, write.word == "merged")
-        for write in receipt.of(plan.writes)
-    ]
+    written = receipt.of(plan.writes)
     return {
-        "written": [body for body, _ in written],
-        "merged": [body for body, is_merged in written if is_merged],
+        "written": bodies(written, "name path version"),
+        "merged": bodies([write for write in written if write.word == "merged"], "name path version"),
         "conflicts": diff.conflicts_body((*plan.marked, *plan.unmerged)),
-        "deleted": [{"name": gone.name, "path": gone.path} for gone in receipt.of(plan.deletes)],
+        "deleted": bodies(receipt.of(plan.deletes), "name path"),
         "passed_over": [
             {
                 "name": write.name,
@@ -175,11 +164,9 @@ def pull_body(plan: PullPlan, receipt: FilesReceipt, *, dry_run: bool) -> dict[s
             for write in plan.writes
             if write.passed_over
         ],
-        "left": [
-            {"name": prompt.name, "path": prompt.path, "reason": prompt.reason} for prompt in plan.blocked
-        ],
-        "backups": {name: str(path) for name, path in receipt.backups.items()},
+        "left": bodies(plan.blocked, "name path reason"),
         "dry_run": dry_run,
+        **body(receipt, "backups"),
     }
 
 
@@ -209,15 +196,11 @@ def pull_markdown(
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
-    page, written = Page(), receipt.of(plan.writes)
+    page = Page()
     number = len(receipt.paths)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
-    rows = [
-        (write.word, write.name, _versions(write), write.path, _passed_over(plan, write)) for write in written
-    ]
-    rows += [("deleted", gone.name, "", gone.path, "") for gone in receipt.of(plan.deletes)]
-    if rows:
-        page.fence(_short(output.table(rows), "prompt"))
+    if rows := _rows(plan, receipt):
+        page.fence(_short(list(map(click.unstyle, row_lines(rows))), "prompt"))
     if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
@@ -234,15 +217,10 @@ def pull_markdown(
                 f"{write.word}, {_versions(write)}",
                 _details(plan, write, pulled.get(write.name, ())),
             )
-            for write in written
+            for write in receipt.of(plan.writes)
         ]
     )
     return page.lines
-
-
-def _versions(write: Write) -> str:
-    known = write.old is not None and write.since is not None and write.since != write.version
-    return f"v{write.since} -> v{write.version}" if known else f"v{write.version}"
 
 
 def _short(lines: Sequence[str], what: str) -> list[str]:

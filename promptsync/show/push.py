@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from promptsync.compare.pins import after
 from promptsync.history.mark import parse_mark, without_mark
 from promptsync.project.project import Project
-from promptsync.push.actions import Action, Kind, PushPlan
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
@@ -27,7 +28,7 @@ from promptsync.show.lines import (
 from promptsync.show.markdown import MOST, Page, code
 from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_rows, pins_body
-from promptsync.show.rows import Row, row_lines
+from promptsync.show.rows import Row, bodies, body, row_lines
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -42,10 +43,10 @@ def show_plan(
     project: Project, plan: PushPlan, differences: Callable[[], Sequence[Difference]] = tuple
 ) -> Outcome:
     """Return the plan of a push; ``differences`` finds those of its prompts, for Markdown."""
-    receipt = PushReceipt(skipped=list(plan.skipped))
+    receipt = PushReceipt(plan)
     return Outcome(
         plan_lines(plan),
-        push_body(plan, receipt, dry_run=True),
+        push_body(receipt, dry_run=True),
         receipt.exit_code,
         receipt.error,
         markdown=lambda: plan_markdown(plan, differences(), where=project.title),
@@ -65,11 +66,11 @@ def headline(plan: PushPlan, where: str = "") -> str:
 
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
-    lines = output.table(map(action_row, plan.actions), free=True) if plan.actions else []
     rows = [_passes_over(action) for action in plan.actions if action.passed_over]
     rows += _unchecked(plan.unchecked, plan.governed, plan.live, "will move")
     rows += [*kept_tag_rows(plan, {action.name for action in plan.actions}), *_skipped(plan)]
-    return [*lines, *row_lines(rows), *_rename_lines(plan), *row_lines(pin_rows(plan.pins))]
+    actions = row_lines(map(action_row, plan.actions), free=True)
+    return [*actions, *row_lines(rows), *_rename_lines(plan), *row_lines(pin_rows(plan.pins))]
 
 
 def _passes_over(action: Action) -> Row:
@@ -81,8 +82,8 @@ def _passes_over(action: Action) -> Row:
     return Row("passes over", "warn", action.name, note=f"{text} {command} brings it in")
 
 
-def action_row(action: Action) -> tuple[str, ...]:
-    """Return what will be done with one prompt as a row: word, name, versions, labels, message."""
+def action_row(action: Action) -> Row:
+    """Return what will be done with one prompt: versions, labels, message."""
     arrow = f"v{action.current}" if action.current is not None else "-"
     version = f"{arrow} -> v{action.next}" if action.next != action.current else arrow
     if action.kind is Kind.ARCHIVE:
@@ -91,13 +92,8 @@ def action_row(action: Action) -> tuple[str, ...]:
     labels += [f"{output.name(label)} v{at}" for label, at in action.released]
     labels += ["its labels answer again"] if action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
-    return (
-        f"  {output.style(action.kind, meaning)}",
-        output.name(action.name),
-        version,
-        " ".join(labels),
-        output.safe(without_mark(action.message or ""), newlines=False),
-    )
+    message = without_mark(action.message or "")
+    return Row(action.kind, meaning, action.name, (version, " ".join(labels)), message)
 
 
 def _unchecked(
@@ -106,17 +102,16 @@ def _unchecked(
     """Yield what goes live without checks: governed labels, and snippets that live prompts render."""
     from promptsync.compare.live_users import named_users  # only some pushes need it
 
-    what = f"{', '.join(labels)} {move} without checks"
     for name in names:
-        yield Row("unchecked", "warn", name, note=what)
+        yield Row("unchecked", "warn", name, note=f"{', '.join(labels)} {move} without checks")
     for name, users in sorted(live.items()):
         yield Row("unchecked", "warn", name, note=f"live at once in {named_users(users)}")
 
 
 def _skipped(plan: PushPlan) -> list[Row]:
     return [
-        Row("skipped", "warn", prompt.name, note=f"{prompt.state}, {prompt.reason}")
-        for prompt in plan.skipped
+        Row("skipped", "warn", result.name, note=f"{result.state}, {result.reason}")
+        for result in plan.skipped
     ]
 
 
@@ -140,8 +135,8 @@ def show_receipt(
     project: Project, plan: PushPlan, receipt: PushReceipt | None, was_shown: bool = False
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
-    result = receipt if receipt is not None else PushReceipt(skipped=list(plan.skipped))
-    pins = row_lines(pin_rows(plan.pins.after(result.versions)))
+    result = receipt or PushReceipt(plan)
+    pins = row_lines(pin_rows(after(plan.pins, result.versions)))
     if receipt is None:
         lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
     else:
@@ -149,7 +144,7 @@ def show_receipt(
         lines += [*row_lines(kept_tag_rows(plan, result.versions)), *_rename_lines(plan, done=True), *pins]
     return Outcome(
         lines,
-        push_body(plan, result, dry_run=False),
+        push_body(result, dry_run=False),
         result.exit_code,
         result.error,
         markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt, pins),
@@ -165,42 +160,38 @@ def receipt_lines(
 
     ``known`` is what is known of versions that were passed over, by prompt.
     """
-    lines = [] if was_shown else [*_lines_of_success(receipt)]
+    lines: list[str] = []
+    if not was_shown:
+        published = sorted(receipt.of(Ending.PUBLISHED), key=lambda result: result.name)
+        lines += row_lines(map(_row, published), free=True, aside=True)
+        rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
+        rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
+        lines += row_lines(rows, aside=True)
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
-    rows += _unchecked(receipt.unchecked, receipt.governed, receipt.changed_live, "moved")
-    rows += _trouble(receipt)
+    rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
+    rows += map(_row, receipt.of(Ending.FAILED, Ending.UNKNOWN, Ending.ALTERED, Ending.RACED))
     rows += [
-        passed_over(prompt.name, prompt.passed_over, known.get(prompt.name, {}))
-        for prompt in receipt.published
-        if prompt.passed_over
+        passed_over(result.name, result.passed_over, known.get(result.name, {}))
+        for result in receipt.published
+        if result.passed_over
     ]
     if not was_shown:
-        rows += [Row("skipped", "warn", prompt.name, note=prompt.reason) for prompt in receipt.skipped]
-    lines += [*row_lines(rows), *_synced_lines(receipt)]
-    lines.append(summary(receipt))
+        rows += map(_row, receipt.of(Ending.SKIPPED))
+    lines += [*row_lines(rows), *_synced_lines(receipt), summary(receipt)]
     if receipt.unrecorded:
+        reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(
-            f"  {output.style('note:', 'warn')} this working copy could not record the push: "
-            f"{output.safe(receipt.unrecorded, newlines=False)}"
+            f"  {output.style('note:', 'warn')} this working copy could not record the push: {reason}"
         )
     return lines
 
 
-def _lines_of_success(receipt: PushReceipt) -> Iterator[str]:
-    published = (
-        (
-            f"  {output.style('published', 'good')}",
-            output.name(prompt.name),
-            f"v{prompt.version}",
-            output.safe(without_mark(prompt.message), newlines=False),
-        )
-        for prompt in sorted(receipt.published, key=lambda prompt: prompt.name)
-    )
-    yield from output.table(published, free=True, aside=True)
-    archived = ((f"  {output.style('archived', 'warn')}", output.name(name)) for name in receipt.archived)
-    yield from output.table(archived, aside=True)
-    moved = (label for label in receipt.labels if label.moved)
-    yield from row_lines((label_row(label, "labelled") for label in moved), aside=True)
+def _row(result: Result) -> Row:
+    if result.ending is Ending.PUBLISHED:
+        message = without_mark(result.message)
+        return Row(result.ending, "good", result.name, (f"v{result.version}",), message)
+    meaning = "warn" if result.ending in (Ending.ARCHIVED, Ending.SKIPPED) else "bad"
+    return Row(result.ending, meaning, result.name, note=result.reason)
 
 
 def summary(receipt: PushReceipt) -> str:
@@ -208,40 +199,29 @@ def summary(receipt: PushReceipt) -> str:
     parts = [f"{count(len(receipt.published), 'prompt')} published"] if receipt.published else []
     moved = Counter(label.change.label for label in receipt.moved)
     parts += [f"{output.name(label)} moved on {count(moved[label], 'prompt')}" for label in sorted(moved)]
-    stayed = sum(not (label.moved or label.is_unknown) for label in receipt.labels)
     numbers = {
-        "archived": len(receipt.archived),
-        "failed": sum(not prompt.unknown for prompt in receipt.failed),
-        "not labelled": stayed,
+        "archived": len(receipt.of(Ending.ARCHIVED)),
+        "failed": len(receipt.of(Ending.FAILED)),
+        "not labelled": sum(not (label.moved or label.is_unknown) for label in receipt.labels),
         "unknown": receipt.unknown,
-        "skipped": len(receipt.skipped),
+        "skipped": len(receipt.of(Ending.SKIPPED)),
     }
     parts += [f"{number} {what}" for what, number in numbers.items() if number]
     return ", ".join(parts) or "nothing was published"
 
 
-def _trouble(receipt: PushReceipt) -> Iterator[Row]:
-    for prompt in receipt.failed:
-        yield Row("unknown" if prompt.unknown else "failed", "bad", prompt.name, note=prompt.reason)
-    for name, paths in receipt.altered.items():
-        yield Row("altered", "bad", name, note=f"the registry returned {', '.join(paths)} differently")
-    for name, why in receipt.unverified.items():
-        yield Row("unverified", "bad", name, note=why)
-    for name, what in receipt.raced.items():
-        yield Row("raced", "bad", name, note=what)
-
-
 def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     """Yield what was written into files; a version made from a commit needs nothing."""
     if receipt.synced:
-        files = count(len(receipt.synced), "file")
-        marks = [parse_mark(prompt.message) for prompt in receipt.published]
+        marks = [parse_mark(result.message) for result in receipt.published]
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
         why = " because the text is not committed; commit first to avoid it" if in_git else ""
-        yield output.aside(f"  synced: was written to {files}{why}")
+        yield output.aside(f"  synced: was written to {count(len(receipt.synced), 'file')}{why}")
     yield from backup_lines(receipt.backups)
-    for name, reason in receipt.unsynced.items():
-        yield from row_lines([Row("note", "warn", name, note=f"synced: was not written: {reason}")])
+    yield from row_lines(
+        Row("note", "warn", name, note=f"synced: was not written: {reason}")
+        for name, reason in receipt.unsynced.items()
+    )
 
 
 # -- Markdown and JSON --------------------------------------------------------------------------------------
@@ -269,60 +249,33 @@ def plan_markdown(
 def receipt_markdown(receipt: PushReceipt, pins: Sequence[str] = (), *, most: int = MOST) -> list[str]:
     """Return what a push did, with lines about pins."""
     page = Page(most)
-    page.say(f"**{summary(receipt)}**")
-    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt)[:-1], *pins))
+    counts = summary(receipt)
+    page.say(f"**{counts}**")
+    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt), *pins) if line != counts)
     return page.lines
 
 
-def push_body(plan: PushPlan, receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
+def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
+    plan = receipt.plan
     live = plan.live if dry_run else receipt.changed_live
+    actions = "name action=kind path from=current to=next message labels renamed_from=was"
     return {
-        "plan": [
-            {
-                "name": action.name,
-                "action": str(action.kind),
-                "path": action.path,
-                "from": action.current,
-                "to": None if action.kind is Kind.ARCHIVE else action.next,
-                "message": action.message,
-                "labels": list(action.labels),
-                "released": dict(action.released),
-                "renamed_from": action.was,
-            }
-            for action in plan.actions
-        ],
+        "plan": [{**body(action, actions), "released": dict(action.released)} for action in plan.actions],
         "fingerprint": plan.fingerprint,
-        "published": [
-            {
-                "name": prompt.name,
-                "version": prompt.version,
-                "message": prompt.message,
-                "labels": list(prompt.labels),
-                "passed_over": list(prompt.passed_over),
-            }
-            for prompt in receipt.published
-        ],
-        "failed": [
-            {"name": prompt.name, "reason": prompt.reason, "unknown": prompt.unknown}
-            for prompt in receipt.failed
-        ],
-        "skipped": [
-            {"name": prompt.name, "state": prompt.state, "reason": prompt.reason}
-            for prompt in receipt.skipped
-        ],
-        "altered": [{"name": name, "fields": list(paths)} for name, paths in receipt.altered.items()],
-        "raced": [{"name": name, "reason": reason} for name, reason in receipt.raced.items()],
-        "unverified": [{"name": name, "reason": why} for name, why in receipt.unverified.items()],
-        "synced": list(receipt.synced),
-        "backups": {name: str(path) for name, path in receipt.backups.items()},
-        "archived": list(receipt.archived),
+        "published": bodies(receipt.published, "name version message labels passed_over"),
+        "failed": bodies(receipt.failed, "name reason unknown=is_unknown"),
+        "skipped": bodies(receipt.of(Ending.SKIPPED), "name state reason"),
+        "altered": bodies(receipt.of(Ending.ALTERED), "name fields"),
+        "raced": bodies(receipt.of(Ending.RACED), "name reason"),
+        "unverified": bodies(receipt.unverified, "name reason"),
+        "archived": [result.name for result in receipt.of(Ending.ARCHIVED)],
+        **body(receipt, "synced backups"),
         "labels": labels_body(receipt.labels),
         "unchecked": list(plan.unchecked) if dry_run else receipt.unchecked,
         "live": [
-            {"snippet": name, "users": [{"name": user.name, "label": user.label} for user in users]}
-            for name, users in sorted(live.items())
+            {"snippet": name, "users": bodies(users, "name label")} for name, users in sorted(live.items())
         ],
-        "pins": pins_body(plan.pins if dry_run else plan.pins.after(receipt.versions)),
+        "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.versions)),
         "dry_run": dry_run,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.compare.pins import NO_PINS, PinReport
+from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import State
 from promptsync.files.errors import text_of
 from promptsync.prompt.labels import is_own
@@ -41,7 +41,7 @@ def show_status(
     snapshot: Snapshot,
     passed_over: PassedOver,
     releases: Sequence[Unreleased],
-    pins: PinReport = NO_PINS,
+    pins: Pins = (),
     *,
     offline: bool,
     verbose: bool,
@@ -199,7 +199,7 @@ def status_markdown(
     snapshot: Snapshot,
     passed_over: PassedOver = MappingProxyType({}),
     releases: Sequence[Unreleased] = (),
-    pins: PinReport = NO_PINS,
+    pins: Pins = (),
     *,
     most: int | None = None,
 ) -> list[str]:

@@ -45,14 +45,6 @@ def test_only_a_number_is_a_score(raw: object, score: float | None) -> None:
     assert score_of(raw) == score
 
 
-def test_the_score_before_is_that_of_the_last_run_that_ended(bench: Bench) -> None:
-    (first,) = run(bench, "quality")
-    bench.model.fail_at = "three"
-    (last,) = run(bench, "quality")
-    assert last.id != first.id
-    assert (last.previous_score, round(last.score or 0, 1)) == (first.score, 33.3)
-
-
 def test_an_unknown_label_starts_no_agent_and_missing_variables_are_a_warning(bench: Bench) -> None:
     results = bench.run(agent("bot"), at=At(label="nowhere"))
     assert results.all[0].run.status is Status.NOT_STARTED

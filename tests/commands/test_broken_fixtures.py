@@ -67,7 +67,6 @@ def test_what_a_file_names_and_the_registry_lacks_is_listed(local: World) -> Non
     local.put("prompts/ask.yaml", ASK)
     local.commit("Add ask")
     error = local.run("deploy", "--yes", "--json").document["error"]
-    assert "does not have 2 evaluations and agents" in error["message"]
-    first, second, last = error["details"]
-    assert "promptsync eval list" in first and "promptsync agent list" in second
-    assert "fixtures file" in last
+    assert error["message"].startswith("prompts/ask.yaml:2: ") and error["hint"] == "promptsync eval list"
+    other, last = error["details"]
+    assert "promptsync agent list" in other and "fixtures file" in last

@@ -116,7 +116,8 @@ def test_users_are_counted_and_named_with_different_versions(used: World) -> Non
         used.write(name, pin(2))
     (line,) = pinned_lines(used.ok("status"))
     assert "tone: a, b, e and 2 more still pin v2, not v3; promptsync bump tone" in line
-    assert pinned_lines(used.ok("status", "a")) == [line]
+    (own,) = pinned_lines(used.ok("status", "a"))
+    assert "tone: a still pins v2, not v3" in own
     assert pinned_lines(used.ok("status", "d")) == []
     assert pinned_lines(used.ok("status", "--label", "prod")) == []
     assert pinned_lines(used.ok("status", "--offline")) == []

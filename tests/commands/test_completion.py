@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -158,14 +157,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def in_shell(arguments: Sequence[str], directory: Path, environ: dict[str, str]) -> list[str]:
-    done = subprocess.run(
-        arguments, cwd=directory, env=environ, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.splitlines()
-
-
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_a_tab_in_bash_completes_the_line(copy, program):
     master, slave = pytest.importorskip("pty").openpty()
@@ -195,43 +186,6 @@ def read_until(descriptor: int, wanted: bytes) -> None:
     while wanted not in seen:
         assert select.select([descriptor], [], [], 60)[0], seen
         seen += os.read(descriptor, 65536)
-
-
-_ZSH = """
-autoload -Uz compinit && compinit -u -D
-eval "$(promptsync completion zsh)"
-compadd() { print -rl -- ${(P)@[-1]} }
-_describe() { print -rl -- ${(P)@[-1]} }
-words=(${(z)1}) CURRENT=$#words
-_promptsync_completion
-"""
-
-
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("promptsync sta", ["status:Show what changed in your files and in the registry."]),
-        ("promptsync push --label=prod", ["prod"]),
-        ("promptsync log 日", ["日本語"]),
-    ],
-)
-def test_zsh_gets_whole_words(copy, program, line, words):
-    assert in_shell(["zsh", "-f", "-c", _ZSH, "zsh", line], copy, program) == words
-
-
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("promptsync sta", ["status\tShow what changed in your files and in the registry."]),
-        ("promptsync push --label=prod", ["prod"]),
-        ("promptsync log 日", ["日本語"]),
-    ],
-)
-def test_fish_gets_whole_words(copy, program, line, words):
-    script = 'promptsync completion fish | source; complete -C "$argv[1]"'
-    assert in_shell(["fish", "--no-config", "-c", script, line], copy, program) == words
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -41,7 +41,7 @@ def test_what_is_new_as_a_whole_is_shown_line_by_line(world: World) -> None:
         "      + role: system",
         "      + content: |",
         "      +   Be brief.",
-        "      +   ",
+        "      + ",
         "      +   Be kind.",
     ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 import pytest
 from hypothesis import given
@@ -46,12 +44,6 @@ def cells_in(lines: list[str]) -> str:
 )
 def test_a_sign_counts_for_the_columns_that_a_terminal_gives_it(text, columns):
     assert output.width(text) == columns
-
-
-def test_columns_are_aligned_whatever_the_script():
-    lines = output.table(ROWS)
-    before = [line[: line.index(version)] for line, version in zip(lines, ("v1 ", "v12", "-"), strict=True)]
-    assert len({output.width(part) for part in before}) == 1
 
 
 @given(st.text(), st.integers(1, 30))
@@ -142,16 +134,6 @@ def test_every_list_has_room_on_a_terminal_of_forty_columns(busy: World, argumen
     assert [line for line in wide if len(line.split()) > 1] == []
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["push", "--dry-run"]], ids=" ".join)
-def test_the_note_about_a_rename_is_wrapped(busy: World, arguments: list[str]) -> None:
-    old, new = "support/order-status-of-a-customer", "support/order-status"
-    busy.edit(old, f"name: {old}", f"name: {new}")
-    busy.commit("Rename")
-    text = click.unstyle(busy.screen(*arguments, columns=60))
-    assert f"{new} looks like {old} renamed" in cells_in(text.splitlines())
-    assert max(map(output.width, text.splitlines())) <= 60
-
-
 # -- colour, quiet, suggestions -----------------------------------------------------------------------------
 
 
@@ -238,11 +220,6 @@ def test_a_mistyped_word_gets_a_suggestion(line, hint, capsys):
     assert run(line.split(), {}) == 2
     out, err = capsys.readouterr()
     assert (hint in err, out) == (True, "")
-
-
-def test_a_usage_error_is_a_document_too(capsys):
-    assert run(["status", "--bogus", "--json"], {}) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 def test_promptsync_alone_prints_the_verbs_by_what_they_are_for(capsys):

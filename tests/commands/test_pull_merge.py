@@ -94,7 +94,7 @@ def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World)
     dashboard(shop, ("{question}", "Question: {question}"))
     ran = shop.run("pull", "--merge")
     assert ran.code == 0
-    assert ["merged", "refund", "v2", "prompts/refund.yaml"] in ran.lines
+    assert ["merged", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in ran.lines
     merged = FILE.replace("kind and brief", "very kind").replace('"{question}"', '"Question: {question}"')
     assert SYNCED.sub("", read(shop)) == merged
     assert "synced: 2-" in read(shop)
@@ -184,7 +184,7 @@ def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: Worl
     dashboard(shop, ("kind and brief", "short"), ("{question}", "Q: {question}"))
     ran = shop.run("pull", "--merge", "--markers", "refund")
     assert ran.code == 3
-    assert ["conflict", "refund", "v2", "prompts/refund.yaml"] in ran.lines
+    assert ["conflict", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in ran.lines
     assert "delete the marker lines" in ran.err
     marked = read(shop)
     assert (

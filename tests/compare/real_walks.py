@@ -35,9 +35,10 @@ import yaml
 
 from promptsync.cli import run as run_verb
 from promptsync.files.config import load
-from promptsync.project.project import open_project
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt
-from promptsync.push.apply import _Push
+from promptsync.push.actions import PushPlan
+from promptsync.push.publish import check_unmoved
 
 Text = frozenset[int]
 """The numbers of the sentences in a text."""
@@ -912,14 +913,14 @@ def happening(between: Between | None) -> Iterator[None]:
     if between is None:
         yield
         return
-    check, waiting = _Push._check_unmoved, [between]
+    waiting = [between]
 
-    def check_and_wait(push: _Push) -> None:
-        check(push)
+    def check_and_wait(project: Project, plan: PushPlan) -> None:
+        check_unmoved(project, plan)
         if waiting:  # what happens may be a push as well
             waiting.pop()()
 
-    with patch.object(_Push, "_check_unmoved", check_and_wait):
+    with patch("promptsync.push.apply.check_unmoved", check_and_wait):
         yield
 
 

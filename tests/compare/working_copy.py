@@ -20,10 +20,11 @@ from registry_server import chat
 
 from promptsync.cli import run
 from promptsync.files.config import load
-from promptsync.project.project import open_project
+from promptsync.project.project import Project, open_project
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
-from promptsync.push.apply import _Push
+from promptsync.push.actions import PushPlan
+from promptsync.push.publish import check_unmoved
 
 NAME = "support/refund"
 CONFIG = "prompts: prompts\nremote: here\nremotes:\n  here: {{url: 'local:{registry}'}}\n"
@@ -197,14 +198,14 @@ class Copy:
 
     def push_after(self, rival: Callable[[], object]) -> list[int]:
         """Push, but let ``rival`` act after the last look at the list and before the publish."""
-        check, rivals = _Push._check_unmoved, [rival]
+        rivals = [rival]
 
-        def check_and_lose(push: _Push) -> None:
-            check(push)
+        def check_and_lose(project: Project, plan: PushPlan) -> None:
+            check_unmoved(project, plan)
             if rivals:  # the rival may push as well
                 rivals.pop()()
 
-        with patch.object(_Push, "_check_unmoved", check_and_lose):
+        with patch("promptsync.push.apply.check_unmoved", check_and_lose):
             code, found = self.run("push")
         assert (code, len(found["raced"])) == (3, 1), found
         return [one["version"] for one in found["published"]]

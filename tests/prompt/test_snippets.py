@@ -187,4 +187,4 @@ def test_deep_and_exponential_nesting_is_refused():
 @pytest.mark.parametrize("odd", [None, 3, "text", [], [None], [{"content": None}], {"a": 1}])
 def test_odd_shapes_pass_through(odd):
     template = {"type": "chat", "messages": odd, "content": odd}
-    assert map_texts(template, str) == template
+    assert map_texts(template, lambda text: text.text) == template

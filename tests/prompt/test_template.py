@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.prompt.template import (
-    message_variables,
     syntax_error,
     template_variables,
     variables,
@@ -70,7 +69,7 @@ def test_messages_have_placeholder_image_and_media_variables():
         ],
     }
     assert template_variables(template) == {"tone", "question", "history", "picture", "files", "more_tools"}
-    assert message_variables({"content": "{plain}"}) == {"plain"}
+    assert template_variables({"content": "{plain}"}) == {"plain"}
 
 
 @pytest.mark.parametrize(

@@ -444,7 +444,7 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     done = clashing.run("pull", "--merge", "--passed-over", "--partial", "--format", "markdown")
     lines = done.out.splitlines()
     assert lines[0] == "**1 prompt from the registry**"
-    assert "updated  other  v1 -> v3  prompts/other.yaml" in lines
+    assert "  updated  other  v1 -> v3  prompts/other.yaml" in lines
     assert "**1 prompt skipped**, for somebody to decide:" in lines
     assert "refund: v2, which was passed over, does not merge in 1 place" in lines
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)

@@ -8,25 +8,32 @@ import pytest
 from msgspec.structs import replace
 
 from promptsync.errors import Incomplete, Refused, RemoteError
-from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.receipt import Failed, Published, PushReceipt
+from promptsync.push.actions import Action, Ending, Kind, PushOptions, PushPlan, Result
+from promptsync.push.receipt import PushReceipt
+from promptsync.registry.errors import Rejected
 
 ACTION = Action("a", Kind.UPDATE, "prompts/a.yaml", 3, "l" * 64, "r" * 64, message="Say so (1a2b3c4 v4)")
-PLAN = PushPlan((ACTION, replace(ACTION, name="b")), options={"force": []}, workspace="https://x 1")
+PLAN = PushPlan((ACTION, replace(ACTION, name="b")), workspace="https://x 1")
 
-DONE = Published("a", 1, "m")
-UNKNOWN = Failed("b", "no answer", unknown=True)
-TURNED_AWAY = Failed("b", "wrong key", of_registry=True)
-REFUSED = Failed("b", "422")
+BEHIND = Result("a", Ending.SKIPPED, "theirs", state="behind")
+DIVERGED = Result("a", Ending.SKIPPED, "both", state="diverged", blocks=True)
+DONE = Result("a", Ending.PUBLISHED, version=1)
+GONE = Result("c", Ending.ARCHIVED)
+RACED = Result("d", Ending.RACED, "v2", version=3)
+ALTERED = Result("e", Ending.ALTERED, version=2, fields=("tags",))
+UNVERIFIED = Result("f", Ending.UNKNOWN, "500", version=2)
+UNKNOWN = Result("b", Ending.UNKNOWN, "no answer")
+WRONG_KEY = Result("b", Ending.FAILED, "wrong key", error=Rejected("wrong key", status=401))
+REJECTED = Result("g", Ending.FAILED, "422", error=Rejected("no", status=422))
 
 
 @pytest.mark.parametrize(
     "other",
     [
         replace(PLAN, workspace="https://x 2"),
-        replace(PLAN, options={"force": ["a"]}),
+        replace(PLAN, options=PushOptions(force=("a",))),
         replace(PLAN, actions=PLAN.actions[:1]),
-        replace(PLAN, skipped=(SkippedPrompt("c", "diverged", "both", blocks=True),)),
+        replace(PLAN, skipped=(replace(DIVERGED, name="c"),)),
         *(
             replace(PLAN, actions=(replace(ACTION, **{field: value}), PLAN.actions[1]))
             for field, value in (
@@ -50,7 +57,7 @@ def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
     "same",
     [
         replace(PLAN, actions=PLAN.actions[::-1]),
-        replace(PLAN, skipped=(SkippedPrompt("c", "behind", "theirs"),)),
+        replace(PLAN, skipped=(replace(BEHIND, name="c"),)),
         replace(PLAN, actions=(replace(ACTION, message="Other words", level=3), PLAN.actions[1])),
         replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
     ],
@@ -72,37 +79,42 @@ def test_levels_order_what_publishes() -> None:
         (Kind.UPDATE, 3, 4),
         (Kind.FORCE, 3, 4),
         (Kind.RESTORE, 3, 4),
-        (Kind.ARCHIVE, 3, 3),
+        (Kind.ARCHIVE, 3, None),
         (Kind.LABEL, 3, 3),
     ],
 )
-def test_an_action_knows_the_version_that_it_creates(kind: Kind, current: int | None, after: int) -> None:
+def test_an_action_knows_the_version_that_it_creates(
+    kind: Kind, current: int | None, after: int | None
+) -> None:
     assert replace(ACTION, kind=kind, current=current).next == after
 
 
 @pytest.mark.parametrize(
-    ("receipt", "code"),
+    ("results", "more", "code"),
     [
-        ({}, 0),
-        ({"skipped": [SkippedPrompt("a", "behind", "theirs")]}, 0),
-        ({"skipped": [SkippedPrompt("a", "diverged", "both", blocks=True)]}, 3),
-        ({"raced": {"a": "v2"}}, 3),
-        ({"published": [DONE], "label_error": Refused("held")}, 3),
-        ({"published": [DONE], "label_error": RemoteError("500")}, 5),
-        ({"label_error": RemoteError("500")}, 4),
-        ({"raced": {"a": "v2"}, "label_error": Incomplete("held")}, 5),
-        ({"published": [DONE], "failed": [REFUSED]}, 5),
-        ({"failed": [REFUSED]}, 5),
-        ({"failed": [UNKNOWN]}, 5),
-        ({"failed": [TURNED_AWAY]}, 4),
-        ({"failed": [TURNED_AWAY, REFUSED]}, 5),
-        ({"failed": [TURNED_AWAY], "published": [DONE]}, 5),
-        ({"failed": [TURNED_AWAY], "archived": ["c"]}, 5),
-        ({"failed": [REFUSED], "raced": {"a": "v2"}}, 5),
-        ({"altered": {"a": ("tags",)}, "raced": {"a": "v2"}}, 5),
-        ({"unverified": {"a": "500"}}, 5),
-        ({"interrupted": True, "failed": [UNKNOWN]}, 130),
+        ([], {}, 0),
+        ([BEHIND], {}, 0),
+        ([DIVERGED], {}, 3),
+        ([RACED], {}, 3),
+        ([DONE], {"label_error": Refused("held")}, 3),
+        ([DONE], {"label_error": RemoteError("500")}, 5),
+        ([], {"label_error": RemoteError("500")}, 4),
+        ([RACED], {"label_error": Incomplete("held")}, 5),
+        ([DONE, REJECTED], {}, 5),
+        ([REJECTED], {}, 5),
+        ([UNKNOWN], {}, 5),
+        ([WRONG_KEY], {}, 4),
+        ([WRONG_KEY, REJECTED], {}, 5),
+        ([WRONG_KEY, DONE], {}, 5),
+        ([WRONG_KEY, GONE], {}, 5),
+        ([REJECTED, RACED], {}, 5),
+        ([ALTERED, RACED], {}, 5),
+        ([UNVERIFIED], {}, 5),
+        ([UNKNOWN], {"interrupted": True}, 130),
     ],
 )
-def test_a_receipt_has_the_worst_of_its_exit_codes(receipt: dict[str, Any], code: int) -> None:
-    assert PushReceipt(**receipt).exit_code == code
+def test_a_receipt_has_the_worst_of_its_exit_codes(
+    results: list[Result], more: dict[str, Any], code: int
+) -> None:
+    by_name = {result.name: result for result in results}
+    assert PushReceipt(PushPlan(()), by_name, **more).exit_code == code

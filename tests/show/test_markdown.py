@@ -19,8 +19,8 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.prompt import Problem
-from promptsync.push.actions import Action, Kind, PushPlan, SkippedPrompt
-from promptsync.push.receipt import Published, PushReceipt
+from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
+from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import differences_markdown
 from promptsync.show.markdown import MOST, code, error_markdown
 from promptsync.show.push import plan_markdown, receipt_markdown
@@ -49,7 +49,7 @@ actions = st.builds(
     message=names,
     labels=st.lists(names, max_size=2).map(tuple),
 )
-lefts = st.builds(SkippedPrompt, names, st.sampled_from(State).map(str), names)
+lefts = st.builds(Result, names, st.just(Ending.SKIPPED), names, state=st.sampled_from(State).map(str))
 plans = st.builds(PushPlan, st.lists(actions, max_size=4).map(tuple), st.lists(lefts, max_size=3).map(tuple))
 limits = st.sampled_from([1_000, 1_500, 4_000, MOST])
 
@@ -86,7 +86,9 @@ def test_no_text_in_a_plan_is_more_than_code(plan: PushPlan, found: list[Differe
 
 @given(st.lists(names, max_size=3), names, limits)
 def test_no_text_in_a_receipt_is_more_than_code(published: list[str], reason: str, most: int) -> None:
-    receipt = PushReceipt([Published(name, 2, reason) for name in published])
+    endings = zip(published, (Ending.PUBLISHED, Ending.RACED, Ending.SKIPPED), strict=False)
+    results = {name: Result(name, ending, reason, 2, message=reason) for name, ending in endings}
+    receipt = PushReceipt(PushPlan(()), results)
     receipt.labels = [ChangedLabel(LabelChange(name, 1, reason, 1, 2), False, reason) for name in published]
     check_only_code(receipt_markdown(receipt, most=most), most)
 
@@ -157,7 +159,8 @@ def test_a_fence_is_longer_than_every_run_of_backticks_or_not_there(length: int)
 def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
     one = Action("support/a", Kind.UPDATE, "prompts/support/a.yaml", 3, message="Soften (1a2b3c4 v4)")
     plan = PushPlan(
-        (one, replace(one, name="b", kind=Kind.CREATE, current=None)), (SkippedPrompt("c", "diverged", "x"),)
+        (one, replace(one, name="b", kind=Kind.CREATE, current=None)),
+        (Result("c", Ending.SKIPPED, "x", state="diverged"),),
     )
     lines = plan_markdown(plan)
     assert lines[0] == f"**2 prompts to publish** · fingerprint `{plan.fingerprint}`"

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from promptsync.compare.conflict import conflict_of, edit
-from promptsync.errors import AnswerIsNo, Refused, RemoteError, UsageError
+from promptsync.compare.conflict import check_resolved
+from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
-from promptsync.lint.subject import Subject, texts_of
+from promptsync.lint.subject import Subject
 from promptsync.project.pointers import no_such_version, read_labels
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
@@ -24,7 +24,8 @@ from promptsync.project.versions import Catalog
 from promptsync.prompt.filling import Filling
 from promptsync.prompt.names import name_for
 from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
-from promptsync.prompt.template import JINJA2, Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.template import Rendered, Values, syntax_error, template_variables
+from promptsync.prompt.texts import JINJA2, texts_of
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound
 from promptsync.registry.values import number
@@ -126,7 +127,7 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
 
     Pinned versions and labels, and snippets without a file, are read from the registry unless ``offline``.
     """
-    _check_resolved(file)
+    check_resolved(file, "nothing was rendered")
     warnings: list[str] = []
     snippets: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
@@ -163,15 +164,6 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
         path=file.path,
         has_unused_examples=bool(file.local.examples) and not values,
     )
-
-
-def _check_resolved(file: PromptFile) -> None:
-    """Raise ``Refused`` for a file with the conflict markers of a merge: no model should see them."""
-    conflict = conflict_of(file)
-    if conflict is not None:
-        where = f"{conflict.path}:{conflict.line}"
-        message = f"{file.prompt.name!r} has conflict markers at {where}; nothing was rendered"
-        raise Refused(message, hint=edit(where), code="conflict-markers")
 
 
 def _example(file: PromptFile, number: int | None) -> Mapping[str, Any]:
@@ -231,7 +223,7 @@ def _snippet(
     """Return the template of a snippet, and a warning if its file replaces the version that it names."""
     file = worktree.files.get(reference.name)
     if file is not None and (offline or not reference.pinned):
-        _check_resolved(file)
+        check_resolved(file, "nothing was rendered")
         pinned = f"{reference} is rendered from {file.path}, not from the pinned version."
         return file.prompt.template, pinned if reference.pinned else None
     if offline:
@@ -242,7 +234,7 @@ def _snippet(
         return snippet.prompt.template, None
     except NotFound:
         if file is not None:
-            _check_resolved(file)
+            check_resolved(file, "nothing was rendered")
             warning = f"{reference} is not in {project.remote} yet, so it is rendered from {file.path}."
             return file.prompt.template, warning
         close = difflib.get_close_matches(reference.name, worktree.files, 1)

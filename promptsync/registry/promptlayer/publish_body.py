@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptsync.prompt.prompt import Prompt, kind_of
-from promptsync.prompt.template import format_of, message_variables, template_variables
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import format_of
 
 
 def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
 def _wire_message(message: Any, template_format: str) -> Any:
     if not isinstance(message, Mapping):
         return message
-    return {**message, "input_variables": sorted(message_variables(message, template_format))}
+    return {**message, "input_variables": sorted(template_variables(message, template_format))}
 
 
 def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import snippet_text, strings
-from promptsync.prompt.template import F_STRING, format_of, mappings, template_variables
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import F_STRING, format_of, mappings
 from promptsync.prompt.version import Version
 from promptsync.registry.values import number
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import mappings
 from promptsync.server.checks.model import ModelError
 from promptsync.server.providers.table import llm_kwargs
 

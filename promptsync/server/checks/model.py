@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from promptsync.prompt.template import texts
+from promptsync.prompt.snippets import snippet_text
 
 
 class ModelError(Exception):
@@ -42,4 +42,4 @@ class Echo:
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         parts = template["messages"] if template["type"] == "chat" else [template]
-        return "".join(text for text, _ in texts(parts[-1])) if parts else ""
+        return snippet_text(parts[-1]) if parts else ""

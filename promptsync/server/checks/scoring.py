@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptsync.prompt.template import JINJA2, syntax_error
+from promptsync.prompt.template import syntax_error
+from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import render_text
 
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.template import JINJA2
+from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.model import Model, ModelError
 from promptsync.server.checks.scoring import passes

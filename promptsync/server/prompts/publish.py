@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from promptsync.prompt.snippets import rendered_in
 from promptsync.server.http.answer import Response, conflict, malformed
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets, tools
@@ -128,6 +129,6 @@ def _save_version(db: Database, template: Row, draft: Draft, moment: str) -> int
     )
     db.executemany(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
-        [(version_id, use.name, use.version, use.label) for use in snippets.used_by(draft.template)],
+        [(version_id, use.name, use.version, use.label) for use in rendered_in(draft.template)],
     )
     return version_id

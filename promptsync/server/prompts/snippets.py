@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from promptsync.prompt.snippets import Reference, SnippetError, expand, references, unresolved
-from promptsync.prompt.template import texts
+from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in, unresolved
 from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
@@ -23,13 +22,6 @@ Used = list[dict[str, Any]]
 """``snippets`` of a response: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
 
 Resolve = Callable[[Reference], Mapping[str, Any]]
-
-
-def used_by(template: Mapping[str, Any]) -> list[Reference]:
-    """Return the distinct references that are expanded, which are those in text blocks."""
-    parts = template["messages"] if template["type"] == "chat" else [template]
-    found = (reference for part in parts for text, _ in texts(part) for reference in references(text))
-    return list(dict.fromkeys(found))
 
 
 def check(db: Database, name: str, template: Mapping[str, Any], labels: Collection[str] = ()) -> None:
@@ -64,7 +56,7 @@ def direct(db: Database, template: Mapping[str, Any]) -> Used:
     """Return the snippets that the template itself references, each at the version that it would use now."""
     used: Used = []
     resolve = _resolver(db, used, archived=True)
-    for reference in used_by(template):
+    for reference in rendered_in(template):
         try:
             resolve(reference)
         except ApiError:

@@ -12,7 +12,8 @@ from typing import Any
 
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
-from promptsync.prompt.template import F_STRING, format_of, message_variables, template_variables
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import F_STRING, format_of
 from promptsync.server.http.answer import malformed
 
 _CHAT_KEYS = ("messages", "functions", "tools", "function_call", "tool_choice")
@@ -104,14 +105,14 @@ def _completion(template: Mapping[str, Any]) -> dict[str, Any]:
         "content": _content(template.get("content")),
         "template_format": format_of(template),
         "type": "completion",
-        "input_variables": sorted(message_variables(template)),
+        "input_variables": sorted(template_variables(template)),
         "dataset_examples": [],
     } | {key: value for key, value in template.items() if key not in known}
 
 
 def _message(message: Mapping[str, Any], written: str) -> dict[str, Any]:
     filled: dict[str, Any] = {
-        "input_variables": sorted(message_variables(message, written)),
+        "input_variables": sorted(template_variables(message, written)),
         "template_format": format_of(message, written or F_STRING),
         "content": _content(message.get("content")),
         "raw_request_display_role": message.get("raw_request_display_role") or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from promptsync.prompt.snippets import is_text_block
+from promptsync.prompt.texts import is_text_block
 from promptsync.server.providers.parts import (
     Arguments,
     Message,

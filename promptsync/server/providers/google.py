@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.snippets import is_text_block
+from promptsync.prompt.texts import is_text_block
 from promptsync.server.providers.parts import (
     Arguments,
     Message,

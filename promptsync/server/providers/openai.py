@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import is_text_block, mappings
 from promptsync.server.providers.parts import (
     Arguments,
     Message,

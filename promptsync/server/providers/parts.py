@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.snippets import is_text_block
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import is_text_block, mappings
 
 Arguments = dict[str, Any]
 Message = Mapping[str, Any]

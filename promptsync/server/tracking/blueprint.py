@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import mappings
 from promptsync.server.http.answer import ApiError
 from promptsync.server.prompts.template import check_template, normalised_metadata, normalised_template
 from promptsync.server.tracking import conversation

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import mappings
 from promptsync.server.providers.parts import as_mapping
 from promptsync.server.store.database import encoded
 

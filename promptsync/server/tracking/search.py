@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.prompt.template import mappings
+from promptsync.prompt.texts import mappings
 from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import ListPage
