@@ -11,15 +11,13 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.files.worktree import scan
 from promptsync.history.mark import without_mark
-from promptsync.project.pointers import labels_by_prompt, list_labels
+from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
-
-Labels = tuple[tuple[str, int], ...]
 
 
 @verb("ls-remote", short_help="List the prompts of the registry.", blank={"prompts": []}, is_long=True)
@@ -52,9 +50,9 @@ def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
         wanted = {*_meant(project, names, sorted(known), is_whole=status == "active")} if names else known
         active = [prompt for prompt in active if prompt.name in wanted]
         pointers = list_labels(project.registry, project.config.labels.values()) if active else None
-        labels = labels_by_prompt(pointers, active)
+        labels = None if pointers is None else labels_by_prompt(pointers, active)
         files = scan(project.root, project.config.prompts).files if project.config.path.is_file() else None
-    listed = [(prompt, False, None if labels is None else labels.get(prompt.name, ())) for prompt in active]
+    listed = [(prompt, False, None if labels is None else labels.get(prompt.name, {})) for prompt in active]
     listed += [(prompt, True, None) for prompt in archived if prompt.name in wanted]
     listed.sort(key=lambda entry: (entry[0].name, entry[1]))
     if not session.json:
@@ -63,7 +61,7 @@ def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
         session.say(f"{total}, {with_file} with a file (*)" if with_file else total)
         if active and labels is None:
             session.say("the registry cannot list labels; promptsync label list fetches them")
-    rows = [_row(prompt, is_archived, labels or (), files) for prompt, is_archived, labels in listed]
+    rows = [_row(prompt, is_archived, labels or {}, files) for prompt, is_archived, labels in listed]
     bodies = [_body(prompt, is_archived, labels, files) for prompt, is_archived, labels in listed]
     return Outcome(output.table(rows, free=True), {"prompts": bodies})
 
@@ -81,7 +79,7 @@ def _row(
     prompt: Version, is_archived: bool, labels: Labels, files: Collection[str] | None
 ) -> tuple[str, ...]:
     tags = ", ".join(output.name(tag) for tag in prompt.prompt.tags)
-    own = [(label, version) for label, version in labels if is_own(label)]
+    own = [(label, version) for label, version in labels.items() if is_own(label)]
     return (
         "*" if prompt.name in (files or ()) else "",
         output.name(prompt.name),
@@ -96,11 +94,12 @@ def _row(
 def _body(
     prompt: Version, is_archived: bool, labels: Labels | None, files: Collection[str] | None
 ) -> dict[str, Any]:
+    there = None if labels is None else [{"label": label, "version": at} for label, at in labels.items()]
     return {
         "name": prompt.name,
         "id": prompt.template_id,
         "version": prompt.version,
-        "labels": None if labels is None else [{"label": label, "version": at} for label, at in labels],
+        "labels": there,
         "tags": list(prompt.prompt.tags),
         "message": prompt.message,
         "is_snippet": prompt.is_snippet,

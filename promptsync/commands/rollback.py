@@ -73,10 +73,11 @@ def _only_label(session: Session, project: Project, names: Sequence[str]) -> str
     known = {*project.config.labels.values()}
     if not known:
         labels = project.registry.labels.all()
+        names_there = {label.name for label in labels or ()}
         if labels is None and names:
             prompts = chosen_labels(project, names)
-            labels = [label for prompt, _ in prompts for label in prompt.labels.values()]
-        known = {label.name for label in labels or () if is_own(label.name)}
+            names_there = {label for prompt, _ in prompts for label in prompt.labels}
+        known = set(filter(is_own, names_there))
     if len(known) == 1:
         return known.pop()
     named = f"specify the label: {' or '.join(sorted(known))}" if known else "specify the label with --label"

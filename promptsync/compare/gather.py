@@ -16,7 +16,7 @@ from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_by_prompt, list_labels
+from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
 from promptsync.prompt.canonical import digest
@@ -90,7 +90,7 @@ def gather(
     worktree, listed, found_labels = _read_both(project, label, with_labels, read_files)
     _check_directory(project, worktree)
     listing = {item.name: item for item in listed}
-    labels = labels_by_prompt(found_labels, listed)
+    labels = labels_by_prompt(found_labels, listed) if found_labels is not None else None
     if label is None:
         _remember(project, listed, labels)
     in_scope = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
@@ -145,11 +145,9 @@ def _read_both(
     return worktree, listed, labels
 
 
-def _remember(
-    project: Project, listed: Iterable[Version], labels: Mapping[str, Sequence[tuple[str, int]]] | None
-) -> None:
+def _remember(project: Project, listed: Iterable[Version], labels: Mapping[str, Labels] | None) -> None:
     """Remember the names for shell completion, which sends no request."""
-    names = None if labels is None else {name for pairs in labels.values() for name, _ in pairs}
+    names = None if labels is None else {label for there in labels.values() for label in there}
     versions = {item.name: item.version for item in listed}
     Cache(project.root).keep_names(project.record_url, versions, names)
 

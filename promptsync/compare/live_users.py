@@ -11,7 +11,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.project.pointers import Pointers, list_labels, pointers_of, with_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels, with_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import is_own
@@ -62,16 +62,15 @@ def release_pointers(project: Project, items: Collection[Version]) -> dict[str, 
     Where the registry cannot list all labels, these are the governed ones.
     """
     everything = list_labels(project.registry, project.guarded_labels)
-    there: Mapping[str, Pointers]
     if everything is not None:
-        there = pointers_of(everything, list(items))
+        there = labels_by_prompt(everything, items)
     else:
         try:
-            there = {labelled.listed.name: labelled.labels for labelled in with_labels(project, list(items))}
+            there = {prompt.listed.name: prompt.labels for prompt in with_labels(project, list(items))}
         except Unsupported:
             return {}
     return {
-        name: {label.name: label.version for label in labels.values() if is_own(label.name)}
+        name: {label: version for label, version in labels.items() if is_own(label)}
         for name, labels in there.items()
     }
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.project.pointers import labels_by_prompt, list_labels, read_labels
+from promptsync.project.pointers import Labels, labels_by_prompt, list_labels, read_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.canonical import digest
@@ -84,9 +84,9 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
     """Return the governed label from which a version was rolled back, ``None`` if none is known."""
     listed = snapshot.listing.get(name)
     if project.registry.labels.may_list_all or listed is None:
-        there = dict((snapshot.labels or {}).get(name, ()))
+        there = (snapshot.labels or {}).get(name, {})
     else:  # only governed labels were read, without those beside them
-        there = {label.name: label.version for label in (read_labels(project, listed) or {}).values()}
+        there = read_labels(project, listed) or {}
     for label, now in there.items():
         released = there.get(released_name(label) or "")
         if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
@@ -94,7 +94,7 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
     return None
 
 
-_Labels = Mapping[str, tuple[tuple[str, int], ...]]
+_Labels = Mapping[str, Labels]
 
 
 def _with_those_beside(project: Project, snapshot: Snapshot, wanted: Sequence[str]) -> _Labels:
@@ -103,8 +103,8 @@ def _with_those_beside(project: Project, snapshot: Snapshot, wanted: Sequence[st
     if project.registry.labels.may_list_all:
         return labels
     beside = [name for label in wanted if (name := released_name(label)) is not None]
-    more = labels_by_prompt(list_labels(project.registry, beside), list(snapshot.listing.values())) or {}
-    return {name: labels.get(name, ()) + more.get(name, ()) for name in {*labels, *more}}
+    more = labels_by_prompt(list_labels(project.registry, beside) or (), snapshot.listing.values())
+    return {name: {**labels.get(name, {}), **there} for name, there in more.items()}
 
 
 def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unreleased | None:
@@ -116,7 +116,7 @@ def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unrele
 
 
 def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
-    return dict(labels.get(item.name, ())).get(label or "")
+    return labels.get(item.name, {}).get(label or "")
 
 
 def _says_the_same(project: Project, item: Item, released: Version | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -192,7 +192,7 @@ class Snapshot(Struct, frozen=True):
     worktree: Worktree
     listing: dict[str, Version]
     label: str | None = None
-    labels: dict[str, tuple[tuple[str, int], ...]] | None = None
+    labels: Mapping[str, Mapping[str, int]] | None = None
     has_history: bool = True
 
     @property

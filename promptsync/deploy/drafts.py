@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from promptsync.deploy.members import Member, PassedOverVersion
 from promptsync.history.mark import parse_mark
-from promptsync.project.pointers import Pointers, with_labels
+from promptsync.project.pointers import Labels, with_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
 from promptsync.prompt.additions import without_notes
@@ -50,10 +50,8 @@ def with_drafts(project: Project, listing: Mapping[str, Version], members: Seque
     return list(map(described, members))
 
 
-def _draft(
-    number: int, version: Version | None, before: Version | None, labels: Pointers
-) -> PassedOverVersion:
-    pointing = sorted(name for name, label in labels.items() if label.version == number and is_own(name))
+def _draft(number: int, version: Version | None, before: Version | None, labels: Labels) -> PassedOverVersion:
+    pointing = sorted(name for name, at in labels.items() if at == number and is_own(name))
     if version is None:
         return PassedOverVersion(number, labels=tuple(pointing))
     mark = parse_mark(version.message)

@@ -93,7 +93,7 @@ class DeployReceipt:
         is_safe = not any(change.moved or change.is_unknown for change in self.labels)
         where = f"{label} did not move" if is_safe else f"{label} moved on some prompts"
         published = f"{len(self.push.published)} published, " if self.push.published else ""
-        notes = [f"{change.change.name}: {change.note}" for change in self.labels if change.note]
+        notes = [f"{label.change.name}: {label.why}" for label in self.labels if label.moved and label.why]
         under_way = self.results.under_way if self.results is not None else ()
         runs = [f"{check.run.name}: {check.run.location} is still running" for check in under_way]
         hint = "promptsync deploy" if is_safe else "promptsync deploy\npromptsync label list"

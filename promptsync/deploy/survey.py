@@ -18,7 +18,7 @@ from promptsync.deploy.snippets import needed_snippets, references_in, renders_n
 from promptsync.errors import Refused, RemoteError
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_named, list_labels, pointers_of
+from promptsync.project.pointers import labels_by_prompt, labels_named, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
@@ -137,13 +137,8 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
             return labels_named(registry, names)
 
     latest, labels = together(lambda: gather(project), read)
-    listed = [item.listed for item in latest.items if item.listed is not None]
-    pointers = pointers_of(labels, listed)
-    positions = {
-        name: position_of(label, {pointer.name: pointer.version for pointer in labels.values()})
-        for name, labels in pointers.items()
-    }
-    return latest, {item.name: positions.get(item.name, Position()) for item in latest.items}
+    there = labels_by_prompt(labels, latest.listing.values())
+    return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 
 
 def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:

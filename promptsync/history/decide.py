@@ -11,8 +11,6 @@ from promptsync.history.lineage import Revision, Tags
 
 _MOST_AT_ONCE = 16
 """How many versions each round reads at most, until a common one is found."""
-_FAR = 64
-"""A key further below than this is no hint about where to read on."""
 
 
 class Relation(StrEnum):
@@ -89,7 +87,9 @@ def _find_common(graph: Graph) -> Includes:
         return included
     newest = max(included, default=0)
     if newest == 0 and floor > 1:
-        raise Missing(versions=_next_to_read(graph))
+        # Steps grow, so that the usual case reads few versions and a long search takes few rounds.
+        step = min(graph.latest - floor + 1, _MOST_AT_ONCE)
+        raise Missing(versions=range(max(floor - step, 1), floor))
     # A version passed over those between itself and its newest parent.
     passed_over = min(
         (graph.parents(number)[0] + 1 for number in graph.window if number >= newest), default=1
@@ -98,19 +98,6 @@ def _find_common(graph: Graph) -> Includes:
     if lowest < floor:
         raise Missing(versions=range(lowest, floor))
     return included
-
-
-def _next_to_read(graph: Graph) -> range:
-    """Return the versions to read next if none of the window is common to both sides."""
-    newest = graph.lineage.newest
-    keys = {*(newest.keys if newest else ()), *(graph.file.keys if graph.file else ())}
-    # A key that the revision before had too is where the file was then, and much may be published since.
-    for parent in newest.parents if newest is not None else ():
-        keys -= {*graph.lineage.revisions[parent].keys}
-    hints = [key.version for key in keys if graph.floor - _FAR <= key.version < graph.floor]
-    # Otherwise steps grow, so that the usual case reads few versions and a long search takes few rounds.
-    step = min(graph.latest - graph.floor + 1, _MOST_AT_ONCE)
-    return range(min(hints) if hints else max(graph.floor - step, 1), graph.floor)
 
 
 def _relation(
@@ -156,7 +143,9 @@ def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None
     unknown = [commit for commit in commits.values() if not graph.lineage.has_looked_up(commit)]
     if unknown:
         raise Missing(commits=unknown)
-    number = next((one for one, commit in commits.items() if graph.lineage.place(commit) is not None), None)
+    number = next(
+        (number for number, commit in commits.items() if graph.lineage.place(commit) is not None), None
+    )
     revision = shared_in_git(graph, number, common) if number is not None else None
     if revision is None or revision.digest is None:
         return None
@@ -166,7 +155,7 @@ def _base_in_git(graph: Graph, common: Includes, above: Includes) -> Base | None
 def shared_in_git(graph: Graph, number: int, common: Includes) -> Revision | None:
     """Return the newest revision that ``HEAD`` and a version's commit share, if it includes ``common``.
 
-    The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itgraph.
+    The version was made on top of it. ``None`` if ``HEAD`` reaches the commit itself.
     """
     mark = graph.own_mark(number)
     if mark is None or mark.commit is None:

@@ -257,10 +257,6 @@ class Graph:
             texts = (number for number in self.window if revision.digest == self.digest(number))
             own = self.includes(next(texts, 0))
         included = own.union(*(self._at[parent] for parent in revision.parents))
-        # Most revisions have one parent, and keep its text if they change only tags or keys.
-        for parent in revision.parents[:1] if len(revision.parents) == 1 else ():
-            if self.lineage.revisions[parent].digest == revision.digest and included == self._at[parent]:
-                return included
         return self.grow(included, revision.digest)
 
     def _of_keys(self, revision: Revision) -> Includes:

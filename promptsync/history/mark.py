@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.prompt.prompt import MAX_MESSAGE
@@ -24,13 +25,9 @@ _MARK = re.compile(
     r"(?:^|(?<=\s))\((?:([0-9a-f]{7,40})(\+)? )?v([1-9][0-9]{0,9})((?:\^(?:0|[1-9][0-9]{0,9})){0,3})\)\s*\Z"
 )
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
-# A flag is a pair of these, so a run of them can be cut only after an even number.
-_FLAG_HALVES = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
-_ZERO_WIDTH_JOINER = "\u200d"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """The end of a version's message.
 
     ``commit`` is 7 to 40 hexadecimal digits, ``None`` for a text that is not in a git repository. ``dirty``
@@ -50,10 +47,10 @@ class Mark:
 
 def parse_mark(message: str | None) -> Mark | None:
     """Return the mark at the end of a message, or ``None``."""
-    found = _MARK.search(message) if message else None
-    if found is None:
+    match = _MARK.search(message) if message else None
+    if match is None:
         return None
-    commit, plus, version, parents = found.groups()
+    commit, plus, version, parents = match.groups()
     return Mark(commit, plus is not None, int(version), tuple(map(int, parents.split("^")[1:])))
 
 
@@ -100,14 +97,11 @@ def check_message(message: str, mark: str) -> str:
     ``mark``, the mark that will follow it or one of the same length.
     """
     text = message.strip()
-    for character in text:
-        if not _is_printable(character):
-            is_break = character in "\r\n\u2028\u2029\x85"
-            what = "a line break" if is_break else f"the character U+{ord(character):04X}"
-            raise UsageError(
-                f"the commit message contains {what}; it must be one line of text",
-                hint="pass -m one line without control characters",
-            )
+    if unprintable := next((character for character in text if not _is_printable(character)), ""):
+        raise UsageError(
+            f"the commit message contains U+{ord(unprintable):04X}; it must be one line of text",
+            hint="pass -m one line without control characters",
+        )
     room = MAX_MESSAGE - len(mark) - 1
     if len(text) > room:
         raise UsageError(
@@ -119,14 +113,12 @@ def check_message(message: str, mark: str) -> str:
 
 
 def shorten(text: str, room: int) -> str:
-    """Return a text in at most ``room`` code points. A cut is between graphemes and ends in an ellipsis."""
+    """Return a text in at most ``room`` code points. A cut is between words, if there are any."""
     if len(text) <= room:
         return text
-    end = max(room - len(ELLIPSIS), 0)
-    while end > 0 and not _is_boundary(text, end):
-        end -= 1
-    # A single grapheme, such as a stack of accents, may need more room. Then it is cut.
-    cut = text[: end or max(room - len(ELLIPSIS), 0)]
+    cut = text[: max(room - len(ELLIPSIS), 0)]
+    if " " in cut and not text[len(cut)].isspace():
+        cut = cut.rpartition(" ")[0]
     return cut.rstrip() + ELLIPSIS
 
 
@@ -136,18 +128,3 @@ def _one_line(text: str) -> str:
 
 def _is_printable(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
-
-
-def _is_boundary(text: str, at: int) -> bool:
-    """Whether a text can be cut before the code point at ``at`` without splitting a grapheme.
-
-    Covers combining marks, variation selectors, joined emoji, skin tones and flags, but not Hangul jamo.
-    """
-    before, after = text[at - 1], text[at]
-    if _ZERO_WIDTH_JOINER in (before, after) or unicodedata.category(after) in ("Mn", "Me", "Mc"):
-        return False
-    # Skin tones, and the tag characters of flags such as Scotland's.
-    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
-        return False
-    halves = _FLAG_HALVES.search(text[:at])
-    return halves is None or not _FLAG_HALVES.match(after) or len(halves[0]) % 2 == 0

@@ -40,28 +40,15 @@ def passed_over(graph: Graph) -> tuple[PassedOver, ...]:
         common = graph.heads(graph.includes(head) & included)
         revision = shared_in_git(graph, head, frozenset(common)) if common else None
         base = revision.digest if revision is not None else None
-        if common and base is None:  # git has no newer text
-            base = _merged(graph, common)
+        # Of several common versions none has all that both sides have.
+        if base is None and len(common) == 1:
+            base = graph.digest(common[0])
         if base is not None and base not in graph.contents:
             raise Missing(texts=[base])
         numbers = graph.includes(head) & not_included
         edits = tuple(number for number in sorted(numbers) if graph.own_mark(number) is None)
         heads.append(PassedOver(head, tuple(sorted(numbers)), base, graph.heads(included | numbers), edits))
     return tuple(heads)
-
-
-def _merged(graph: Graph, common: Sequence[int]) -> str | None:
-    """Return the digest of several versions merged, ``None`` if they clash or one is gone."""
-    text, included = graph.digest(common[0]), graph.includes(common[0])
-    # Each further version is merged over the newest one that it shares with those merged so far.
-    for other in common[1:]:
-        shared = graph.heads(included & graph.includes(other))
-        base, theirs = graph.digest(shared[0]) if shared else None, graph.digest(other)
-        if text is None or base is None or theirs is None:
-            return None
-        text = graph.merged(base, text, theirs)
-        included |= graph.includes(other)
-    return text
 
 
 def file_includes(graph: Graph, numbers: Sequence[int]) -> Includes:

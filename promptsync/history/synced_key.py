@@ -7,15 +7,15 @@ under another name or in another registry they do not match, and the key is void
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 _KEY = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{7})")
 _DIGITS = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One version that a text includes."""
 
     version: int
@@ -31,8 +31,8 @@ class Key:
 
 def parse_key(text: str) -> Key | None:
     """Return the key that a text is, or ``None``."""
-    found = _KEY.fullmatch(text)
-    return Key(int(found[1]), found[2]) if found else None
+    match = _KEY.fullmatch(text)
+    return Key(int(match[1]), match[2]) if match else None
 
 
 def make_key(identity: str, version: int, digest: str) -> Key:

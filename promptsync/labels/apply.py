@@ -68,7 +68,7 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
     return LabelReceipt(tuple(changed), _failure(project, changed))
 
 
-def _undo(project: Project, changed: list[ChangedLabel], why: str) -> tuple[list[ChangedLabel], bool]:
+def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> tuple[list[ChangedLabel], bool]:
     """Move back what moved; return the new results, and whether Ctrl-C stopped it."""
     after = list(changed)
 
@@ -76,10 +76,10 @@ def _undo(project: Project, changed: list[ChangedLabel], why: str) -> tuple[list
         label = changed[number]
         undone = change_label(project, label.change.reversed(label.before))
         if undone.moved:
-            reason = f"moved back because {why}"
-            after[number] = msgspec.structs.replace(label, moved=False, reason=reason, is_undone=True)
+            why = f"moved back because {cause}"
+            after[number] = msgspec.structs.replace(label, moved=False, why=why, is_undone=True)
         else:
-            after[number] = msgspec.structs.replace(label, note=f"could not be moved back: {undone.reason}")
+            after[number] = msgspec.structs.replace(label, why=f"could not be moved back: {undone.why}")
 
     try:
         moves = [number for number, label in enumerate(changed) if label.is_move and not label.is_overtaken]
@@ -110,11 +110,11 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     first = min(stayed, key=lambda label: (not label.is_unknown, label.is_undone))
     where = f"{first.change.label!r} of {first.change.name!r}"
     if first.is_overtaken:
-        message = f"{where} was moved by somebody else, too: {first.reason}"
+        message = f"{where} was moved by somebody else, too: {first.why}"
     elif first.is_unknown:
-        message = f"it is unknown whether {where} moved: {first.reason}"
+        message = f"it is unknown whether {where} moved: {first.why}"
     else:
-        message = f"{where} was not moved: {first.reason}"
+        message = f"{where} was not moved: {first.why}"
     hint = "promptsync label list"
     if any(label.is_unknown or (label.is_move and not label.is_overtaken) for label in changed):
         return Incomplete(message, hint=hint, code="labels-unfinished")

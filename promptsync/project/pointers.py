@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.parallel import mapped
@@ -21,8 +21,8 @@ from promptsync.registry.errors import NotFound, Unsupported
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-Pointers = Mapping[str, Label]
-"""The labels of one prompt, by name."""
+Labels = Mapping[str, int]
+"""Where the labels of one prompt point, by name."""
 
 
 class NoSuchVersion(UsageError):
@@ -35,15 +35,15 @@ class Labelled(Struct, frozen=True):
     """A prompt and where its labels point."""
 
     listed: Version
-    labels: Pointers = field(default_factory=dict)
+    labels: Labels = {}
 
     def version(self, label: str) -> int | None:
         """The version that a label points at, ``None`` without one."""
-        return self.labels[label].version if label in self.labels else None
+        return self.labels.get(label)
 
     def position(self, label: str) -> Position:
         """Where a label points, and the labels beside it that remember its history."""
-        return position_of(label, {name: label.version for name, label in self.labels.items()})
+        return position_of(label, self.labels)
 
     def is_on_hold(self, label: str, version: int) -> bool:
         """Whether a label was moved back from a version, which is not released again by itself."""
@@ -94,36 +94,40 @@ def labelled(project: Project, *, only: Collection[str] = ()) -> list[Labelled]:
 
 def with_labels(project: Project, items: Sequence[Version], *, only: Collection[str] = ()) -> list[Labelled]:
     """Return prompts of the registry with their labels, read now; see ``labelled``."""
-    if len(items) == 1:
-        return [Labelled(items[0], labels_of_prompt(project, items[0]))]
-    everything = list_labels(project.registry, only)
+    everything = list_labels(project.registry, only) if len(items) != 1 else None
     if everything is not None:
-        pointers = pointers_of(everything, items)
-        return [Labelled(item, pointers[item.name]) for item in items]
+        labels = labels_by_prompt(everything, items)
+        return [Labelled(item, labels[item.name]) for item in items]
 
     def read(item: Version) -> Labelled:
-        return Labelled(item, labels_of_prompt(project, item))
+        return Labelled(item, labels_by_prompt(labels_of_prompt(project, item), [item])[item.name])
 
     return project.mapped("Reading labels", read, items)
 
 
-def labels_of_prompt(project: Project, item: Version) -> Pointers:
+def labels_of_prompt(project: Project, item: Version) -> list[Label]:
     """Return the labels of one prompt, read again."""
     registry = project.registry
     try:
-        return {label.name: label for label in registry.labels.of(item.template_id, item.name)}
+        return registry.labels.of(item.template_id, item.name)
     except Unsupported:
         # Some registries list only all labels at once.
         everything = registry.labels.all()
         if everything is None:
             raise
-        return pointers_of(everything, [item])[item.name]
+        return [label for label in everything if _is_of(label, item)]
 
 
-def read_labels(project: Project, item: Version) -> Pointers | None:
+def _is_of(label: Label, item: Version) -> bool:
+    if label.template_id is None:
+        return label.prompt_name == item.name
+    return label.template_id == item.template_id
+
+
+def read_labels(project: Project, item: Version) -> Labels | None:
     """Return the labels of one prompt, read again; ``None`` where the registry cannot list them."""
     try:
-        return labels_of_prompt(project, item)
+        return with_labels(project, [item])[0].labels
     except Unsupported:
         return None
 
@@ -146,30 +150,15 @@ def check_changeable(project: Project, some: Version | None) -> None:
         )
 
 
-def labels_by_prompt(
-    everything: Sequence[Label] | None, listing: Sequence[Version]
-) -> dict[str, tuple[tuple[str, int], ...]] | None:
-    """Return labels with their versions by prompt, ``None`` for ``None``."""
-    if everything is None:
-        return None
-    names = {item.template_id: item.name for item in listing}
-    labels: dict[str, list[tuple[str, int]]] = {}
-    for label in everything:
-        name = label.prompt_name or names.get(label.template_id or 0)
-        if name is not None:
-            labels.setdefault(name, []).append((label.name, label.version))
-    return {name: tuple(sorted(pairs)) for name, pairs in labels.items()}
-
-
-def pointers_of(everything: Iterable[Label], items: Sequence[Version]) -> dict[str, Pointers]:
+def labels_by_prompt(labels: Iterable[Label], items: Iterable[Version]) -> dict[str, Labels]:
     """Return the labels of each prompt by its name, given those of all prompts."""
-    pointers: dict[str, dict[str, Label]] = {item.name: {} for item in items}
     names = {item.template_id: item.name for item in items}
-    for label in everything:
+    by_prompt: dict[str, dict[str, int]] = {name: {} for name in names.values()}
+    for label in sorted(labels, key=lambda label: label.name):
         name = names.get(label.template_id) if label.template_id is not None else label.prompt_name
-        if name in pointers:
-            pointers[name][label.name] = label
-    return dict(pointers)
+        if name in by_prompt:
+            by_prompt[name][label.name] = label.version
+    return dict(by_prompt)
 
 
 # -- one version --------------------------------------------------------------------------------------------
@@ -213,7 +202,7 @@ def find_version(project: Project, listed: Version, at: At) -> FoundVersion:
     return version, labels_at(labels, number)
 
 
-def find_number(project: Project, listed: Version, at: At, labels: Pointers | None) -> int:
+def find_number(project: Project, listed: Version, at: At, labels: Labels | None) -> int:
     """Return the number of a version, ``labels`` being those of the prompt. Raises ``NoSuchVersion``.
 
     A number up to the latest one is returned even if the registry no longer has that version.
@@ -221,7 +210,7 @@ def find_number(project: Project, listed: Version, at: At, labels: Pointers | No
     if at.label is not None and labels is not None:
         if at.label not in labels:
             raise no_such_version(listed, at, list(labels))
-        return labels[at.label].version
+        return labels[at.label]
     if at.label is not None:
         try:
             return project.registry.prompts.get(listed.template_id, listed.name, label=at.label).version
@@ -232,11 +221,11 @@ def find_number(project: Project, listed: Version, at: At, labels: Pointers | No
     return listed.version if at.number is None else at.number
 
 
-def labels_at(labels: Pointers | None, version: int) -> tuple[str, ...] | None:
+def labels_at(labels: Labels | None, version: int) -> tuple[str, ...] | None:
     """Return the names of the labels that point at a version, without the marks of the newest releases."""
     if labels is None:
         return None
-    there = (name for name, label in labels.items() if label.version == version)
+    there = (name for name, at in labels.items() if at == version)
     return tuple(sorted(name for name in there if not name.endswith(RELEASED)))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from promptsync.checks.receipt import CheckResults
 from promptsync.compare.pins import after
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from promptsync.compare.difference import Difference
     from promptsync.deploy.rehearse import Rehearsal
 
-_LISTED = 10
 _LONG_LABEL = 100
 _KEPT_BACK = "its checks failed, or those of a prompt that is only released with it"
 _NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
@@ -107,52 +108,30 @@ def drafts_question(plan: DeployPlan) -> str:
 
 def plan_lines(plan: DeployPlan) -> list[str]:
     """Return what will be released and checked, and what will not: a row for each prompt, with notes."""
-    return [*_label_lines(plan), *_member_lines(plan, plan.survey.of(*Fate))]
-
-
-def _label_lines(plan: DeployPlan) -> list[str]:
-    """Return what is unusual about the label of a plan: it is new, or not released to from here."""
     lines = []
     if plan.is_new_label:
         lines.append(f"  {output.style('new label', 'warn')}  no prompt has {output.name(plan.label)} yet")
     if plan.not_from_here:
         lines.append(f"  {output.style('not from here', 'warn')}  {output.name(plan.not_from_here)}")
+    # What is not checked has no cells, and comes last.
+    members = sorted(plan.survey.of(*Fate), key=lambda member: not (member.is_release or member.is_dependant))
+    rows = row_lines([_row(plan, member) for member in members], free=True)
+    for member, line in zip(members, rows, strict=True):
+        lines.append(line)
+        for note in _notes(plan, member):
+            text = output.style(output.safe(note.advice, newlines=False), "warn")
+            lines.append(output.Line(f"      {text}", 8, note.command))
     return lines
 
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
     """Return why there is nothing to release."""
     if plan.survey.members:
-        return _member_lines(plan, plan.survey.of(*Fate))
+        return row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
     if not plan.survey.latest.items:
         return [output.aside("no prompts to deploy")]
     where = "what is committed" if plan.in_git else "what your files have"
     return [output.aside(f"{output.name(plan.label)} points at {where}")]
-
-
-def _member_lines(plan: DeployPlan, members: Sequence[Member]) -> list[str]:
-    """Return prompts as a table, each followed by its notes; what is not checked comes last."""
-    ordered = sorted(members, key=lambda member: not (member.is_release or member.is_dependant))
-    lines: list[str] = []
-    rows = [_row(plan, member) for member in ordered]
-    for member, line in zip(ordered, row_lines(rows, free=True), strict=True):
-        lines.append(line)
-        for text, command in _notes(plan, member):
-            note = output.safe(_advised(text, command), newlines=False)
-            lines.append(output.Line(f"      {output.style(note, 'warn')}", 8, command))
-    return lines
-
-
-def _title(plan: DeployPlan, member: Member) -> str:
-    """Return a row and its notes as one line without colors; the message comes last."""
-    row = _row(plan, member)
-    notes = (output.safe(_advised(*note), newlines=False) for note in _notes(plan, member))
-    cells = (row.word, output.name(row.name), *row.cells, *notes, output.safe(row.note, newlines=False))
-    return " · ".join(filter(None, map(click.unstyle, cells)))
-
-
-def _advised(text: str, command: str) -> str:
-    return f"{text}; {command}" if command else text
 
 
 def _row(plan: DeployPlan, member: Member) -> Row:
@@ -198,27 +177,26 @@ def _checks(plan: DeployPlan, name: str) -> str:
     return ", ".join(dict.fromkeys(checks)) or "checked where it is used"
 
 
-def _notes(plan: DeployPlan, member: Member) -> Iterator[tuple[str, str]]:
+def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     """Yield what is unusual about a prompt of the table, each with the command to run, if any."""
     if not (member.is_release or member.is_dependant):
         return
-    name = member.name
+    note = partial(Row, "note", "warn", member.name, ())
     if member.needed_by:
-        yield f"released too, because {member.needed_by} renders it", ""
+        yield note(f"released too, because {member.needed_by} renders it")
     if member.drafts:
         versions = [*_drafts(member).values()]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
         text = f"passes over {'; '.join(versions[-3:])}{more}; kept, and brought back by drift"
-        yield text, merge_command(name)
+        yield note(text, merge_command(member.name))
     for action in plan.push.actions:
-        if action.kept_tags and action.name == name:
-            yield f"keeps the tags of the dashboard: {', '.join(action.kept_tags)}", merge_command(name)
-    for row in pin_rows(plan.pins):
-        if row.name == name:
-            yield row.note, row.command
+        if action.kept_tags and action.name == member.name:
+            text = f"keeps the tags of the dashboard: {', '.join(action.kept_tags)}"
+            yield note(text, merge_command(member.name))
+    yield from (row for row in pin_rows(plan.pins) if row.name == member.name)
     if member.is_dependant and member.fate is not Fate.CHECK:
         row = _unreleased(plan, member)
-        yield f"{row.word}: {row.note}", row.command
+        yield note(f"{row.word}: {row.note}", row.command)
 
 
 def _drafts(member: Member) -> dict[int, str]:
@@ -278,22 +256,20 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     if receipt.results is not None:
         lines += results_lines(receipt.results)
     labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
-    lines += row_lines(label_row(label, "released") for label in labels)
+    lines += row_lines(_label_row(plan, label) for label in labels)
     lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)
     if plan.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
-        lines += _unchecked_lines(plan.unchecked)
         lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
     lines += row_lines(pin_rows(after(plan.pins, receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
 
-def _unchecked_lines(names: Sequence[str]) -> Iterator[str]:
-    shown = names if len(names) <= _LISTED + 1 else names[:_LISTED]
-    yield from row_lines(Row("unchecked", "warn", name, note="no evaluation and no agent") for name in shown)
-    if len(shown) < len(names):
-        yield f"  {output.style('unchecked', 'warn')}  and {len(names) - len(shown)} more; --json has all"
+def _label_row(plan: DeployPlan, label: ChangedLabel) -> Row:
+    row = label_row(label, "released")
+    is_unchecked = label.moved and not row.note and row.name in plan.unchecked
+    return structs.replace(row, note="unchecked: no evaluation and no agent") if is_unchecked else row
 
 
 def _live_failure(member: Member, label: str) -> Row:
@@ -431,7 +407,7 @@ def plan_markdown(
         return page.lines
     releases = count(len(plan.survey.releases), "prompt")
     page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
-    # The rows come last, because their differences may fill the page.
+    page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
         word, details = _rehearsed(rehearsal)
         page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
@@ -441,27 +417,18 @@ def plan_markdown(
             add_error(page, rehearsal.error)
     if not is_rehearsed:
         page.say(f"{_NOT_REHEARSED[0].upper()}{_NOT_REHEARSED[1:]}.")
-    _add_rows(page, plan, differences)
+    page.differences([*_details(plan, differences)])
     return page.lines
 
 
-def _add_rows(page: Page, plan: DeployPlan, differences: Sequence[Difference]) -> None:
-    """Add a row for each prompt; one that differs from the label is the title of what differs."""
+def _details(plan: DeployPlan, differences: Sequence[Difference]) -> Iterator[tuple[str, str, Iterator[str]]]:
+    """Yield the differences from the label, and then those that a release passes over."""
     from promptsync.compare.difference import step
 
-    steps = {difference.name: difference.steps for difference in differences}
-    members = plan.survey.of(*Fate)
-    others = [member for member in members if member.name not in steps]
-    if lines := [*_label_lines(plan), *_member_lines(plan, others)]:
-        page.fence(map(click.unstyle, lines))
-    details = [
-        (_title(plan, member), "", patch_lines(steps[member.name]))
-        for member in members
-        if member.name in steps
-    ]
-    for member in members:
+    for difference in differences:
+        yield difference.name, difference.state, patch_lines(difference.steps)
+    for member in plan.survey.releases:
         for draft in member.drafts:
             if draft.new is not None:
                 change = step(f"v{draft.version - 1} -> v{draft.version}", draft.old, draft.new)
-                details.append((f"{member.name}, passed over: {change.title}", "", patch_lines([change])))
-    page.differences(details)
+                yield f"{member.name}, passed over: {change.title}", "", patch_lines([change])

@@ -139,7 +139,7 @@ def _row(item: Item, snapshot: Snapshot, releases: Sequence[Unreleased]) -> tupl
         for release in releases
         if release.name == item.name and release.released is not None
     }
-    labels = [pair for pair in (snapshot.labels or {}).get(item.name, ()) if is_own(pair[0])]
+    labels = [pair for pair in (snapshot.labels or {}).get(item.name, {}).items() if is_own(pair[0])]
     shown = "; ".join(f"{output.name(name)} v{number}{late.get(name, '')}" for name, number in labels)
     now = item.renamed_to or item.became
     where = f"{item.path}, was {item.was}" if item.was else f"now {now}" if now else (item.path or "")
@@ -178,7 +178,7 @@ def totals(counts: Counter[State]) -> str:
 def _body(
     item: Item, snapshot: Snapshot, passed_over: Sequence[int], releases: Sequence[Unreleased]
 ) -> dict[str, object]:
-    labels = None if snapshot.labels is None else dict(snapshot.labels.get(item.name, ()))
+    labels = None if snapshot.labels is None else snapshot.labels.get(item.name, {})
     mine = [release for release in releases if release.name == item.name]
     return {
         "name": item.name,

@@ -126,5 +126,5 @@ def _users(snapshot: Snapshot, item: Item, deleted: set[str]) -> list[str]:
 
 def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
     """Return the governed labels of a prompt with their versions, as far as they are known."""
-    labels = (snapshot.labels or {}).get(name, ())
-    return [(label, at) for label, at in labels if is_own(label) and project.config.governs(label)]
+    labels = (snapshot.labels or {}).get(name, {})
+    return [(label, at) for label, at in labels.items() if is_own(label) and project.config.governs(label)]

@@ -233,7 +233,7 @@ def test_forty_new_versions_above_the_base_are_read_once_in_few_rounds(world: Wo
     world.forget()
     assert world.states() == {"a": "behind", "b": "in-sync"}
     reads = [seen for seen in world.seen if "version=" in seen.target]
-    assert len(reads) == 41
+    assert len(reads) == 48
     world.forget()
     assert world.states() == {"a": "behind", "b": "in-sync"}
     # the versions are in the cache: the lists, and one read that tells the workspace

@@ -246,9 +246,7 @@ def test_a_deploy_names_who_keeps_the_old_text(released: World) -> None:
     planned = released.ok("deploy", "-n").out
     assert "      once v2 is published, a will still pin v1; promptsync bump tone\n" in planned
     assert sum(" tone " in line for line in planned.splitlines()) == 1
-    markdown = released.ok("deploy", "-n", "--format", "markdown").out
-    row = "update · tone · v1 -&gt; v2 · prod v1 -&gt; v2 · unchecked · once v2 is published, a will still"
-    assert row in markdown
+    assert "once v2 is published, a will still" in released.ok("deploy", "-n", "--format", "markdown").out
     expected = [{"name": "a", "snippet": "tone", "pinned": 1, "version": 2, "problem": "outdated"}]
     assert released.ok("deploy", "-n", "--json").document["pins"] == expected
     assert "  pinned  tone: a still pins v1, not v2; promptsync bump tone\n" in released.ok("deploy").out

@@ -20,7 +20,7 @@ from versions import (
 
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Node
-from promptsync.history.passed_over import passed_over, passed_over_by_latest
+from promptsync.history.passed_over import file_includes, passed_over, passed_over_by_latest
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")
@@ -177,11 +177,10 @@ def test_the_tags_of_the_base_are_those_of_the_revision_it_was_published_from() 
 def test_versions_are_read_down_to_the_newest_common_one_in_few_rounds(behind: int) -> None:
     found = versions(*[("a", "")] * 260, *[("a" + "b" * n, "") for n in range(1, behind + 1)])
     pulled = committed(revision(C1, "a", keys=[key(260, "a")]))
-    _, read = decided(pulled, found)
-    assert len(read) == behind + 1
     marked = {**found, 260: Node(260, "a", f"Say a ({C1} v260)")}
-    _, read = decided(committed(AT_FIRST), marked)
-    assert behind + 1 <= len(read) <= 2 * behind + 16
+    for local, remote in ((pulled, found), (committed(AT_FIRST), marked)):
+        _, read = decided(local, remote)
+        assert behind + 1 <= len(read) <= 2 * behind + 16
 
 
 def test_a_file_that_nothing_ties_to_a_version_needs_no_reads() -> None:
@@ -215,3 +214,15 @@ def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> Non
     assert lost.includes == (4, 2)
     with pytest.raises(Missing):
         passed_over(local.graph({4: found[4]}))
+
+
+def test_a_file_includes_what_its_text_has_of_the_versions_since_its_key() -> None:
+    """That shows only once all versions are read: the change of each is measured from the one before."""
+    found = versions(("a", ""), ("ab", ""), ("abc", ""), ("abcd", ""))
+    local = uncommitted("abcx", keys=[key(1, "a")])
+    assert file_includes(local.graph(found), [3]) == {0, 1, 2, 3}
+    assert file_includes(local.graph(found), [4]) == {0, 1, 2, 3}
+    with pytest.raises(Missing) as caught:
+        file_includes(local.graph({3: found[3], 4: found[4]}), [3])
+    assert 1 in caught.value.versions or 2 in caught.value.versions
+    assert 4 in file_includes(uncommitted("abcd").graph(found), [4])

@@ -103,17 +103,13 @@ def test_an_invalid_commit_is_refused() -> None:
     ("text", "room", "expected"),
     [
         ("short", 5, "short"),
-        ("cafe\u0301s", 5, "caf…"),
-        ("ab👩‍👩‍👧 c", 5, "ab…"),
-        ("ab👍🏽 cd", 4, "ab…"),
-        ("a🇩🇪🇫🇷 x", 4, "a🇩🇪…"),
-        ("a🇩🇪🇫🇷 x", 5, "a🇩🇪…"),
-        ("ab☂\ufe0f c", 4, "ab…"),
-        ("ab🏴\U000e0067\U000e0062\U000e007f x", 5, "ab…"),
-        ("e" + "\u0301" * 9, 5, "e" + "\u0301" * 3 + "…"),
+        ("two words", 8, "two…"),
+        ("two words", 5, "two…"),
+        ("two words", 4, "two…"),
+        ("unbroken", 5, "unbr…"),
     ],
 )
-def test_a_text_is_cut_between_graphemes(text: str, room: int, expected: str) -> None:
+def test_a_text_is_cut_between_words(text: str, room: int, expected: str) -> None:
     assert shorten(text, room) == expected
 
 
@@ -156,7 +152,7 @@ def test_a_message_that_does_not_fit_is_refused_with_both_lengths() -> None:
 
 @pytest.mark.parametrize(
     ("message", "named"),
-    [("a\nb", "a line break"), ("a\u2028b", "a line break"), ("a\x1b[0m", "U+001B"), ("a\tb", "U+0009")],
+    [("a\nb", "U+000A"), ("a\u2028b", "U+2028"), ("a\x1b[0m", "U+001B"), ("a\tb", "U+0009")],
 )
 def test_a_message_with_control_characters_is_refused(message: str, named: str) -> None:
     with pytest.raises(UsageError, match="one line of text") as caught:

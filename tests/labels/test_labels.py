@@ -224,7 +224,7 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
     receipt = apply_labels(here.project, [planned])
     (stayed,) = receipt.changed
     assert not stayed.moved
-    assert "moved it to v3" in stayed.reason
+    assert "moved it to v3" in stayed.why
     assert here.labels("refund") == {"prod": 3}
     assert isinstance(receipt.error, Refused)
 
@@ -264,7 +264,7 @@ def test_together_all_move_or_none(here: World) -> None:
     found, error = receipt.changed, receipt.error
     assert [entry.moved for entry in found] == [False, False, False]
     assert [entry.is_undone for entry in found] == [False, True, True]
-    assert "greet was not moved" in found[2].reason
+    assert "greet was not moved" in found[2].why
     assert here.labels("refund") == {"prod": 1, "staging": 4}
     assert here.labels("new") == {"staging": 1}
     assert isinstance(error, Refused)
@@ -352,7 +352,7 @@ def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(tmp_path:
         for label, version in (("prod_previous", 1), ("prod_released", 2), ("prod", 2)):
             sound.label("refund", **{label: version})
         changed = moved_in(broken)
-        assert not changed.moved and changed.reason.endswith("403 Forbidden: no")
+        assert not changed.moved and changed.why.endswith("403 Forbidden: no")
         assert sound.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
 
 
@@ -390,7 +390,7 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
         receipt = apply_labels(broken.project, planned)
         assert [entry.moved for entry in receipt.changed] == [True, False]
-        assert "could not be moved back" in receipt.changed[0].note
+        assert "could not be moved back" in receipt.changed[0].why
         assert isinstance(receipt.error, Incomplete)
 
 

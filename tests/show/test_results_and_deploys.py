@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +99,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
 def receipts(draw: st.DrawFn) -> DeployReceipt:
     plan, text = draw(plans()), draw(names)
     labels = [
-        ChangedLabel(LabelChange(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text, text)
+        ChangedLabel(LabelChange(one.name, 1, plan.label, 1, 2), draw(st.booleans()), text)
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None
@@ -170,29 +169,18 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
     ]
 
 
-def test_the_markdown_of_a_deploy_names_each_prompt_once() -> None:
-    plan = _whole_plan()
-    step = Step("v1 -> the file", ())
-    found = [Difference(one.name, State.AHEAD, None, (step,)) for one in plan.survey.releases]
-    lines = plan_markdown(plan, found)
-    commands = re.compile("promptsync [^`]*")
-    shown = [commands.sub("", line) for line in lines]
-    for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "iota"):
-        named = [line for line in shown if re.search(rf"\b{name}\b", line)]
-        assert len(named) == 1, (name, lines)
-    titles = [line for line in lines if line.startswith("<details>")]
-    title = "update · beta · v3 -&gt; v4 · prod v1 -&gt; v4 · polite &gt;= 80, short, bot"
-    assert titles[0] == f"<details><summary><code>{title} · {PASSES_OVER} · Say more</code></summary>"
-    assert len(titles) == 3
-
-
-def test_rows_whose_differences_do_not_fit_are_still_shown() -> None:
+def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit() -> None:
     plan = _whole_plan()
     change = FieldChange("content", "", "long " * 3_000, "changed", ((), ()))
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
-    lines = plan_markdown(plan, found, most=2_500)
-    assert any("release · delta · prod v1" in line for line in lines)
-    assert size(lines) <= 2_500
+    lines = plan_markdown(plan, found)
+    fence = lines[lines.index("```text") + 1 : lines.index("```")]
+    assert fence == [unstyle(line) for line in plan_lines(plan)]
+    titles = [line for line in lines if line.startswith("<details>")]
+    assert titles[0] == "<details><summary><code>beta</code>: ahead</summary>" and len(titles) == 3
+    lines = plan_markdown(plan, found, most=2_800)
+    assert any("release  delta" in line for line in lines)
+    assert size(lines) <= 2_800
 
 
 def test_results_have_a_row_for_each_check_and_name_the_model() -> None:

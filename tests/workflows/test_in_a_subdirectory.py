@@ -39,7 +39,7 @@ def test_annotations_and_comments_name_the_files_from_the_top(below: Team) -> No
     edit(below, "You answer refund questions", "You answer questions about refunds")
     done = below.check()
     assert done.passed, str(done)
-    assert "support/refund · v1 -&gt; v2" in below.hub.comments[0]
+    assert "support/refund  v1 -> v2" in below.hub.comments[0]
     edit(below, "refund_days }}", "refund_days }")
     assert f"::error file={REFUND},line=" in below.check().log
 

@@ -66,7 +66,7 @@ def test_a_repository_lives_with_all_of_them(served: Team) -> None:
     check = served.check()
     assert check.passed, str(check)
     (comment,) = served.hub.comments
-    assert "support/refund · v1 -&gt; v2" in comment
+    assert "support/refund  v1 -> v2" in comment
 
     event = served.merge()
     (fingerprint,) = re.findall(r"fingerprint `(\w+)`", comment)
