@@ -39,10 +39,14 @@ _BEFORE = 30
 _TEXT = 6
 
 
+def meaning_of(state: str) -> str:
+    """Return what the color of a state means."""
+    return next((meaning for meaning, states in _STATES.items() if state in states), "strong")
+
+
 def state(word: str) -> str:
     """Return a state in its color."""
-    meaning = next((meaning for meaning, states in _STATES.items() if word in states), "strong")
-    return output.style(word, meaning)
+    return output.style(word, meaning_of(word))
 
 
 def difference(shown: Difference) -> list[str]:

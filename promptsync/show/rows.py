@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -60,9 +59,18 @@ def _note(row: Row) -> str:
 
 
 def body(value: object, keys: str) -> dict[str, Any]:
-    """Return a value for a JSON document with these keys: with ``to=next``, ``to`` is the field ``next``."""
+    """Return a value for a JSON document with these keys: with ``to=next``, ``to`` is the field ``next``.
+
+    A field of a field is ``to=base.version``, ``None`` if there is no ``base``.
+    """
     fields = (key.partition("=") for key in keys.split())
-    return {key: to_builtins(attrgetter(field or key)(value), enc_hook=str) for key, _, field in fields}
+    return {key: to_builtins(_field(value, path or key), enc_hook=str) for key, _, path in fields}
+
+
+def _field(value: object, path: str) -> object:
+    for name in path.split("."):
+        value = getattr(value, name) if value is not None else None
+    return value
 
 
 def bodies(values: Iterable[object], keys: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from promptsync.compare.conflict import ways_to_rename
@@ -34,7 +34,7 @@ _ADVICE = {
     State.INVALID: "promptsync lint",
     State.UNKNOWN: "promptsync status",
 }
-"""The command to run in each state."""
+"""The command to run in each state, unless more is known of the prompt."""
 
 
 def state_word(state: State) -> str:
@@ -42,77 +42,57 @@ def state_word(state: State) -> str:
     return "unknown here" if state is State.UNKNOWN else str(state)
 
 
-def advice_lines(project: Project, snapshot: Snapshot, counts: Counter[State], offline: bool) -> list[str]:
-    """Return each state that needs a command, with that command."""
-    states: dict[str, list[str]] = {}
-    for state, command in _ADVICE.items():
-        if counts[state]:
-            states.setdefault(command, []).append(state_word(state))
-    if snapshot.unusable:
-        states[UNUSABLE_HINT] = [f"{State.INVALID} in the registry"]
-        if not snapshot.problems:
-            states.pop(_ADVICE[State.INVALID], None)
-    gone = [item for item in snapshot.of(State.DIVERGED) if item.file is None]
-    if gone and len(gone) == counts[State.DIVERGED]:
-        states.pop(_ADVICE[State.DIVERGED])
-    for item in gone:  # there is no text to merge
-        restore = f"promptsync pull {shlex.quote(item.name)} --theirs"
-        command = restore if item.became is None else ways_to_rename(item)[0]
-        states[output.name(command)] = [f"{State.DIVERGED}, without a file"]
-    _advise_on_deletions(project, snapshot, states)
+def advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[str]:
+    """Return what needs a command, with that command, and notes about names."""
+    about: dict[str, list[str]] = {}
+    for state in _ADVICE:
+        for item in snapshot.of(state):
+            command, what = _advice(project, snapshot, item)
+            about.setdefault(command, []).append(what)
+    if snapshot.problems:
+        about.setdefault(_ADVICE[State.INVALID], []).append(str(State.INVALID))
+    about.pop("", None)
     if snapshot.label is not None and not snapshot.listing:
-        states = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
-    # Under a label a push must also move that label, or the prompt stays ahead of it. Checks come before a
-    # governed one.
-    elif snapshot.label is not None and (counts[State.NEW] or counts[State.AHEAD]):
-        moved = states.pop(_ADVICE[State.NEW])
-        label = snapshot.label
-        command = f"promptsync push --label {shlex.quote(label)}"
-        if project.config.governs(label):
-            command = deploy_command(project, label)
-        states[output.name(command)] = moved
+        about = {"promptsync label list": [f"no prompt has the label {output.name(snapshot.label)}"]}
     rows = [
-        (f"  {', '.join(settled)}", ", or ".join(map(project.on_remote, command.split(", or "))))
-        for command, settled in states.items()
+        (f"  {', '.join(dict.fromkeys(what))}", ", or ".join(map(project.on_remote, command.split(", or "))))
+        for command, what in about.items()
     ]
     lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
-    notes = [
-        rename_note(item.name, item.was)
-        for item in snapshot.items
-        if item.was is not None and item.state is not State.MOVED
-    ]
-    notes += [move_note(old, new) for old, new in snapshot.possible_moves]
-    if counts[State.MOVED]:
-        notes.append(MOVED_NOTE)
-    if counts[State.REMOTE_ONLY] and not project.config.include and not offline:
-        notes.append("set include: in promptsync.yaml if some of them belong to another repository")
+    notes = _notes(project, snapshot, offline)
     return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
 
 
-def _advise_on_deletions(project: Project, snapshot: Snapshot, states: dict[str, list[str]]) -> None:
-    deleted, prune = snapshot.of(State.DELETED_LOCALLY), _ADVICE[State.DELETED_LOCALLY]
-    if deleted and not any(item.deletion_committed for item in deleted):
-        states.pop(prune, None)
-        states.setdefault("promptsync pull", []).append(f"{State.DELETED_LOCALLY}, to restore the files")
-        return
-    special = {}
-    for item in deleted:
-        name = output.name(shlex.quote(item.name))
-        if users := _users(snapshot, item, {one.name for one in deleted}):
-            special[f"promptsync pull {name}"] = f"still used by {', '.join(map(output.name, users))}"
-        elif labels := _governed(project, snapshot, item.name):
-            where = ", ".join(f"{output.name(label)} v{version}" for label, version in labels)
-            special[f"promptsync push {name} --prune"] = f"still live at {where}"
-    if special and len(special) == len(deleted):
-        states.pop(prune, None)
-    for command, why in special.items():
-        states[command] = [f"{State.DELETED_LOCALLY}, {why}"]
+def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
+    """Return the command to run about a prompt, empty without one, and what it is about."""
+    state, name, label = item.state, output.name(shlex.quote(item.name)), snapshot.label
+    command, what = _ADVICE[state], state_word(state)
+    if item.problem:
+        return UNUSABLE_HINT, f"{State.INVALID} in the registry"
+    if state in (State.NEW, State.AHEAD) and label is not None:
+        # A push must also move that label, or the prompt stays ahead of it.
+        push = f"promptsync push --label {shlex.quote(label)}"
+        return output.name(deploy_command(project, label) if project.config.governs(label) else push), what
+    if state is State.DIVERGED and item.file is None:  # there is no text to merge
+        restore = f"promptsync pull {name} --theirs"
+        return output.name(ways_to_rename(item)[0]) if item.became else restore, f"{what}, without a file"
+    if state is State.DELETED_LOCALLY and any(
+        deleted.deletion_committed for deleted in snapshot.of(State.DELETED_LOCALLY)
+    ):
+        if users := _users(snapshot, item):
+            return f"promptsync pull {name}", f"{what}, still used by {', '.join(map(output.name, users))}"
+        if labels := _governed(project, snapshot, item.name):
+            return f"promptsync push {name} --prune", f"{what}, still live at {', '.join(labels)}"
+    elif state is State.DELETED_LOCALLY:
+        return "", what
+    return command, what
 
 
-def _users(snapshot: Snapshot, item: Item, deleted: set[str]) -> list[str]:
+def _users(snapshot: Snapshot, item: Item) -> list[str]:
     """Return the prompts that reference a snippet, without those that go with it."""
     if item.listed is None or item.listed.prompt.template.get("type") != "completion":
         return []
+    deleted = {deleted.name for deleted in snapshot.of(State.DELETED_LOCALLY)}
     prompts = {
         version.name: version.prompt for version in snapshot.listing.values() if version.name not in deleted
     }
@@ -120,11 +100,27 @@ def _users(snapshot: Snapshot, item: Item, deleted: set[str]) -> list[str]:
     return [
         name
         for name, prompt in sorted(prompts.items())
-        if any(version.name == item.name for version in rendered_in(prompt.template))
+        if any(reference.name == item.name for reference in rendered_in(prompt.template))
     ]
 
 
-def _governed(project: Project, snapshot: Snapshot, name: str) -> list[tuple[str, int]]:
+def _governed(project: Project, snapshot: Snapshot, name: str) -> list[str]:
     """Return the governed labels of a prompt with their versions, as far as they are known."""
     labels = (snapshot.labels or {}).get(name, {})
-    return [(label, at) for label, at in labels.items() if is_own(label) and project.config.governs(label)]
+    return [
+        f"{output.name(label)} v{version}"
+        for label, version in labels.items()
+        if is_own(label) and project.config.governs(label)
+    ]
+
+
+def _notes(project: Project, snapshot: Snapshot, offline: bool) -> Iterator[str]:
+    for item in snapshot.items:
+        if item.was is not None and item.state is not State.MOVED:
+            yield rename_note(item.name, item.was)
+    for old, new in snapshot.possible_moves:
+        yield move_note(old, new)
+    if snapshot.of(State.MOVED):
+        yield MOVED_NOTE
+    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
+        yield "set include: in promptsync.yaml if some of them belong to another repository"

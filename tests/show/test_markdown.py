@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +11,11 @@ from markdown_reader import EVIL, active, check_only_code, hostile, names
 from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.compare.snapshot import State
 from promptsync.errors import Refused
-from promptsync.files.worktree import Worktree
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
-from promptsync.prompt.prompt import Problem
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import differences_markdown
@@ -100,12 +97,9 @@ def test_no_text_in_an_error_is_more_than_code(
     check_only_code(error_markdown(Refused(message, hint=hint, details=details), most=most), most)
 
 
-@given(st.lists(names, max_size=3), names, limits)
-def test_no_text_in_a_status_is_more_than_code(found: list[str], text: str, most: int) -> None:
-    problems = (Problem(text, 1, 1, "rule", text, hint=text),)
-    worktree = Worktree(Path("/"), "prompts", {}, problems)
-    items = tuple(Item(name, State.RENAMED_REMOTELY, renamed_to=text) for name in found)
-    check_only_code(status_markdown(Snapshot(items, worktree, {}), most=most), most)
+@given(st.lists(hostile, max_size=3), limits)
+def test_no_text_in_a_status_is_more_than_code(lines: list[str], most: int) -> None:
+    check_only_code(status_markdown({State.AHEAD: 1}, lines, most=most), most)
 
 
 @given(st.text() | hostile)
