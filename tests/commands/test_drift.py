@@ -83,3 +83,12 @@ def test_a_version_that_was_pushed_from_a_branch_and_passed_over_is_no_drift(
     shown = "passed over  one: v2, v3" if is_edited else "passed over  one: v2"
     done = world.run("status", "--drift")
     assert (done.code, shown in done.out) == (int(is_edited), True), str(done)
+
+
+def test_under_a_label_only_what_it_points_at_is_drift(world: World) -> None:
+    world.write("one")
+    world.commit()
+    world.ok("push", "--label", "staging")
+    assert world.run("status", "--drift", "--label", "staging").code == 0
+    world.publish("one", release_labels=["staging"])
+    assert world.run("status", "--drift", "--label", "staging").code == 1
