@@ -13,8 +13,7 @@ from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import Repository
 from promptsync.files.git.tree import Tree, tree_at
-from promptsync.files.names import name_in
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown

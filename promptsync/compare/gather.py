@@ -12,7 +12,6 @@ from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
-from promptsync.files.names import broken_names, name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
@@ -35,7 +34,7 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
     ``moved``, also where it took the path of another. What was edited as well keeps its state.
     """
-    nameless = {item.name for item in items if item.file and not name_in(item.file.text.encode())}
+    nameless = {item.name for item in items if item.file and not item.file.own_name}
     # The prompts that lost their text, by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
     takers = []
@@ -114,7 +113,7 @@ def gather(
         items += with_renames(decider.decide(open_names))
         has_history = decider.has_git
     # An unreadable file must never look like a deletion or like a prompt to pull.
-    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
+    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in {*worktree.broken.values()}]
     broken += [Item(name, State.INVALID, worktree.files.get(name), listing[name]) for name in unusable]
     names_of_broken = {item.name for item in broken}
     kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
@@ -192,7 +191,7 @@ def offline_snapshot(project: Project) -> Snapshot:
     entries = project.record().entries(project.record_url, None)
     seen = {*entries, *Cache(project.root).names(project.record_url).versions}
     items = []
-    broken = broken_names(worktree)
+    broken = {*worktree.broken.values()}
     for name in sorted({*worktree.files, *entries, *broken}):
         if not project.config.in_scope(name):
             continue

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of
 from promptsync.files.config import Config
-from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.mark import follows_directly
@@ -229,7 +228,7 @@ class Snapshot(Struct, frozen=True):
         new = [
             item.name
             for item in self.of(State.NEW)
-            if item.was is None and item.file is not None and not name_in(item.file.text.encode())
+            if item.was is None and item.file is not None and not item.file.own_name
         ]
         if len(deleted) == len(new) == 1:
             return [(deleted[0], new[0])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -19,17 +19,24 @@ _CONFLICTS: Final = re.compile(r"(?:<\|?=>)+")
 _KEY: Final = r"[1-9][0-9]{0,9}-[0-9a-f]{7}"
 _SYNCED: Final = re.compile(rf"synced: (?:{_KEY}|\[{_KEY}(?:, {_KEY})*\])(\r?\n)")
 
+_PLAIN_NAME: Final = re.compile(rb"(?m)^name:[ \t]+([A-Za-z][\w.-]*(?:/[\w.-]+)+)[ \t]*\r?\n(?=\S)")
+"""A name that every reader of YAML takes for text and that ends with its line, as most names do."""
+_NAME: Final = re.compile(rb"(?m)^([\"']?)name\1[ \t]*:.*(?:\r?\n(?: +.*)?)*")
+"""The key with its value, which may go on below."""
+
 
 class PromptFile(Struct, frozen=True):
     """A prompt file that was read; ``path`` is relative to the directory of promptsync.yaml, with ``/``.
 
-    ``conflicted`` is what is on the disk where git could not merge ``synced:``, and ``text`` has both keys.
+    ``own_name`` is the name that it states, ``""`` if its path names the prompt. ``conflicted`` is what is on
+    the disk where git could not merge ``synced:``, and ``text`` has both keys.
     """
 
     path: str
     text: str
     prompt: Prompt
     local: Local
+    own_name: str = ""
     conflicted: str | None = None
 
     def position(self, keypath: load.KeyPath) -> tuple[int, int]:
@@ -61,7 +68,27 @@ def parse(data: bytes, path: str, default_name: str, *, merge_keys: bool = False
     problems += [problem for problem in schema.check(loaded, path, "prompt") if problem.line not in lines]
     if problems:
         raise InvalidFile(problems)
-    return PromptFile(path, loaded.text, *to_prompt(loaded.value, default_name))
+    prompt, local = to_prompt(loaded.value, default_name)
+    return PromptFile(path, loaded.text, prompt, local, loaded.value.get("name") or "")
+
+
+def name_in(data: bytes) -> str:
+    """Return the name that a prompt file states, ``""`` when there is none that can be read.
+
+    This is for files that are not read as a whole: the rest may be broken.
+    """
+    is_block = not data.lstrip().startswith((b"{", b"?", b"---"))
+    if is_block and (plain := _PLAIN_NAME.search(data)) is not None:
+        return plain[1].decode("ascii")
+    entry = _NAME.search(data) if is_block else None
+    if is_block and entry is None:
+        return ""
+    try:
+        value: Any = load.load(entry[0] if entry is not None else data, "").value
+    except InvalidFile:
+        return ""
+    name = value.get("name") if isinstance(value, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def with_both_keys(text: str) -> str | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.yaml import load
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
@@ -25,7 +25,7 @@ class Worktree(Struct, frozen=True):
 
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
     what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
-    not, as paths relative to ``root`` with ``/``.
+    not, as paths relative to ``root`` with ``/``, and ``broken`` the names in those that are not, by path.
     """
 
     root: Path
@@ -33,6 +33,7 @@ class Worktree(Struct, frozen=True):
     files: dict[str, PromptFile] = {}
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
+    broken: dict[str, str] = {}
 
 
 def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
@@ -172,16 +173,20 @@ def _read(
 ) -> Worktree:
     paths: dict[str, str] = {}
     files: dict[str, PromptFile] = {}
+    broken: dict[str, str] = {}
     for shown, place in places.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
+        name, data = name_for(shown.removeprefix(f"{prompts_dir}/")), b""
         try:
-            file = _load(place, shown, prompts_dir, merge_keys)
+            data = _data(place, shown)
+            file = parse(data, shown, name, merge_keys=merge_keys)
         except InvalidFile as error:
             problems.extend(error.problems)
+            broken[shown] = name_in(data) or name
             continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
@@ -189,22 +194,19 @@ def _read(
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places))
+            broken[shown] = file.prompt.name
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places), broken)
 
 
-def _load(path: Path, shown: str, prompts_dir: str, merge_keys: bool) -> PromptFile:
+def _data(path: Path, shown: str) -> bytes:
+    reason = "it is not a regular file"
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
-            raise _unreadable(shown, "it is not a regular file")
-        with open(path, "rb") as file:  # noqa: PTH123
-            data = load.read(file, _printable(shown))
+        if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
+            with open(path, "rb") as file:  # noqa: PTH123
+                return load.read(file, _printable(shown))
     except OSError as error:
-        raise _unreadable(shown, error.strerror or str(error)) from None
-    return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")), merge_keys=merge_keys)
-
-
-def _unreadable(shown: str, reason: str) -> InvalidFile:
-    return InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
+        reason = error.strerror or str(error)
+    raise InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
 
 
 def _printable(path: str) -> str:

@@ -53,15 +53,6 @@ class Loaded(Struct, frozen=True):
     value: Any
     text: str
 
-    def position(self, keypath: KeyPath) -> tuple[int, int]:
-        """Return the ``position`` of a part of this file."""
-        return position(self.text, keypath)
-
-    def spelling(self, keypath: KeyPath) -> str:
-        """Return a scalar as the file spells it, without quotes; ``""`` for anything else."""
-        _, value = _find(self.text, keypath)
-        return str(value.value) if isinstance(value, ScalarNode) else ""
-
 
 def load(data: bytes, path: str) -> Loaded:
     """Return the value of a YAML file; that of an empty file is ``None``.
@@ -113,24 +104,18 @@ def position(text: str, keypath: KeyPath) -> tuple[int, int]:
 
     When there is no such place it is the nearest thing around it.
     """
-    place, _ = _find(text, keypath)
-    return (place.start_mark.line + 1, place.start_mark.column + 1) if place is not None else (1, 1)
-
-
-def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
-    """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
     place = value = _root(text)
     for part in keypath:
-        pair: tuple[Node, Node] | None = None
+        entries: dict[Any, tuple[Node, Node]] = {}
         if isinstance(value, MappingNode):
             # Of a key that appears twice, the last one has the value that was read.
-            pair = next((entry for entry in reversed(value.value) if entry[0].value == part), None)
-        elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
-            pair = value.value[part], value.value[part]
-        if pair is None:
-            return place, None
-        place, value = pair
-    return place, value
+            entries = {key.value: (key, item) for key, item in value.value if isinstance(key, ScalarNode)}
+        elif isinstance(value, SequenceNode):
+            entries = {index: (item, item) for index, item in enumerate(value.value)}
+        if part not in entries:
+            break
+        place, value = entries[part]
+    return (place.start_mark.line + 1, place.start_mark.column + 1) if place is not None else (1, 1)
 
 
 # Positions are needed in few files, and keeping the nodes of all of them is costly.
