@@ -20,8 +20,7 @@ from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippet_graph import follows_text, parents
-from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.snippets import follows_text, parents, rendered_in
 from promptsync.prompt.tags import tag_set
 
 

@@ -20,8 +20,7 @@ from promptsync.files.worktree import scan
 from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
-from promptsync.prompt.snippet_graph import publish_order
-from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.prompt.version import Version
 from promptsync.registry.address import LOCAL
 

@@ -15,8 +15,7 @@ from promptsync.deploy.members import Member, Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.project import Project
-from promptsync.prompt.snippet_graph import Follows, parents
-from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.snippets import Follows, Reference, parents, rendered_in
 
 
 def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:

@@ -23,7 +23,7 @@ from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
 from promptsync.prompt.prompt import Label
-from promptsync.prompt.snippet_graph import parents
+from promptsync.prompt.snippets import parents
 
 _IN_WAY = {
     State.RENAMED_REMOTELY: "has another name in the registry",

@@ -11,17 +11,16 @@ from typing import Any
 from promptsync.lint.rules import Severity
 from promptsync.lint.subject import KnownPrompts, Subject, leaves
 from promptsync.prompt.prompt import KeyPath, Problem
-from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
     FENCE,
     Malformed,
     Reference,
     SnippetError,
     expand,
+    find_cycle,
     references,
     rendered_in,
     scan,
-    unresolved,
 )
 
 _MOST_CYCLES = 100
@@ -67,9 +66,11 @@ class Snippets:
         """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
         templates: dict[Reference, Mapping[str, Any]] = {}
         try:
-            while missing := unresolved(template, templates):
+            while True:
+                whole, missing = expand(template, templates)
+                if not missing:
+                    return whole
                 templates.update({reference: self.templates[reference.name] for reference in missing})
-            return expand(template, templates)
         except (KeyError, SnippetError):
             return None
 

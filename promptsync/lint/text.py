@@ -82,26 +82,21 @@ def _line(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-_ISSUERS = {
-    "pl_": "PromptLayer",
-    "sk-ant-": "Anthropic",
-    "sk-": "OpenAI",
-    "AIza": "Google",
-    "AKIA": "AWS",
-    "ghp_": "GitHub",
-    "gho_": "GitHub",
-    "ghu_": "GitHub",
-    "ghs_": "GitHub",
-    "ghr_": "GitHub",
-    "github_pat_": "GitHub",
-    "xox": "Slack",
-    "hf_": "Hugging Face",
+_KEYS = {
+    "PromptLayer": "pl_[0-9A-Za-z]{24,}",
+    "Anthropic": "sk-ant-[A-Za-z0-9_-]{16,}",
+    "OpenAI": "sk-[A-Za-z0-9_-]{20,}",
+    "Google": "AIza[0-9A-Za-z_-]{35}",
+    "AWS": "AKIA[0-9A-Z]{16}",
+    "GitHub": "gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
+    "Slack": "xox[abprs]-[A-Za-z0-9-]{20,}",
+    "Hugging Face": "hf_[A-Za-z0-9]{30,}",
 }
-_KEY = re.compile(
-    r"(?<![A-Za-z0-9_])(?:pl_[0-9A-Za-z]{24,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16}"
-    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|xox[abprs]-[A-Za-z0-9-]{20,}"
-    r"|hf_[A-Za-z0-9]{30,})(?![A-Za-z0-9])"
+"""What the keys of an issuer look like."""
+_ANY_KEY = re.compile(
+    rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({key})' for key in _KEYS.values())})(?![A-Za-z0-9])"
 )
+_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
@@ -113,25 +108,17 @@ _SHORTEST_RUN = 16
 def _secrets(subject: Subject) -> Iterator[Problem]:
     """Search the whole source for keys, comments included."""
     source = subject.file.text
-    if not any(prefix in source for prefix in _ISSUERS):
+    if not any(prefix in source for prefix in _PREFIXES):
         return
-    for match in _KEY.finditer(source):
-        key = match[0]
-        if not _is_key(key):
-            continue
-        issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
-        message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
-        hint = "Remove it, and revoke it if it was committed."
-        place = _line(source, match.start())
-        yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
-
-
-def _is_key(key: str) -> bool:
-    """Whether a match is a key rather than prose, a module name or a placeholder."""
-    if _PLACEHOLDER.search(key):
-        return False
-    body = max(_RUN.findall(key), key=len)
-    return len(body) >= _SHORTEST_RUN and any(map(str.isdigit, body)) and any(map(str.isalpha, body))
+    for match in _ANY_KEY.finditer(source):
+        key, issuer = match[0], [*_KEYS][(match.lastindex or 1) - 1]
+        body = max(_RUN.findall(key), key=len)
+        is_word = len(body) < _SHORTEST_RUN or body.isdigit() or body.isalpha()
+        if not is_word and not _PLACEHOLDER.search(key):
+            message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
+            hint = "Remove it, and revoke it if it was committed."
+            place = _line(source, match.start())
+            yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."

@@ -57,7 +57,8 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
     if encode(before) == encode(after):
         return []
     # The canonical form has the format at each message, where a change of the file's one format would repeat.
-    _share_format(before, after)
+    for side in (before, after):
+        _share_format(side)
     if not before or not after:
         # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
@@ -118,21 +119,16 @@ def view(prompt: Prompt) -> dict[str, Any]:
     return {key: shown[key] for key in _ORDER if key in shown}
 
 
-def _share_format(*views: dict[str, Any]) -> None:
-    """Show one format for all messages, as a prompt file does, unless a version mixes formats."""
-    chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
-    formats = [{format_of(message) for message in mappings(shown["messages"])} for shown in chats]
-    if any(len(names) > 1 for names in formats):
-        return
-    for shown, names in zip(chats, formats, strict=True):
+def _share_format(shown: dict[str, Any]) -> None:
+    """Show one format for all messages, as a prompt file does, unless they have several."""
+    messages = [*mappings(shown.get("messages"))]
+    formats = {format_of(message) for message in messages}
+    if len(formats) == 1 and len(messages) == len(shown["messages"]):
         shown["messages"] = [
-            {key: value for key, value in message.items() if key != "template_format"}
-            if isinstance(message, Mapping)
-            else message
-            for message in shown["messages"]
+            {key: value for key, value in message.items() if key != "template_format"} for message in messages
         ]
-        if names - {DEFAULT_FORMAT}:
-            shown["template_format"] = names.pop()
+        if formats != {DEFAULT_FORMAT}:
+            shown["template_format"] = formats.pop()
 
 
 def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Snippet references in template text: reading them and expanding them.
+"""Snippet references in template text: reading them, expanding them, and who references whom.
 
 A reference reaches from one ``@@@`` to the next and may end in a pin. The registry's documentation has a
 regular expression for references, which is not used because it finds none with a pin.
@@ -7,8 +7,10 @@ regular expression for references, which is not used because it finds none with 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from promptsync.errors import AnswerIsNo
@@ -138,38 +140,18 @@ def rendered_in(template: Template) -> list[Reference]:
     return list(dict.fromkeys(used for text in texts_of(template) for used in references(text.text)))
 
 
-def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
-    """Return the references that ``expand`` still needs besides ``snippets``, in the order of the texts.
+def expand(
+    template: Template, snippets: Mapping[Reference, Template]
+) -> tuple[dict[str, Any], list[Reference]]:
+    """Return a copy of a template in which the texts of snippets replace the references to them.
 
-    Snippets may contain further ones: look up what is returned, add it to ``snippets``, and call this again
-    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_NESTED``.
-    """
-    missing: dict[Reference, None] = {}
-    seen: set[Reference] = set()
-    waiting = [(reference, 0) for reference in reversed(rendered_in(template))]
-    while waiting:
-        reference, depth = waiting.pop()
-        if reference in seen:
-            continue
-        if depth >= MAX_NESTED:
-            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, at {reference}.")
-        seen.add(reference)
-        if reference in snippets:
-            inner = references(snippet_text(snippets[reference]))
-            waiting += [(nested, depth + 1) for nested in reversed(inner)]
-        else:
-            missing[reference] = None
-    return list(missing)
-
-
-def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[str, Any]:
-    """Return a copy of a template in which the text of snippets replaces their references in text blocks.
-
-    ``snippets`` are the unexpanded completion templates of all references that ``unresolved`` returns.
-    Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest
-    deeper than ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
+    ``snippets`` are unexpanded completion templates. References that it lacks stay, and are returned in the
+    order of the texts: read them, add them, and expand again, because they may contain further ones.
+    Malformed references stay, too. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest deeper than
+    ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
+    missing: dict[Reference, None] = {}
 
     def inline(text: str, path: tuple[str, ...]) -> str:
         parts: list[str] = []
@@ -187,12 +169,15 @@ def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[s
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
         if len(path) >= MAX_NESTED:
             raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, from {path[0]!r} on.")
+        if reference not in snippets:
+            missing[reference] = None
+            return str(reference)
         # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
         return known[reference]
 
-    return map_texts(template, lambda text: inline(text.text, ()))
+    return map_texts(template, lambda text: inline(text.text, ())), list(missing)
 
 
 def pins(template: Template) -> dict[str, set[int]]:
@@ -225,3 +210,72 @@ def snippet_text(template: Template) -> str:
     if isinstance(content, str):
         return content
     return "".join(block["text"] for block in content or () if is_text_block(block))
+
+
+# -- who references whom ------------------------------------------------------------------------------------
+
+Follows = Callable[[Reference], bool]
+"""Whether a reference renders something new once the snippet has changed."""
+
+Way = tuple[str, ...]
+"""The snippets from a parent down to the one that changed."""
+
+
+def publish_order(prompts: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Return levels in which to publish prompts, so that each follows everything that it references.
+
+    ``prompts`` maps each name to the names that it references; names that are not keys exist already. In a
+    level, names keep the order of ``prompts``. Raises ``SnippetCycle``.
+    """
+    if cycle := find_cycle(prompts):
+        raise SnippetCycle(cycle)
+    position = {name: index for index, name in enumerate(prompts)}
+    sorter = TopologicalSorter({name: set(needs) & position.keys() for name, needs in prompts.items()})
+    sorter.prepare()
+    levels = []
+    while sorter.is_active():
+        levels.append(sorted(sorter.get_ready(), key=position.__getitem__))
+        sorter.done(*levels[-1])
+    return levels
+
+
+def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:
+    """Return a cycle as a path that starts and ends with the same name, or ``None``.
+
+    ``graph`` maps each name to the names that it references.
+    """
+    try:
+        TopologicalSorter({name: sorted(graph[name]) for name in graph}).prepare()
+    except CycleError as error:
+        # graphlib lists a cycle against the direction of the references, and with the first name twice.
+        *path, _ = reversed(error.args[1])
+        start = path.index(min(path))
+        return [*path[start:], *path[:start], path[start]]
+    return None
+
+
+def follows_text(reference: Reference) -> bool:
+    """Whether a reference renders the new text of a snippet, sooner or later: a label moves there in time."""
+    return reference.version is None
+
+
+def parents(texts: Mapping[str, Collection[Reference]], seeds: Mapping[str, Follows]) -> dict[str, Way]:
+    """Return every prompt that renders a changed snippet, directly or not, and a shortest way down to it.
+
+    ``texts`` are the references of each prompt. ``seeds`` says for each changed snippet which references to
+    it render something new. For a snippet that contains a changed one, every reference does: a version pins
+    the snippet's own text, not the texts that it references.
+    """
+    users: dict[str, list[tuple[str, Reference]]] = {}
+    for name in sorted(texts):
+        for reference in texts[name]:
+            users.setdefault(reference.name, []).append((name, reference))
+    ways: dict[str, Way] = {}
+    waiting: deque[tuple[str, Follows, Way]] = deque((name, seeds[name], (name,)) for name in sorted(seeds))
+    while waiting:
+        snippet, follows, way = waiting.popleft()
+        for name, reference in users.get(snippet, ()):
+            if name not in ways and name not in way and follows(reference):
+                ways[name] = way
+                waiting.append((name, lambda _: True, (name, *way)))
+    return ways

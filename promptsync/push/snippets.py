@@ -13,8 +13,7 @@ from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
-from promptsync.prompt.snippet_graph import publish_order
-from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.snippets import Reference, publish_order, rendered_in
 from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind, PushOptions, PushPlan
 

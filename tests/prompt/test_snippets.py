@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.prompt.snippet_graph import find_cycle, publish_order
 from promptsync.prompt.snippets import (
     MAX_NESTED,
     Malformed,
@@ -12,13 +11,14 @@ from promptsync.prompt.snippets import (
     SnippetCycle,
     SnippetError,
     expand,
+    find_cycle,
     map_texts,
     of_prompt,
+    publish_order,
     references,
     rendered_in,
     scan,
     strings,
-    unresolved,
 )
 
 
@@ -35,10 +35,12 @@ def chat(*texts: str) -> dict:
 
 def expanded(text: str, **bodies: str) -> dict:
     """The template of a text, expanded with the bodies of snippets by name."""
-    template, found = completion(text), {}
-    while missing := unresolved(template, found):
-        found.update({one: completion(bodies[one.name]) for one in missing})
-    return expand(template, found)
+    snippets = {}
+    while True:
+        whole, missing = expand(completion(text), snippets)
+        if not missing:
+            return whole
+        snippets.update({reference: completion(bodies[reference.name]) for reference in missing})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,8 @@ def test_text_blocks_are_expanded_recursively_and_nothing_else():
         Reference("outer"): completion("[@@@inner@@@|@@@inner@@@]"),
         Reference("inner"): completion("x"),
     }
-    found = expand(template, snippets)
+    found, missing = expand(template, snippets)
+    assert missing == []
     assert found["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
     assert found["tools"] == template["tools"]
     assert template["messages"][0]["content"][0]["text"] == "Hello. @@@outer@@@!"
@@ -162,12 +165,12 @@ def test_malformed_references_stay_as_they_are():
     assert expanded("@@@a") == completion("@@@a")
 
 
-def test_missing_snippets_are_listed_level_by_level_in_the_order_of_the_text():
+def test_missing_snippets_stay_and_are_listed_in_the_order_of_the_text():
     template = completion("@@@a@@@ @@@b@label:prod@@@ @@@a@@@")
     a, b, c = Reference("a"), Reference("b", label="prod"), Reference("c", version=2)
-    assert unresolved(template, {}) == [a, b]
-    assert unresolved(template, {a: completion(str(c))}) == [c, b]
-    assert unresolved(template, {a: completion(str(c)), b: completion("b"), c: completion("c")}) == []
+    assert expand(template, {}) == (template, [a, b])
+    assert expand(template, {a: completion(str(c))}) == (completion(f"{c} {b} {c}"), [c, b])
+    assert expand(template, {a: completion(str(c)), b: completion("b"), c: completion("c")})[1] == []
 
 
 def test_snippets_that_contain_themselves_are_refused_by_path():

@@ -21,7 +21,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog
 from promptsync.prompt.filling import Filling
-from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
+from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
 from promptsync.prompt.template import Rendered, Values, syntax_error, template_variables
 from promptsync.prompt.texts import JINJA2, texts_of
 from promptsync.prompt.version import Version
@@ -125,7 +125,10 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     warnings: list[str] = []
     snippets: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
-    while missing := unresolved(file.prompt.template, snippets):
+    while True:
+        template, missing = expand(file.prompt.template, snippets)
+        if not missing:
+            break
         for reference in missing:
             snippet, warning = _snippet(project, worktree, file, reference, offline=options.offline)
             if snippet.get("type") != "completion":
@@ -135,7 +138,6 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
                 )
             snippets[reference] = snippet
             warnings += [warning] if warning else []
-    template = expand(file.prompt.template, snippets)
     values = {**_example(file, options.example), **options.values}
     engine = Engine()
 
