@@ -11,8 +11,8 @@ from msgspec import structs
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.branches import branch_refusal, label_of_branch
 from promptsync.commands.shared.checks import JunitFile, junit_option
-from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option

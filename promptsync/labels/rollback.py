@@ -27,26 +27,31 @@ _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
 
 
-def plan_rollbacks(
-    project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str
-) -> tuple[LabelChange, ...]:
+def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str) -> LabelPlan:
     """Plan to undo releases: each label moves to its number, without one to where it was before.
 
     What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
     ``Refused`` if nothing else is left, if the version before is unknown, and if a number is above the label.
     """
-    changes = [
-        _to_number(project, prompt, label, number) if number is not None else _back(prompt, label)
-        for prompt, number in prompts
-    ]
-    backs = [prompt for prompt, number in prompts if number is None]
-    if backs and all(change.old == change.new for change in changes) and len(backs) == len(prompts):
-        raise _refusal(backs[0], label, "its last release was rolled back already")
-    return tuple(sorted(changes, key=lambda change: change.name))
+    changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
+    if all(number is None for _, number in prompts) and all(change.old == change.new for change in changes):
+        raise _refusal(prompts[0][0], label, "its last release was rolled back already")
+    return LabelPlan(changes)
 
 
-def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> LabelChange:
+def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
     now = existing(prompt, label)
+    if number is None:
+        if not is_own(label):
+            raise UsageError(
+                f"{label!r} records the previous version of another label and has none itself",
+                hint="specify the version: --to N",
+            )
+        before = prompt.position(label).way_back
+        if before is None:
+            why = f"there is no {previous_name(label)!r} that records what was live before"
+            raise _refusal(prompt, label, why)
+        return change_to(prompt, label, min(now, before))
     change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
     if number > now:
         raise Refused(
@@ -55,20 +60,6 @@ def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> L
             code="higher-version",
         )
     return change
-
-
-def _back(prompt: Labelled, label: str) -> LabelChange:
-    now = existing(prompt, label)
-    if not is_own(label):
-        raise UsageError(
-            f"{label!r} records the previous version of another label and has none itself",
-            hint="specify the version: --to N",
-        )
-    before = prompt.position(label).way_back
-    if before is None:
-        why = f"there is no {previous_name(label)!r} that records what was live before"
-        raise _refusal(prompt, label, why)
-    return change_to(prompt, label, min(now, before))
 
 
 def _refusal(prompt: Labelled, label: str, why: str) -> Refused:

@@ -16,11 +16,10 @@ from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import (
     LabelChange,
+    LabelPlan,
     check_unused,
-    plan_delete,
-    plan_move,
-    plan_promotion,
-    plan_set,
+    existing,
+    plan_moves,
 )
 from promptsync.labels.rollback import plan_rollbacks
 from promptsync.project.pointers import Labelled, find_number, labelled, with_labels
@@ -48,8 +47,33 @@ def apply(here: World, *changes: LabelChange) -> tuple[ChangedLabel, ...]:
     return apply_labels(here.project, changes).changed
 
 
+def planned(
+    here: World,
+    version: int,
+    name: str = "refund",
+    *,
+    label: str = "prod",
+    force: bool = False,
+    creates: bool = False,
+) -> LabelChange:
+    plan = plan_moves(here.project, [(prompt(here, name), version)], label, force=force, creates=creates)
+    if plan.refusal is not None:
+        raise plan.refusal
+    return plan.changes[0]
+
+
+def promotion(here: World) -> LabelPlan:
+    prompts = [prompt for prompt in labelled(here.project) if "staging" in prompt.labels]
+    return plan_moves(here.project, [(prompt, existing(prompt, "staging")) for prompt in prompts], "prod")
+
+
+def deletion(here: World) -> LabelChange:
+    (listed,) = [prompt(here).listed]
+    return LabelChange(listed.name, listed.template_id, "prod", existing(prompt(here), "prod"), None)
+
+
 def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange:
-    (change,) = plan_rollbacks(here.project, [(prompt(here), to)], label)
+    (change,) = plan_rollbacks(here.project, [(prompt(here), to)], label).changes
     return change
 
 
@@ -88,7 +112,7 @@ def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) 
     here.label(str(number), prod=1)
     with world(here.root) as fresh:  # a client that has seen nothing yet
         assert prompt(fresh).labels == {}
-        (moved,) = apply(fresh, plan_set(fresh.project, prompt(fresh), "prod", 3))
+        (moved,) = apply(fresh, planned(fresh, 3, creates=True))
     assert moved.moved
     assert here.labels("refund") == {"prod": 3, "prod.released": 3}
 
@@ -111,57 +135,35 @@ def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, versi
 def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
     here.label("refund", prod=2)
     with pytest.raises(Refused) as caught:
-        plan_set(here.project, prompt(here), "prod", 3)
+        planned(here, 3, creates=True)
     assert "label move refund prod --to 3" in caught.value.hint
-    assert plan_set(here.project, prompt(here), "prod", 2).old == 2
+    assert planned(here, 2, creates=True).old == 2
 
 
 def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
     here.label("refund", prod=2)
-    assert plan_move(here.project, prompt(here), "prod", 4).new == 4
+    assert planned(here, 4).new == 4
     with pytest.raises(Refused, match="v1 is lower") as caught:
-        plan_move(here.project, prompt(here), "prod", 1)
+        planned(here, 1)
     assert "rollback refund --label prod --to 1" in caught.value.hint
-    assert plan_move(here.project, prompt(here), "prod", 1, force=True).is_lower
-
-
-def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
-    here.label("refund", staging=2)
-    for plan in (
-        lambda: plan_move(here.project, prompt(here), "prod", 3),
-        lambda: plan_delete(prompt(here), "prod"),
-    ):
-        with pytest.raises(UsageError, match="no label 'prod'"):
-            plan()
+    assert planned(here, 1, force=True).is_lower
 
 
 def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None:
     here.label("refund", staging=4, prod=2)
     here.publish("other", "one")
-    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
-    assert [(entry.name, entry.old, entry.new) for entry in plan.changes] == [("refund", 2, 4)]
-    with pytest.raises(UsageError, match="'greet' has no label 'staging'"):
-        plan_promotion(here.project, labelled(here.project), "staging", "prod", named=["greet", "refund"])
-
-
-def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None:
-    here.label("refund", staging=2, prod=4)
-    here.label("greet", staging=2)
-    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
-    assert plan.refusal is not None and plan.refusal.details == ("refund  prod  v4 -> v2",)
-    forced = plan_promotion(here.project, labelled(here.project), "staging", "prod", force=True)
-    assert forced.refusal is None
+    assert [(entry.name, entry.old, entry.new) for entry in promotion(here).changes] == [("refund", 2, 4)]
 
 
 # -- moving --------------------------------------------------------------------------------------------
 
 
 def test_each_release_remembers_the_version_before(here: World) -> None:
-    apply(here, plan_set(here.project, prompt(here), "prod", 1))
+    apply(here, planned(here, 1, creates=True))
     assert here.labels("refund") == {"prod": 1, "prod.released": 1}
-    apply(here, plan_move(here.project, prompt(here), "prod", 2))
+    apply(here, planned(here, 2))
     assert here.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
-    apply(here, plan_move(here.project, prompt(here), "prod", 4))
+    apply(here, planned(here, 4))
     assert here.labels("refund") == {"prod": 4, "prod.previous": 2, "prod.released": 4}
 
 
@@ -212,16 +214,16 @@ def test_a_rollback_never_goes_up(here: World) -> None:
 
 def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
     here.label("refund", prod=3, prod_previous=2, prod_released=4, staging=4)
-    (gone,) = apply(here, plan_delete(prompt(here), "prod"))
+    (gone,) = apply(here, deletion(here))
     assert gone.moved
     assert here.labels("refund") == {"staging": 4}
 
 
 def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
     here.label("refund", prod=1)
-    planned = plan_move(here.project, prompt(here), "prod", 2)
+    change = planned(here, 2)
     here.label("refund", prod=3)
-    receipt = apply_labels(here.project, [planned])
+    receipt = apply_labels(here.project, [change])
     (stayed,) = receipt.changed
     assert not stayed.moved
     assert "moved it to v3" in stayed.why
@@ -232,23 +234,23 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
     here.label("refund", prod=1)
     here.label("greet", prod=1)
-    planned = [
-        plan_move(here.project, prompt(here), "prod", 4),
-        plan_move(here.project, prompt(here, "greet"), "prod", 2),
+    changes = [
+        planned(here, 4),
+        planned(here, 2, "greet"),
     ]
     here.label("refund", prod=4)
     here.publish("greet", "three")
     here.label("greet", prod=3)
-    found = apply(here, *planned)
+    found = apply(here, *changes)
     assert [entry.moved for entry in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
 
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
     here.label("refund", prod=3)
-    planned = plan_move(here.project, prompt(here), "prod", 3)
+    change = planned(here, 3)
     before = here.project.registry.requests
-    assert [entry.moved for entry in apply(here, planned)] == [True]
+    assert [entry.moved for entry in apply(here, change)] == [True]
     assert here.project.registry.requests == before
 
 
@@ -257,10 +259,10 @@ def test_together_all_move_or_none(here: World) -> None:
     here.label("greet", staging=2, prod=1)
     here.publish("new", "one")
     here.label("new", staging=1)
-    planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
+    changes = promotion(here).changes
     here.publish("greet", "three")
     here.label("greet", prod=3)
-    receipt = apply_labels(here.project, planned)
+    receipt = apply_labels(here.project, changes)
     found, error = receipt.changed, receipt.error
     assert [entry.moved for entry in found] == [False, False, False]
     assert [entry.is_undone for entry in found] == [False, True, True]
@@ -285,7 +287,7 @@ def released(sound: World) -> None:
 
 
 def applied_in(view: World) -> LabelReceipt:
-    return apply_labels(view.project, [plan_move(view.project, prompt(view), "prod", 3)])
+    return apply_labels(view.project, [planned(view, 3)])
 
 
 def moved_in(view: World) -> ChangedLabel:
@@ -387,8 +389,8 @@ def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None
         sound.publish("b", "one", "two")
         sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
         sound.label("b", prod=1, staging=2)  # the label with the id 2
-        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
-        receipt = apply_labels(broken.project, planned)
+        changes = promotion(broken).changes
+        receipt = apply_labels(broken.project, changes)
         assert [entry.moved for entry in receipt.changed] == [True, False]
         assert "could not be moved back" in receipt.changed[0].why
         assert isinstance(receipt.error, Incomplete)
@@ -410,9 +412,9 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(tmp_
         sound.label("refund", prod_previous=1, prod_released=1, staging=3)
         sound.publish("greet", "one")
         sound.label("greet", staging=1)
-        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
+        changes = promotion(broken).changes
         with pytest.raises(Unsupported):
-            apply_labels(broken.project, planned)
+            apply_labels(broken.project, changes)
         assert sound.labels("refund")["prod"] == 1 and "prod" not in sound.labels("greet")
 
 
@@ -456,9 +458,9 @@ def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None
     with world(tmp_path) as here:
         here.publish("refund", "one", "two")
         here.label("refund", staging=2, prod=1)
-        planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
+        changes = promotion(here).changes
         here.project.progress = Impatient()
-        assert isinstance(apply_labels(here.project, planned).error, Interrupted)
+        assert isinstance(apply_labels(here.project, changes).error, Interrupted)
         assert here.labels("refund") == {"staging": 2, "prod": 1}
 
 

@@ -469,7 +469,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
     (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
     (("--to", ""), "is not a commit", "HEAD~1"),
-    (("hello@1", "--to", "HEAD~1"), "at v1 and by --to at HEAD~1", "--label prod --to 'HEAD~1'"),
+    (("hello@1", "--to", "HEAD~1"), "hello is specified at v1", "--label prod --to 'HEAD~1'"),
     (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),
     (("helo", "--to", "HEAD~1"), "no prompt 'helo'", "did you mean 'hello'?"),
     *(
