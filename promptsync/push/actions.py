@@ -36,9 +36,9 @@ class Action(Struct, frozen=True):
     For ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
     sides, ``tags`` and ``remote_tags`` the tags beside them, ``kept_tags`` those that the file lacks.
     ``message`` is that of the new version, with its mark, and ``parents`` are the versions that it is made
-    from, ``None`` for the one before it. ``labels`` will point at the result. ``level`` orders snippets
-    before their users. ``was`` is a prompt without a file that had the same content: this one looks like that
-    one renamed. ``released`` are the labels of a prompt that is archived, with their versions.
+    from, ``None`` for the one before it. ``labels`` will point at the result. ``was`` is a prompt without a
+    file that had the same content: this one looks like that one renamed. ``released`` are the labels of a
+    prompt that is archived, with their versions.
     """
 
     name: str
@@ -52,10 +52,9 @@ class Action(Struct, frozen=True):
     kept_tags: tuple[str, ...] = ()
     message: str | None = None
     labels: tuple[str, ...] = ()
-    level: int = 0
     was: str | None = None
     parents: tuple[int, ...] | None = None
-    released: tuple[tuple[str, int], ...] = ()
+    released: Mapping[str, int] = {}
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -193,14 +192,6 @@ class PushPlan(Struct, frozen=True):
         }
 
     @property
-    def levels(self) -> list[list[Action]]:
-        """The actions that publish, grouped so that each group only needs those before it."""
-        grouped: dict[int, list[Action]] = {}
-        for action in self.publishing:
-            grouped.setdefault(action.level, []).append(action)
-        return [grouped[level] for level in sorted(grouped)]
-
-    @property
     def fingerprint(self) -> str:
         """A short hash of exactly this plan, the same on every machine.
 
@@ -234,4 +225,4 @@ class PushPlan(Struct, frozen=True):
 
 def _facts(action: Action) -> list[Any]:
     sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
-    return [action.name, action.kind, action.current, *sides, sorted(action.labels), *action.released]
+    return [action.name, action.kind, action.current, *sides, sorted(action.labels), *action.released.items()]

@@ -25,6 +25,7 @@ from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushPlan, Result
+from promptsync.push.plan import levels
 from promptsync.push.publish import check_unmoved, publish, read_back, read_now
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown
@@ -86,10 +87,11 @@ class _Push:
     # -- publishing and archiving -----------------------------------------------------------------------
 
     def publish_all(self) -> None:
-        missing: set[str] = set()
-        for level in self._plan.levels:
+        actions, missing = {action.name: action for action in self._plan.publishing}, set[str]()
+        assert self._plan.snapshot is not None
+        for names in levels(self._plan.snapshot, [*actions]):
             ready = []
-            for action in level:
+            for action in map(actions.__getitem__, names):
                 uses = {reference.name for reference in rendered_in(self._files[action.name].prompt.template)}
                 if uses & missing:
                     missing.add(action.name)

@@ -89,7 +89,7 @@ def action_row(action: Action) -> Row:
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
-    labels += [f"{output.name(label)} v{at}" for label, at in action.released]
+    labels += [f"{output.name(label)} v{at}" for label, at in action.released.items()]
     labels += ["its labels answer again"] if action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     message = without_mark(action.message or "")
@@ -259,9 +259,9 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     plan = receipt.plan
     live = plan.live if dry_run else receipt.changed_live
-    actions = "name action=kind path from=current to=next message labels renamed_from=was"
+    actions = "name action=kind path from=current to=next message labels released renamed_from=was"
     return {
-        "plan": [{**body(action, actions), "released": dict(action.released)} for action in plan.actions],
+        "plan": bodies(plan.actions, actions),
         "fingerprint": plan.fingerprint,
         "published": bodies(receipt.published, "name version message labels passed_over"),
         "failed": bodies(receipt.failed, "name reason unknown=is_unknown"),

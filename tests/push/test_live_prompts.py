@@ -163,10 +163,9 @@ def test_an_archived_snippet_is_restored_without_a_change_of_what_is_live(world:
     assert (refused.code, world.writes) == (3, []), str(refused)
     assert "the archived text of 'voice' may be live, and its file has another one" in refused.err
     assert world.run("push", "voice", "--restore", "--skip-checks", "-n").code == 3
-    commit = world.git("rev-parse", "--short", "HEAD~2").strip()
-    hint = f"git switch --detach {commit} && promptsync push voice --restore && git switch -"
+    hint = "commit the archived text to prompts/voice.yaml, and restore that: promptsync push voice --restore"
     assert refused.err.endswith(f"hint: {hint}\n")
-    world.git("switch", "--detach", commit)
+    world.git("switch", "--detach", "HEAD~2")
     world.ok("push", "voice", "--restore")
     world.git("switch", "-")
     assert (world.version("voice"), world.states()["voice"]) == (2, "ahead")

@@ -58,18 +58,12 @@ def test_different_plans_have_different_fingerprints(other: PushPlan) -> None:
     [
         replace(PLAN, actions=PLAN.actions[::-1]),
         replace(PLAN, skipped=(replace(BEHIND, name="c"),)),
-        replace(PLAN, actions=(replace(ACTION, message="Other words", level=3), PLAN.actions[1])),
+        replace(PLAN, actions=(replace(ACTION, message="Other words"), PLAN.actions[1])),
         replace(PLAN, actions=(replace(ACTION, path="prompts/moved.yaml"), PLAN.actions[1])),
     ],
 )
 def test_a_fingerprint_ignores_what_does_not_change_the_outcome(same: PushPlan) -> None:
     assert same.fingerprint == PLAN.fingerprint
-
-
-def test_levels_order_what_publishes() -> None:
-    actions = [replace(ACTION, name=name, level=name != "b") for name in "acb"]
-    plan = PushPlan((*actions, replace(ACTION, name="z", kind=Kind.ARCHIVE)))
-    assert [[action.name for action in level] for level in plan.levels] == [["b"], ["a", "c"]]
 
 
 @pytest.mark.parametrize(
