@@ -12,7 +12,7 @@ from promptsync.checks.assignment import Check, Located, with_limits
 from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
 from promptsync.checks.evaluations import explained
 from promptsync.checks.follow import Progress, follow, run_together
-from promptsync.checks.past_runs import LiveScore, PastRuns
+from promptsync.checks.past_runs import NOT_COMPARED, LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Run, Status
 from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
@@ -65,7 +65,7 @@ def run_checks(
 
     def judged_run(index: int) -> CheckResult:
         check, item = located[index]
-        run, live = runs[index], None
+        run, live = runs[index], NOT_COMPARED
         if isinstance(item, Evaluation):
             try:
                 live = _live_score(PastRuns(registry, item), check, run, standard, wanted, latest)
@@ -89,7 +89,7 @@ def _latest(registry: Registry, names: Collection[str]) -> tuple[Mapping[str, Ve
         return {}, f"the latest version could not be read: {error.message}"
 
 
-def judge(check: Check, run: Run, standard: Standard, live: LiveScore | None = None) -> CheckResult:
+def judge(check: Check, run: Run, standard: Standard, live: LiveScore = NOT_COMPARED) -> CheckResult:
     """Return the result of a run, which must reach ``standard`` and the limits of its check.
 
     ``live`` is the score that its own is compared with.
@@ -99,7 +99,7 @@ def judge(check: Check, run: Run, standard: Standard, live: LiveScore | None = N
     return CheckResult(check, run, live, tuple(failures), allow_unscored=standard.allow_unscored)
 
 
-def _failures(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
+def _failures(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
     """Yield why a run failed; nothing if it passed or is under way."""
     failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
     if run.error is not None:
@@ -117,7 +117,7 @@ def _failures(check: Check, run: Run, standard: Standard, live: LiveScore | None
         yield from _shortfalls(check, run, standard, live)
 
 
-def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
+def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
     if run.failed:
         yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
         return
@@ -128,8 +128,8 @@ def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore | No
         return
     if check.min_score is not None and score < check.min_score:
         yield Failure("min-score", f"score {score:g} is below the minimum of {check.min_score:g}")
-    drop = live.drop(score) if live is not None else None
-    if live is not None and drop is not None and check.max_drop is not None and drop > check.max_drop:
+    drop = live.drop(score)
+    if drop is not None and check.max_drop is not None and drop > check.max_drop:
         below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
         yield Failure("max-drop", f"score {score:g} is {below}; max_drop is {check.max_drop:g}")
 
@@ -141,10 +141,10 @@ def _live_score(
     standard: Standard,
     wanted: WantedVersions,
     latest: Mapping[str, Version],
-) -> LiveScore | None:
+) -> LiveScore:
     """Return with which live score a run is compared: the highest of the prompts that it names."""
     if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:
-        return None
+        return NOT_COMPARED
     ids = {name: prompt.template_id for name, prompt in latest.items()}
     names = [
         name for name in check.prompts if name in wanted.live and name in wanted.versions and name in ids
@@ -155,7 +155,7 @@ def _live_score(
             return LiveScore(reason=f"the report names none of {', '.join(names)}")
         names = run_by_it
     scores = [past.live_score(name, ids[name], wanted.versions[name], wanted.live[name]) for name in names]
-    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=None)
+    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=NOT_COMPARED)
 
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:

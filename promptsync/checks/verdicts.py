@@ -10,7 +10,7 @@ from msgspec import Struct
 from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, named
 from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import PastRuns
+from promptsync.checks.past_runs import NOT_COMPARED, PastRuns
 from promptsync.checks.receipt import Standard
 from promptsync.checks.versions import OTHER_PROMPT
 from promptsync.compare.gather import gather
@@ -44,9 +44,13 @@ class Verdict(Struct, frozen=True):
     about: About = "checks"
 
     @property
+    def failed(self) -> bool:
+        return self.passed is False
+
+    @property
     def needs_yes(self) -> bool:
         """Whether a label moves up to the version only if somebody confirms it."""
-        return self.passed is False or self.about in ("live", "on-hold")
+        return self.failed or self.about in ("live", "on-hold")
 
 
 def verdicts(
@@ -111,9 +115,9 @@ def _judged(
 ) -> _Judged:
     try:
         run, why = past.newest(name, template_id, version)
-        score = (
-            past.live_score(name, template_id, version, live) if run and check.max_drop is not None else None
-        )
+        score = NOT_COMPARED
+        if run and check.max_drop is not None:
+            score = past.live_score(name, template_id, version, live)
     except RemoteError as error:
         return _Judged(None, f"{check.name}: {_unread(error)}")
     if run is None:

@@ -49,7 +49,9 @@ agent_runs = st.builds(Run, kind=st.just("agent"), name=names, status=st.sampled
 checks = st.builds(
     Check, st.sampled_from(["evaluation", "agent"]), names, prompts, max_drop=st.none() | st.floats(0, 100)
 )
-live_scores = st.none() | st.builds(LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names)
+live_scores = st.builds(LiveScore) | st.builds(
+    LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names
+)
 failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
 results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
