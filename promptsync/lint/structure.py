@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, blocks_of, messages_of
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.prompt import KeyPath, Problem, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.template import template_variables
@@ -76,7 +76,7 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
 
 
 def _rejection(subject: Subject, rejection: Rejection, path: KeyPath) -> Problem:
-    message = f"The registry rejects this: {rejection.place} {rejection.what}."
+    message = f"The registry rejects this: {readable(rejection.path)} {rejection.what}."
     return subject.problem(rejection.rule, path, message, hint=_HINTS.get(rejection.rule, ""))
 
 

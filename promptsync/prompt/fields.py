@@ -5,8 +5,6 @@ deepdiff compares whole documents. This is the only module that imports it, and 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ from msgspec import Struct
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import KeyPath, Prompt
+from promptsync.prompt.prompt import KeyPath, Prompt, readable
 from promptsync.prompt.shapes import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.texts import format_of, mappings
@@ -28,7 +26,6 @@ _ORDER = (
     *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
 _KNOWN = frozenset(_ORDER) | TEMPLATE.keys()
-_PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 
 
 class FieldChange(Struct, frozen=True):
@@ -160,16 +157,3 @@ def _place(at: _Key, side: int) -> KeyPath:
     """Return the place in the old or the new version; of an item that it lacks, that of the list."""
     parts = (part[side] if isinstance(part, tuple) else part for part in at)
     return tuple(part for part in parts if part is not None)
-
-
-def readable(path: KeyPath) -> str:
-    """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
-    parts: list[str] = []
-    for part in path:
-        if isinstance(part, int):
-            parts.append(f"[{part}]")
-        elif not _PLAIN_KEY.fullmatch(part):
-            parts.append(f"[{json.dumps(part, ensure_ascii=False)}]")
-        else:
-            parts.append(f".{part}" if parts else part)
-    return "".join(parts)

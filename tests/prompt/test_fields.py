@@ -13,9 +13,9 @@ from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
+from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, readable
 from promptsync.prompt.tags import tag_set
 
 Row = tuple[str, Any, Any, str]
