@@ -30,12 +30,6 @@ def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:
     assert "+Good morning {name}" in out and "Theirs" not in out
 
 
-def test_a_push_tells_what_it_did(edited: World) -> None:
-    out = edited.ok("push", "--format", "markdown").out
-    assert out.startswith("**1 prompt published, 1 skipped**") and "  published  a  v2" in out
-    assert edited.ok("push", "--format", "markdown").out.startswith("**Nothing to publish**")
-
-
 def test_a_conflict_is_reported_in_the_form_that_was_asked_for(edited: World) -> None:
     edited.edit("b", "Hello", "Ours")
     done = edited.run("push", "--dry-run", "--format", "markdown")

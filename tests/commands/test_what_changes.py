@@ -46,7 +46,7 @@ status --json
 status --drift --exit-code
 status --offline
 status --label prod
-status --since HEAD~1
+diff --since HEAD~1
 diff
 diff --stat
 diff ops/ahead@1 ops/twice@1
