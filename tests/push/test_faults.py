@@ -156,21 +156,6 @@ def test_a_race_is_noticed_and_told(three: World) -> None:
     assert three.text("b", 2) == "Theirs {name}"
 
 
-def test_a_registry_that_moved_while_the_plan_was_shown_is_refused(three: World) -> None:
-    lists = iter(range(100))
-
-    def publish_before_second(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        if next(lists) == 1:
-            three.publish("c", "Theirs {name}")
-        return forward(seen)
-
-    three.faults.append(fault(LISTING, publish_before_second))
-    done = three.run("push")
-    assert done.code == 3
-    assert "c: v1 -> v2" in done.err
-    assert three.writes == []
-
-
 # -- registries that keep something else ----------------------------------------------------------------
 
 

@@ -20,8 +20,8 @@ def three(world: World) -> None:
     world.ok("push")
 
 
-def diverge(world: World, name: str) -> None:
-    world.edit(name, "Hello", "Ours")
+def diverge(world: World, name: str, old: str = "Hello") -> None:
+    world.edit(name, old, "Ours")
     world.publish(name, "Theirs {name}")
 
 
@@ -416,6 +416,9 @@ def test_messages_without_git_carry_the_version_alone(world: World) -> None:
     world.ok("push")
     assert world.messages("a") == ["Add a (v1)", "Update a (v2)"]
     assert world.states() == {"a": "in-sync"}
+    # The key that the push wrote is the base of what follows.
+    diverge(world, "a", "Ciao")
+    assert world.states() == {"a": "diverged"}
 
 
 # -- labels ---------------------------------------------------------------------------------------------
@@ -508,3 +511,13 @@ def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
     assert three.version("a") == 2
     assert done.code == 3, str(done)
     assert done.document["published"] == []
+
+
+def test_a_release_by_push_can_be_taken_back(world: World) -> None:
+    for text in ("First.", "Second."):
+        world.write("a", text)
+        world.commit()
+        world.ok("push", "--label", "prod")
+    assert (world.label("a", "prod"), world.label("a", "prod.previous")) == (2, 1)
+    world.ok("rollback", "a", "--label", "prod")
+    assert world.label("a", "prod") == 1
