@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from working_copy import NAME, Copy
-from worlds import World
+from worlds import World, made
 
 
 @pytest.fixture(autouse=True)
@@ -386,3 +386,13 @@ def test_a_number_that_came_with_a_copied_file_hides_no_edit_of_the_registry(wor
     assert world.states()["b"] == "behind"
     world.ok("push")
     assert world.version("b") == 2
+
+
+def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as world:
+        world.write("a", "Hello")
+        world.ok("push")
+        world.edit("a", "Hello", "Hello you")
+        world.publish("a", "Hello there")
+        (prompt,) = world.run("status", "--json").document["prompts"]
+        assert (prompt["state"], prompt["base"]) == ("diverged", 1)
