@@ -12,7 +12,7 @@ from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.yaml import layout, load
 from promptsync.prompt.document import to_prompt
-from promptsync.prompt.prompt import Local, Prompt
+from promptsync.prompt.prompt import KeyPath, Local, Prompt
 
 _MARKER: Final = re.compile(r"^([<|=>])\1{6}(?: [^\n]*)?\r?(?:\n|\Z)", re.MULTILINE)
 _CONFLICTS: Final = re.compile(r"(?:<\|?=>)+")
@@ -39,7 +39,7 @@ class PromptFile(Struct, frozen=True):
     own_name: str = ""
     conflicted: str | None = None
 
-    def position(self, keypath: load.KeyPath) -> tuple[int, int]:
+    def position(self, keypath: KeyPath) -> tuple[int, int]:
         """Return the line and column, from 1, of a key or item such as ``("messages", 0, "content")``.
 
         When the file has no such place it is the nearest thing around it.

@@ -70,7 +70,7 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     reasons = islice((reason for error in errors for reason in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
     return list(
         dict.fromkeys(
-            Problem(path, *position(loaded.text, where), rule, message, hint=hint)
+            Problem(path, *position(loaded.text, tuple(where)), rule, message, hint=hint)
             for where, rule, message, hint in reasons
         )
     )
