@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from promptsync.labels.rollback import find_target, plan_rollback_to_commit, pla
 from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
 from promptsync.project.target import At, version_number
+from promptsync.prompt.labels import is_own
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome
 
@@ -51,7 +53,7 @@ def command(
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        label = label or _only_label(project)
+        label = label or _only_label(project, names)
         target = find_target(project, to) if to is not None and number is None else None
         if not names and target is None:
             raise _no_names(label, to)
@@ -74,9 +76,12 @@ def command(
     return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
-def _only_label(project: Project) -> str:
-    """Return the only label of ``labels:``."""
+def _only_label(project: Project, names: Sequence[str]) -> str:
+    """Return the only label of ``labels:``, or without that the only one of the named prompts."""
     known = sorted({*project.config.labels.values()})
+    if names and not known:
+        labels = {label for prompt, _ in chosen_labels(project, names) for label in prompt.labels}
+        known = sorted(filter(is_own, labels))
     if len(known) == 1:
         return known[0]
     label = shlex.quote(known[0]) if known else "LABEL"

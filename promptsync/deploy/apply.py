@@ -15,17 +15,16 @@ from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
 
 
-def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    Waits ``timeout`` seconds for checks. Until something is written, raises what ``push`` raises. The caller
-    holds the lock of the working copy.
+    Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
     """
-    deploy = _Deploy(project, plan, timeout)
+    deploy = _Deploy(project, plan)
     receipt = deploy.receipt
     # In a temporary registry no label can be moved too early, and prompts render snippets by it.
     steps = [deploy.publish, deploy.check, deploy.move]
-    if plan.rehearses:
+    if plan.options.rehearses:
         steps = [deploy.publish, deploy.move, deploy.check]
     try:
         receipt.is_released = plan.is_empty or all(step() for step in steps)
@@ -42,10 +41,9 @@ def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployRe
 class _Deploy:
     """Each step returns whether the next one may start."""
 
-    def __init__(self, project: Project, plan: DeployPlan, timeout: float) -> None:
+    def __init__(self, project: Project, plan: DeployPlan) -> None:
         self._project = project
         self._plan = plan
-        self._timeout = timeout
         releases = plan.survey.releases
         self._versions = {member.name: member.version for member in releases}
         self._ids = {member.name: member.template_id or 0 for member in releases}
@@ -76,12 +74,12 @@ class _Deploy:
                 renders=rendered_snippets(files, names, plan.label),
                 live={member.name: member.live for member in members},
             ),
-            standard=plan.standard,
-            timeout=self._timeout,
+            standard=plan.options.standard,
+            timeout=plan.options.timeout,
             progress=self._project.progress,
         )
         self.receipt.results, self.receipt.interrupted = results, results.interrupted
-        if not plan.keep_going or results.interrupted:
+        if not plan.options.keep_going or results.interrupted:
             return results.passed
         return bool(self.receipt.others)
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
+from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import Standard
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
     push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
-    ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
-    fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses`` says that the registry is a
-    temporary one, where nothing is live.
+    ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
+    released although others fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses``
+    says that the registry is a temporary one, where nothing is live.
     """
 
     label: str
@@ -45,6 +46,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
     max_changes: int | None = None
     standard: Standard = Standard()
+    timeout: float = TIMEOUT
     keep_going: bool = False
     rehearses: bool = False
     command: str = "promptsync deploy"
@@ -67,9 +69,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     pins: Pins = ()
     workspace: str = ""
     in_git: bool = True
-    standard: Standard = Standard()
-    keep_going: bool = False
-    rehearses: bool = False
+    options: DeployOptions = DeployOptions("")
     not_from_here: str = ""
 
     @property
@@ -111,7 +111,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
         ]
         evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
-        required = [*msgspec.structs.astuple(self.standard), self.keep_going]
+        required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
         pushed = self.push.fingerprint
         return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
@@ -157,9 +157,7 @@ def plan_deploy(
         _pins(project, survey, push),
         workspace_of(project) if survey.releases else "",
         project.in_git,
-        options.standard,
-        options.keep_going,
-        options.rehearses,
+        options,
     )
 
 

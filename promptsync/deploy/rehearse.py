@@ -72,7 +72,7 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeout: float) -> Rehearsal:
+def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -115,7 +115,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             # The plan of the deploy itself has the pins that stay behind.
             located = find_checks(copy.registry, selection)
             plan = structs.replace(plan, selection=selection, located=located, pins=())
-            receipt = apply_deploy(copy, plan, timeout)
+            receipt = apply_deploy(copy, plan)
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
             return Rehearsal(receipt, url, without, is_compared=drop is None)
 

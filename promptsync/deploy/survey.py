@@ -15,14 +15,13 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.drafts import with_drafts
 from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, without_tags
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
-from promptsync.errors import Refused, RemoteError
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_by_prompt, labels_named, list_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Label
 from promptsync.prompt.snippets import parents
 
 _IN_WAY = {
@@ -129,15 +128,8 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
     """Return both sides, and where the label of each prompt is."""
     names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
     registry = project.registry  # opened before two threads need it
-
-    def read() -> list[Label]:
-        try:
-            return list_labels(registry, names) or []
-        except RemoteError:  # the lists of prompts have the same labels
-            return labels_named(registry, names)
-
-    latest, labels = together(lambda: gather(project), read)
-    there = labels_by_prompt(labels, latest.listing.values())
+    latest, labels = together(lambda: gather(project), lambda: list_labels(registry, names))
+    there = labels_by_prompt(labels or (), latest.listing.values())
     return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 
 

@@ -258,7 +258,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
     labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
     lines += row_lines(_label_row(plan, label) for label in labels)
     lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)
-    if plan.keep_going:
+    if plan.options.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
         lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))

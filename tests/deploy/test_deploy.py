@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from deploying import FIXTURES, change, prod
-from worlds import Reply, World, asking, failing, fault, is_move, made, publishing
+from deploying import change, prod
+from worlds import Reply, World, asking, failing, fault, is_move
 
 LIST, LABELS = "/prompt-templates", "/prompt-templates/labels"
 
@@ -178,18 +177,6 @@ def test_when_one_label_stays_all_of_them_do(released: World) -> None:
     assert prod(released) == [2, 2, 1, 1]
 
 
-@pytest.mark.parametrize("status", [500, 403])
-def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
-    change(released, "hello", "welcome", "ab")
-    released.faults.append(fault(publishing("b"), failing(status)))
-    done = released.run("deploy", "--json")
-    assert (done.code, done.document["eval"]["runs"]) == (5, []), str(done)
-    assert prod(released) == [1, 1, 1, 1]
-    released.faults.clear()
-    released.ok("deploy")
-    assert released.version("a") == 2
-
-
 FAILURES = [
     # a request that fails with a status -> the exit code, a hint
     ("PATCH", "/prompt-labels/", 403, 4, "PROMPT_DEPLOY"),
@@ -219,17 +206,6 @@ def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(
     released.faults.clear()
     released.ok("deploy")
     assert prod(released) == [2, 1, 1, 2] and released.version("a") == 2
-
-
-def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path) -> None:
-    with made(tmp_path, fixtures=f"{FIXTURES}protected_labels: [{{name: prod, prompts: [b]}}]\n") as world:
-        for name in "ab":
-            world.write(name)
-        world.commit()
-        done = world.run("deploy", "--label", "prod", "--json")
-        assert done.code == 3, str(done)
-        assert prod(world, "ab") == [None, None]
-        assert "approval" in done.document["error"]["message"]
 
 
 # -- nothing to release -------------------------------------------------------------------------------------

@@ -445,14 +445,6 @@ def test_a_plan_that_was_reviewed_in_another_workspace_is_refused(released: Worl
     assert released.run(*command, "--expect", fingerprint).code == 0
 
 
-@pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 2), ("y\n", 0, 1)])
-def test_on_a_terminal_the_plan_is_confirmed(released: World, answer: str, code: int, version: int) -> None:
-    done = released.on_terminal(*to_commit(), answer=answer)
-    assert done.code == code
-    assert "(Say one). Continue?" in done.err
-    assert prod(released) == dict.fromkeys(NAMES, version)
-
-
 def test_the_requests_of_a_plan_do_not_grow_with_the_release(released: World) -> None:
     released.run(*to_commit("-n"))
     # The last one identifies the workspace, which is part of the fingerprint.
