@@ -67,10 +67,9 @@ def headline(plan: PushPlan, where: str = "") -> str:
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     rows = [_passes_over(action) for action in plan.actions if action.passed_over]
-    rows += _unchecked(plan.unchecked, plan.governed, plan.live, "will move")
-    rows += [*kept_tag_rows(plan, {action.name for action in plan.actions}), *_skipped(plan)]
+    rows += [*_unchecked(plan.unchecked, plan.governed, plan.live, "will move"), *_skipped(plan)]
     actions = row_lines(map(action_row, plan.actions), free=True)
-    return [*actions, *row_lines(rows), *_rename_lines(plan), *row_lines(pin_rows(plan.pins))]
+    return [*actions, *row_lines(rows), *_remarks(plan)]
 
 
 def _passes_over(action: Action) -> Row:
@@ -115,17 +114,21 @@ def _skipped(plan: PushPlan) -> list[Row]:
     ]
 
 
-def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
+def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[str]:
+    """Return what a plan says about tags, names and pins, and after a push what is true of its versions."""
+    rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
     archived = {action.name for action in plan.archiving}
     notes = [
-        rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
+        rename_note(action.name, action.was, is_archived=action.was in archived, done=versions is not None)
         for action in plan.actions
         if action.was is not None
     ]
-    published = {action.name for action in plan.publishing}
-    moves = plan.snapshot.possible_moves if plan.snapshot is not None and not done else ()
-    notes += [move_note(old, new) for old, new in moves if new in published]
-    return [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
+    if versions is None and plan.snapshot is not None:
+        published = {action.name for action in plan.publishing}
+        notes += [move_note(old, new) for old, new in plan.snapshot.possible_moves if new in published]
+    lines = [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
+    pins = pin_rows(plan.pins if versions is None else after(plan.pins, versions))
+    return [*row_lines(rows), *lines, *row_lines(pins)]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -136,18 +139,16 @@ def show_receipt(
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     result = receipt or PushReceipt(plan)
-    pins = row_lines(pin_rows(after(plan.pins, result.versions)))
     if receipt is None:
         lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
     else:
-        lines = receipt_lines(result, was_shown)
-        lines += [*row_lines(kept_tag_rows(plan, result.versions)), *_rename_lines(plan, done=True), *pins]
+        lines = [*receipt_lines(receipt, was_shown), *_remarks(plan, receipt.versions)]
     return Outcome(
         lines,
         push_body(result, dry_run=False),
         result.exit_code,
         result.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt, pins),
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
     )
 
 
@@ -231,14 +232,11 @@ def plan_markdown(
     plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "", most: int = MOST
 ) -> list[str]:
     """Return what a push will do: a headline, the plan, and the differences, cut with counts."""
-    page = Page(most)
-    if not plan.actions:
-        page.say("**Nothing to publish**")
-    else:
-        place = f" · {code(where)}" if where else ""
-        page.say(f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}")
+    page, place = Page(most), f" · {code(where)}" if where else ""
+    head = f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}"
+    page.say(head if plan.actions else "**Nothing to publish**")
     if lines := plan_lines(plan):
-        page.fence(click.unstyle(line) for line in lines)
+        page.fence(map(click.unstyle, lines))
     if differences and plan.actions:
         from promptsync.show.diff import add_differences
 
@@ -246,12 +244,12 @@ def plan_markdown(
     return page.lines
 
 
-def receipt_markdown(receipt: PushReceipt, pins: Sequence[str] = (), *, most: int = MOST) -> list[str]:
-    """Return what a push did, with lines about pins."""
-    page = Page(most)
-    counts = summary(receipt)
+def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
+    """Return what a push did."""
+    page, counts = Page(most), summary(receipt)
     page.say(f"**{counts}**")
-    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt), *pins) if line != counts)
+    lines = [*receipt_lines(receipt), *_remarks(receipt.plan, receipt.versions)]
+    page.fence(click.unstyle(line) for line in lines if line != counts)
     return page.lines
 
 
