@@ -15,8 +15,9 @@ import jsonschema_rs
 
 from promptsync.files.yaml.load import Loaded, position
 from promptsync.files.yaml.syntax import shortened
-from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, meant
+from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.shapes import SHAPES
 
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
@@ -121,7 +122,7 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
 
 def _below_model(key: str) -> str:
     """Return where a key belongs that people write at the top of a prompt file."""
-    if key in MODEL_KEYS - {"name"}:
+    if key in SHAPES["model"].keys() - {"name"}:
         return "Write it in model."
     parameter = key if key in PARAMETERS else meant(key, PARAMETERS)
     return f"Write {parameter}: in model.parameters." if parameter else ""
