@@ -116,12 +116,13 @@ def _configuration(directory: Path) -> Path:
 def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
     """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
     # Imported only here, because nothing else of lint needs git.
-    from promptsync.files.git.program import GitProgram
+    from promptsync.files.git.repository import Repository
     from promptsync.project.project import open_project
 
-    listed = GitProgram(directory).line("ls-files", "-z", "--", f":(top,glob)**/{FILE_NAME}") or ""
+    repository = Repository.find(directory, ".")
+    listed = repository.listed(f":(top,glob)**/{FILE_NAME}") if repository is not None else []
     names: dict[Path, frozenset[str]] = {}
-    for shown in filter(None, listed.split("\0")):
+    for shown in listed:
         path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
         try:
             config = load(path)
