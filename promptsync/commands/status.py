@@ -119,19 +119,16 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}, False
-    if drift:
-        # The exit code must not depend on how often somebody has published since.
-        from promptsync.compare.history import find_passed_over
-
-        found = find_passed_over(project, snapshot.items)
-        numbers = {name: [one.version for one in versions.read] for name, versions in found.items()}
-        return numbers, any(versions.has_edits for versions in found.values())
-    unclear = [item for item in snapshot.items if item.may_pass_over]
-    if not unclear:
+    # The exit code of --drift must not depend on how often somebody has published since.
+    items = [item for item in snapshot.items if drift or item.may_pass_over]
+    # A shallow clone does not show what the files include.
+    if not items or (not drift and project.history is not None and project.history.shallow):
         return {}, False
-    from promptsync.compare.history import find_passed_over_by_latest
+    from promptsync.compare.history import find_passed_over
 
-    return find_passed_over_by_latest(project, unclear), False
+    passed_over = find_passed_over(project, items)
+    numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}
+    return numbers, any(versions.has_edits for versions in passed_over.values())
 
 
 def _pins(project: Project, snapshot: Snapshot, offline: bool) -> Pins:

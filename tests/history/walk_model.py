@@ -22,7 +22,7 @@ from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
 from promptsync.history.graph import Graph, Missing, Node
 from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.mark import make_mark, with_mark
+from promptsync.history.mark import make_mark, parse_mark, with_mark
 from promptsync.history.passed_over import PassedOver
 from promptsync.history.synced_key import Key, make_key
 
@@ -343,6 +343,15 @@ class Tally:
 # -- the world --------------------------------------------------------------------------------------------
 
 
+def passed_over_by_latest(graph: Graph) -> Sequence[int]:
+    """Return what the receipt of the latest version listed, going by its own message."""
+    graph.look_from(graph.latest)
+    mark = parse_mark(graph.version(graph.latest).message)
+    if mark is None or (mark.version == graph.latest and not mark.parents):
+        return ()
+    return range(graph.latest - 1, graph.parents(graph.latest)[0], -1)
+
+
 def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
     """Return what was passed over, and the heads of a file that all of it is merged into."""
     heads = passing.passed_over(graph)
@@ -555,7 +564,7 @@ class World:
 
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""
-        numbers, _ = self.answer(passing.passed_over_by_latest, self.fresh_clone(), self.latest)
+        numbers, _ = self.answer(passed_over_by_latest, self.fresh_clone(), self.latest)
         heads, _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
         return {*numbers}.union(*(head.numbers for head in heads))
 
