@@ -71,7 +71,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
             for item in items
             if item.state in SKIP_REASONS and item.name not in kinds
         ),
-        unfinished=tuple(item.name for item in items if _is_unfinished(project, item)),
+        unfinished=tuple(item for item in items if _is_unfinished(project, item)),
         options=options,
         workspace=workspace_of(project) if actions else "",
         governed=tuple(filter(project.governs, sorted(options.labels))) if options.skip_checks else (),
@@ -139,30 +139,22 @@ def _actions(
     actions = []
     for item in items:
         kind, name = kinds[item.name], item.name
-        ours = tag_set(item.file.prompt) if item.file is not None else frozenset()
         tags = item.merged_tags if item.file is not None else frozenset()
-        # The numbers of a restored prompt continue from its latest version in the archive.
-        latest = item.archived if kind is Kind.RESTORE else item.listed
-        action = Action(
-            name,
-            kind,
-            item.path,
-            latest.version if latest is not None else None,
-            local=item.digest,
-            remote=item.remote_digest,
+        if kind is Kind.FORCE and item.file is not None and options.checked_label is None:
             # Who forces a file wants its tags, too; a deploy only wants what is new in it.
-            tags=tags | ours if kind is Kind.FORCE and options.checked_label is None else tags,
-            remote_tags=tag_set(item.listed.prompt) if item.listed is not None else frozenset(),
-            kept_tags=tuple(sorted(tags - ours)),
+            tags |= tag_set(item.file.prompt)
+        action = Action(
+            item,
+            kind,
+            tags,
             labels=_lacking(item, under) if kind is Kind.LABEL else options.labels,
-            was=item.was,
             parents=included.get(name, _parents(item, kind, options)),
         )
         if kind is Kind.ARCHIVE:
             action = replace(action, labels=(), released=dict(sorted(released.get(name, {}).items())))
         elif kind in PUBLISHING:
             short, subject, _ = described.get(item.origin.commit or "", (None, "", ""))
-            action = replace(action, message=_message(item, action, short, subject, options.message))
+            action = replace(action, message=_message(action, short, subject, options.message))
         actions.append(action)
     return actions
 
@@ -177,12 +169,12 @@ def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | 
     return decision.force if kind is Kind.FORCE else decision.push
 
 
-def _message(item: Item, action: Action, short: str | None, subject: str, message: str | None) -> str:
+def _message(action: Action, short: str | None, subject: str, message: str | None) -> str:
     """Return the message of a new version, with its mark, given the id and subject of the commit."""
-    mark = make_mark(short, item.origin.dirty, action.next or 1, action.parents)
+    mark = make_mark(short, action.item.origin.dirty, action.next or 1, action.parents)
     if message is not None:
         subject = check_message(message, str(mark))
-    elif item.origin.dirty:
+    elif action.item.origin.dirty:
         # The subject of a commit that does not contain this text would not describe the change.
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
         subject = f"{word} {action.name}{' (not committed)' if short is not None else ''}"

@@ -129,15 +129,14 @@ def _restored(project: Project, plan: PushPlan) -> Refused | None:
     """Return the refusal to restore a snippet with a new text: live prompts render it from the archive."""
     assert plan.snapshot is not None
     for action in plan.publishing:
-        item = plan.snapshot.get(action.name)
-        listed = item.archived if item is not None and action.kind is Kind.RESTORE else None
+        listed = action.item.archived if action.kind is Kind.RESTORE else None
         if listed is None or not _is_snippet(listed) or not project.is_guarding:
             continue
-        if not has_text(listed, plan.snapshot.worktree.files[action.name].prompt):
+        if not has_text(listed, action.file.prompt):
             push = project.on_remote(f"promptsync push {shlex.quote(action.name)} --restore")
             return _nothing(
                 f"the archived text of {action.name!r} may be live, and its file has another one",
-                hint=f"commit the archived text to {action.path}, and restore that: {push}",
+                hint=f"commit the archived text to {action.file.path}, and restore that: {push}",
                 code="live-snippets",
             )
     return None

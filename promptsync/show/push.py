@@ -119,9 +119,11 @@ def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[
     rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
     archived = {action.name for action in plan.archiving}
     notes = [
-        rename_note(action.name, action.was, is_archived=action.was in archived, done=versions is not None)
+        rename_note(
+            action.name, action.item.was, is_archived=action.item.was in archived, done=versions is not None
+        )
         for action in plan.actions
-        if action.was is not None
+        if action.item.was is not None
     ]
     if versions is None and plan.snapshot is not None:
         published = {action.name for action in plan.publishing}
@@ -257,7 +259,9 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     plan = receipt.plan
     live = plan.live if dry_run else receipt.changed_live
-    actions = "name action=kind path from=current to=next message labels released renamed_from=was"
+    actions = (
+        "name action=kind path=item.path from=current to=next message labels released renamed_from=item.was"
+    )
     return {
         "plan": bodies(plan.actions, actions),
         "fingerprint": plan.fingerprint,
