@@ -3,8 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -158,14 +156,6 @@ def test_a_lock_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path
     with pytest.raises(PromptsyncError, match="cannot lock") as caught, locked(tmp_path):
         raise AssertionError
     assert not isinstance(caught.value, Refused)
-
-
-def test_a_process_that_dies_frees_the_lock(tmp_path: Path) -> None:
-    script = "import os, sys; from pathlib import Path; from promptsync.files.lock import locked\n"
-    script += "with locked(Path(sys.argv[1])): os._exit(9)"
-    assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == 9
-    with locked(tmp_path):
-        pass
 
 
 def test_deleting_takes_the_directories_that_it_empties(tmp_path: Path) -> None:
