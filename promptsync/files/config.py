@@ -151,7 +151,11 @@ def is_below(directory: str) -> bool:
 
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
     declared = value.get("remotes") or {LOCAL: {"url": "local:"}}
-    return {name: convert({"name": name, **remote}, RemoteConfig) for name, remote in declared.items()}
+    # In the schema 4.0 is an integer, too.
+    return {
+        name: convert({"name": name, **remote}, RemoteConfig, strict=False)
+        for name, remote in declared.items()
+    }
 
 
 def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:

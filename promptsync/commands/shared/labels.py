@@ -138,7 +138,7 @@ def _checked(
     session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if nobody can confirm what it needs, its warnings, and those to confirm."""
-    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
+    from promptsync.checks.verdicts import live_snippets, not_passed, on_hold
 
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
     up = [
@@ -151,12 +151,7 @@ def _checked(
     if plan.refusal is not None:
         return plan, [], []
     moves = plan.pending
-    warnings = [
-        *not_passed(project, moves),
-        *live_at_once(project, moves),
-        *on_hold(project, up),
-        *still_live(project, moves),
-    ]
+    warnings = [*not_passed(project, moves), *live_snippets(project, moves), *on_hold(project, up)]
     names = {change.name for change in moves if not change.is_lower}
     failed = [
         warning
