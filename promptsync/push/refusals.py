@@ -13,7 +13,7 @@ from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
 from promptsync.prompt.snippets import Reference, rendered_in
 from promptsync.prompt.version import Version
-from promptsync.push.actions import Action, Kind, PushOptions, PushPlan
+from promptsync.push.actions import Kind, PushOptions, PushPlan
 
 
 def check_references(
@@ -63,27 +63,12 @@ def _publish(snapshot: Snapshot, name: str, snippet: str) -> str:
 
 def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:
     """Return the live prompts that render the new texts and labels of snippets at once, by snippet."""
-    new = plan.new_texts
-    snippets = [
-        action
-        for action in plan.actions
-        if action.kind not in (Kind.ARCHIVE, Kind.RESTORE)
-        and _is_snippet(snapshot.listing.get(action.name))
-        and (action.labels or action.name in new)
-    ]
-    if not snippets or not project.is_guarding:
+    if not project.is_guarding:
         return {}
-    texts = LiveTexts(project, snapshot)
-
-    def users(action: Action) -> tuple[LiveUser, ...]:
-        def follows(reference: Reference) -> bool:
-            if reference.label is not None:
-                return reference.label in action.labels
-            return reference.version is None and action.name in new
-
-        return texts.users(action.name, follows)
-
-    return {action.name: live for action in snippets if (live := users(action))}
+    new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)
+    actions = [action for action in plan.actions if action.kind not in kinds]
+    changes = {action.name: (action.labels, action.name in new) for action in actions}
+    return LiveTexts(project, snapshot).at_once(changes)
 
 
 def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
