@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from promptsync.checks.follow import Progress, follow, run_together
 from promptsync.checks.past_runs import NOT_COMPARED, LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Run, Status
-from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
+from promptsync.checks.versions import WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
@@ -61,7 +61,12 @@ def run_checks(
         judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
         return CheckResults(tuple(judged), interrupted=True)
     checked = {name for check, _ in located for name in check.prompts} & wanted.versions.keys()
-    latest, unread = _latest(registry, checked)
+    latest: Mapping[str, Version] = {}
+    unread = ""
+    try:
+        latest = latest_of(registry, checked)
+    except RemoteError as error:
+        unread = f"the latest version could not be read: {error.message}"
 
     def judged_run(index: int) -> CheckResult:
         check, item = located[index]
@@ -76,17 +81,11 @@ def run_checks(
     results = mapped(judged_run, range(len(located)))
     passed = [(result.run, result.check.prompts if result.passed else ()) for result in results]
     gaps = unbound(passed, wanted, latest, unread)
-    return CheckResults(
-        tuple(_with_gaps(standard, result, gap) for result, gap in zip(results, gaps, strict=True))
-    )
-
-
-def _latest(registry: Registry, names: Collection[str]) -> tuple[Mapping[str, Version], str]:
-    """Return the latest versions of prompts, and why they could not be read."""
-    try:
-        return latest_of(registry, names), ""
-    except RemoteError as error:
-        return {}, f"the latest version could not be read: {error.message}"
+    with_gaps = []
+    for result, unchecked in zip(results, gaps, strict=True):
+        failures = [Failure("unbound", str(gap)) for gap in unchecked if not standard.allow_unbound]
+        with_gaps.append(replace(result, unbound=unchecked, failures=(*result.failures, *failures)))
+    return CheckResults(tuple(with_gaps))
 
 
 def judge(check: Check, run: Run, standard: Standard, live: LiveScore = NOT_COMPARED) -> CheckResult:
@@ -162,12 +161,6 @@ def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result with the cells that explain why it failed."""
     is_explicable = result.run.failed or result.is_too_low
     return replace(result, run=explained(registry, result.run)) if is_explicable else result
-
-
-def _with_gaps(standard: Standard, result: CheckResult, gaps: tuple[Unbound, ...]) -> CheckResult:
-    """Return a result with the versions that it did not check, which is a failure unless it is allowed."""
-    failures = () if standard.allow_unbound else tuple(Failure("unbound", str(gap)) for gap in gaps)
-    return replace(result, unbound=gaps, failures=result.failures + failures)
 
 
 def show_run(
