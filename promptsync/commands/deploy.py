@@ -178,7 +178,7 @@ class _Deploying:
             from promptsync.deploy.rehearse import rehearse
 
             rehearsal = rehearse(self.project, self.options, plan.selection)
-            self.results = rehearsal.receipt.results or self.results
+            self.results = rehearsal.receipt.results
         return show_deploy.show_plan(
             plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
         )
@@ -188,7 +188,7 @@ class _Deploying:
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
         receipt = apply_deploy(self.project, plan)
-        self.results = receipt.results or self.results
+        self.results = receipt.results
         return receipt
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:

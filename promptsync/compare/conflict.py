@@ -21,7 +21,7 @@ SKIP_REASONS: dict[State, str] = {
     State.MOVED: "its file moved and has no name:",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
-    State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
+    State.DELETED_REMOTELY: "was archived in the registry; --restore publishes it again",
     State.INVALID: "the version in the registry cannot be used",
     State.DELETED_LOCALLY: "its file was deleted; --prune archives it, promptsync pull restores it",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +26,7 @@ from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
+    pass
 
 
 class DeployOptions(msgspec.Struct, frozen=True):
@@ -116,17 +116,12 @@ class DeployPlan(msgspec.Struct, frozen=True):
         return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
 
-def plan_deploy(
-    project: Project,
-    options: DeployOptions,
-    *,
-    find: Callable[[Registry, Selection], Located] = find_checks,
-) -> DeployPlan:
-    """Return the plan of a deploy.
+def plan_deploy(project: Project, options: DeployOptions, checks: Selection | None = None) -> DeployPlan:
+    """Return the plan of a deploy; ``checks`` are those to run, by default those of the files.
 
     Raises what ``make_survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry
     cannot change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are
-    required, for members that have none. Nothing has been written then. ``find`` looks up the checks.
+    required, for members that have none. Nothing has been written then.
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
@@ -137,8 +132,9 @@ def plan_deploy(
         check_changeable(project, next(iter(survey.latest.listing.values()), None))
     push = _plan_push(project, survey, options)
     names = [member.name for member in survey.checked]
-    selection = select_checks(names, survey.latest.worktree.files, project.config)
-    unchecked = _unchecked(survey, selection.unchecked)
+    if checks is None:
+        checks = select_checks(names, survey.latest.worktree.files, project.config)
+    unchecked = _unchecked(survey, checks.unchecked)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
@@ -151,10 +147,10 @@ def plan_deploy(
     return DeployPlan(
         survey,
         push,
-        selection,
-        find(project.registry, selection),
+        checks,
+        find_checks(project.registry, checks),
         unchecked,
-        _pins(project, survey, push),
+        _pins(project, survey, push) if survey.releases and not options.rehearses else (),
         workspace_of(project) if survey.releases else "",
         project.in_git,
         options,
@@ -215,8 +211,6 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
 
 
 def _pins(project: Project, survey: Survey, push: PushPlan) -> Pins:
-    if not survey.releases:
-        return ()
     pins = find_pins(project, survey.latest, push.new_texts)
     return changed_by(pins, [member.name for member in survey.releases])
 

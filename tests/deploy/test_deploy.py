@@ -164,19 +164,6 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
 # -- what fails on the way ------------------------------------------------------------------------------
 
 
-def test_when_one_label_stays_all_of_them_do(released: World) -> None:
-    change(released, "hello", "welcome", "ab")
-    path = released.label_path("b", "prod")
-    released.faults.append(fault(asking("PATCH", path), failing(409, "needs approval")))
-    done = released.run("deploy", "--json")
-    assert done.code == 3, str(done)
-    assert prod(released) == [1, 1, 1, 1]
-    assert {label["name"]: label["moved"] for label in done.document["labels"]} == {"a": False, "b": False}
-    released.faults.clear()
-    assert released.ok("deploy", "--json").document["push"]["published"] == []
-    assert prod(released) == [2, 2, 1, 1]
-
-
 FAILURES = [
     # a request that fails with a status -> the exit code, a hint
     ("PATCH", "/prompt-labels/", 403, 4, "PROMPT_DEPLOY"),
