@@ -17,9 +17,6 @@ from promptsync.errors import PromptsyncError, Refused
 DIRECTORY: Final = ".promptsync"
 """The private directory; git ignores it."""
 
-UNFINISHED: Final = "tmp"
-"""Directory below it for files that are not complete yet: git would list them beside their targets."""
-
 
 def real_path(path: str | os.PathLike[str]) -> Path:
     """Return where a path really is. A link that leads to itself stays, where ``resolve()`` may raise."""
@@ -36,10 +33,10 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     with explained("write", root / path):
         target = _checked(root, path, within)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Where git does not list it beside its target, if a file can get from there in one step.
-        unfinished = root / DIRECTORY / UNFINISHED
-        is_near = unfinished.is_dir() and unfinished.stat().st_dev == target.parent.stat().st_dev
-        _replace(target, text.encode(), unfinished if is_near else target.parent)
+        # Where git does not list an unfinished file, if it can get from there in one step.
+        private = root / DIRECTORY
+        is_near = private.is_dir() and private.stat().st_dev == target.parent.stat().st_dev
+        _replace(target, text.encode(), private if is_near else target.parent)
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:

@@ -95,22 +95,17 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "a.yaml").read_text() == "old"
 
 
-def test_the_lock_clears_leftovers_and_moves_unfinished_files_out_of_sight(
-    tmp_path: Path,
-) -> None:
+def test_the_lock_clears_what_killed_runs_left_out_of_sight(tmp_path: Path) -> None:
     private = tmp_path / ".promptsync"
-    left = [private / ".a.tmp", private / "tmp" / ".b.tmp"]
+    left = [private / ".a.tmp", private / "cache" / ".b.tmp"]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("half")
     with locked(tmp_path):
         assert [path for path in left if path.exists()] == []
-        assert (private / "tmp").is_dir()
         write(tmp_path, "prompts/a.yaml", "x")
-        assert list((private / "tmp").iterdir()) == []
-    assert not (private / "tmp").exists()
-    write(tmp_path, "prompts/a.yaml", "y")
-    assert (tmp_path / "prompts/a.yaml").read_text() == "y"
+    assert (tmp_path / "prompts/a.yaml").read_text() == "x"
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_part_of_a_cached_version_counts_as_none_and_is_written_again(tmp_path: Path) -> None:
