@@ -43,7 +43,7 @@ def _publish(project: Project, receipt: DeployReceipt) -> bool:
         receipt.push = apply_push(project, receipt.plan.push)
     except Refused as error:
         raise error.replaced(hint="promptsync deploy") from None
-    return receipt.push.exit_code == 0
+    return receipt.push.error is None
 
 
 def _check(project: Project, receipt: DeployReceipt) -> bool:

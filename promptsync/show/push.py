@@ -47,8 +47,7 @@ def show_plan(
     return Outcome(
         plan_lines(plan),
         push_body(receipt, dry_run=True),
-        receipt.exit_code,
-        receipt.error,
+        error=receipt.error,
         markdown=lambda: plan_markdown(plan, differences(), where=project.title),
     )
 
@@ -148,8 +147,7 @@ def show_receipt(
     return Outcome(
         lines,
         push_body(result, dry_run=False),
-        result.exit_code,
-        result.error,
+        error=result.error,
         markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
     )
 
