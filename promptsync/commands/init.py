@@ -103,7 +103,7 @@ def command(
         started,
         imported,
         added,
-        directory=session.given_directory,
+        directory=session.directory_option,
         quiet=session.quiet,
         verbose=bool(session.verbose),
     )

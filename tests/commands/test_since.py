@@ -103,7 +103,7 @@ def hub(made_once: Hub, tmp_path: Path) -> Hub:
 
 
 def session(clone: Copy, variables: Mapping[str, str]) -> Session:
-    return Session(Environment(variables=variables), given_directory=str(clone.root))
+    return Session(Environment(variables=variables), directory_option=str(clone.root))
 
 
 def resolved(

@@ -59,8 +59,8 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], C
 
 def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        before = context.obj.given_directory
-        context.obj.given_directory = os.path.join(before, value)  # noqa: PTH118 -- quick to start
+        before = context.obj.directory_option
+        context.obj.directory_option = os.path.join(before, value)  # noqa: PTH118 -- quick to start
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:

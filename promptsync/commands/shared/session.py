@@ -49,14 +49,14 @@ class Environment:
 
 @dataclass(slots=True)
 class Session:
-    """The settings of one run. ``given_directory`` is the value of ``-C``."""
+    """The settings of one run. ``directory_option`` is the value of ``-C``."""
 
     environment: Environment
     arguments: tuple[str, ...] = ()
     """The command line, without the program's name."""
     timeouts: Timeouts | None = None
     """How long to wait for a registry."""
-    given_directory: str = ""
+    directory_option: str = ""
     remote: str | None = None
     jobs: int | None = None
     """The most requests at once, ``None`` for what the configuration says."""
@@ -82,7 +82,7 @@ class Session:
         """The absolute path of the directory that ``-C`` names. Raises ``UsageError`` if there is none."""
         from pathlib import Path
 
-        directory = Path(self.given_directory)
+        directory = Path(self.directory_option)
         try:
             return directory if directory.is_absolute() else Path.cwd() / directory
         except OSError as error:
