@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 _LONG_LABEL = 100
 _KEPT_BACK = "its checks failed, or those of a prompt that is only released with it"
 _NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
-_REHEARSED_WITH = (
-    "with these texts in a temporary registry, by the evaluations and agents of the fixtures. The deploy "
-    "itself runs those of the registry before a label moves."
-)
 
 
 # -- the plan -----------------------------------------------------------------------------------------------
@@ -65,10 +61,7 @@ def show_plan(
     error = rehearsal.error if rehearsal is not None else None
     lines = nothing_lines(plan) if plan.is_empty else plan_lines(plan)
     if rehearsal is not None:
-        word, details = _rehearsed(rehearsal)
-        left_out = [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-        where = "with these files in a temporary registry; nothing was released"
-        lines += ["", *left_out, f"rehearsal {word}, {where}", *details]
+        lines += ["", *_rehearsal_lines(rehearsal)]
     elif not is_rehearsed:
         lines += ["", output.aside(_NOT_REHEARSED)]
     return Outcome(
@@ -209,14 +202,16 @@ def _drafts(member: Member) -> dict[int, str]:
 # -- the rehearsal ------------------------------------------------------------------------------------------
 
 
-def _rehearsed(rehearsal: Rehearsal) -> tuple[str, list[str]]:
+def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
-    receipt = rehearsal.receipt
+    receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
     word = "passed" if receipt.results.all else "passed, without any checks"
     word = "failed" if rehearsal.error is not None else word
-    if receipt.results.all:
-        return word, results_lines(receipt.results)
-    return word, receipt_lines(receipt) if receipt.error is not None else []
+    details = results_lines(receipt.results)
+    if not receipt.results.all and receipt.error is not None:
+        details = receipt_lines(receipt)
+    where = "with these files in a temporary registry; nothing was released"
+    return [f"rehearsal {word}, {where}", *left_out, *details]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -404,10 +399,10 @@ def plan_markdown(
     page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
-        word, details = _rehearsed(rehearsal)
-        page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
-        if lines := [*details, *rehearsal.left_out]:
-            page.fence(map(click.unstyle, lines))
+        first, *lines = map(click.unstyle, _rehearsal_lines(rehearsal))
+        page.say(f"**{first[0].upper()}{first[1:]}**")
+        if lines:
+            page.fence(lines)
         if rehearsal.error is not None:
             add_error(page, rehearsal.error)
     if not is_rehearsed:

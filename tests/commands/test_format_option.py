@@ -67,7 +67,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
 
     planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
     assert planned.startswith("**7 prompts to release to `prod`**")
-    assert "**Rehearsal passed**" in planned and "<code>support/refund</code>: new" in planned
+    assert "**Rehearsal passed, with" in planned and "<code>support/refund</code>: new" in planned
     deployed = markdown("deploy", "--label", "prod", "--allow-dirty", "--yes")
     assert deployed.startswith("**7 prompts released to `prod`**")
     runs = markdown("eval", "run", "refund quality")

@@ -199,25 +199,6 @@ def test_a_promotion_leaves_other_repositories_prompts_alone(here: World) -> Non
     assert here.labels("greet") == {"staging": 2}
 
 
-def test_a_dry_run_shows_the_plan_and_changes_nothing(here: World) -> None:
-    here.point("refund", staging=3, prod=1)
-    ran = here.run("promote", "staging", "prod", "--dry-run")
-    assert ran.code == 0
-    assert ran.out.splitlines()[0].startswith("DRY RUN")
-    assert ["move", "refund", "prod", "v1", "->", "v3"] in ran.lines
-    body = here.run("promote", "staging", "prod", "-n", "--json").document
-    assert body["dry_run"] is True
-    assert body["labels"][0] == {
-        "name": "refund",
-        "label": "prod",
-        "from": 1,
-        "to": 3,
-        "moved": False,
-        "reason": "",
-    }
-    assert here.labels("refund") == {"staging": 3, "prod": 1}
-
-
 def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     here.point("refund", staging=1, prod=3)
     here.point("greet", staging=2, prod=1)

@@ -72,16 +72,6 @@ def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World)
     assert sum("  a  " in line for line in lines) == 1  # one row a prompt
 
 
-def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:
-    change(released, "hello", "welcome")
-    reviewed = released.run("deploy", "--dry-run", "--json").document["fingerprint"]
-    change(released, "hello", "welcome", "b")
-    assert released.run("deploy", "--expect", reviewed).code == 3
-    assert released.writes == []
-    released.git("revert", "--no-edit", "HEAD")
-    released.ok("deploy", "--expect", reviewed)
-
-
 @pytest.mark.parametrize(
     "text",
     ["name:\n  x/y\n", '"name": x/y\n', "name: >-\n  x/y\n", "{name: x/y, content: Hi}", "? name\n: x/y\n"],

@@ -32,7 +32,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert "**1 prompt to release to `prod`**" in comment
     row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 80, refund-agent"
     assert row in comment
-    assert "**Rehearsal passed**" in comment and "answered by echo" in comment
+    assert "**Rehearsal passed, with" in comment and "answered by echo" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
     assert "+You answer questions about refunds" in comment
     assert done.summary.strip() in comment
@@ -119,7 +119,7 @@ def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> No
     team.edit("support/triage", f"{line}\n", "")
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
-    assert "**Rehearsal failed**" in body(team) and "triage accuracy" in body(team)
+    assert "**Rehearsal failed, with" in body(team) and "triage accuracy" in body(team)
     assert "\nfix the prompt and commit it\n" in body(team)
     assert "promptsync deploy again" not in body(team)
 
@@ -168,6 +168,6 @@ def test_a_merge_group_is_planned_and_rehearsed_for_its_branch_without_a_comment
     team.world.forget()
     done = team.hub.run("check.yml", team.merge_group())
     assert done.passed, str(done)
-    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed**" in done.summary
+    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed, with" in done.summary
     assert done.outcomes["Comment"] == "skipped"
     assert team.hub.state["calls"] == [] and team.world.writes == []
