@@ -45,16 +45,6 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-def state_in_registry(*, known: bool, included: bool) -> State:
-    """Return the state of a prompt without a file.
-
-    ``known`` says that ``HEAD`` had one, ``included`` that it included the tracked version.
-    """
-    if not known:
-        return State.REMOTE_ONLY
-    return State.DELETED_LOCALLY if included else State.DIVERGED
-
-
 def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -> State:
     """Return the state of a prompt whose texts alone are in the state ``text``.
 

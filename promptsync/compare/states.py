@@ -11,7 +11,7 @@ from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.snapshot import Item, Snapshot, State, Tags, state_in_registry, with_tags
+from promptsync.compare.snapshot import Item, Snapshot, State, Tags, with_tags
 from promptsync.compare.uncommitted import origin_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Relation
@@ -211,8 +211,10 @@ class Undecided(Struct):
             return State.DELETED_REMOTELY if is_archived else State.NEW
         decision = history.decision if history is not None else None
         if file is None or history is None or decision is None:
-            known = self._lineage(name).head is not None
-            return state_in_registry(known=known, included=decision is not None and decision.is_included)
+            if self._lineage(name).head is None:
+                return State.REMOTE_ONLY
+            is_included = decision is not None and decision.is_included
+            return State.DELETED_LOCALLY if is_included else State.DIVERGED
         stores_tags = self.project.registry.prompts.stores_tags
         ours, theirs = tag_set(file.prompt), tag_set(listed.prompt) if stores_tags else None
         return with_tags(TEXT_STATES[decision.relation], _base_tags(history, theirs), ours, theirs)
