@@ -19,9 +19,9 @@ from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
     backup_lines,
     kept_tag_rows,
-    move_note,
+    move_row,
     passed_over,
-    rename_note,
+    rename_row,
     tally,
     will_pass_over,
 )
@@ -117,19 +117,15 @@ def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[
     """Return what a plan says about tags, names and pins, and after a push what is true of its versions."""
     rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
     archived = {action.name for action in plan.archiving}
-    notes = [
-        rename_note(
-            action.name, action.item.was, is_archived=action.item.was in archived, done=versions is not None
-        )
+    rows += [
+        rename_row(action.name, was, is_archived=was in archived, is_published=versions is not None)
         for action in plan.actions
-        if action.item.was is not None
+        if (was := action.item.was) is not None
     ]
     if versions is None and plan.snapshot is not None:
         published = {action.name for action in plan.publishing}
-        notes += [move_note(old, new) for old, new in plan.snapshot.possible_moves if new in published]
-    lines = [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
-    pins = pin_rows(plan.pins if versions is None else after(plan.pins, versions))
-    return [*row_lines(rows), *lines, *row_lines(pins)]
+        rows += [move_row(old, new) for old, new in plan.snapshot.possible_moves if new in published]
+    return row_lines([*rows, *pin_rows(plan.pins if versions is None else after(plan.pins, versions))])
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
