@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 from operator import ne
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ from promptsync.prompt.snippets import strings
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"(?:&\S*\s+)?[|>][-+0-9]*")
 _COLON: Final = re.compile(r"\s*:")
+_OWN_LINE: Final = re.compile(r"\n[ \t]*#")
 _COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
 
 
@@ -75,7 +76,8 @@ class _Editor:
 
     def inside(self, part: Part, change: Change, is_open: bool = False) -> str:
         """Return a list or mapping with its entries changed. Raises Unspliceable where that does not work."""
-        if isinstance(change.raw, list):  # in a document, a plain text block is a string
+        if isinstance(change.raw, list) and isinstance(change.old, str):
+            # In a document, a plain text block is a string.
             change = Change(change.raw, *map(as_blocks, change[1:]))
         kinds = {type(value) for value in change}
         if not change.raw or part.kind not in ("mapping", "list") or kinds not in ({dict}, {list}):
@@ -117,6 +119,11 @@ class _Editor:
         for place, key, change, is_moved in steps:
             if place is None and change is not None:
                 written.append((layout.flow_entry(key, change.full), comma))
+            elif place is not None and change is None and _OWN_LINE.search(commas[place]):
+                # A comment with a line of its own is about the entry below it.
+                if not written:
+                    raise Unspliceable
+                written[-1] = (written[-1][0], commas[place])
             elif place is not None and change is not None:
                 child = own[place]
                 new = self._value(child, change, part.column, is_open=False, in_flow=True)
@@ -208,17 +215,27 @@ def _item_steps(change: Change) -> Iterator[_Step]:
     sources = {item: index for index, item in enumerate(before) if index not in kept}
     new_places = sorted({*range(len(new))} - {*kept.values()})
     moved = {at: sources.pop(after[at]) for at in new_places if after[at] in sources}
+    apart: list[tuple[int | None, int | None]] = []
     for index, at in pairs:
         is_pair = at not in moved and index not in moved.values()
-        if index is not None and at is not None and is_pair:
-            yield _Step(index, None, Change(raw[index], old[index], new[at], full[at]))
-            continue
-        if index is not None:
-            yield _Step(index, None, None)
-        if at is not None and at in moved:
-            yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
-        elif at is not None:
-            yield _Step(None, None, Change(None, None, None, full[at]))
+        apart += [(index, at)] if is_pair else [(index, None), (None, at)]
+    for is_changed, run in groupby(apart, key=lambda pair: None in pair):
+        stretch = [*run]
+        gone = [index for index, at in stretch if at is None and index not in moved.values()]
+        come = [at for index, at in stretch if index is None and at not in moved]
+        # Where as many items go as come, they take each other's place.
+        partners = dict(zip(come, gone, strict=True)) if is_changed and len(gone) == len(come) else {}
+        for index, at in stretch:
+            place = index if at is None else partners.get(at, index)
+            if at is None:
+                if place is not None and place not in partners.values():
+                    yield _Step(place, None, None)
+            elif at in moved:
+                yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
+            elif place is None:
+                yield _Step(None, None, Change(None, None, None, full[at]))
+            else:
+                yield _Step(place, None, Change(raw[place], old[place], new[at], full[at]))
 
 
 def _joined(pieces: Iterable[str]) -> str:
