@@ -13,12 +13,6 @@ from promptsync.project.versions import Catalog, read_versions
 from promptsync.prompt.version import Version
 
 
-def publish(world: World, name: str, *messages: str) -> None:
-    """Publish a version for each message, which is its text as well."""
-    for message in messages:
-        world.publish(name, message, commit_message=message)
-
-
 def commit(world: World, text: str, path: str = "prompts/greet.yaml") -> str:
     """Commit a text and publish it; return the commit."""
     world.put(path, f"content: {text}\n")
@@ -43,7 +37,7 @@ def show(world: World, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
 
 
 def test_versions_are_listed_newest_first_with_labels_and_plain_messages(world: World) -> None:
-    publish(world, "greet", "one", "two (v2)", "three")
+    world.publish_all("greet", "one", "two (v2)", "three")
     world.point("greet", prod=2, staging=3, live=2)
     found = log(world, "greet")
     assert [(one.version, one.message, one.labels) for one in found] == [
@@ -56,7 +50,7 @@ def test_versions_are_listed_newest_first_with_labels_and_plain_messages(world: 
 
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (40, 40), (45, 45), (99, 45), (None, 45)])
 def test_no_more_versions_are_read_than_asked_for(world: World, limit: int | None, count: int) -> None:
-    publish(world, "greet", *(f"text {number}" for number in range(1, 46)))
+    world.publish_all("greet", *(f"text {number}" for number in range(1, 46)))
     with world.project() as project:
         listed = find_prompt(project, "greet", Catalog(project))
         world.forget()
@@ -66,7 +60,7 @@ def test_no_more_versions_are_read_than_asked_for(world: World, limit: int | Non
 
 
 def test_a_second_look_reads_the_newest_version_only(world: World) -> None:
-    publish(world, "greet", *(f"text {number}" for number in range(20)))
+    world.publish_all("greet", *(f"text {number}" for number in range(20)))
     log(world, "greet")
     world.forget()
     log(world, "greet")
@@ -75,7 +69,7 @@ def test_a_second_look_reads_the_newest_version_only(world: World) -> None:
 
 
 def test_versions_that_are_gone_are_left_out(world: World) -> None:
-    publish(world, "greet", *(f"text {number}" for number in range(1, 8)))
+    world.publish_all("greet", *(f"text {number}" for number in range(1, 8)))
     for number in (2, 5, 6):
         gone = failing(404, "Prompt version not found")
         world.faults.append(
@@ -89,7 +83,7 @@ def test_versions_that_are_gone_are_left_out(world: World) -> None:
 
 def test_a_mark_names_the_commit_and_content_finds_the_others(world: World) -> None:
     first = commit(world, "Hello {name}")
-    publish(world, "greet", "edited in the registry")
+    world.publish_all("greet", "edited in the registry")
     found = log(world, "greet")
     assert [(one.version, one.commit, one.message, one.base) for one in found] == [
         (2, None, "edited in the registry", False),
@@ -122,7 +116,7 @@ def test_a_shallow_clone_lists_versions_without_a_base(world: World) -> None:
     commit(world, "One")
     world.put("prompts/greet.yaml", "content: Two\n")
     world.commit("Two")
-    publish(world, "greet", "edited in the registry")
+    world.publish_all("greet", "edited in the registry")
     place = world.root.parent / "clone"
     world.git("clone", "-q", "--depth=1", world.root.as_uri(), str(place))
     found = log(World(place, world.call, world.url), "greet")
@@ -151,11 +145,11 @@ WANTED = [
 def test_names_may_hold_what_separates_versions_and_labels(
     world: World, wanted: str, name: str, version: int
 ) -> None:
-    publish(world, "support/refund", "one", "two", "three")
+    world.publish_all("support/refund", "one", "two", "three")
     world.point("support/refund", prod=2, **{"eu:west": 1})
     for other in ("Example: title", "mail@example.org", "release", "release@2"):
-        publish(world, other, "one")
-    publish(world, "release", "two")
+        world.publish_all(other, "one")
+    world.publish_all("release", "two")
     world.point("Example: title", **{" draft": 1})
     found = show(world, wanted)[0]
     assert (found.prompt.name, found.version) == (name, version)
@@ -178,7 +172,7 @@ MISSING = [
 
 @pytest.mark.parametrize(("wanted", "words"), MISSING)
 def test_what_does_not_exist_is_a_usage_error(world: World, wanted: str, words: str) -> None:
-    publish(world, "greet", "one", "two")
+    world.publish_all("greet", "one", "two")
     world.point("greet", prod=1)
     with pytest.raises(PromptsyncError, match=words) as caught:
         show(world, wanted)
@@ -188,9 +182,9 @@ def test_what_does_not_exist_is_a_usage_error(world: World, wanted: str, words: 
 
 
 def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(world: World) -> None:
-    publish(world, "greet", "one")
+    world.publish_all("greet", "one")
     show(world, "greet@1")
-    publish(world, "greet", "two")
+    world.publish_all("greet", "two")
     world.tag("greet", "a", "b")
     world.point("greet", prod=1)
     found, labels = show(world, "greet@1")
@@ -198,7 +192,7 @@ def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(world: World) 
 
 
 def test_a_registry_without_labels_still_resolves_one(world: World) -> None:
-    publish(world, "greet", "one", "two")
+    world.publish_all("greet", "one", "two")
     world.point("greet", prod=1)
     world.faults.append(fault(asking("GET", "/labels"), failing(404, "Not Found")))
     found, labels = show(world, "greet:prod")
