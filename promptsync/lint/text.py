@@ -122,6 +122,7 @@ def _secrets(subject: Subject) -> Iterator[Problem]:
 
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."
+_UNRENDERED = "The registry does not render a text with a syntax error."
 _VARIABLE = re.compile(r"[\w-]+(?: [\w-]+)*")
 _DOUBLE = re.compile(r"(?<!\{)\{\{ *[A-Za-z_][\w.]{0,80}(?: *\|[^{}\n]{0,80})? *\}\}(?!\})")
 
@@ -132,64 +133,39 @@ def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
         error = syntax_error(text.text, text.template_format)
+        if error is None:
+            yield from _braces(subject, text) if text.template_format != JINJA2 else ()
+            continue
+        rule, hint, severity = "fstring-unrenderable", _BRACES, None
+        reason, line, column = error
+        message = f"This text cannot be rendered, so its variables stay as they are: {reason}."
         if text.template_format == JINJA2:
-            yield from _jinja(subject, text, error, snippets) if error else ()
-        elif error is None:
-            yield from _fields(subject, text)
-            yield from _jinja_in_fstring(subject, text)
-        else:
-            reason, line, column = error
-            yield subject.problem(
-                "fstring-unrenderable",
-                text.path,
-                f"This text cannot be rendered, so its variables stay as they are: {reason}.",
-                hint=_BRACES,
-                within=(line, column),
-            )
+            rule, hint, severity = "jinja-syntax", _UNRENDERED, _severity(subject, text, snippets)
+            message = f"jinja2: {reason.rstrip('.')}."
+            if reason.startswith(_UNKNOWN_NAME):
+                rule, hint, severity = "jinja-name", "", "warning"
+                message = f"This text cannot be rendered: {reason}."
+            elif severity is None:
+                continue
+        within = (line, column)
+        yield subject.problem(rule, text.path, message, hint=hint, severity=severity, within=within)
 
 
-def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
-    """Report the first field that is no likely variable, such as JSON in an f-string."""
-    if "{" not in text.text:
-        return
-    names = variables(text.text, text.template_format)
+def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
+    """Report the first field of an f-string that is no likely variable, and the first pair of braces."""
+    names = variables(text.text, text.template_format) if "{" in text.text else ()
     places = {text.text.find("{" + name): name for name in names if not _VARIABLE.fullmatch(name)}
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
         within = _line(text.text, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
-
-
-def _jinja_in_fstring(subject: Subject, text: Text) -> Iterator[Problem]:
-    """Report the first ``{{ x }}`` of an f-string, which is a pair of literal braces."""
     match = _DOUBLE.search(text.text) if "{{" in text.text else None
     if match is not None:
         message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
         within = _line(text.text, match.start())
         yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
-
-
-def _jinja(
-    subject: Subject, text: Text, error: tuple[str, int, int | None], snippets: Snippets
-) -> Iterator[Problem]:
-    reason, line, column = error
-    reason = reason.rstrip(".")
-    if reason.startswith(_UNKNOWN_NAME):
-        message = f"This text cannot be rendered: {reason}."
-        yield subject.problem("jinja-name", text.path, message, within=(line, column))
-        return
-    severity = _severity(subject, text, snippets)
-    if severity is not None:
-        yield subject.problem(
-            "jinja-syntax",
-            text.path,
-            f"jinja2: {reason}.",
-            hint="The registry does not render a text with a syntax error.",
-            severity=severity,
-            within=(line, column),
-        )
 
 
 def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:

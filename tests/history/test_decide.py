@@ -197,6 +197,14 @@ def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> Non
         passed_over(local.graph({4: found[4]}))
 
 
+def test_a_passed_over_version_above_several_common_ones_has_no_base() -> None:
+    found = versions(
+        ("a", "(v1)"), ("ab", "(v2)"), ("ac", "(v3^1)"), ("abcd", "(v4^3^2)"), ("abce", "(v5^3^2)")
+    )
+    (lost,) = passed_over(uncommitted("abce", keys=[key(5, "abce")]).graph(found))
+    assert (lost.version, lost.base) == (4, None)
+
+
 def test_a_file_includes_what_its_text_has_of_the_versions_since_its_key() -> None:
     """That shows only once all versions are read: the change of each is measured from the one before."""
     found = versions(("a", ""), ("ab", ""), ("abc", ""), ("abcd", ""))

@@ -56,6 +56,7 @@ KEPT: dict[str, Prompt] = {
         SENT.template["messages"][0], {"role": "assistant", "x": 2}
     ),
     "a message": _chat(*SENT.template["messages"], {"role": "user", "content": []}),
+    "a message before the others": _chat({"role": "user", "content": []}, *SENT.template["messages"]),
     "custom metadata": Prompt("p", SENT.template, {"owner": "ann"}),
     "a key that is gone": _chat(SENT.template["messages"][0], {"role": "assistant"}),
 }
@@ -66,6 +67,11 @@ def test_what_may_be_an_edit_stays_a_difference(what: str) -> None:
     stored = KEPT[what]
     assert without_additions(SENT, stored) == (stored, frozenset())
     assert canonical(stored) != canonical(SENT)
+
+
+def test_a_block_of_an_unknown_type_stays_a_difference() -> None:
+    stored = _chat({"role": "user", "content": [{"type": "new"}]})
+    assert without_additions(_chat({"role": "user", "content": []}), stored) == (stored, frozenset())
 
 
 ADDED = {

@@ -88,6 +88,14 @@ CASES: dict[str, tuple[Prompt, Prompt, list[Row]]] = {
             ("messages[0].content", "abc", "xyz", "changed"),
         ],
     ),
+    "a block goes before one of another type that changes": (
+        chat(said("user", [{"type": "thinking", "thinking": "a"}, {"type": "code", "code": "b"}])),
+        chat(said("user", [{"type": "code", "code": "c"}])),
+        [
+            ("messages[0].content[0]", {"type": "thinking", "thinking": "a"}, None, "removed"),
+            ("messages[0].content[0].code", "b", "c", "changed"),
+        ],
+    ),
     "the format of all messages": (
         chat(said("user", "{{ a }}")),
         chat(said("user", "{{ a }}", template_format="jinja2")),

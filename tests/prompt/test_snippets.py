@@ -181,7 +181,8 @@ def test_snippets_that_contain_themselves_are_refused_by_path():
 
 
 def test_deep_and_exponential_nesting_is_refused():
-    deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_NESTED + 1)}
+    deep = {f"s{n}": f"@@@s{n + 1}@@@" for n in range(MAX_NESTED)} | {f"s{MAX_NESTED}": "end"}
+    assert expanded("@@@s1@@@", **deep) == completion("end")
     with pytest.raises(SnippetError, match="deeper than 32"):
         expanded("@@@s0@@@", **deep)
     bomb = {f"s{n}": f"@@@s{n + 1}@@@" * 10 for n in range(20)} | {"s20": "boom"}
