@@ -95,13 +95,13 @@ class LazyGroup(VerbGroup):
         formatter.write(f"\n{HELP}")
 
 
+@shared_options
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="promptsync help COMMAND shows the options of a command.",
 )
 @click.version_option(__version__, "--version", prog_name="promptsync")
-@shared_options
 def group() -> None:
     """Keep prompt files in git and the PromptLayer prompt registry in sync."""
 

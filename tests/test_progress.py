@@ -36,9 +36,8 @@ def test_a_bar_appears_by_itself_and_is_removed(monkeypatch: pytest.MonkeyPatch)
     assert "3/4" in stderr.getvalue()
     bar("writing", 1, 0)
     assert "writing" in stderr.getvalue()
-    bar.wait("trying again in 2 s")
     bar.close()
-    assert stderr.getvalue().endswith("\r\x1b[K\x1b[?25htrying again in 2 s\n")
+    assert stderr.getvalue().endswith("\r\x1b[K\x1b[?25h")
 
 
 def test_short_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +55,5 @@ def test_a_bar_that_is_not_shown_prints_nothing(monkeypatch: pytest.MonkeyPatch)
     stderr = terminal(monkeypatch)
     bar = Bar(shown=False)
     bar("reading", 2, 4)
-    bar.wait("trying again in 2 s")
     bar.close()
     assert stderr.getvalue() == ""

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -186,6 +186,11 @@ class World:
         """The working copy for the library; close it."""
         return open_project(load(self.root / "promptsync.yaml"), api_key=KEY)
 
+    @cached_property
+    def library(self) -> Project:
+        """The working copy for the library, which is closed with the world."""
+        return self.project()
+
     def path(self, name: str) -> Path:
         return self.root / "prompts" / f"{name}.yaml"
 
@@ -239,6 +244,11 @@ class World:
         answer = self.call("POST", PUBLISH, body)
         assert answer.status == 201, answer.body
         return int(answer.body["version_number"])
+
+    def publish_all(self, name: str, *texts: str) -> None:
+        """Publish a version for each text, which is its message as well."""
+        for text in texts:
+            self.publish(name, text, commit_message=text)
 
     def read(self, name: str, version: int | None = None) -> dict[str, Any]:
         query = f"&version={version}" if version is not None else ""
@@ -394,6 +404,8 @@ def made(directory: Path, *, git: bool = True, fixtures: str = "") -> Iterator[W
                 world.git("init", "-q", "-b", "main", "--template=")
             yield world
     finally:
+        if "library" in vars(world):
+            world.library.close()
         world.call.app.close()
 
 

@@ -24,7 +24,7 @@ def start(registry: Registry, run: Run) -> Run:
     started = registry.checks.run_agent(
         run.item_id or 0, run.variables, label=run.at.label, version=run.at.number
     )
-    warning = text(started.raw, "warning") or ""
+    warning = text(started.raw, "warning")
     run = replace(run, id=started.execution_id, warning=warning, status=Status.RUNNING)
     key = next((key for key in _OUTPUTS if started.raw.get(key) is not None), None)
     return _ended(run, started.raw[key]) if key is not None else run
@@ -69,4 +69,4 @@ def _is_node(raw: object) -> bool:
 def _node(raw: Any) -> NodeOutput:
     if not _is_node(raw):
         return NodeOutput(raw, "SUCCESS")
-    return NodeOutput(raw.get("value"), raw["status"], text(raw, "error_message", "raw_error_message") or "")
+    return NodeOutput(raw.get("value"), raw["status"], text(raw, "error_message", "raw_error_message"))

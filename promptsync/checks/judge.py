@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -12,10 +12,10 @@ from promptsync.checks.assignment import Check, Located, with_limits
 from promptsync.checks.catalog import Agent, Evaluation, NoSuchItem, list_evaluations, pick, uses_of_agent
 from promptsync.checks.evaluations import explained
 from promptsync.checks.follow import Progress, follow, run_together
-from promptsync.checks.past_runs import LiveScore, PastRuns
+from promptsync.checks.past_runs import NOT_COMPARED, LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Run, Status
-from promptsync.checks.versions import Unbound, WantedVersions, latest_of, named_version, unbound
+from promptsync.checks.versions import WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
 from promptsync.project.target import LATEST, At
@@ -61,11 +61,16 @@ def run_checks(
         judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
         return CheckResults(tuple(judged), interrupted=True)
     checked = {name for check, _ in located for name in check.prompts} & wanted.versions.keys()
-    latest, unread = _latest(registry, checked)
+    latest: Mapping[str, Version] = {}
+    unread = ""
+    try:
+        latest = latest_of(registry, checked)
+    except RemoteError as error:
+        unread = f"the latest version could not be read: {error.message}"
 
     def judged_run(index: int) -> CheckResult:
         check, item = located[index]
-        run, live = runs[index], None
+        run, live = runs[index], NOT_COMPARED
         if isinstance(item, Evaluation):
             try:
                 live = _live_score(PastRuns(registry, item), check, run, standard, wanted, latest)
@@ -76,20 +81,14 @@ def run_checks(
     results = mapped(judged_run, range(len(located)))
     passed = [(result.run, result.check.prompts if result.passed else ()) for result in results]
     gaps = unbound(passed, wanted, latest, unread)
-    return CheckResults(
-        tuple(_with_gaps(standard, result, gap) for result, gap in zip(results, gaps, strict=True))
-    )
+    with_gaps = []
+    for result, unchecked in zip(results, gaps, strict=True):
+        failures = [Failure("unbound", str(gap)) for gap in unchecked if not standard.allow_unbound]
+        with_gaps.append(replace(result, unbound=unchecked, failures=(*result.failures, *failures)))
+    return CheckResults(tuple(with_gaps))
 
 
-def _latest(registry: Registry, names: Collection[str]) -> tuple[Mapping[str, Version], str]:
-    """Return the latest versions of prompts, and why they could not be read."""
-    try:
-        return latest_of(registry, names), ""
-    except RemoteError as error:
-        return {}, f"the latest version could not be read: {error.message}"
-
-
-def judge(check: Check, run: Run, standard: Standard, live: LiveScore | None = None) -> CheckResult:
+def judge(check: Check, run: Run, standard: Standard, live: LiveScore = NOT_COMPARED) -> CheckResult:
     """Return the result of a run, which must reach ``standard`` and the limits of its check.
 
     ``live`` is the score that its own is compared with.
@@ -99,7 +98,7 @@ def judge(check: Check, run: Run, standard: Standard, live: LiveScore | None = N
     return CheckResult(check, run, live, tuple(failures), allow_unscored=standard.allow_unscored)
 
 
-def _failures(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
+def _failures(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
     """Yield why a run failed; nothing if it passed or is under way."""
     failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
     if run.error is not None:
@@ -117,7 +116,7 @@ def _failures(check: Check, run: Run, standard: Standard, live: LiveScore | None
         yield from _shortfalls(check, run, standard, live)
 
 
-def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore | None) -> Iterator[Failure]:
+def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
     if run.failed:
         yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
         return
@@ -128,8 +127,8 @@ def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore | No
         return
     if check.min_score is not None and score < check.min_score:
         yield Failure("min-score", f"score {score:g} is below the minimum of {check.min_score:g}")
-    drop = live.drop(score) if live is not None else None
-    if live is not None and drop is not None and check.max_drop is not None and drop > check.max_drop:
+    drop = live.drop(score)
+    if drop is not None and check.max_drop is not None and drop > check.max_drop:
         below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
         yield Failure("max-drop", f"score {score:g} is {below}; max_drop is {check.max_drop:g}")
 
@@ -141,10 +140,10 @@ def _live_score(
     standard: Standard,
     wanted: WantedVersions,
     latest: Mapping[str, Version],
-) -> LiveScore | None:
+) -> LiveScore:
     """Return with which live score a run is compared: the highest of the prompts that it names."""
     if run.score is None or check.with_limits(None, standard.max_drop).max_drop is None:
-        return None
+        return NOT_COMPARED
     ids = {name: prompt.template_id for name, prompt in latest.items()}
     names = [
         name for name in check.prompts if name in wanted.live and name in wanted.versions and name in ids
@@ -155,19 +154,13 @@ def _live_score(
             return LiveScore(reason=f"the report names none of {', '.join(names)}")
         names = run_by_it
     scores = [past.live_score(name, ids[name], wanted.versions[name], wanted.live[name]) for name in names]
-    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=None)
+    return max(scores, key=lambda live: -1.0 if live.score is None else live.score, default=NOT_COMPARED)
 
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result with the cells that explain why it failed."""
     is_explicable = result.run.failed or result.is_too_low
     return replace(result, run=explained(registry, result.run)) if is_explicable else result
-
-
-def _with_gaps(standard: Standard, result: CheckResult, gaps: tuple[Unbound, ...]) -> CheckResult:
-    """Return a result with the versions that it did not check, which is a failure unless it is allowed."""
-    failures = () if standard.allow_unbound else tuple(Failure("unbound", str(gap)) for gap in gaps)
-    return replace(result, unbound=gaps, failures=result.failures + failures)
 
 
 def show_run(

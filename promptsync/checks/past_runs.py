@@ -27,19 +27,26 @@ _DECIMALS: Final = 6
 class LiveScore(Struct, frozen=True):
     """The score of the version of a prompt that is live, by its newest run that has one.
 
-    ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live.
+    ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live. False
+    if nothing was to be compared.
     """
 
     prompt: str = ""
     version: int | None = None
     score: float | None = None
-    reason: str = ""
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.version is not None or bool(self.reason)
 
     def drop(self, score: float | None) -> float | None:
         """Return how far a score is below this one, negative if it is higher; ``None`` if one is unknown."""
         if score is None or self.score is None:
             return None
         return round(self.score - score, _DECIMALS)
+
+
+NOT_COMPARED: Final = LiveScore()
 
 
 class PastRuns:

@@ -41,7 +41,7 @@ class CheckResult(Struct, frozen=True):
 
     check: Check
     run: Run
-    live: LiveScore | None = None
+    live: LiveScore = LiveScore()
     failures: tuple[Failure, ...] = ()
     unbound: tuple[Unbound, ...] = ()
     allow_unscored: bool = False
@@ -50,6 +50,16 @@ class CheckResult(Struct, frozen=True):
     def reason(self) -> str:
         """Why it failed, empty if it passed or is under way."""
         return "; ".join(failure.message for failure in self.failures)
+
+    @property
+    def drop(self) -> float | None:
+        """How far its score is below that of the live version."""
+        return self.live.drop(self.run.score)
+
+    @property
+    def max_drop(self) -> float | None:
+        """How far it may be below; outside of a deploy, scores are compared with nothing."""
+        return self.check.max_drop if self.live else None
 
     @property
     def passed(self) -> bool | None:

@@ -46,11 +46,11 @@ class Cell(Struct, frozen=True):
 
 
 class NodeOutput(Struct, frozen=True):
-    """The output of one node. ``status`` is the registry's own; ``error`` is empty unless it failed."""
+    """The output of one node. ``status`` is the registry's own; ``error`` is ``None`` unless it failed."""
 
     value: Any
     status: str
-    error: str = ""
+    error: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -99,7 +99,14 @@ class Run(Struct, frozen=True, kw_only=True):
     variables: Mapping[str, Any] = {}
     at: At = LATEST
     outputs: Mapping[str, NodeOutput] = {}
-    warning: str = ""
+    warning: str | None = None
+
+    @property
+    def change(self) -> float | None:
+        """The score less the previous one."""
+        if self.score is None or self.previous_score is None:
+            return None
+        return round(self.score - self.previous_score, 2)
 
     @property
     def is_under_way(self) -> bool:

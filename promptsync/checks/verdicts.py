@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec import Struct
 from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, named
 from promptsync.checks.judge import judge
-from promptsync.checks.past_runs import PastRuns
+from promptsync.checks.past_runs import NOT_COMPARED, PastRuns
 from promptsync.checks.receipt import Standard
 from promptsync.checks.versions import OTHER_PROMPT
 from promptsync.compare.gather import gather
@@ -44,9 +44,13 @@ class Verdict(Struct, frozen=True):
     about: About = "checks"
 
     @property
+    def failed(self) -> bool:
+        return self.passed is False
+
+    @property
     def needs_yes(self) -> bool:
         """Whether a label moves up to the version only if somebody confirms it."""
-        return self.passed is False or self.about in ("live", "on-hold")
+        return self.failed or self.about in ("live", "on-hold")
 
 
 def verdicts(
@@ -111,9 +115,9 @@ def _judged(
 ) -> _Judged:
     try:
         run, why = past.newest(name, template_id, version)
-        score = (
-            past.live_score(name, template_id, version, live) if run and check.max_drop is not None else None
-        )
+        score = NOT_COMPARED
+        if run and check.max_drop is not None:
+            score = past.live_score(name, template_id, version, live)
     except RemoteError as error:
         return _Judged(None, f"{check.name}: {_unread(error)}")
     if run is None:
@@ -149,22 +153,17 @@ def is_governed(project: Project, label: str) -> bool:
     return is_own(label) and project.governs(label)
 
 
-def on_hold(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
-    """Return the versions on hold that governed labels move up to. Sends no request."""
-    return tuple(
-        Verdict(change.name, change.new or 0, None, _taken_back(change), about="on-hold")
-        for change in changes
-        if change.is_on_hold and is_governed(project, change.label)
-    )
+def on_hold(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
+    """Yield the versions on hold that governed labels move up to. Sends no request."""
+    for change in changes:
+        if change.is_on_hold and is_governed(project, change.label):
+            how = f"rolled back to v{change.old}" if change.old is not None else "removed"
+            reason = f"{change.label} was {how}"
+            yield Verdict(change.name, change.new or 0, None, reason, about="on-hold")
 
 
-def _taken_back(change: LabelChange) -> str:
-    how = f"rolled back to v{change.old}" if change.old is not None else "removed"
-    return f"{change.label} was {how}"
-
-
-def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
-    """Return the verdicts on what labels are to move to that is not known to have passed its checks.
+def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
+    """Yield the verdicts on what labels are to move to that is not known to have passed its checks.
 
     Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
     are none.
@@ -175,55 +174,45 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdic
         if change.new is not None and is_governed(project, change.label)
     }
     if not new:
-        return ()
+        return
     files = scan(project.root, project.config.prompts).files
     checked = select_checks(new, files, project.config).prompts
     versions = {name: change.new or 0 for name, change in new.items() if name in checked}
     template_ids = {name: change.template_id for name, change in new.items()}
     live = {name: change.old for name, change in new.items()}
     judged = verdicts(project, versions, files, template_ids, live)
-    return tuple(verdict for verdict in judged.values() if verdict.passed is not True)
+    yield from (verdict for verdict in judged.values() if verdict.passed is not True)
 
 
-def live_at_once(project: Project, changes: Iterable[LabelChange]) -> tuple[Verdict, ...]:
-    """Return the snippets that prompts under governed labels render as soon as a label moves up to them.
+def live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Verdict]:
+    """Return the snippets that live prompts render whatever their own checks say.
 
-    Their own checks do not run those prompts. Costs no request unless the label of a snippet moves up.
+    Of a label that moves up, those that prompts under governed labels render at once, by that label; of one
+    that moves down, those that they render still, in their newest texts. Costs no request unless the label
+    of a snippet moves. A rollback is an emergency: if only down, a failure of the registry is no error.
     """
     moves = [
-        change for change in changes if change.is_snippet and change.new is not None and not change.is_lower
+        change for change in changes if change.is_snippet and (change.is_lower or change.new is not None)
     ]
     if not moves or not project.is_guarding:
-        return ()
-    texts = LiveTexts(project, gather(project))
-    users_of = ((change, texts.users(change.name, follows_label(change.label))) for change in moves)
-    return tuple(
-        Verdict(change.name, change.new or 0, None, f"live at once in {named_users(users)}", about="live")
-        for change, users in users_of
-        if users
-    )
-
-
-def still_live(project: Project, changes: Sequence[LabelChange]) -> tuple[Verdict, ...]:
-    """Return the snippets whose labels move down although live prompts render their newest texts, unpinned.
-
-    Costs no request unless the label of a snippet moves down, and raises nothing, because a rollback is an
-    emergency.
-    """
-    moves = [change for change in changes if change.is_snippet and change.is_lower]
-    if not moves or not project.is_guarding:
-        return ()
+        return []
     after = {change.name: {change.label: change.new} for change in changes if change.new is not None}
+    snippets: list[Verdict] = []
     try:
         snapshot = gather(project)
         texts = LiveTexts(project, snapshot, after)
-        users_of = [(change, texts.users(change.name, follows_latest)) for change in moves]
+        for change in moves:
+            follows = follows_latest if change.is_lower else follows_label(change.label)
+            if not (users := named_users(texts.users(change.name, follows))):
+                continue
+            if change.is_lower:
+                latest = snapshot.listing[change.name].version
+                snippets.append(Verdict(change.name, latest, None, users, about="still-live"))
+            else:
+                reason = f"live at once in {users}"
+                snippets.append(Verdict(change.name, change.new or 0, None, reason, about="live"))
     except PromptsyncError:
-        return ()
-    return tuple(
-        Verdict(
-            change.name, snapshot.listing[change.name].version, None, named_users(users), about="still-live"
-        )
-        for change, users in users_of
-        if users
-    )
+        if not all(change.is_lower for change in moves):
+            raise
+        return []
+    return snippets

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +12,8 @@ from msgspec import structs
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
+from promptsync.commands.shared.branches import branch_refusal, label_of_branch
 from promptsync.commands.shared.checks import JunitFile, junit_option
-from promptsync.commands.shared.labels import branch_refusal, label_of_branch
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
@@ -100,8 +101,23 @@ def command(
     with session.project() as project, junit.errors_of("deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
-        options = _options(session, project, wanted, names, flags)
-        deploying = _Deploying(session, project, options, dry_run, flags)
+        options = DeployOptions(
+            label=wanted,
+            names=names,
+            message=flags["message"],
+            since=resolve_since(session, flags["since"], required=False),
+            require_checks=flags["require_checks"],
+            allow_dirty=flags["allow_dirty"],
+            again=names if flags["again"] else (),
+            keep_going=flags["keep_going"],
+            standard=Standard(
+                flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
+            ),
+            max_changes=flags["max_changes"],
+            timeout=flags["timeout"] or TIMEOUT,
+            command=session.command(without="--max-changes"),
+        )
+        deploying = _Deploying(session, project, options, dry_run, flags["older"], flags["rehearse"])
         outcome = carry_out(
             session,
             project,
@@ -123,26 +139,17 @@ def command(
         return outcome.replaced(body=body, error=outcome.error or unwritten)
 
 
+@dataclass
 class _Deploying:
-    """One deploy with its options. ``flags`` are the other options of the command line."""
+    """One deploy. ``results`` are those of its checks, once they ran, for the JUnit file."""
 
-    def __init__(
-        self,
-        session: Session,
-        project: Project,
-        options: DeployOptions,
-        dry_run: bool,
-        flags: Mapping[str, Any],
-    ) -> None:
-        self._session = session
-        self._project = project
-        self._options = options
-        self._dry_run = dry_run
-        self._older: bool = flags["older"]
-        self._rehearses: bool = flags["rehearse"]
-        timeout: float | None = flags["timeout"]
-        self._timeout = timeout or TIMEOUT
-        self._receipt: DeployReceipt | None = None
+    session: Session
+    project: Project
+    options: DeployOptions
+    dry_run: bool
+    older: bool
+    rehearses: bool
+    results: CheckResults = field(default_factory=CheckResults)
 
     def plan(self) -> DeployPlan:
         """Return the plan. Raises what ``plan_deploy`` raises, and ``Refused`` on a wrong branch.
@@ -150,66 +157,42 @@ class _Deploying:
         A dry run shows the plan there too, and says so.
         """
         try:
-            plan = plan_deploy(self._project, self._options)
+            plan = plan_deploy(self.project, self.options)
         except InTheWay as refusal:
-            raise diff.explained(self._project, refusal) from None
+            raise diff.explained(self.project, refusal) from None
         if plan.is_empty:
             return plan
-        label, dry_run = self._options.label, self._dry_run
-        wrong = branch_refusal(self._session, self._project, label, dry_run=dry_run, older=self._older)
+        label, dry_run = self.options.label, self.dry_run
+        wrong = branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong
         return structs.replace(plan, not_from_here=wrong.message) if wrong is not None else plan
 
     def show_plan(self, plan: DeployPlan) -> Outcome:
         """Return the plan, and how its rehearsal went if one was requested."""
-        rehearses = self._rehearses and not plan.is_empty and plan.refusal is None
+        rehearses = self.rehearses and not plan.is_empty and plan.refusal is None
         # A rehearsal that fails must not block a change that does not touch the pending prompts.
-        is_idle = rehearses and plan.is_pending and not self._options.names
+        is_idle = rehearses and plan.is_pending and not self.options.names
         rehearsal = None
         if rehearses and not is_idle:
             from promptsync.deploy.rehearse import rehearse
 
-            rehearsal = rehearse(self._project, self._options, plan.selection, self._timeout)
-            self._receipt = rehearsal.receipt
+            rehearsal = rehearse(self.project, self.options, plan.selection)
+            self.results = rehearsal.receipt.results
         return show_deploy.show_plan(
             plan, lambda: self._differences(plan), rehearsal, is_rehearsed=not is_idle
         )
 
     def apply(self, plan: DeployPlan) -> DeployReceipt:
-        """Carry out the plan, and keep the receipt for the JUnit file."""
+        """Carry out the plan, and keep its results."""
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
-        self._receipt = apply_deploy(self._project, plan, self._timeout)
-        return self._receipt
-
-    @property
-    def results(self) -> CheckResults:
-        """The results of the checks, once they ran."""
-        return (self._receipt.results if self._receipt is not None else None) or CheckResults()
+        receipt = apply_deploy(self.project, plan)
+        self.results = receipt.results
+        return receipt
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:
         from promptsync.compare.difference import differences
 
         releases = [member.name for member in plan.survey.releases]
-        return differences(self._project, plan.survey.under.only(releases)) if releases else ()
-
-
-def _options(
-    session: Session, project: Project, label: str, names: Sequence[str], flags: dict[str, Any]
-) -> DeployOptions:
-    return DeployOptions(
-        label=label,
-        names=tuple(names),
-        message=flags["message"],
-        since=resolve_since(session, flags["since"], required=False),
-        require_checks=flags["require_checks"],
-        allow_dirty=flags["allow_dirty"],
-        again=tuple(names) if flags["again"] else (),
-        keep_going=flags["keep_going"],
-        standard=Standard(
-            flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
-        ),
-        max_changes=flags["max_changes"],
-        command=session.command(without="--max-changes"),
-    )
+        return differences(self.project, plan.survey.under.only(releases)) if releases else ()

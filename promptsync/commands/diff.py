@@ -18,6 +18,7 @@ from promptsync.files.worktree import scan
 from promptsync.project.target import At, may_have_version
 from promptsync.show import diff
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -70,15 +71,15 @@ def command(
         raise UsageError("--version requires a NAME", hint=f"promptsync diff NAME@{at.number}")
     with session.project() as project:
         diffs, problems = _differences(project, names, at, since)
-    body: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
+    document: dict[str, object] = {"changes": [_body(difference) for difference in diffs]}
     if problems:
-        body["problems"] = diff.problems_body(problems)
+        document["problems"] = diff.problems_body(problems)
     code = 1 if problems or (exit_code and diffs) else 0
     lines = _lines(diffs, form, stat=stat, name_only=name_only)
     lines += [output.safe(text_of(problem)) for problem in problems]
     if not lines and not session.quiet:
         lines = ["no differences"] if form == "text" and not name_only else []
-    return Outcome(lines, body, code)
+    return Outcome(lines, document, code)
 
 
 def _differences(
@@ -117,17 +118,12 @@ def _lines(diffs: list[Difference], form: str, *, stat: bool, name_only: bool) -
 
 
 def _body(difference: Difference) -> dict[str, object]:
-    first = difference.steps[0]
-    body: dict[str, object] = {
-        "name": difference.name,
-        "state": str(difference.state),
-        "path": difference.path,
-        "renamed_from": difference.was,
-        "renamed_to": difference.became,
+    first, *others = difference.steps
+    shown = {
+        **body(difference, "name state path renamed_from=was renamed_to=became"),
         "title": first.title,
         **diff.step_body(first),
     }
-    if len(difference.steps) > 1:
-        body["remote_fields"] = diff.fields_body(difference.steps[1].fields)
-        body["remote_title"] = difference.steps[1].title
-    return body
+    for step in others:
+        shown |= {"remote_fields": diff.fields_body(step.fields), "remote_title": step.title}
+    return shown

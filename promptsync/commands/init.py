@@ -12,8 +12,8 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, find, load
-from promptsync.setup.init import VENDOR, Started, draft, start
-from promptsync.setup.scaffold import Target, find_target, package_to_install, repository, scaffold
+from promptsync.setup.init import VENDOR, draft, start
+from promptsync.setup.scaffold import Scaffold, find_repository, package_to_install, scaffold
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -82,7 +82,8 @@ def command(
         raise UsageError(
             "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")
         )
-    target = _target(session, package, github=github, pre_commit=pre_commit) if github or pre_commit else None
+    has_scaffold = github or pre_commit
+    repository = _repository(session, package, github=github, pre_commit=pre_commit) if has_scaffold else None
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
@@ -92,17 +93,17 @@ def command(
         started = start(session.directory, drafted, example=example)
     else:
         started = imported.started
-    _note(session, started, is_ignored)
+    if FILE_NAME in started.kept and is_ignored:
+        note = output.style("note:", "warn")
+        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
     added = None
-    if target is not None:
-        added = scaffold(started.config, target, github=github, pre_commit=pre_commit)
-        if added.created or added.changed:
-            _note_target(session, target, github=github)
+    if repository is not None:
+        added = scaffold(started.config, repository, github=github, pre_commit=pre_commit)
     return show_init(
         started,
         imported,
         added,
-        directory=session.given_directory,
+        directory=session.directory_option,
         quiet=session.quiet,
         verbose=bool(session.verbose),
     )
@@ -131,10 +132,10 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
     """Ask for patterns until each of them matches a name."""
-    from promptsync.setup.import_registry import group_lines, groups, unmatched
+    from promptsync.setup.import_registry import group_lines, unmatched
 
     session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
-    for line in group_lines(groups(names)):
+    for line in group_lines(names):
         session.say(f"  {output.safe(line)}")
     while True:
         answer = session.ask("Which belong to this repository? Patterns, separated by spaces", default="*")
@@ -145,12 +146,11 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
         session.say(f"{output.safe(' '.join(idle))} matches no prompt")
 
 
-def _target(session: Session, package: str | None, *, github: bool, pre_commit: bool) -> Target:
+def _repository(session: Session, package: str | None, *, github: bool, pre_commit: bool) -> Scaffold:
     """Return where workflows and hooks go and what they name, before anything is written.
 
     Raises ``UsageError`` if that is not known, or if they would use a configuration above this directory.
     """
-    repository(session.directory)
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
         options = " --github" * github + " --pre-commit" * pre_commit
@@ -159,28 +159,6 @@ def _target(session: Session, package: str | None, *, github: bool, pre_commit: 
             f"the configuration of this directory is {above}; nothing was written",
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
-    command = session.command(without="--package")
-    package = package_to_install(package, command)
     labels = load(above).labels if above is not None else ()
-    return find_target(session.directory, package, labels, github=github)
-
-
-def _note_target(session: Session, target: Target, *, github: bool) -> None:
-    note = output.style("note:", "warn")
-    if github and target.is_assumed:
-        (branch,) = target.branches
-        session.say(
-            f"{note} the workflows are for {output.name(branch)}, the current branch, because "
-            f"{'origin/HEAD does not name another one' if target.has_origin else 'there is no origin'}"
-        )
-
-
-def _note(session: Session, started: Started, is_ignored: bool) -> None:
-    note = output.style("note:", "warn")
-    if started.above is not None:
-        session.say(
-            f"{note} commands in this directory now use the configuration here, "
-            f"no longer {output.name(str(started.above))}"
-        )
-    if FILE_NAME in started.kept and is_ignored:
-        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
+    package = package_to_install(package, session.command(without="--package"))
+    return find_repository(session.directory, package, labels, github=github)

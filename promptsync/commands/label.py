@@ -10,20 +10,20 @@ from promptsync.commands.shared.labels import (
     change_labels,
     changing_options,
     chosen_labels,
+    numbered,
     skip_checks_option,
 )
 from promptsync.commands.shared.options import version_options
 from promptsync.commands.shared.session import Session, verb, verb_group
 from promptsync.errors import UsageError
 from promptsync.labels.plan import (
+    LabelChange,
     LabelPlan,
     check_unused,
     existing,
-    plan_delete,
-    plan_move,
-    plan_set,
+    plan_moves,
 )
-from promptsync.project.pointers import find_number, labelled
+from promptsync.project.pointers import labelled
 from promptsync.project.target import At
 from promptsync.prompt.labels import check_label
 from promptsync.show import labels as show_labels
@@ -98,11 +98,8 @@ def set_command(session: Session, name: str, target: str, at: At, **how: Any) ->
     """
     check_label(target)
     with session.project() as project:
-        changes = [
-            plan_set(project, prompt, target, find_number(project, prompt.listed, chosen.at, prompt.labels))
-            for prompt, chosen in chosen_labels(project, [name], at)
-        ]
-        return change_labels(session, project, LabelPlan(tuple(changes)), **how)
+        moves = numbered(project, chosen_labels(project, [name], at))
+        return change_labels(session, project, plan_moves(project, moves, target, creates=True), **how)
 
 
 @verb("move", parent=command, short_help="Move a label to another version.", blank={"labels": []})
@@ -123,24 +120,13 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
     promptsync label move support/refund:staging prod
     """
     with session.project() as project:
-        chosen = chosen_labels(project, [name], at)
+        chosen = chosen_labels(project, [name], at, having=target)
         if force and not all(choice.is_exact for _, choice in chosen):
             raise UsageError("--force needs an exact name", hint="promptsync label list")
-        # A pattern means only the prompts that have the label.
-        having = [(prompt, choice) for prompt, choice in chosen if choice.is_exact or target in prompt.labels]
-        if not having:
-            existing(chosen[0][0], target)
-        changes = [
-            plan_move(
-                project,
-                prompt,
-                target,
-                find_number(project, prompt.listed, choice.at, prompt.labels),
-                force=force,
-            )
-            for prompt, choice in having
-        ]
-        return change_labels(session, project, LabelPlan(tuple(changes)), **how)
+        for prompt, _ in chosen:
+            existing(prompt, target)
+        plan = plan_moves(project, numbered(project, chosen), target, force=force)
+        return change_labels(session, project, plan, **how)
 
 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
@@ -160,7 +146,7 @@ def delete_command(session: Session, name: str, label: str, force: bool, **how: 
         ((prompt, choice), *others) = chosen_labels(project, [name])
         if others or not choice.is_exact:
             raise UsageError("label delete needs an exact name", hint="promptsync label list")
-        plan = LabelPlan((plan_delete(prompt, label),))
+        change = LabelChange(choice.name, prompt.listed.template_id, label, existing(prompt, label), None)
         if not force:
             check_unused(project, prompt.listed, label)
-        return change_labels(session, project, plan, **how)
+        return change_labels(session, project, LabelPlan((change,)), **how)

@@ -14,7 +14,7 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
-from promptsync.files.names import broken_names, name_in
+from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
@@ -116,12 +116,13 @@ def _configuration(directory: Path) -> Path:
 def _changed_names(directory: Path) -> dict[Path, frozenset[str]]:
     """Return the names that ``HEAD`` has in files which differ by now, for each configuration in git."""
     # Imported only here, because nothing else of lint needs git.
-    from promptsync.files.git.program import GitProgram
+    from promptsync.files.git.repository import Repository
     from promptsync.project.project import open_project
 
-    listed = GitProgram(directory).line("ls-files", "-z", "--", f":(top,glob)**/{FILE_NAME}") or ""
+    repository = Repository.find(directory, ".")
+    listed = repository.listed(f":(top,glob)**/{FILE_NAME}") if repository is not None else []
     names: dict[Path, frozenset[str]] = {}
-    for shown in filter(None, listed.split("\0")):
+    for shown in listed:
         path = Path(os.path.abspath(directory / shown))  # noqa: PTH100 -- resolve() would follow links
         try:
             config = load(path)
@@ -148,7 +149,7 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
             tuple(replace(problem, path=str(path), rule="config") for problem in error.problems), 1
         )
     worktree = scan(config.root, config.prompts)
-    gone = changed - {*worktree.files, *broken_names(worktree)}
+    gone = changed - {*worktree.files, *worktree.broken.values()}
     paths = _selected(config, selected, worktree) if selected is not None else {*worktree.paths}
     users = {
         file.path
@@ -202,7 +203,7 @@ def _of_prompts(
         {name: file.prompt.template for name, file in files.items() if name not in names},
         partial=bool(config.include),
         gone=gone,
-        unreadable=frozenset(broken_names(worktree)),
+        unreadable=frozenset(worktree.broken.values()),
     )
     yield from check(checked, known, worktree.problems)
     for file in checked:
@@ -216,12 +217,12 @@ def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
     """Yield the problems of a valid configuration that does not match the files."""
     loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME)
     if not worktree.paths and not worktree.problems:
-        place = loaded.position(("prompts",))
+        place = yaml_load.position(loaded.text, ("prompts",))
         message = f"There are no prompt files in {config.prompts}/, so nothing was checked."
         yield Problem(FILE_NAME, *place, "no-prompts", message, "warning", "Check the path in prompts:.")
     for remote in config.remotes.values():
         if remote.fixtures and not (config.root / remote.fixtures).is_file():
-            place = loaded.position(("remotes", remote.name, "fixtures"))
+            place = yaml_load.position(loaded.text, ("remotes", remote.name, "fixtures"))
             message = f"The fixtures file of the remote {remote.name!r} does not exist: {remote.fixtures}."
             hint = suggestion(remote.fixtures, [path.name for path in config.root.glob("*.y*ml")])
             yield Problem(FILE_NAME, *place, "fixtures-missing", message, hint=hint)

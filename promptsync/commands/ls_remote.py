@@ -17,6 +17,7 @@ from promptsync.project.target import NoSuchPrompt, is_pattern, resolve
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.version import Version
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
@@ -96,13 +97,8 @@ def _body(
 ) -> dict[str, Any]:
     there = None if labels is None else [{"label": label, "version": at} for label, at in labels.items()]
     return {
-        "name": prompt.name,
-        "id": prompt.template_id,
-        "version": prompt.version,
+        **body(prompt, "name id=template_id version tags=prompt.tags message is_snippet"),
         "labels": there,
-        "tags": list(prompt.prompt.tags),
-        "message": prompt.message,
-        "is_snippet": prompt.is_snippet,
         "archived": is_archived,
         "adopted": None if files is None else prompt.name in files,
     }

@@ -15,8 +15,7 @@ from promptsync.commands.shared.labels import (
 )
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.labels.plan import plan_promotion
-from promptsync.project.pointers import labelled
+from promptsync.labels.plan import existing, plan_moves
 from promptsync.project.target import LATEST
 from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome
@@ -45,18 +44,13 @@ def command(
     if source == target:
         raise UsageError(f"{source!r} is both FROM and TO", hint="promptsync promote staging prod")
     with session.project() as project:
-        if names:
-            chosen = chosen_labels(project, names)
-            for _, choice in chosen:
-                if choice.at != LATEST:
-                    move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
-                    raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
-            prompts = [prompt for prompt, _ in chosen]
-            named = [choice.name for _, choice in chosen if choice.is_exact]
-        else:
-            prompts, named = labelled(project), []
-        if force and not (named and len(named) == len(prompts)):
+        chosen = chosen_labels(project, names, having=source)
+        for _, choice in chosen:
+            if choice.at != LATEST:
+                move = f"promptsync label move {shlex.join([f'{choice.name}@N', target])}"
+                raise UsageError(f"{source!r} is the version that {target!r} moves to", hint=move)
+        if force and not all(choice.is_exact for _, choice in chosen):
             example = f"promptsync promote {shlex.join([source, target])} NAME --force"
             raise UsageError("--force needs exact names", hint=example)
-        plan = plan_promotion(project, prompts, source, target, named=named, force=force)
-        return change_labels(session, project, plan, **how)
+        moves = [(prompt, existing(prompt, source)) for prompt, _ in chosen]
+        return change_labels(session, project, plan_moves(project, moves, target, force=force), **how)

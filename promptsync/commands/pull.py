@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -12,15 +13,14 @@ from promptsync.commands.shared.options import check_apart, choose_format, forma
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.gather import gather
-from promptsync.errors import RemoteError, UsageError
+from promptsync.errors import UsageError
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, check_exact, may_have_version, resolve
 from promptsync.project.versions import Catalog
-from promptsync.prompt.version import Version
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.materialise import export, plan_materialise
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import PullPlan, plan_pull, read_pulled
+from promptsync.pull.plan import PullPlan, plan_pull
 from promptsync.pull.write import PullOptions
 from promptsync.show import pull as show_pull
 from promptsync.show.diff import explained
@@ -61,19 +61,13 @@ from promptsync.show.outcome import Outcome
 def command(
     session: Session,
     names: tuple[str, ...],
-    merge: bool,
-    markers: bool,
-    theirs: bool,
-    ours: bool,
-    passed_over: bool | None,
-    partial: bool,
-    prune: bool,
     dry_run: bool,
     yes: bool,
     expect: str | None,
     at: At,
     target: Path | None,
     form: str | None,
+    **flags: Any,
 ) -> Outcome:
     """Write what changed in the registry into the files. Comments and layout stay.
 
@@ -91,36 +85,30 @@ def command(
     promptsync pull support/refund support/greeting --theirs
     """
     choose_format(session, form)
-    options = PullOptions(names, theirs, ours, prune, merge or markers, markers, passed_over, partial)
+    options = PullOptions(names, command=session.command(), **flags)
+    if options.markers:
+        options = replace(options, merge=True)
     _check_together(options, at, target)
     with session.project() as project:
-        flag = "--theirs" if theirs else "--ours" if ours else "--no-passed-over"
-        if theirs or ours or passed_over is False:
-            check_exact(project, names, flag)
-        names, at = _at_version(project, names, at)
-        options = replace(options, names=names, command=session.command())
+        options, at = _resolved(project, options, at)
         _check_together(options, at, target)
-        if passed_over is not None:
-            options, at = replace(options, version=at.number), LATEST
         if target is not None:
+            directory = session.directory / target
             written = export(
-                project,
-                options.names,
-                session.directory / target,
-                label=at.label,
-                number=at.number,
-                dry_run=dry_run,
+                project, options.names, directory, label=at.label, number=at.number, dry_run=dry_run
             )
             return show_pull.show_export(written, target, dry_run=dry_run)
+        if options.passed_over is not None:
+            options, at = replace(options, version=at.number), LATEST
         try:
             return carry_out(
                 session,
                 project,
                 plan=lambda: _plan(project, options, at),
                 apply=lambda made: apply_pull(project, made),
-                show_plan=lambda made: show_pull.show_plan(made, lambda: _pulled(project, made)),
+                show_plan=lambda made: show_pull.show_plan(project, made),
                 show_receipt=lambda made, receipt, shown: show_pull.show_receipt(
-                    made, receipt, shown, lambda: _pulled(project, made)
+                    project, made, receipt, shown
                 ),
                 headline=show_pull.headline,
                 unchanged="nothing was written",
@@ -132,18 +120,23 @@ def command(
             return show_pull.show_refusal(refusal, dry_run=dry_run)
 
 
-def _at_version(project: Project, names: tuple[str, ...], at: At) -> tuple[tuple[str, ...], At]:
-    """Return the names without ``@N`` and ``:LABEL``, and the one version that these specify."""
+def _resolved(project: Project, options: PullOptions, at: At) -> tuple[PullOptions, At]:
+    """Return the options with names without ``@N`` and ``:LABEL``, and the version that these specify."""
+    names = options.names
+    sides = ("--theirs", options.theirs), ("--ours", options.ours)
+    for flag, is_set in (*sides, ("--no-passed-over", options.passed_over is False)):
+        if is_set:
+            check_exact(project, names, flag)
     if not any(map(may_have_version, names)):
-        return names, at
+        return options, at
     try:
-        chosen = resolve(project, names, Catalog(project), at=at)
+        targets = resolve(project, names, Catalog(project), at=at)
     except NoSuchPrompt:
-        return names, at  # a name that only the files have, which planning handles
-    versions = {prompt.at for prompt in chosen}
+        return options, at  # a name that only the files have, which planning handles
+    versions = {target.at for target in targets}
     if len(versions) > 1:
         raise UsageError("pull writes one version at a time", hint="run it once for each version")
-    return tuple(prompt.name for prompt in chosen), versions.pop()
+    return replace(options, names=tuple(target.name for target in targets)), versions.pop()
 
 
 def _check_together(options: PullOptions, at: At, directory: Path | None) -> None:
@@ -176,11 +169,3 @@ def _plan(project: Project, options: PullOptions, at: At) -> PullPlan:
         return plan_pull(project, gather(project, merge_keys=options.merge), options)
     except Conflict as conflict:
         raise explained(project, conflict) from None
-
-
-def _pulled(project: Project, plan: PullPlan) -> dict[str, list[Version]]:
-    """Read the versions that a pull brings in; if that fails, the pull is shown without them."""
-    try:
-        return read_pulled(project, plan)
-    except RemoteError:
-        return {}

@@ -15,6 +15,7 @@ from promptsync.errors import AnswerIsNo, UsageError
 from promptsync.project.target import At
 from promptsync.prompt.texts import is_text_block, mappings
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
@@ -105,16 +106,10 @@ def _arguments(rendering: Rendering) -> list[str]:
 
 
 def _body(rendering: Rendering) -> dict[str, Any]:
-    body = {
-        "name": rendering.name,
-        "path": rendering.path,
-        "version": rendering.version,
-        "model": rendering.model,
-        "warnings": list(rendering.warnings),
-    }
+    known = body(rendering, "name path version model warnings")
     if rendering.arguments is not None:
-        body["llm_kwargs"] = rendering.arguments
-    return {**body, **{key: value for key, value in rendering.template.items() if key not in body}}
+        known["llm_kwargs"] = rendering.arguments
+    return {**known, **rendering.template, **known}
 
 
 def _template_lines(template: Mapping[str, Any]) -> Iterator[str]:

@@ -11,11 +11,10 @@ import click
 from promptsync.commands.shared.labels import change_labels, changing_options, chosen_labels
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.labels.plan import LabelPlan
 from promptsync.labels.rollback import find_target, plan_rollback_to_commit, plan_rollbacks
-from promptsync.project.pointers import Labelled, check_changeable, labelled
+from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
-from promptsync.project.target import LATEST, At, version_number
+from promptsync.project.target import At, version_number
 from promptsync.prompt.labels import is_own
 from promptsync.show.labels import skipped_body
 from promptsync.show.outcome import Outcome
@@ -54,74 +53,43 @@ def command(
         number = version_number(to) if to is not None else None
         if number == 0:
             raise UsageError(f"--to {to} is not the number of a version, such as 7")
-        label, commit = label or _only_label(session, project, names), None
-        if to is not None and number is None:
-            plan, commit = _plan_to_commit(session, project, names, label, to)
-        elif names:
-            plan = _plan_to_version(session, project, names, label, to)
-        else:
+        label = label or _only_label(project, names)
+        target = find_target(project, to) if to is not None and number is None else None
+        if not names and target is None:
             raise _no_names(label, to)
+        chosen = chosen_labels(project, names, At(number), having=label)
+        elsewhere = next((at for _, at in chosen if at.at.label is not None or (target and at.at)), None)
+        if elsewhere is not None:
+            raise UsageError(
+                f"{elsewhere.name} is specified at {elsewhere.at}; --label takes the label, --to the target",
+                hint=shlex.join(
+                    ["promptsync", "rollback", elsewhere.name, "--label", label, "--to", to or "N"]
+                ),
+            )
+        if target is None:
+            plan = plan_rollbacks(project, [(prompt, at.at.number) for prompt, at in chosen], label)
+        else:
+            check_changeable(project, chosen[0][0].listed)  # before versions are read
+            plan = plan_rollback_to_commit(project, [prompt for prompt, _ in chosen], label, target)
         outcome = change_labels(session, project, plan, **how)
+    commit = target.id if target is not None else None
     return outcome.replaced(body={**outcome.body, "skipped": skipped_body(plan), "commit": commit})
 
 
-def _only_label(session: Session, project: Project, names: Sequence[str]) -> str:
-    """Return the only label of ``labels:``, or without that the only one in the registry.
-
-    Where the registry cannot list all labels, it is the only one of the named prompts.
-    """
-    known = {*project.config.labels.values()}
-    if not known:
-        labels = project.registry.labels.all()
-        names_there = {label.name for label in labels or ()}
-        if labels is None and names:
-            prompts = chosen_labels(project, names)
-            names_there = {label for prompt, _ in prompts for label in prompt.labels}
-        known = set(filter(is_own, names_there))
+def _only_label(project: Project, names: Sequence[str]) -> str:
+    """Return the only label of ``labels:``, or without that the only one of the named prompts."""
+    known = sorted({*project.config.labels.values()})
+    if names and not known:
+        labels = {label for prompt, _ in chosen_labels(project, names) for label in prompt.labels}
+        known = sorted(filter(is_own, labels))
     if len(known) == 1:
-        return known.pop()
-    named = f"specify the label: {' or '.join(sorted(known))}" if known else "specify the label with --label"
-    label = shlex.quote(min(known)) if known else "LABEL"
-    raise UsageError(named, hint=f"promptsync rollback NAME --label {label}", code="no-label")
-
-
-def _plan_to_version(
-    session: Session, project: Project, names: Sequence[str], label: str, to: str | None
-) -> LabelPlan:
-    chosen = chosen_labels(project, names, At(version_number(to) if to is not None else None))
-    if any(choice.at.label is not None for _, choice in chosen):
-        raise UsageError("specify the label with --label", hint="promptsync rollback NAME --label prod")
-    having = [
-        (prompt, choice.at.number) for prompt, choice in chosen if choice.is_exact or label in prompt.labels
-    ]
-    changes = plan_rollbacks(project, having, label)
-    if not changes:
-        raise UsageError(f"none of these prompts has the label {label!r}", hint="promptsync label list")
-    return LabelPlan(changes)
-
-
-def _plan_to_commit(
-    session: Session, project: Project, names: Sequence[str], label: str, ref: str
-) -> tuple[LabelPlan, str]:
-    """Return the plan and the full id of the commit."""
-    target = find_target(project, ref)
-    prompts: list[Labelled] = []
-    if not names:
-        prompts = [prompt for prompt in labelled(project) if label in prompt.labels]
-    for prompt, choice in chosen_labels(project, names) if names else ():
-        if choice.at != LATEST:
-            raise UsageError(
-                f"{prompt.listed.name} is specified at {choice.at} and by --to at {ref}",
-                hint=f"promptsync rollback {shlex.quote(prompt.listed.name)} --label {shlex.quote(label)} "
-                f"--to {shlex.quote(ref)}",
-            )
-        if choice.is_exact or label in prompt.labels:
-            prompts.append(prompt)
-    if not prompts:
-        of = "none of these prompts" if names else "no prompt in scope"
-        raise UsageError(f"{of} has the label {label!r}", hint="promptsync label list")
-    check_changeable(project, prompts[0].listed)  # before versions are read
-    return plan_rollback_to_commit(project, prompts, label, target), target.id
+        return known[0]
+    label = shlex.quote(known[0]) if known else "LABEL"
+    raise UsageError(
+        f"specify the label: {' or '.join(known)}" if known else "specify the label with --label",
+        hint=f"promptsync rollback NAME --label {label}",
+        code="no-label",
+    )
 
 
 def _no_names(label: str, to: str | None) -> UsageError:

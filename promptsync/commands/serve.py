@@ -54,13 +54,6 @@ LOCAL = "local:"
     type=click.Path(path_type=Path),
     help="File with datasets, evaluations, agents and tools (default: that of the local: remote).",
 )
-@click.option(
-    "--latency",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    help="Delay each response, to simulate a distant registry.",
-)
 def command(
     session: Session,
     host: str,
@@ -69,7 +62,6 @@ def command(
     allowed: tuple[str, ...],
     api_key: str | None,
     fixtures: Path | None,
-    latency: float,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
@@ -104,7 +96,7 @@ def command(
             if model is not None:
                 session.say(f"evaluations and agents use {output.name(model.name)}")
 
-        with create_app(path, api_key=api_key, fixtures=fixtures, latency=latency, model=model) as app:
+        with create_app(path, api_key=api_key, fixtures=fixtures, model=model) as app:
             # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             names = allowed if is_loopback(host) else (host, *allowed)

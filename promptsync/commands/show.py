@@ -16,6 +16,7 @@ from promptsync.project.versions import Catalog
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Local
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
@@ -67,17 +68,9 @@ def _heading(version: FoundVersion) -> str:
 
 def _body(version: FoundVersion) -> dict[str, Any]:
     remote, labels = version
-    prompt = remote.prompt
     return {
-        "name": prompt.name,
-        "id": remote.template_id,
-        "version": remote.version,
+        **body(remote, "name id=template_id version message created_at"),
         "labels": None if labels is None else list(labels),
-        "message": remote.message,
-        "created_at": remote.created_at,
-        "digest": digest(prompt),
-        "tags": list(prompt.tags),
-        "template": prompt.template,
-        "metadata": prompt.metadata,
-        "extra": prompt.extra,
+        "digest": digest(remote.prompt),
+        **body(remote.prompt, "tags template metadata extra"),
     }

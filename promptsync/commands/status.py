@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import structs
 from msgspec.structs import replace
 
 from promptsync.commands.shared.options import check_apart, choose_format, format_option
@@ -14,7 +13,6 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import Pins, find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
-from promptsync.errors import AnswerIsNo
 from promptsync.project.project import Project
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
@@ -43,12 +41,6 @@ _DRIFT = frozenset(
 @click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL instead of the latest.")
 @format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy.")
-@click.option(
-    "--since",
-    metavar="REF",
-    help="Also show what changed in the files since REF, such as origin/main, or origin/main... for the "
-    "commit where this branch left it.",
-)
 def command(
     session: Session,
     names: tuple[str, ...],
@@ -57,7 +49,6 @@ def command(
     label: str | None,
     form: str | None,
     offline: bool,
-    since: str | None,
 ) -> Outcome:
     """Show who changed each prompt since both sides last agreed: you, the registry, or both.
 
@@ -65,7 +56,6 @@ def command(
     promptsync status
     promptsync status --label prod --exit-code
     promptsync status --drift
-    promptsync status --since origin/main...
     """
     choose_format(session, form)
     check_apart(("--offline", offline), ("--drift", drift))
@@ -94,7 +84,7 @@ def command(
         )
         if drift and has_edits:
             outcome = outcome.replaced(exit_code=1)
-        return outcome if since is None else _with_changed(project, snapshot, outcome, since)
+        return outcome
 
 
 def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
@@ -129,33 +119,18 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}, False
-    if drift:
-        # The exit code must not depend on how often somebody has published since.
-        from promptsync.compare.history import find_passed_over
-
-        found = find_passed_over(project, snapshot.items)
-        numbers = {name: [one.version for one in versions.read] for name, versions in found.items()}
-        return numbers, any(versions.has_edits for versions in found.values())
-    unclear = [item for item in snapshot.items if item.may_pass_over]
-    if not unclear:
+    # The exit code of --drift must not depend on how often somebody has published since.
+    items = [item for item in snapshot.items if drift or item.may_pass_over]
+    # A shallow clone does not show what the files include.
+    if not items or (not drift and project.history is not None and project.history.shallow):
         return {}, False
-    from promptsync.compare.history import find_passed_over_by_latest
+    from promptsync.compare.history import find_passed_over
 
-    return find_passed_over_by_latest(project, unclear), False
+    passed_over = find_passed_over(project, items)
+    numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}
+    return numbers, any(versions.has_edits for versions in passed_over.values())
 
 
 def _pins(project: Project, snapshot: Snapshot, offline: bool) -> Pins:
     # Pins mean versions of the whole history, of which a label shows one.
     return () if offline or snapshot.label is not None else find_pins(project, snapshot)
-
-
-def _with_changed(project: Project, snapshot: Snapshot, outcome: Outcome, since: str) -> Outcome:
-    if snapshot.problems:
-        message = f"cannot compare with {since} while some files cannot be read"
-        return structs.replace(
-            outcome, error=AnswerIsNo(message, hint="promptsync lint", code="invalid-file")
-        )
-    from promptsync.compare.changes_since import changed_since
-    from promptsync.show.changes_since import with_changed
-
-    return with_changed(outcome, changed_since(project, snapshot.worktree, since))

@@ -13,16 +13,14 @@ from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import Repository
 from promptsync.files.git.tree import Tree, tree_at
-from promptsync.files.names import name_in
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippet_graph import follows_text, parents
-from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.snippets import follows_text, parents, rendered_in
 from promptsync.prompt.tags import tag_set
 
 

@@ -21,7 +21,7 @@ SKIP_REASONS: dict[State, str] = {
     State.MOVED: "its file moved and has no name:",
     State.BEHIND: "changed in the registry; promptsync pull writes it into the file",
     State.ALTERED: "the registry returned it differently from what was sent",
-    State.DELETED_REMOTELY: "archived in the registry; --restore publishes it again",
+    State.DELETED_REMOTELY: "was archived in the registry; --restore publishes it again",
     State.INVALID: "the version in the registry cannot be used",
     State.DELETED_LOCALLY: "its file was deleted; --prune archives it, promptsync pull restores it",
 }
@@ -106,14 +106,6 @@ def ways_to_rename(item: Item) -> list[str]:
     ]
 
 
-_OF_ALL = {
-    State.DIVERGED: "changed on both sides",
-    State.CONFLICT: "have conflict markers",
-    State.RENAMED_REMOTELY: "have another name in the registry",
-    State.MOVED: "have moved files without name:",
-}
-
-
 class Conflict(Refused):
     """Prompts that somebody must decide about, such as those that changed on both sides: ``items``.
 
@@ -127,18 +119,11 @@ class Conflict(Refused):
         items = [item for item in items if item.was is not None or item.state is not State.MOVED] or items
         first = items[0]
         done = "published" if verb == "push" else "written"
-        if len(items) == 1:
-            message = f"{first.name!r} {reason(first)}; nothing was {done}"
-        else:
-            states = {item.state for item in items}
-            what = _OF_ALL.get(first.state, "") if len(states) == 1 else "need a decision"
-            message = f"{len(items)} prompts {what}; nothing was {done}"
+        more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+        message = f"{first.name!r} {reason(first)}{more}; nothing was {done}"
         super().__init__(message, hint="\n".join(_ways_out(items, command)))
         self.items = tuple(items)
-        if first.state is State.CONFLICT:
-            self.code = "conflict-markers"
-        if first.state is State.MOVED:
-            self.code = "moved"
+        self.code = {State.CONFLICT: "conflict-markers", State.MOVED: "moved"}.get(first.state, self.code)
 
 
 def _ways_out(items: Sequence[Item], command: str) -> list[str]:

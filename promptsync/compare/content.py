@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
 
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.record import Entry
 from promptsync.history.mark import parse_mark
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
-from promptsync.prompt.additions import content_beside, without, without_additions, without_notes
+from promptsync.prompt.additions import without_additions, without_notes
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import of_prompt
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
+
+_NOTHING: Final = Prompt("", {})
 
 
 def content_of(version: Version, file: Prompt | None, below: Prompt | None = None) -> Prompt:
@@ -31,10 +34,8 @@ def content_of(version: Version, file: Prompt | None, below: Prompt | None = Non
     """
     if file is None:
         return without_notes(version.prompt)
-    if not needs_below(version, file):
-        return without_additions(file, version.prompt)[0]
-    added = without_additions(file, below)[1] if below is not None else frozenset()
-    return without(content_beside(file, version.prompt), added)
+    limit = (below or _NOTHING) if needs_below(version, file) else None
+    return without_additions(file, version.prompt, limit)[0]
 
 
 def needs_below(version: Version, file: Prompt | None) -> bool:

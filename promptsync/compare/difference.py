@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 
@@ -100,18 +100,6 @@ def _tracked(project: Project, item: Item) -> Prompt | None:
     return item.content_of(remote)
 
 
-class Comparison(Struct, frozen=True):
-    """One prompt and the two states of it to compare; ``None`` is its file.
-
-    ``is_exact`` says that a version which does not exist is an error, and not an absent prompt.
-    """
-
-    name: str
-    old: At | None
-    new: At | None
-    is_exact: bool = True
-
-
 def differences_between(
     project: Project, worktree: Worktree, arguments: Sequence[str], at: At
 ) -> list[Difference] | None:
@@ -135,62 +123,60 @@ def differences_between(
         selected = [[PromptAt(name, at, is_exact=False) for name in names]]
     if not any(target.at for targets in selected for target in targets):
         return None
-    comparisons = list(_comparisons(selected))
-    # One search is cheaper than the list; for several prompts the list is.
-    listing = dict(catalog) if len(comparisons) > 1 else catalog
-
-    def compare(comparison: Comparison) -> Difference | None:
-        return _difference(project, worktree.files.get(comparison.name), listing, comparison)
-
-    return [found for found in project.mapped("Comparing", compare, comparisons) if found is not None]
-
-
-def _comparisons(selected: Sequence[Sequence[PromptAt]]) -> Iterator[Comparison]:
     by_name = [{target.name: target for target in targets} for targets in selected]
     if len(by_name) == 2 and by_name[0].keys() == by_name[1].keys():
-        for name, old in by_name[0].items():
-            new = by_name[1][name]
-            yield Comparison(name, old.at or None, new.at or None, old.is_exact and new.is_exact)
-        return
-    for targets in selected:
-        for target in targets:
-            yield Comparison(target.name, target.at, None, target.is_exact)
+        pairs = [(old, by_name[1][name]) for name, old in by_name[0].items()]
+    else:
+        pairs = [(target, PromptAt(target.name)) for targets in selected for target in targets]
+    # One search is cheaper than the list; for several prompts the list is.
+    listing = dict(catalog) if len(pairs) > 1 else catalog
+
+    def compare(pair: tuple[PromptAt, PromptAt]) -> Difference | None:
+        return _difference(project, worktree.files.get(pair[0].name), listing, *pair)
+
+    return [
+        difference for difference in project.mapped("Comparing", compare, pairs) if difference is not None
+    ]
 
 
 def _difference(
-    project: Project, file: PromptFile | None, listing: Mapping[str, Version], comparison: Comparison
+    project: Project, file: PromptFile | None, listing: Mapping[str, Version], old: PromptAt, new: PromptAt
 ) -> Difference | None:
-    sides = [_side(project, file, listing, comparison, at) for at in (comparison.old, comparison.new)]
-    (old_title, old), (new_title, new) = sides
-    difference = step(f"{old_title} -> {new_title}", old, new)
+    # Beside the file, only what was sent counts. Beside another version, all of it does.
+    is_sent = not (old.at and new.at)
+    sides = [_side(project, file, listing, target, is_sent=is_sent) for target in (old, new)]
+    (old_title, before), (new_title, after) = sides
+    difference = step(f"{old_title} -> {new_title}", before, after)
     if not difference.fields:
         return None
-    kind = ChangeKind.ADDED if old is None else ChangeKind.DELETED if new is None else ChangeKind.CHANGED
-    path = file.path if file is not None else None
-    return Difference(comparison.name, kind, path, (difference,))
+    kind = ChangeKind.ADDED if before is None else ChangeKind.DELETED if after is None else ChangeKind.CHANGED
+    return Difference(old.name, kind, file.path if file is not None else None, (difference,))
 
 
 def _side(
     project: Project,
     file: PromptFile | None,
     listing: Mapping[str, Version],
-    comparison: Comparison,
-    at: At | None,
+    target: PromptAt,
+    *,
+    is_sent: bool,
 ) -> tuple[str, Prompt | None]:
-    """Return the title of a state and its prompt, ``None`` if the prompt does not exist in it."""
-    if at is None:
+    """Return the title of a state and its prompt, ``None`` if the prompt does not exist in it.
+
+    Without a version it is the file. A version that does not exist is an error only if the prompt was named.
+    """
+    if not target.at:
         return (file.path, file.prompt) if file is not None else ("no file", None)
-    if not comparison.is_exact and comparison.name not in listing:
+    if not target.is_exact and target.name not in listing:
         return "nothing", None
     try:
-        version = find_version(project, find_prompt(project, comparison.name, listing), at)[0]
+        version = find_version(project, find_prompt(project, target.name, listing), target.at)[0]
     except NoSuchVersion:
-        if comparison.is_exact:
+        if target.is_exact:
             raise
         return "nothing", None
-    # Beside the file, only what was sent counts. Beside another version, all of it does.
-    if file is not None and None in (comparison.old, comparison.new):
+    if file is not None and is_sent:
         prompt = read_content(project, version, file.prompt)
     else:
         prompt = without_notes(version.prompt, file.prompt if file is not None else None)
-    return f"v{version.version}{f' ({at.label})' if at.label else ''}", prompt
+    return f"v{version.version}{f' ({target.at.label})' if target.at.label else ''}", prompt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -12,8 +12,6 @@ from promptsync.compare.content import ListComparison
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
-from promptsync.files.names import broken_names, name_in
-from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
 from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
@@ -35,7 +33,7 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
     registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
     ``moved``, also where it took the path of another. What was edited as well keeps its state.
     """
-    nameless = {item.name for item in items if item.file and not name_in(item.file.text.encode())}
+    nameless = {item.name for item in items if item.file and not item.file.own_name}
     # The prompts that lost their text, by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
     takers = []
@@ -76,73 +74,55 @@ def gather(
     """Return both sides, and the state of every prompt in scope.
 
     ``label`` tracks the versions under that label; ``latest`` is the snapshot without it, if there is one,
-    whose files and list are not read again.
-    ``merge_keys`` reads files in which git could not merge ``synced:`` alone, with the keys of both sides.
-    Raises ``RemoteError`` if any part of the registry cannot be read, and ``Refused`` if the visible git
-    history cannot settle who changed what.
+    whose files and list are not read again. ``merge_keys`` reads files in which git could not merge
+    ``synced:`` alone, with the keys of both sides. Raises ``RemoteError`` if any part of the registry cannot
+    be read, and ``Refused`` if the visible git history cannot settle who changed what.
     """
+    registry = project.registry  # opened before several threads ask for it
+
+    def read_labels() -> list[Label] | None:
+        return list_labels(registry, project.config.labels.values()) if with_labels else None
 
     def read_files() -> Worktree:
         if latest is not None:
             return latest.worktree
         return scan(project.root, project.config.prompts, merge_keys=merge_keys)
 
-    worktree, listed, found_labels = _read_both(project, label, with_labels, read_files)
+    # If several fail, the error of the first is raised: what the registry says comes before the files.
+    listed, everything, worktree = together(lambda: list_all(project, label=label), read_labels, read_files)
     _check_directory(project, worktree)
-    listing = {item.name: item for item in listed}
-    labels = labels_by_prompt(found_labels, listed) if found_labels is not None else None
+    comparison = ListComparison(project, listed, whole=label is None)
+    files, listing = worktree.files, {version.name: version for version in listed}
+    labels = labels_by_prompt(everything, listed) if everything is not None else None
     if label is None:
         _remember(project, listed, labels)
-    in_scope = sorted(name for name in {*worktree.files, *listing} if project.config.in_scope(name))
-    unusable = [name for name in in_scope if name in listing and listing[name].problem]
-    names = [name for name in in_scope if name not in unusable]
-    comparison = ListComparison(project, listed, whole=label is None)
-    items = _in_sync(comparison, worktree.files, listing, names)
-    equal = {item.name for item in items}
-    open_names = [name for name in names if name not in equal]
-    has_history = True
-    if open_names:
-        # a tree in sync needs neither git nor a base
-        from promptsync.compare.decide import Decider
+    broken = {*worktree.broken.values()}
+    items, undecided = [], []
+    for name in sorted({*files, *listing, *broken}):
+        file, version = files.get(name), listing.get(name)
+        # An unreadable file must never look like a deletion or like a prompt to pull.
+        if name in broken or (version is not None and version.problem and project.config.in_scope(name)):
+            items.append(Item(name, State.INVALID, None if name in broken else file, version))
+        elif not project.config.in_scope(name):
+            continue
+        elif file is not None and version is not None and comparison.equal(file, version):
+            content = comparison.digest(file)
+            items.append(Item(name, State.IN_SYNC, file, version, digest=content, remote_digest=content))
+        else:
+            undecided.append(name)
+    if undecided:  # a tree in sync needs neither git nor a base
+        from promptsync.compare.states import Undecided
 
-        # The versions under a label say nothing about what was published after them.
-        newest: Iterable[Version] = latest.listing.values() if latest is not None else ()
-        if label is not None and latest is None:
-            newest = list_all(project)
-        numbers = {item.name: item.version for item in newest}
-        decider = Decider(project, worktree, listing, comparison, label=label, latest=numbers)
-        items += with_renames(decider.decide(open_names))
-        has_history = decider.has_git
-    # An unreadable file must never look like a deletion or like a prompt to pull.
-    broken = [Item(name, State.INVALID, listed=listing.get(name)) for name in broken_names(worktree)]
-    broken += [Item(name, State.INVALID, worktree.files.get(name), listing[name]) for name in unusable]
-    names_of_broken = {item.name for item in broken}
-    kept = [*broken, *(item for item in items if item.name not in names_of_broken)]
+        prompts = Undecided(project, files, listing, comparison, label, latest)
+        items += with_renames(prompts.decide(undecided))
     return Snapshot(
-        items=tuple(sorted(kept, key=lambda item: item.name)),
+        items=tuple(sorted(items, key=lambda item: item.name)),
         worktree=worktree,
         listing=listing,
         label=label,
         labels=labels,
-        has_history=has_history,
+        has_history=not undecided or project.history is not None,
     )
-
-
-def _read_both(
-    project: Project,
-    label: str | None,
-    with_labels: bool,
-    read_files: Callable[[], Worktree],
-) -> tuple[Worktree, list[Version], list[Label] | None]:
-    """Return the files, the list of the registry, and its labels as far as ``list_labels`` returns them."""
-    registry = project.registry  # opened before two threads ask for it
-
-    def read() -> list[Label] | None:
-        return list_labels(registry, project.config.labels.values()) if with_labels else None
-
-    # If several fail, the error of the first is raised: what the registry says comes before the files.
-    listed, labels, worktree = together(lambda: list_all(project, label=label), read, read_files)
-    return worktree, listed, labels
 
 
 def _remember(project: Project, listed: Iterable[Version], labels: Mapping[str, Labels] | None) -> None:
@@ -167,22 +147,6 @@ def _check_directory(project: Project, worktree: Worktree) -> None:
         )
 
 
-def _in_sync(
-    comparison: ListComparison,
-    files: Mapping[str, PromptFile],
-    listing: Mapping[str, Version],
-    names: Sequence[str],
-) -> list[Item]:
-    """Return the prompts that are in sync as far as the list alone can show."""
-    items = []
-    for name in names:
-        file, listed = files.get(name), listing.get(name)
-        if file is not None and listed is not None and comparison.equal(file, listed):
-            digest = comparison.digest(file)
-            items.append(Item(name, State.IN_SYNC, file, listed, digest=digest, remote_digest=digest))
-    return items
-
-
 def offline_snapshot(project: Project) -> Snapshot:
     """Return a snapshot that compares the files with the record of the last pushes and pulls.
 
@@ -192,7 +156,7 @@ def offline_snapshot(project: Project) -> Snapshot:
     entries = project.record().entries(project.record_url, None)
     seen = {*entries, *Cache(project.root).names(project.record_url).versions}
     items = []
-    broken = broken_names(worktree)
+    broken = {*worktree.broken.values()}
     for name in sorted({*worktree.files, *entries, *broken}):
         if not project.config.in_scope(name):
             continue

@@ -20,7 +20,7 @@ from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Decision, decide
 from promptsync.history.graph import Graph, Includes, Missing, Node
 from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.passed_over import PassedOver, file_includes, passed_over, passed_over_by_latest
+from promptsync.history.passed_over import PassedOver, file_includes, passed_over
 from promptsync.history.synced_key import Key, identity, make_key
 from promptsync.project.project import Project
 from promptsync.project.versions import read_usable
@@ -251,37 +251,6 @@ def find_passed_over(project: Project, items: Iterable[Item]) -> dict[str, Passe
     if passed and project.history is not None and project.history.shallow:
         raise too_shallow(f"which versions of {next(iter(passed))!r} its file includes")
     return passed
-
-
-def find_passed_over_by_latest(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
-    """Return by name the versions that neither the latest one, by its own message, nor the file includes.
-
-    Reads git and versions only where the latest one passed over others. Raises ``RemoteError``.
-    """
-    by_name = {item.name: item for item in items if item.listed is not None}
-    alone = Histories(
-        project,
-        {
-            name: PromptHistory(project, name, None, item.listed, Lineage())
-            for name, item in by_name.items()
-            if item.listed is not None
-        },
-    )
-    for history in alone.by_name.values():
-        history.add(history.listed)
-    passed = {
-        name: set(numbers)
-        for name, numbers in alone.run(dict.fromkeys(by_name, passed_over_by_latest)).items()
-    }
-    for name, numbers in passed.items():
-        # A version with the very same text was not passed over.
-        versions = alone.by_name[name].graph.versions
-        latest = alone.by_name[name].digest_of(alone.by_name[name].latest)
-        numbers -= {number for number in numbers if number in versions and versions[number].digest == latest}
-    passed = {name: numbers for name, numbers in passed.items() if numbers}
-    included = Histories(project, histories_of(project, [by_name[name] for name in passed])).included(passed)
-    left = {name: tuple(sorted(numbers - included[name])) for name, numbers in passed.items()}
-    return {name: numbers for name, numbers in left.items() if numbers}
 
 
 def _decision(graph: Graph) -> Decision:

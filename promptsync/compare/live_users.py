@@ -15,8 +15,7 @@ from promptsync.project.pointers import labels_by_prompt, list_labels, with_labe
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import is_own
-from promptsync.prompt.snippet_graph import Follows
-from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.snippets import Follows, Reference, rendered_in
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
 
@@ -118,6 +117,28 @@ class LiveTexts:
             if (label == self._label or self._project.governs(label))
             and self._renders(name, version, snippet, follows)
         )
+
+    def at_once(self, changes: Mapping[str, tuple[Collection[str], bool]]) -> dict[str, tuple[LiveUser, ...]]:
+        """Return the live prompts that render changes of snippets at once, by snippet.
+
+        ``changes`` are the labels that move onto each prompt, and whether its latest text becomes another.
+        """
+
+        def users(name: str, labels: Collection[str], is_new: bool) -> tuple[LiveUser, ...]:
+            def follows(reference: Reference) -> bool:
+                if reference.label is not None:
+                    return reference.label in labels
+                return reference.version is None and is_new
+
+            return self.users(name, follows)
+
+        listing = self._snapshot.listing
+        snippets = {
+            name: change
+            for name, change in changes.items()
+            if any(change) and name in listing and listing[name].prompt.template.get("type") == "completion"
+        }
+        return {name: live for name, change in snippets.items() if (live := users(name, *change))}
 
     def references(self, name: str, version: int) -> Sequence[Reference] | None:
         """Return the references in a version, ``None`` if it cannot be read."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from msgspec import Struct
 
 from promptsync.compare.content import read_content
 from promptsync.compare.snapshot import Item, Snapshot, State
-from promptsync.project.pointers import Labels, labels_by_prompt, list_labels, read_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels, read_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.labels import is_on_hold, is_own, released_name
-from promptsync.prompt.version import Version
+from promptsync.prompt.labels import RELEASED, is_on_hold, is_own, released_name
 
 
 class Unreleased(Struct, frozen=True):
@@ -31,53 +28,49 @@ class Unreleased(Struct, frozen=True):
     reason: str | None = None
 
 
-def release_labels(project: Project) -> tuple[str, ...]:
-    """Return the label that the current branch is released to, or all in ``labels:`` if that has none."""
-    labels = project.config.labels
-    every = tuple(sorted({*labels.values()}))
-    if len(every) <= 1:
-        return every  # without opening git
-    branch = project.history.branch if project.history is not None else None
-    return (labels[branch],) if branch is not None and branch in labels else every
-
-
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     """Return the latest versions that the files include and that are not released. Reads only.
 
+    What counts is the label that the current branch is released to, or all in ``labels:`` if it has none.
     Without anything to release this costs no request, and git is not opened. Returns nothing if the labels
     of the snapshot were not read.
     """
-    if snapshot.labels is None:
+    labels, governed = snapshot.labels, project.config.labels
+    if labels is None:
         return ()
-    labels: _Labels = snapshot.labels
     lacking = [
-        (item, item.version)
+        item
         for item in snapshot.of(State.IN_SYNC, State.AHEAD)
-        if item.version is not None
-        and any(_at(labels, item, label) != item.version for label in project.config.labels.values())
+        if any(labels.get(item.name, {}).get(label) != item.version for label in governed.values())
     ]
     if not lacking:
         return ()
-    wanted = release_labels(project)
-    labels = _with_those_beside(project, snapshot, wanted)
-    unreleased = (
-        prompt
-        for label in wanted
-        for item, version in lacking
-        if (prompt := _unreleased(labels, item, version, label)) is not None
-    )
-    items = {item.name: item for item, _ in lacking}
+    wanted = sorted({*governed.values()})
+    if len(wanted) > 1 and project.history is not None and project.history.branch in governed:
+        wanted = [governed[project.history.branch]]
+    if not project.registry.labels.may_list_all:  # those beside them were not read yet
+        beside = list_labels(project.registry, [f"{label}{RELEASED}" for label in wanted])
+        more = labels_by_prompt(beside or (), snapshot.listing.values())
+        labels = {name: {**labels.get(name, {}), **there} for name, there in more.items()}
+    pairs = []
+    for label in wanted:
+        for item in lacking:
+            there, version = labels.get(item.name, {}), item.version or 0
+            if (now := there.get(label)) != version:
+                is_rolled_back = is_on_hold(version, now, there.get(f"{label}{RELEASED}"))
+                pairs.append((item, Unreleased(item.name, label, version, now, is_rolled_back)))
 
-    def read(prompt: Unreleased) -> tuple[Unreleased, Version | None]:
-        listed = items[prompt.name].listed
-        if listed is None or prompt.released is None:
-            return prompt, None
-        return prompt, read_version(project, listed, prompt.released)
+    def says_the_same(pair: tuple[Item, Unreleased]) -> bool:
+        """Whether the version under a label has the text of the latest one."""
+        item, prompt = pair
+        if item.file is None or item.listed is None or prompt.released is None:
+            return False
+        released = read_version(project, item.listed, prompt.released)
+        latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
+        return released is not None and digest(read_content(project, released, item.file.prompt)) == latest
 
-    pairs = project.mapped("Reading versions", read, list(unreleased))
-    return tuple(
-        prompt for prompt, version in pairs if not _says_the_same(project, items[prompt.name], version)
-    )
+    alike = project.mapped("Reading versions", says_the_same, pairs)
+    return tuple(prompt for (_, prompt), is_same in zip(pairs, alike, strict=True) if not is_same)
 
 
 def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: int) -> str | None:
@@ -92,37 +85,3 @@ def rolled_back_from(project: Project, snapshot: Snapshot, name: str, version: i
         if is_own(label) and project.config.governs(label) and is_on_hold(version, now, released):
             return label
     return None
-
-
-_Labels = Mapping[str, Labels]
-
-
-def _with_those_beside(project: Project, snapshot: Snapshot, wanted: Sequence[str]) -> _Labels:
-    """Return the labels of a snapshot, with those beside ``wanted`` if they were not read yet."""
-    labels = snapshot.labels or {}
-    if project.registry.labels.may_list_all:
-        return labels
-    beside = [name for label in wanted if (name := released_name(label)) is not None]
-    more = labels_by_prompt(list_labels(project.registry, beside) or (), snapshot.listing.values())
-    return {name: {**labels.get(name, {}), **there} for name, there in more.items()}
-
-
-def _unreleased(labels: _Labels, item: Item, version: int, label: str) -> Unreleased | None:
-    released = _at(labels, item, label)
-    if released == version:
-        return None
-    newest = _at(labels, item, released_name(label))
-    return Unreleased(item.name, label, version, released, is_on_hold(version, released, newest))
-
-
-def _at(labels: _Labels, item: Item, label: str | None) -> int | None:
-    return labels.get(item.name, {}).get(label or "")
-
-
-def _says_the_same(project: Project, item: Item, released: Version | None) -> bool:
-    """Whether the version under a label has the text of the latest one."""
-    if released is None or item.file is None or item.listed is None:
-        return False
-
-    latest = item.digest if item.state is State.IN_SYNC else item.remote_digest
-    return digest(read_content(project, released, item.file.prompt)) == latest

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from promptsync.compare.content import content_of
 from promptsync.files.config import Config
-from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree
 from promptsync.history.mark import follows_directly
@@ -44,16 +43,6 @@ class State(StrEnum):
     MOVED = "moved"
     INVALID = "invalid"
     UNKNOWN = "unknown"
-
-
-def state_in_registry(*, known: bool, included: bool) -> State:
-    """Return the state of a prompt without a file.
-
-    ``known`` says that ``HEAD`` had one, ``included`` that it included the tracked version.
-    """
-    if not known:
-        return State.REMOTE_ONLY
-    return State.DELETED_LOCALLY if included else State.DIVERGED
 
 
 def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -> State:
@@ -229,7 +218,7 @@ class Snapshot(Struct, frozen=True):
         new = [
             item.name
             for item in self.of(State.NEW)
-            if item.was is None and item.file is not None and not name_in(item.file.text.encode())
+            if item.was is None and item.file is not None and not item.file.own_name
         ]
         if len(deleted) == len(new) == 1:
             return [(deleted[0], new[0])]

@@ -15,20 +15,17 @@ from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
 
 
-def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployReceipt:
+def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
     """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
 
-    Waits ``timeout`` seconds for checks. Until something is written, raises what ``push`` raises. The caller
-    holds the lock of the working copy.
+    Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
     """
-    deploy = _Deploy(project, plan, timeout)
-    receipt = deploy.receipt
+    receipt = DeployReceipt(plan)
     # In a temporary registry no label can be moved too early, and prompts render snippets by it.
-    steps = [deploy.publish, deploy.check, deploy.move]
-    if plan.rehearses:
-        steps = [deploy.publish, deploy.move, deploy.check]
+    steps = [_publish, _move, _check] if plan.options.rehearses else [_publish, _check, _move]
     try:
-        receipt.is_released = plan.is_empty or all(step() for step in steps)
+        # Each step returns whether the next one may start.
+        receipt.is_released = plan.is_empty or all(step(project, receipt) for step in steps)
     except KeyboardInterrupt:
         receipt.interrupted = True
     except PromptsyncError as error:
@@ -39,67 +36,56 @@ def apply_deploy(project: Project, plan: DeployPlan, timeout: float) -> DeployRe
     return receipt
 
 
-class _Deploy:
-    """Each step returns whether the next one may start."""
+def _publish(project: Project, receipt: DeployReceipt) -> bool:
+    if not receipt.plan.push.actions:
+        return True
+    try:
+        receipt.push = apply_push(project, receipt.plan.push)
+    except Refused as error:
+        raise error.replaced(hint="promptsync deploy") from None
+    return receipt.push.error is None
 
-    def __init__(self, project: Project, plan: DeployPlan, timeout: float) -> None:
-        self._project = project
-        self._plan = plan
-        self._timeout = timeout
-        releases = plan.survey.releases
-        self._versions = {member.name: member.version for member in releases}
-        self._ids = {member.name: member.template_id or 0 for member in releases}
-        self.receipt = DeployReceipt(plan)
 
-    def publish(self) -> bool:
-        if not self._plan.push.actions:
-            return True
-        try:
-            push = apply_push(self._project, self._plan.push)
-        except Refused as error:
-            raise error.replaced(hint="promptsync deploy") from None
-        self.receipt.push = push
-        self._versions |= push.versions
-        self._ids |= {prompt.name: prompt.template_id for prompt in push.published}
-        return push.exit_code == 0
+def _check(project: Project, receipt: DeployReceipt) -> bool:
+    plan, members = receipt.plan, receipt.plan.survey.checked
+    if not plan.selection.checks:
+        return True
+    files, names = plan.survey.latest.worktree.files, [member.name for member in members]
+    receipt.results = run_checks(
+        project.registry,
+        plan.located,
+        WantedVersions(
+            {member.name: member.version for member in members} | receipt.push.versions,
+            renders=rendered_snippets(files, names, plan.label),
+            live={member.name: member.live for member in members},
+        ),
+        standard=plan.options.standard,
+        timeout=plan.options.timeout,
+        progress=project.progress,
+    )
+    receipt.interrupted = receipt.results.interrupted
+    if not plan.options.keep_going or receipt.interrupted:
+        return receipt.results.passed
+    return bool(receipt.others)
 
-    def check(self) -> bool:
-        plan, members = self._plan, self._plan.survey.checked
-        if not (plan.selection.evaluations or plan.selection.agents):
-            return True
-        files, names = plan.survey.latest.worktree.files, [member.name for member in members]
-        results = run_checks(
-            self._project.registry,
-            plan.located,
-            WantedVersions(
-                {**{member.name: member.version for member in members}, **self._versions},
-                renders=rendered_snippets(files, names, plan.label),
-                live={member.name: member.live for member in members},
-            ),
-            standard=plan.standard,
-            timeout=self._timeout,
-            progress=self._project.progress,
+
+def _move(project: Project, receipt: DeployReceipt) -> bool:
+    """Move the label of all that passed, or of none."""
+    ids = {prompt.name: prompt.template_id for prompt in receipt.push.published}
+    versions, kept = receipt.push.versions, receipt.kept_back
+    changes = {
+        member.name: LabelChange(
+            member.name,
+            ids.get(member.name, member.template_id or 0),
+            receipt.plan.label,
+            member.released,
+            versions.get(member.name, member.version),
+            records=True,
         )
-        self.receipt.results, self.receipt.interrupted = results, results.interrupted
-        if not plan.keep_going or results.interrupted:
-            return results.passed
-        return bool(self.receipt.others)
-
-    def move(self) -> bool:
-        """Move the label of all that passed, or of none."""
-        kept = self.receipt.kept_back
-        changes: list[LabelChange] = []
-        kept_back: list[LabelChange] = []
-        for member in self._plan.survey.releases:
-            number, template_id = self._versions[member.name], self._ids[member.name]
-            change = LabelChange(
-                member.name, template_id, self._plan.label, member.released, number, records=True
-            )
-            (kept_back if member.name in kept else changes).append(change)
-        moved = apply_labels(self._project, changes)
-        self.receipt.labels = (*moved.changed, *(ChangedLabel(change, False) for change in kept_back))
-        if isinstance(moved.error, Interrupted):
-            self.receipt.interrupted = True
-        else:
-            self.receipt.stopped = moved.error
-        return moved.error is None
+        for member in receipt.plan.survey.releases
+    }
+    moved = apply_labels(project, [change for name, change in changes.items() if name not in kept])
+    receipt.labels = (*moved.changed, *(ChangedLabel(changes[name], False) for name in kept))
+    receipt.interrupted = isinstance(moved.error, Interrupted)
+    receipt.stopped = None if receipt.interrupted else moved.error
+    return moved.error is None

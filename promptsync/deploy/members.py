@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from promptsync.compare.decide import TEXT_STATES
 from promptsync.compare.snapshot import Item, Snapshot, State
+from promptsync.compare.states import TEXT_STATES
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
+from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import Standard
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
@@ -25,15 +26,15 @@ from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
+    pass
 
 
 class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
     push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
-    ``standard`` is what the checks must reach; with ``keep_going``, what passes is released although others
-    fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses`` says that the registry is a
-    temporary one, where nothing is live.
+    ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
+    released although others fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses``
+    says that the registry is a temporary one, where nothing is live.
     """
 
     label: str
@@ -45,6 +46,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
     max_changes: int | None = None
     standard: Standard = Standard()
+    timeout: float = TIMEOUT
     keep_going: bool = False
     rehearses: bool = False
     command: str = "promptsync deploy"
@@ -67,9 +69,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     pins: Pins = ()
     workspace: str = ""
     in_git: bool = True
-    standard: Standard = Standard()
-    keep_going: bool = False
-    rehearses: bool = False
+    options: DeployOptions = DeployOptions("")
     not_from_here: str = ""
 
     @property
@@ -111,22 +111,17 @@ class DeployPlan(msgspec.Struct, frozen=True):
         ]
         evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
-        required = [*msgspec.structs.astuple(self.standard), self.keep_going]
+        required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
         pushed = self.push.fingerprint
         return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
 
 
-def plan_deploy(
-    project: Project,
-    options: DeployOptions,
-    *,
-    find: Callable[[Registry, Selection], Located] = find_checks,
-) -> DeployPlan:
-    """Return the plan of a deploy.
+def plan_deploy(project: Project, options: DeployOptions, checks: Selection | None = None) -> DeployPlan:
+    """Return the plan of a deploy; ``checks`` are those to run, by default those of the files.
 
     Raises what ``make_survey``, ``plan_push`` and ``find_checks`` raise, ``Unsupported`` if the registry
     cannot change labels, and ``Refused`` for snippets that would be live unchecked and, where checks are
-    required, for members that have none. Nothing has been written then. ``find`` looks up the checks.
+    required, for members that have none. Nothing has been written then.
     """
     check_options(PushOptions(message=options.message))
     check_release_label(options.label, "promptsync deploy")
@@ -137,8 +132,9 @@ def plan_deploy(
         check_changeable(project, next(iter(survey.latest.listing.values()), None))
     push = _plan_push(project, survey, options)
     names = [member.name for member in survey.checked]
-    selection = select_checks(names, survey.latest.worktree.files, project.config)
-    unchecked = _unchecked(survey, selection.unchecked)
+    if checks is None:
+        checks = select_checks(names, survey.latest.worktree.files, project.config)
+    unchecked = _unchecked(survey, checks.unchecked)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
@@ -151,15 +147,13 @@ def plan_deploy(
     return DeployPlan(
         survey,
         push,
-        selection,
-        find(project.registry, selection),
+        checks,
+        find_checks(project.registry, checks),
         unchecked,
-        _pins(project, survey, push),
+        _pins(project, survey, push) if survey.releases and not options.rehearses else (),
         workspace_of(project) if survey.releases else "",
         project.in_git,
-        options.standard,
-        options.keep_going,
-        options.rehearses,
+        options,
     )
 
 
@@ -217,8 +211,6 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
 
 
 def _pins(project: Project, survey: Survey, push: PushPlan) -> Pins:
-    if not survey.releases:
-        return ()
     pins = find_pins(project, survey.latest, push.new_texts)
     return changed_by(pins, [member.name for member in survey.releases])
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from promptsync.checks.receipt import CheckResults
+from promptsync.checks.run import Status
 from promptsync.deploy.members import Fate, Member
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.snippets import together
 from promptsync.errors import AnswerIsNo, Interrupted, PromptsyncError, Refused
 from promptsync.labels.move import ChangedLabel
 from promptsync.push.receipt import PushReceipt
-
-if TYPE_CHECKING:
-    from promptsync.checks.receipt import CheckResults
 
 _HINTS = {
     "unknown-outcome": "promptsync status\npromptsync deploy",
@@ -39,7 +37,7 @@ class DeployReceipt:
 
     plan: DeployPlan
     push: PushReceipt = field(init=False)
-    results: CheckResults | None = None
+    results: CheckResults = field(default_factory=CheckResults)
     labels: Sequence[ChangedLabel] = ()
     is_released: bool = False
     interrupted: bool = False
@@ -51,10 +49,8 @@ class DeployReceipt:
     @property
     def kept_back(self) -> tuple[str, ...]:
         """The releases whose checks failed, with those that are only released together with them."""
-        failed = [check for check in self.results.all if not check.passed] if self.results is not None else []
-        if not failed:
-            return ()
-        kept = together(self.plan.survey, {name for result in failed for name in result.check.prompts})
+        failed = {name for result in self.results.all if not result.passed for name in result.check.prompts}
+        kept = together(self.plan.survey, failed) if failed else ()
         return tuple(member.name for member in self.plan.survey.releases if member.name in kept)
 
     @property
@@ -66,27 +62,18 @@ class DeployReceipt:
     @property
     def live_failures(self) -> tuple[Member, ...]:
         """The releases that did not pass their checks, and that the label pointed at before the deploy."""
-        results = self.results.all if self.results is not None else ()
-        failed = {name for result in results if result.passed is False for name in result.check.prompts}
+        results = (result for result in self.results.all if result.passed is False)
+        failed = {name for result in results for name in result.check.prompts}
         return tuple(
             member for member in self.plan.survey.releases if member.is_moved and member.name in failed
         )
 
     @property
     def error(self) -> PromptsyncError | None:
-        """The error that the deploy ends in."""
+        """The error that the deploy ends in, ``None`` if all is done and checked, and nothing was skipped."""
         if self.interrupted or self.push.interrupted:
             return self._interruption()
         return self.stopped or self._failure() or _skipped(self.plan)
-
-    @property
-    def exit_code(self) -> int:
-        return self.error.exit_code if self.error is not None else 0
-
-    @property
-    def passed(self) -> bool:
-        """Whether everything was done and checked, and nothing was skipped."""
-        return self.error is None
 
     def _interruption(self) -> Interrupted:
         label = self.plan.label
@@ -94,8 +81,9 @@ class DeployReceipt:
         where = f"{label} did not move" if is_safe else f"{label} moved on some prompts"
         published = f"{len(self.push.published)} published, " if self.push.published else ""
         notes = [f"{label.change.name}: {label.why}" for label in self.labels if label.moved and label.why]
-        under_way = self.results.under_way if self.results is not None else ()
-        runs = [f"{check.run.name}: {check.run.location} is still running" for check in under_way]
+        runs = [
+            f"{check.run.name}: {check.run.location} is still running" for check in self.results.under_way
+        ]
         hint = "promptsync deploy" if is_safe else "promptsync deploy\npromptsync label list"
         return Interrupted(f"interrupted: {published}{where}", hint=hint, details=[*notes, *runs])
 
@@ -104,11 +92,9 @@ class DeployReceipt:
         error = self.push.error
         if error is not None:
             return error.replaced(hint=_HINTS.get(error.code, error.hint))
-        if self.results is None or self.results.error is None:
-            return None
-        from promptsync.checks.run import Status
-
         error, failed = self.results.error, [result for result in self.results.all if result.reason]
+        if error is None:
+            return None
         # Not --allow-unbound: that would release what the checks did not run.
         if failed and all(result.unbound for result in failed):
             hint = f"in the PromptLayer dashboard, let {failed[0].run.name!r} run the latest version"
@@ -137,12 +123,11 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     """Return the refusal of a prompt that this push changed and that is not released."""
     held = [member for member in plan.survey.of(Fate.HELD) if member.touched]
     if held:
-        first, *others = held
-        what = f"{first.name!r} is on hold: {plan.label} {first.how}, "
-        if others:
-            what = f"{len(held)} prompts are on hold; first: {first.name!r}: {plan.label} {first.how}, "
+        first = held[0]
+        what = f"{len(held)} prompts are on hold; first: {first.name!r}"
         return Refused(
-            f"{what}and v{first.held} has the text of the file",
+            f"{what if len(held) > 1 else f'{first.name!r} is on hold'}: {plan.label} {first.how}, and "
+            f"v{first.held} has the text of the file",
             hint=release_on_hold([member.name for member in held], plan.label),
             code="on-hold",
         )

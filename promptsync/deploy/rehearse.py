@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from promptsync.checks.assignment import Selection, find_checks, lowest
+from promptsync.checks.assignment import Selection, lowest
 from promptsync.checks.catalog import Kind, list_checks
 from promptsync.deploy.apply import apply_deploy
 from promptsync.deploy.plan import DeployOptions, plan_deploy
@@ -20,8 +20,7 @@ from promptsync.files.worktree import scan
 from promptsync.project.pointers import labels_of_prompt
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
-from promptsync.prompt.snippet_graph import publish_order
-from promptsync.prompt.snippets import rendered_in
+from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.prompt.version import Version
 from promptsync.registry.address import LOCAL
 
@@ -73,7 +72,7 @@ class _Copy(Project):
         return Record(self.private)
 
 
-def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeout: float) -> Rehearsal:
+def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Rehearsal:
     """Deploy to an empty temporary registry, and return what the deploy did.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
@@ -100,23 +99,17 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection, timeou
             _seed(project, copy, options.label)
             # The temporary registry is empty, so every prompt counts as new and limits make no sense.
             # Nothing is live in it either, so there are no scores to compare with.
-            everything = structs.replace(
-                options,
-                names=(),
-                since=None,
-                again=(),
-                require_checks=False,
-                rehearses=True,
+            everything = DeployOptions(
+                options.label,
+                message=options.message,
+                allow_dirty=options.allow_dirty,
                 max_changes=10**9,
                 standard=structs.replace(options.standard, max_drop=None),
-                keep_going=False,
+                timeout=options.timeout,
+                rehearses=True,
             )
-            plan = plan_deploy(copy, everything, find=lambda registry, selection: ())
             selection, without = _declared(copy, wanted)
-            # The plan of the deploy itself has the pins that stay behind.
-            located = find_checks(copy.registry, selection)
-            plan = structs.replace(plan, selection=selection, located=located, pins=())
-            receipt = apply_deploy(copy, plan, timeout)
+            receipt = apply_deploy(copy, plan_deploy(copy, everything, selection))
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
             return Rehearsal(receipt, url, without, is_compared=drop is None)
 

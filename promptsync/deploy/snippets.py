@@ -11,12 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.compare.snapshot import Snapshot
-from promptsync.deploy.members import Member, Survey
+from promptsync.deploy.members import Survey
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import PromptFile
 from promptsync.project.project import Project
-from promptsync.prompt.snippet_graph import Follows, parents
-from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.snippets import Follows, Reference, parents, rendered_in
 
 
 def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:
@@ -66,30 +65,23 @@ def check_live(project: Project, survey: Survey) -> None:
     A reference without a pin renders the newest version as soon as it is published, and one by the label
     renders the new version as soon as the label moves.
     """
-    texts = LiveTexts(project, survey.latest, label=survey.label)
-    live = []
-    for member in survey.releases:
-        listed = survey.latest.listing.get(member.name)
-        if listed is None or listed.prompt.template.get("type") != "completion":
-            continue
-
-        def follows(reference: Reference, member: Member = member) -> bool:
-            if reference.label is not None:
-                return reference.label == survey.label and not member.is_moved
-            return reference.version is None and member.publishes
-
-        if users := texts.users(member.name, follows):
-            live.append((member, users))
+    releases = {member.name: member for member in survey.releases}
+    changes = {
+        name: (() if member.is_moved else (survey.label,), member.publishes)
+        for name, member in releases.items()
+    }
+    live = LiveTexts(project, survey.latest, label=survey.label).at_once(changes)
     if not live:
         return
-    first, users = live[0]
+    name, users = next(iter(live.items()))
+    first = releases[name]
     pinned = first.latest if first.publishes else first.released
     raise Refused(
-        f"the snippet {first.name!r} would be live at once in {named_users(users)}, before any check runs "
+        f"the snippet {name!r} would be live at once in {named_users(users)}, before any check runs "
         "with it; nothing was released",
         hint=f"pin what renders now, @@@{first.name}@version_number:{pinned}@@@, and deploy that\n"
         f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}",
-        details=[f"{member.name}: live at once in {named_users(users)}" for member, users in live]
+        details=[f"{snippet}: live at once in {named_users(users)}" for snippet, users in live.items()]
         if len(live) > 1
         else (),
         code="live-snippets",

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.compare.conflict import edit, reason, unusable, ways_to_rename, where
@@ -15,20 +16,17 @@ from promptsync.compare.snapshot import Item, Snapshot, State, matching
 from promptsync.deploy.drafts import with_drafts
 from promptsync.deploy.members import Fate, Member, Survey, has_news, parents_of, without_tags
 from promptsync.deploy.snippets import needed_snippets, references_in, renders_new
-from promptsync.errors import Refused, RemoteError
+from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_by_prompt, labels_named, list_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
-from promptsync.prompt.prompt import Label
-from promptsync.prompt.snippet_graph import parents
+from promptsync.prompt.snippets import parents
+from promptsync.prompt.version import Version
 
-_IN_WAY = {
-    State.RENAMED_REMOTELY: "has another name in the registry",
-    State.DELETED_REMOTELY: "was archived in the registry",
-}
+_IN_WAY = (State.CONFLICT, State.RENAMED_REMOTELY, State.DELETED_REMOTELY)
 
 
 class InTheWay(Refused):
@@ -99,7 +97,15 @@ def make_survey(
 
         touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     under = gather(project, label=label, latest=latest)
-    decider = _Decider(project, label, latest, under, positions, again)
+    decider = _Decider(
+        project,
+        label,
+        latest.listing,
+        {item.name: item for item in latest.items},
+        {item.name: without_tags(item) for item in under.items},
+        positions,
+        again,
+    )
     members = {member.name: member for member in decider.members(chosen)}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
     releases = [member.name for member in members.values() if member.is_release]
@@ -129,15 +135,8 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
     """Return both sides, and where the label of each prompt is."""
     names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
     registry = project.registry  # opened before two threads need it
-
-    def read() -> list[Label]:
-        try:
-            return list_labels(registry, names) or []
-        except RemoteError:  # the lists of prompts have the same labels
-            return labels_named(registry, names)
-
-    latest, labels = together(lambda: gather(project), read)
-    there = labels_by_prompt(labels, latest.listing.values())
+    latest, labels = together(lambda: gather(project), lambda: list_labels(registry, names))
+    there = labels_by_prompt(labels or (), latest.listing.values())
     return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 
 
@@ -154,47 +153,41 @@ def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
     )
 
 
-class _Decider:
-    """Decides what happens to each prompt; what must not be lost is in the way."""
+class _Decider(Struct, frozen=True):
+    """Decides what happens to each prompt; what must not be lost is in the way.
 
-    def __init__(
-        self,
-        project: Project,
-        label: str,
-        latest: Snapshot,
-        under: Snapshot,
-        positions: Mapping[str, Position],
-        again: Collection[str],
-    ) -> None:
-        self._project = project
-        self._label = label
-        self._under = {item.name: without_tags(item) for item in under.items}
-        self._latest = {item.name: item for item in latest.items}
-        self._listing = latest.listing
-        self._positions = positions
-        self._again = again
+    ``latest`` compares with the newest versions, ``under`` with those under the label, without tags.
+    """
+
+    project: Project
+    label: str
+    listing: Mapping[str, Version]
+    latest: Mapping[str, Item]
+    under: Mapping[str, Item]
+    positions: Mapping[str, Position]
+    again: Collection[str]
 
     def members(self, chosen: set[str]) -> list[Member]:
         """Return what happens to the chosen prompts. Raises ``InTheWay``."""
         in_way: list[tuple[Item, str]] = []
         members: list[Member] = []
-        for name in sorted(chosen & self._latest.keys() & self._under.keys()):
+        for name in sorted(chosen & self.latest.keys() & self.under.keys()):
             if way := self._in_way(name):
                 in_way.append(way)
             elif fate := self._fate(name):
                 members.append(self._released(name) if fate is Fate.RELEASE else self.member(name, fate))
         self._check(in_way)
-        members = with_drafts(self._project, self._listing, members)
+        members = with_drafts(self.project, self.listing, members)
         self._check(
-            [(self._latest[member.name], why) for member in members if (why := self._passes_over(member))]
+            [(self.latest[member.name], why) for member in members if (why := self._passes_over(member))]
         )
         return members
 
     def member(self, name: str, fate: Fate, **facts: Any) -> Member:
         """Return a member; its label is at the version that is compared, whatever the list of labels says."""
-        item, under = self._latest[name], self._under[name]
+        item, under = self.latest[name], self.under[name]
         template_id = item.listed.template_id if item.listed is not None else None
-        position = replace(self._positions[name], version=under.version)
+        position = replace(self.positions[name], version=under.version)
         return Member(name, item.path, template_id, fate, position, item.version, **facts)
 
     def is_settled(self, member: Member) -> bool:
@@ -203,18 +196,18 @@ class _Decider:
 
     def _check(self, in_way: Sequence[tuple[Item, str]]) -> None:
         if in_way:
-            raise InTheWay(in_way, self._latest, self._label)
+            raise InTheWay(in_way, self.latest, self.label)
 
     def _differs(self, name: str) -> bool:
         """Whether a file differs from the version under the label, or that is not recorded."""
-        item, under = self._latest[name], self._under[name]
+        item, under = self.latest[name], self.under[name]
         is_latest = item.state is State.IN_SYNC and item.version == under.version
-        is_recorded = not is_latest or self._positions[name].is_recorded
+        is_recorded = not is_latest or self.positions[name].is_recorded
         return under.state is not State.IN_SYNC or has_news(item) or not is_recorded
 
     def _in_way(self, name: str) -> tuple[Item, str] | None:
         """Return what a release would lose: the side that has it, and why."""
-        item, under = self._latest[name], self._under[name]
+        item, under = self.latest[name], self.under[name]
         if item.file is None:
             is_renamed = item.state is State.DIVERGED and item.became is not None
             return (item, reason(item)) if is_renamed else None
@@ -228,10 +221,8 @@ class _Decider:
                 hint="promptsync deploy",
                 code="remote-moved",
             )
-        if item.state is State.CONFLICT:
-            return item, reason(item)
         if item.state in _IN_WAY:
-            return item, _IN_WAY[item.state]
+            return item, reason(item)
         if has_label and under.state is State.DIVERGED:
             return under, "changed in your files and in the version under the label"
         if not has_label and item.state is State.DIVERGED and item.base is None:
@@ -240,7 +231,7 @@ class _Decider:
 
     def _fate(self, name: str) -> Fate | None:
         """Return what happens to a prompt of which nothing is lost, ``None`` if there is nothing to do."""
-        item, under = self._latest[name], self._under[name]
+        item, under = self.latest[name], self.under[name]
         if item.file is None:
             is_deleted = under.state in (State.DELETED_LOCALLY, State.DIVERGED)
             return Fate.DELETED if is_deleted else None
@@ -252,15 +243,15 @@ class _Decider:
 
     def _released(self, name: str) -> Member:
         """Return a release, on hold if it was released before, and rolled back or removed."""
-        item, under = self._latest[name], self._under[name]
+        item, under = self.latest[name], self.under[name]
         is_latest = without_tags(item).state is State.IN_SYNC and not has_news(item)
         forced = item.state in (State.BEHIND, State.DIVERGED) and not is_latest
-        position = replace(self._positions[name], version=under.version)
-        if position.released is not None and name not in self._again:
+        position = replace(self.positions[name], version=under.version)
+        if position.released is not None and name not in self.again:
             # Without the label, only the newest release is known to have been live.
             below = position.version if position.version is not None else position.released - 1
             for number in range(min(item.version or 0, position.released), below, -1):
-                if (is_latest and number == item.version) or _has_text(self._project, item, number):
+                if (is_latest and number == item.version) or _has_text(self.project, item, number):
                     return self.member(name, Fate.HELD, held=number)
         return self.member(
             name,
@@ -274,7 +265,7 @@ class _Decider:
         """Return which dashboard edit a release must not pass over: it is in use, or the team refuses."""
         for draft in member.drafts:
             used = f" and labelled {' and '.join(draft.labels)}" if draft.labels else ""
-            if draft.in_dashboard and (used or self._project.config.refuses_dashboard_edits):
+            if draft.in_dashboard and (used or self.project.config.refuses_dashboard_edits):
                 return f"would be released without v{draft.version}, {draft.origin}{used}"
         return ""
 

@@ -6,17 +6,13 @@ import shutil
 import time
 from pathlib import Path, PurePosixPath
 
-from promptsync.files.disk import DIRECTORY, check_inside, check_link, explained, private_directory
+from promptsync.files.disk import explained, private_directory
 
 
 def backup(root: Path, path: str, stamp: str) -> Path:
     """Copy a file to ``.promptsync/backup/STAMP/`` and return the copy; see ``new_stamp``."""
-    private_directory(root)
-    below = f"backup/{stamp}/{path}"
-    copy = root / DIRECTORY / below
+    copy = private_directory(root) / "backup" / stamp / path
     with explained("back up", root / path):
-        check_inside(root, path, "")
-        check_link(root, below)
         copy.parent.mkdir(parents=True, exist_ok=True)
         number = 1
         while copy.exists():

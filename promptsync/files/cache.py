@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from promptsync.errors import PromptsyncError
-from promptsync.files.disk import DIRECTORY, overwrite_private, private_directory, read_private
+from promptsync.files.disk import DIRECTORY, read_private, write_private
 from promptsync.prompt.limits import checked_depth
 
 T = TypeVar("T")
@@ -97,8 +97,7 @@ class Cache:
 
     def _write(self, value: Any, *key: object) -> None:
         with contextlib.suppress(OSError, ValueError, RecursionError, PromptsyncError):
-            private_directory(self._root)
-            overwrite_private(self._root, _path(key), msgspec.json.encode(value))
+            write_private(self._root, _path(key), msgspec.json.encode(value))
 
 
 def _path(key: tuple[object, ...]) -> str:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from promptsync.errors import UsageError
 from promptsync.files import schema
@@ -20,11 +20,8 @@ from promptsync.prompt.prompt import Problem
 FILE_NAME: Final = "promptsync.yaml"
 LOCAL: Final = "local"
 
-_KEY_WORDS: Final = r"(?i)(api[-_ ]?)?key|token|secret|password|authorization"
 _KEY_VALUE: Final = re.compile(r"\b(pl_|sk-)[0-9A-Za-z_-]{16,}|://[^/@\s]+@")
 _LONGEST_PATH: Final = 1024
-
-_KEY_HINT: Final = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
 
 
 class InvalidConfig(UsageError):
@@ -124,9 +121,7 @@ def parse(path: Path, data: bytes) -> Config:
         loaded = yaml_load.load(data, path.name)
     except InvalidFile as error:
         raise InvalidConfig(path, error.problems) from None
-    problems = [_without_keys(problem) for problem in schema.check(loaded, path.name, "config")]
-    if not problems:
-        problems = list(_contradictions(loaded, path.name))
+    problems = schema.check(loaded, path.name, "config") or [*_contradictions(loaded, path.name)]
     # Even a file with other problems may be committed, so a key in it is always reported.
     problems += _keys_in(loaded.text, path.name)
     if problems:
@@ -156,15 +151,9 @@ def is_below(directory: str) -> bool:
 
 def _remotes(value: Mapping[str, Any]) -> dict[str, RemoteConfig]:
     declared = value.get("remotes") or {LOCAL: {"url": "local:"}}
+    # In the schema 4.0 is an integer, too.
     return {
-        name: RemoteConfig(
-            name,
-            remote["url"],
-            remote.get("fixtures"),
-            remote.get("timeout"),
-            # In JSON Schema, 8.0 is an integer too.
-            int(remote["jobs"]) if remote.get("jobs") else None,
-        )
+        name: convert({"name": name, **remote}, RemoteConfig, strict=False)
         for name, remote in declared.items()
     }
 
@@ -176,13 +165,13 @@ def _contradictions(loaded: yaml_load.Loaded, path: str) -> Iterator[Problem]:
     if not is_below(prompts):
         message = f"prompts: {prompts} is not below the directory of this file."
         hint = "Write a relative path such as prompts."
-        yield Problem(path, *loaded.position(("prompts",)), "config", message, hint=hint)
+        yield Problem(path, *yaml_load.position(loaded.text, ("prompts",)), "config", message, hint=hint)
     remotes = _remotes(value)
     default = value.get("remote")
     if default is not None and default not in remotes:
         message = f"remote: {default} is not one of the remotes: {', '.join(sorted(remotes))}."
         hint = schema.suggestion(default, remotes)
-        yield Problem(path, *loaded.position(("remote",)), "config", message, hint=hint)
+        yield Problem(path, *yaml_load.position(loaded.text, ("remote",)), "config", message, hint=hint)
 
 
 def is_possible(path: str) -> bool:
@@ -199,15 +188,5 @@ def _keys_in(text: str, path: str) -> Iterator[Problem]:
     for number, line in enumerate(text.splitlines(), 1):
         for key in _KEY_VALUE.finditer(line):
             message = "This looks like an API key. Keys are never read from this file."
-            yield Problem(path, number, key.start() + 1, "api-key", message, hint=_KEY_HINT)
-
-
-def _without_keys(problem: Problem) -> Problem:
-    """Say why an unknown setting is refused when it is named like a secret."""
-    # The message ends in the key path and a full stop: "Unknown key remotes.x.api_key."
-    if problem.rule != "unknown-key" or not re.fullmatch(
-        _KEY_WORDS, problem.message.split(".")[-2].split()[-1]
-    ):
-        return problem
-    message = f"{problem.message} API keys are never read from this file."
-    return Problem(problem.path, problem.line, problem.column, "api-key", message, hint=_KEY_HINT)
+            hint = "Remove it, revoke it if it was committed, and set PROMPTLAYER_API_KEY instead."
+            yield Problem(path, number, key.start() + 1, "api-key", message, hint=hint)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,12 +16,6 @@ from promptsync.errors import PromptsyncError, Refused
 
 DIRECTORY: Final = ".promptsync"
 """The private directory; git ignores it."""
-
-UNFINISHED: Final = "tmp"
-"""Directory below it for files that are not complete yet: git would list them beside their targets."""
-
-_WRITTEN: Final = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""How files are opened; without O_BINARY, Windows would change line ends."""
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
@@ -38,19 +31,18 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     Raises PromptsyncError when the system does not allow it; the old file is then unchanged.
     """
     with explained("write", root / path):
-        target = check_inside(root, path, within)
-        folder = os.path.dirname(target)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, exist_ok=True)
-            # Somebody may have put a symbolic link there since the first check.
-            check_inside(root, path, within)
-        _replace(target, text.encode(), _folder_for_unfinished(root, folder))
+        target = _checked(root, path, within)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Where git does not list an unfinished file, if it can get from there in one step.
+        private = root / DIRECTORY
+        is_near = private.is_dir() and private.stat().st_dev == target.parent.stat().st_dev
+        _replace(target, text.encode(), private if is_near else target.parent)
 
 
 def delete(root: Path, path: str, *, within: str = "") -> None:
     """Remove a file, if it exists, and the directories that this leaves empty. Raises as ``write`` does."""
     with explained("remove", root / path):
-        target = Path(check_inside(root, path, within))
+        target = _checked(root, path, within)
         target.unlink(missing_ok=True)
         top = real_path(root / within)
         with contextlib.suppress(OSError):
@@ -81,11 +73,10 @@ def check_unchanged(root: Path, path: str, text: str | None, command: str) -> No
         )
 
 
-def check_inside(root: Path, path: str, within: str) -> str:
+def _checked(root: Path, path: str, within: str) -> Path:
     """Return where a path really is. Raises Refused when that is outside of ``within``."""
-    top = os.path.realpath(os.path.join(root, within))
-    target = os.path.realpath(os.path.join(root, path))
-    if not os.path.normcase(target).startswith(os.path.join(os.path.normcase(top), "")):
+    top, target = real_path(root / within), real_path(root / path)
+    if target == top or not target.is_relative_to(top):
         bound = within or "the directory of promptsync.yaml"
         raise Refused(
             f"{path} was not written: a symbolic link leads out of {bound}, to {target}",
@@ -95,36 +86,21 @@ def check_inside(root: Path, path: str, within: str) -> str:
     return target
 
 
-def _folder_for_unfinished(root: Path, folder: str) -> str:
-    """Return where to write a file that ends up in ``folder``."""
-    private = os.path.join(root, DIRECTORY)
-    unfinished = os.path.join(private, UNFINISHED)
-    try:
-        info = os.lstat(unfinished)
-        is_own = stat.S_ISDIR(info.st_mode) and not os.path.islink(private)
-        # A file can take another one's place in one step only on the same file system.
-        return unfinished if is_own and info.st_dev == os.stat(folder).st_dev else folder
-    except OSError:
-        return folder
-
-
-def _replace(target: str, data: bytes, folder: str, *, sync: bool = True) -> None:
+def _replace(target: Path, data: bytes, folder: Path, *, sync: bool = True) -> None:
     """Replace a file by a new one that is written first, in ``folder``."""
-    # The lock finds it by its name. Opened like any new file, so that the umask determines its mode.
-    temporary = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
-    handle = os.open(temporary, _WRITTEN | os.O_EXCL, 0o666)
+    # The lock finds it by its name.
+    temporary = folder / f".{os.urandom(6).hex()}.tmp"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
-            os.chmod(temporary, os.stat(target).st_mode & 0o7777)
-        os.replace(temporary, target)
+            temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
     except BaseException:  # an interrupt too must not leave the file behind
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -161,50 +137,28 @@ def check_private(root: Path) -> None:
 
     A repository could contain such a link to make promptsync write into any directory of the user.
     """
-    check_link(root, "")
-    with contextlib.suppress(OSError), os.scandir(root / DIRECTORY) as entries:
-        for name in sorted(entry.name for entry in entries if entry.is_symlink()):
-            check_link(root, name)
-
-
-def check_link(root: Path, below: str) -> None:
-    """Raise Refused if there is a symbolic link on the way to a private file."""
-    link = os.fspath(root)
-    for part in (DIRECTORY, *filter(None, below.split("/"))):
-        link = os.path.join(link, part)
-        if os.path.islink(link):
-            raise Refused(
-                f"{link} is a symbolic link, and private files are never read or written through one",
-                hint=f"rm {shlex.quote(link)}",
-                code="private-link",
-            )
+    private = root / DIRECTORY
+    links = [private] if private.is_symlink() else []
+    with contextlib.suppress(OSError), os.scandir(private) as entries:
+        links += [private / entry.name for entry in entries if entry.is_symlink()]
+    for link in sorted(links):
+        raise Refused(
+            f"{link} is a symbolic link, and private files are never read or written through one",
+            hint=f"rm {shlex.quote(str(link))}",
+            code="private-link",
+        )
 
 
 def read_private(root: Path, below: str) -> bytes | None:
     """Return what a private file contains, ``None`` when it cannot be read: all of them can be rebuilt."""
     try:
-        check_link(root, below)
-        with open(os.path.join(root, DIRECTORY, below), "rb") as file:
-            return file.read()
-    except (OSError, Refused):
+        return (root / DIRECTORY / below).read_bytes()
+    except OSError:
         return None
 
 
 def write_private(root: Path, below: str, data: bytes) -> None:
-    """Write a private file, all of it or nothing. Raises ``OSError`` and ``Refused``."""
-    check_link(root, below)
-    path = os.path.join(root, DIRECTORY, below)
-    _replace(path, data, os.path.dirname(path), sync=False)
-
-
-def overwrite_private(root: Path, below: str, data: bytes) -> None:
-    """Write a private file that may be lost. Raises ``OSError`` and ``Refused``.
-
-    It is cheaper than ``write_private``. After a crash, and while another run writes it, part of the file may
-    be missing; no part of a JSON object is one.
-    """
-    check_link(root, below)
-    path = os.path.join(root, DIRECTORY, below)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with os.fdopen(os.open(path, _WRITTEN | os.O_TRUNC, 0o666), "wb") as file:
-        file.write(data)
+    """Write a private file, all of it or nothing. Raises ``OSError`` and ``PromptsyncError``."""
+    path = private_directory(root) / below
+    path.parent.mkdir(exist_ok=True)
+    _replace(path, data, path.parent, sync=False)

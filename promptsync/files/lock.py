@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.disk import UNFINISHED, private_directory
+from promptsync.files.disk import private_directory
 
 
 @contextlib.contextmanager
@@ -36,24 +35,10 @@ def locked(root: Path) -> Iterator[None]:
             hint=f"ls -l {lock.lock_file}",
         ) from None
     try:
-        _clear(directory)
+        # What killed runs left behind. What another run is writing to the cache right now costs it a request.
+        with contextlib.suppress(OSError):
+            for unfinished in (*directory.glob(".*.tmp"), *directory.glob("cache/.*.tmp")):
+                unfinished.unlink(missing_ok=True)
         yield
     finally:
-        with contextlib.suppress(OSError):
-            (directory / UNFINISHED).rmdir()
         lock.release()
-
-
-def _clear(directory: Path) -> None:
-    """Create the directory for unfinished files, and remove what killed runs left behind.
-
-    Where that fails, files are written beside their targets. Another process may be writing to the cache at
-    this very moment; what it loses costs a request.
-    """
-    with contextlib.suppress(OSError):
-        (directory / UNFINISHED).mkdir(exist_ok=True)
-        for folder in (directory, directory / UNFINISHED, directory / "cache"):
-            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith(".") and entry.name.endswith(".tmp"):
-                        Path(entry.path).unlink(missing_ok=True)

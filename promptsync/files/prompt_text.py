@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -37,7 +38,7 @@ def render_new(prompt: Prompt, local: Local) -> str:
     """
     document = _writable(prompt, local)
     text = "\n".join(layout.mapping(document, 0)) + "\n"
-    _check_reads_back(text, document, prompt, explicit=True)
+    _check_reads_back(text, document, prompt.name, explicit=True)
     return text
 
 
@@ -56,14 +57,16 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
         return file.text
     for text in _edited(file, before, document, full, named):
         # An edit is only a proposal, so it is read back before it counts.
-        if _holds(text, document):
-            return text
+        with contextlib.suppress(InvalidFile):
+            if same(_read_back(text, prompt.name), document):
+                return text
     # In the house style, below the comments that the file starts with.
     comments = _LEADING_COMMENTS.match(file.text.replace("\r\n", "\n"))
-    text = (comments[0] if comments else "") + "\n".join([*layout.mapping(full, 0), ""])
+    start = comments[0] if comments else ""
+    text = start + "\n".join([*layout.mapping(full, 0), ""])
     text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
-    _check_reads_back(text, document, prompt)
-    if "#" in file.text[len(comments[0]) if comments else 0 :]:
+    _check_reads_back(text, document, prompt.name)
+    if "#" in file.text[len(start) :]:
         message = f"{file.path} is laid out in a way in which no edit can keep its comments"
         hint = f"delete the comments in {file.path}, or write its keys one below the other"
         raise Refused(message, hint=hint, code="unwritable")
@@ -100,12 +103,12 @@ def _writable(prompt: Prompt, local: Local) -> dict[str, Any]:
     document = to_document(prompt, local, explicit=True)
     reason = next(_obstacles(document, ()), "")
     if reason:
-        raise _unwritable(prompt, reason)
+        raise _unwritable(prompt.name, reason)
     return document
 
 
-def _unwritable(prompt: Prompt, reason: str) -> Refused:
-    return Refused(f"{prompt.name!r} cannot be written to a prompt file: {reason}", code="unwritable")
+def _unwritable(name: str, reason: str) -> Refused:
+    return Refused(f"{name!r} cannot be written to a prompt file: {reason}", code="unwritable")
 
 
 def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
@@ -124,25 +127,20 @@ def _obstacles(value: Any, where: tuple[str | int, ...]) -> Iterator[str]:
             yield from _obstacles(key, where)
 
 
-def _check_reads_back(
-    text: str, document: Mapping[str, Any], prompt: Prompt, *, explicit: bool = False
-) -> None:
+def _read_back(text: str, name: str, *, explicit: bool = False) -> dict[str, Any]:
+    """Return the document in a text. Raises ``InvalidFile``."""
+    file = parse(text.encode(), "", name)
+    return to_document(file.prompt, file.local, explicit=explicit)
+
+
+def _check_reads_back(text: str, document: Mapping[str, Any], name: str, *, explicit: bool = False) -> None:
     """Raise ``Refused`` if a text is no valid prompt file, ``RoundTripError`` if it says something else."""
     try:
-        file = parse(text.encode(), "", prompt.name)
+        is_same = same(_read_back(text, name, explicit=explicit), document)
     except InvalidFile as error:
-        raise _unwritable(prompt, error.problems[0].message) from None
-    if not same(to_document(file.prompt, file.local, explicit=explicit), document):
-        raise RoundTripError(f"The file of {prompt.name!r} does not read back as it was written.")
-
-
-def _holds(text: str, document: Mapping[str, Any]) -> bool:
-    """Whether a text is a prompt file that reads back as a document."""
-    try:
-        file = parse(text.encode(), "", document["name"])
-    except InvalidFile:
-        return False
-    return same(to_document(file.prompt, file.local), document)
+        raise _unwritable(name, error.problems[0].message) from None
+    if not is_same:
+        raise RoundTripError(f"The file of {name!r} does not read back as it was written.")
 
 
 def _as_written(file: PromptFile, prompt: Prompt) -> Prompt:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from promptsync.files.disk import private_directory, read_private, write_private
+from promptsync.files.disk import read_private, write_private
 
 _FILE: Final = "record.json"
 
@@ -58,5 +58,4 @@ class Record:
         known = {**self.entries(url, workspace_id), **entries}
         kept = {name: entry for name, entry in sorted(known.items()) if name not in gone}
         self._remotes[url] = _Workspace(workspace_id, kept)
-        private_directory(self._root)
         write_private(self._root, _FILE, msgspec.json.encode(self._remotes, order="sorted"))

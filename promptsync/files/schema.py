@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 
 import jsonschema_rs
 
-from promptsync.files.yaml.load import Loaded
+from promptsync.files.yaml.load import Loaded, position
 from promptsync.files.yaml.syntax import shortened
-from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, meant
+from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
+from promptsync.prompt.shapes import SHAPES
 
 Kind = Literal["prompt", "config", "fixtures", "request", "output"]
 
@@ -24,13 +25,21 @@ _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _MOST_PROBLEMS: Final = 100
 """How many problems of one file are reported."""
 
+_PYTHON: Final[dict[str, type]] = {
+    "string": str,
+    "array": list,
+    "object": dict,
+    "boolean": bool,
+    "integer": int,
+    "number": float,
+}
 _TYPES: Final = {
-    "string": "text",
-    "array": "a list",
-    "object": "a mapping",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
 }
 
 
@@ -62,7 +71,7 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     reasons = islice((reason for error in errors for reason in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
     return list(
         dict.fromkeys(
-            Problem(path, *loaded.position(where), rule, message, hint=hint)
+            Problem(path, *position(loaded.text, tuple(where)), rule, message, hint=hint)
             for where, rule, message, hint in reasons
         )
     )
@@ -100,7 +109,8 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
                 hint = _below_model(key) or hint
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint
     elif name == "type":
-        yield where, "wrong-type", *_wrong_type(loaded, where, details["types"])
+        value: Any = reduce(getitem, where, loaded.value)
+        yield where, "wrong-type", *_wrong_type(value, shown(where) or "The file", details["types"])
     elif name == "required":
         message = f"{shown(where) or 'The file'} lacks the key {details['property']}."
         yield where, "missing-key", message, ""
@@ -112,7 +122,7 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
 
 def _below_model(key: str) -> str:
     """Return where a key belongs that people write at the top of a prompt file."""
-    if key in MODEL_KEYS - {"name"}:
+    if key in SHAPES["model"].keys() - {"name"}:
         return "Write it in model."
     parameter = key if key in PARAMETERS else meant(key, PARAMETERS)
     return f"Write {parameter}: in model.parameters." if parameter else ""
@@ -132,30 +142,18 @@ def _words(name: str, error: Any, where: list[str | int]) -> tuple[str, str, str
     return "schema", f"{shown(where) or 'The file'}: {error.message}.", ""
 
 
-def _wrong_type(loaded: Loaded, where: list[str | int], types: list[str]) -> tuple[str, str]:
-    expected = " or ".join(_TYPES[name] for name in types if name in _TYPES)
-    value: Any = reduce(getitem, where, loaded.value)
-    spelled = shortened(loaded.spelling(where))
-    what = shown(where) or "The file"
-    if value is None:
-        message = f"{what} must be {expected}, but it is empty."
-    elif isinstance(value, str | dict | list):
-        message = f"{what} must be {expected}, but it is {_type_of(value)}."
-    else:
-        message = f"{what} must be {expected}, but {spelled} is {_type_of(value)} in YAML."
-    hint = ""
-    if "string" in types and isinstance(value, bool | int | float):
-        hint = f'Quote it: "{spelled}".'
-    elif isinstance(value, dict) and "string" in types:
-        hint = "Text that starts with { or contains a colon must be quoted."
-    return message, hint
-
-
-def _type_of(value: Any) -> str:
+def _wrong_type(value: Any, what: str, types: list[str]) -> tuple[str, str]:
+    """Return the message and the hint for a value of another type than one of ``types``."""
+    kind = "empty" if value is None else _TYPES[type(value)]
     if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    names = {str: "text", dict: "a mapping", list: "a list", int: "a number", float: "a number"}
-    return names[type(value)]
+        kind = f"the boolean {str(value).lower()} in YAML"
+    expected = " or ".join(_TYPES[_PYTHON[name]] for name in types if name in _PYTHON)
+    hint = ""
+    if "string" in types and isinstance(value, int | float):
+        hint = "Quote it."
+    elif "string" in types and isinstance(value, dict):
+        hint = "Text that starts with { or contains a colon must be quoted."
+    return f"{what} must be {expected}, but it is {kind}.", hint
 
 
 def _own_words(kind: Kind, schema_path: Iterable[str | int]) -> str:

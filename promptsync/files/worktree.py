@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.yaml import load
 from promptsync.prompt.limits import MAX_DEPTH
 from promptsync.prompt.names import SUFFIXES, folded, name_for, path_for
 from promptsync.prompt.prompt import Problem
-from promptsync.prompt.snippets import VERSION_PIN, pins
+from promptsync.prompt.snippets import pins
 
 
 class Worktree(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Worktree(Struct, frozen=True):
 
     ``files`` are those that could be read, by prompt name and in the order of their paths. ``problems`` says
     what could not be read and which files contradict one another. ``paths`` are all prompt files, readable or
-    not, as paths relative to ``root`` with ``/``.
+    not, as paths relative to ``root`` with ``/``, and ``broken`` the names in those that are not, by path.
     """
 
     root: Path
@@ -33,6 +33,7 @@ class Worktree(Struct, frozen=True):
     files: dict[str, PromptFile] = {}
     problems: tuple[Problem, ...] = ()
     paths: tuple[str, ...] = ()
+    broken: dict[str, str] = {}
 
 
 def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
@@ -85,11 +86,9 @@ def pins_in(files: Mapping[str, PromptFile]) -> dict[str, dict[str, set[int]]]:
     """Return who pins which versions, by snippet and by user."""
     users: dict[str, dict[str, set[int]]] = {}
     for user, file in files.items():
-        # An escape such as "\x40" hides a reference in the source, so a backslash needs a second look.
-        if VERSION_PIN in file.text or "\\" in file.text:
-            for snippet, versions in pins(file.prompt.template).items():
-                if snippet != user:
-                    users.setdefault(snippet, {})[user] = versions
+        for snippet, versions in pins(file.prompt.template).items():
+            if snippet != user:
+                users.setdefault(snippet, {})[user] = versions
     return users
 
 
@@ -124,42 +123,34 @@ def _walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Prob
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        if is_skipped(entry.name):
-            continue
         path = f"{shown}/{entry.name}" if shown not in ("", ".") else entry.name
         # A suffix in capitals is refused with a reason below instead of being ignored.
         is_prompt = entry.name.lower().endswith(SUFFIXES)
         is_directory = entry.is_dir(follow_symlinks=False)
         # A link that leads nowhere may be a directory of prompts that cannot be reached.
-        if not (is_prompt or is_directory or (entry.is_symlink() and not os.path.isfile(entry.path))):  # noqa: PTH113
+        is_far = entry.is_symlink() and not os.path.isfile(entry.path)  # noqa: PTH113
+        if is_skipped(entry.name) or not (is_prompt or is_directory or is_far):
             continue
-        reason = _refusal(entry, path, is_directory=is_directory)
-        if reason:
-            problems.append(Problem(_printable(path), 1, 1, "file-refused", reason))
-        elif not is_directory:
-            places[path] = Path(entry.path)
-        else:
+        rule, reason = "file-refused", ""
+        if _printable(entry.name) != entry.name:
+            reason = "The file name is not UTF-8; rename the file."
+        elif entry.is_symlink():
+            reason = "This is a symbolic link; replace it with the file or directory that it leads to."
+        elif is_directory and path.count("/") > MAX_DEPTH:
+            reason = f"The directory is more than {MAX_DEPTH} levels deep."
+        elif is_directory:
             try:
                 _walk(Path(entry.path), path, places, problems)
             except OSError as error:
-                message = f"The directory cannot be read: {error.strerror}."
-                problems.append(Problem(_printable(path), 1, 1, "file-unreadable", message))
-
-
-def _refusal(entry: os.DirEntry[str], path: str, *, is_directory: bool) -> str:
-    """Return why an entry is not read, ``""`` when it is."""
-    if _printable(entry.name) != entry.name:
-        return "The file name is not UTF-8; rename the file."
-    if entry.is_symlink():
-        return "This is a symbolic link; replace it with the file or directory that it leads to."
-    if is_directory:
-        too_deep = path.count("/") > MAX_DEPTH
-        return f"The directory is more than {MAX_DEPTH} levels deep." if too_deep else ""
-    if not entry.is_file():
-        return "This is neither a file nor a directory."
-    if not entry.name.endswith(SUFFIXES):
-        return f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
-    return ""
+                rule, reason = "file-unreadable", f"The directory cannot be read: {error.strerror}."
+        elif not entry.is_file():
+            reason = "This is neither a file nor a directory."
+        elif not entry.name.endswith(SUFFIXES):
+            reason = f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
+        else:
+            places[path] = Path(entry.path)
+        if reason:
+            problems.append(Problem(_printable(path), 1, 1, rule, reason))
 
 
 def _read(
@@ -172,16 +163,20 @@ def _read(
 ) -> Worktree:
     paths: dict[str, str] = {}
     files: dict[str, PromptFile] = {}
+    broken: dict[str, str] = {}
     for shown, place in places.items():
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
             message = f"Some file systems take this path and {twin} for the same (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
+        name, data = name_for(shown.removeprefix(f"{prompts_dir}/")), b""
         try:
-            file = _load(place, shown, prompts_dir, merge_keys)
+            data = _data(place, shown)
+            file = parse(data, shown, name, merge_keys=merge_keys)
         except InvalidFile as error:
             problems.extend(error.problems)
+            broken[shown] = name_in(data) or name
             continue
         other = files.setdefault(file.prompt.name, file)
         if other is not file:
@@ -189,22 +184,19 @@ def _read(
             message = f"{other.path} also contains the prompt {file.prompt.name}."
             hint = "Rename or delete one of them."
             problems.append(Problem(shown, line, column, "name-duplicate", message, hint=hint))
-    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places))
+            broken[shown] = file.prompt.name
+    return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places), broken)
 
 
-def _load(path: Path, shown: str, prompts_dir: str, merge_keys: bool) -> PromptFile:
+def _data(path: Path, shown: str) -> bytes:
+    reason = "it is not a regular file"
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
-            raise _unreadable(shown, "it is not a regular file")
-        with open(path, "rb") as file:  # noqa: PTH123
-            data = load.read(file, _printable(shown))
+        if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
+            with open(path, "rb") as file:  # noqa: PTH123
+                return load.read(file, _printable(shown))
     except OSError as error:
-        raise _unreadable(shown, error.strerror or str(error)) from None
-    return parse(data, shown, name_for(shown.removeprefix(f"{prompts_dir}/")), merge_keys=merge_keys)
-
-
-def _unreadable(shown: str, reason: str) -> InvalidFile:
-    return InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
+        reason = error.strerror or str(error)
+    raise InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")
 
 
 def _printable(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
@@ -61,14 +60,14 @@ class Lineage:
 
     def place_of(self, commit: str) -> int | None:
         """Return the place of the revision that a commit made, given by an abbreviation of its id."""
-        # Ids that start with the abbreviation are neighbors. A second one makes it ambiguous.
-        at = bisect_left(self._sorted, (commit,))
-        places = [place for name, place in self._sorted[at : at + 2] if name.startswith(commit)]
+        places = [
+            place for place, revision in enumerate(self.revisions) if revision.commit.startswith(commit)
+        ]
         return places[0] if len(places) == 1 else None
 
     def has_looked_up(self, commit: str) -> bool:
         """Whether the commit was looked up: only then a ``None`` from ``place`` means no revision."""
-        return commit in self.commits or self.place(commit) is not None
+        return self.place(commit) is not None or commit in self.commits
 
     def reached(self, place: int | None) -> frozenset[int]:
         """Return the places of a revision and of all revisions before it."""
@@ -89,7 +88,3 @@ class Lineage:
     def of_head(self) -> frozenset[int]:
         """The places that ``HEAD`` reaches."""
         return self.reached(self.head)
-
-    @cached_property
-    def _sorted(self) -> Sequence[tuple[str, int]]:
-        return sorted((revision.commit, place) for place, revision in enumerate(self.revisions))

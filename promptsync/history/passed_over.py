@@ -8,7 +8,6 @@ import msgspec
 
 from promptsync.history.decide import shared_in_git
 from promptsync.history.graph import Graph, Includes, Missing
-from promptsync.history.mark import parse_mark
 
 
 class PassedOver(msgspec.Struct, frozen=True):
@@ -66,15 +65,3 @@ def file_includes(graph: Graph, numbers: Sequence[int]) -> Includes:
         if included.issuperset(numbers):
             break
     return included
-
-
-def passed_over_by_latest(graph: Graph) -> tuple[int, ...]:
-    """Return the versions directly below that the latest one passed over, going by its own message alone.
-
-    Raises ``Missing`` if its mark has another version's number, because then the message may be restored.
-    """
-    graph.look_from(graph.latest)
-    mark = parse_mark(graph.version(graph.latest).message)
-    if mark is None or (mark.version == graph.latest and not mark.parents):
-        return ()
-    return tuple(range(graph.latest - 1, graph.parents(graph.latest)[0], -1))

@@ -40,53 +40,53 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
         results[number] = change_label(project, changes[number])
         project.progress("Moving labels", len(results), len(changes))
 
-    def stopped(number: int) -> ChangedLabel:
-        change = changes[number]
-        is_unknown = number in begun and change.old != change.new
-        reason = (
-            "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
-        )
-        return results.get(number) or ChangedLabel(change, False, reason, is_unknown=is_unknown)
-
+    is_stopped = False
     try:
         project.for_each(make, range(len(changes)))
     except KeyboardInterrupt:
-        changed, _ = _undo(
-            project, [stopped(number) for number in range(len(changes))], "the run was interrupted"
-        )
-        return LabelReceipt(tuple(changed), _interruption(changed))
+        is_stopped = True
     except BaseException:
         _undo(project, list(results.values()), "another failed")
         raise
-    changed = [results[number] for number in range(len(changes))]
+    changed = [
+        results.get(number) or _stopped(change, begun=number in begun)
+        for number, change in enumerate(changes)
+    ]
     stayed = next((label for label in changed if not label.moved or label.is_overtaken), None)
-    if stayed is not None:
+    if is_stopped:
+        _undo(project, changed, "the run was interrupted")
+    elif stayed is not None:
         what = "was moved by somebody else" if stayed.is_overtaken else "was not moved"
-        changed, is_stopped = _undo(project, changed, f"{stayed.change.name} {what}")
-        if is_stopped:
-            return LabelReceipt(tuple(changed), _interruption(changed))
-    return LabelReceipt(tuple(changed), _failure(project, changed))
+        is_stopped = _undo(project, changed, f"{stayed.change.name} {what}")
+    error = _interruption(changed) if is_stopped else _failure(project, changed)
+    return LabelReceipt(tuple(changed), error)
 
 
-def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> tuple[list[ChangedLabel], bool]:
-    """Move back what moved; return the new results, and whether Ctrl-C stopped it."""
-    after = list(changed)
+def _stopped(change: LabelChange, *, begun: bool) -> ChangedLabel:
+    """Return the result of a change that Ctrl-C stopped, or that was not begun."""
+    is_unknown = begun and change.old != change.new
+    why = "interrupted: it may or may not have moved" if is_unknown else "interrupted before it was moved"
+    return ChangedLabel(change, False, why, is_unknown=is_unknown)
+
+
+def _undo(project: Project, changed: list[ChangedLabel], cause: str) -> bool:
+    """Move back what moved, in the list itself; return whether Ctrl-C stopped that."""
 
     def undo(number: int) -> None:
         label = changed[number]
         undone = change_label(project, label.change.reversed(label.before))
         if undone.moved:
             why = f"moved back because {cause}"
-            after[number] = msgspec.structs.replace(label, moved=False, why=why, is_undone=True)
+            changed[number] = msgspec.structs.replace(label, moved=False, why=why, is_undone=True)
         else:
-            after[number] = msgspec.structs.replace(label, why=f"could not be moved back: {undone.why}")
+            changed[number] = msgspec.structs.replace(label, why=f"could not be moved back: {undone.why}")
 
+    moves = [number for number, label in enumerate(changed) if label.is_move and not label.is_overtaken]
     try:
-        moves = [number for number, label in enumerate(changed) if label.is_move and not label.is_overtaken]
         project.for_each(undo, moves)
     except KeyboardInterrupt:
-        return after, True
-    return after, False
+        return True
+    return False
 
 
 def _interruption(changed: Sequence[ChangedLabel]) -> Interrupted:
@@ -119,20 +119,16 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     if any(label.is_unknown or (label.is_move and not label.is_overtaken) for label in changed):
         return Incomplete(message, hint=hint, code="labels-unfinished")
     error = first.error
-    if isinstance(error, Rejected) and error.status == 403:
+    status = error.status if isinstance(error, Rejected) else None
+    if isinstance(error, Rejected) and status == 403:
         return RemoteError(
             f"{project.registry.url} rejects label changes by this key: {error.reason or error.message}",
             hint="ask an administrator of the workspace for the permission PROMPT_DEPLOY",
             code="forbidden",
         )
-    if error is not None and not is_held_back(error):
+    if error is not None and status != 409:  # what is protected is a refusal
         return error
     if first.lost is not None and project.governs(first.change.label):
         again = deploy_command(project, first.change.label)
         hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
     return Refused(message, hint=hint, code="label-not-moved")
-
-
-def is_held_back(error: RemoteError) -> bool:
-    """Whether a registry rejected a change because the label is protected or the key may not move it."""
-    return isinstance(error, Rejected) and error.status in (403, 409)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint
 from promptsync.project.pointers import Labelled, deploy_command, no_such_version
 from promptsync.project.project import Project
@@ -99,82 +99,45 @@ class LabelPlan(msgspec.Struct, frozen=True):
         return fingerprint([self.workspace, changes])
 
 
-def plan_set(project: Project, prompt: Labelled, label: str, version: int) -> LabelChange:
-    """Plan a new label. Raises ``Refused`` when it exists and points elsewhere."""
-    change = change_to(prompt, label, version)
-    if change.old is not None and change.old != change.new:
-        raise Refused(
-            f"{change.name!r} already has the label {label!r}, at v{change.old}",
-            hint=move_command(project, change),
-            code="label-exists",
-        )
-    return change
+def plan_moves(
+    project: Project,
+    moves: Sequence[tuple[Labelled, int]],
+    label: str,
+    *,
+    force: bool = False,
+    creates: bool = False,
+) -> LabelPlan:
+    """Plan to point a label of prompts at versions: at lower ones only with ``force``.
 
-
-def plan_move(
-    project: Project, prompt: Labelled, label: str, version: int, *, force: bool = False
-) -> LabelChange:
-    """Plan to move a label. Raises ``Refused`` for a lower version without ``force``."""
-    existing(prompt, label)
-    change = change_to(prompt, label, version)
-    if change.is_lower and not force:
-        rollback = f"promptsync rollback {shlex.quote(change.name)} --label {shlex.quote(label)}"
-        raise Refused(
-            f"{label!r} of {change.name!r} is at v{change.old}; v{change.new} is lower",
-            # A governed label goes back to the version that was live.
-            hint=rollback if project.governs(label) else f"{rollback} --to {change.new}",
-            code="lower-version",
-        )
-    return change
+    With ``creates`` the label must be new.
+    """
+    changes = tuple(change_to(prompt, label, version) for prompt, version in moves)
+    if creates:
+        refused = [change for change in changes if change.old is not None and change.old != change.new]
+    else:
+        refused = [] if force else [change for change in changes if change.is_lower]
+    if not refused:
+        return LabelPlan(changes)
+    first = refused[0]
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    if creates:
+        why, code = f"{first.name!r} already has the label {label!r}, at v{first.old}", "label-exists"
+        hint = move_command(project, first)
+    else:
+        why, code = f"{label!r} of {first.name!r} is at v{first.old}; v{first.new} is lower", "lower-version"
+        hint = f"promptsync rollback {shlex.quote(first.name)} --label {shlex.quote(label)}"
+        if not project.governs(label):  # a governed label goes back to the version that was live
+            hint += f" --to {first.new}\n{_move_command(first)} --force"
+    return LabelPlan(changes, refusal=Refused(f"{why}{more}; no label was changed", hint=hint, code=code))
 
 
 def move_command(project: Project, change: LabelChange) -> str:
     """Return the command to advise for a move up: the one that runs the checks, if the label is governed."""
-    if project.governs(change.label):
-        return deploy_command(project, change.label)
+    return deploy_command(project, change.label) if project.governs(change.label) else _move_command(change)
+
+
+def _move_command(change: LabelChange) -> str:
     return f"promptsync label move {shlex.join([change.name, change.label])} --to {change.new}"
-
-
-def plan_delete(prompt: Labelled, label: str) -> LabelChange:
-    """Plan to delete a label, and those beside it."""
-    return LabelChange(prompt.listed.name, prompt.listed.template_id, label, existing(prompt, label), None)
-
-
-def plan_promotion(
-    project: Project,
-    prompts: Sequence[Labelled],
-    source: str,
-    target: str,
-    *,
-    named: Collection[str] = (),
-    force: bool = False,
-) -> LabelPlan:
-    """Plan to point ``target`` at what ``source`` points at, for each of the prompts that has ``source``.
-
-    ``named`` are the prompts that must have it. ``force`` allows a lower version. Raises ``NoSuchVersion``
-    for one without it, and ``UsageError`` if none has it.
-    """
-    for prompt in prompts:
-        if prompt.listed.name in named:
-            existing(prompt, source)
-    having = [prompt for prompt in prompts if source in prompt.labels]
-    if not having:
-        raise UsageError(f"no prompt in scope has the label {source!r}", hint="promptsync label list")
-    changes = tuple(change_to(prompt, target, existing(prompt, source)) for prompt in having)
-    lower = [] if force else [change for change in changes if change.is_lower]
-    if not lower:
-        return LabelPlan(changes)
-    name = shlex.quote(lower[0].name)
-    hints = [f"promptsync rollback {name} --label {shlex.quote(target)}"]
-    if not project.governs(target):
-        hints.append(f"promptsync promote {shlex.join([source, target])} {name} --force")
-    refusal = Refused(
-        f"{target!r} would move to a lower version; no label was changed",
-        hint="\n".join(hints),
-        details=[f"{change.name}  {target}  v{change.old} -> v{change.new}" for change in lower],
-        code="lower-version",
-    )
-    return LabelPlan(changes, refusal=refusal)
 
 
 def change_to(prompt: Labelled, label: str, version: int) -> LabelChange:

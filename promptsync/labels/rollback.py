@@ -11,11 +11,11 @@ import msgspec
 
 from promptsync.compare.git_state import find_state
 from promptsync.errors import Refused, UsageError
-from promptsync.files.errors import InvalidFile
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.mark import parse_mark, shorten
 from promptsync.labels.plan import LabelChange, LabelPlan, SkippedLabel, change_to, existing, move_command
+from promptsync.parallel import mapped
 from promptsync.project.pointers import Labelled, deploy_command, find_number
 from promptsync.project.project import Project
 from promptsync.project.target import At
@@ -27,26 +27,31 @@ _SUBJECT = 50
 """Most characters of a commit's subject that are shown."""
 
 
-def plan_rollbacks(
-    project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str
-) -> tuple[LabelChange, ...]:
+def plan_rollbacks(project: Project, prompts: Sequence[tuple[Labelled, int | None]], label: str) -> LabelPlan:
     """Plan to undo releases: each label moves to its number, without one to where it was before.
 
     What was rolled back already stays, so that a rollback that was stopped can be run again. Raises
     ``Refused`` if nothing else is left, if the version before is unknown, and if a number is above the label.
     """
-    changes = [
-        _to_number(project, prompt, label, number) if number is not None else _back(prompt, label)
-        for prompt, number in prompts
-    ]
-    backs = [prompt for prompt, number in prompts if number is None]
-    if backs and all(change.old == change.new for change in changes) and len(backs) == len(prompts):
-        raise _refusal(backs[0], label, "its last release was rolled back already")
-    return tuple(sorted(changes, key=lambda change: change.name))
+    changes = tuple(_rollback(project, prompt, label, number) for prompt, number in prompts)
+    if all(number is None for _, number in prompts) and all(change.old == change.new for change in changes):
+        raise _refusal(prompts[0][0], label, "its last release was rolled back already")
+    return LabelPlan(changes)
 
 
-def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> LabelChange:
+def _rollback(project: Project, prompt: Labelled, label: str, number: int | None) -> LabelChange:
     now = existing(prompt, label)
+    if number is None:
+        if not is_own(label):
+            raise UsageError(
+                f"{label!r} records the previous version of another label and has none itself",
+                hint="specify the version: --to N",
+            )
+        before = prompt.position(label).way_back
+        if before is None:
+            why = f"there is no {previous_name(label)!r} that records what was live before"
+            raise _refusal(prompt, label, why)
+        return change_to(prompt, label, min(now, before))
     change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
     if number > now:
         raise Refused(
@@ -55,20 +60,6 @@ def _to_number(project: Project, prompt: Labelled, label: str, number: int) -> L
             code="higher-version",
         )
     return change
-
-
-def _back(prompt: Labelled, label: str) -> LabelChange:
-    now = existing(prompt, label)
-    if not is_own(label):
-        raise UsageError(
-            f"{label!r} records the previous version of another label and has none itself",
-            hint="specify the version: --to N",
-        )
-    before = prompt.position(label).way_back
-    if before is None:
-        why = f"there is no {previous_name(label)!r} that records what was live before"
-        raise _refusal(prompt, label, why)
-    return change_to(prompt, label, min(now, before))
 
 
 def _refusal(prompt: Labelled, label: str, why: str) -> Refused:
@@ -158,7 +149,10 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
 
     Of several it is the one under the label, then one that was live, then the newest one.
     """
-    messages = _listed_messages(project, label) if len(prompts) > 1 else {}
+    # Lists have the messages of the versions under a label and those beside it.
+    names = [label, previous_name(label), released_name(label)] if len(prompts) > 1 else []
+    lists = mapped(lambda name: project.registry.prompts.list(label=name), filter(None, names))
+    messages = {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
     lock = Lock()  # git answers one at a time
 
     def find(prompt: Labelled) -> int | None:
@@ -172,19 +166,10 @@ def _published(project: Project, prompts: Sequence[Labelled], label: str, texts:
                     return number
         return None
 
-    known = [prompt for prompt in prompts if prompt.listed.name in texts.files]
+    known = [prompt for prompt in prompts if texts.by_name.get(prompt.listed.name)]
     numbers = project.mapped("Reading versions", find, known)
     pairs = zip(known, numbers, strict=True)
     return {prompt.listed.name: number for prompt, number in pairs if number is not None}
-
-
-def _listed_messages(project: Project, label: str) -> dict[tuple[int, int], str | None]:
-    """Return the messages of the versions under a label and those beside it, by template id and number."""
-    names = [name for name in (label, previous_name(label), released_name(label)) if name is not None]
-    lists = project.mapped(
-        "Listing the registry", lambda name: project.registry.prompts.list(label=name), names
-    )
-    return {(listed.template_id, listed.version): listed.message for listed in chain(*lists)}
 
 
 def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
@@ -203,7 +188,10 @@ def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
 
 
 class _Texts:
-    """The prompt files of the target commit, and whether versions were published from their texts."""
+    """The texts of prompts in the target commit, and in those that the marks of versions name.
+
+    Each is a path and a digest, ``None`` for a file that cannot be read or is not the only one of its name.
+    """
 
     def __init__(self, project: Project, target: TargetCommit, names: Collection[str]) -> None:
         assert project.history is not None
@@ -211,56 +199,47 @@ class _Texts:
         self._prompts = project.config.prompts
         self._ref = target.ref
         self._trees: dict[str, Tree | None] = {}
-        self._digests: dict[str, dict[str, set[str | None]]] = {}
+        self._by_commit: dict[str, dict[str, tuple[str, str] | None]] = {}
         self._tree = tree_at(self._history, target.id, self._prompts)
-        self.files: dict[str, PromptFile] = {}
-        self._unusable: dict[str, str] = {}
-        for name, file in files_in(self._history, self._tree, names):
-            if isinstance(file, InvalidFile):
-                self._unusable[name] = f"its file in {self._ref} cannot be read: {file.message}"
-            elif name in self.files:
-                self._unusable[name] = f"two files in {self._ref} have its name"
-            else:
-                self.files[name] = file
-        for name in self._unusable:
-            self.files.pop(name, None)
-        absent = {*names} - self.files.keys() - self._unusable.keys()
+        self.by_name = self._read(self._tree, names)
+        absent = {*names} - self.by_name.keys()
         at_head = tree_at(self._history, "HEAD", self._prompts) if absent else Tree({})
-        self._new = {name for name, _ in files_in(self._history, at_head, absent)}
+        self._new = self._read(at_head, absent)
+
+    def _read(self, tree: Tree, names: Collection[str]) -> dict[str, tuple[str, str] | None]:
+        texts: dict[str, tuple[str, str] | None] = {}
+        for name, file in files_in(self._history, tree, names):
+            is_only = name not in texts
+            texts[name] = (
+                (file.path, digest(file.prompt)) if is_only and isinstance(file, PromptFile) else None
+            )
+        return texts
 
     def is_published_as(self, name: str, version: int, message: str | None) -> bool:
         """Whether the mark of a version names a commit with the same text of the prompt."""
-        mark = parse_mark(message)
-        if mark is None or mark.version != version or mark.commit is None or mark.dirty:
+        mark, text = parse_mark(message), self.by_name.get(name)
+        if text is None or mark is None or mark.version != version or mark.commit is None or mark.dirty:
             return False  # the mark of another version was copied with its message
-        tree, file = self._tree_of(mark.commit), self.files[name]
-        if tree is None:
-            return False
-        if tree.files.get(file.path) == self._tree.files[file.path]:
-            return True
+        if mark.commit not in self._trees:
+            commit = self._history.existing([mark.commit]).get(mark.commit)
+            tree = tree_at(self._history, commit, self._prompts) if commit is not None else None
+            self._trees[mark.commit] = tree
+        tree, (path, content) = self._trees[mark.commit], text
+        if tree is None or tree.files.get(path) == self._tree.files[path]:
+            return tree is not None
         # The file was elsewhere, or had other comments or checks. Each commit is read once, for all prompts.
-        if mark.commit not in self._digests:
-            digests = self._digests[mark.commit] = {}
-            for other, read in files_in(self._history, tree, self.files):
-                text = digest(read.prompt) if isinstance(read, PromptFile) else None
-                digests.setdefault(other, set()).add(text)
-        return self._digests[mark.commit].get(name) == {digest(file.prompt)}
-
-    def _tree_of(self, commit: str) -> Tree | None:
-        if commit not in self._trees:
-            full = self._history.existing([commit]).get(commit)
-            self._trees[commit] = tree_at(self._history, full, self._prompts) if full is not None else None
-        return self._trees[commit]
+        if mark.commit not in self._by_commit:
+            self._by_commit[mark.commit] = self._read(tree, self.by_name)
+        other = self._by_commit[mark.commit].get(name)
+        return other is not None and other[1] == content
 
     def skipped(self, name: str, label: str, version: int) -> SkippedLabel:
         """Return why the label of a prompt stays where it is."""
-        if name in self.files:
-            reason = f"no version is marked with a commit that has its text in {self._ref}"
-        elif name in self._unusable:
-            reason = self._unusable[name]
-        else:
+        if name not in self.by_name:
             hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
-            return SkippedLabel(
-                name, label, version, f"{self._ref} has no such prompt", name in self._new, hint
-            )
+            reason = f"{self._ref} has no such prompt"
+            return SkippedLabel(name, label, version, reason, name in self._new, hint)
+        reason = f"no version is marked with a commit that has its text in {self._ref}"
+        if self.by_name[name] is None:
+            reason = f"its file in {self._ref} cannot be read, or two files have its name"
         return SkippedLabel(name, label, version, reason)

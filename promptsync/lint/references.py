@@ -11,17 +11,16 @@ from typing import Any
 from promptsync.lint.rules import Severity
 from promptsync.lint.subject import KnownPrompts, Subject, leaves
 from promptsync.prompt.prompt import KeyPath, Problem
-from promptsync.prompt.snippet_graph import find_cycle
 from promptsync.prompt.snippets import (
     FENCE,
     Malformed,
     Reference,
     SnippetError,
     expand,
+    find_cycle,
     references,
     rendered_in,
     scan,
-    unresolved,
 )
 
 _MOST_CYCLES = 100
@@ -34,12 +33,11 @@ class Snippets:
         self.known = known
         own = {subject.prompt.name: subject.template for subject in subjects}
         self.templates: dict[str, Mapping[str, Any]] = {**known.templates, **own}
-        self._used: dict[str, list[Reference]] = {}
 
     @cached_property
     def graph(self) -> dict[str, set[Reference]]:
         """The prompts that contain references, with these references."""
-        every = {name: set(self.used_by(name)) for name in self.templates}
+        every = {name: set(rendered_in(template)) for name, template in self.templates.items()}
         return {name: used for name, used in every.items() if used}
 
     @cached_property
@@ -57,19 +55,15 @@ class Snippets:
                     newest[used.name] = used.version, user
         return newest
 
-    def used_by(self, name: str) -> list[Reference]:
-        """Return the references in the texts of one of the ``templates``."""
-        if name not in self._used:
-            self._used[name] = rendered_in(self.templates[name])
-        return self._used[name]
-
     def expanded(self, template: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
         templates: dict[Reference, Mapping[str, Any]] = {}
         try:
-            while missing := unresolved(template, templates):
+            while True:
+                whole, missing = expand(template, templates)
+                if not missing:
+                    return whole
                 templates.update({reference: self.templates[reference.name] for reference in missing})
-            return expand(template, templates)
         except (KeyError, SnippetError):
             return None
 
@@ -109,32 +103,26 @@ def cycles(subjects: Sequence[Subject], snippets: Snippets) -> Iterator[Problem]
     if not any(_may_refer(subject) for subject in subjects):
         return
     files = {subject.prompt.name: subject for subject in subjects}
-    graph = {name: {reference.name for reference in used} for name, used in snippets.graph.items()}
-    for circle in _circles(graph):
-        subject = next((files[name] for name in circle if name in files), None)
-        if subject is not None:
-            following = circle[circle.index(subject.prompt.name) + 1]
-            uses = (
-                at for at, used in _scanned(subject) if isinstance(used, Reference) and used.name == following
-            )
-            message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
-            hint = "Remove one of these references."
-            # A pin may lead to a version that does not belong to the circle.
-            unpinned = {
-                (name, used.name) for name in circle for used in snippets.graph[name] if not used.pinned
-            }
-            severity: Severity = "error" if unpinned >= {*pairwise(circle)} else "warning"
-            yield subject.problem("snippet-cycle", next(uses, ()), message, hint=hint, severity=severity)
-
-
-def _circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Return circles, each cut at one reference, until there are no more."""
-    left = {name: set(used) for name, used in graph.items()}
-    circles: list[list[str]] = []
-    while len(circles) < _MOST_CYCLES and (circle := find_cycle(left)):
+    left = {name: {reference.name for reference in used} for name, used in snippets.graph.items()}
+    for _ in range(_MOST_CYCLES):
+        circle = find_cycle(left)
+        if circle is None:
+            return
+        # Without one of its references, the next circle can be found.
         left[circle[0]].discard(circle[1])
-        circles.append(circle)
-    return circles
+        steps = [*pairwise(circle)]
+        subject, following = next(((files[name], used) for name, used in steps if name in files), (None, ""))
+        if subject is None:
+            continue
+        uses = (
+            at for at, used in _scanned(subject) if isinstance(used, Reference) and used.name == following
+        )
+        # A pin may lead to a version that does not belong to the circle.
+        unpinned = {(name, used.name) for name in circle for used in snippets.graph[name] if not used.pinned}
+        severity: Severity = "error" if unpinned >= {*steps} else "warning"
+        message = f"Snippets refer to one another in a circle: {' -> '.join(circle)}."
+        hint = "Remove one of these references."
+        yield subject.problem("snippet-cycle", next(uses, ()), message, hint=hint, severity=severity)
 
 
 def _may_refer(subject: Subject) -> bool:
@@ -147,8 +135,8 @@ def _scanned(subject: Subject) -> Iterator[tuple[KeyPath, Reference | Malformed]
     """Yield each distinct reference, or attempt at one, once."""
     seen: set[Reference | Malformed] = set()
     for text in subject.texts:
-        for token in scan(text.text) if FENCE in text.text else ():
-            if token not in seen:
+        for token, _ in scan(text.text) if FENCE in text.text else ():
+            if token is not None and token not in seen:
                 seen.add(token)
                 yield text.path, token
 

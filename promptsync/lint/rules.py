@@ -20,7 +20,7 @@ class Rule(Struct, frozen=True):
     summary: str
 
 
-_ABOUT_PROMPTS: Final = (
+_RULES: Final = (
     Rule("api-key", "error", "The file contains something that looks like a secret key."),
     Rule("block-incomplete", "error", "A content block lacks a key that its type needs."),
     Rule("chat-unknown-key", "warning", "The registry drops keys that a chat template does not have."),
@@ -72,9 +72,7 @@ _ABOUT_PROMPTS: Final = (
     Rule("wrong-value", "error", "The registry rejects a value of this kind."),
     Rule("write-only-field", "warning", "The registry accepts this field and never returns it."),
     Rule("yaml-scalar", "warning", "YAML does not read an unquoted value as what it looks like."),
-)
-
-_ABOUT_FILES: Final = (
+    # About files, not about the prompts in them.
     Rule("config", "error", "promptsync.yaml is not valid."),
     Rule("file-encoding", "error", "The file is not plain UTF-8."),
     Rule("file-refused", "error", "The file is a link out of the prompts directory, or not a regular file."),
@@ -99,4 +97,4 @@ _ABOUT_FILES: Final = (
     Rule("yaml-tag", "error", "YAML tags are not allowed, because values are plain data."),
 )
 
-RULES: Final = {rule.id: rule for rule in sorted((*_ABOUT_PROMPTS, *_ABOUT_FILES), key=lambda rule: rule.id)}
+RULES: Final = {rule.id: rule for rule in sorted(_RULES, key=lambda rule: rule.id)}

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, messages_of
-from promptsync.prompt.models import MODEL_KEYS, PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
+from promptsync.prompt.models import PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.shapes import SHAPES
 
 _MESSAGE_KEYS: Final = frozenset(SHAPES["message"])
+_MODEL_KEYS: Final = frozenset(SHAPES["model"])
 _FORMAT_KEYS: Final = frozenset(["type", "json_schema"])
 
 
@@ -36,7 +37,7 @@ def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
     parameters = _mapping(model.get("parameters"))
     form = _mapping(parameters.get("response_format"))
     below: KeyPath = ("model", "parameters")
-    yield from ((("model", key), key, MODEL_KEYS) for key in model.keys() - PARAMETERS)
+    yield from ((("model", key), key, _MODEL_KEYS) for key in model.keys() - PARAMETERS)
     yield from (((*below, key), key, PARAMETERS) for key in parameters)
     yield from (((*below, "response_format", key), key, _FORMAT_KEYS) for key in form)
     for path, value, known in (

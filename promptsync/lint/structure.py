@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, blocks_of, messages_of
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.prompt import KeyPath, Problem, readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import BLOCKS, CHAT_KEYS, COMPLETION_KEYS, ENVELOPE, WRITE_ONLY
 from promptsync.prompt.template import template_variables
@@ -61,6 +61,7 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
     template, metadata = subject.template, subject.prompt.metadata
     at_top = {"messages", "content", "tools", "functions", "function_call", "tool_choice", "template_format"}
     seen: set[str] = set()
+    rejections: list[tuple[Rejection, KeyPath]] = []
     for rejection in rejected_template(template):
         if rejection.rule == "unknown-format":
             if rejection.what in seen:
@@ -70,14 +71,11 @@ def _rejected(subject: Subject) -> Iterator[Problem]:
             if subject.position(rejection.path) == subject.position(rejection.path[:-1]):
                 rejection = replace(rejection, path=("template_format",))
         where = rejection.path if rejection.path[0] in at_top else ("extra", "template", *rejection.path)
-        yield _rejection(subject, rejection, where)
-    for rejection in rejected_metadata(metadata):
-        yield _rejection(subject, rejection, subject.in_metadata(rejection.path))
-
-
-def _rejection(subject: Subject, rejection: Rejection, path: KeyPath) -> Problem:
-    message = f"The registry rejects this: {rejection.place} {rejection.what}."
-    return subject.problem(rejection.rule, path, message, hint=_HINTS.get(rejection.rule, ""))
+        rejections.append((rejection, where))
+    rejections += [(part, subject.in_metadata(part.path)) for part in rejected_metadata(metadata)]
+    for rejection, where in rejections:
+        message = f"The registry rejects this: {readable(rejection.path)} {rejection.what}."
+        yield subject.problem(rejection.rule, where, message, hint=_HINTS.get(rejection.rule, ""))
 
 
 def _formats(subject: Subject) -> Iterator[Problem]:

@@ -82,26 +82,21 @@ def _line(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-_ISSUERS = {
-    "pl_": "PromptLayer",
-    "sk-ant-": "Anthropic",
-    "sk-": "OpenAI",
-    "AIza": "Google",
-    "AKIA": "AWS",
-    "ghp_": "GitHub",
-    "gho_": "GitHub",
-    "ghu_": "GitHub",
-    "ghs_": "GitHub",
-    "ghr_": "GitHub",
-    "github_pat_": "GitHub",
-    "xox": "Slack",
-    "hf_": "Hugging Face",
+_KEYS = {
+    "PromptLayer": "pl_[0-9A-Za-z]{24,}",
+    "Anthropic": "sk-ant-[A-Za-z0-9_-]{16,}",
+    "OpenAI": "sk-[A-Za-z0-9_-]{20,}",
+    "Google": "AIza[0-9A-Za-z_-]{35}",
+    "AWS": "AKIA[0-9A-Z]{16}",
+    "GitHub": "gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
+    "Slack": "xox[abprs]-[A-Za-z0-9-]{20,}",
+    "Hugging Face": "hf_[A-Za-z0-9]{30,}",
 }
-_KEY = re.compile(
-    r"(?<![A-Za-z0-9_])(?:pl_[0-9A-Za-z]{24,}|sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|AKIA[0-9A-Z]{16}"
-    r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|xox[abprs]-[A-Za-z0-9-]{20,}"
-    r"|hf_[A-Za-z0-9]{30,})(?![A-Za-z0-9])"
+"""What the keys of an issuer look like."""
+_ANY_KEY = re.compile(
+    rf"(?<![A-Za-z0-9_])(?:{'|'.join(f'({key})' for key in _KEYS.values())})(?![A-Za-z0-9])"
 )
+_PREFIXES = ("pl_", "sk-", "AIza", "AKIA", "gh", "github_pat_", "xox", "hf_")
 _PLACEHOLDER = re.compile(
     r"example|x{4}|your|placeholder|redacted|123456789|abcdefgh|(.)\1{5}", re.IGNORECASE
 )
@@ -113,28 +108,21 @@ _SHORTEST_RUN = 16
 def _secrets(subject: Subject) -> Iterator[Problem]:
     """Search the whole source for keys, comments included."""
     source = subject.file.text
-    if not any(prefix in source for prefix in _ISSUERS):
+    if not any(prefix in source for prefix in _PREFIXES):
         return
-    for match in _KEY.finditer(source):
-        key = match[0]
-        if not _is_key(key):
-            continue
-        issuer = next(name for prefix, name in _ISSUERS.items() if key.startswith(prefix))
-        message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
-        hint = "Remove it, and revoke it if it was committed."
-        place = _line(source, match.start())
-        yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
-
-
-def _is_key(key: str) -> bool:
-    """Whether a match is a key rather than prose, a module name or a placeholder."""
-    if _PLACEHOLDER.search(key):
-        return False
-    body = max(_RUN.findall(key), key=len)
-    return len(body) >= _SHORTEST_RUN and any(map(str.isdigit, body)) and any(map(str.isalpha, body))
+    for match in _ANY_KEY.finditer(source):
+        key, issuer = match[0], [*_KEYS][(match.lastindex or 1) - 1]
+        body = max(_RUN.findall(key), key=len)
+        is_word = len(body) < _SHORTEST_RUN or body.isdigit() or body.isalpha()
+        if not is_word and not _PLACEHOLDER.search(key):
+            message = f"This looks like a secret key of {issuer} ({key[:6]}…)."
+            hint = "Remove it, and revoke it if it was committed."
+            place = _line(source, match.start())
+            yield Problem(str(subject.file.path), *place, "api-key", message, hint=hint)
 
 
 _BRACES = "Write literal braces as {{ and }}, or use template_format: jinja2."
+_UNRENDERED = "The registry does not render a text with a syntax error."
 _VARIABLE = re.compile(r"[\w-]+(?: [\w-]+)*")
 _DOUBLE = re.compile(r"(?<!\{)\{\{ *[A-Za-z_][\w.]{0,80}(?: *\|[^{}\n]{0,80})? *\}\}(?!\})")
 
@@ -145,64 +133,39 @@ def _syntax(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
     """Check that each text can be rendered."""
     for text in subject.texts:
         error = syntax_error(text.text, text.template_format)
+        if error is None:
+            yield from _braces(subject, text) if text.template_format != JINJA2 else ()
+            continue
+        rule, hint, severity = "fstring-unrenderable", _BRACES, None
+        reason, line, column = error
+        message = f"This text cannot be rendered, so its variables stay as they are: {reason}."
         if text.template_format == JINJA2:
-            yield from _jinja(subject, text, error, snippets) if error else ()
-        elif error is None:
-            yield from _fields(subject, text)
-            yield from _jinja_in_fstring(subject, text)
-        else:
-            reason, line, column = error
-            yield subject.problem(
-                "fstring-unrenderable",
-                text.path,
-                f"This text cannot be rendered, so its variables stay as they are: {reason}.",
-                hint=_BRACES,
-                within=(line, column),
-            )
+            rule, hint, severity = "jinja-syntax", _UNRENDERED, _severity(subject, text, snippets)
+            message = f"jinja2: {reason.rstrip('.')}."
+            if reason.startswith(_UNKNOWN_NAME):
+                rule, hint, severity = "jinja-name", "", "warning"
+                message = f"This text cannot be rendered: {reason}."
+            elif severity is None:
+                continue
+        within = (line, column)
+        yield subject.problem(rule, text.path, message, hint=hint, severity=severity, within=within)
 
 
-def _fields(subject: Subject, text: Text) -> Iterator[Problem]:
-    """Report the first field that is no likely variable, such as JSON in an f-string."""
-    if "{" not in text.text:
-        return
-    names = variables(text.text, text.template_format)
+def _braces(subject: Subject, text: Text) -> Iterator[Problem]:
+    """Report the first field of an f-string that is no likely variable, and the first pair of braces."""
+    names = variables(text.text, text.template_format) if "{" in text.text else ()
     places = {text.text.find("{" + name): name for name in names if not _VARIABLE.fullmatch(name)}
     if places:
         start = min(places)
         message = f"The registry reads this as a variable named {places[start]!r}."
         within = _line(text.text, start)
         yield subject.problem("fstring-field", text.path, message, hint=_BRACES, within=within)
-
-
-def _jinja_in_fstring(subject: Subject, text: Text) -> Iterator[Problem]:
-    """Report the first ``{{ x }}`` of an f-string, which is a pair of literal braces."""
     match = _DOUBLE.search(text.text) if "{{" in text.text else None
     if match is not None:
         message = f"{match[0]} renders as {match[0][1:-1]}."
         hint = "Did you mean template_format: jinja2?"
         within = _line(text.text, match.start())
         yield subject.problem("fstring-jinja", text.path, message, hint=hint, within=within)
-
-
-def _jinja(
-    subject: Subject, text: Text, error: tuple[str, int, int | None], snippets: Snippets
-) -> Iterator[Problem]:
-    reason, line, column = error
-    reason = reason.rstrip(".")
-    if reason.startswith(_UNKNOWN_NAME):
-        message = f"This text cannot be rendered: {reason}."
-        yield subject.problem("jinja-name", text.path, message, within=(line, column))
-        return
-    severity = _severity(subject, text, snippets)
-    if severity is not None:
-        yield subject.problem(
-            "jinja-syntax",
-            text.path,
-            f"jinja2: {reason}.",
-            hint="The registry does not render a text with a syntax error.",
-            severity=severity,
-            within=(line, column),
-        )
 
 
 def _severity(subject: Subject, text: Text, snippets: Snippets) -> Severity | None:

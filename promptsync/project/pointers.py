@@ -16,7 +16,7 @@ from promptsync.project.versions import list_all, read_version
 from promptsync.prompt.labels import RELEASED, Position, position_of
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.version import Version
-from promptsync.registry.errors import NotFound, Unsupported
+from promptsync.registry.errors import NotFound, Rejected, Unsupported
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
@@ -66,20 +66,20 @@ def list_labels(registry: Registry, names: Iterable[str]) -> list[Label] | None:
     Other registries return only those with one of ``names``, in one list of prompts for each of these, and
     without ``names`` nothing: ``None``.
     """
-    everything = registry.labels.all() if registry.labels.may_list_all else None
+    try:
+        everything = registry.labels.all() if registry.labels.may_list_all else None
+    except Rejected:
+        if not names:
+            raise
+        everything = None  # the lists of prompts have the same labels
     if everything is not None or not (wanted := sorted({*names})):
         return everything
-    return labels_named(registry, wanted)
-
-
-def labels_named(registry: Registry, names: Iterable[str]) -> list[Label]:
-    """Return the labels of all prompts that have one of ``names``: one list of prompts for each of these."""
 
     def pointing(name: str) -> list[Label]:
         listed = registry.prompts.list(label=name)
         return [Label(name, item.version, None, item.template_id, item.name) for item in listed]
 
-    return [label for labels in mapped(pointing, names) for label in labels]
+    return [label for labels in mapped(pointing, wanted) for label in labels]
 
 
 def labelled(project: Project, *, only: Collection[str] = ()) -> list[Labelled]:
@@ -132,18 +132,19 @@ def read_labels(project: Project, item: Version) -> Labels | None:
         return None
 
 
-def can_change_labels(project: Project, some: Version | None) -> bool:
-    """Whether the registry can change labels by themselves. ``some`` is one of its prompts, if it has any."""
+def check_changeable(project: Project, some: Version | None) -> None:
+    """Raise ``Unsupported`` if the registry cannot change labels by themselves.
+
+    ``some`` is one of its prompts, if it has any.
+    """
     labels = project.registry.labels
     if some is not None:
-        return labels.can_change(some.template_id, some.name)
-    # The response about an unknown prompt may be misread, so without a list of all labels it does not count.
-    return labels.can_change(0, "") or labels.all() is None
-
-
-def check_changeable(project: Project, some: Version | None) -> None:
-    """Raise ``Unsupported`` if the registry cannot change labels; see ``can_change_labels``."""
-    if not can_change_labels(project, some):
+        is_possible = labels.can_change(some.template_id, some.name)
+    else:
+        # The response about an unknown prompt may be misread, so without a list of all labels it does not
+        # count.
+        is_possible = labels.can_change(0, "") or labels.all() is None
+    if not is_possible:
         raise Unsupported(
             f"{project.registry.url} cannot change release labels: it has no such operation",
             hint="promptsync doctor",

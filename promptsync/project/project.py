@@ -99,9 +99,8 @@ class Project:
 
     def governs(self, label: str) -> bool:
         """Whether only ``deploy`` moves a label: an edit that is not committed must not release it."""
-        if self.config.governs(label):
-            return True
-        return self.committed_config is not None and self.committed_config.governs(label)
+        committed = None if self.config.governs(label) else self.committed_config
+        return self.config.governs(label) or (committed is not None and committed.governs(label))
 
     @property
     def guarded_labels(self) -> frozenset[str]:
@@ -133,10 +132,9 @@ class Project:
         """Return the git revisions of the prompts, ``None`` outside of git; see ``Revisions``."""
         from promptsync.files.git.revisions import Revisions
 
-        history = self.history
-        if history is None:
+        if self.history is None:
             return None
-        return Revisions(history, self.root, self.config.prompts, self.keys_in, commits)
+        return Revisions(self.history, self.root, self.config.prompts, self.keys_in, commits)
 
     def keys_in(self, synced: Mapping[str, Sequence[str]]) -> tuple[Key, ...]:
         """Return the versions of this remote that a file includes, by its ``synced:``."""
@@ -176,9 +174,8 @@ class Project:
     @property
     def title(self) -> str:
         """The remote for people: its name and where it is."""
-        if self.url.startswith(LOCAL):
-            return f"{self.remote} (embedded registry)" if self.remote != self.url else self.url
-        return f"{self.remote} ({self.url})" if self.remote != self.url else self.url
+        where = "embedded registry" if self.url.startswith(LOCAL) else self.url
+        return f"{self.remote} ({where})" if self.remote != self.url else self.url
 
     def on_remote(self, command: str) -> str:
         """Return advice, with the option that chooses this remote if it is a command and needs that."""

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct, structs
@@ -206,7 +206,7 @@ def unknown(
         message = f"no prompt matches {argument!r}"
     else:
         message = f"there is no prompt {argument!r} in {where}"
-    close = suggestion(argument, known, prompts)
+    close = _suggestion(argument, known, prompts)
     return NoSuchPrompt(message, hint=f"did you mean {close!r}?" if close else "promptsync status -v")
 
 
@@ -235,25 +235,15 @@ def matches(text: str, known: Iterable[str]) -> list[str]:
     return [name for name in known if fnmatchcase(name, text)] if is_pattern(text) else []
 
 
-def suggestion(argument: str, known: Collection[str], prompts: str) -> str | None:
-    """Return the closest argument of the same kind: a name, a pattern, or a path below ``prompts``."""
-    folders = {name.rpartition("/")[0] for name in known if "/" in name}
-    folders |= {folder[:at] for folder in folders for at, sign in enumerate(folder) if sign == "/"}
-    if is_pattern(argument):
-        folder, _, last = argument.rpartition("/")
-        close = close_name(folder, folders) if folder else None
-        return f"{close}/{last}" if close and matches(f"{close}/{last}", known) else None
-    is_path = bool(prompts) and argument.startswith(f"{prompts}/")
-    text = argument.removeprefix(f"{prompts}/") if is_path else argument
+def _suggestion(argument: str, known: Collection[str], prompts: str) -> str | None:
+    """Return the closest name, or a pattern for the closest folder, ``None`` if none is close."""
+    folders = {str(folder) for name in known for folder in PurePosixPath(name).parents} - {"."}
+    text = argument.removeprefix(f"{prompts}/").rstrip("/")
     for suffix in SUFFIXES:
         text = text.removesuffix(suffix)
-    text = text.rstrip("/")
-    close = text if text in folders else close_name(text, [*known, *folders])
-    if close is None or close in known:
-        return close
-    path = f"{prompts}/{close}"
     # The path of a directory that is gone means nothing, but a pattern does.
-    return path if is_path and path != argument.rstrip("/") else f"{close}/*"
+    close = text if text in folders else close_name(text, [*known, *folders])
+    return f"{close}/*" if close in folders and close not in known else close
 
 
 def close_name(name: str, names: Iterable[str]) -> str | None:

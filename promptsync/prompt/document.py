@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from promptsync.prompt.canonical import EXPLICIT, FILE, Use, ordered, tidy, tidy_inner
 from promptsync.prompt.prompt import Local, Prompt, as_blocks, copied, kind_of, without_nulls
 from promptsync.prompt.roles import ROLES
 from promptsync.prompt.shapes import BLOCK, DEFAULT_FORMAT, SHAPES, TEMPLATE
-from promptsync.prompt.tidying import EXPLICIT, FILE, Use, ordered, tidy, tidy_inner
 
 TEMPLATE_KEYS: Final = ("tools", "functions", "function_call", "tool_choice")
 """Keys of the template that are top-level keys of a file as they are."""

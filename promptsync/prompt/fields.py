@@ -5,8 +5,6 @@ deepdiff compares whole documents. This is the only module that imports it, and 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ from msgspec import Struct
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import KeyPath, Prompt
+from promptsync.prompt.prompt import KeyPath, Prompt, readable
 from promptsync.prompt.shapes import DEFAULT_FORMAT, TEMPLATE
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.texts import format_of, mappings
@@ -28,7 +26,6 @@ _ORDER = (
     *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
 _KNOWN = frozenset(_ORDER) | TEMPLATE.keys()
-_PLAIN_KEY = re.compile(r"[^\W\d][\w-]*")
 
 
 class FieldChange(Struct, frozen=True):
@@ -57,7 +54,8 @@ def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
     if encode(before) == encode(after):
         return []
     # The canonical form has the format at each message, where a change of the file's one format would repeat.
-    _share_format(before, after)
+    for side in (before, after):
+        _share_format(side)
     if not before or not after:
         # Of a whole prompt, messages or content show the type well enough.
         before.pop("type", None)
@@ -118,21 +116,16 @@ def view(prompt: Prompt) -> dict[str, Any]:
     return {key: shown[key] for key in _ORDER if key in shown}
 
 
-def _share_format(*views: dict[str, Any]) -> None:
-    """Show one format for all messages, as a prompt file does, unless a version mixes formats."""
-    chats = [shown for shown in views if isinstance(shown.get("messages"), list)]
-    formats = [{format_of(message) for message in mappings(shown["messages"])} for shown in chats]
-    if any(len(names) > 1 for names in formats):
-        return
-    for shown, names in zip(chats, formats, strict=True):
+def _share_format(shown: dict[str, Any]) -> None:
+    """Show one format for all messages, as a prompt file does, unless they have several."""
+    messages = [*mappings(shown.get("messages"))]
+    formats = {format_of(message) for message in messages}
+    if len(formats) == 1 and len(messages) == len(shown["messages"]):
         shown["messages"] = [
-            {key: value for key, value in message.items() if key != "template_format"}
-            if isinstance(message, Mapping)
-            else message
-            for message in shown["messages"]
+            {key: value for key, value in message.items() if key != "template_format"} for message in messages
         ]
-        if names - {DEFAULT_FORMAT}:
-            shown["template_format"] = names.pop()
+        if formats != {DEFAULT_FORMAT}:
+            shown["template_format"] = formats.pop()
 
 
 def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, Any]:
@@ -164,16 +157,3 @@ def _place(at: _Key, side: int) -> KeyPath:
     """Return the place in the old or the new version; of an item that it lacks, that of the list."""
     parts = (part[side] if isinstance(part, tuple) else part for part in at)
     return tuple(part for part in parts if part is not None)
-
-
-def readable(path: KeyPath) -> str:
-    """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
-    parts: list[str] = []
-    for part in path:
-        if isinstance(part, int):
-            parts.append(f"[{part}]")
-        elif not _PLAIN_KEY.fullmatch(part):
-            parts.append(f"[{json.dumps(part, ensure_ascii=False)}]")
-        else:
-            parts.append(f".{part}" if parts else part)
-    return "".join(parts)

@@ -9,8 +9,11 @@ import functools
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from promptsync.prompt import limits
 
@@ -22,40 +25,66 @@ if TYPE_CHECKING:
 _MARKUP = re.compile(r"\{[{%#]")
 
 
-def variables(text: str) -> frozenset[str]:
-    """Return the variables that a text needs from outside; a broken text has none."""
-    return _variables(text) if _MARKUP.search(text) else frozenset()
+_LONGEST_READ: Final = 100_000
+_INSERTING: Final = frozenset(
+    [
+        *("Template", "Output", "TemplateData", "Name", "Getattr", "Getitem", "Const"),
+        *("If", "Test", "Not", "And", "Or"),
+    ]
+)
 
 
-def syntax_error(text: str) -> tuple[str, int, int | None] | None:
-    """Return what is wrong with a text, with its line; the column is unknown."""
-    return _error(text) if _MARKUP.search(text) else None
+class JinjaText(Struct, frozen=True):
+    """What a text is: the variables that it needs from outside, and what is wrong with it, with its line.
 
-
-def is_bounded(text: str) -> bool:
-    """Whether rendering costs little more than the text itself and what it renders to.
-
-    That is true of texts that only insert values or check for them. All others can compute.
+    The column of an error is unknown. A text that only inserts values, or checks for them, costs little more
+    than itself and what it renders to; all others can compute.
     """
-    if not _MARKUP.search(text):
-        return True
-    return len(text) <= _LONGEST_READ and _only_inserts(text)
+
+    variables: frozenset[str] = frozenset()
+    error: tuple[str, int, int | None] | None = None
+    only_inserts: bool = True
 
 
 @functools.lru_cache(maxsize=1024)
-def _only_inserts(text: str) -> bool:
+def read(text: str) -> JinjaText:
+    """Read a text. A broken one has no variables; it fails the same way when it is rendered."""
+    if not _MARKUP.search(text):
+        return JinjaText()
     environment = _reader()
-    from jinja2 import TemplateSyntaxError, nodes
+    from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
     try:
         tree = environment.parse(text)
-        kinds = {type(node).__name__ for node in tree.find_all(nodes.Node)}
-        tests = {test.name for test in tree.find_all(nodes.Test)}
-    except TemplateSyntaxError:
-        return True  # it fails the same way when it is rendered
-    except (RecursionError, MemoryError, ValueError, OverflowError):
-        return False
-    return kinds <= _INSERTING and tests <= {"defined", "undefined", "none"}
+        used = [*tree.find_all(nodes.Node)]
+    except TemplateSyntaxError as error:
+        return JinjaText(error=(error.message or "syntax error", error.lineno, None))
+    except (RecursionError, MemoryError):
+        return JinjaText(error=("it nests too deeply", 1, None), only_inserts=False)
+    except (ValueError, OverflowError) as error:
+        return JinjaText(error=(str(error), 1, None), only_inserts=False)
+    names: frozenset[str] = frozenset()
+    # An unknown filter does not always stop the text from being rendered.
+    with suppress(TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
+        names = frozenset(meta.find_undeclared_variables(tree))
+    unknown = next(
+        (
+            (f"no {kind} named {node.name!r}", node.lineno, None)
+            for node in used
+            if isinstance(node, nodes.Filter | nodes.Test)
+            for kind in [type(node).__name__.lower()]
+            if node.name not in (environment.filters if kind == "filter" else environment.tests)
+        ),
+        None,
+    )
+    tests = {node.name for node in used if isinstance(node, nodes.Test)}
+    inserts = {type(node).__name__ for node in used} <= _INSERTING
+    return JinjaText(names, unknown, inserts and tests <= {"defined", "undefined", "none"})
+
+
+def is_bounded(text: str) -> bool:
+    """Whether rendering a text costs little more than the text itself and what it renders to."""
+    return not _MARKUP.search(text) or (len(text) <= _LONGEST_READ and read(text).only_inserts)
 
 
 def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -68,48 +97,6 @@ def render(text: str, values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         return limits.join(_compile(text).generate(values)), frozenset(_missing.get())
     finally:
         _missing.reset(token)
-
-
-# -- reading a template -------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=1024)
-def _variables(text: str) -> frozenset[str]:
-    from jinja2 import TemplateError, meta
-
-    try:
-        return frozenset(meta.find_undeclared_variables(_reader().parse(text)))
-    except (TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
-        return frozenset()  # an unknown filter does not always stop the text from being rendered
-
-
-@functools.lru_cache(maxsize=1024)
-def _error(text: str) -> tuple[str, int, int | None] | None:
-    environment = _reader()
-    from jinja2 import TemplateSyntaxError, nodes
-
-    try:
-        for node in environment.parse(text).find_all((nodes.Filter, nodes.Test)):
-            kind = type(node).__name__.lower()
-            known = environment.filters if kind == "filter" else environment.tests
-            if node.name not in known:
-                return f"no {kind} named {node.name!r}", node.lineno, None
-    except TemplateSyntaxError as error:
-        return error.message or "syntax error", error.lineno, None
-    except (RecursionError, MemoryError):
-        return "it nests too deeply", 1, None
-    except (ValueError, OverflowError) as error:
-        return str(error), 1, None
-    return None
-
-
-_LONGEST_READ: Final = 100_000
-_INSERTING: Final = frozenset(
-    [
-        *("Template", "Output", "TemplateData", "Name", "Getattr", "Getitem", "Const"),
-        *("If", "Test", "Not", "And", "Or"),
-    ]
-)
 
 
 # -- the engine ---------------------------------------------------------------------------------------------

@@ -25,11 +25,6 @@ class Merge(Struct, frozen=True):
     prompt: Prompt
     conflicts: tuple[FieldConflict, ...] = ()
 
-    @property
-    def is_markable(self) -> bool:
-        """Whether conflict markers in texts show every conflict."""
-        return all(conflict.markable for conflict in self.conflicts)
-
 
 def merge(
     base: Prompt | None, ours: Prompt, theirs: Prompt, *, names: tuple[str, str] = ("yours", "theirs")

@@ -11,10 +11,9 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from promptsync.prompt.canonical import encode, same
-from promptsync.prompt.fields import readable
 from promptsync.prompt.merge_text import doubled, merge_text, pieces_of
 from promptsync.prompt.pairing import merged_order, places, tool_key
-from promptsync.prompt.prompt import KeyPath, as_blocks, plain
+from promptsync.prompt.prompt import KeyPath, as_blocks, plain, readable
 from promptsync.prompt.shapes import DEFAULT_FORMAT
 from promptsync.prompt.snippets import strings
 

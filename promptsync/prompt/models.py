@@ -17,10 +17,6 @@ PROVIDERS: Final = _words(
     "cohere huggingface"
 )
 
-MODEL_KEYS: Final = _words(
-    "provider name parameters api_type base_model model_config_display_name display_params"
-)
-
 PARAMETERS: Final = _words(
     """
     temperature top_p top_k top_a min_p seed random_seed stop stop_sequences max_tokens max_output_tokens

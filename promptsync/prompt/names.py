@@ -39,7 +39,7 @@ def path_for(name: str, taken: Collection[str] = ()) -> str:
     stem = "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
     sizes = [_size(part) for part in stem.split("/")]
     if max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH:
-        stem = _cut(stem, name)
+        stem = f"{_head(stem.replace('/', '-'), MAX_SEGMENT - 20)}~{_hash(name)}"
     path = stem + SUFFIXES[0]
     if taken and folded(path) in {folded(other) for other in taken}:
         path = f"{_head(stem, MAX_SEGMENT - 20)}~{_hash(name)}{SUFFIXES[0]}"
@@ -97,16 +97,6 @@ def _is_unsafe(char: str) -> bool:
 
 def _percent(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
-
-
-def _cut(stem: str, name: str) -> str:
-    # 20 bytes are room for the hash, its ~ and the suffix.
-    folders = [_head(part, MAX_SEGMENT - 20) for part in stem.split("/")[:-1]]
-    short = [part if _size(part) < MAX_SEGMENT - 20 else f"{part}~{_hash(part)}" for part in folders]
-    while short and _size("/".join(short)) > MAX_PATH - MAX_SEGMENT:
-        short.pop()
-    last = _head(stem.split("/")[len(short)], MAX_SEGMENT - 20)
-    return "/".join([*short, f"{last}~{_hash(name)}"])
 
 
 def _head(text: str, size: int) -> str:

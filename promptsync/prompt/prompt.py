@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -95,6 +97,22 @@ def function_name(tool: Any) -> str | None:
     function = tool.get("function") if isinstance(tool, Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else None
     return name if isinstance(name, str) else None
+
+
+_PLAIN_KEY: Final = re.compile(r"[^\W\d][\w-]*")
+
+
+def readable(path: KeyPath) -> str:
+    """Return a path as text: ``messages[1].content``, ``metadata["a.b"]``."""
+    parts: list[str] = []
+    for part in path:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif not _PLAIN_KEY.fullmatch(part):
+            parts.append(f"[{json.dumps(part, ensure_ascii=False)}]")
+        else:
+            parts.append(f".{part}" if parts else part)
+    return "".join(parts)
 
 
 SCALARS: Final = frozenset({str, int, bool, type(None)})

@@ -48,12 +48,6 @@ class Rejection(Struct, frozen=True):
     rule: str
     what: str
 
-    @property
-    def place(self) -> str:
-        """The path as people write it, such as ``messages[0].content``."""
-        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
-        return text.removeprefix(".")
-
 
 def rejected_template(template: Mapping[str, Any]) -> Iterator[Rejection]:
     """Yield everything in a template that the registry rejects."""

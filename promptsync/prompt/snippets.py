@@ -1,4 +1,4 @@
-"""Snippet references in template text: reading them and expanding them.
+"""Snippet references in template text: reading them, expanding them, and who references whom.
 
 A reference reaches from one ``@@@`` to the next and may end in a pin. The registry's documentation has a
 regular expression for references, which is not used because it finds none with a pin.
@@ -7,12 +7,15 @@ regular expression for references, which is not used because it finds none with 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from msgspec import Struct
+
 from promptsync.errors import AnswerIsNo
-from promptsync.prompt.texts import Text, is_text_block, map_texts, texts_of
+from promptsync.prompt.texts import is_text_block, map_texts, texts_of
 
 FENCE = "@@@"
 VERSION_PIN = "@version_number:"
@@ -27,18 +30,12 @@ _VERSION = re.compile(r"(?!0+\Z)[0-9]{1,9}")
 Template = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """``@@@name@@@``, with at most one of ``version`` and ``label``.
-
-    ``start`` and ``end`` are the offsets of the reference in its text. They play no part in comparisons.
-    """
+class Reference(Struct, frozen=True):
+    """``@@@name@@@``, with at most one of ``version`` and ``label``."""
 
     name: str
     version: int | None = None
     label: str | None = None
-    start: int = field(default=0, compare=False)
-    end: int = field(default=0, compare=False)
 
     @property
     def pinned(self) -> bool:
@@ -53,12 +50,10 @@ class Reference:
         return f"{FENCE}{self.name}{FENCE}"
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """Something that starts like a reference and is not one; ``offset`` is where it starts in its text."""
+class Malformed(Struct, frozen=True):
+    """Something that starts like a reference and is not one."""
 
     reason: str
-    offset: int
 
 
 class SnippetError(AnswerIsNo):
@@ -78,40 +73,44 @@ class SnippetCycle(SnippetError):
         super().__init__(f"Snippet cycle: {chain}.", hint="Remove one of these references.")
 
 
-def scan(text: str) -> list[Reference | Malformed]:
-    """Return everything in a text that is, or is meant as, a snippet reference, in the order of the text."""
-    tokens: list[Reference | Malformed] = []
-    # A closing fence belongs to its own reference, so the next one starts after it.
-    start = text.find(FENCE)
-    while start != -1:
-        close = text.find(FENCE, start + len(FENCE))
-        if close == -1:
-            tokens.append(Malformed(f"{FENCE} without a closing {FENCE}", start))
-            break
-        end = close + len(FENCE)
-        tokens.append(_token(text[start + len(FENCE) : close], start, end))
-        start = text.find(FENCE, end)
-    return tokens
+def scan(text: str) -> Iterator[tuple[Reference | Malformed | None, str]]:
+    """Yield the parts of a text, and what each is, or is meant as; ``None`` is plain text."""
+    parts = text.split(FENCE)
+    for at, part in enumerate(parts):
+        if at % 2 == 0:
+            yield None, part
+        elif at == len(parts) - 1:
+            yield Malformed(f"{FENCE} without a closing {FENCE}"), FENCE + part
+        else:
+            yield _token(part), FENCE + part + FENCE
 
 
-def _token(inner: str, start: int, end: int) -> Reference | Malformed:
+def _token(inner: str) -> Reference | Malformed:
     if VERSION_PIN in inner and LABEL_PIN in inner:
-        return Malformed("a reference takes a version or a label, not both", start)
+        return Malformed("a reference takes a version or a label, not both")
     name, pin, pinned = inner.partition(VERSION_PIN if VERSION_PIN in inner else LABEL_PIN)
     if pin == VERSION_PIN and not _VERSION.fullmatch(pinned):
-        return Malformed(f"{pinned!r} after {VERSION_PIN} is not a version number", start)
+        return Malformed(f"{pinned!r} after {VERSION_PIN} is not a version number")
     if pin == LABEL_PIN and not pinned:
-        return Malformed(f"nothing after {LABEL_PIN}", start)
+        return Malformed(f"nothing after {LABEL_PIN}")
     if not name.strip():
-        return Malformed("a reference without a name", start)
-    if pin == VERSION_PIN:
-        return Reference(name, version=int(pinned), start=start, end=end)
-    return Reference(name, label=pinned or None, start=start, end=end)
+        return Malformed("a reference without a name")
+    return Reference(name, int(pinned)) if pin == VERSION_PIN else Reference(name, label=pinned or None)
+
+
+def replaced(text: str, change: Callable[[Reference, str], str]) -> str:
+    """Return a text in which ``change`` replaced each reference; it gets the reference and its source."""
+    parts = [
+        change(token, source) if isinstance(token, Reference) else source for token, source in scan(text)
+    ]
+    if sum(map(len, parts)) > MAX_EXPANDED:
+        raise SnippetError(f"Snippets expand to more than {MAX_EXPANDED:,} characters.")
+    return "".join(parts)
 
 
 def references(text: str) -> list[Reference]:
     """Return the well-formed references in a text, in order, repeated ones included."""
-    return [token for token in scan(text) if isinstance(token, Reference)]
+    return [token for token, _ in scan(text) if isinstance(token, Reference)]
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -138,61 +137,36 @@ def rendered_in(template: Template) -> list[Reference]:
     return list(dict.fromkeys(used for text in texts_of(template) for used in references(text.text)))
 
 
-def unresolved(template: Template, snippets: Mapping[Reference, Template]) -> list[Reference]:
-    """Return the references that ``expand`` still needs besides ``snippets``, in the order of the texts.
+def expand(
+    template: Template, snippets: Mapping[Reference, Template]
+) -> tuple[dict[str, Any], list[Reference]]:
+    """Return a copy of a template in which the texts of snippets replace the references to them.
 
-    Snippets may contain further ones: look up what is returned, add it to ``snippets``, and call this again
-    until nothing is left. Raises ``SnippetError`` if snippets nest deeper than ``MAX_NESTED``.
-    """
-    missing: dict[Reference, None] = {}
-    seen: set[Reference] = set()
-    waiting = [(reference, 0) for reference in reversed(rendered_in(template))]
-    while waiting:
-        reference, depth = waiting.pop()
-        if reference in seen:
-            continue
-        if depth >= MAX_NESTED:
-            raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, at {reference}.")
-        seen.add(reference)
-        if reference in snippets:
-            inner = references(snippet_text(snippets[reference]))
-            waiting += [(nested, depth + 1) for nested in reversed(inner)]
-        else:
-            missing[reference] = None
-    return list(missing)
-
-
-def expand(template: Template, snippets: Mapping[Reference, Template]) -> dict[str, Any]:
-    """Return a copy of a template in which the text of snippets replaces their references in text blocks.
-
-    ``snippets`` are the unexpanded completion templates of all references that ``unresolved`` returns.
-    Malformed references stay as they are. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest
-    deeper than ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
+    ``snippets`` are unexpanded completion templates. References that it lacks stay, and are returned in the
+    order of the texts: read them, add them, and expand again, because they may contain further ones.
+    Malformed references stay, too. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest deeper than
+    ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
+    missing: dict[Reference, None] = {}
 
     def inline(text: str, path: tuple[str, ...]) -> str:
-        parts: list[str] = []
-        position = 0
-        for reference in references(text):
-            parts += (text[position : reference.start], body(reference, path))
-            position = reference.end
-        parts.append(text[position:])
-        if sum(map(len, parts)) > MAX_EXPANDED:
-            raise SnippetError(f"Snippets expand to more than {MAX_EXPANDED:,} characters.")
-        return "".join(parts)
+        return replaced(text, lambda reference, source: body(reference, source, path))
 
-    def body(reference: Reference, path: tuple[str, ...]) -> str:
+    def body(reference: Reference, source: str, path: tuple[str, ...]) -> str:
         if reference.name in path:
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
         if len(path) >= MAX_NESTED:
             raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, from {path[0]!r} on.")
+        if reference not in snippets:
+            missing[reference] = None
+            return source
         # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
             known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
         return known[reference]
 
-    return map_texts(template, lambda text: inline(text.text, ()))
+    return map_texts(template, lambda text: inline(text.text, ())), list(missing)
 
 
 def pins(template: Template) -> dict[str, set[int]]:
@@ -207,16 +181,11 @@ def pins(template: Template) -> dict[str, set[int]]:
 def repinned(template: Template, name: str, moved: Container[int], version: int) -> dict[str, Any]:
     """Return a copy of a template that pins ``version`` of a snippet where its texts pin one of ``moved``."""
 
-    def change(text: Text) -> str:
-        parts: list[str] = []
-        position = 0
-        for reference in references(text.text):
-            if reference.name == name and reference.version is not None and reference.version in moved:
-                parts += (text.text[position : reference.start], str(replace(reference, version=version)))
-                position = reference.end
-        return "".join([*parts, text.text[position:]])
+    def change(reference: Reference, source: str) -> str:
+        is_moved = reference.name == name and reference.version is not None and reference.version in moved
+        return str(Reference(name, version)) if is_moved else source
 
-    return map_texts(template, change)
+    return map_texts(template, lambda text: replaced(text.text, change))
 
 
 def snippet_text(template: Template) -> str:
@@ -225,3 +194,72 @@ def snippet_text(template: Template) -> str:
     if isinstance(content, str):
         return content
     return "".join(block["text"] for block in content or () if is_text_block(block))
+
+
+# -- who references whom ------------------------------------------------------------------------------------
+
+Follows = Callable[[Reference], bool]
+"""Whether a reference renders something new once the snippet has changed."""
+
+Way = tuple[str, ...]
+"""The snippets from a parent down to the one that changed."""
+
+
+def publish_order(prompts: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Return levels in which to publish prompts, so that each follows everything that it references.
+
+    ``prompts`` maps each name to the names that it references; names that are not keys exist already. In a
+    level, names keep the order of ``prompts``. Raises ``SnippetCycle``.
+    """
+    if cycle := find_cycle(prompts):
+        raise SnippetCycle(cycle)
+    position = {name: index for index, name in enumerate(prompts)}
+    sorter = TopologicalSorter({name: set(needs) & position.keys() for name, needs in prompts.items()})
+    sorter.prepare()
+    levels = []
+    while sorter.is_active():
+        levels.append(sorted(sorter.get_ready(), key=position.__getitem__))
+        sorter.done(*levels[-1])
+    return levels
+
+
+def find_cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:
+    """Return a cycle as a path that starts and ends with the same name, or ``None``.
+
+    ``graph`` maps each name to the names that it references.
+    """
+    try:
+        TopologicalSorter({name: sorted(graph[name]) for name in graph}).prepare()
+    except CycleError as error:
+        # graphlib lists a cycle against the direction of the references, and with the first name twice.
+        *path, _ = reversed(error.args[1])
+        start = path.index(min(path))
+        return [*path[start:], *path[:start], path[start]]
+    return None
+
+
+def follows_text(reference: Reference) -> bool:
+    """Whether a reference renders the new text of a snippet, sooner or later: a label moves there in time."""
+    return reference.version is None
+
+
+def parents(texts: Mapping[str, Collection[Reference]], seeds: Mapping[str, Follows]) -> dict[str, Way]:
+    """Return every prompt that renders a changed snippet, directly or not, and a shortest way down to it.
+
+    ``texts`` are the references of each prompt. ``seeds`` says for each changed snippet which references to
+    it render something new. For a snippet that contains a changed one, every reference does: a version pins
+    the snippet's own text, not the texts that it references.
+    """
+    users: dict[str, list[tuple[str, Reference]]] = {}
+    for name in sorted(texts):
+        for reference in texts[name]:
+            users.setdefault(reference.name, []).append((name, reference))
+    ways: dict[str, Way] = {}
+    waiting: deque[tuple[str, Follows, Way]] = deque((name, seeds[name], (name,)) for name in sorted(seeds))
+    while waiting:
+        snippet, follows, way = waiting.popleft()
+        for name, reference in users.get(snippet, ()):
+            if name not in ways and name not in way and follows(reference):
+                ways[name] = way
+                waiting.append((name, lambda _: True, (name, *way)))
+    return ways

@@ -38,7 +38,7 @@ def variables(text: str, template_format: str) -> set[str]:
     In f-strings a name is the whole field, as in the registry: ``{ x }`` names `` x ``, ``{a.b}`` ``a.b``.
     """
     if template_format == JINJA2:
-        return set(jinja.variables(text))
+        return set(jinja.read(text).variables)
     try:
         return _fields(text)
     except ValueError:
@@ -67,7 +67,7 @@ def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None]
     f-string fields, jinja2 syntax errors, and unknown filters and tests.
     """
     if template_format == JINJA2:
-        return jinja.syntax_error(text)
+        return jinja.read(text).error
     reason = _reason(text)
     if reason is None:
         return None

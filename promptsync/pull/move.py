@@ -11,7 +11,6 @@ from promptsync.compare.content import content_of
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
-from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.worktree import paths_for_new
@@ -149,7 +148,7 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
     # The old path may name the prompt alike, and the file has to state the name all the same.
-    stated = structs.replace(file, prompt=structs.replace(file.prompt, name=name_in(file.text.encode())))
+    stated = structs.replace(file, prompt=structs.replace(file.prompt, name=file.own_name))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     if path == file.path:
         return Move(name, path, path, (PlannedFile(name=name, path=path, old=file.text, new=text),))

@@ -11,7 +11,6 @@ from promptsync.compare.history import PassedOverVersions
 from promptsync.compare.snapshot import Item, State
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.files.errors import InvalidFile
-from promptsync.files.names import name_in
 from promptsync.files.prompt_file import PromptFile, parse
 from promptsync.files.prompt_text import render_edit, render_new
 from promptsync.files.record import Entry
@@ -123,7 +122,7 @@ def restore(project: Project, item: Item, version: Version, last: PromptFile, pa
     # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
-        last = structs.replace(last, prompt=structs.replace(last.prompt, name=name_in(last.text.encode())))
+        last = structs.replace(last, prompt=structs.replace(last.prompt, name=last.own_name))
     local = last.local if is_same else None
     write = write_of(project, item, version, prompt, path=path, layout=last, local=local)
     return structs.replace(write, word="restored")

@@ -7,12 +7,16 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins
-from promptsync.compare.snapshot import Snapshot
+from promptsync.compare.snapshot import Item, Snapshot
 from promptsync.errors import Refused, RemoteError
+from promptsync.files.prompt_file import PromptFile
 from promptsync.project.plan import fingerprint
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 
 
@@ -31,31 +35,46 @@ PUBLISHING = (Kind.CREATE, Kind.UPDATE, Kind.FORCE, Kind.RESTORE)
 
 
 class Action(Struct, frozen=True):
-    """One prompt in a push. ``current`` is the latest version in the registry, ``None`` without one.
+    """What is done with one prompt: with its ``item``, which has both sides.
 
-    For ``RESTORE`` it is the latest version in the archive. ``local`` and ``remote`` are the digests of both
-    sides, ``tags`` and ``remote_tags`` the tags beside them, ``kept_tags`` those that the file lacks.
-    ``message`` is that of the new version, with its mark, and ``parents`` are the versions that it is made
-    from, ``None`` for the one before it. ``labels`` will point at the result. ``level`` orders snippets
-    before their users. ``was`` is a prompt without a file that had the same content: this one looks like that
-    one renamed. ``released`` are the labels of a prompt that is archived, with their versions.
+    ``tags`` are those of the new version. ``message`` is its message, with its mark, and ``parents`` are the
+    versions that it is made from, ``None`` for the one before it. ``labels`` will point at the result, and
+    ``released`` are the labels of a prompt that is archived, with their versions.
     """
 
-    name: str
+    item: Item
     kind: Kind
-    path: str | None
-    current: int | None
-    local: str | None = None
-    remote: str | None = None
     tags: frozenset[str] = frozenset()
-    remote_tags: frozenset[str] = frozenset()
-    kept_tags: tuple[str, ...] = ()
     message: str | None = None
     labels: tuple[str, ...] = ()
-    level: int = 0
-    was: str | None = None
     parents: tuple[int, ...] | None = None
-    released: tuple[tuple[str, int], ...] = ()
+    released: Mapping[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        return self.item.name
+
+    @property
+    def file(self) -> PromptFile:
+        """The file of a prompt that is published."""
+        assert self.item.file is not None
+        return self.item.file
+
+    @property
+    def prompt(self) -> Prompt:
+        """What is published."""
+        return replace(self.file.prompt, tags=tuple(sorted(self.tags)))
+
+    @property
+    def kept_tags(self) -> tuple[str, ...]:
+        """The tags of the registry that the file lacks."""
+        return tuple(sorted(self.tags - tag_set(self.file.prompt))) if self.tags else ()
+
+    @property
+    def current(self) -> int | None:
+        """The latest version in the registry, for ``RESTORE`` in its archive: the next number follows it."""
+        latest = self.item.archived if self.kind is Kind.RESTORE else self.item.listed
+        return latest.version if latest is not None else None
 
     @property
     def passed_over(self) -> tuple[int, ...]:
@@ -157,7 +176,7 @@ class PushPlan(Struct, frozen=True):
 
     actions: tuple[Action, ...]
     skipped: tuple[Result, ...] = ()
-    unfinished: tuple[str, ...] = ()
+    unfinished: tuple[Item, ...] = ()
     options: PushOptions = PushOptions()
     workspace: str = ""
     refusal: Refused | None = None
@@ -189,16 +208,8 @@ class PushPlan(Struct, frozen=True):
         return {
             action.name: action.next
             for action in self.publishing
-            if action.next and action.local != action.remote
+            if action.next and action.item.digest != action.item.remote_digest
         }
-
-    @property
-    def levels(self) -> list[list[Action]]:
-        """The actions that publish, grouped so that each group only needs those before it."""
-        grouped: dict[int, list[Action]] = {}
-        for action in self.publishing:
-            grouped.setdefault(action.level, []).append(action)
-        return [grouped[level] for level in sorted(grouped)]
 
     @property
     def fingerprint(self) -> str:
@@ -233,5 +244,7 @@ class PushPlan(Struct, frozen=True):
 
 
 def _facts(action: Action) -> list[Any]:
-    sides = [action.local, sorted(action.tags), action.remote, sorted(action.remote_tags)]
-    return [action.name, action.kind, action.current, *sides, sorted(action.labels), *action.released]
+    item, labels = action.item, [*sorted(action.labels), *action.released.items()]
+    theirs = sorted(tag_set(item.listed.prompt)) if item.listed is not None else []
+    sides = [item.digest, sorted(action.tags), item.remote_digest, theirs]
+    return [action.name, action.kind, action.current, *sides, labels]

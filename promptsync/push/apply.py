@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.uncommitted import needs_backup
 from promptsync.errors import Interrupted, PromptsyncError, Refused, RemoteError
+from promptsync.files.prompt_file import PromptFile
 from promptsync.files.prompt_text import render_edit
 from promptsync.files.record import Entry
 from promptsync.history.synced_key import identity, make_key
@@ -25,6 +26,7 @@ from promptsync.prompt.snippets import rendered_in
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushPlan, Result
+from promptsync.push.plan import levels
 from promptsync.push.publish import check_unmoved, publish, read_back, read_now
 from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown
@@ -59,15 +61,10 @@ class _Push:
     """A push under way: the threads that publish write into the results of its receipt."""
 
     def __init__(self, project: Project, plan: PushPlan) -> None:
-        assert plan.snapshot is not None
         self._project = project
         self._plan = plan
-        self._files = plan.snapshot.worktree.files
-        self._items = {item.name: item for item in plan.snapshot.items}
-        self._prompts = {
-            action.name: replace(self._files[action.name].prompt, tags=tuple(sorted(action.tags)))
-            for action in plan.publishing
-        }
+        items = (*(action.item for action in plan.actions), *plan.unfinished)
+        self._items = {item.name: item for item in items}
         self._ended: set[str] = set()
         self.stop = threading.Event()
         self.receipt = PushReceipt(plan)
@@ -76,8 +73,8 @@ class _Push:
                 self._skip(action, f"interrupted before it was {_participle(action)}")
 
     def _skip(self, action: Action, reason: str) -> None:
-        state = str(self._items[action.name].state)
-        self._results[action.name] = Result(action.name, Ending.SKIPPED, reason, state=state)
+        result = Result(action.name, Ending.SKIPPED, reason, state=str(action.item.state))
+        self._results[action.name] = result
 
     @property
     def _results(self) -> dict[str, Result]:
@@ -86,11 +83,12 @@ class _Push:
     # -- publishing and archiving -----------------------------------------------------------------------
 
     def publish_all(self) -> None:
-        missing: set[str] = set()
-        for level in self._plan.levels:
+        actions, missing = {action.name: action for action in self._plan.publishing}, set[str]()
+        assert self._plan.snapshot is not None
+        for names in levels(self._plan.snapshot, [*actions]):
             ready = []
-            for action in level:
-                uses = {reference.name for reference in rendered_in(self._files[action.name].prompt.template)}
+            for action in map(actions.__getitem__, names):
+                uses = {reference.name for reference in rendered_in(action.file.prompt.template)}
                 if uses & missing:
                     missing.add(action.name)
                     self._skip(action, f"requires {min(uses & missing)!r}, which was not published")
@@ -104,8 +102,7 @@ class _Push:
         template_id = listed.template_id if listed is not None else None
         is_labelled = options.rehearses and options.checked_label and action.kind is Kind.CREATE
         labels = (options.checked_label or "",) if is_labelled else ()
-        registry, prompt = self._project.registry, self._prompts[action.name]
-        return publish(registry, action, prompt, template_id, self.stop, labels)
+        return publish(self._project.registry, action, template_id, self.stop, labels)
 
     def archive_all(self) -> None:
         """Archive if everything was published: the registry's old text of the rest may still use it."""
@@ -172,9 +169,8 @@ class _Push:
             self._results[name] = _archived(self._results[name], is_listed=name in listing)
 
         def confirm(name: str) -> None:
-            result, prompt = self._results[name], self._prompts[name]
-            registry = self._project.registry
-            self._results[name] = read_back(registry, published[name], result, prompt, listing.get(name))
+            registry, result = self._project.registry, self._results[name]
+            self._results[name] = read_back(registry, published[name], result, listing.get(name))
 
         self._project.for_each(confirm, sorted(published))
 
@@ -237,8 +233,9 @@ class _Push:
             return
         entries: dict[str, Entry] = {}
         for result in receipt.published:
-            tags, content = tag_set(self._files[result.name].prompt), self._items[result.name].digest or ""
-            entries[result.name] = Entry(result.template_id, result.version or 0, content, tags)
+            item = self._items[result.name]
+            tags = tag_set(item.file.prompt) if item.file is not None else frozenset()
+            entries[item.name] = Entry(result.template_id, result.version or 0, item.digest or "", tags)
         gone = [result.name for result in receipt.of(Ending.ARCHIVED)]
         try:
             registry = self._project.registry
@@ -254,12 +251,14 @@ class _Push:
             for result in self.receipt.published
             if self._items[result.name].origin.dirty
         }
-        for name in self._plan.unfinished:
-            if (listed := self._plan.listed(name)) is not None:
-                versions[name] = listed.template_id, listed.version
+        for item in self._plan.unfinished:
+            if item.listed is not None:
+                versions[item.name] = item.listed.template_id, item.listed.version
         for name, version in sorted(versions.items()):
+            file = self._items[name].file
+            assert file is not None
             try:
-                written = write_files(self._project, [self._with_key(name, *version)], "promptsync push")
+                written = write_files(self._project, [self._with_key(file, *version)], "promptsync push")
             except (OSError, PromptsyncError) as error:
                 self.receipt.unsynced[name] = str(error)
                 continue
@@ -267,9 +266,9 @@ class _Push:
             self.receipt.backups |= written.backups
             self.receipt.synced += [name] if written.paths else []
 
-    def _with_key(self, name: str, template_id: int, version: int) -> PlannedFile:
+    def _with_key(self, file: PromptFile, template_id: int, version: int) -> PlannedFile:
         """Return the file of a prompt with ``synced:`` for the version that its text became."""
-        project, file = self._project, self._files[name]
+        project, name = self._project, file.prompt.name
         prompt = identity(project.registry.workspace_id, template_id)
         key = make_key(prompt, version, digest(file.prompt))
         text = render_edit(file, file.prompt, project.with_keys(file.local, [key]))

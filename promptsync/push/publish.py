@@ -71,7 +71,6 @@ def read_now(project: Project, names: Collection[str], needed: Collection[str] =
 def publish(
     registry: Registry,
     action: Action,
-    prompt: Prompt,
     template_id: int | None,
     stop: threading.Event,
     labels: Sequence[str] = (),
@@ -82,6 +81,7 @@ def publish(
     once if it has no new version. After a time-out the registry is read for as long again and the publish is
     never repeated, because the first request may still be running.
     """
+    prompt = action.prompt
     for is_last in (False, True):
         try:
             version = registry.prompts.publish(prompt, message=action.message or "", labels=labels)
@@ -146,15 +146,13 @@ def _new_version(
     return None
 
 
-def read_back(
-    registry: Registry, action: Action, result: Result, prompt: Prompt, listed: Version | None
-) -> Result:
+def read_back(registry: Registry, action: Action, result: Result, listed: Version | None) -> Result:
     """Return the result of a publish, given the prompt as it was listed afterwards.
 
     The list can only confirm equality; a difference is confirmed with a raw read, because the list may have
     expanded snippets, or lag behind.
     """
-    number = result.version or 0
+    number, prompt = result.version or 0, action.prompt
     if listed is None or listed.version != number or not _is_unchanged(prompt, listed):
         result = _read_raw(registry, result, prompt)
     # What number a restored version gets differs from registry to registry.

@@ -93,10 +93,6 @@ class PushReceipt:
         return not (self.published or self.of(Ending.ARCHIVED) or self.moved or self.unknown)
 
     @property
-    def exit_code(self) -> int:
-        return self.error.exit_code if self.error is not None else 0
-
-    @property
     def error(self) -> PromptsyncError | None:
         """The error that the push ends in; an unfinished write takes precedence over a refusal."""
         if self.interrupted:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -30,13 +30,6 @@ from promptsync.registry.address import LOCAL
 from promptsync.setup.init import VENDOR, ConfigDraft, Started, start
 
 _SHOWN = 8
-
-
-class Group(Struct, frozen=True):
-    """Names that begin alike. ``pattern`` matches them for ``include``; ``""`` for those in no directory."""
-
-    pattern: str
-    names: tuple[str, ...]
 
 
 class ImportPlan(Struct, frozen=True):
@@ -71,11 +64,10 @@ class Imported(Struct, frozen=True):
         apart = self.plan.apart
         if self.receipt.error is not None or not apart:
             return self.receipt.error
-        files = f"{len(apart)} existing file{'' if len(apart) == 1 else 's'}"
-        differs = "differs" if len(apart) == 1 else "differ"
+        what = "1 existing file differs" if len(apart) == 1 else f"{len(apart)} existing files differ"
         name = shlex.quote(apart[0].name)
         return Refused(
-            f"{files} {differs} from the registry and {'was' if len(apart) == 1 else 'were'} kept",
+            f"{what} from the registry; existing files are kept",
             details=[f"{item.name}  {item.path}" for item in apart],
             hint=f"promptsync diff {name}\npromptsync pull {name} --theirs\npromptsync pull {name} --ours",
             code="conflict",
@@ -101,13 +93,9 @@ def check_remote(project: Project) -> None:
     known = chain(("production", "registry"), map("registry{}".format, count(2)))
     name = next(name for name in known if name not in remotes)
     line = f"{name}: {{url: {json.dumps(project.url, ensure_ascii=False)}}}"
-    if re.search(r"(?m)^remotes:", path.read_text("utf-8")):
-        hint = f"add below remotes: in {path.name}: {line}"
-    else:
-        hint = f"add to {path.name}: remotes: {{{line}}}"
     raise UsageError(
         f"{path} exists and has no remote {project.url}",
-        hint=f"{hint}\npromptsync init --from-remote --remote {name}",
+        hint=f"add to remotes: in {path.name}: {line}\npromptsync init --from-remote --remote {name}",
     )
 
 
@@ -128,30 +116,19 @@ def survey(project: Project) -> tuple[str, ...]:
     return tuple(names)
 
 
-def groups(names: Iterable[str]) -> tuple[Group, ...]:
-    """Return names by their first directory, the largest group first; those in no directory are the last."""
-    by_directory: dict[str, list[str]] = {}
-    for name in sorted(names):
-        by_directory.setdefault(name.rpartition("/")[0].split("/")[0], []).append(name)
+def groups(names: Iterable[str]) -> Counter[str]:
+    """Return patterns for ``include`` with the number of names that each matches, by first directory."""
     # A name may contain * or [, which mean something else in a pattern.
-    found = [
-        Group(f"{glob.escape(directory)}/*" if directory else "", tuple(members))
-        for directory, members in by_directory.items()
-    ]
-    return tuple(sorted(found, key=lambda group: (-len(group.names), group.pattern)))
+    first = ((glob.escape(name.split("/")[0]), "/*" if "/" in name else "") for name in sorted(names))
+    return Counter(directory + rest for directory, rest in first)
 
 
-def group_lines(found: Sequence[Group]) -> list[str]:
-    """Return the largest groups as lines, and how many prompts are in the others."""
-    lines = []
-    for group in found[:_SHOWN]:
-        described = group.pattern or ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
-        lines.append(f"{len(group.names):>6}  {described}")
-    others = found[_SHOWN:]
-    if others:
-        number = sum(len(group.names) for group in others)
-        lines.append(f"{number:>6}  in {len(others)} smaller group{'' if len(others) == 1 else 's'}")
-    return lines
+def group_lines(names: Iterable[str]) -> list[str]:
+    """Return the largest groups of names as lines, and how many prompts are in the others."""
+    sizes = groups(names)
+    lines = [f"{number:>6}  {pattern}" for pattern, number in sizes.most_common(_SHOWN)]
+    rest = sizes.total() - sum(number for _, number in sizes.most_common(_SHOWN))
+    return [*lines, *([f"{rest:>6}  others"] if rest else [])]
 
 
 def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -161,25 +138,20 @@ def unmatched(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
 
 def check_include(project: Project, include: Sequence[str], names: Sequence[str]) -> None:
     """Raise ``UsageError`` unless there are patterns, and each of those in ``include`` matches something."""
-    found = groups(names)
-    if not include and not project.config.include:
-        example = next((group.pattern for group in found if group.pattern), found[0].names[0])
-        raise UsageError(
-            f"{project.url} has {len(names)} prompts; choose the ones that belong to this repository. "
-            "Nothing was written",
-            details=group_lines(found),
-            hint=f"add --include {shlex.quote(example)} (repeatable), or --include '*' for all of them",
-            code="include-needed",
-        )
     idle = unmatched(include, names)
-    if idle:
-        raise UsageError(
-            f"--include {shlex.quote(idle[0])} matches none of the {len(names)} prompts of {project.url}; "
-            "nothing was written",
-            details=group_lines(found),
-            hint="* matches any text, / included: --include 'support/*'",
-            code="include-unmatched",
+    if not include and not project.config.include:
+        example = shlex.quote(groups(names).most_common(1)[0][0])
+        what = f"{project.url} has {len(names)} prompts; choose the ones that belong to this repository"
+        hint, code = (
+            f"add --include {example} (repeatable), or --include '*' for all of them",
+            "include-needed",
         )
+    elif idle:
+        what = f"--include {shlex.quote(idle[0])} matches none of the {len(names)} prompts of {project.url}"
+        hint, code = "* matches any text, / included: --include 'support/*'", "include-unmatched"
+    else:
+        return
+    raise UsageError(f"{what}; nothing was written", details=group_lines(names), hint=hint, code=code)
 
 
 def import_prompts(project: Project, root: Path, drafted: ConfigDraft) -> Imported:

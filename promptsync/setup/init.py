@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -61,15 +62,13 @@ examples:
 
 
 class Started(Struct, frozen=True):
-    """What init did. ``created``, ``changed`` and ``kept`` are paths below ``root``; ``above`` is the
-    configuration of a working copy around this one, if there is one."""
+    """What init did. ``created``, ``changed`` and ``kept`` are paths below ``root``."""
 
     root: Path
     config: Config
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    above: Path | None = None
 
 
 class ConfigDraft(Struct, frozen=True):
@@ -106,7 +105,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
     without prompts gets one. Raises ``UsageError`` for a directory that cannot be created, and ``Refused``
     inside the prompts directory of another working copy.
     """
-    above = _around(root)
+    _check_around(root)
     config = drafted.config
     is_new = drafted.text is not None
     outcomes = {FILE_NAME: "created" if is_new else "kept"}
@@ -125,25 +124,19 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         tuple(path for path, outcome in outcomes.items() if outcome == word)
         for word in ("created", "changed", "kept")
     )
-    return Started(root, config, created, changed, kept, above)
+    return Started(root, config, created, changed, kept)
 
 
-def _around(root: Path) -> Path | None:
-    """Return the configuration above a directory. Raises ``Refused`` inside its prompts directory."""
+def _check_around(root: Path) -> None:
+    """Raise ``Refused`` inside the prompts directory of another working copy."""
     above = find(root.parent) if root.parent != root else None
-    if above is None:
-        return None
-    try:
-        prompts = load(above).prompts_path
-    except UsageError:
-        return above
-    if real_path(root).is_relative_to(real_path(prompts)):
-        raise Refused(
-            f"{root} is inside the prompts directory of {above}, which a second {FILE_NAME} would split",
-            hint="promptsync status\npromptsync -C DIRECTORY init",
-            code="nested",
-        )
-    return above
+    with contextlib.suppress(UsageError):
+        if above is not None and real_path(root).is_relative_to(real_path(load(above).prompts_path)):
+            raise Refused(
+                f"{root} is inside the prompts directory of {above}, which a second {FILE_NAME} would split",
+                hint="promptsync status\npromptsync -C DIRECTORY init",
+                code="nested",
+            )
 
 
 def _configuration(prompts: str, url: str | None, include: Sequence[str]) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from click import unstyle
-from msgspec.structs import asdict
 
 from promptsync.checks.catalog import Kind
 from promptsync.checks.choose import Choice
 from promptsync.checks.receipt import CheckResult, CheckResults
-from promptsync.checks.run import Run
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
+from promptsync.show.rows import body
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -66,11 +65,10 @@ def _agent_row(result: CheckResult) -> dict[str, str]:
 
 def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
     run, live = result.run, result.live
-    live_score = "-" if live is None or live.score is None else f"{live.score:g} (v{live.version})"
-    change = _change(run)
+    live_score = "-" if live.score is None else f"{live.score:g} (v{live.version})"
+    change = run.change
     if is_compared:
-        drop = live.drop(run.score) if live is not None else None
-        change = None if drop is None else -drop
+        change = None if result.drop is None else -result.drop
     return {
         "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
@@ -82,13 +80,6 @@ def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
         **({"Max drop": number_text(result.check.max_drop)} if is_compared else {}),
         "Result": _result(result),
     }
-
-
-def _change(run: Run) -> float | None:
-    """Return the score less the previous one."""
-    if run.score is None or run.previous_score is None:
-        return None
-    return round(run.score - run.previous_score, 2)
 
 
 def _prompts(result: CheckResult, otherwise: str) -> str:
@@ -115,7 +106,7 @@ def _notes(result: CheckResult) -> Iterator[str]:
         yield f"{name}: row {cell.row}{column}: {cut(cell.reason or 'no reason given')}"
     if len(cells) > MOST_CELLS:
         yield f"{name}: {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"
-    if result.live is not None and result.live.reason:
+    if result.live.reason:
         least = result.check.min_score
         decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
         yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
@@ -203,54 +194,18 @@ def runs_body(results: CheckResults, kind: Kind) -> list[dict[str, Any]]:
 
 def run_body(result: CheckResult) -> dict[str, Any]:
     """Return a result for a JSON document."""
-    return _evaluation_body(result) if result.run.kind == "evaluation" else _agent_body(result)
+    keys = _EVALUATION if result.run.kind == "evaluation" else _AGENT
+    document = body(result, f"{keys} status=run.status passed prompts=check.prompts unbound")
+    return {**document, "reason": result.reason or None}
 
 
-def _evaluation_body(result: CheckResult) -> dict[str, Any]:
-    run, live = result.run, result.live
-    return {
-        "evaluation": run.name,
-        "evaluation_id": run.item_id,
-        "report_id": run.id,
-        "score": run.score,
-        "previous_score": run.previous_score,
-        "change": _change(run),
-        "minimum": result.check.min_score,
-        # Outside of a deploy, scores are compared with nothing.
-        "max_drop": result.check.max_drop if live else None,
-        "live_version": live.version if live else None,
-        "live_score": live.score if live else None,
-        "drop": live.drop(run.score) if live else None,
-        "not_compared": (live.reason or None) if live else None,
-        **_common_body(result),
-        "failed_cells": [asdict(cell) for cell in run.failed_cells],
-        "missed_cells": [asdict(cell) for cell in run.missed_cells],
-        "version": run.version,
-        "model": run.model,
-    }
-
-
-def _agent_body(result: CheckResult) -> dict[str, Any]:
-    run = result.run
-    return {
-        "agent": run.name,
-        "agent_id": run.item_id,
-        "execution_id": run.id,
-        "input_variables": dict(result.check.input_variables),
-        **_common_body(result),
-        "outputs": {
-            name: {"value": node.value, "status": node.status, "error": node.error or None}
-            for name, node in run.outputs.items()
-        },
-        "warning": run.warning or None,
-    }
-
-
-def _common_body(result: CheckResult) -> dict[str, Any]:
-    return {
-        "status": str(result.run.status),
-        "passed": result.passed,
-        "reason": result.reason or None,
-        "prompts": list(result.check.prompts),
-        "unbound": [asdict(gap) for gap in result.unbound],
-    }
+_EVALUATION: Final = (
+    "evaluation=run.name evaluation_id=run.item_id report_id=run.id version=run.version model=run.model "
+    "score=run.score previous_score=run.previous_score change=run.change minimum=check.min_score "
+    "max_drop live_version=live.version live_score=live.score drop not_compared=live.reason "
+    "failed_cells=run.failed_cells missed_cells=run.missed_cells"
+)
+_AGENT: Final = (
+    "agent=run.name agent_id=run.item_id execution_id=run.id input_variables=check.input_variables "
+    "outputs=run.outputs warning=run.warning"
+)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
-from promptsync.checks.receipt import CheckResults
 from promptsync.compare.pins import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
@@ -41,10 +40,6 @@ if TYPE_CHECKING:
 _LONG_LABEL = 100
 _KEPT_BACK = "its checks failed, or those of a prompt that is only released with it"
 _NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
-_REHEARSED_WITH = (
-    "with these texts in a temporary registry, by the evaluations and agents of the fixtures. The deploy "
-    "itself runs those of the registry before a label moves."
-)
 
 
 # -- the plan -----------------------------------------------------------------------------------------------
@@ -66,10 +61,7 @@ def show_plan(
     error = rehearsal.error if rehearsal is not None else None
     lines = nothing_lines(plan) if plan.is_empty else plan_lines(plan)
     if rehearsal is not None:
-        word, details = _rehearsed(rehearsal)
-        left_out = [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-        where = "with these files in a temporary registry; nothing was released"
-        lines += ["", *left_out, f"rehearsal {word}, {where}", *details]
+        lines += ["", *_rehearsal_lines(rehearsal)]
     elif not is_rehearsed:
         lines += ["", output.aside(_NOT_REHEARSED)]
     return Outcome(
@@ -210,15 +202,16 @@ def _drafts(member: Member) -> dict[int, str]:
 # -- the rehearsal ------------------------------------------------------------------------------------------
 
 
-def _rehearsed(rehearsal: Rehearsal) -> tuple[str, list[str]]:
+def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
-    receipt = rehearsal.receipt
-    ran = receipt.results is not None and bool(receipt.results.all)
-    word = "passed" if ran else "passed, without any checks"
+    receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
+    word = "passed" if receipt.results.all else "passed, without any checks"
     word = "failed" if rehearsal.error is not None else word
-    if ran and receipt.results is not None:
-        return word, results_lines(receipt.results)
-    return word, receipt_lines(receipt) if receipt.error is not None else []
+    details = results_lines(receipt.results)
+    if not receipt.results.all and receipt.error is not None:
+        details = receipt_lines(receipt)
+    where = "with these files in a temporary registry; nothing was released"
+    return [f"rehearsal {word}, {where}", *left_out, *details]
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -230,9 +223,8 @@ def show_receipt(plan: DeployPlan, receipt: DeployReceipt | None, was_shown: boo
     return Outcome(
         receipt_lines(receipt, was_shown=was_shown),
         deploy_body(receipt, dry_run=False),
-        receipt.exit_code,
-        receipt.error,
-        outputs=_outputs(receipt, passed=receipt.passed),
+        error=receipt.error,
+        outputs=_outputs(receipt, passed=receipt.error is None),
         markdown=lambda: receipt_markdown(receipt),
     )
 
@@ -253,12 +245,11 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
-    if receipt.results is not None:
-        lines += results_lines(receipt.results)
+    lines += results_lines(receipt.results)
     labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
     lines += row_lines(_label_row(plan, label) for label in labels)
     lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)
-    if plan.keep_going:
+    if plan.options.keep_going:
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
         lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
@@ -304,7 +295,6 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
 def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document; ``passed`` says that all is done and checked."""
     plan, survey = receipt.plan, receipt.plan.survey
-    results = receipt.results or CheckResults()
     checked = [member.name for member in survey.checked]
     over = [member for member in survey.releases if member.drafts]
     kept = [action for action in plan.push.actions if action.kept_tags]
@@ -320,8 +310,8 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
             "name path needed_by released version publishes dependant=is_dependant through",
         ),
         "push": push_body(receipt.push, dry_run=dry_run),
-        "eval": {"changed": checked, "runs": runs_body(results, "evaluation")},
-        "agents": {"changed": checked, "runs": runs_body(results, "agent")},
+        "eval": {"changed": checked, "runs": runs_body(receipt.results, "evaluation")},
+        "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
         "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
         "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
         "pending": [member.name for member in survey.releases if member.is_pending],
@@ -341,7 +331,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "kept_back": list(receipt.kept_back),
         "not_from_here": plan.not_from_here or None,
         "fingerprint": plan.fingerprint,
-        "passed": receipt.passed and not dry_run,
+        "passed": receipt.error is None and not dry_run,
         "dry_run": dry_run,
     }
 
@@ -409,10 +399,10 @@ def plan_markdown(
     page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
-        word, details = _rehearsed(rehearsal)
-        page.say(f"**Rehearsal {word}**, {_REHEARSED_WITH}")
-        if lines := [*details, *rehearsal.left_out]:
-            page.fence(map(click.unstyle, lines))
+        first, *lines = map(click.unstyle, _rehearsal_lines(rehearsal))
+        page.say(f"**{first[0].upper()}{first[1:]}**")
+        if lines:
+            page.fence(lines)
         if rehearsal.error is not None:
             add_error(page, rehearsal.error)
     if not is_rehearsed:

@@ -13,6 +13,7 @@ from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
 from promptsync.show.markdown import MOST, Page
+from promptsync.show.rows import bodies, body
 from promptsync.terminal import output
 
 if TYPE_CHECKING:  # most runs have no differences to show
@@ -197,16 +198,7 @@ def _value(value: Any) -> str:
 def conflicts_body(prompts: Iterable[Unmerged]) -> list[dict[str, Any]]:
     """Return conflicts for a JSON document."""
     return [
-        {
-            "name": prompt.name,
-            "path": prompt.path,
-            "version": prompt.version,
-            "field": conflict.path,
-            "reason": conflict.reason,
-            "base": conflict.base,
-            "ours": conflict.ours,
-            "theirs": conflict.theirs,
-        }
+        {**body(prompt, "name path version"), **body(conflict, "field=path reason base ours theirs")}
         for prompt in prompts
         for conflict in prompt.conflicts
     ]
@@ -214,21 +206,17 @@ def conflicts_body(prompts: Iterable[Unmerged]) -> list[dict[str, Any]]:
 
 def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return the problems of files for a JSON document."""
-    keys = ("path", "line", "column", "message")
-    return [{key: getattr(problem, key) for key in keys} for problem in problems]
+    return bodies(problems, "path line column message")
 
 
 def step_body(step: Step) -> dict[str, Any]:
     """Return what a step changed for a JSON document."""
-    return {
-        "fields": fields_body(step.fields),
-        "variables": {"added": list(step.added), "removed": list(step.removed)},
-    }
+    return {"fields": fields_body(step.fields), "variables": body(step, "added removed")}
 
 
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
     """Return fields for a JSON document."""
-    return [{"path": change.path, "old": change.old, "new": change.new} for change in fields]
+    return bodies(fields, "path old new")
 
 
 def outline(value: Any) -> list[str]:

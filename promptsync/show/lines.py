@@ -103,19 +103,18 @@ MOVED_NOTE = (
 )
 
 
-def rename_note(name: str, was: str, *, is_archived: bool = False, done: bool = False) -> str:
+def rename_row(name: str, was: str, *, is_archived: bool = False, is_published: bool = False) -> Row:
     """Return what a push does with a changed name, and how to keep the history instead."""
-    new, old = output.name(name), output.name(was)
     stays = "is archived" if is_archived else "stays until push --prune"
-    note = f"{new} looks like {old} renamed; the registry gets a new prompt, and {old} {stays}"
+    note = f"looks like {was} renamed; the registry gets a new prompt, and {was} {stays}"
     keeps = "Rename it in the PromptLayer dashboard first to keep its versions and labels"
-    return note if done else f"{note}. {keeps}"
+    return Row("note", "warn", name, note=note if is_published else f"{note}. {keeps}")
 
 
-def move_note(old: str, new: str) -> str:
+def move_row(old: str, new: str) -> Row:
     """Return how a file without ``name:`` stays the prompt that it was, if it moved and was edited."""
-    command = output.name(f"promptsync mv --keep-name {shlex.join([old, new])}")
-    return f"{output.name(old)} lost its file; if it is {output.name(new)} now, keep its history: {command}"
+    note, command = f"lost its file; if it is {new} now, keep its history", shlex.join([old, new])
+    return Row("note", "warn", old, note=note, command=f"promptsync mv --keep-name {command}")
 
 
 def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import click
 
 from promptsync.compare.conflict import Conflict
 from promptsync.compare.snapshot import State
-from promptsync.errors import Refused
+from promptsync.errors import Refused, RemoteError
 from promptsync.history.mark import without_mark
 from promptsync.project.planned_files import FilesReceipt, all_of
+from promptsync.project.project import Project
 from promptsync.prompt.version import Version
 from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import Blocked, PullPlan
+from promptsync.pull.plan import Blocked, PullPlan, read_pulled
 from promptsync.pull.write import Write
 from promptsync.show import diff
 from promptsync.show.lines import backup_lines, tally, version_list
@@ -39,14 +40,11 @@ _UNPUBLISHED = (
     "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
 )
 
-ReadPulled = Callable[[], Mapping[str, Sequence[Version]]]
-"""Reads the versions that a pull brings in, by prompt; called only if Markdown is wanted."""
 
-
-def show_plan(plan: PullPlan, read: ReadPulled) -> Outcome:
+def show_plan(project: Project, plan: PullPlan) -> Outcome:
     """Return what a pull will write."""
     receipt = all_of([*plan.writes, *plan.deletes])
-    return _outcome(plan, receipt, _lines(plan, receipt), read, dry_run=True)
+    return _outcome(project, plan, receipt, _lines(plan, receipt), dry_run=True)
 
 
 def headline(plan: PullPlan) -> str:
@@ -55,7 +53,7 @@ def headline(plan: PullPlan) -> str:
     return tally("file", counts) or "nothing to pull"
 
 
-def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool, read: ReadPulled) -> Outcome:
+def show_receipt(project: Project, plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool) -> Outcome:
     """Return what a pull did; after ``was_shown`` without the rows that went as planned."""
     receipt = receipt or FilesReceipt()
     lines = backup_lines(receipt.backups) if was_shown else _lines(plan, receipt)
@@ -64,7 +62,7 @@ def show_receipt(plan: PullPlan, receipt: FilesReceipt | None, was_shown: bool, 
     if receipt.unrecorded:
         reason = output.safe(receipt.unrecorded, newlines=False)
         lines.append(f"  note: this working copy could not record the pull: {reason}")
-    return _outcome(plan, receipt, lines, read, dry_run=False)
+    return _outcome(project, plan, receipt, lines, dry_run=False)
 
 
 def show_export(written: Sequence[tuple[str, Version]], directory: Path, *, dry_run: bool) -> Outcome:
@@ -101,7 +99,7 @@ def show_refusal(refusal: Conflict | MergeConflict, *, dry_run: bool) -> Outcome
 
 
 def _outcome(
-    plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], read: ReadPulled, *, dry_run: bool
+    project: Project, plan: PullPlan, receipt: FilesReceipt, lines: Sequence[str], *, dry_run: bool
 ) -> Outcome:
     error, unmerged = receipt.error or plan.error, plan.unmerged
     if error is not None and unmerged and not isinstance(error, MergeConflict):
@@ -111,7 +109,7 @@ def _outcome(
         pull_body(plan, receipt, dry_run=dry_run),
         error=error,
         outputs=_outputs(receipt, len(plan.blocked) + len(plan.marked)),
-        markdown=lambda: pull_markdown(plan, receipt, read()),
+        markdown=lambda: pull_markdown(project, plan, receipt),
     )
 
 
@@ -190,13 +188,15 @@ _ARCHIVED = (
 )
 
 
-def pull_markdown(
-    plan: PullPlan, receipt: FilesReceipt, pulled: Mapping[str, Sequence[Version]]
-) -> list[str]:
+def pull_markdown(project: Project, plan: PullPlan, receipt: FilesReceipt) -> list[str]:
     """Return what comes from the registry: the prompts, their versions and differences, what was skipped."""
     from promptsync.show.markdown import Page
 
     page = Page()
+    try:
+        pulled = read_pulled(project, plan)
+    except RemoteError:  # the pull is shown without the versions that it brings in
+        pulled = {}
     number = len(receipt.paths)
     page.say(f"**{count(number, 'prompt')} from the registry**" if number else "**Nothing to pull**")
     if rows := _rows(plan, receipt):

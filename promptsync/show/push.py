@@ -19,9 +19,9 @@ from promptsync.show.labels import label_row, labels_body
 from promptsync.show.lines import (
     backup_lines,
     kept_tag_rows,
-    move_note,
+    move_row,
     passed_over,
-    rename_note,
+    rename_row,
     tally,
     will_pass_over,
 )
@@ -47,8 +47,7 @@ def show_plan(
     return Outcome(
         plan_lines(plan),
         push_body(receipt, dry_run=True),
-        receipt.exit_code,
-        receipt.error,
+        error=receipt.error,
         markdown=lambda: plan_markdown(plan, differences(), where=project.title),
     )
 
@@ -67,10 +66,9 @@ def headline(plan: PushPlan, where: str = "") -> str:
 def plan_lines(plan: PushPlan) -> list[str]:
     """Return what will be done with each prompt, and what will be skipped."""
     rows = [_passes_over(action) for action in plan.actions if action.passed_over]
-    rows += _unchecked(plan.unchecked, plan.governed, plan.live, "will move")
-    rows += [*kept_tag_rows(plan, {action.name for action in plan.actions}), *_skipped(plan)]
+    rows += [*_unchecked(plan.unchecked, plan.governed, plan.live, "will move"), *_skipped(plan)]
     actions = row_lines(map(action_row, plan.actions), free=True)
-    return [*actions, *row_lines(rows), *_rename_lines(plan), *row_lines(pin_rows(plan.pins))]
+    return [*actions, *row_lines(rows), *_remarks(plan)]
 
 
 def _passes_over(action: Action) -> Row:
@@ -89,7 +87,7 @@ def action_row(action: Action) -> Row:
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
-    labels += [f"{output.name(label)} v{at}" for label, at in action.released]
+    labels += [f"{output.name(label)} v{at}" for label, at in action.released.items()]
     labels += ["its labels answer again"] if action.kind is Kind.RESTORE else []
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     message = without_mark(action.message or "")
@@ -115,17 +113,19 @@ def _skipped(plan: PushPlan) -> list[Row]:
     ]
 
 
-def _rename_lines(plan: PushPlan, *, done: bool = False) -> list[str]:
+def _remarks(plan: PushPlan, versions: Mapping[str, int] | None = None) -> list[str]:
+    """Return what a plan says about tags, names and pins, and after a push what is true of its versions."""
+    rows = kept_tag_rows(plan, versions if versions is not None else {action.name for action in plan.actions})
     archived = {action.name for action in plan.archiving}
-    notes = [
-        rename_note(action.name, action.was, is_archived=action.was in archived, done=done)
+    rows += [
+        rename_row(action.name, was, is_archived=was in archived, is_published=versions is not None)
         for action in plan.actions
-        if action.was is not None
+        if (was := action.item.was) is not None
     ]
-    published = {action.name for action in plan.publishing}
-    moves = plan.snapshot.possible_moves if plan.snapshot is not None and not done else ()
-    notes += [move_note(old, new) for old, new in moves if new in published]
-    return [output.Line(f"  {output.style('note:', 'warn')} {note}", 6) for note in notes]
+    if versions is None and plan.snapshot is not None:
+        published = {action.name for action in plan.publishing}
+        rows += [move_row(old, new) for old, new in plan.snapshot.possible_moves if new in published]
+    return row_lines([*rows, *pin_rows(plan.pins if versions is None else after(plan.pins, versions))])
 
 
 # -- the receipt --------------------------------------------------------------------------------------------
@@ -136,18 +136,15 @@ def show_receipt(
 ) -> Outcome:
     """Return what a push did; ``was_shown`` leaves out what the plan has shown, and what went as planned."""
     result = receipt or PushReceipt(plan)
-    pins = row_lines(pin_rows(after(plan.pins, result.versions)))
     if receipt is None:
         lines = [*row_lines(_skipped(plan)), output.aside("nothing to push")]
     else:
-        lines = receipt_lines(result, was_shown)
-        lines += [*row_lines(kept_tag_rows(plan, result.versions)), *_rename_lines(plan, done=True), *pins]
+        lines = [*receipt_lines(receipt, was_shown), *_remarks(plan, receipt.versions)]
     return Outcome(
         lines,
         push_body(result, dry_run=False),
-        result.exit_code,
-        result.error,
-        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt, pins),
+        error=result.error,
+        markdown=lambda: plan_markdown(plan) if receipt is None else receipt_markdown(receipt),
     )
 
 
@@ -231,14 +228,11 @@ def plan_markdown(
     plan: PushPlan, differences: Sequence[Difference] = (), *, where: str = "", most: int = MOST
 ) -> list[str]:
     """Return what a push will do: a headline, the plan, and the differences, cut with counts."""
-    page = Page(most)
-    if not plan.actions:
-        page.say("**Nothing to publish**")
-    else:
-        place = f" · {code(where)}" if where else ""
-        page.say(f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}")
+    page, place = Page(most), f" · {code(where)}" if where else ""
+    head = f"**{headline(plan)}**{place} · fingerprint {code(plan.fingerprint)}"
+    page.say(head if plan.actions else "**Nothing to publish**")
     if lines := plan_lines(plan):
-        page.fence(click.unstyle(line) for line in lines)
+        page.fence(map(click.unstyle, lines))
     if differences and plan.actions:
         from promptsync.show.diff import add_differences
 
@@ -246,12 +240,12 @@ def plan_markdown(
     return page.lines
 
 
-def receipt_markdown(receipt: PushReceipt, pins: Sequence[str] = (), *, most: int = MOST) -> list[str]:
-    """Return what a push did, with lines about pins."""
-    page = Page(most)
-    counts = summary(receipt)
+def receipt_markdown(receipt: PushReceipt, *, most: int = MOST) -> list[str]:
+    """Return what a push did."""
+    page, counts = Page(most), summary(receipt)
     page.say(f"**{counts}**")
-    page.fence(click.unstyle(line) for line in (*receipt_lines(receipt), *pins) if line != counts)
+    lines = [*receipt_lines(receipt), *_remarks(receipt.plan, receipt.versions)]
+    page.fence(click.unstyle(line) for line in lines if line != counts)
     return page.lines
 
 
@@ -259,9 +253,11 @@ def push_body(receipt: PushReceipt, *, dry_run: bool) -> dict[str, Any]:
     """Return the body of the JSON document."""
     plan = receipt.plan
     live = plan.live if dry_run else receipt.changed_live
-    actions = "name action=kind path from=current to=next message labels renamed_from=was"
+    actions = (
+        "name action=kind path=item.path from=current to=next message labels released renamed_from=item.was"
+    )
     return {
-        "plan": [{**body(action, actions), "released": dict(action.released)} for action in plan.actions],
+        "plan": bodies(plan.actions, actions),
         "fingerprint": plan.fingerprint,
         "published": bodies(receipt.published, "name version message labels passed_over"),
         "failed": bodies(receipt.failed, "name reason unknown=is_unknown"),

@@ -34,12 +34,12 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
     """Return rows as lines: those with cells as tables with their notes last, the others each on its own.
 
     ``free`` says that the notes of a table may be cut on a narrow terminal; ``aside`` that ``-q`` leaves
-    tables out.
+    the rows out.
     """
     lines: list[str] = []
     for columns, group in groupby(rows, key=lambda row: len(row.cells) if row.cells or not row.note else -1):
         if columns < 0:
-            lines += map(_line, group)
+            lines += (_line(row, aside) for row in group)
             continue
         table = (
             (f"  {output.style(row.word, row.meaning)}", output.name(row.name), *row.cells, _note(row))
@@ -49,9 +49,9 @@ def row_lines(rows: Iterable[Row], *, free: bool = False, aside: bool = False) -
     return lines
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, aside: bool) -> str:
     text = f"  {output.style(row.word, row.meaning)}  {output.name(row.name)}: {_note(row)}"
-    return output.Line(text, 6, row.command)
+    return output.Line(text, 6, row.command, aside=aside)
 
 
 def _note(row: Row) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from promptsync.compare.conflict import ways_to_rename
@@ -12,7 +11,8 @@ from promptsync.project.pointers import deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.prompt.snippets import rendered_in
 from promptsync.registry.errors import UNUSABLE_HINT
-from promptsync.show.lines import MOVED_NOTE, move_note, rename_note
+from promptsync.show.lines import MOVED_NOTE, move_row, rename_row
+from promptsync.show.rows import row_lines
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
@@ -59,8 +59,13 @@ def advice_lines(project: Project, snapshot: Snapshot, offline: bool) -> list[st
         for command, what in about.items()
     ]
     lines: list[str] = [output.aside(output.style(line, "faint")) for line in output.table(rows)]
-    notes = _notes(project, snapshot, offline)
-    return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in notes)]
+    renamed = [item for item in snapshot.items if item.was is not None and item.state is not State.MOVED]
+    notes = [rename_row(item.name, item.was or "") for item in renamed]
+    lines += row_lines([*notes, *(move_row(old, new) for old, new in snapshot.possible_moves)], aside=True)
+    more = [MOVED_NOTE] if snapshot.of(State.MOVED) else []
+    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
+        more.append("set include: in promptsync.yaml if some of them belong to another repository")
+    return [*lines, *(output.aside(output.style(f"  {note}", "faint"), 4) for note in more)]
 
 
 def _advice(project: Project, snapshot: Snapshot, item: Item) -> tuple[str, str]:
@@ -112,15 +117,3 @@ def _governed(project: Project, snapshot: Snapshot, name: str) -> list[str]:
         for label, version in labels.items()
         if is_own(label) and project.config.governs(label)
     ]
-
-
-def _notes(project: Project, snapshot: Snapshot, offline: bool) -> Iterator[str]:
-    for item in snapshot.items:
-        if item.was is not None and item.state is not State.MOVED:
-            yield rename_note(item.name, item.was)
-    for old, new in snapshot.possible_moves:
-        yield move_note(old, new)
-    if snapshot.of(State.MOVED):
-        yield MOVED_NOTE
-    if snapshot.of(State.REMOTE_ONLY) and not project.config.include and not offline:
-        yield "set include: in promptsync.yaml if some of them belong to another repository"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from promptsync.checks.verdicts import Verdict
 from promptsync.show.outcome import Outcome
-from promptsync.show.rows import Row, row_lines
+from promptsync.show.rows import Row, bodies, row_lines
 from promptsync.terminal import output
 
 _LISTED = 10
@@ -17,7 +17,8 @@ def with_warnings(outcome: Outcome, warnings: Sequence[Verdict], *, in_text: boo
     shown = [line for line in outcome.lines if not output.is_aside(line)]
     totals = [line for line in outcome.lines if output.is_aside(line)]
     lines = [*shown, *warning_lines(warnings), *totals] if in_text else outcome.lines
-    return outcome.replaced(lines=lines, body={**outcome.body, "warnings": warnings_body(warnings)})
+    document = {**outcome.body, "warnings": bodies(warnings, "name version failed reason")}
+    return outcome.replaced(lines=lines, body=document)
 
 
 def warning_lines(warnings: Sequence[Verdict]) -> Iterator[str]:
@@ -38,7 +39,7 @@ def _text(verdict: Verdict) -> str:
     if verdict.about == "still-live":
         undo = "to undo it, git revert its commit and promptsync deploy"
         return f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
-    what = "failed its checks" if verdict.passed is False else "is not known to have passed its checks"
+    what = "failed its checks" if verdict.failed else "is not known to have passed its checks"
     return f"{what}: {verdict.reason}"
 
 
@@ -55,16 +56,3 @@ def failed_text(failed: Sequence[Verdict]) -> str:
         return f", {failed[0].reason}"
     what = "is on hold" if failed[0].about == "on-hold" else "failed its checks"
     return f", to a version that {what}: {first}"
-
-
-def warnings_body(warnings: Iterable[Verdict]) -> list[dict[str, object]]:
-    """Return the ``warnings`` of a document."""
-    return [
-        {
-            "name": verdict.name,
-            "version": verdict.version,
-            "failed": verdict.passed is False,
-            "reason": verdict.reason,
-        }
-        for verdict in warnings
-    ]

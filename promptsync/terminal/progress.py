@@ -61,13 +61,6 @@ class Bar:
             self._bar.render_progress()
         self._bar.update(position - self._bar.pos)
 
-    def wait(self, message: str) -> None:
-        """Print that the registry requested a pause."""
-        if self._shown:
-            with self._lock:
-                self._clear()
-                click.echo(message, err=True)
-
     def close(self) -> None:
         """Remove the bar."""
         with self._lock:

@@ -146,7 +146,7 @@ def test_without_a_limit_nothing_is_read_and_the_last_run_is_shown(bench: Bench)
     check(bench, 1, None, drop=None)
     bench.publish("ask", "one two three")
     result = check(bench, 2, 1, drop=None)
-    assert (result.passed, result.live) == (True, None)
+    assert (result.passed, result.live) == (True, LiveScore())
     assert "LAST" in text(result) and "LIVE" not in text(result)
     (body,) = runs_body(CheckResults((result,)), "evaluation")
     assert {body[key] for key in ("max_drop", "live_version", "live_score", "drop", "not_compared")} == {None}

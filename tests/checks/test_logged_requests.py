@@ -28,7 +28,7 @@ GOOD: list[dict[str, Any]] = [
     {"unknown_key": {"is": "sent"}},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"provider": 1}, "provider must be text, but 1 is a number"),
+    ({"provider": 1}, "provider must be text, but it is a whole number."),
     ({"provider": None}, "provider must be text, but it is empty."),
     ({"input": {"type": "chat"}}, "input lacks the key messages."),
     ({"input": {"type": "poem"}}, 'input.type: "poem" is not one of'),

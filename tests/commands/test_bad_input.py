@@ -52,7 +52,7 @@ Write = Callable[[Path], Any]
 # What is in the file, then the line that is told, and words of the message or of its hint.
 CASES: list[tuple[str, str | bytes | Write, int, list[str]]] = [
     ("duplicate key", "content: a\ntags: [x]\ncontent: b\n", 3, ["'content'", "twice", "Keep one"]),
-    ("wrong type", "name: no\ncontent: x\n", 1, ["name must be text", "boolean", 'Quote it: "no"']),
+    ("wrong type", "name: no\ncontent: x\n", 1, ["name must be text", "boolean", "Quote it"]),
     ("unknown key", "messages: []\ntool: []\n", 2, ["Unknown key tool", "Did you mean tools?"]),
     ("neither kind", "tags: [x]\n", 1, ["messages:", "content:"]),
     ("both kinds", "content: x\nmessages: []\n", 1, ["not both"]),

@@ -13,7 +13,7 @@ from worlds import Run, World, asking, failing, fault, made, template
 
 from promptsync.bump.plan import plan_bump
 from promptsync.compare.gather import gather
-from promptsync.errors import PromptsyncError, Refused
+from promptsync.errors import PromptsyncError
 from promptsync.project import planned_files
 from promptsync.project.planned_files import write_files
 
@@ -342,7 +342,7 @@ def test_the_receipt_and_the_document(published: World) -> None:
 
 def test_only_to_moves_a_pin_down(published: World) -> None:
     published.ok("bump", "tone", "a")
-    published.git("checkout", "-q", "HEAD~1", "--", "prompts/tone.yaml")
+    published.git("checkout", "-q", "HEAD~1")
     done = published.ok("bump", "tone", "--json")
     assert done.document["version"] == 2, str(done)
     assert done.document["above"] == [{"name": "a", "version": 3}]
@@ -446,16 +446,6 @@ def test_a_snippet_of_another_repository_is_bumped_to_its_latest_version(world: 
     assert pinned_lines(world.ok("status")) == []
     world.ok("bump", "shared/tone")
     assert "@@@shared/tone@version_number:2@@@" in world.path("own/a").read_text()
-
-
-def test_a_file_that_changed_after_the_plan_stops_the_bump_before_its_first_write(published: World) -> None:
-    with published.project() as project:
-        plan = plan_bump(project, gather(project), "tone")
-        published.edit("b", "Hello", "Hi")
-        before = published.files()
-        with pytest.raises(Refused, match=r"b\.yaml changed since it was read"):
-            write_files(project, plan.moves, "promptsync bump tone")
-    assert published.files() == before
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_since_compares_with_another_state(world: World) -> None:
     assert ran(world.run("eval", "run", "--changed", "--json")) == []
     assert ran(world.run("eval", "run", "--changed", "--since", "HEAD~1", "--json")) == ["a is polite"]
     missing = world.run("eval", "run", "--changed", "--since", "nowhere", "--json")
-    assert missing.code != 0 and document(missing, "eval run")["runs"] == []
+    assert missing.code == 2 and document(missing, "eval run")["runs"] == []
 
 
 def test_an_evaluation_that_several_name_runs_once(world: World) -> None:

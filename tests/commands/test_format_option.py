@@ -30,12 +30,6 @@ def test_the_plan_of_a_push_comes_with_its_differences(edited: World) -> None:
     assert "+Good morning {name}" in out and "Theirs" not in out
 
 
-def test_a_push_tells_what_it_did(edited: World) -> None:
-    out = edited.ok("push", "--format", "markdown").out
-    assert out.startswith("**1 prompt published, 1 skipped**") and "  published  a  v2" in out
-    assert edited.ok("push", "--format", "markdown").out.startswith("**Nothing to publish**")
-
-
 def test_a_conflict_is_reported_in_the_form_that_was_asked_for(edited: World) -> None:
     edited.edit("b", "Hello", "Ours")
     done = edited.run("push", "--dry-run", "--format", "markdown")
@@ -73,7 +67,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
 
     planned = markdown("deploy", "--label", "prod", "--allow-dirty", "--dry-run", "--rehearse")
     assert planned.startswith("**7 prompts to release to `prod`**")
-    assert "**Rehearsal passed**" in planned and "<code>create · support/refund · " in planned
+    assert "**Rehearsal passed, with" in planned and "<code>support/refund</code>: new" in planned
     deployed = markdown("deploy", "--label", "prod", "--allow-dirty", "--yes")
     assert deployed.startswith("**7 prompts released to `prod`**")
     runs = markdown("eval", "run", "refund quality")

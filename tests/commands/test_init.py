@@ -157,13 +157,11 @@ def test_the_prompts_of_another_working_copy_are_no_place_for_one(
     assert names(tmp_path / "prompts") == ["hello.yaml"]
 
 
-def test_a_directory_of_a_monorepo_may_be_one_with_a_note(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_directory_of_a_monorepo_may_be_one(tmp_path: Path) -> None:
     init(tmp_path)
     (tmp_path / "service").mkdir()
     assert init(tmp_path / "service") == 0
-    assert "no longer " in capsys.readouterr().err
+    assert load(tmp_path / "service/promptsync.yaml").root == tmp_path / "service"
 
 
 def test_the_json_document_lists_what_was_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

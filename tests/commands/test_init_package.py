@@ -85,7 +85,7 @@ def test_what_is_passed_is_written_as_it_is(top: Path, spec: str) -> None:
         ("", "is nothing that pip installs"),
         ("-r requirements.txt", "is nothing that pip installs"),
         ("promptsync\nrun: x", "is nothing that pip installs"),
-        ("${{ secrets.PROMPTLAYER_API_KEY }}", "would be an expression"),
+        ("${{ secrets.PROMPTLAYER_API_KEY }}", "is nothing that pip installs"),
         ("git+https://x:secret@github.com/acme/promptsync", "must not contain a password or token"),
         ("git+https://secret@github.com/acme/promptsync", "must not contain a password or token"),
     ],

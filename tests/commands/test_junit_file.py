@@ -14,7 +14,7 @@ from promptsync.errors import AnswerIsNo, UsageError
 
 
 def session(directory: Path) -> Session:
-    return Session(Environment(), given_directory=str(directory))
+    return Session(Environment(), directory_option=str(directory))
 
 
 def test_only_directories_are_created_before_there_are_results(tmp_path: Path) -> None:

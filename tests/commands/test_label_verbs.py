@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import pytest
@@ -173,17 +172,6 @@ def test_a_deleted_label_says_what_applications_get(here: World) -> None:
     assert "refund: v1 is live under prod; applications that load it get nothing" in ran.out
 
 
-@pytest.mark.parametrize("place", ["before", "between", "after"])
-def test_shared_options_may_stand_anywhere(here: World, place: str) -> None:
-    here.point("refund", prod=1)
-    words = {
-        "before": ("--json", "label", "list"),
-        "between": ("label", "--json", "list"),
-        "after": ("label", "list", "--json"),
-    }[place]
-    assert here.run(*words).document["labels"][0]["label"] == "prod"
-
-
 # -- promote -------------------------------------------------------------------------------------------
 
 
@@ -211,32 +199,13 @@ def test_a_promotion_leaves_other_repositories_prompts_alone(here: World) -> Non
     assert here.labels("greet") == {"staging": 2}
 
 
-def test_a_dry_run_shows_the_plan_and_changes_nothing(here: World) -> None:
-    here.point("refund", staging=3, prod=1)
-    ran = here.run("promote", "staging", "prod", "--dry-run")
-    assert ran.code == 0
-    assert ran.out.splitlines()[0].startswith("DRY RUN")
-    assert ["move", "refund", "prod", "v1", "->", "v3"] in ran.lines
-    body = here.run("promote", "staging", "prod", "-n", "--json").document
-    assert body["dry_run"] is True
-    assert body["labels"][0] == {
-        "name": "refund",
-        "label": "prod",
-        "from": 1,
-        "to": 3,
-        "moved": False,
-        "reason": "",
-    }
-    assert here.labels("refund") == {"staging": 3, "prod": 1}
-
-
 def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     here.point("refund", staging=1, prod=3)
     here.point("greet", staging=2, prod=1)
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 3
-    assert "refund  prod  v3 -> v1" in ran.err
-    assert "promote staging prod refund --force" in ran.err
+    assert "'prod' of 'refund' is at v3; v1 is lower" in ran.err
+    assert "promptsync label move refund prod --to 1 --force" in ran.err
     assert here.labels("greet") == {"staging": 2, "prod": 1}
     body = here.run("promote", "staging", "prod", "--json").document
     assert [(one["name"], one["moved"]) for one in body["labels"]] == [("greet", False), ("refund", False)]
@@ -251,7 +220,6 @@ def test_a_promotion_of_nothing_says_so(here: World) -> None:
     ran = here.run("promote", "staging", "prod")
     assert (ran.code, ran.out) == (2, "")
     assert "no prompt in scope has the label 'staging'" in ran.err
-    assert here.run("promote", "staging", "prod", "--json").document["labels"] == []
 
 
 # -- rollback ------------------------------------------------------------------------------------------
@@ -312,6 +280,7 @@ def test_a_rollback_takes_the_only_label_there_is(
 FAULTS = [
     (failing(403, "no"), 4, "forbidden"),
     (failing(409, "approval needed"), 3, "label-not-moved"),
+    (failing(422, "bad"), 4, "rejected"),
     (Reply({"id": 1}, 200, {}), 3, "label-not-moved"),
     (Reply({"detail": "Not Found"}, 404, {}), 4, "unsupported"),
 ]
@@ -335,12 +304,6 @@ def test_a_registry_that_does_not_move_the_label_is_never_a_success(
         assert here.url in error["message"]
     else:
         assert [one["moved"] for one in ran.document["labels"]] == [False]
-
-
-def test_the_documents_are_json_also_when_the_options_are_wrong(here: World) -> None:
-    ran = here.run("label", "list", "--nonsense", "--json")
-    assert ran.code == 2
-    assert json.loads(ran.out)["error"]["code"] == "usage"
 
 
 def test_a_label_command_carries_out_the_reviewed_plan_alone(here: World) -> None:

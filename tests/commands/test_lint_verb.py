@@ -41,8 +41,8 @@ def test_errors_are_shown_with_place_rule_and_hint(world: World) -> None:
     assert (done.code, lines[0].startswith("prompts/a/one.yaml:6:5: error: jinja2: ")) == (1, True)
     assert lines[0].endswith("[jinja-syntax]")
     assert lines[2:] == [
-        "prompts/two.yaml:1:1: error: name must be text, but no is the boolean false in YAML. [wrong-type]",
-        '    hint: Quote it: "no".',
+        "prompts/two.yaml:1:1: error: name must be text, but it is the boolean false in YAML. [wrong-type]",
+        "    hint: Quote it.",
         "2 files checked, 2 errors",
     ]
 

@@ -141,7 +141,7 @@ DAMAGE = {
     "HEAD is missing": (damaged("HEAD", None), REFUSED),
     "HEAD is garbage": (damaged("HEAD", b"garbage"), REFUSED),
     "its parent is missing": (damaged("HEAD~1", None), REFUSED),
-    "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 2, 2, 2, 0)),
+    "a tree is missing": (damaged("HEAD:prompts", None), (2, 2, 2, 0, 2, 0)),
     "a blob is garbage": (damaged("HEAD:prompts/a.yaml", b"garbage"), SOUND),
     "an old blob is missing": (damaged("HEAD~1:prompts/a.yaml", None), SOUND),
     "HEAD names nothing": (written(".git/HEAD", "ref: refs/heads/nowhere\n"), (0, 0, 3, 2, 3, 0)),
@@ -154,7 +154,7 @@ DAMAGE = {
 }
 
 
-VERBS = ["status", "diff", "push -y", "status --since HEAD~1", "pull -n", "doctor --offline"]
+VERBS = ["status", "diff", "push -y", "diff --since HEAD~1", "pull -n", "doctor --offline"]
 
 
 @pytest.mark.parametrize(("damage", "codes"), DAMAGE.values(), ids=DAMAGE)
@@ -200,4 +200,4 @@ def test_an_old_text_that_cannot_be_read_says_nothing(staged: World, text: str) 
     staged.ok("push")
     assert staged.messages("a")[1].startswith("Repair (")
     staged.ok("log", "a")
-    staged.ok("status", "--since", "HEAD~1")
+    staged.ok("diff", "--since", "HEAD~1")

@@ -143,16 +143,6 @@ def test_the_exit_code_stands_when_nobody_reads_on(place: World) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_pinned_version_that_will_not_be_there_is_refused_before_anything_is_published(
-    world: World,
-) -> None:
-    world.write("tone", content="Kind.")
-    world.write("a", "Be kind. @@@tone@version_number:3@@@")
-    done = world.run("push")
-    assert (done.code, "version 3 of the snippet 'tone'" in done.err) == (3, True)
-    assert world.writes == []
-
-
 @pytest.mark.parametrize(
     ("answer", "ci", "code", "said"),
     [

@@ -9,7 +9,7 @@ from worlds import World
 
 VERBS = [["status"], ["diff"], ["push", "-y"], ["pull"], ["log", "a"], ["label", "list"]]
 LINKS = [
-    *("", "cache", "backup", "tmp", "starter", "lock", "record.json", ".gitignore"),
+    *("", "cache", "backup", "starter", "lock", "record.json", ".gitignore"),
     *("registry.db", "registry.db-wal", "registry.db-shm", "registry.db-journal"),
 ]
 

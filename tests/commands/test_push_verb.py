@@ -80,7 +80,8 @@ def test_a_receipt_shows_what_was_labelled(ahead: World) -> None:
 FAILURES = [
     (("push", "nothing-like-it"), 2),
     (("push", "-m", "x" * 90), 2),
-    (("push", "--label", " "), 2),
+    *((("push", "--label", label), 2) for label in (" ", "", " prod", "prod.previous", "prod.released")),
+    (("push", "--label", "prod\u200b", "--skip-checks"), 2),
     (("push", "--max-changes", "-1"), 2),
     (("push", "--no-such-option"), 2),
     (("push", "--expect", "0123456789abcdef"), 3),

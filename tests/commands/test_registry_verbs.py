@@ -90,13 +90,6 @@ def test_where_labels_cost_a_request_each_the_list_says_which_verb_has_them(here
     assert prompt["labels"] is None
 
 
-def test_many_pages_are_one_list(world: World) -> None:
-    names = [f"p{number:03}" for number in range(120)]
-    for name in names:
-        world.publish(name)
-    assert [one["name"] for one in world.ok("ls-remote", "--json").document["prompts"]] == names
-
-
 def test_a_url_needs_no_working_copy_and_leaves_none_behind(world: World, tmp_path: Path) -> None:
     world.root = tmp_path / "nowhere"
     world.root.mkdir()

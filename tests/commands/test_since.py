@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from gitcopy import Copy, git
-from worlds import World, template
 
 from promptsync.commands.shared.session import Environment, Session
 from promptsync.commands.shared.since import branch_to_merge_into, resolve_since
@@ -104,7 +103,7 @@ def hub(made_once: Hub, tmp_path: Path) -> Hub:
 
 
 def session(clone: Copy, variables: Mapping[str, str]) -> Session:
-    return Session(Environment(variables=variables), given_directory=str(clone.root))
+    return Session(Environment(variables=variables), directory_option=str(clone.root))
 
 
 def resolved(
@@ -310,87 +309,3 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
     since = resolved(clone, "push", hub.push(hub.first), since="")
     with pytest.raises(PromptsyncError, match="is not a commit"):
         clone.changed(since)
-
-
-# -- status ----------------------------------------------------------------------------------------------
-
-
-@template
-def changed(world: World) -> None:
-    """A snippet with a parent, a prompt that is renamed later and one that is deleted later."""
-    world.write("tone", content="Be kind")
-    world.write("refund", "@@@tone@@@ Hello")
-    world.write("old", "Old")
-    world.write("gone", "Gone")
-    world.ok("push")
-    world.commit()
-    world.git("tag", "v1")
-    world.edit("tone", "Be kind", "Be brief")
-    world.edit("old", "name: old", "name: new")
-    world.path("gone").unlink()
-    world.write("fresh", "Fresh")
-
-
-ROWS = [
-    ("fresh", "added", "prompts/fresh.yaml", None, []),
-    ("gone", "deleted", None, None, []),
-    ("new", "renamed", "prompts/old.yaml", "old", []),
-    ("refund", "dependant", "prompts/refund.yaml", None, ["tone"]),
-    ("tone", "changed", "prompts/tone.yaml", None, []),
-]
-
-
-@pytest.mark.parametrize("more", [(), ("--offline",)])
-def test_status_shows_what_changed_since_a_state(changed: World, more: tuple[str, ...]) -> None:
-    commit = changed.git("rev-parse", "v1").strip()
-    found = changed.run("status", "--since", "v1", "--json", *more).document
-    assert (found["since"], found["since_commit"]) == ("v1", commit)
-    keys = ("name", "kind", "path", "old_name", "through")
-    assert [tuple(row[key] for key in keys) for row in found["changed"]] == ROWS
-    assert found["prompts"]
-    lines = changed.ok("status", "--since", "v1", *more).out.splitlines()
-    at = lines.index(f"changed since v1 ({commit[:7]}):")
-    assert [line.split() for line in lines[at + 1 :]] == [
-        ["added", "fresh", "prompts/fresh.yaml"],
-        ["deleted", "gone"],
-        ["renamed", "new", "was", "old"],
-        ["dependant", "refund", "through", "tone"],
-        ["changed", "tone", "prompts/tone.yaml"],
-    ]
-
-
-def test_status_says_when_nothing_changed(changed: World) -> None:
-    changed.commit()
-    commit = changed.git("rev-parse", "HEAD").strip()
-    for since, shown in (("HEAD", f"HEAD ({commit[:7]})"), (commit, commit[:7])):
-        assert f"no prompt changed since {shown}\n" in changed.ok("status", "--since", since).out
-    assert "changed since the first commit:" in changed.ok("status", "--since", ZEROS).out
-    lines = changed.ok("status", "--since", ZEROS, "--format", "markdown").out.splitlines()
-    assert any(line.startswith("changed since the first") for line in lines)
-
-
-def test_status_shows_the_rest_where_a_file_cannot_be_read(changed: World) -> None:
-    (changed.root / "prompts/bad.yaml").write_text("content: [\n")
-    done = changed.run("status", "--since", "v1", "--json")
-    assert (done.code, done.document["error"]["code"]) == (1, "invalid-file")
-    assert "changed" not in done.document
-    assert {one["name"] for one in done.document["prompts"]} >= {"tone", "bad"}
-    done = changed.run("status", "--since", "v1")
-    assert "prompts/bad.yaml" in done.out
-    assert "promptsync lint" in done.err
-
-
-def test_a_deploy_by_hand_needs_nothing_before_it(changed: World, tmp_path: Path) -> None:
-    changed.commit()
-    path = tmp_path / "event.json"
-    path.write_text(json.dumps({"inputs": None, "ref": "refs/heads/main", "repository": REPOSITORY}), "utf-8")
-    event = {
-        "GITHUB_EVENT_NAME": "workflow_dispatch",
-        "GITHUB_EVENT_PATH": str(path),
-        "GITHUB_REF": "refs/heads/main",
-    }
-    done = changed.run("deploy", "--label", "prod", **event)
-    assert done.code == 0, str(done)
-    assert changed.label("tone", "prod") == changed.version("tone")
-    done = changed.run("eval", "run", "--changed", **event)
-    assert (done.code, "--since HEAD~1" in done.err) == (2, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 
-from worlds import World, asking, failing, fault, template
+from worlds import World, template
 
 
 @template
@@ -75,18 +75,6 @@ def test_an_empty_working_copy_is_reported_what_to_begin_with(world: World) -> N
     assert world.ok("status", "--json").document["prompts"] == []
 
 
-def test_a_label_may_be_what_is_compared_with(world: World) -> None:
-    world.write("a")
-    world.commit()
-    world.ok("push", "--label", "prod")
-    world.edit("a", "Hello", "Ciao")
-    world.commit()
-    world.ok("push")
-    found = world.ok("status", "--label", "prod", "--json").document["prompts"]
-    assert [(one["name"], one["state"], one["version"]) for one in found] == [("a", "ahead", 1)]
-    assert "label prod" in world.ok("status", "--label", "prod").out
-
-
 def test_many_foreign_prompts_are_counted_and_listed_when_asked(world: World) -> None:
     for number in range(25):
         world.publish(f"theirs{number}")
@@ -124,13 +112,6 @@ def test_offline_a_fresh_clone_knows_nothing_and_says_so(world: World) -> None:
     world.ok("status")
     world.write("c")
     assert "1 new, 2 unknown here" in world.ok("status", "--offline").out
-
-
-def test_labels_that_cannot_be_listed_are_not_known_rather_than_none(world: World) -> None:
-    world.write("a")
-    world.ok("push", "--label", "prod")
-    world.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404, "no route")))
-    assert world.ok("status", "--json").document["prompts"][0]["labels"] is None
 
 
 def test_files_that_are_refused_are_reported_when_there_is_nothing_else(world: World) -> None:

@@ -167,10 +167,3 @@ def test_the_log_shows_what_each_version_changed(versions: World) -> None:
     out = versions.ok("log", "support/refund", "-p").out
     assert "Two {name} {mood} -> Three {name}" in out
     assert "input variables: -mood" in out
-
-
-def test_the_oldest_version_of_a_cut_log_is_compared_with_the_one_before(versions: World) -> None:
-    (one,) = versions.ok("log", "support/refund", "-p", "--max-count", "1", "--json").document["versions"]
-    assert (one["version"], one["fields"][0]["old"]) == (3, "Two {name} {mood}")
-    (one,) = versions.ok("log", "support/refund@2", "-p", "--max-count", "1", "--json").document["versions"]
-    assert (one["version"], one["fields"][0]["old"]) == (2, "One {name}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 from working_copy import NAME, Copy
-from worlds import World
+from worlds import World, made
 
 
 @pytest.fixture(autouse=True)
@@ -24,42 +25,176 @@ def copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Copy:
     return made
 
 
-# -- clones and CI -------------------------------------------------------------------------------------------
+def play(copy: Copy, story: str) -> None:
+    """Play lines such as ``ci: push -> 2``: a step in a clone named ``ci``, which is made when it is named.
+
+    Without a name, a step is in the first working copy. ``shallow`` is a clone of the last commit alone.
+    """
+    copies = {"": copy}
+    for line in story.strip().splitlines():
+        where, _, step = line.strip().rpartition(": ")
+        if where not in copies:
+            copies[where] = copy.clone(where, *(["--depth=1"] if where == "shallow" else ["-b", "main"]))
+        here = copies[where]
+        command, _, expected = step.partition("->")
+        verb, *words = shlex.split(command)
+        if verb == "push":
+            assert here.push(*words) == [int(number) for number in expected.split()], line
+        elif verb == "is":
+            assert here.state() == words[0], line
+        elif verb == "reads":
+            assert here.text() == words[0], line
+        elif verb == "refuses":
+            assert expected.strip() in here.refused(*words), line
+        elif verb == "git":
+            here.git(*words, check=expected.strip() != "conflict")
+        else:
+            getattr(here, verb)(*words)
 
 
-def test_a_fresh_clone_of_what_ci_pushed_is_in_sync_and_an_edit_is_ahead(copy: Copy) -> None:
-    copy.commit("Good day")
-    ci = copy.clone("ci")
-    assert ci.push() == [2]
-    fresh = copy.clone("fresh")
-    assert fresh.state() == "in-sync"
-    fresh.write("Good evening")
-    assert fresh.state() == "ahead"
-    fresh.commit()
-    assert copy.clone("again", "--branch", "main").state() == "in-sync"
-    assert fresh.push() == [3]
+STORIES = {
+    "a fresh clone of what CI pushed is in sync, and an edit is ahead": """
+        commit "Good day"
+        ci: push -> 2
+        fresh: is in-sync
+        fresh: write "Good evening"
+        fresh: is ahead
+        fresh: commit
+        again: is in-sync
+        fresh: push -> 3
+    """,
+    "a shallow clone that has the base can push": """
+        commit "Good day"
+        push -> 2
+        shallow: push ->
+        shallow: write "Good evening"
+        shallow: is ahead
+        shallow: push -> 3
+    """,
+    "a pushed commit can be reverted, and reverted again": """
+        commit "Good day"
+        push -> 2
+        git revert --no-edit HEAD
+        push -> 3
+        three: is in-sync
+        git revert --no-edit HEAD
+        reads "Good day"
+        push -> 4
+        four: is in-sync
+    """,
+    "a version that was pulled is looked at again over later work; the text tells, not the number": """
+        publish Theirs
+        ok pull
+        commit
+        commit Mine
+        push -> 3
+        ok pull support/refund --version 2
+        reads Theirs
+        is behind
+        push ->
+        forget
+        is behind
+    """,
+    "old text that was forced from an old commit is included by what followed in git": """
+        commit "Good day"
+        push -> 2
+        git checkout -q HEAD~1
+        push support/refund --force -y -> 3
+        is in-sync
+        git checkout -q main
+        is ahead
+        ci: push -> 4
+    """,
+    "drafts are pushed, edited, committed and pushed": """
+        write One
+        push -> 2
+        write Two
+        push -> 3
+        commit Three
+        is ahead
+        push -> 4
+        write Four
+        push -> 5
+        commit
+        fresh: write Five
+        fresh: is ahead
+    """,
+    "a colleague's draft is not overwritten until their commit brings it in": """
+        colleague: write Draft
+        colleague: push -> 2
+        is behind
+        commit Mine
+        is diverged
+        colleague: commit
+        git fetch -q ../colleague main
+        git merge -q -X ours FETCH_HEAD -> conflict
+        is ahead
+    """,
+    "a commit from elsewhere is no edit of a draft": """
+        colleague: commit Theirs
+        write Draft
+        push -> 2
+        git stash -q
+        git pull -q ../colleague main
+        reads Theirs
+        is diverged
+    """,
+    "a merge of a branch that had pushed is in sync": """
+        git checkout -qb feature
+        commit One
+        push -> 2
+        git checkout -q main
+        git commit -q --allow-empty -m "Something else"
+        git merge -q --no-ff -m Merge feature
+        is in-sync
+        forget
+        write Two
+        is ahead
+    """,
+    "what was reset and committed anew is not taken for amended": """
+        commit "Good day"
+        push -> 2
+        git reset -q --hard HEAD~1
+        commit Mine
+        is diverged
+    """,
+    "a conflict that was kept ours is settled for everybody": """
+        publish Theirs
+        commit Mine
+        ok pull --ours support/refund
+        reads Mine
+        is ahead
+        commit
+        fresh: is ahead
+        fresh: push -> 3
+    """,
+    "a conflict that was kept ours and pushed before its commit says nothing about the old commit": """
+        publish Theirs
+        colleague: ok pull
+        colleague: commit
+        commit Mine
+        ok pull --ours support/refund
+        push -> 3
+        colleague: is behind
+        commit
+        fresh: write "Mine again"
+        fresh: is ahead
+    """,
+    "a detached HEAD is like a branch": """
+        git checkout -q --detach
+        commit "Good day"
+        push -> 2
+        git checkout -q main
+        is behind
+        git merge -q HEAD@{1}
+        is in-sync
+    """,
+}
 
 
-def test_a_clone_without_history_is_refused_only_where_there_is_something_to_settle(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    shallow = copy.clone("shallow", "--depth=1")
-    assert shallow.state() == "in-sync"
-    assert shallow.push() == []
-    copy.publish("Theirs")
-    told = shallow.refused("push")
-    assert "fetch-depth: 0" in told and NAME in told
-    assert "fetch-depth: 0" in shallow.refused("status")
-    assert shallow.text() == "Good day"
-
-
-def test_a_shallow_clone_that_holds_the_base_can_push(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    shallow = copy.clone("shallow", "--depth=1")
-    shallow.write("Good evening")
-    assert shallow.state() == "ahead"
-    assert shallow.push() == [3]
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story(copy: Copy, story: str) -> None:
+    play(copy, STORIES[story])
 
 
 def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: Copy) -> None:
@@ -75,189 +210,7 @@ def test_a_shallow_clone_does_not_bring_back_what_was_deleted(copy: Copy) -> Non
     assert copy.state() == "deleted-locally"
 
 
-def test_without_its_private_directory_a_working_copy_knows_as_much(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    copy.publish("Theirs")
-    copy.ok("pull")
-    copy.commit()
-    copy.forget()
-    assert copy.state() == "in-sync"
-    copy.write("Mine")
-    assert copy.state() == "ahead"
-    copy.publish("Theirs again")
-    copy.forget()
-    assert copy.state() == "diverged"
-
-
-# -- old text ------------------------------------------------------------------------------------------------
-
-
-def test_a_git_revert_is_ahead_and_beside_an_edit_in_the_registry_diverged(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    copy.git("revert", "--no-edit", "HEAD")
-    assert copy.state() == "ahead"
-    copy.publish("Theirs")
-    assert copy.state() == "diverged"
-    assert "diverged" in copy.refused("push")
-    assert copy.text() == "Hello"
-
-
-def test_a_git_revert_can_be_pushed_and_reverted_again(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    for version, text in ((3, "Hello"), (4, "Good day"), (5, "Hello")):
-        copy.git("revert", "--no-edit", "HEAD")
-        assert copy.text() == text
-        assert copy.push() == [version]
-        assert copy.clone(f"clone-{version}").state() == "in-sync"
-
-
-def test_the_version_that_was_pulled_can_be_looked_at_again_over_later_work(copy: Copy) -> None:
-    """The number in the file is the committed one then; the text is what tells."""
-    copy.publish("Theirs")
-    copy.ok("pull")
-    copy.commit()
-    copy.commit("Mine")
-    assert copy.push() == [3]
-    copy.ok("pull", NAME, "--version", "2")
-    assert copy.text() == "Theirs"
-    assert copy.state() == "behind"
-    assert copy.push() == []
-    copy.forget()
-    assert copy.state() == "behind"
-
-
-def test_old_text_forced_from_an_old_commit_counts_as_included_by_what_followed_in_git(copy: Copy) -> None:
-    copy.commit("Good day")
-    copy.push()
-    copy.git("checkout", "-q", "HEAD~1")
-    assert copy.push(NAME, "--force", "-y") == [3]
-    assert copy.state() == "in-sync"
-    copy.git("checkout", "-q", "main")
-    assert copy.state() == "ahead"
-    assert copy.clone("ci").push() == [4]
-
-
-# -- uncommitted pushes --------------------------------------------------------------------------------------
-
-
-def test_drafts_can_be_pushed_edited_committed_and_pushed(copy: Copy) -> None:
-    for version, text in ((2, "One"), (3, "Two")):
-        copy.write(text)
-        assert copy.push() == [version]
-    copy.commit("Three")
-    assert copy.state() == "ahead"
-    assert copy.push() == [4]
-    copy.write("Four")
-    assert copy.push() == [5]
-    copy.commit()
-    fresh = copy.clone("fresh")
-    fresh.write("Five")
-    assert fresh.state() == "ahead"
-
-
-def test_a_colleagues_draft_is_not_overwritten(copy: Copy) -> None:
-    colleague = copy.clone("colleague")
-    colleague.write("Draft")
-    assert colleague.push() == [2]
-    assert copy.state() == "behind"
-    copy.commit("Mine")
-    assert copy.state() == "diverged"
-    # the colleague's commit brings the draft in
-    colleague.commit()
-    copy.git("fetch", "-q", str(colleague.root), "main")
-    copy.git("merge", "-q", "-X", "ours", "FETCH_HEAD", check=False)
-    assert copy.state() == "ahead"
-
-
-def test_a_commit_from_elsewhere_is_no_edit_of_a_draft(copy: Copy) -> None:
-    colleague = copy.clone("colleague")
-    colleague.commit("Theirs")
-    copy.write("Draft")
-    assert copy.push() == [2]
-    copy.git("stash", "-q")
-    copy.git("pull", "-q", str(colleague.root), "main")
-    assert copy.text() == "Theirs"
-    assert copy.state() == "diverged"
-
-
-# -- branches ------------------------------------------------------------------------------------------------
-
-
-def test_a_merge_of_a_branch_that_had_pushed_is_in_sync(copy: Copy) -> None:
-    copy.git("checkout", "-qb", "feature")
-    copy.commit("One")
-    copy.push()
-    copy.git("checkout", "-q", "main")
-    copy.git("commit", "-q", "--allow-empty", "-m", "Something else")
-    copy.git("merge", "-q", "--no-ff", "-m", "Merge", "feature")
-    assert copy.state() == "in-sync"
-    copy.forget()
-    copy.write("Two")
-    assert copy.state() == "ahead"
-
-
-def test_a_pushed_commit_that_was_amended_on_top_of_its_words_asks_in_every_clone(copy: Copy) -> None:
-    copy.commit("Good day")
-    assert copy.push() == [2]
-    copy.write("Good evening")
-    copy.git("commit", "-qam", "Say it better", "--amend")
-    assert copy.state() == copy.clone("clone").state() == "diverged"
-    copy.ok("pull", "--ours", NAME)
-    assert copy.state() == "ahead"
-    assert copy.push() == [3]
-
-
-def test_what_was_reset_and_committed_anew_is_not_taken_for_amended(copy: Copy) -> None:
-    copy.commit("Good day")
-    assert copy.push() == [2]
-    copy.git("reset", "-q", "--hard", "HEAD~1")
-    assert copy.state() == "behind"
-    copy.commit("Mine")
-    assert copy.state() == "diverged"
-
-
-def test_a_conflict_that_was_kept_ours_is_settled_for_everybody(copy: Copy) -> None:
-    copy.publish("Theirs")
-    copy.commit("Mine")
-    copy.ok("pull", "--ours", NAME)
-    assert (copy.text(), copy.state()) == ("Mine", "ahead")
-    copy.commit()
-    fresh = copy.clone("fresh")
-    assert fresh.state() == "ahead"
-    assert fresh.push() == [3]
-
-
-def test_a_conflict_that_was_kept_ours_and_pushed_before_the_commit_does_not_vouch_for_the_old_commit(
-    copy: Copy,
-) -> None:
-    colleague = copy.clone("colleague")
-    copy.publish("Theirs")
-    colleague.ok("pull")
-    colleague.commit()
-    copy.commit("Mine")
-    copy.ok("pull", "--ours", NAME)
-    assert copy.push() == [3]
-    assert colleague.state() == "behind"
-    copy.commit()
-    fresh = copy.clone("fresh")
-    fresh.write("Mine again")
-    assert fresh.state() == "ahead"
-
-
 # -- where the files are -------------------------------------------------------------------------------------
-
-
-def test_a_moved_file_is_the_same_prompt(copy: Copy) -> None:
-    copy.git("mv", f"prompts/{NAME}.yaml", "prompts/refunds.yaml")
-    assert copy.states() == {NAME: "in-sync"}
-    copy.commit()
-    copy.forget()
-    copy.path("refunds").write_text(copy.path("refunds").read_text().replace("Hello", "Good day"))
-    assert copy.states() == {NAME: "ahead"}
-    assert copy.push() == [2]
 
 
 def test_a_sparse_checkout_hides_and_does_not_delete(copy: Copy) -> None:
@@ -314,16 +267,6 @@ def test_before_the_first_commit_the_record_is_the_base(
     assert unborn.state() == "ahead"
     unborn.publish("Theirs")
     assert unborn.state() == "diverged"
-
-
-def test_on_a_detached_head_all_is_as_on_a_branch(copy: Copy) -> None:
-    copy.git("checkout", "-q", "--detach")
-    copy.commit("Good day")
-    assert copy.push() == [2]
-    copy.git("checkout", "-q", "main")
-    assert copy.state() == "behind"
-    copy.git("merge", "-q", "HEAD@{1}")
-    assert copy.state() == "in-sync"
 
 
 def test_line_ends_that_git_converts_are_no_difference(copy: Copy) -> None:
@@ -386,3 +329,13 @@ def test_a_number_that_came_with_a_copied_file_hides_no_edit_of_the_registry(wor
     assert world.states()["b"] == "behind"
     world.ok("push")
     assert world.version("b") == 2
+
+
+def test_without_git_the_key_of_the_first_push_is_the_base_of_what_follows(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as world:
+        world.write("a", "Hello")
+        world.ok("push")
+        world.edit("a", "Hello", "Hello you")
+        world.publish("a", "Hello there")
+        (prompt,) = world.run("status", "--json").document["prompts"]
+        assert (prompt["state"], prompt["base"]) == ("diverged", 1)

@@ -4,26 +4,12 @@ import itertools
 
 import pytest
 
-from promptsync.compare.snapshot import State, state_in_registry, with_tags
+from promptsync.compare.snapshot import State, with_tags
 from promptsync.prompt.tags import merged_tags
 
 NO: frozenset[str] = frozenset()
 A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")
 ALL = [NO, A, B, AB]
-
-
-@pytest.mark.parametrize(
-    ("known", "included", "state"),
-    [
-        (False, False, State.REMOTE_ONLY),
-        (True, True, State.DELETED_LOCALLY),
-        (True, False, State.DIVERGED),
-    ],
-)
-def test_a_prompt_without_a_file_was_deleted_only_if_the_version_was_included(
-    known: bool, included: bool, state: State
-) -> None:
-    assert state_in_registry(known=known, included=included) is state
 
 
 @pytest.mark.parametrize(

@@ -2,70 +2,44 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-from release_world import World, faulty, world
+from worlds import World, asking, failing, fault
 
 from promptsync.commands.log import LoggedVersion, read_log
-from promptsync.compare.gather import gather
 from promptsync.errors import PromptsyncError
-from promptsync.files.config import load
 from promptsync.project.pointers import find_versions
-from promptsync.project.project import Project, open_project
-from promptsync.project.target import NoSuchPrompt, find_prompt, resolve
+from promptsync.project.target import find_prompt, resolve
 from promptsync.project.versions import Catalog, read_versions
 from promptsync.prompt.version import Version
-from promptsync.push.actions import PushOptions
-from promptsync.push.apply import apply_push
-from promptsync.push.plan import plan_push
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        yield made
+def commit(world: World, text: str, path: str = "prompts/greet.yaml") -> str:
+    """Commit a text and publish it; return the commit."""
+    world.put(path, f"content: {text}\n")
+    world.commit(text)
+    world.ok("push", "greet", "--force", "-y")
+    return world.git("rev-parse", "HEAD").strip()
 
 
-def git(root: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false", *arguments]
-    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+def log(world: World, name: str) -> list[LoggedVersion]:
+    with world.project() as project:
+        return read_log(project, find_prompt(project, name, Catalog(project)))
 
 
-def commit(here: World, text: str, message: str, path: str = "prompts/greet.yaml") -> str:
-    here.write(path, f"content: {text}\n")
-    git(here.root, "init", "-q")
-    git(here.root, "add", "-A")
-    git(here.root, "commit", "-q", "-m", message)
-    return git(here.root, "rev-parse", "HEAD")
-
-
-def log(project: Project, name: str) -> list[LoggedVersion]:
-    return read_log(project, find_prompt(project, name, Catalog(project)))
-
-
-def show(project: Project, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
-    catalog = Catalog(project)
-    (version,) = find_versions(project, resolve(project, wanted, catalog), catalog)
-    return version
-
-
-def push_all(here: World) -> None:
-    with open_project(here.project.config) as fresh:  # a project looks at git once
-        snapshot = gather(fresh)
-        apply_push(fresh, plan_push(fresh, snapshot, PushOptions()))
+def show(world: World, *wanted: str) -> tuple[Version, tuple[str, ...] | None]:
+    with world.project() as project:
+        catalog = Catalog(project)
+        (version,) = find_versions(project, resolve(project, wanted, catalog), catalog)
+        return version
 
 
 # -- the versions --------------------------------------------------------------------------------------
 
 
-def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: World) -> None:
-    here.publish("greet", "one", "two (v2)", "three")
-    here.label("greet", prod=2, staging=3, live=2)
-    found = log(here.project, "greet")
+def test_versions_are_listed_newest_first_with_labels_and_plain_messages(world: World) -> None:
+    world.publish_all("greet", "one", "two (v2)", "three")
+    world.point("greet", prod=2, staging=3, live=2)
+    found = log(world, "greet")
     assert [(one.version, one.message, one.labels) for one in found] == [
         (3, "three", ("staging",)),
         (2, "two", ("live", "prod")),
@@ -74,111 +48,79 @@ def test_versions_are_listed_newest_first_with_labels_and_plain_messages(here: W
     assert all(one.created_at and one.commit is None and not one.base for one in found)
 
 
-@pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (40, 40), (45, 45), (99, 45), (None, 45)])
-def test_no_more_versions_are_read_than_asked_for(here: World, limit: int | None, count: int) -> None:
-    here.publish("greet", *(f"text {number}" for number in range(1, 46)))
-    listed = find_prompt(here.project, "greet", Catalog(here.project))
-    before = here.project.registry.requests
-    found = read_versions(here.project, listed, limit)
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (40, 40), (45, 45), (99, 45), (None, 45)])
+def test_no_more_versions_are_read_than_asked_for(world: World, limit: int | None, count: int) -> None:
+    world.publish_all("greet", *(f"text {number}" for number in range(1, 46)))
+    with world.project() as project:
+        listed = find_prompt(project, "greet", Catalog(project))
+        world.forget()
+        found = read_versions(project, listed, limit)
     assert [one.version for one in found] == list(range(45, 45 - count, -1))
-    assert here.project.registry.requests == before + count
+    assert len(world.seen) == count
 
 
-def test_a_second_look_reads_the_newest_version_only(here: World) -> None:
-    here.publish("greet", *(f"text {number}" for number in range(20)))
-    log(here.project, "greet")
-    with open_project(here.project.config) as fresh:
-        log(fresh, "greet")
-        # two lists, the labels, the newest version; the others are in the cache
-        assert fresh.registry.requests == 4
+def test_a_second_look_reads_the_newest_version_only(world: World) -> None:
+    world.publish_all("greet", *(f"text {number}" for number in range(20)))
+    log(world, "greet")
+    world.forget()
+    log(world, "greet")
+    # two lists, the labels, the newest version; the others are in the cache
+    assert len(world.seen) == 4
 
 
-def test_versions_that_are_gone_are_left_out(tmp_path: Path) -> None:
-    gone: list[int] = []
-
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return None
-
-    with faulty(tmp_path, answers) as (sound, broken, odd):
-        sound.publish("greet", *(f"text {number}" for number in range(1, 8)))
-        inner = odd.app
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            if any(f"version={number}&" in f"{environ['QUERY_STRING']}&" for number in gone):
-                start_response("404 Not Found", [("Content-Type", "application/json")])
-                return [b'{"message": "Prompt version not found"}']
-            return inner(environ, start_response)
-
-        odd.app = app
-        gone[:] = [2, 5, 6]
-        listed = find_prompt(broken.project, "greet", Catalog(broken.project))
-        assert [one.version for one in read_versions(broken.project, listed, 3)] == [7, 4, 3]
-        assert [one.version for one in read_versions(broken.project, listed)] == [7, 4, 3, 1]
+def test_versions_that_are_gone_are_left_out(world: World) -> None:
+    world.publish_all("greet", *(f"text {number}" for number in range(1, 8)))
+    for number in (2, 5, 6):
+        gone = failing(404, "Prompt version not found")
+        world.faults.append(
+            fault(lambda seen, number=number: f"version={number}&" in f"{seen.target}&", gone)
+        )
+    with world.project() as project:
+        listed = find_prompt(project, "greet", Catalog(project))
+        assert [one.version for one in read_versions(project, listed, 3)] == [7, 4, 3]
+        assert [one.version for one in read_versions(project, listed)] == [7, 4, 3, 1]
 
 
-def test_a_mark_names_the_commit_and_content_finds_the_others(here: World) -> None:
-    first = commit(here, "Hello {name}", "Say hello")
-    push_all(here)
-    here.publish("greet", "edited in the registry")
-    found = log(here.project, "greet")
-    assert [(one.version, one.commit, one.message) for one in found] == [
-        (2, None, "edited in the registry"),
-        (1, first, "Say hello"),
+def test_a_mark_names_the_commit_and_content_finds_the_others(world: World) -> None:
+    first = commit(world, "Hello {name}")
+    world.publish_all("greet", "edited in the registry")
+    found = log(world, "greet")
+    assert [(one.version, one.commit, one.message, one.base) for one in found] == [
+        (2, None, "edited in the registry", False),
+        (1, first, "Hello {name}", True),
     ]
     assert found[1].short == first[:7]
-    assert [one.base for one in found] == [False, True]
 
 
-def test_a_restored_version_carries_a_mark_that_is_not_its_own(here: World) -> None:
-    first = commit(here, "Hello {name}", "Say hello")
-    push_all(here)
-    second = commit(here, "Bye {name}", "Say bye")
-    push_all(here)
-    old = show(here.project, "greet@1")[0]
-    here.project.registry.prompts.publish(old.prompt, message=old.message or "")
-    found = log(here.project, "greet")
+def test_a_restored_version_carries_a_mark_that_is_not_its_own(world: World) -> None:
+    first, second = commit(world, "Hello {name}"), commit(world, "Bye {name}")
+    old = world.read("greet", 1)
+    body = {"prompt_template": old["prompt_template"], "commit_message": old["commit_message"]}
+    world.publish("greet", **body)
+    found = log(world, "greet")
     # the message says v1, so the content decides
     assert [(one.version, one.commit) for one in found] == [(3, first), (2, second), (1, first)]
     assert [one.version for one in found if one.base] == [2]
 
 
-def test_the_file_is_found_wherever_it_is(here: World) -> None:
-    commit(here, "Hello\nname: greet", "Elsewhere", "prompts/deep/other.yaml")
-    push_all(here)
-    (only,) = log(here.project, "greet")
-    assert only.base
-    assert only.commit is not None
-
-
-def test_a_deleted_file_still_has_its_commits(here: World) -> None:
-    first = commit(here, "Hello", "Say hello")
-    push_all(here)
-    (here.root / "prompts/greet.yaml").unlink()
-    (only,) = log(here.project, "greet")
+def test_the_file_is_found_wherever_it_is_and_after_it_was_deleted(world: World) -> None:
+    first = commit(world, "Hello\nname: greet", "prompts/deep/other.yaml")
+    (only,) = log(world, "greet")
+    assert (only.commit, only.base) == (first, True)
+    world.path("deep/other").unlink()
+    (only,) = log(world, "greet")
     assert (only.commit, only.base) == (first, False)
 
 
-def test_a_shallow_clone_lists_versions_without_a_base(here: World, tmp_path: Path) -> None:
-    commit(here, "One", "One")
-    push_all(here)
-    commit(here, "Two", "Two")
-    here.publish("greet", "edited in the registry")
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", "--depth=1", tmp_path.as_uri(), str(clone))
-    (clone / "promptsync.yaml").write_text(
-        'remotes: {local: {url: "local:../.promptsync/registry.db"}}\n', "utf-8"
-    )
-    with open_project(load(clone / "promptsync.yaml")) as project:
-        found = log(project, "greet")
-    assert [one.version for one in found] == [2, 1]
-    assert not any(one.base for one in found)
-
-
-def test_an_unknown_prompt_has_no_versions(here: World) -> None:
-    here.publish("greet", "one")
-    with pytest.raises(NoSuchPrompt, match="no prompt 'gret'") as caught:
-        log(here.project, "gret")
-    assert "did you mean 'greet'" in caught.value.hint
+def test_a_shallow_clone_lists_versions_without_a_base(world: World) -> None:
+    commit(world, "One")
+    world.put("prompts/greet.yaml", "content: Two\n")
+    world.commit("Two")
+    world.publish_all("greet", "edited in the registry")
+    place = world.root.parent / "clone"
+    world.git("clone", "-q", "--depth=1", world.root.as_uri(), str(place))
+    found = log(World(place, world.call, world.url), "greet")
+    assert [(one.version, one.base) for one in found] == [(2, False), (1, False)]
 
 
 # -- a single version ----------------------------------------------------------------------------------
@@ -201,15 +143,15 @@ WANTED = [
 
 @pytest.mark.parametrize(("wanted", "name", "version"), WANTED)
 def test_names_may_hold_what_separates_versions_and_labels(
-    here: World, wanted: str, name: str, version: int
+    world: World, wanted: str, name: str, version: int
 ) -> None:
-    here.publish("support/refund", "one", "two", "three")
-    here.label("support/refund", prod=2, **{"eu:west": 1})
+    world.publish_all("support/refund", "one", "two", "three")
+    world.point("support/refund", prod=2, **{"eu:west": 1})
     for other in ("Example: title", "mail@example.org", "release", "release@2"):
-        here.publish(other, "one")
-    here.publish("release", "two")
-    here.label("Example: title", **{" draft": 1})
-    found = show(here.project, wanted)[0]
+        world.publish_all(other, "one")
+    world.publish_all("release", "two")
+    world.point("Example: title", **{" draft": 1})
+    found = show(world, wanted)[0]
     assert (found.prompt.name, found.version) == (name, version)
 
 
@@ -229,33 +171,30 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("wanted", "words"), MISSING)
-def test_what_does_not_exist_is_a_usage_error(here: World, wanted: str, words: str) -> None:
-    here.publish("greet", "one", "two")
-    here.label("greet", prod=1)
+def test_what_does_not_exist_is_a_usage_error(world: World, wanted: str, words: str) -> None:
+    world.publish_all("greet", "one", "two")
+    world.point("greet", prod=1)
     with pytest.raises(PromptsyncError, match=words) as caught:
-        show(here.project, wanted)
+        show(world, wanted)
     assert caught.value.hint
     assert caught.value.exit_code == 2
     assert caught.value.code == "not-found"
 
 
-def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(here: World) -> None:
-    here.publish("greet", "one")
-    show(here.project, "greet@1")
-    here.publish("greet", "two", tags=["a", "b"])
-    here.label("greet", prod=1)
-    found, labels = show(here.project, "greet@1")
-    assert labels == ("prod",)
-    assert found.prompt.tags == ("a", "b")
+def test_a_version_is_shown_with_its_labels_and_the_tags_of_today(world: World) -> None:
+    world.publish_all("greet", "one")
+    show(world, "greet@1")
+    world.publish_all("greet", "two")
+    world.tag("greet", "a", "b")
+    world.point("greet", prod=1)
+    found, labels = show(world, "greet@1")
+    assert (labels, found.prompt.tags) == (("prod",), ("a", "b"))
 
 
-def test_a_registry_without_labels_still_resolves_one(tmp_path: Path) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return (404, {"detail": "Not Found"}) if path.endswith("/labels") else None
-
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        sound.publish("greet", "one", "two")
-        sound.label("greet", prod=1)
-        found, labels = show(broken.project, "greet:prod")
-        assert (found.version, labels) == (1, None)
-        assert [one.labels for one in log(broken.project, "greet")] == [None, None]
+def test_a_registry_without_labels_still_resolves_one(world: World) -> None:
+    world.publish_all("greet", "one", "two")
+    world.point("greet", prod=1)
+    world.faults.append(fault(asking("GET", "/labels"), failing(404, "Not Found")))
+    found, labels = show(world, "greet:prod")
+    assert (found.version, labels) == (1, None)
+    assert [one.labels for one in log(world, "greet")] == [None, None]

@@ -121,8 +121,6 @@ def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
     detached(changed)
     assert changed.run("deploy", "-n", "--label", "prod", **variables).code == 0
     changed.git("branch", "-qm", "main", "other")
-    is_named = "on branch main moves prod" in changed.run("doctor", "--offline", "-v", **variables).out
-    assert is_named == (is_checked_out and variables["GITHUB_REF_NAME"] == "main")
     done = changed.run("deploy", "--label", "prod", **variables)
     assert done.code == code and ("does not release to prod" in done.err) == (code == 3), str(done)
     feature(changed)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from deploying import FIXTURES, change, prod
-from worlds import Reply, World, asking, failing, fault, is_move, made, publishing
+from deploying import change, prod
+from worlds import Reply, World, asking, failing, fault, is_move
 
 LIST, LABELS = "/prompt-templates", "/prompt-templates/labels"
 
@@ -71,16 +70,6 @@ def test_a_dry_run_writes_nothing_and_prints_the_whole_sequence(released: World)
     for word in ("update", "a is polite", "prod v1 -> v2", "fingerprint"):
         assert word in done.out
     assert sum("  a  " in line for line in lines) == 1  # one row a prompt
-
-
-def test_a_plan_that_was_not_reviewed_is_refused(released: World) -> None:
-    change(released, "hello", "welcome")
-    reviewed = released.run("deploy", "--dry-run", "--json").document["fingerprint"]
-    change(released, "hello", "welcome", "b")
-    assert released.run("deploy", "--expect", reviewed).code == 3
-    assert released.writes == []
-    released.git("revert", "--no-edit", "HEAD")
-    released.ok("deploy", "--expect", reviewed)
 
 
 @pytest.mark.parametrize(
@@ -165,31 +154,6 @@ def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:
 # -- what fails on the way ------------------------------------------------------------------------------
 
 
-def test_when_one_label_stays_all_of_them_do(released: World) -> None:
-    change(released, "hello", "welcome", "ab")
-    path = released.label_path("b", "prod")
-    released.faults.append(fault(asking("PATCH", path), failing(409, "needs approval")))
-    done = released.run("deploy", "--json")
-    assert done.code == 3, str(done)
-    assert prod(released) == [1, 1, 1, 1]
-    assert {label["name"]: label["moved"] for label in done.document["labels"]} == {"a": False, "b": False}
-    released.faults.clear()
-    assert released.ok("deploy", "--json").document["push"]["published"] == []
-    assert prod(released) == [2, 2, 1, 1]
-
-
-@pytest.mark.parametrize("status", [500, 403])
-def test_a_publish_that_fails_stops_before_the_checks(released: World, status: int) -> None:
-    change(released, "hello", "welcome", "ab")
-    released.faults.append(fault(publishing("b"), failing(status)))
-    done = released.run("deploy", "--json")
-    assert (done.code, done.document["eval"]["runs"]) == (5, []), str(done)
-    assert prod(released) == [1, 1, 1, 1]
-    released.faults.clear()
-    released.ok("deploy")
-    assert released.version("a") == 2
-
-
 FAILURES = [
     # a request that fails with a status -> the exit code, a hint
     ("PATCH", "/prompt-labels/", 403, 4, "PROMPT_DEPLOY"),
@@ -219,17 +183,6 @@ def test_a_request_that_fails_leaves_the_labels_and_advises_to_deploy_again(
     released.faults.clear()
     released.ok("deploy")
     assert prod(released) == [2, 1, 1, 2] and released.version("a") == 2
-
-
-def test_a_label_that_waits_for_approval_keeps_all_where_they_are(tmp_path: Path) -> None:
-    with made(tmp_path, fixtures=f"{FIXTURES}protected_labels: [{{name: prod, prompts: [b]}}]\n") as world:
-        for name in "ab":
-            world.write(name)
-        world.commit()
-        done = world.run("deploy", "--label", "prod", "--json")
-        assert done.code == 3, str(done)
-        assert prod(world, "ab") == [None, None]
-        assert "approval" in done.document["error"]["message"]
 
 
 # -- nothing to release -------------------------------------------------------------------------------------

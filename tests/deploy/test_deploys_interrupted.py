@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import time
-from collections import Counter
 from dataclasses import replace
 from subprocess import Popen
 
 import pytest
 from deploying import change, prod
 from interrupting import held
-from seeds import numbers, seed_of
 from worlds import World, asking, fault, is_move
 
 NAMES = "abc"
@@ -28,21 +25,6 @@ def changed(released: World) -> World:
 def wait_for(world: World, count: int, process: Popen[str]) -> None:
     while process.poll() is None and len(world.writes) < count:
         time.sleep(0.002)
-
-
-@pytest.mark.parametrize("number", numbers(count=6, fuzz=24))
-def test_a_killed_deploy_is_completed_by_the_next(changed: World, number: int) -> None:
-    choose = random.Random(seed_of(number))
-    with changed.started("deploy") as process:
-        # 3 publishes, 3 runs of evaluations, 3 x 3 labels
-        wait_for(changed, choose.randrange(15), process)
-        process.kill()
-        process.communicate(timeout=120)
-    assert {*prod(changed, NAMES)} <= {1, 2}
-    changed.ok("deploy", "--json")
-    assert prod(changed, NAMES) == [2, 2, 2]
-    assert Counter(changed.published) == Counter(NAMES)
-    assert all(changed.version(name) == 2 for name in NAMES)
 
 
 def test_ctrl_c_while_checks_run_leaves_the_labels_and_says_what_still_runs(changed: World) -> None:

@@ -113,12 +113,6 @@ def test_the_minimum_and_the_drop_both_apply(
     assert (exit_code, run["reason"] or "") == (code, reason)
 
 
-@pytest.mark.parametrize("number", ["-1", "101", "nan", "x"])
-@pytest.mark.parametrize("option", ["--max-drop", "--min-score"])
-def test_a_value_that_is_not_a_score_is_a_usage_error(world: World, option: str, number: str) -> None:
-    assert world.run("deploy", "--label", "prod", option, number).code == 2
-
-
 def test_a_new_label_has_nothing_to_compare_with_and_says_so(world: World) -> None:
     limit(world, "max_drop: 0, min_score: 90")
     done = world.run("deploy", "--label", "staging", "--allow-dirty")
@@ -151,20 +145,6 @@ def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: Wor
     assert "is 50 below the 100 of v1, which is live" in summary.read_text("utf-8")
 
 
-def test_the_plan_shows_the_limit_and_its_fingerprint_covers_it(world: World) -> None:
-    world.write("a", ONE)
-    world.commit("Change a")
-    shown = world.run("deploy", "--label", "prod", "-n")
-    assert "at most 10 below live" in shown.out
-    before = world.run("deploy", "--label", "prod", "-n", "--json").document["fingerprint"]
-    limit(world, "max_drop: 50")
-    world.commit("Raise the limit")
-    done = world.run("deploy", "--label", "prod", "--expect", before)
-    assert done.code == 3
-    assert "this is not the plan that was reviewed" in done.err
-    assert world.label("a", "prod") == 1
-
-
 def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:
     fixtures = world.root / "registry.yaml"
     fixtures.write_text(FIXTURES, "utf-8")
@@ -176,7 +156,7 @@ def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:
         done = world.run("deploy", "--label", "prod", "-n", "--rehearse", *arguments)
         assert done.code == 0, str(done)
         assert "max_drop was not applied, because nothing is live in the temporary registry" in done.out
-        assert "rehearsal passed" in done.out
+        assert "rehearsal passed" in done.out and "at most 10 below live" in done.out
     markdown = world.run("deploy", "--label", "prod", "-n", "--rehearse", "--format", "markdown")
     assert "max_drop was not applied" in markdown.out
     # The deploy itself compares.

@@ -62,7 +62,7 @@ def test_a_live_edit_is_brought_in_by_what_the_refusal_says(
     assert (done.code, long.writes) == (3, []), str(done)
     assert ["pull", option, "a"] in commands(done)
     for command in commands(done):
-        assert long.run(*command).code == (1 if command[0] == "diff" and "--exit-code" in command else 0)
+        long.ok(*command)
     long.commit("Bring it in")
     long.ok("deploy")
     assert all(text in long.text("a") for text in ("welcome", *texts))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from seeds import examples
-from strategies import locals_, prompts, texts
+from strategies import locals_, prompts
 
 from promptsync.errors import Refused
 from promptsync.files.prompt_file import parse
@@ -144,10 +144,6 @@ CHANGES: dict[str, tuple[Any, str]] = {
         _call("messages", "insert", (1, {"role": "user", "content": "Hi\nthere"})),
         "+ - role: user\n+   content: |-\n+     Hi\n+     there",
     ),
-    "a message at the start": (
-        _call("messages", "insert", (0, {"role": "developer", "content": "x"})),
-        "+ - role: developer\n+   content: x",
-    ),
     "a message at the end": (
         _call("messages", "append", ({"role": "user", "content": "x"},)),
         "+ - role: user\n+   content: x",
@@ -156,7 +152,6 @@ CHANGES: dict[str, tuple[Any, str]] = {
         _call("messages", "pop", (1,)),
         '- - content: "{{ question }}"  # quoted\n-   role: user',
     ),
-    "a new section": (_set("metadata", {"owner": "me"}), "+ metadata: {owner: me}"),
     "a new section after a folded block": (_set("evaluations", ["a"]), "+ evaluations: [a]"),
     "the key beside the dash goes": (
         _call("messages", 1, "pop", ("content",)),
@@ -315,11 +310,8 @@ EDITED: dict[str, tuple[str, Any, str]] = {
         "content: x\nmetadata:\n  a:\n  - c # one\n  - b # two\n",
     ),
     "brackets open up": (IN_FLOW, _set("messages", 0, "content", "a\nb\n"), OPENED),
-    "indentation": (BLOCK, _set("content", "a\n\n  c\n"), BLOCK.replace("      b", "        c")),
     "an indicator": (BLOCK, _set("content", " a\nb\n"), f"content: |6\n       a\n      b\n{KEY}"),
-    "a literal block": (LITERAL, _set("content", "short\n"), "content: |\n  short\n"),
     "a literal block that is indented": (LITERAL, _set("content", "  a\nb"), "content: |2-\n    a\n  b\n"),
-    "no text": (LITERAL, _set("content", ""), 'content: ""\n'),
     "an empty line": (LITERAL, _set("content", "\n"), 'content: "\\n"\n'),
     "JSON": (JSON, _set("content", "a\nb"), JSON.replace('"x"', '"a\\nb"')),
     "JSON loses a key": (JSON, _call("pop", ("tags",)), '{"name": "p", "content": "x"}\n'),
@@ -395,10 +387,8 @@ LINES_IN_BRACKETS = """\
     ("names", "lines"),
     [
         (["a", "c"], ['"a"', '"c"']),
-        (["a", "b"], ['"a"', '"b"']),
         (["c"], ['"c"']),
         (["a", "b", "c", "d", "e"], ['"a"', '"b"', '"c"', "d", "e"]),
-        (["d", "a", "b", "c"], ["d", '"a"', '"b"', '"c"']),
         (["a", "d", "b", "c"], ['"a"', "d", '"b"', '"c"']),
         (["c", "a", "b"], ['"c"', '"a"', '"b"']),
     ],
@@ -409,13 +399,6 @@ def test_entries_of_brackets_with_lines_of_their_own_come_and_go_by_line(
     before = '    "a",\n    "b",\n    "c"\n'
     after = ",\n".join(f"    {line}" for line in lines) + "\n"
     assert edit(LINES_IN_BRACKETS, _set("evaluations", names)) == LINES_IN_BRACKETS.replace(before, after)
-
-
-def test_crlf_files_stay_crlf() -> None:
-    text = FILE.replace("\n", "\r\n")
-    edited = edit(text, _set("messages", 1, "content", "a\nb\n"))
-    assert "\n" not in edited.replace("\r\n", "")
-    assert edited.replace("\r\n", "\n") == edit(FILE, _set("messages", 1, "content", "a\nb\n"))
 
 
 def test_defaults_that_the_file_states_and_its_own_ways_to_say_things_stay() -> None:
@@ -438,6 +421,9 @@ def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
     assert render_edit(file, file.prompt, file.local, named=True) == file.text
 
 
+LISTS = "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n"
+
+
 @pytest.mark.parametrize(
     ("text", "change"),
     [
@@ -450,18 +436,7 @@ def test_a_file_that_a_pull_writes_is_given_its_name() -> None:
             "content: [\n  # first\n  {type: text, text: a}, # one\n  {type: code, code: b},\n]\n",
             _set("content", 1, "code", "c"),
         ),
-        (
-            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
-            _set("metadata", "list", 0, ["z"]),
-        ),
-        (
-            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
-            _set("metadata", "list", 3, "d", 1),
-        ),
-        (
-            "metadata:\n  list:\n  - - a\n    - b\n  - - c\n  - \n  -\n    d: e\ncontent: x\n",
-            _set("metadata", "list", 2, [1]),
-        ),
+        *((LISTS, _set("metadata", "list", *change)) for change in ((0, ["z"]), (3, "d", 1), (2, [1]))),
         ("content:\n  plain text\n  on lines\nmetadata:\n\n  a:\n", _set("metadata", "a", "1")),
         ("content: |+\n  a\n\n\nmetadata: {a: 1}\n", _call("pop", ("metadata",))),
         ("content: |2\n    a\n\n     \nmetadata: {a: 1}\n", _set("metadata", "b", 2)),
@@ -484,21 +459,6 @@ def test_any_file_can_become_any_other(old: Prompt, old_local: Local, new: Promp
     file = parse(edited.encode(), "p.yaml", "other")
     assert canonical(file.prompt) == canonical(new)
     assert (file.prompt.name, set(file.prompt.tags), file.local) == (new.name, set(new.tags), new_local)
-
-
-@given(prompts(), locals_(), st.data())
-@settings(max_examples=examples(150), deadline=None)
-def test_one_changed_text_leaves_the_other_lines_alone(
-    prompt: Prompt, local: Local, data: st.DataObject
-) -> None:
-    existing = render_new(prompt, local)
-    lines = existing.splitlines(keepends=True)
-    document = to_document(prompt, local)
-    document["metadata"] = {**document.get("metadata", {}), "note to self": data.draw(texts())}
-    edited = render_edit(parse(existing.encode(), "p.yaml", "p"), *to_prompt(document, prompt.name))
-    kept = [line for line in lines if not line.startswith("metadata:")]
-    rest = iter(edited.splitlines(keepends=True))
-    assert all(line in rest for line in kept)
 
 
 @given(prompts(), st.sampled_from([True, False, None]), st.integers(2, 6), prompts())

@@ -58,12 +58,6 @@ def test_a_failure_is_told_in_the_words_of_git(repository: Path) -> None:
     assert caught.value.hint == f"git -C {shlex.quote(str(repository))} cat-file"
 
 
-def test_a_silent_failure_is_told_by_its_code(repository: Path) -> None:
-    with pytest.raises(PromptsyncError, match="exit code 1"):
-        GitProgram(repository).run("config", "--get", "nothing.here")
-    assert GitProgram(repository).line("config", "--get", "nothing.here") is None
-
-
 @pytest.mark.parametrize(
     ("said", "hint"),
     [

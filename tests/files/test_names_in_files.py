@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.files.names import name_in
+from promptsync.files.prompt_file import name_in
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptsync.files.git.log import Commit
+from promptsync.files.git.repository import Commit
 from promptsync.files.git.revisions import linked
 from promptsync.history.lineage import Revision
 

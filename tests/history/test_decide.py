@@ -11,7 +11,6 @@ from versions import (
     Side,
     committed,
     decided,
-    graph_of,
     key,
     revision,
     uncommitted,
@@ -20,7 +19,7 @@ from versions import (
 
 from promptsync.history.decide import Relation
 from promptsync.history.graph import Missing, Node
-from promptsync.history.passed_over import file_includes, passed_over, passed_over_by_latest
+from promptsync.history.passed_over import file_includes, passed_over
 
 FIRST = ("a", f"({C1} v1)")
 AT_FIRST = revision(C1, "a")
@@ -188,24 +187,6 @@ def test_a_file_that_nothing_ties_to_a_version_needs_no_reads() -> None:
     assert read == [100]
 
 
-@pytest.mark.parametrize(
-    ("rows", "listed"),
-    [
-        ([FIRST, ("ab", "")], ()),
-        ([FIRST, ("ab", ""), ("ac", f"({C2} v3^1)")], (2,)),
-        ([FIRST, ("ab", ""), ("abc", f"({C2} v3^2^1)")], ()),
-        ([FIRST, ("ab", ""), ("c", f"({C2} v3^0)")], (2, 1)),
-        ([FIRST, ("ab", f"({C2} v2)"), ("ac", f"({C3} v2)")], (2,)),
-        ([FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", "")], ()),
-    ],
-)
-def test_the_newest_message_names_what_was_passed_over(
-    rows: list[tuple[str, str]], listed: tuple[int, ...]
-) -> None:
-    found = versions(*rows)
-    assert passed_over_by_latest(graph_of(found)) == listed
-
-
 def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> None:
     found = versions(FIRST, ("ab", ""), ("ac", f"({C2} v3^1)"), ("acd", ""))
     local = committed(AT_FIRST, revision(C2, "ac", 0))
@@ -214,6 +195,14 @@ def test_passed_over_versions_are_found_with_the_text_that_they_changed() -> Non
     assert lost.includes == (4, 2)
     with pytest.raises(Missing):
         passed_over(local.graph({4: found[4]}))
+
+
+def test_a_passed_over_version_above_several_common_ones_has_no_base() -> None:
+    found = versions(
+        ("a", "(v1)"), ("ab", "(v2)"), ("ac", "(v3^1)"), ("abcd", "(v4^3^2)"), ("abce", "(v5^3^2)")
+    )
+    (lost,) = passed_over(uncommitted("abce", keys=[key(5, "abce")]).graph(found))
+    assert (lost.version, lost.base) == (4, None)
 
 
 def test_a_file_includes_what_its_text_has_of_the_versions_since_its_key() -> None:

@@ -106,6 +106,7 @@ def test_an_invalid_commit_is_refused() -> None:
         ("two words", 8, "two…"),
         ("two words", 5, "two…"),
         ("two words", 4, "two…"),
+        ("to be or not", 6, "to be…"),
         ("unbroken", 5, "unbr…"),
     ],
 )

@@ -13,7 +13,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -23,7 +22,7 @@ from promptsync.history import passed_over as passing
 from promptsync.history.decide import Decision, Relation
 from promptsync.history.graph import Graph, Missing, Node
 from promptsync.history.lineage import Lineage, Revision
-from promptsync.history.mark import make_mark, with_mark
+from promptsync.history.mark import make_mark, parse_mark, with_mark
 from promptsync.history.passed_over import PassedOver
 from promptsync.history.synced_key import Key, make_key
 
@@ -281,12 +280,6 @@ def includes_of_tracked(graph: Graph) -> frozenset[int]:
     return graph.includes(graph.tracked)
 
 
-def is_put_back(graph: Graph) -> bool:
-    """Whether the rule takes the file for an old version that was put there to look at."""
-    deciding.decide(graph)
-    return graph.shows_old_version
-
-
 @dataclass(frozen=True, slots=True)
 class Reads:
     """How many versions a question needed, how many of them were new, and whether git lacked a commit."""
@@ -350,6 +343,15 @@ class Tally:
 # -- the world --------------------------------------------------------------------------------------------
 
 
+def passed_over_by_latest(graph: Graph) -> Sequence[int]:
+    """Return what the receipt of the latest version listed, going by its own message."""
+    graph.look_from(graph.latest)
+    mark = parse_mark(graph.version(graph.latest).message)
+    if mark is None or (mark.version == graph.latest and not mark.parents):
+        return ()
+    return range(graph.latest - 1, graph.parents(graph.latest)[0], -1)
+
+
 def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
     """Return what was passed over, and the heads of a file that all of it is merged into."""
     heads = passing.passed_over(graph)
@@ -360,12 +362,8 @@ def _with_all(graph: Graph) -> tuple[Sequence[PassedOver], tuple[int, ...]]:
 class World:
     """One prompt, its registry, its git and its actors. Each decision is judged as it is made."""
 
-    known_before = "nothing"
-    """The versions that are read before a question is asked: ``nothing``, what is ``cached``, or ``all``."""
-    marks_merges = False
-    """Whether a mark names a merge commit whose sides differ, rather than the side that has the same file."""
-    marks_put_back = True
-    """Whether a push of an old version that was put into the file, and edited, has a mark that names HEAD."""
+    knows_all = False
+    """Whether all versions are read before a question is asked."""
 
     def __init__(self) -> None:
         self.oracle = Oracle()
@@ -442,7 +440,7 @@ class World:
     def answer(self, question: Callable[[Graph], Any], clone: Clone, tracked: int) -> tuple[Any, Reads]:
         """Answer a question about a clone, reading only what it asks for."""
         graph = self.graph(clone, tracked)
-        graph.versions |= self._known_before(clone)
+        graph.versions |= self.all_versions() if self.knows_all else {}
         graph.contents = self.texts
         marked: dict[str, int | None] = {}
         for _ in range(MOST_ROUNDS):
@@ -455,12 +453,6 @@ class World:
                 clone.cache |= fresh
                 return answer, Reads(len(graph.versions), len(fresh), None in marked.values())
         raise AssertionError("the same question is asked again and again")
-
-    def _known_before(self, clone: Clone) -> dict[int, Node]:
-        if self.known_before == "nothing":
-            return {}
-        known = self.all_versions()
-        return known if self.known_before == "all" else {one: known[one] for one in clone.cache}
 
     def _read(self, missing: Missing, clone: Clone, graph: Graph, marked: dict[str, int | None]) -> None:
         wanted = missing.versions - graph.versions.keys()
@@ -517,21 +509,11 @@ class World:
         self, clone: Clone, tracked: int, parents: Sequence[int], *, label: bool = False, agreed: bool = True
     ) -> Plan:
         dirty = not self.is_committed(clone)
-        origin = self.git.commits[clone.head] if dirty else self._origin(clone.head)
-        named = origin.short if self.marks_put_back or not self.is_put_back(clone, tracked) else None
-        mark = make_mark(named, dirty, self.latest + 1, parents)
+        # The mark of a committed text names the oldest commit that has it.
+        origin = self.git.commits[clone.head] if dirty else self.git.oldest_alike(clone.head)
+        mark = make_mark(origin.short, dirty, self.latest + 1, parents)
         seen = self.with_agreed(clone.text, clone.seen, tracked) if agreed else clone.seen
         return Plan(clone, tracked, clone.text, seen, with_mark(SUBJECT, mark), dirty, label)
-
-    def _origin(self, head: int) -> Commit:
-        """Return the commit that the mark of a committed text names."""
-        if self.marks_merges:
-            return self.git.commits[self.git.commits[head].revision]
-        return self.git.oldest_alike(head)
-
-    def is_put_back(self, clone: Clone, tracked: int) -> bool:
-        """Whether the rule takes the file for an old version that was put there to look at."""
-        return bool(self.answer(is_put_back, clone, tracked)[0])
 
     def with_agreed(self, text: Text, seen: Seen, number: int) -> Seen:
         """Return what the author of a text has seen who replaces a version that it does not contradict."""
@@ -582,7 +564,7 @@ class World:
 
     def listed(self) -> set[int]:
         """Return the versions that status on main, or the receipt of the newest one, lists as passed over."""
-        numbers, _ = self.answer(passing.passed_over_by_latest, self.fresh_clone(), self.latest)
+        numbers, _ = self.answer(passed_over_by_latest, self.fresh_clone(), self.latest)
         heads, _ = self.answer(passing.passed_over, self.fresh_clone(), self.latest)
         return {*numbers}.union(*(head.numbers for head in heads))
 
@@ -1082,40 +1064,6 @@ def shrunk(steps: list[Step], row: str) -> list[Step]:
     return steps
 
 
-# -- variants of the rule ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
-VARIANTS: dict[str, tuple[Any, str, Any]] = {
-    "current": (Graph, "_contains", Graph._contains),
-    "holds-nothing": (Graph, "_contains", lambda *_: False),
-    "order": (Graph, "parents", lambda _, number: (number - 1,)),
-    "no-base-in-git": (deciding, "_base_in_git", lambda *_: None),
-    "put-back": (World, "marks_put_back", False),
-    "mark-merges": (World, "marks_merges", True),
-    "cached": (World, "known_before", "cached"),
-    "all-known": (World, "known_before", "all"),
-}
-
-
-@contextmanager
-def variant(names: str) -> Iterator[None]:
-    """Change the rule as some variants do, which are joined by ``+``."""
-    with ExitStack() as stack:
-        for name in names.split("+"):
-            stack.enter_context(patched(*VARIANTS[name]))
-        yield
-
-
 # -- measuring --------------------------------------------------------------------------------------------
 
 
@@ -1126,22 +1074,13 @@ def measure(walks: int, steps: int, first: int) -> tuple[Tally, float]:
     return total, (time.perf_counter() - start) / walks
 
 
-def table(found: Mapping[str, tuple[Tally, float]]) -> str:
-    lines = [f"| | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
-    tallies = [tally for tally, _ in found.values()]
-
-    def line(name: str, cells: Iterable[object]) -> None:
-        lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
-
-    for row in ROWS:
-        line(row, (f"{one.counts[row]} ({one.unfetched[row]})" for one in tallies))
-    line("decisions about texts that differ", (one.decisions for one in tallies))
-    line(
-        "versions read per decision, all / not cached yet",
-        (f"{one.read / one.asked:.2f} / {one.fresh / one.asked:.2f}" for one in tallies),
-    )
-    line("time per walk", (f"{1000 * seconds:.1f} ms" for _, seconds in found.values()))
-    return "\n".join(lines)
+def table(tally: Tally, seconds: float) -> str:
+    rows: dict[str, object] = {row: f"{tally.counts[row]} ({tally.unfetched[row]})" for row in ROWS}
+    rows["decisions about texts that differ"] = tally.decisions
+    read = f"{tally.read / tally.asked:.2f} / {tally.fresh / tally.asked:.2f}"
+    rows["versions read per decision, all / not cached yet"] = read
+    rows["time per walk"] = f"{1000 * seconds:.1f} ms"
+    return "".join(f"{value}  {row}\n" for row, value in rows.items())
 
 
 def examples(walks: int, steps: int, first: int, rows: Sequence[str], most: int) -> Iterator[str]:
@@ -1162,21 +1101,14 @@ def main() -> None:
     parser.add_argument("--walks", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--variant", action="append", help=f"joined by +: {', '.join(VARIANTS)}")
     parser.add_argument("--examples", type=int, default=0, help="print this many shrunk walks instead")
     parser.add_argument("--row", action="append", help="the start of the rows to print examples of")
     given = parser.parse_args()
     rows = [row for row in ROWS if row.startswith(tuple(given.row))] if given.row else LOST
-    found = {}
-    for name in given.variant or ["current"]:
-        with variant(name):
-            if given.examples:
-                for text in examples(given.walks, given.steps, given.first, rows, given.examples):
-                    sys.stdout.write(f"{text}\n")
-            else:
-                found[name] = measure(given.walks, given.steps, given.first)
-    if found:
-        sys.stdout.write(f"{table(found)}\n")
+    if not given.examples:
+        sys.stdout.write(table(*measure(given.walks, given.steps, given.first)))
+    for text in examples(given.walks, given.steps, given.first, rows, given.examples):
+        sys.stdout.write(f"{text}\n")
 
 
 if __name__ == "__main__":

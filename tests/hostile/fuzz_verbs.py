@@ -36,7 +36,7 @@ status -v --json
 status --offline
 mv --keep-name
 mv --keep-name support/refund support/return
-status --since HEAD~1
+diff --since HEAD~1
 status --label prod
 diff
 diff --format markdown

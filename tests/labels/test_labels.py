@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from release_world import World, faulty, world
+from worlds import Reply, Seen, World
 
-from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError, UsageError
+from promptsync.errors import Incomplete, Refused, UsageError
 from promptsync.files.config import load
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.move import ChangedLabel
-from promptsync.labels.plan import (
-    LabelChange,
-    check_unused,
-    plan_delete,
-    plan_move,
-    plan_promotion,
-    plan_set,
-)
+from promptsync.labels.plan import LabelChange, change_to, existing
 from promptsync.labels.rollback import plan_rollbacks
-from promptsync.project.pointers import Labelled, find_number, labelled, with_labels
-from promptsync.project.target import At, NoSuchPrompt, resolve
+from promptsync.project.pointers import Labelled, labelled, with_labels
+from promptsync.project.target import NoSuchPrompt, resolve
 from promptsync.project.versions import Catalog
 from promptsync.registry.errors import Unsupported
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
-        made.publish("refund", "one", "two", "three", "four")
-        made.publish("greet", "one", "two")
-        yield made
+def here(world: World) -> World:
+    world.publish_all("refund", "one", "two", "three", "four")
+    world.publish_all("greet", "one", "two")
+    return world
 
 
 def prompt(here: World, name: str = "refund") -> Labelled:
-    catalog = Catalog(here.project)
-    (target,) = resolve(here.project, [name], catalog)
-    (only,) = with_labels(here.project, [catalog[target.name]])
+    catalog = Catalog(here.library)
+    (target,) = resolve(here.library, [name], catalog)
+    (only,) = with_labels(here.library, [catalog[target.name]])
     return only
 
 
 def apply(here: World, *changes: LabelChange) -> tuple[ChangedLabel, ...]:
-    return apply_labels(here.project, changes).changed
+    return apply_labels(here.library, changes).changed
+
+
+def planned(here: World, version: int, name: str = "refund") -> LabelChange:
+    return change_to(prompt(here, name), "prod", version)
+
+
+def promotion(here: World) -> list[LabelChange]:
+    prompts = [prompt for prompt in labelled(here.library) if "staging" in prompt.labels]
+    return [change_to(prompt, "prod", existing(prompt, "staging")) for prompt in prompts]
 
 
 def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange:
-    (change,) = plan_rollbacks(here.project, [(prompt(here), to)], label)
+    (change,) = plan_rollbacks(here.library, [(prompt(here), to)], label).changes
     return change
 
 
@@ -57,26 +58,20 @@ def back(here: World, label: str = "prod", to: int | None = None) -> LabelChange
 
 
 def test_labels_are_read_of_all_prompts_in_scope_or_of_those_named(here: World) -> None:
-    here.label("refund", prod=2)
-    here.label("greet", prod=1, staging=2)
-    labels = {entry.listed.name: sorted(entry.labels) for entry in labelled(here.project)}
+    here.point("refund", prod=2)
+    here.point("greet", prod=1, staging=2)
+    labels = {entry.listed.name: sorted(entry.labels) for entry in labelled(here.library)}
     assert labels == {"greet": ["prod", "staging"], "refund": ["prod"]}
     assert (prompt(here).version("prod"), prompt(here).version("staging")) == (2, None)
-    here.write("promptsync.yaml", "include: [greet]\n")
-    here.project.config = load(here.root / "promptsync.yaml")
-    assert [entry.listed.name for entry in labelled(here.project)] == ["greet"]
+    with (here.root / "promptsync.yaml").open("a") as config:
+        config.write("include: [greet]\n")
+    here.library.config = load(here.root / "promptsync.yaml")
+    assert [entry.listed.name for entry in labelled(here.library)] == ["greet"]
     assert prompt(here, "refund").listed.name == "refund"
 
 
-@pytest.mark.parametrize(("name", "hint"), [("refnd", "did you mean 'refund'"), ("zzz", "ls-remote")])
-def test_an_unknown_name_gets_the_nearest_one(here: World, name: str, hint: str) -> None:
-    with pytest.raises(NoSuchPrompt) as caught:
-        prompt(here, name)
-    assert hint in caught.value.hint and caught.value.exit_code == 2
-
-
 def test_an_archived_prompt_is_called_archived(here: World) -> None:
-    here.project.registry.prompts.archive(prompt(here).listed.template_id, is_snippet=False)
+    here.library.registry.prompts.archive(prompt(here).listed.template_id, is_snippet=False)
     with pytest.raises(NoSuchPrompt) as caught:
         prompt(here)
     assert "archived" in caught.value.message
@@ -84,89 +79,30 @@ def test_an_archived_prompt_is_called_archived(here: World) -> None:
 
 def test_a_prompt_named_like_the_id_of_another_is_not_taken_for_it(here: World) -> None:
     number = prompt(here).listed.template_id
-    here.publish(str(number), "imposter")
-    here.label(str(number), prod=1)
-    with world(here.root) as fresh:  # a client that has seen nothing yet
+    here.publish_all(str(number), "imposter")
+    here.point(str(number), prod=1)
+    fresh = World(here.root, here.call, here.url)  # a client that has seen nothing yet
+    with fresh.library:
         assert prompt(fresh).labels == {}
-        (moved,) = apply(fresh, plan_set(fresh.project, prompt(fresh), "prod", 3))
+        (moved,) = apply(fresh, planned(fresh, 3))
     assert moved.moved
     assert here.labels("refund") == {"prod": 3, "prod.released": 3}
-
-
-# -- plans ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("at", "version"), [(At(), 4), (At(2), 2), (At(label="prod"), 3), (At(5), None), (At(99), None)]
-)
-def test_a_version_is_specified_by_number_or_by_label(here: World, at: At, version: int | None) -> None:
-    here.label("refund", prod=3)
-    if version is not None:
-        assert find_number(here.project, prompt(here).listed, at, prompt(here).labels) == version
-        return
-    with pytest.raises(UsageError, match=f"no version {at.number}; its latest is v4"):
-        find_number(here.project, prompt(here).listed, at, prompt(here).labels)
-
-
-def test_a_label_that_points_elsewhere_is_not_set(here: World) -> None:
-    here.label("refund", prod=2)
-    with pytest.raises(Refused) as caught:
-        plan_set(here.project, prompt(here), "prod", 3)
-    assert "label move refund prod --to 3" in caught.value.hint
-    assert plan_set(here.project, prompt(here), "prod", 2).old == 2
-
-
-def test_a_label_goes_up_and_down_only_when_forced(here: World) -> None:
-    here.label("refund", prod=2)
-    assert plan_move(here.project, prompt(here), "prod", 4).new == 4
-    with pytest.raises(Refused, match="v1 is lower") as caught:
-        plan_move(here.project, prompt(here), "prod", 1)
-    assert "rollback refund --label prod --to 1" in caught.value.hint
-    assert plan_move(here.project, prompt(here), "prod", 1, force=True).is_lower
-
-
-def test_a_missing_label_is_neither_moved_nor_deleted(here: World) -> None:
-    here.label("refund", staging=2)
-    for plan in (
-        lambda: plan_move(here.project, prompt(here), "prod", 3),
-        lambda: plan_delete(prompt(here), "prod"),
-    ):
-        with pytest.raises(UsageError, match="no label 'prod'"):
-            plan()
-
-
-def test_a_promotion_covers_the_prompts_that_have_the_label(here: World) -> None:
-    here.label("refund", staging=4, prod=2)
-    here.publish("other", "one")
-    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
-    assert [(entry.name, entry.old, entry.new) for entry in plan.changes] == [("refund", 2, 4)]
-    with pytest.raises(UsageError, match="'greet' has no label 'staging'"):
-        plan_promotion(here.project, labelled(here.project), "staging", "prod", named=["greet", "refund"])
-
-
-def test_a_promotion_tells_what_would_go_to_a_lower_version(here: World) -> None:
-    here.label("refund", staging=2, prod=4)
-    here.label("greet", staging=2)
-    plan = plan_promotion(here.project, labelled(here.project), "staging", "prod")
-    assert plan.refusal is not None and plan.refusal.details == ("refund  prod  v4 -> v2",)
-    forced = plan_promotion(here.project, labelled(here.project), "staging", "prod", force=True)
-    assert forced.refusal is None
 
 
 # -- moving --------------------------------------------------------------------------------------------
 
 
 def test_each_release_remembers_the_version_before(here: World) -> None:
-    apply(here, plan_set(here.project, prompt(here), "prod", 1))
+    apply(here, planned(here, 1))
     assert here.labels("refund") == {"prod": 1, "prod.released": 1}
-    apply(here, plan_move(here.project, prompt(here), "prod", 2))
+    apply(here, planned(here, 2))
     assert here.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
-    apply(here, plan_move(here.project, prompt(here), "prod", 4))
+    apply(here, planned(here, 4))
     assert here.labels("refund") == {"prod": 4, "prod.previous": 2, "prod.released": 4}
 
 
 def test_a_rollback_goes_to_the_version_before_and_says_so_ever_after(here: World) -> None:
-    here.label("refund", prod=4, prod_previous=2)
+    here.point("refund", prod=4, prod_previous=2)
     (moved,) = apply(here, back(here))
     assert moved.moved
     assert here.labels("refund") == {"prod": 2, "prod.previous": 2, "prod.released": 4}
@@ -188,20 +124,13 @@ def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
     here: World, before: tuple[int, int | None], to: int, after: dict[str, int]
 ) -> None:
     now, previous = before
-    here.label("refund", prod=now, **({"prod_previous": previous} if previous else {}))
+    here.point("refund", prod=now, **({"prod_previous": previous} if previous else {}))
     apply(here, back(here, to=to))
     assert here.labels("refund") == after
 
 
-def test_a_rollback_without_a_way_back_needs_a_version(here: World) -> None:
-    here.label("refund", prod=3)
-    with pytest.raises(Refused, match=r"no 'prod\.previous'") as caught:
-        back(here)
-    assert caught.value.hint == "promptsync log refund\npromptsync rollback refund --label prod --to N"
-
-
 def test_a_rollback_never_goes_up(here: World) -> None:
-    here.label("refund", prod=2, prod_previous=3)
+    here.point("refund", prod=2, prod_previous=3)
     with pytest.raises(Refused, match="v3 is higher"):
         back(here, to=3)
     with pytest.raises(Refused, match="was rolled back"):
@@ -210,18 +139,11 @@ def test_a_rollback_never_goes_up(here: World) -> None:
         back(here, "prod.previous")
 
 
-def test_a_deleted_label_takes_its_way_back_along(here: World) -> None:
-    here.label("refund", prod=3, prod_previous=2, prod_released=4, staging=4)
-    (gone,) = apply(here, plan_delete(prompt(here), "prod"))
-    assert gone.moved
-    assert here.labels("refund") == {"staging": 4}
-
-
 def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) -> None:
-    here.label("refund", prod=1)
-    planned = plan_move(here.project, prompt(here), "prod", 2)
-    here.label("refund", prod=3)
-    receipt = apply_labels(here.project, [planned])
+    here.point("refund", prod=1)
+    change = planned(here, 2)
+    here.point("refund", prod=3)
+    receipt = apply_labels(here.library, [change])
     (stayed,) = receipt.changed
     assert not stayed.moved
     assert "moved it to v3" in stayed.why
@@ -230,37 +152,37 @@ def test_a_label_that_somebody_moved_meanwhile_stays_where_it_is(here: World) ->
 
 
 def test_a_label_that_somebody_moved_to_the_same_version_is_done(here: World) -> None:
-    here.label("refund", prod=1)
-    here.label("greet", prod=1)
-    planned = [
-        plan_move(here.project, prompt(here), "prod", 4),
-        plan_move(here.project, prompt(here, "greet"), "prod", 2),
+    here.point("refund", prod=1)
+    here.point("greet", prod=1)
+    changes = [
+        planned(here, 4),
+        planned(here, 2, "greet"),
     ]
-    here.label("refund", prod=4)
-    here.publish("greet", "three")
-    here.label("greet", prod=3)
-    found = apply(here, *planned)
+    here.point("refund", prod=4)
+    here.publish_all("greet", "three")
+    here.point("greet", prod=3)
+    found = apply(here, *changes)
     assert [entry.moved for entry in found] == [True, False]
     assert here.labels("refund")["prod"] == 4  # it was not this run that moved it, so it is not moved back
 
 
 def test_what_is_true_already_costs_nothing(here: World) -> None:
-    here.label("refund", prod=3)
-    planned = plan_move(here.project, prompt(here), "prod", 3)
-    before = here.project.registry.requests
-    assert [entry.moved for entry in apply(here, planned)] == [True]
-    assert here.project.registry.requests == before
+    here.point("refund", prod=3)
+    change = planned(here, 3)
+    before = here.library.registry.requests
+    assert [entry.moved for entry in apply(here, change)] == [True]
+    assert here.library.registry.requests == before
 
 
 def test_together_all_move_or_none(here: World) -> None:
-    here.label("refund", prod=1, staging=4)
-    here.label("greet", staging=2, prod=1)
-    here.publish("new", "one")
-    here.label("new", staging=1)
-    planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
-    here.publish("greet", "three")
-    here.label("greet", prod=3)
-    receipt = apply_labels(here.project, planned)
+    here.point("refund", prod=1, staging=4)
+    here.point("greet", staging=2, prod=1)
+    here.publish_all("new", "one")
+    here.point("new", staging=1)
+    changes = promotion(here)
+    here.publish_all("greet", "three")
+    here.point("greet", prod=3)
+    receipt = apply_labels(here.library, changes)
     found, error = receipt.changed, receipt.error
     assert [entry.moved for entry in found] == [False, False, False]
     assert [entry.is_undone for entry in found] == [False, True, True]
@@ -274,127 +196,103 @@ def test_together_all_move_or_none(here: World) -> None:
 # -- registries that do not play along -----------------------------------------------------------------
 
 
-def on_move(*answer: Any) -> Any:
-    """Answer moves of the label with the id 1, which is the first one made, so."""
-    return lambda method, path: answer if (method, path) == ("PATCH", "/prompt-labels/1") else None
+Answers = Callable[[str, str], tuple[int, Any] | None]
 
 
-def released(sound: World) -> None:
-    sound.publish("refund", "one", "two", "three")
-    sound.label("refund", prod=1)
+@pytest.fixture
+def released(world: World) -> World:
+    """Three versions, the first under ``prod``: the label with the id 1."""
+    world.publish_all("refund", "one", "two", "three")
+    world.point("refund", prod=1)
+    return world
 
 
-def applied_in(view: World) -> LabelReceipt:
-    return apply_labels(view.project, [plan_move(view.project, prompt(view), "prod", 3)])
+def answering(world: World, answers: Answers) -> None:
+    """Let the registry give answers of its own, by method and path."""
+
+    def react(seen: Seen, forward: object) -> Reply | None:
+        answer = answers(seen.method, seen.path)
+        return Reply(json.dumps(answer[1]), answer[0]) if answer is not None else None
+
+    world.faults.append(react)
 
 
-def moved_in(view: World) -> ChangedLabel:
-    (changed,) = applied_in(view).changed
+def applied_in(world: World) -> LabelReceipt:
+    return apply_labels(world.library, [planned(world, 3)])
+
+
+def moved_in(world: World) -> ChangedLabel:
+    (changed,) = applied_in(world).changed
     return changed
 
 
-FAULTS: list[tuple[tuple[int, Any], type[PromptsyncError], int, str]] = [
-    ((200, {"id": 1}), Refused, 3, "pending approval, or overridden"),
-    ((403, {"message": "no"}), RemoteError, 4, "rejects label changes by this key: no PROMPT_DEPLOY"),
-    ((409, {"message": "a change is requested"}), Refused, 3, "a change is requested"),
-    ((422, {"message": "bad"}), RemoteError, 4, "bad"),
-]
-
-
-@pytest.mark.parametrize(("answer", "kind", "code", "words"), FAULTS)
-def test_a_label_that_did_not_move_is_no_success(
-    tmp_path: Path, answer: tuple[int, Any], kind: type[PromptsyncError], code: int, words: str
-) -> None:
-    with faulty(tmp_path, on_move(*answer)) as (sound, broken, _):
-        released(sound)
-        receipt = applied_in(broken)
-        assert not receipt.changed[0].moved
-        error = receipt.error
-        assert isinstance(error, kind)
-        assert error.exit_code == code
-        assert words in f"{error.message} {error.hint.rpartition(' ')[2]}"
-        # the way back was put back as well: nobody may think that a release was taken back
-        assert sound.labels("refund") == {"prod": 1}
-
-
-def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(tmp_path: Path) -> None:
-    sound_world: list[World] = []
-
+def test_a_label_that_moved_although_the_answer_was_an_error_has_moved(released: World) -> None:
     def answers(method: str, path: str) -> tuple[int, Any] | None:
         if (method, path) != ("PATCH", "/prompt-labels/1"):
             return None
-        sound_world[0].label("refund", prod=3)
+        released.point("refund", prod=3)
         return 422, {"message": "late"}
 
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        released(sound)
-        sound_world.append(sound)
-        assert moved_in(broken).moved
+    answering(released, answers)
+    assert moved_in(released).moved
 
 
-def test_a_way_back_that_cannot_be_kept_stops_the_release(tmp_path: Path) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return (403, {"message": "no labels"}) if (method, path[:9]) == ("POST", "/prompts/") else None
-
-    with faulty(tmp_path, answers) as (sound, broken, odd):
-        released(sound)
-        assert not moved_in(broken).moved
-        assert sound.labels("refund") == {"prod": 1}
-        assert [asked for asked in odd.asked if asked.startswith("PATCH")] == ["PATCH /prompt-labels/1"] * 2
-
-
-def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return (403, {"message": "no"}) if (method, path) == ("PATCH", "/prompt-labels/3") else None
-
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        released(sound)
-        for label, version in (("prod_previous", 1), ("prod_released", 2), ("prod", 2)):
-            sound.label("refund", **{label: version})
-        changed = moved_in(broken)
-        assert not changed.moved and changed.why.endswith("403 Forbidden: no")
-        assert sound.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+def test_a_way_back_that_cannot_be_kept_stops_the_release(released: World) -> None:
+    no_labels = (403, {"message": "no labels"})
+    answering(
+        released, lambda method, path: no_labels if (method, path[:9]) == ("POST", "/prompts/") else None
+    )
+    assert not moved_in(released).moved
+    assert released.labels("refund") == {"prod": 1}
+    assert [seen.path for seen in released.seen if seen.method == "PATCH"] == ["/prompt-labels/1"] * 2
 
 
-def test_a_label_that_cannot_be_read_back_is_in_doubt(tmp_path: Path) -> None:
+def test_a_release_that_cannot_be_recorded_leaves_everything_as_it_was(released: World) -> None:
+    released.point("refund", prod_previous=1, prod_released=2, prod=2)
+    no = (403, {"message": "no"})
+    answering(released, lambda method, path: no if (method, path) == ("PATCH", "/prompt-labels/3") else None)
+    changed = moved_in(released)
+    assert not changed.moved and changed.why.endswith("403 Forbidden: no")
+    assert released.labels("refund") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+
+
+def test_a_label_that_cannot_be_read_back_is_in_doubt(released: World) -> None:
     written: list[str] = []
 
     def answers(method: str, path: str) -> tuple[int, Any] | None:
         if method == "PATCH":
             written.append(path)
-        if written and path.endswith("/labels"):
-            return 403, {"message": "hidden"}
-        return None
+        return (403, {"message": "hidden"}) if written and path.endswith("/labels") else None
 
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        released(sound)
-        receipt = applied_in(broken)
-        assert receipt.changed[0].is_unknown
-        error = receipt.error
-        assert isinstance(error, Incomplete)
-        assert "it is unknown whether 'prod' of 'refund' moved: it could not be read back" in error.message
-        assert sound.labels("refund") == {"prod": 3}
+    answering(released, answers)
+    receipt = applied_in(released)
+    error = receipt.error
+    assert receipt.changed[0].is_unknown and isinstance(error, Incomplete)
+    assert "it is unknown whether 'prod' of 'refund' moved: it could not be read back" in error.message
+    assert released.labels("refund") == {"prod": 3}
 
 
-def test_a_release_that_cannot_be_taken_back_is_reported(tmp_path: Path) -> None:
+def test_a_release_that_cannot_be_taken_back_is_reported(world: World) -> None:
+    world.publish_all("a", "one", "two")
+    world.publish_all("b", "one", "two")
+    world.point("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
+    world.point("b", prod=1, staging=2)  # the label with the id 2
+
     def answers(method: str, path: str) -> tuple[int, Any] | None:
-        if method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2"):
-            return 409, {"message": "protected"}
-        return None
+        is_protected = method == "DELETE" or (method, path) == ("PATCH", "/prompt-labels/2")
+        return (409, {"message": "protected"}) if is_protected else None
 
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        sound.publish("a", "one", "two")
-        sound.publish("b", "one", "two")
-        sound.label("a", staging=2)  # a gets prod by a creation, which cannot be deleted again
-        sound.label("b", prod=1, staging=2)  # the label with the id 2
-        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
-        receipt = apply_labels(broken.project, planned)
-        assert [entry.moved for entry in receipt.changed] == [True, False]
-        assert "could not be moved back" in receipt.changed[0].why
-        assert isinstance(receipt.error, Incomplete)
+    answering(world, answers)
+    receipt = apply_labels(world.library, promotion(world))
+    assert [entry.moved for entry in receipt.changed] == [True, False]
+    assert "could not be moved back" in receipt.changed[0].why
+    assert isinstance(receipt.error, Incomplete)
 
 
-def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(tmp_path: Path) -> None:
+def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(released: World) -> None:
+    released.point("refund", prod_previous=1, prod_released=1, staging=3)
+    released.publish_all("greet", "one")
+    released.point("greet", staging=1)
     moved = threading.Event()
 
     def answers(method: str, path: str) -> tuple[int, Any] | None:
@@ -405,69 +303,15 @@ def test_a_label_that_moved_goes_back_if_the_registry_cannot_change_another(tmp_
             return 404, {"detail": "Not Found"}
         return None
 
-    with faulty(tmp_path, answers) as (sound, broken, _):
-        released(sound)
-        sound.label("refund", prod_previous=1, prod_released=1, staging=3)
-        sound.publish("greet", "one")
-        sound.label("greet", staging=1)
-        planned = plan_promotion(broken.project, labelled(broken.project), "staging", "prod").changes
-        with pytest.raises(Unsupported):
-            apply_labels(broken.project, planned)
-        assert sound.labels("refund")["prod"] == 1 and "prod" not in sound.labels("greet")
+    answering(released, answers)
+    with pytest.raises(Unsupported):
+        apply_labels(released.library, promotion(released))
+    assert released.labels("refund")["prod"] == 1 and "prod" not in released.labels("greet")
 
 
-def without_label_writes(method: str, path: str) -> tuple[int, Any] | None:
-    """The customer's document: a list of all labels, and nothing that changes one."""
-    is_single = path.endswith("/labels") and path != "/prompt-templates/labels"
-    is_write = path.startswith(("/prompt-labels/", "/prompts/"))
-    return (404, {"detail": "Not Found"}) if is_single or is_write else None
-
-
-def test_a_registry_without_label_changes_lists_labels_and_refuses_to_change_them(tmp_path: Path) -> None:
-    with faulty(tmp_path, without_label_writes) as (sound, broken, _):
-        released(sound)
-        assert prompt(broken).version("prod") == 1
-        with pytest.raises(Unsupported, match="label") as caught:
-            moved_in(broken)
-        assert caught.value.exit_code == 4
-        assert broken.project.url in caught.value.message
-        assert sound.labels("refund") == {"prod": 1}
-
-
-def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(tmp_path: Path) -> None:
-    def answers(method: str, path: str) -> tuple[int, Any] | None:
-        return (404, {"message": "no prompt labels"}) if path == "/prompt-templates/labels" else None
-
-    with faulty(tmp_path, answers) as (sound, broken, odd):
-        released(sound)
-        sound.publish("greet", "one")
-        assert [sorted(entry.labels) for entry in labelled(broken.project)] == [[], ["prod"]]
-        assert sum(asked.endswith("/labels") for asked in odd.asked) == 3
-
-
-def test_an_interrupted_promotion_takes_back_what_it_did(tmp_path: Path) -> None:
-    class Impatient:
-        """Sees the first label moved, and presses Ctrl-C."""
-
-        def __call__(self, what: str, number: int, total: int) -> None:
-            if what == "Moving labels":
-                raise KeyboardInterrupt
-
-    with world(tmp_path) as here:
-        here.publish("refund", "one", "two")
-        here.label("refund", staging=2, prod=1)
-        planned = plan_promotion(here.project, labelled(here.project), "staging", "prod").changes
-        here.project.progress = Impatient()
-        assert isinstance(apply_labels(here.project, planned).error, Interrupted)
-        assert here.labels("refund") == {"staging": 2, "prod": 1}
-
-
-def test_a_label_by_which_prompts_refer_to_a_snippet_is_in_use(here: World) -> None:
-    here.publish("tone", "Be kind.", snippet=True)
-    here.label("tone", prod=1, draft=1)
-    here.publish("parent", "@@@tone@label:prod@@@")
-    listed = prompt(here, "tone").listed
-    with pytest.raises(Refused, match="'parent'"):
-        check_unused(here.project, listed, "prod")
-    check_unused(here.project, listed, "draft")
-    check_unused(here.project, prompt(here, "refund").listed, "prod")
+def test_a_registry_without_a_list_of_all_labels_is_asked_prompt_by_prompt(released: World) -> None:
+    released.publish_all("greet", "one")
+    none = (404, {"message": "no prompt labels"})
+    answering(released, lambda method, path: none if path == "/prompt-templates/labels" else None)
+    assert [sorted(entry.labels) for entry in labelled(released.library)] == [[], ["prod"]]
+    assert sum(seen.path.endswith("/labels") for seen in released.seen) == 3

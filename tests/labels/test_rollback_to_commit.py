@@ -203,7 +203,7 @@ def test_what_has_no_such_version_is_named_and_stays(released: World) -> None:
     done = released.run("rollback", "--label", "prod", "--to", broken, "--json")
     assert done.code == 0
     skipped = {one["name"]: (one["version"], one["reason"]) for one in done.document["skipped"]}
-    assert skipped.pop("hello")[1].startswith(f"its file in {broken} cannot be read: hello.yaml:2:1: ")
+    assert skipped.pop("hello")[1] == f"its file in {broken} cannot be read, or two files have its name"
     assert skipped == {
         "late": (1, f"no version is marked with a commit that has its text in {broken}"),
         "newer": (1, f"{broken} has no such prompt"),
@@ -232,7 +232,9 @@ def test_two_files_of_one_name_say_nothing(released: World) -> None:
     released.commit("Say three")
     released.ok("deploy", "--label", "prod")
     done = released.run("rollback", "--label", "prod", "--to", twins, "--json")
-    assert [one["reason"] for one in done.document["skipped"]] == [f"two files in {twins} have its name"]
+    assert [one["reason"] for one in done.document["skipped"]] == [
+        f"its file in {twins} cannot be read, or two files have its name"
+    ]
     assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
 
 
@@ -354,15 +356,6 @@ def test_if_one_label_does_not_move_none_does(released: World, status: int, code
     assert {name: released.label(name, "prod.previous") for name in NAMES} == dict.fromkeys(NAMES, 1)
 
 
-def test_a_label_that_somebody_moves_in_the_meantime_stays_there(released: World) -> None:
-    released.publish("hello", "Theirs")
-    released.faults.append(once(LAST_OF_PLAN, lambda: released.point("hello", prod=3), after=True))
-    done = released.run(*to_commit())
-    assert done.code == 3
-    assert "somebody else moved it to v3" in done.out
-    assert prod(released) == {"bye": 2, "hello": 3, "tone": 2}
-
-
 def test_two_equal_rollbacks_at_once_do_not_undo_each_other(released: World) -> None:
     others: list[int] = []
     overtaken = once(LAST_OF_PLAN, lambda: others.append(released.apart(*to_commit()).code), after=True)
@@ -445,14 +438,6 @@ def test_a_plan_that_was_reviewed_in_another_workspace_is_refused(released: Worl
     assert released.run(*command, "--expect", fingerprint).code == 0
 
 
-@pytest.mark.parametrize(("answer", "code", "version"), [("n\n", 1, 2), ("y\n", 0, 1)])
-def test_on_a_terminal_the_plan_is_confirmed(released: World, answer: str, code: int, version: int) -> None:
-    done = released.on_terminal(*to_commit(), answer=answer)
-    assert done.code == code
-    assert "(Say one). Continue?" in done.err
-    assert prod(released) == dict.fromkeys(NAMES, version)
-
-
 def test_the_requests_of_a_plan_do_not_grow_with_the_release(released: World) -> None:
     released.run(*to_commit("-n"))
     # The last one identifies the workspace, which is part of the fingerprint.
@@ -469,7 +454,7 @@ USAGE: list[tuple[tuple[str, ...], str, str]] = [
     (("--to", "HEAD~9"), "this clone has no commit HEAD~9", "git log --oneline HEAD"),
     (("--to", "0" * 40), "before the first commit", "--to HEAD~1"),
     (("--to", ""), "is not a commit", "HEAD~1"),
-    (("hello@1", "--to", "HEAD~1"), "at v1 and by --to at HEAD~1", "--label prod --to 'HEAD~1'"),
+    (("hello@1", "--to", "HEAD~1"), "hello is specified at v1", "--label prod --to 'HEAD~1'"),
     (("hello@1", "--to", "2"), "at v1 and by an option at v2", "remove one of the two"),
     (("helo", "--to", "HEAD~1"), "no prompt 'helo'", "did you mean 'hello'?"),
     *(

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
-from located import File, found, lint
+from located import found, lint
 from seeds import examples
 from strategies import prompts
 
@@ -353,32 +350,6 @@ def has_reference(value: Any) -> bool:
 def test_no_legal_template_is_an_error(prompt: Prompt) -> None:
     problems = check([Bare(prompt)])
     assert [p for p in problems if p.severity == "error" and p.rule not in ("jinja-syntax", "api-key")] == []
-
-
-def test_lint_loads_nothing_heavy_and_jinja2_only_for_a_jinja2_file() -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'tests/lint')\n"
-        "from located import lint\n"
-        "lint('content: \"{a}\"\\nexamples: [{a: 1}]\\n')\n"
-        "heavy = {'httpcore', 'git', 'deepdiff', 'jinja2', 'werkzeug', 'httpx'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert not [name for name in sys.modules if name.startswith('promptsync.server')]\n"
-        "lint('template_format: jinja2\\ncontent: \"{{ a }}\"\\n')\n"
-        "assert 'jinja2' in sys.modules\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_large_file_is_checked_quickly() -> None:
-    text = (
-        "template_format: jinja2\ncontent: |\n" + "  Say yes: no, on 10:30 sk-learn {{ a }} pl_x.\n" * 20_000
-    )
-    file = File("a.yaml", text)
-    assert file.prompt
-    start = time.process_time()
-    assert check([file]) == []
-    assert time.process_time() - start < 40
 
 
 def test_each_rule_is_reported_by_the_code() -> None:

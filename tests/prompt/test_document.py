@@ -169,6 +169,11 @@ def test_synced_is_one_key_or_several_or_a_map(synced: Any) -> None:
             id="a block with an id is no plain text",
         ),
         pytest.param(
+            {"type": "chat", "messages": [{"role": role, "content": []} for role in ("user", "assistant")]},
+            {"messages": [{"role": "user", "content": []}, {"role": "assistant"}]},
+            id="only some roles may lack content",
+        ),
+        pytest.param(
             {"type": "chat", "messages": [], "dataset_examples": [1], "raw_request": {"a": None, "b": 0}},
             {"messages": [], "extra": {"template": {"raw_request": {"b": 0}}}},
             id="unknown template keys",

@@ -13,9 +13,9 @@ from seeds import examples
 from strategies import prompts
 
 from promptsync.prompt.canonical import digest
-from promptsync.prompt.fields import FieldChange, changes, readable, variables_change
+from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.pairing import align
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, readable
 from promptsync.prompt.tags import tag_set
 
 Row = tuple[str, Any, Any, str]
@@ -86,6 +86,14 @@ CASES: dict[str, tuple[Prompt, Prompt, list[Row]]] = {
         [
             ("messages[0].role", "user", "assistant", "changed"),
             ("messages[0].content", "abc", "xyz", "changed"),
+        ],
+    ),
+    "a block goes before one of another type that changes": (
+        chat(said("user", [{"type": "thinking", "thinking": "a"}, {"type": "code", "code": "b"}])),
+        chat(said("user", [{"type": "code", "code": "c"}])),
+        [
+            ("messages[0].content[0]", {"type": "thinking", "thinking": "a"}, None, "removed"),
+            ("messages[0].content[0].code", "b", "c", "changed"),
         ],
     ),
     "the format of all messages": (

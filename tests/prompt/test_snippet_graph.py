@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.prompt.snippet_graph import follows_text, parents
-from promptsync.prompt.snippets import Reference
+from promptsync.prompt.snippets import Reference, follows_text, parents
 
 _NAMES = "abcdef"
 _REFERENCES = st.builds(

@@ -1,221 +1,411 @@
-"""Merging in real files and a real registry: layout, odd texts, tags, several prompts at once."""
+"""``pull --merge`` from the refusal to the push: layout, odd texts, tags, conflict markers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
-from msgspec import structs
-from registry_server import chat
-from release_world import World, world
-from worlds import SYNCED
+from worlds import SYNCED, World, template
 
-from promptsync.compare.gather import gather
-from promptsync.compare.snapshot import State
 from promptsync.files.prompt_file import parse
-from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
-from promptsync.pull.apply import apply_pull
-from promptsync.pull.merge import MergeConflict
-from promptsync.pull.plan import plan_pull
-from promptsync.pull.write import PullOptions
-from promptsync.push.actions import PushOptions
-from promptsync.push.apply import apply_push
-from promptsync.push.plan import plan_push
 
-MERGE = PullOptions(merge=True)
-LONG = (
-    "You answer questions. " + "Be brief and kind to everybody who asks. " * 3 + "End politely. Never shout."
-)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as found:
-        yield found
-
-
-def publish_files(made: World, **texts: str) -> None:
-    for name, text in texts.items():
-        (made.root / "prompts").mkdir(exist_ok=True)
-        (made.root / f"prompts/{name}.yaml").write_bytes(text.encode())
-    snapshot = gather(made.project)
-    apply_push(made.project, plan_push(made.project, snapshot, PushOptions()))
+FILE = """\
+# Who answers refunds.
+name: refund
+tags: [billing]  # for the dashboard
+model:
+  provider: openai
+  name: gpt-4o
+  parameters: {temperature: 0.2}   # calm
+messages:
+  # the rules
+  - role: system
+    content: |
+      You answer refund questions.
+      Be kind and brief.
+      Never promise money.
+  - {role: user, content: "{question}"}
+examples:
+  - question: Where is my money?
+"""
+ASKED = ("{question}", "Question: {question}")
 
 
-def edit(made: World, name: str, old: str, new: str) -> None:
-    path = made.root / f"prompts/{name}.yaml"
-    text = path.read_bytes().decode()
-    assert old in text
-    path.write_bytes(text.replace(old, new).encode())
+@template
+def shop(world: World) -> None:
+    """A working copy whose refund prompt is published as version 1; no commit has it."""
+    world.put("prompts/refund.yaml", FILE)
+    world.ok("push")
 
 
-def remote(made: World, name: str) -> Prompt:
-    (listed,) = (one for one in made.project.registry.prompts.list(name=name) if one.name == name)
-    found = made.project.registry.prompts.get(listed.template_id, name, version=listed.version)
-    return structs.replace(found.prompt, tags=listed.prompt.tags)
+def edit(world: World, *changes: tuple[str, str], name: str = "refund") -> str:
+    for old, new in changes:
+        world.put(f"prompts/{name}.yaml", file(world, name).replace(old, new))
+        assert new in file(world, name)
+    return file(world, name)
 
 
-def edit_remote(made: World, name: str, old: str, new: str, **more: Any) -> None:
-    prompt = remote(made, name)
-    template = replaced(prompt.template, old, new)
-    assert template != prompt.template or more
-    made.project.registry.prompts.publish(
-        structs.replace(prompt, template=template, **more), message="by hand"
-    )
+def dashboard(world: World, *changes: tuple[str, str], name: str = "refund", **more: Any) -> None:
+    """Publish a version that somebody edited in the dashboard."""
+    body = world.read(name)
+    text = json.dumps(body["prompt_template"])
+    for old, new in changes:
+        assert json.dumps(old)[1:-1] in text
+        text = text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+    world.publish(name, **{"prompt_template": json.loads(text), "metadata": body["metadata"], **more})
 
 
-def replaced(value: Any, old: str, new: str) -> Any:
-    if isinstance(value, str):
-        return value.replace(old, new)
-    if isinstance(value, dict):
-        return {key: replaced(item, old, new) for key, item in value.items()}
-    return [replaced(item, old, new) for item in value] if isinstance(value, list) else value
+def file(world: World, name: str = "refund") -> str:
+    return world.path(name).read_bytes().decode()
 
 
-def merge(made: World, options: PullOptions = MERGE) -> dict[str, bool]:
-    """Pull, and return for each file that was written whether it is merged."""
-    plan = plan_pull(made.project, gather(made.project), options)
-    return {write.name: write.word == "merged" for write in apply_pull(made.project, plan).of(plan.writes)}
+def prompt(world: World, name: str = "refund") -> Prompt:
+    return parse(file(world, name).encode(), "x", name).prompt
 
 
-def file(made: World, name: str) -> str:
-    return (made.root / f"prompts/{name}.yaml").read_bytes().decode()
+def texts(world: World, name: str = "refund") -> list[str]:
+    return [message["content"][0]["text"] for message in prompt(world, name).template["messages"]]
 
 
-def text(made: World, name: str, message: int = 0) -> str:
-    template = parse(file(made, name).encode(), "x", name).prompt.template
-    found: str = template["messages"][message]["content"][0]["text"]
-    return found
+def model(name: str = "gpt-4o", temperature: float = 0.2) -> dict[str, Any]:
+    return {"model": {"provider": "openai", "name": name, "parameters": {"temperature": temperature}}}
 
 
-def state(made: World, name: str) -> State:
-    return next(item.state for item in gather(made.project).items if item.name == name)
+def test_the_refusal_names_the_merge_first(shop: World) -> None:
+    edit(shop, ("kind and brief", "kind"))
+    dashboard(shop, ASKED)
+    for verb in ("pull", "push"):
+        done = shop.run(verb)
+        hints = [line for line in done.err.splitlines() if line.startswith("hint:")]
+        assert done.code == 3 and hints[0].startswith("hint: promptsync pull --merge refund")
 
 
-def test_one_long_line_merges_by_sentences_and_stays_one_line(made: World) -> None:
-    publish_files(made, a=f"messages:\n- role: user\n  content: {LONG}\n")
-    edit(made, "a", "You answer questions.", "You answer all questions.")
-    edit_remote(made, "a", "Never shout.", "Never shout. Thank them.")
-    assert [*merge(made).values()] == [True]
-    wanted = LONG.replace("answer", "answer all") + " Thank them."
-    assert text(made, "a") == wanted
-    assert any(wanted in line for line in file(made, "a").splitlines())
-    assert state(made, "a") is State.AHEAD
+def test_edits_in_two_messages_merge_and_the_rest_of_the_file_stays(shop: World) -> None:
+    mine = edit(shop, ("kind and brief", "very kind"))
+    dashboard(shop, ASKED)
+    planned = shop.ok("pull", "--merge", "--dry-run", "--json").document
+    assert [one["name"] for one in planned["merged"]] == ["refund"] and file(shop) == mine
+    done = shop.ok("pull", "--merge")
+    assert ["merged", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in done.lines
+    (kept,) = (path for path in (shop.root / ".promptsync/backup").rglob("*") if path.is_file())
+    assert kept.read_text("utf-8") == mine
+    merged = FILE.replace("kind and brief", "very kind").replace('"{question}"', '"Question: {question}"')
+    assert SYNCED.sub("", file(shop)) == merged
+    assert "synced: 2-" in file(shop) and shop.states() == {"refund": "ahead"}
+    shop.ok("push")
+    assert shop.states() == {"refund": "in-sync"}
+
+
+def test_a_committed_text_needs_no_backup_and_a_commit_of_the_merge_is_ahead(shop: World) -> None:
+    shop.commit("start")
+    edit(shop, ("kind and brief", "very kind"))
+    shop.commit("kinder")
+    dashboard(shop, ASKED)
+    assert shop.ok("pull", "--merge", "--json").document["backups"] == {}
+    assert shop.states() == {"refund": "ahead"}
+    shop.commit("merge")
+    assert shop.states() == {"refund": "ahead"}
+    shop.ok("push")
+    assert shop.states() == {"refund": "in-sync"}
+
+
+def test_text_here_and_a_parameter_there_merge(shop: World) -> None:
+    edit(shop, ("kind and brief", "very kind"))
+    dashboard(shop, metadata=model(temperature=0.7))
+    shop.ok("pull", "--merge", "refund")
+    assert "{temperature: 0.7}   # calm" in file(shop) and "Be very kind." in file(shop)
+
+
+def test_lines_of_one_text_and_inserted_messages_merge(shop: World) -> None:
+    messages = shop.read("refund")["prompt_template"]["messages"]
+    shots = [
+        {"role": role, "content": [{"type": "text", "text": f"{role} says"}]}
+        for role in ("user", "assistant")
+    ]
+    dashboard(shop, prompt_template={"type": "chat", "messages": [messages[0], *shots, messages[1]]})
+    dashboard(shop, ("Never", "Do not"))
+    edit(shop, ("You answer refund questions.", "You answer questions about refunds."))
+    shop.ok("pull", "--merge")
+    rules = "You answer questions about refunds.\nBe kind and brief.\nDo not promise money.\n"
+    assert texts(shop) == [rules, "user says", "assistant says", "{question}"]
+    assert "# the rules" in file(shop)
+
+
+LONG = "You answer questions. " + "Be brief and kind to all. " * 3 + "End politely. Never shout."
+LINES = "|\n" + "".join(f"    line {number}\n" for number in range(5))
+READ = "line 0\nline 1\nline 2\nline 3\nline 4"
+ENDS = (("line 0", "first"), ("line 3", "line three"))
+MERGED_LINES = "first\nline 1\nline 2\nline three\nline 4"
+ODD = '"one\\r\\ntwo\\u2028x\\nthree\\x85y\\n four \\n"'
 
 
 @pytest.mark.parametrize(
-    ("header", "end"), [("|", "\n"), ("|-", ""), ("|+", "\n\n")], ids=["clip", "strip", "keep"]
+    ("content", "here", "there", "merged"),
+    [
+        (
+            LONG,
+            ("You answer questions.", "You answer all questions."),
+            ("Never shout.", "Never shout. Thank them."),
+            LONG.replace("answer", "answer all") + " Thank them.",
+        ),
+        (LINES, *ENDS, f"{MERGED_LINES}\n"),
+        (LINES.replace("|", "|-"), *ENDS, MERGED_LINES),
+        (LINES.replace("|", "|+"), *ENDS, f"{MERGED_LINES}\n\n"),
+        (ODD, ("one", "ONE"), (" four ", " FOUR "), "ONE\r\ntwo\u2028x\nthree\x85y\n FOUR \n"),
+    ],
+    ids=["sentences of one line", "clip", "strip", "keep", "odd line ends"],
 )
-def test_the_end_of_a_text_is_not_harmed(made: World, header: str, end: str) -> None:
-    body = "".join(f"    line {number}\n" for number in range(5)) + "\n" * (end.count("\n") - 1)
-    publish_files(made, a=f"messages:\n- role: user\n  content: {header}\n{body}")
-    assert text(made, "a").endswith(f"line 4{end}")
-    edit(made, "a", "line 0", "first")
-    edit_remote(made, "a", "line 3", "line three")
-    merge(made)
-    assert text(made, "a") == f"first\nline 1\nline 2\nline three\nline 4{end}"
+def test_a_text_merges_and_its_ends_are_not_harmed(
+    world: World, content: str, here: tuple[str, str], there: tuple[str, str], merged: str
+) -> None:
+    world.put("prompts/a.yaml", f"messages:\n- role: user\n  content: {content}\n")
+    world.ok("push")
+    edit(world, here, name="a")
+    dashboard(world, there, name="a")
+    world.ok("pull", "--merge")
+    assert texts(world, "a") == [merged]
+    assert "\n" in merged or any(merged in line for line in file(world, "a").splitlines())
 
 
-def test_a_file_with_crlf_keeps_its_line_ends(made: World) -> None:
-    publish_files(
-        made, a="# top\r\nmessages:\r\n- role: user\r\n  content: |\r\n    one\r\n    two\r\n    three\r\n"
-    )
-    edit(made, "a", "one", "ONE")
-    edit_remote(made, "a", "three", "THREE")
-    merge(made)
-    assert text(made, "a") == "ONE\ntwo\nTHREE\n"
-    assert file(made, "a").count("\r\n") == file(made, "a").count("\n")
+def test_a_file_with_crlf_keeps_its_line_ends(world: World) -> None:
+    text = "# top\r\nmessages:\r\n- role: user\r\n  content: |\r\n    one\r\n    two\r\n    three\r\n"
+    world.put("prompts/a.yaml", text)
+    world.ok("push")
+    edit(world, ("one", "ONE"), name="a")
+    dashboard(world, ("three", "THREE"), name="a")
+    world.ok("pull", "--merge")
+    assert texts(world, "a") == ["ONE\ntwo\nTHREE\n"]
+    assert file(world, "a").count("\r\n") == file(world, "a").count("\n")
 
 
-def test_carriage_returns_and_separators_inside_a_text_survive(made: World) -> None:
-    publish_files(
-        made, a='messages:\n- role: user\n  content: "one\\r\\ntwo\\u2028x\\nthree\\x85y\\n four \\n"\n'
-    )
-    edit(made, "a", "one", "ONE")
-    edit_remote(made, "a", " four ", " FOUR ")
-    merge(made)
-    assert text(made, "a") == "ONE\r\ntwo\u2028x\nthree\x85y\n FOUR \n"
+def test_where_nobody_knows_the_tags_of_the_base_none_is_removed(world: World) -> None:
+    world.put("prompts/a.yaml", "tags: [kept, mine, theirs]\nmessages:\n- {role: user, content: Hello}\n")
+    world.ok("push")
+    edit(world, ("[kept, mine, theirs]", "[kept, theirs, new]"), name="a")
+    dashboard(world, ("Hello", "Hello you"), name="a")
+    world.tag("a", "kept", "mine")
+    world.ok("pull", "--merge")
+    assert prompt(world, "a").tags == ("kept", "theirs", "new", "mine")
+    assert texts(world, "a") == ["Hello you"]
 
 
-def test_where_nobody_knows_the_tags_of_the_base_none_is_removed(made: World) -> None:
-    publish_files(made, a="tags: [kept, mine, theirs]\nmessages:\n- {role: user, content: Hello}\n")
-    edit(made, "a", "[kept, mine, theirs]", "[kept, theirs, new]")
-    edit_remote(made, "a", "Hello", "Hello you", tags=("kept", "mine"))
-    merge(made)
-    assert parse(file(made, "a").encode(), "x", "a").prompt.tags == ("kept", "theirs", "new", "mine")
-    assert text(made, "a") == "Hello you"
+def test_several_versions_there_and_a_second_merge_on_top_of_the_first(world: World) -> None:
+    world.put("prompts/a.yaml", f"messages:\n- role: user\n  content: {LINES}")
+    world.ok("push")
+    edit(world, ("line 0", "one"), name="a")
+    for change in (("line 2", "two"), ("two", "zwei")):
+        dashboard(world, change, name="a")
+    world.ok("pull", "--merge")
+    assert texts(world, "a") == [READ.replace("line 0", "one").replace("line 2", "zwei") + "\n"]
+    dashboard(world, ("line 4", "four"), name="a")
+    world.ok("pull", "--merge")
+    assert texts(world, "a") == ["one\nline 1\nzwei\nline 3\nfour\n"]
+    assert world.states() == {"a": "ahead"}
 
 
-def test_a_result_that_equals_the_registry_is_in_sync(made: World) -> None:
-    publish_files(made, a="messages:\n- role: user\n  content: |\n    one\n    two\n    three\n")
-    edit(made, "a", "one", "ONE")
-    edit_remote(made, "a", "one", "ONE")
-    edit_remote(made, "a", "three", "THREE")
-    merge(made)
-    assert state(made, "a") is State.IN_SYNC
-    assert canonical(parse(file(made, "a").encode(), "x", "a").prompt) == canonical(remote(made, "a"))
+def test_the_same_edit_on_both_sides_needs_no_merge(shop: World) -> None:
+    edit(shop, ("kind and brief", "kind"))
+    dashboard(shop, ("kind and brief", "kind"))
+    assert shop.states() == {"refund": "in-sync"}
+    dashboard(shop, ASKED)
+    shop.ok("pull", "--merge")
+    assert shop.states() == {"refund": "in-sync"}
 
 
-def test_several_versions_there_and_a_second_merge_on_top_of_the_first(made: World) -> None:
-    publish_files(made, a="messages:\n- role: user\n  content: |\n    1\n    2\n    3\n    4\n    5\n")
-    edit(made, "a", "    1\n", "    one\n")
-    edit_remote(made, "a", "3", "three")
-    edit_remote(made, "a", "three", "drei")
-    merge(made)
-    assert text(made, "a") == "one\n2\ndrei\n4\n5\n"
-    edit_remote(made, "a", "5", "five")
-    merge(made)
-    assert text(made, "a") == "one\n2\ndrei\n4\nfive\n"
-    assert state(made, "a") is State.AHEAD
+def test_two_that_have_nothing_in_common_merge_only_where_they_agree(world: World) -> None:
+    world.publish("a", "Theirs")
+    start = "model: {provider: openai, name: x}\nmessages:\n- {role: user, content: "
+    world.put("prompts/a.yaml", f"{start}Mine}}\n")
+    assert world.states() == {"a": "diverged"}
+    done = world.run("pull", "--merge", "--json")
+    assert [one["field"] for one in done.document["conflicts"]] == ["messages[0]"]
+    world.put("prompts/a.yaml", f"{start}Theirs}}\n")
+    world.ok("pull", "--merge")
+    assert "model: {provider: openai, name: x}" in file(world, "a") and world.states() == {"a": "ahead"}
 
 
-def test_one_that_does_not_merge_keeps_all_from_being_written(made: World) -> None:
-    content = "messages:\n- {role: user, content: Hello}\n"
-    publish_files(made, a=content, b=content, c=content)
-    for name, ours in (("a", "Hello you"), ("b", "Hi")):
-        edit(made, name, "Hello", ours)
-    model = {"model": {"provider": "openai", "name": "gpt-4o"}}
-    edit_remote(made, "a", "", "", metadata=model)
-    edit_remote(made, "b", "Hello", "Good day")
-    edit_remote(made, "c", "Hello", "Welcome")
-    before = {name: file(made, name) for name in "abc"}
-    with pytest.raises(MergeConflict) as caught:
-        merge(made)
-    assert {name: file(made, name) for name in "abc"} == before
-    (unmerged,) = caught.value.unmerged
-    assert (unmerged.name, [one.path for one in unmerged.conflicts]) == ("b", ["messages[0].content"])
+def test_what_does_not_merge_leaves_every_file_as_it_was(shop: World) -> None:
+    shop.put("prompts/other.yaml", FILE.replace("name: refund", "name: other"))
+    shop.ok("push")
+    mine = edit(shop, ("kind and brief", "curt"), ("gpt-4o", "gpt-4.1"))
+    edit(shop, ("kind and brief", "terse"), name="other")
+    dashboard(shop, ("kind and brief", "short\x1b[31m"), metadata=model("o3"))
+    dashboard(shop, ASKED, name="other")
+    before = shop.files()
 
-    merged = merge(made, structs.replace(MERGE, markers=True))
-    assert merged == {"a": True, "b": False, "c": False}
-    assert text(made, "b") == "<<<<<<< yours\nHi\n=======\nGood day\n>>>>>>> registry v2"
+    done = shop.run("pull", "--merge")
+    assert (done.code, shop.files()) == (3, before)
+    for line in (
+        "messages[0].content: changed on both sides",
+        "model.name: changed on both sides",
+        'base:         "Be kind and brief.\\n"',
+        'yours:        "Be curt.\\n"',
+        'registry v2:  "o3"',
+        "promptsync pull refund --theirs",
+        "promptsync pull refund --ours",
+    ):
+        assert line in done.err
+    assert "\x1b[31m" not in done.err
+    assert "--markers" not in done.err  # they could not show the model's name
+
+    found = shop.run("pull", "--merge", "--json").document
+    assert (found["error"]["code"], found["written"], found["merged"]) == ("merge-conflict", [], [])
+    keys = ("name", "field", "base", "ours", "theirs")
+    assert [tuple(one[key] for key in keys) for one in found["conflicts"]] == [
+        ("refund", "model.name", "gpt-4o", "gpt-4.1", "o3"),
+        ("refund", "messages[0].content", "Be kind and brief.\n", "Be curt.\n", "Be short\x1b[31m.\n"),
+    ]
+    assert shop.run("pull", "--merge", "--markers").code == 3
+    assert file(shop) == mine
+    shop.ok("pull", "--merge", "other")
+    assert shop.states() == {"refund": "diverged", "other": "ahead"}
 
 
-def test_two_that_have_nothing_in_common_merge_only_where_they_agree(made: World) -> None:
-    made.project.registry.prompts.publish(Prompt("a", chat("Theirs")), message="by hand")
-    made.write(
-        "prompts/a.yaml", "model: {provider: openai, name: x}\nmessages:\n- {role: user, content: Mine}\n"
-    )
-    assert state(made, "a") is State.DIVERGED
-    with pytest.raises(MergeConflict) as caught:
-        merge(made)
-    assert [one.path for one in caught.value.unmerged[0].conflicts] == ["messages[0]"]
-    made.write(
-        "prompts/a.yaml", "model: {provider: openai, name: x}\nmessages:\n- {role: user, content: Theirs}\n"
-    )
-    merge(made)
-    assert "model: {provider: openai, name: x}" in file(made, "a")
-    assert state(made, "a") is State.AHEAD
+# -- conflict markers ---------------------------------------------------------------------------------------
 
 
-def test_local_keys_and_comments_stay(made: World) -> None:
-    head = "# top\nname: a\nmessages:\n# why\n- role: system\n  content: Be kind.\n"
-    local = "evaluations: [quality]  # proof\nexamples:\n- {x: 1}\n"
-    publish_files(made, a=f'{head}- {{role: user, content: "{{x}}"}}\n{local}')
-    edit(made, "a", "Be kind.", "Be very kind.")
-    edit_remote(made, "a", "{x}", "Say {x}")
-    merge(made)
-    merged = head.replace("Be kind.", "Be very kind.")
-    assert SYNCED.sub("", file(made, "a")) == f'{merged}- {{role: user, content: "Say {{x}}"}}\n{local}'
+def test_markers_are_refused_by_lint_and_push_until_they_are_resolved(shop: World) -> None:
+    edit(shop, ("kind and brief", "curt"), ("temperature: 0.2", "temperature: 0.1"))
+    dashboard(shop, ("kind and brief", "short"), ("{question}", "Q: {question}"))
+    done = shop.run("pull", "--merge", "--markers", "refund")
+    assert done.code == 3 and "delete the marker lines" in done.err
+    assert ["conflict", "refund", "v1", "->", "v2", "prompts/refund.yaml"] in done.lines
+    marked = file(shop)
+    assert (
+        "      You answer refund questions.\n"
+        "      <<<<<<< yours\n      Be curt.\n      =======\n      Be short.\n      >>>>>>> registry v2\n"
+        "      Never promise money.\n"
+    ) in marked
+    for part in ('"Q: {question}"', "temperature: 0.1", "# the rules", "\nsynced: 2-"):
+        assert part in marked
+    assert shop.states() == {"refund": "conflict"}
+
+    lint = shop.run("lint", "--json").document["problems"]
+    assert [(one["rule"], one["line"]) for one in lint] == [("conflict-markers", 13)]
+    for push in (["push"], ["push", "refund", "--force", "-y"], ["push", "refund"], ["push", "--partial"]):
+        done = shop.run(*push)
+        assert done.code == 3 and shop.version("refund") == 2
+        assert "has conflict markers at prompts/refund.yaml:13" in done.err
+        assert "promptsync pull" not in done.err
+    shop.ok("pull", "--merge")  # nothing to pull
+    assert shop.run("pull", "--ours", "refund").code == 3
+    assert file(shop) == marked
+
+    ours, theirs = marked.index("      <<<<<<<"), marked.index("      >>>>>>>")
+    rest = marked[marked.index("\n", theirs) + 1 :]
+    shop.put("prompts/refund.yaml", f"{marked[:ours]}      Be short and kind.\n{rest}")
+    shop.ok("push")
+    assert shop.states() == {"refund": "in-sync"}
+
+
+def test_markers_in_a_quoted_text_become_a_block(shop: World) -> None:
+    edit(shop, ('"{question}"', '"My {question}"'))
+    dashboard(shop, ("{question}", "Your {question}"))
+    assert shop.run("pull", "--markers").code == 3
+    marked = "<<<<<<< yours\nMy {question}\n=======\nYour {question}\n>>>>>>> registry v2"
+    assert texts(shop)[1] == marked
+    assert "\n      My {question}\n" in file(shop) and shop.run("lint").code == 1
+
+
+def test_text_with_markers_that_the_registry_has_is_no_conflict(shop: World) -> None:
+    """A prompt about merges may show some."""
+    shop.publish("git", content="Resolve this:\n<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n")
+    shop.ok("pull")
+    assert shop.states()["git"] == "in-sync"
+
+
+@template
+def marked(world: World) -> None:
+    """A snippet with conflict markers; others use it directly, by a pin, or not at all."""
+    world.put("prompts/refund.yaml", FILE)
+    bodies = {
+        "tone": "Be kind.",
+        "outer": "Outer. @@@tone@@@",
+        "user": "User. @@@outer@@@",
+        "pinned": "Pinned. @@@tone@version_number:1@@@",
+    }
+    for name, text in bodies.items():
+        world.put(f"prompts/{name}.yaml", f"name: {name}\ncontent: {text}\n")
+    world.ok("push")
+    edit(world, ("Be kind.", "Be curt."), name="tone")
+    world.publish("tone", content="Be short.")
+    assert world.run("pull", "--markers").code == 3
+    for name in ("user", "pinned"):
+        edit(world, (name.title(), f"The {name}"), name=name)
+    edit(world, ("Be kind and brief", "Be brief"))
+
+
+CONFLICT = "has conflict markers at prompts/tone.yaml:3"
+
+
+def test_a_conflict_is_shown_and_nothing_advises_a_push_of_it(marked: World) -> None:
+    done = marked.run("status")
+    assert ["conflict", "tone", "v2", "prompts/tone.yaml"] in done.lines
+    assert "promptsync lint, then edit the file: choose a side and delete the marker lines" in done.out
+    for flags in (("tone", "--exit-code"), ("--drift", "--exit-code")):
+        assert marked.run("status", *flags).code == 1
+    offline = marked.run("status", "--offline", "--json").document["prompts"]
+    assert marked.states()["tone"] == {one["name"]: one["state"] for one in offline}["tone"] == "conflict"
+    assert "conflict  tone" in marked.run("status", "--format", "markdown").out
+    (change,) = marked.run("diff", "tone", "--json").document["changes"]
+    assert change["state"] == "conflict"
+    assert change["fields"][0]["new"].startswith("<<<<<<< yours\nBe curt.\n=======\nBe short.\n")
+    done = marked.ok("pull")
+    assert "has conflict markers; choose a side and delete the marker lines" in done.out + done.err
+    assert "<<<<<<<" in file(marked, "tone")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["push"],
+        ["push", "tone", "--force", "-y"],
+        ["push", "tone"],
+        ["deploy", "--label", "prod", "--allow-dirty"],
+        ["render", "tone"],
+        ["render", "outer"],
+        ["render", "user"],
+    ],
+)
+def test_a_conflict_is_neither_published_nor_rendered(marked: World, command: list[str]) -> None:
+    done = marked.run(*command)
+    assert (done.code, done.out) == (3, "") and CONFLICT in done.err and marked.writes == []
+    assert "hint: edit prompts/tone.yaml:3: choose a side and delete the marker lines" in done.err
+    marked.ok("render", "pinned")
+
+
+def test_users_of_a_published_snippet_do_not_wait_for_its_conflict(marked: World) -> None:
+    done = marked.run("push", "--partial", "--json")
+    assert done.code == 3
+    assert {one["name"]: one["reason"] for one in done.document["skipped"]} == {"tone": CONFLICT}
+    error = done.document["error"]
+    assert (error["message"], error["hint"]) == (f"'tone' was skipped: it {CONFLICT}", "promptsync status")
+    assert sorted(marked.published) == ["pinned", "refund", "user"]
+
+
+def test_one_side_of_a_conflict_can_be_taken(marked: World) -> None:
+    marked.ok("pull", "--theirs", "tone")
+    assert marked.states()["tone"] == "in-sync"
+    marked.ok("push")
+
+
+def test_a_deleted_file_cannot_be_merged(shop: World) -> None:
+    shop.commit("Keep it")
+    shop.path("refund").unlink()
+    dashboard(shop, ASKED)
+    done = shop.run("pull", "--merge")
+    assert done.code == 3 and "pull refund --theirs" in done.err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [(way, side) for way in ("--merge", "--markers", "--passed-over") for side in ("--theirs", "--ours")]
+    + [("--merge", "--label", "prod"), ("--merge", "--version", "1"), ("--merge", "--output", "out")],
+)
+def test_a_merge_takes_no_side_and_no_other_version(shop: World, flags: tuple[str, ...]) -> None:
+    mine = edit(shop, ("kind and brief", "curt"))
+    dashboard(shop, ("kind and brief", "short"))
+    done = shop.run("pull", "refund", *flags)
+    assert (done.code, file(shop)) == (2, mine) and "cannot be combined" in done.err

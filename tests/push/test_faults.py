@@ -10,6 +10,7 @@ from fault_table import FATES, LISTING, READ_CODE, READS
 from msgspec.structs import replace
 from worlds import (
     DROPPED,
+    Fault,
     Reply,
     Run,
     Seen,
@@ -156,21 +157,6 @@ def test_a_race_is_noticed_and_told(three: World) -> None:
     assert three.text("b", 2) == "Theirs {name}"
 
 
-def test_a_registry_that_moved_while_the_plan_was_shown_is_refused(three: World) -> None:
-    lists = iter(range(100))
-
-    def publish_before_second(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
-        if next(lists) == 1:
-            three.publish("c", "Theirs {name}")
-        return forward(seen)
-
-    three.faults.append(fault(LISTING, publish_before_second))
-    done = three.run("push")
-    assert done.code == 3
-    assert "c: v1 -> v2" in done.err
-    assert three.writes == []
-
-
 # -- registries that keep something else ----------------------------------------------------------------
 
 
@@ -218,6 +204,53 @@ def test_an_unconfirmed_publish_counts_as_published_and_unverified(three: World)
     assert told(done) == happened(three) == {"a": 2, "b": 2, "c": 2}
     assert [one["name"] for one in done.document["unverified"]] == ["a", "b", "c"]
     settles(three)
+
+
+def deleting(seen: Seen) -> bool:
+    return seen.method == "DELETE"
+
+
+ARCHIVINGS = {
+    "accepted, and not done": (fault(deleting, Reply({"success": True})), 5, "failed", "still active"),
+    "done, and no response": (fault(deleting, DROPPED, times=1, after=True), 0, "archived", ""),
+    "not done, and no response": (fault(deleting, DROPPED), 5, "failed", ""),
+    "no permission": (fault(deleting, failing(403, "read-only key")), 4, "failed", "read-only key"),
+}
+
+
+@pytest.mark.parametrize(("broken", "code", "what", "why"), ARCHIVINGS.values(), ids=ARCHIVINGS)
+def test_only_the_list_says_whether_a_prompt_is_archived(
+    three: World, broken: Fault, code: int, what: str, why: str
+) -> None:
+    three.git("checkout", "-q", "HEAD~1")
+    three.path("b").unlink()
+    three.commit("Drop b")
+    three.faults.append(broken)
+    done = three.run("push", "b", "--prune", "--yes", "--json")
+    assert done.code == code, str(done)
+    assert done.document["archived"] == (["b"] if what == "archived" else [])
+    assert [(one["name"], why in one["reason"]) for one in done.document["failed"]] == (
+        [] if what == "archived" else [("b", True)]
+    )
+    three.faults.clear()
+    if what == "failed":
+        three.ok("push", "b", "--prune", "--yes")
+    assert "b" not in three.states()
+
+
+def test_a_list_that_still_has_what_was_archived_is_read_again(three: World) -> None:
+    three.git("checkout", "-q", "HEAD~1")
+    three.path("b").unlink()
+    three.commit("Drop b")
+    old = three.forward(Seen("GET", "/prompt-templates?page=1&per_page=100", {}, None))
+    lagging = iter(range(2))
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        is_late = LISTING(seen) and any(map(deleting, three.seen))
+        return old if is_late and next(lagging, None) is not None else None
+
+    three.faults.append(answer)
+    assert three.ok("push", "b", "--prune", "--yes", "--json").document["archived"] == ["b"]
 
 
 # -- reads that fail: nothing is written ----------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from registry_server import chat
 from scripted_registry import Seen
-from worlds import Reply, World, asking, failing, fault, publishing, template
+from worlds import Fault, Reply, World, asking, failing, fault, publishing, template
 
 
 @template
@@ -20,8 +20,8 @@ def three(world: World) -> None:
     world.ok("push")
 
 
-def diverge(world: World, name: str) -> None:
-    world.edit(name, "Hello", "Ours")
+def diverge(world: World, name: str, old: str = "Hello") -> None:
+    world.edit(name, old, "Ours")
     world.publish(name, "Theirs {name}")
 
 
@@ -45,32 +45,26 @@ def test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes(th
         assert way in done.err
 
 
-def test_partial_publishes_the_others_and_still_exits_3(three: World) -> None:
-    three.edit("a", "Hello", "Ciao")
-    diverge(three, "c")
-    found = three.run("push", "--partial", "--json")
-    assert found.code == 3
-    assert [(one["name"], one["version"]) for one in found.document["published"]] == [("a", 2)]
-    assert [(one["name"], one["state"]) for one in found.document["skipped"]] == [("c", "diverged")]
-    assert found.document["error"]["code"] == "diverged"
-    assert three.text("c") == "Theirs {name}"
-
-
-def test_a_failed_write_beside_what_was_left_is_the_worse_of_the_two(three: World) -> None:
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_partial_publishes_the_others_and_exits_with_the_worst_of_it(three: World, is_failing: bool) -> None:
     three.edit("a", "Hello", "Ciao")
     three.edit("b", "Hello", "Ciao")
     diverge(three, "c")
-    three.faults.append(fault(publishing("b"), failing(422, "no such model")))
-    found = three.run("push", "--partial", "--json")
-    assert found.code == 5
-    assert [one["name"] for one in found.document["published"]] == ["a"]
-    assert [one["name"] for one in found.document["failed"]] == ["b"]
-    assert [one["name"] for one in found.document["skipped"]] == ["c"]
+    if is_failing:
+        three.faults.append(fault(publishing("b"), failing(422, "no such model")))
+    done = three.run("push", "--partial", "--json")
+    assert (done.code, done.document["error"]["code"]) == ((5, "partial") if is_failing else (3, "diverged"))
+    assert [one["name"] for one in done.document["published"]] == (["a"] if is_failing else ["a", "b"])
+    assert [one["name"] for one in done.document["failed"]] == (["b"] if is_failing else [])
+    assert [(one["name"], one["state"]) for one in done.document["skipped"]] == [("c", "diverged")]
+    assert three.text("c") == "Theirs {name}"
 
 
-def test_force_overrides_for_that_name_only(three: World) -> None:
+def test_force_overrides_for_that_name_only_and_needs_a_yes(three: World) -> None:
     diverge(three, "b")
     diverge(three, "c")
+    done = three.run("push", "b", "--force", CI="")
+    assert (done.code, three.writes, "push b --force --yes\n" in done.err) == (2, [], True)
     three.ok("push", "b", "--force", "-y")
     assert (three.text("b"), three.text("c")) == ("Ours {name}", "Theirs {name}")
     assert three.text("b", 2) == "Theirs {name}"
@@ -89,13 +83,6 @@ def test_force_with_partial_skips_what_cannot_be_forced(three: World) -> None:
     assert [(one["name"], one["state"]) for one in found.document["skipped"]] == [("c", "conflict")]
 
 
-def test_force_needs_a_yes_where_nobody_can_be_asked(three: World) -> None:
-    diverge(three, "b")
-    done = three.run("push", "b", "--force", CI="")
-    assert (done.code, three.writes) == (2, [])
-    assert "push b --force --yes\n" in done.err
-
-
 def test_behind_prompts_are_left_and_named(three: World) -> None:
     three.publish("b")
     three.edit("a", "Hello", "Ciao")
@@ -111,18 +98,12 @@ def test_a_push_with_nothing_to_do_is_done(three: World) -> None:
     assert three.writes == []
 
 
-def test_a_name_publishes_that_name_only(three: World) -> None:
+def test_a_name_publishes_that_name_only_whatever_the_others_are(three: World) -> None:
     for name in "ab":
         three.edit(name, "Hello", "Ciao")
+    diverge(three, "c")
     three.ok("push", "a")
     assert (three.version("a"), three.version("b")) == (2, 1)
-
-
-def test_a_diverged_prompt_does_not_stop_the_push_of_another_name(three: World) -> None:
-    diverge(three, "b")
-    three.edit("a", "Hello", "Ciao")
-    three.ok("push", "a")
-    assert three.version("a") == 2
 
 
 def test_one_unreadable_file_blocks_every_write(three: World) -> None:
@@ -153,27 +134,6 @@ def test_a_dry_run_sends_no_write_and_says_so_first(three: World) -> None:
 
 def fingerprint(world: World, *options: str) -> str:
     return str(world.run("push", "-n", "--json", *options).document["fingerprint"])
-
-
-@pytest.mark.parametrize(
-    "options", ["", "--prune", "c --force", "gone --restore", "--label prod", "--partial"]
-)
-def test_no_option_makes_a_dry_run_write(three: World, options: str) -> None:
-    three.write("gone")
-    three.commit()
-    three.ok("push", "gone")
-    three.archive("gone")
-    three.write("new")
-    three.edit("a", "Hello", "Ciao")
-    three.path("b").unlink()
-    diverge(three, "c")
-    three.commit()
-    three.forget()
-    before = three.files()
-    for form in ((), ("--json",), ("--format", "markdown")):
-        assert three.run("push", "-n", "-y", *options.split(), *form).code in (0, 3)
-    assert three.writes == []
-    assert three.files() == before
 
 
 def test_the_expected_plan_is_carried_out(three: World) -> None:
@@ -416,6 +376,9 @@ def test_messages_without_git_carry_the_version_alone(world: World) -> None:
     world.ok("push")
     assert world.messages("a") == ["Add a (v1)", "Update a (v2)"]
     assert world.states() == {"a": "in-sync"}
+    # The key that the push wrote is the base of what follows.
+    diverge(world, "a", "Ciao")
+    assert world.states() == {"a": "diverged"}
 
 
 # -- labels ---------------------------------------------------------------------------------------------
@@ -429,39 +392,30 @@ def test_a_label_is_moved_to_what_was_published_and_read_back(three: World) -> N
     assert three.label("a", "prod") == 2
 
 
-def test_a_label_that_stays_although_the_registry_said_yes_is_reported_and_pushed_again(three: World) -> None:
+MOVES = [
+    (fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True})), 3, "label-not-moved", 1),
+    (fault(asking("PATCH", "/prompt-labels/"), failing(503)), 5, "partial", 1),
+    (fault(asking("PATCH", "/prompt-labels/"), failing(502), after=True), 0, None, 2),
+]
+
+
+@pytest.mark.parametrize(("broken", "code", "error", "at"), MOVES, ids=["no effect", "503", "502, moved"])
+def test_a_label_counts_as_moved_if_it_is_read_back(
+    three: World, broken: Fault, code: int, error: str | None, at: int
+) -> None:
     three.ok("push", "a", "--label", "prod")
     three.edit("a", "Hello", "Ciao")
-    pretend = fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True}))
-    three.faults.append(pretend)
-    found = three.run("push", "a", "--label", "prod", "--json")
-    assert found.code == 3
-    assert found.document["error"]["code"] == "label-not-moved"
-    assert [(one["from"], one["moved"]) for one in found.document["labels"]] == [(1, False)]
+    three.faults.append(broken)
+    done = three.run("push", "a", "--label", "prod", "--json")
+    assert (done.code, done.document.get("error", {}).get("code")) == (code, error)
+    assert [one["version"] for one in done.document["published"]] == [2]
+    assert [(one["from"], one["moved"]) for one in done.document["labels"]] == [(1, code == 0)]
+    assert three.label("a", "prod") == at
     three.faults.clear()
     three.forget()
     again = three.ok("push", "a", "--label", "prod", "--json").document
-    assert (again["published"], three.published) == ([], [])
-    assert three.label("a", "prod") == 2
+    assert (again["published"], three.published, three.label("a", "prod")) == ([], [], 2)
     assert three.ok("push", "a", "--label", "prod").out == "nothing to push\n"
-
-
-def test_a_label_that_fails_to_move_leaves_a_partial_push(three: World) -> None:
-    three.ok("push", "a", "--label", "prod")
-    three.edit("a", "Hello", "Ciao")
-    three.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(503)))
-    found = three.run("push", "a", "--label", "prod", "--json")
-    assert found.code == 5
-    assert [one["version"] for one in found.document["published"]] == [2]
-    assert three.label("a", "prod") == 1
-
-
-def test_a_label_whose_answer_was_lost_is_read_back(three: World) -> None:
-    three.ok("push", "a", "--label", "prod")
-    three.edit("a", "Hello", "Ciao")
-    three.faults.append(fault(asking("PATCH", "/prompt-labels/"), failing(502), after=True))
-    three.ok("push", "a", "--label", "prod")
-    assert three.label("a", "prod") == 2
 
 
 def test_a_label_never_moves_down(three: World) -> None:
@@ -508,3 +462,13 @@ def test_a_text_with_more_in_it_that_somebody_publishes_meanwhile_is_not_ours(
     assert three.version("a") == 2
     assert done.code == 3, str(done)
     assert done.document["published"] == []
+
+
+def test_a_release_by_push_can_be_taken_back(world: World) -> None:
+    for text in ("First.", "Second."):
+        world.write("a", text)
+        world.commit()
+        world.ok("push", "--label", "prod")
+    assert (world.label("a", "prod"), world.label("a", "prod.previous")) == (2, 1)
+    world.ok("rollback", "a", "--label", "prod")
+    assert world.label("a", "prod") == 1

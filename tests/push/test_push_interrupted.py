@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 from interrupting import FINISHING, held, press
 from seeds import FUZZ
-from worlds import DROPPED, Reply, Seen, World, fault, publishing, template
+from worlds import DROPPED, Reply, Seen, World, asking, fault, publishing, template
 
 COUNT = 24
 
@@ -211,3 +211,53 @@ def test_what_cannot_be_remembered_is_reported_and_costs_no_receipt(many: World)
     assert threading.active_count() < 50
     record.rmdir()
     settles(many)
+
+
+def test_a_push_that_is_killed_is_finished_by_the_next(many: World) -> None:
+    stored: list[str] = []
+    answer = threading.Event()
+
+    def hold(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        reply = forward(seen)
+        stored.append(seen.target)
+        answer.wait(120)
+        return reply
+
+    later = fault(lambda seen: publishing()(seen) and len(many.published) > 1, hold)
+    many.faults.insert(0, later)
+    with many.started("push", "--jobs", "4") as process:
+        while len(stored) < 4 and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        answer.set()
+    assert len(happened(many)) == 5
+    settles(many)
+
+
+# -- while labels move ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_while_labels_move_moves_them_back_or_says_what_is_unknown(world: World, presses: int) -> None:
+    for name in "abcdef":
+        world.write(name)
+    world.commit()
+    moves = asking("POST", "/label")
+    push = ("push", "--label", "prod", "--yes", "--json", "--jobs", "4")
+    with held(world, moves) as answer, world.started(*push) as process:
+        while not any(map(moves, world.seen)) and process.poll() is None:
+            time.sleep(0.002)
+        press(process)
+        process.send_signal(signal.SIGINT) if presses == 2 else answer.set()
+        document = json.loads(process.communicate(timeout=120)[0])
+    assert process.returncode == 130
+    assert {prompt["name"] for prompt in document["published"]} == set("abcdef")
+    assert [label["moved"] for label in document["labels"]] == [False] * 6
+    labelled = {name for name in "abcdef" if world.label(name, "prod")}
+    unknown = {label["name"] for label in document["labels"] if "may or may not" in label["reason"]}
+    assert labelled <= unknown if presses == 2 else not labelled
+    if presses == 1:
+        world.faults.clear()
+        world.forget()
+        world.ok("push", "--label", "prod")
+        assert (world.published, {world.label(name, "prod") for name in "abcdef"}) == ([], {1})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from release_world import World, world
 from seeds import examples
+from worlds import World, template
 
 from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
@@ -86,29 +85,22 @@ REJECTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shop")
-
-
-@pytest.fixture
-def mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
+@template
+def mixed(world: World) -> None:
     """A working copy with a published snippet, and a new prompt that is fine."""
-    with world(tmp_path, capsys) as made:
-        made.write("prompts/tone.yaml", "name: tone\ncontent: Be kind.\n")
-        assert made.run("push").code == 0
-        made.write("prompts/good.yaml", f"name: good\n{CHAT}")
-        yield made
+    world.put("prompts/tone.yaml", "name: tone\ncontent: Be kind.\n")
+    world.ok("push")
+    world.put("prompts/good.yaml", f"name: good\n{CHAT}")
 
 
 @pytest.mark.parametrize(("text", "code", "rule"), REJECTED.values(), ids=REJECTED)
 def test_a_push_of_what_the_registry_rejects_stops_before_the_first_write(
     mixed: World, text: str, code: int, rule: str
 ) -> None:
-    mixed.write("prompts/bad.yaml", text if text.startswith("name:") else f"name: bad\n{text}")
+    mixed.put("prompts/bad.yaml", text if text.startswith("name:") else f"name: bad\n{text}")
     ran = mixed.run("push", "--json")
     assert ran.code == code
-    assert [one.name for one in mixed.project.registry.prompts.list()] == ["tone"]
+    assert mixed.writes == []
     if code == 3:
         assert ran.document["error"]["code"] == rule
     else:

@@ -94,7 +94,7 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("datsets: []", "Unknown key datsets. Did you mean datasets?"),
         ("datasets: {}\nagents: 3", "agents must be a list"),
         ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
-        ("datasets: [{name: 3}]", 'Quote it: "3"'),
+        ("datasets: [{name: 3}]", "Quote it"),
         ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
         ("datasets: [{name: a, name: b}]", "appears twice"),
         ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),

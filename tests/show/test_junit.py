@@ -52,7 +52,7 @@ checks = st.builds(
     limits,
     st.dictionaries(any_text, any_text, max_size=2),
 )
-live_scores = st.none() | st.builds(LiveScore, any_text, st.just(2), limits, any_text)
+live_scores = st.builds(LiveScore) | st.builds(LiveScore, any_text, st.just(2), limits, any_text)
 results_of_one = st.builds(
     CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures, unbound, st.booleans()
 )

@@ -11,11 +11,13 @@ from markdown_reader import EVIL, active, check_only_code, hostile, names
 from msgspec.structs import replace
 
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.snapshot import State
+from promptsync.compare.snapshot import Item, State
 from promptsync.errors import Refused
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Ending, Kind, PushPlan, Result
 from promptsync.push.receipt import PushReceipt
 from promptsync.show.diff import differences_markdown
@@ -37,12 +39,17 @@ found_differences = st.lists(
     st.builds(Difference, names, st.sampled_from(State), names, st.lists(steps, max_size=2).map(tuple)),
     max_size=4,
 )
+
+
+def item(name: str, version: int | None) -> Item:
+    listed = Version(1, version, Prompt(name, {})) if version is not None else None
+    return Item(name, State.AHEAD, listed=listed)
+
+
 actions = st.builds(
     Action,
-    names,
+    st.builds(item, names, st.none() | st.integers(1, 9)),
     st.sampled_from(Kind),
-    names,
-    st.none() | st.integers(1, 9),
     message=names,
     labels=st.lists(names, max_size=2).map(tuple),
 )
@@ -151,9 +158,9 @@ def test_a_fence_is_longer_than_every_run_of_backticks_or_not_there(length: int)
 
 
 def test_a_plan_tells_kinds_fingerprint_and_what_is_left() -> None:
-    one = Action("support/a", Kind.UPDATE, "prompts/support/a.yaml", 3, message="Soften (1a2b3c4 v4)")
+    one = Action(item("support/a", 3), Kind.UPDATE, message="Soften (1a2b3c4 v4)")
     plan = PushPlan(
-        (one, replace(one, name="b", kind=Kind.CREATE, current=None)),
+        (one, replace(one, item=item("b", None), kind=Kind.CREATE)),
         (Result("c", Ending.SKIPPED, "x", state="diverged"),),
     )
     lines = plan_markdown(plan)

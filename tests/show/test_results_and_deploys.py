@@ -16,7 +16,7 @@ from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Cell, Run, Status
 from promptsync.compare.difference import Difference, Step
-from promptsync.compare.snapshot import Snapshot, State
+from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.deploy.members import UNRELEASED, Fate, Member, PassedOverVersion, Survey
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -27,6 +27,8 @@ from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.prompt.fields import FieldChange
 from promptsync.prompt.labels import Position
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.version import Version
 from promptsync.push.actions import Action, Kind, PushPlan
 from promptsync.show.checks import results_markdown
 from promptsync.show.deploy import plan_lines, plan_markdown, receipt_markdown
@@ -49,7 +51,9 @@ agent_runs = st.builds(Run, kind=st.just("agent"), name=names, status=st.sampled
 checks = st.builds(
     Check, st.sampled_from(["evaluation", "agent"]), names, prompts, max_drop=st.none() | st.floats(0, 100)
 )
-live_scores = st.none() | st.builds(LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names)
+live_scores = st.builds(LiveScore) | st.builds(
+    LiveScore, names, st.just(2), st.none() | st.floats(0, 100), names
+)
 failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
 results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
@@ -57,6 +61,10 @@ check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map
 PASSES_OVER = (
     "passes over v3, saved in the dashboard; kept, and brought back by drift; promptsync pull --merge beta"
 )
+
+
+def item(name: str, version: int) -> Item:
+    return Item(name, State.AHEAD, listed=Version(1, version, Prompt(name, {})))
 
 
 def size(lines: list[str]) -> int:
@@ -90,7 +98,7 @@ def plans(draw: st.DrawFn) -> DeployPlan:
         for fate in draw(st.sets(st.sampled_from(UNRELEASED)))
     ]
     survey = Survey(text, empty, empty, (*releases, *others))
-    push = PushPlan(tuple(Action(one.name, Kind.UPDATE, one.path, 1, message=text) for one in releases))
+    push = PushPlan(tuple(Action(item(one.name, 1), Kind.UPDATE, message=text) for one in releases))
     selection = Selection((Check("evaluation", text, (text,), 80.0), Check("agent", text, (text,))))
     return DeployPlan(survey, push, selection, (), unchecked=(text,))
 
@@ -103,7 +111,7 @@ def receipts(draw: st.DrawFn) -> DeployReceipt:
         for one in plan.survey.releases
     ]
     error = RemoteError(text, hint=text) if draw(st.booleans()) else None
-    return DeployReceipt(plan, results=draw(st.none() | check_results), labels=labels, stopped=error)
+    return DeployReceipt(plan, results=draw(check_results), labels=labels, stopped=error)
 
 
 @given(receipts(), limits)
@@ -137,8 +145,8 @@ def _whole_plan() -> DeployPlan:
     ]
     survey = Survey("prod", empty, empty, tuple(members))
     actions = (
-        Action("beta", Kind.UPDATE, "beta.yaml", 3, message="Say more", parents=(1,)),
-        Action("gamma", Kind.UPDATE, "gamma.yaml", 1, message="Be brief"),
+        Action(item("beta", 3), Kind.UPDATE, message="Say more", parents=(1,)),
+        Action(item("gamma", 1), Kind.UPDATE, message="Be brief"),
     )
     selection = Selection(
         (

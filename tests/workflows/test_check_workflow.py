@@ -32,12 +32,18 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert "**1 prompt to release to `prod`**" in comment
     row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 80, refund-agent"
     assert row in comment
-    assert "**Rehearsal passed**" in comment and "answered by echo" in comment
+    assert "**Rehearsal passed, with" in comment and "answered by echo" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
     assert "+You answer questions about refunds" in comment
     assert done.summary.strip() in comment
     assert done.outcomes["Difference, without the registry"] == "skipped"
     assert team.world.writes == []
+    assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + comment
+    # A deploy can be bound to the plan that was reviewed.
+    (fingerprint,) = re.findall(r"fingerprint `(\w+)`", comment)
+    expected = ("deploy", "-n", "--expect", fingerprint)
+    team.merge()
+    assert team.world.run(*expected, PROMPTSYNC_REMOTE=team.world.url).code == 0
 
 
 def test_the_next_push_updates_the_comment_wherever_it_stands_and_touches_no_other(team: Team) -> None:
@@ -113,7 +119,7 @@ def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> No
     team.edit("support/triage", f"{line}\n", "")
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
-    assert "**Rehearsal failed**" in body(team) and "triage accuracy" in body(team)
+    assert "**Rehearsal failed, with" in body(team) and "triage accuracy" in body(team)
     assert "\nfix the prompt and commit it\n" in body(team)
     assert "promptsync deploy again" not in body(team)
 
@@ -130,15 +136,6 @@ def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(te
     assert done.passed, str(done)
     assert "pending from an earlier deploy" in done.summary and "Not rehearsed" in done.summary
     assert team.hub.comments == []
-
-
-def test_a_prompt_that_is_deleted_is_told_with_what_becomes_of_it(team: Team) -> None:
-    team.branch()
-    team.world.git("rm", "-q", "prompts/support/handover-note.yaml")
-    team.world.commit("Delete a prompt")
-    done = team.check()
-    assert done.passed, str(done)
-    assert "support/handover-note: deleted in git; keeps prod" in body(team)
 
 
 def test_a_plan_that_is_too_large_is_cut_with_counts(team: Team) -> None:
@@ -165,39 +162,12 @@ def test_hostile_texts_ping_nobody_and_cannot_pass_for_the_comment(team: Team) -
     assert "@EVIL closes #1" in body(team)
 
 
-def test_the_key_is_in_no_log_summary_or_comment(team: Team) -> None:
-    team.branch()
-    team.edit("support/refund", *SOFTER)
-    done = team.check()
-    assert done.passed, str(done)
-    assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + body(team)
-
-
 def test_a_merge_group_is_planned_and_rehearsed_for_its_branch_without_a_comment(team: Team) -> None:
     team.branch()
     team.edit("support/refund", *SOFTER, "Soften the tone")
     team.world.forget()
     done = team.hub.run("check.yml", team.merge_group())
     assert done.passed, str(done)
-    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed**" in done.summary
+    assert "**1 prompt to release to `prod`**" in done.summary and "**Rehearsal passed, with" in done.summary
     assert done.outcomes["Comment"] == "skipped"
     assert team.hub.state["calls"] == [] and team.world.writes == []
-
-
-def test_a_merge_group_that_fails_its_rehearsal_fails_the_run(team: Team) -> None:
-    team.branch()
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
-    team.edit("support/triage", f"{line}\n", "")
-    done = team.hub.run("check.yml", team.merge_group())
-    assert done.outcomes[PLAN] == "failure" and done.outcomes["Comment"] == "skipped"
-    assert "**Rehearsal failed**" in done.summary
-
-
-def test_a_merge_group_without_the_key_is_compared_with_what_it_merges_into(team: Team) -> None:
-    team.hub.secrets.clear()
-    team.branch()
-    team.edit("support/refund", *SOFTER)
-    done = team.hub.run("check.yml", team.merge_group())
-    assert done.passed, str(done)
-    assert "**1 prompt differs**" in done.summary and done.outcomes[PLAN] == "skipped"

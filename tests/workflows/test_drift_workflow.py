@@ -67,19 +67,6 @@ def test_its_merge_publishes_nothing_and_may_be_released(team: Team) -> None:
     assert team.hub.pulls == []
 
 
-def test_a_draft_that_a_deploy_passed_over_comes_back(team: Team) -> None:
-    team.edit_in_registry("support/refund", "as the customer likes", "as the customer wishes")
-    team.edit("support/refund", "You answer refund questions", "You answer questions about refunds")
-    done = team.deploy()
-    assert done.passed, str(done)
-    assert team.world.label("support/refund", "prod") == 3
-    done = team.drift()
-    assert done.passed, str(done)
-    assert "+" in pull(team)["body"] and "as the customer wishes" in pull(team)["body"]
-    text = team.hub.git("show", f"{BRANCH}:prompts/support/refund.yaml")
-    assert "as the customer wishes" in text and "You answer questions about refunds" in text
-
-
 def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> None:
     team.world.archive("support/triage")
     done = team.drift()

@@ -81,13 +81,12 @@ def teach(command: click.Command) -> None:
 
 def prompts(session: Session) -> Iterator[str]:
     """The prompts with a file, and those that the registry had when it was last read."""
-    from promptsync.files.names import broken_names
     from promptsync.files.worktree import scan
 
     config = _config(session)
     worktree = scan(config.root, config.prompts)
     yield from worktree.files
-    yield from broken_names(worktree)
+    yield from worktree.broken.values()
     yield from _seen(session, config).versions
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import click
 
@@ -43,6 +43,9 @@ _OTHER_WAYS: Mapping[str, str] = {
 """What to do for verbs of other programs for which we need more than one."""
 
 
+CommandT = TypeVar("CommandT", bound=click.Command)
+
+
 def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds several options in this order."""
 
@@ -56,8 +59,8 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], C
 
 def _set_directory(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        before = context.obj.given_directory
-        context.obj.given_directory = os.path.join(before, value)  # noqa: PTH118 -- quick to start
+        before = context.obj.directory_option
+        context.obj.directory_option = os.path.join(before, value)  # noqa: PTH118 -- quick to start
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -65,13 +68,9 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
         setattr(context.obj, parameter.name, value)
 
 
-class _Shared(click.Option):
-    """An option that every verb takes. Its value goes to the session, not to the function."""
+_option = functools.partial(click.option, callback=_set, expose_value=False)
 
-
-_option = functools.partial(click.option, cls=_Shared, callback=_set, expose_value=False)
-
-shared_options = together(
+_SHARED = (
     _option(
         "-C",
         "directory",
@@ -100,24 +99,13 @@ shared_options = together(
     ),
     _option("--no-pager", is_flag=True, help="Do not show long output in a pager."),
 )
-"""Adds the options that every verb takes. Their values go to the session, not to the function."""
 
 
-def format_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write the verb's own options, then those of every verb."""
-    own: list[tuple[str, str]] = []
-    shared: list[tuple[str, str]] = []
-    for parameter in command.get_params(context):
-        if isinstance(parameter, click.Argument):
-            continue  # the text of the help describes it
-        record = parameter.get_help_record(context)
-        if record is not None:
-            (shared if isinstance(parameter, _Shared) else own).append(record)
-    with formatter.section("Options"):
-        formatter.write_dl(own)
-    if shared:
-        with formatter.section("Options of every command"):
-            formatter.write_dl(shared)
+def shared_options(command: CommandT) -> CommandT:
+    """Add the options that every verb takes. Their values go to the session, not to the function."""
+    for option in _SHARED:
+        option(command)
+    return command
 
 
 class VerbGroup(click.Group):
@@ -129,49 +117,28 @@ class VerbGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order in which they are declared
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, known = args[0], self.list_commands(ctx)
-        if name not in known and not ctx.resilient_parsing:
-            raise UsageError(f"{ctx.command_path} has no command {name!r}", hint=_meant(ctx, name, known))
-        return super().resolve_command(ctx, args)
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
-        format_options(self, ctx, formatter)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.get_short_help_str(80)) for name, verb in verbs if verb])
-
-
-def _meant(context: click.Context, name: str, known: Sequence[str]) -> str:
-    path = context.command_path
-    if context.parent is None and name in _OTHER_WAYS:
-        return _OTHER_WAYS[name]
-    other = _OTHER_WORDS.get(name) if context.parent is None else None
-    close = other or close_word(name, known)
-    if close is not None and close.split()[0] in known:
-        return f"did you mean '{path} {close}'?"
-    return f"{path} help" if context.parent is None else f"{path} --help"
-
-
-def close_word(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like ``word``, ``None`` if none is close."""
-    import difflib
-
-    by_folded = {other.casefold(): other for other in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, 1)
-    return by_folded[close[0]] if close else None
+        click.Command.format_options(self, ctx, formatter)
 
 
 def usage_error(error: click.UsageError) -> UsageError:
     """Return click's error as ours, with a hint; click's help for a missing verb is printed."""
-    path = error.ctx.command_path if error.ctx is not None else "promptsync"
+    context = error.ctx
+    path = context.command_path if context is not None else "promptsync"
+    is_root = context is None or context.parent is None
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
-        return UsageError("no command given", hint=f"{path} {'status' if path == 'promptsync' else '--help'}")
+        return UsageError("no command given", hint=f"{path} {'status' if is_root else '--help'}")
+    if isinstance(error, click.exceptions.NoSuchCommand) and context is not None:
+        from difflib import get_close_matches
+
+        name, group = error.command_name, context.command
+        known = group.list_commands(context) if isinstance(group, click.Group) else []
+        word = next(iter(get_close_matches(name.lower(), known, 1)), None)
+        word = _OTHER_WORDS.get(name, word) if is_root else word
+        hint = f"did you mean '{path} {word}'?" if word else f"{path} {'help' if is_root else '--help'}"
+        way = _OTHER_WAYS.get(name) if is_root else None
+        return UsageError(f"{path} has no command {name!r}", hint=way or hint)
     # click puts choices on lines of their own
     return UsageError(" ".join(error.format_message().split()), hint=f"{path} --help")

@@ -11,12 +11,18 @@ from msgspec import structs
 
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.session import Session
-from promptsync.commands.shared.since import branch_to_merge_into
 from promptsync.errors import Refused, UsageError
 from promptsync.labels.apply import LabelReceipt, apply_labels
 from promptsync.labels.plan import LabelChange, LabelPlan
 from promptsync.project.plan import workspace_of
-from promptsync.project.pointers import Labelled, check_changeable, deploy_command, with_labels
+from promptsync.project.pointers import (
+    Labelled,
+    check_changeable,
+    deploy_command,
+    find_number,
+    labelled,
+    with_labels,
+)
 from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, PromptAt, resolve
 from promptsync.project.versions import Catalog
@@ -28,7 +34,6 @@ from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
     from promptsync.checks.verdicts import Verdict
-    from promptsync.files.git.repository import Repository
 
 
 skip_checks_option = click.option(
@@ -41,10 +46,14 @@ def changing_options(command: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return dry_run_option(yes_option(expect_option(command)))
 
 
-def chosen_labels(project: Project, names: Sequence[str], at: At = LATEST) -> list[tuple[Labelled, PromptAt]]:
+def chosen_labels(
+    project: Project, names: Sequence[str], at: At = LATEST, *, having: str | None = None
+) -> list[tuple[Labelled, PromptAt]]:
     """Return the prompts that arguments mean, with their labels and the version that is meant of each.
 
-    What is named counts more than what matches a pattern. Raises ``UsageError`` for a prompt at two versions.
+    Without arguments these are all in scope. Of those that nobody named, only the ones with the label
+    ``having`` count. What is named counts more than what matches a pattern. Raises ``UsageError`` for a
+    prompt at two versions, and if no prompt is left.
     """
     catalog, chosen = Catalog(project), dict[str, PromptAt]()
     for target in resolve(project, names, catalog, at=at):
@@ -56,8 +65,25 @@ def chosen_labels(project: Project, names: Sequence[str], at: At = LATEST) -> li
             raise UsageError(f"{target.name} is specified {where}", hint="remove one of the two")
         if target.is_exact:
             chosen[target.name] = target
-    prompts = with_labels(project, [catalog[name] for name in sorted(chosen)])
-    return [(prompt, chosen[prompt.listed.name]) for prompt in prompts]
+    listed = [catalog[name] for name in sorted(chosen)]
+    prompts = with_labels(project, listed) if names else labelled(project)
+    pairs = [
+        (prompt, chosen.get(prompt.listed.name) or PromptAt(prompt.listed.name, is_exact=False))
+        for prompt in prompts
+    ]
+    if having is not None:
+        pairs = [pair for pair in pairs if pair[1].is_exact or having in pair[0].labels]
+        if not pairs:
+            of = "none of these prompts" if names else "no prompt in scope"
+            raise UsageError(f"{of} has the label {having!r}", hint="promptsync label list")
+    return pairs
+
+
+def numbered(project: Project, chosen: Sequence[tuple[Labelled, PromptAt]]) -> list[tuple[Labelled, int]]:
+    """Return prompts with the number of the version that is meant of each. Raises ``NoSuchVersion``."""
+    return [
+        (prompt, find_number(project, prompt.listed, target.at, prompt.labels)) for prompt, target in chosen
+    ]
 
 
 def change_labels(
@@ -112,7 +138,7 @@ def _checked(
     session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if nobody can confirm what it needs, its warnings, and those to confirm."""
-    from promptsync.checks.verdicts import live_at_once, not_passed, on_hold, still_live
+    from promptsync.checks.verdicts import live_snippets, not_passed, on_hold
 
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
     up = [
@@ -125,12 +151,7 @@ def _checked(
     if plan.refusal is not None:
         return plan, [], []
     moves = plan.pending
-    warnings = [
-        *not_passed(project, moves),
-        *live_at_once(project, moves),
-        *on_hold(project, up),
-        *still_live(project, moves),
-    ]
+    warnings = [*not_passed(project, moves), *live_snippets(project, moves), *on_hold(project, up)]
     names = {change.name for change in moves if not change.is_lower}
     failed = [
         warning
@@ -176,101 +197,3 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
     return Refused(
         f"v{first.version} of {first.name!r} {what}{more}; no label was changed", hint=hint, code=code
     )
-
-
-def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
-    """Return the label that ``labels:`` maps the branch to: the current one, or the workflow's.
-
-    With ``merged`` a pull request or merge group counts as the branch that it will be merged into. Raises
-    ``UsageError`` without a branch, or without a label for it.
-    """
-    labels = project.config.labels
-    branch = _branch(session, project, merged)
-    if branch is not None and branch in labels:
-        return labels[branch]
-    if not labels:
-        raise UsageError(
-            f"no label to release to: {project.config.path.name} has no labels:",
-            hint=f"promptsync deploy --label prod\nadd to {project.config.path.name}: "
-            f"labels: {{{branch or 'main'}: prod}}",
-            code="no-label",
-        )
-    known = ", ".join(f"{name}: {label}" for name, label in labels.items())
-    nowhere, hint = "a directory outside of git", "promptsync deploy --label LABEL"
-    if project.history is not None:
-        nowhere, hint = "a commit without a branch", f"git switch {shlex.quote(next(iter(labels)))}"
-    what = f"the branch {branch!r}" if branch is not None else nowhere
-    raise UsageError(
-        f"there is no release label for {what}; labels: {{{known}}}",
-        hint=hint + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
-        code="no-label",
-    )
-
-
-def branch_refusal(
-    session: Session, project: Project, label: str, *, dry_run: bool, older: bool
-) -> Refused | None:
-    """Return why this commit must not be deployed to a label, ``None`` if it may be.
-
-    A label that ``labels:`` names is only deployed from its branches, and from their newest commit as far as
-    this clone knows it; ``older`` allows an older one. Without a branch, the commit must be on one of them.
-    A dry run may be made for the branch that a pull request will be merged into, and of any commit.
-    """
-    branches = [branch for branch, target in project.config.labels.items() if target == label]
-    history = project.history
-    branch = _branch(session, project, dry_run)
-    if not branches or history is None or (dry_run and branch in branches):
-        return None
-    tips = {name: _tip(history, name) for name in branches}
-    if history.branch is None and any(tips.values()):
-        branch = next((name for name, tip in tips.items() if tip and _is_on(history, tip)), None)
-    if branch not in branches:
-        sent = " and ".join(branches)
-        what = (
-            f"the branch {branch!r}"
-            if branch is not None
-            else f"a commit that is not on {' or '.join(branches)}"
-        )
-        return Refused(
-            f"{what} does not release to {label}; labels: sends {sent} there",
-            hint=f"git switch {shlex.quote(branches[0])}",
-            code="wrong-branch",
-        )
-    tip = None if dry_run or older else tips[branch]
-    newer = history.line("rev-list", "--count", f"HEAD..{tip}") if tip is not None else None
-    if newer is None or newer == "0":
-        return None
-    commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
-    return Refused(
-        f"{branch} has {commits}; a deploy releases the newest one, after its checks",
-        hint="git pull",
-        code="older",
-    )
-
-
-def _tip(history: Repository, branch: str) -> str | None:
-    """Return the newest commit of a branch that this clone knows; its upstream comes first."""
-    upstream = history.line("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}")
-    remotes = history.line("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}") or ""
-    places = (upstream, f"refs/remotes/origin/{branch}", remotes, f"refs/heads/{branch}")
-    # Several remotes are several lines, which name no commit.
-    commits = (history.commit(place) for place in places if place and "\n" not in place)
-    return next((commit for commit in commits if commit is not None), None)
-
-
-def _is_on(history: Repository, tip: str) -> bool:
-    """Whether a branch contains the commit that is checked out."""
-    return history.merge_base(tip) == history.head_commit
-
-
-def _branch(session: Session, project: Project, merged: bool) -> str | None:
-    variables = session.environment.variables
-    if merged and (target := branch_to_merge_into(variables)):
-        return target
-    history = project.history
-    if history is None or history.branch is not None:
-        return history.branch if history is not None else None
-    # A checkout in a workflow may be on no branch. GitHub names the workflow's, which is that of its commit.
-    is_named = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch"
-    is_checked_out = variables.get("GITHUB_SHA") == history.head_commit
-    return (variables.get("GITHUB_REF_NAME") or None) if is_named and is_checked_out else None

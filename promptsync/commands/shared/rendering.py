@@ -13,7 +13,6 @@ import msgspec
 from promptsync.compare.conflict import check_resolved
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.files.errors import InvalidFile
-from promptsync.files.names import name_of
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import Worktree, load_paths, scan
 from promptsync.lint.subject import Subject
@@ -22,8 +21,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import LATEST, At, NoSuchPrompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog
 from promptsync.prompt.filling import Filling
-from promptsync.prompt.names import name_for
-from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand, unresolved
+from promptsync.prompt.snippets import FENCE, Reference, SnippetError, expand
 from promptsync.prompt.template import Rendered, Values, syntax_error, template_variables
 from promptsync.prompt.texts import JINJA2, texts_of
 from promptsync.prompt.version import Version
@@ -105,11 +103,7 @@ def _files(project: Project, worktree: Worktree, argument: str) -> Collection[Pr
             raise InvalidFile(read.problems)
         return read.files.values()
     where = f"{worktree.prompts}/"
-    names = {
-        problem.path: name_of(worktree.root / problem.path) or name_for(problem.path.removeprefix(where))
-        for problem in worktree.problems
-    }
-    broken = [problem for problem in worktree.problems if names.get(problem.path) == argument]
+    broken = [problem for problem in worktree.problems if worktree.broken.get(problem.path) == argument]
     if argument not in worktree.files and broken:
         raise InvalidFile(broken)
     try:
@@ -131,7 +125,10 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     warnings: list[str] = []
     snippets: dict[Reference, Template] = {}
     # A snippet may refer to further snippets, so repeat until none is missing.
-    while missing := unresolved(file.prompt.template, snippets):
+    while True:
+        template, missing = expand(file.prompt.template, snippets)
+        if not missing:
+            break
         for reference in missing:
             snippet, warning = _snippet(project, worktree, file, reference, offline=options.offline)
             if snippet.get("type") != "completion":
@@ -141,7 +138,6 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
                 )
             snippets[reference] = snippet
             warnings += [warning] if warning else []
-    template = expand(file.prompt.template, snippets)
     values = {**_example(file, options.example), **options.values}
     engine = Engine()
 

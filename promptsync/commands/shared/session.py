@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.commands.shared.groups import VerbGroup, format_options, shared_options
+from promptsync.commands.shared.groups import VerbGroup, shared_options
 from promptsync.errors import UsageError
 from promptsync.terminal.progress import Bar
 
@@ -49,14 +49,14 @@ class Environment:
 
 @dataclass(slots=True)
 class Session:
-    """The settings of one run. ``given_directory`` is the value of ``-C``."""
+    """The settings of one run. ``directory_option`` is the value of ``-C``."""
 
     environment: Environment
     arguments: tuple[str, ...] = ()
     """The command line, without the program's name."""
     timeouts: Timeouts | None = None
     """How long to wait for a registry."""
-    given_directory: str = ""
+    directory_option: str = ""
     remote: str | None = None
     jobs: int | None = None
     """The most requests at once, ``None`` for what the configuration says."""
@@ -82,7 +82,7 @@ class Session:
         """The absolute path of the directory that ``-C`` names. Raises ``UsageError`` if there is none."""
         from pathlib import Path
 
-        directory = Path(self.given_directory)
+        directory = Path(self.directory_option)
         try:
             return directory if directory.is_absolute() else Path.cwd() / directory
         except OSError as error:
@@ -244,7 +244,7 @@ def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], c
     """Declare a verb that has verbs of its own, which ``verb(…, parent=group)`` declares."""
 
     def declare(function: Callable[[], None]) -> click.Group:
-        return click.group(name, cls=VerbGroup, **attributes)(shared_options(function))
+        return shared_options(click.group(name, cls=VerbGroup, **attributes)(function))
 
     return declare
 
@@ -253,9 +253,6 @@ class _Verb(click.Command):
     """Gives the session the keys of its JSON document first, for the case that an argument is wrong."""
 
     blank: Mapping[str, Any] = {}
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        format_options(self, ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if isinstance(ctx.obj, Session):
@@ -289,7 +286,7 @@ def verb(
             finally:
                 session.bar.close()
 
-        declared = click.command(name, cls=_Verb, **attributes)(shared_options(run))
+        declared = shared_options(click.command(name, cls=_Verb, **attributes)(run))
         declared.blank = blank or {}
         if parent is not None:
             parent.add_command(declared)

@@ -6,14 +6,15 @@ Nothing here writes to the repository.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import new as new_hash
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from promptsync.errors import PromptsyncError, Refused
-from promptsync.files.git.log import Commit, commits_in, path_of
 from promptsync.files.git.program import GitProgram
 
 _NO_COMMIT: Final = "does not have any commits yet"
@@ -22,6 +23,23 @@ _SUBMODULE: Final = "160000"
 
 _RAW: Final = ("--raw", "--no-renames", "--ignore-submodules=dirty", "--no-abbrev", "--no-ext-diff", "-z")
 """Changes as blob ids and paths, whatever the user configured. A submodule changes with its commit."""
+
+
+class FileChange(Struct, frozen=True):
+    """One path in one commit. ``old`` and ``new`` are blob ids, ``None`` where there was or is no file."""
+
+    commit: str
+    path: str
+    old: str | None
+    new: str | None
+
+
+class Commit(Struct, frozen=True):
+    """One commit, with the parents that git's history simplification leaves it."""
+
+    id: str
+    parents: tuple[str, ...]
+    changes: tuple[FileChange, ...] = ()
 
 
 def is_in_repository(root: Path) -> bool:
@@ -35,10 +53,16 @@ class Repository:
     Unless a method says otherwise it raises ``PromptsyncError`` when git fails.
     """
 
-    def __init__(self, git: GitProgram, prompts: str) -> None:
-        self._git = git
+    def __init__(self, root: Path, prompts: str) -> None:
+        self._git = GitProgram(root)
         self._prompts = prompts
         self._pathspec = f":(literal){prompts}"
+        out = self._git.run("rev-parse", "--is-shallow-repository", "--show-prefix")
+        is_shallow, _, prefix = out.partition(b"\n")
+        self.shallow = is_shallow == b"true"
+        """Whether the clone lacks older commits."""
+        self.prefix = _path(prefix.removesuffix(b"\n"))
+        """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
 
     @classmethod
     def find(cls, root: Path, prompts: str) -> Repository | None:
@@ -46,24 +70,8 @@ class Repository:
 
         Raises ``PromptsyncError`` when git cannot be run or refuses to read the repository.
         """
-        # This comes first, because outside of a repository git need not be installed.
-        if not is_in_repository(root):
-            return None
-        repository = cls(GitProgram(root), prompts)
-        _ = repository._place
-        return repository
-
-    @cached_property
-    def _place(self) -> tuple[bytes, bytes]:
-        is_shallow, _, prefix = self._git.run(
-            "rev-parse", "--is-shallow-repository", "--show-prefix"
-        ).partition(b"\n")
-        return is_shallow, prefix.removesuffix(b"\n")
-
-    @property
-    def shallow(self) -> bool:
-        """Whether the clone lacks older commits."""
-        return self._place[0] == b"true"
+        # Outside of a repository git need not be installed.
+        return cls(root, prompts) if is_in_repository(root) else None
 
     @cached_property
     def born(self) -> bool:
@@ -86,11 +94,6 @@ class Repository:
         """The branch that is checked out, if any."""
         return self.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
-    @property
-    def prefix(self) -> str:
-        """The path from the top of the repository to ``root``, ``""`` or ending in ``/``."""
-        return path_of(self._place[1])
-
     def commit(self, revision: str) -> str | None:
         """Return the full id of the commit that a revision names, ``None`` when this clone lacks it."""
         return self.line("rev-list", "--max-count=1", revision, "--") or None
@@ -112,7 +115,7 @@ class Repository:
         simplified = ("--full-history", "--parents", "--date-order", "-m", "--relative")
         shown = (*_RAW, "--no-show-signature", "--format=%x01%H %P")
         out = self._git.run("log", *simplified, *shown, *tips, "--", self._pathspec)
-        return tuple(commits_in(out))
+        return tuple(_commits_in(out))
 
     def newest_of(self, commit: str) -> str | None:
         """Return the newest of the commits of ``commits_of`` that a commit reaches, or is."""
@@ -136,14 +139,8 @@ class Repository:
         wanted = sorted(set(commits))
         if not wanted:
             return {}
-        options = (
-            "--no-walk=unsorted",
-            "--no-show-signature",
-            "--abbrev=7",
-            "-z",
-            "--format=%H%x01%h%x01%s%x01%an",
-        )
-        out = self._git.run("log", *options, *wanted)
+        shown = ("--no-show-signature", "--abbrev=7", "-z", "--format=%H%x01%h%x01%s%x01%an")
+        out = self._git.run("log", "--no-walk=unsorted", *shown, *wanted)
         rows = (row.decode("utf-8", "replace").split("\x01", 3) for row in out.split(b"\0") if row.strip())
         return {full.strip(): (short, subject, author) for full, short, subject, author in rows}
 
@@ -157,7 +154,7 @@ class Repository:
         """Return the blobs that a commit has at a path, or below it; all paths are from the top."""
         out = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}")
         rows = (line.split(b"\t", 1) for line in out.split(b"\0") if line)
-        return {path_of(name): facts.split()[2].decode() for facts, name in rows}
+        return {_path(name): facts.split()[2].decode() for facts, name in rows}
 
     def blobs(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of blobs by id; missing ones are left out."""
@@ -201,7 +198,7 @@ class Repository:
     def differing(self, commit: str) -> frozenset[str]:
         """Return the tracked paths below the prompts directory that differ from those in a commit."""
         out = self._git.run("diff", *_RAW, commit, "--relative", "--", self._pathspec)
-        return frozenset(path_of(path) for path in out.split(b"\0")[1::2])
+        return frozenset(_path(path) for path in out.split(b"\0")[1::2])
 
     @cached_property
     def tracked(self) -> frozenset[str]:
@@ -211,40 +208,32 @@ class Repository:
     def check_index(self) -> None:
         """Raise ``Refused`` if git does not have, or does not watch, every tracked prompt file by itself."""
         for mark, mode, path in self._index:
-            if mode == _SUBMODULE:
-                raise Refused(
-                    f"{path} is a submodule, and this repository does not have its history",
-                    hint="move promptsync.yaml into the submodule and run promptsync there",
-                    code="submodule",
-                )
             # S means skip-worktree, and a lower-case letter assume-unchanged.
-            if mark in ("S", "s") and not (self._git.root / path).exists():
-                folder = shlex.quote(path.rpartition("/")[0] or ".")
-                raise Refused(
-                    f"a sparse checkout hides {path}, so it cannot be compared",
-                    hint=f"git sparse-checkout add {folder}",
-                    code="hidden",
-                )
-            if mark == "S" or mark.islower():
+            is_hidden = mark in ("S", "s") and not (self._git.root / path).exists()
+            if mode == _SUBMODULE:
+                message = f"{path} is a submodule, and this repository does not have its history"
+                hint = "move promptsync.yaml into the submodule and run promptsync there"
+            elif is_hidden:
+                message = f"a sparse checkout hides {path}, so it cannot be compared"
+                hint = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or '.')}"
+            elif mark == "S" or mark.islower():
                 flag = "--no-skip-worktree" if mark in ("S", "s") else "--no-assume-unchanged"
-                raise Refused(
-                    f"git is told not to watch {path}, so it cannot be compared",
-                    hint=f"git update-index {flag} {shlex.quote(path)}",
-                    code="hidden",
-                )
+                message = f"git is told not to watch {path}, so it cannot be compared"
+                hint = f"git update-index {flag} {shlex.quote(path)}"
+            else:
+                continue
+            raise Refused(message, hint=hint, code="submodule" if mode == _SUBMODULE else "hidden")
 
     @cached_property
     def _index(self) -> Sequence[tuple[str, str, str]]:
         """The mark, the mode and the path of each tracked file."""
         out = self._git.run("ls-files", "-v", "-s", "-z", "--", self._pathspec)
         rows = (line.partition(b"\t") for line in out.split(b"\0") if line)
-        return [(*facts.decode().split()[:2], path_of(path)) for facts, _, path in rows]  # type: ignore[misc]
+        return [(*facts.decode().split()[:2], _path(path)) for facts, _, path in rows]  # type: ignore[misc]
 
     def listed(self, pathspec: str) -> list[str]:
         """Return the tracked files that git's own kind of pattern matches, relative to ``root``."""
-        return [
-            path_of(path) for path in self._git.run("ls-files", "-z", "--", pathspec).split(b"\0") if path
-        ]
+        return [_path(path) for path in self._git.run("ls-files", "-z", "--", pathspec).split(b"\0") if path]
 
     def ignores(self, path: str) -> bool:
         """Whether git ignores a path."""
@@ -253,3 +242,30 @@ class Repository:
     def line(self, command: str, *arguments: str) -> str | None:
         """Return the line that git prints, ``None`` when git fails."""
         return self._git.line(command, *arguments)
+
+
+def _path(raw: bytes) -> str:
+    """Return a path that git prints, whatever its bytes are."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _commits_in(out: bytes) -> Iterator[Commit]:
+    """Read ``git log --raw -z``: a commit with its parents, then ids and path of each file."""
+    commits: dict[str, tuple[tuple[str, ...], dict[str, FileChange]]] = {}
+    commit = ""
+    tokens = iter(out.split(b"\0"))
+    for token in tokens:
+        token = token.lstrip(b"\n")
+        if token.startswith(b"\x01"):
+            commit, *parents = token[1:].decode().split()
+            # A merge is listed once for each parent, with the same new contents each time.
+            commits.setdefault(commit, (tuple(parents), {}))
+        elif token.startswith(b":"):
+            path = _path(next(tokens))
+            _, _, old, new, _ = token[1:].decode().split(" ", 4)
+            change = FileChange(
+                commit, path, old if old.strip("0") else None, new if new.strip("0") else None
+            )
+            commits[commit][1].setdefault(path, change)
+    for commit, (parents_of, changes) in commits.items():
+        yield Commit(commit, parents_of, tuple(changes.values()))

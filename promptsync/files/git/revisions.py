@@ -11,10 +11,8 @@ from msgspec import structs
 
 from promptsync.files.cache import BlobText, Cache, Synced
 from promptsync.files.errors import InvalidFile
-from promptsync.files.git.log import Commit, FileChange
-from promptsync.files.git.repository import Repository
-from promptsync.files.names import name_in
-from promptsync.files.prompt_file import parse
+from promptsync.files.git.repository import Commit, FileChange, Repository
+from promptsync.files.prompt_file import name_in, parse
 from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.synced_key import Key
 from promptsync.prompt.canonical import digest

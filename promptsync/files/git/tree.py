@@ -10,8 +10,7 @@ from msgspec import Struct
 from promptsync.files.config import FILE_NAME
 from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import Repository
-from promptsync.files.names import name_in
-from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.files.prompt_file import PromptFile, name_in, parse
 from promptsync.files.worktree import is_skipped
 from promptsync.files.yaml import load
 from promptsync.prompt.names import SUFFIXES, name_for

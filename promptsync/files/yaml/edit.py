@@ -6,12 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 from operator import ne
 from typing import Any, Final, NamedTuple
 
 from promptsync.files.yaml import layout
-from promptsync.files.yaml.parts import Part, PartEntry, Unspliceable, entries, line_after, line_start, parts
+from promptsync.files.yaml.parts import Part, line_after, line_start, parts
 from promptsync.files.yaml.style import in_style
 from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.pairing import align
@@ -21,7 +21,12 @@ from promptsync.prompt.snippets import strings
 _BLANK_LINES: Final = re.compile(r"(?:[ \t]*\n)*")
 _BLOCK_HEADER: Final = re.compile(r"(?:&\S*\s+)?[|>][-+0-9]*")
 _COLON: Final = re.compile(r"\s*:")
+_OWN_LINE: Final = re.compile(r"\n[ \t]*#")
 _COMMENT: Final = re.compile(r"[ \t]+#[^\n]*")
+
+
+class Unspliceable(Exception):
+    """The text is laid out in a way that an edit cannot follow."""
 
 
 class Change(NamedTuple):
@@ -71,28 +76,24 @@ class _Editor:
 
     def inside(self, part: Part, change: Change, is_open: bool = False) -> str:
         """Return a list or mapping with its entries changed. Raises Unspliceable where that does not work."""
-        if isinstance(change.raw, list):  # in a document, a plain text block is a string
+        if isinstance(change.raw, list) and isinstance(change.old, str):
+            # In a document, a plain text block is a string.
             change = Change(change.raw, *map(as_blocks, change[1:]))
         kinds = {type(value) for value in change}
         if not change.raw or part.kind not in ("mapping", "list") or kinds not in ({dict}, {list}):
             raise Unspliceable
-        own = entries(self.text, part)
         steps = [*(_key_steps(change) if kinds == {dict} else _item_steps(change))]
-        if len(own) != len(change.raw) or not any(step.change and step.place is not None for step in steps):
+        stays = any(step.change and step.place is not None for step in steps)
+        if len(part.children) != len(change.raw) or not stays:
             raise Unspliceable
-        return (
-            self._in_brackets(part, own, steps) if part.is_flow else self._in_lines(part, own, steps, is_open)
-        )
+        return self._in_brackets(part, steps) if part.is_flow else self._in_lines(part, steps, is_open)
 
-    def _in_lines(self, part: Part, own: Sequence[PartEntry], steps: Sequence[_Step], is_open: bool) -> str:
+    def _in_lines(self, part: Part, steps: Sequence[_Step], is_open: bool) -> str:
         """Return a block collection. Comments above an entry stay where it goes, and move where it moves."""
-        text = self.text
-        pad = " " * part.column
-        indents = [text[line_start(text, entry.start) : entry.start] for entry in own[1:]]
-        if own[0].start != part.start or any(indent != pad for indent in indents):
+        text, own, pad = self.text, part.children, " " * part.column
+        above = ["", *(text[line_after(text, a) : b.entry] for a, b in pairwise(own))]
+        if own[0].entry != part.start or any(lines.rpartition("\n")[2] != pad for lines in above[1:]):
             raise Unspliceable  # an explicit key ("? key")
-        ends = (line_after(text, entry.value) for entry in own[:-1])
-        above = ["", *(text[end : entry.start] for end, entry in zip(ends, own[1:], strict=True))]
         above = [lines.removesuffix(pad) for lines in above]
         moved = {step.place for step in steps if step.is_moved}
         pieces = []
@@ -108,46 +109,50 @@ class _Editor:
         # The first entry may share its line with a dash further out.
         return _joined(pieces).lstrip(" ")
 
-    def _in_brackets(self, part: Part, own: Sequence[PartEntry], steps: Sequence[_Step]) -> str:
+    def _in_brackets(self, part: Part, steps: Sequence[_Step]) -> str:
         """Return a collection in brackets; an entry goes with the comma and the comment after it."""
-        text = self.text
-        head, tail = text[part.start : own[0].start], text[own[-1].value.end : part.end]
-        comma = f",\n{' ' * (own[0].start - line_start(text, own[0].start))}" if "\n" in head else ", "
-        commas = [*(text[entry.value.end : after.start] for entry, after in pairwise(own)), comma]
+        text, own = self.text, part.children
+        head, tail = text[part.start : own[0].entry], text[own[-1].end : part.end]
+        comma = f",\n{' ' * (own[0].entry - line_start(text, own[0].entry))}" if "\n" in head else ", "
+        commas = [*(text[a.end : b.entry] for a, b in pairwise(own)), comma]
         written = []
         for place, key, change, is_moved in steps:
             if place is None and change is not None:
                 written.append((layout.flow_entry(key, change.full), comma))
+            elif place is not None and change is None and _OWN_LINE.search(commas[place]):
+                # A comment with a line of its own is about the entry below it.
+                if not written:
+                    raise Unspliceable
+                written[-1] = (written[-1][0], commas[place])
             elif place is not None and change is not None:
-                start, value = own[place].start, own[place].value
-                new = self._value(value, change, part.column, is_open=False, in_flow=True)
+                child = own[place]
+                new = self._value(child, change, part.column, is_open=False, in_flow=True)
                 new = layout.flow(change.full) if new is None else new
-                written.append((text[start : value.start] + new, comma if is_moved else commas[place]))
+                written.append((text[child.entry : child.start] + new, comma if is_moved else commas[place]))
         *rest, (last, after) = written
         if "#" in after:  # a comment after what is the last entry now
             tail = after.rstrip(" ") + text[part.end - 1]
         return head + "".join(entry + comma for entry, comma in rest) + last + tail
 
-    def _entry(self, entry: PartEntry, column: int, change: Change, is_open: bool) -> str:
+    def _entry(self, part: Part, column: int, change: Change, is_open: bool) -> str:
         """Return the lines of an entry of a block; a comment beside its value stays."""
-        text, part = self.text, entry.value
-        end = _end(text, part)
+        text, end = self.text, _end(self.text, part)
         value = self._value(part, change, column, is_open, in_flow=False)
         if value is not None:
-            return text[entry.start : part.start] + value + text[end : line_after(text, part)]
-        colon = _COLON.match(text, entry.key.end) if entry.key is not None else None
-        lead = colon.end() if colon is not None else entry.start + 1
+            return text[part.entry : part.start] + value + text[end : line_after(text, part)]
+        colon = _COLON.match(text, part.key_end) if part.key_end is not None else None
+        lead = colon.end() if colon is not None else part.entry + 1
         used = lead - line_start(text, lead)
-        head, body = layout.after(change.full, column, used, is_open, is_item=entry.key is None)
+        head, body = layout.after(change.full, column, used, is_open, is_item=part.key_end is None)
         is_inline = not (part.is_block or part.is_block_scalar)
         if is_inline and not body and part.end > part.start:
-            return text[entry.start : part.start] + head.strip() + text[end : line_after(text, part)]
+            return text[part.entry : part.start] + head.strip() + text[end : line_after(text, part)]
         comment = _COMMENT.search(text, lead, part.start)
         if comment is None and not part.is_block:
             at = end if is_inline else part.start
             comment = _COMMENT.search(text, at, text.index("\n", at))
         head += comment[0] if comment is not None else ""
-        return text[entry.start : lead] + "".join(f"{line}\n" for line in (head, *body))
+        return text[part.entry : lead] + "".join(f"{line}\n" for line in (head, *body))
 
     def _value(self, part: Part, change: Change, column: int, is_open: bool, in_flow: bool) -> str | None:
         """Return what replaces a value, ``None`` where only the house style can write it."""
@@ -210,17 +215,27 @@ def _item_steps(change: Change) -> Iterator[_Step]:
     sources = {item: index for index, item in enumerate(before) if index not in kept}
     new_places = sorted({*range(len(new))} - {*kept.values()})
     moved = {at: sources.pop(after[at]) for at in new_places if after[at] in sources}
+    apart: list[tuple[int | None, int | None]] = []
     for index, at in pairs:
         is_pair = at not in moved and index not in moved.values()
-        if index is not None and at is not None and is_pair:
-            yield _Step(index, None, Change(raw[index], old[index], new[at], full[at]))
-            continue
-        if index is not None:
-            yield _Step(index, None, None)
-        if at is not None and at in moved:
-            yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
-        elif at is not None:
-            yield _Step(None, None, Change(None, None, None, full[at]))
+        apart += [(index, at)] if is_pair else [(index, None), (None, at)]
+    for is_changed, run in groupby(apart, key=lambda pair: None in pair):
+        stretch = [*run]
+        gone = [index for index, at in stretch if at is None and index not in moved.values()]
+        come = [at for index, at in stretch if index is None and at not in moved]
+        # Where as many items go as come, they take each other's place.
+        partners = dict(zip(come, gone, strict=True)) if is_changed and len(gone) == len(come) else {}
+        for index, at in stretch:
+            place = index if at is None else partners.get(at, index)
+            if at is None:
+                if place is not None and place not in partners.values():
+                    yield _Step(place, None, None)
+            elif at in moved:
+                yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
+            elif place is None:
+                yield _Step(None, None, Change(None, None, None, full[at]))
+            else:
+                yield _Step(place, None, Change(raw[place], old[place], new[at], full[at]))
 
 
 def _joined(pieces: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ infinity, keys that are not text, duplicate keys, several documents in a file, a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from sys import intern
 from typing import IO, Any, Final
@@ -35,16 +34,21 @@ from promptsync.files.yaml.syntax import (
     value_of,
 )
 from promptsync.prompt.limits import MAX_DEPTH
-from promptsync.prompt.prompt import Problem
+from promptsync.prompt.prompt import KeyPath, Problem
 
 MAX_BYTES: Final = 5_000_000
 """The largest file that is read."""
 
 _MOST_FILES: Final = 65_536
 
-KeyPath = Sequence[str | int]
-
-_KEY_KINDS: Final = {NULL: "null", BOOL: "a boolean", INT: "a number", FLOAT: "a number", DATE: "a date"}
+_KEY_KINDS: Final = {
+    NULL: "null",
+    BOOL: "a boolean",
+    INT: "a number",
+    FLOAT: "a number",
+    DATE: "a date",
+    MERGE: "a merge of other keys, which is not supported",
+}
 
 
 class Loaded(Struct, frozen=True):
@@ -52,15 +56,6 @@ class Loaded(Struct, frozen=True):
 
     value: Any
     text: str
-
-    def position(self, keypath: KeyPath) -> tuple[int, int]:
-        """Return the ``position`` of a part of this file."""
-        return position(self.text, keypath)
-
-    def spelling(self, keypath: KeyPath) -> str:
-        """Return a scalar as the file spells it, without quotes; ``""`` for anything else."""
-        _, value = _find(self.text, keypath)
-        return str(value.value) if isinstance(value, ScalarNode) else ""
 
 
 def load(data: bytes, path: str) -> Loaded:
@@ -113,24 +108,18 @@ def position(text: str, keypath: KeyPath) -> tuple[int, int]:
 
     When there is no such place it is the nearest thing around it.
     """
-    place, _ = _find(text, keypath)
-    return (place.start_mark.line + 1, place.start_mark.column + 1) if place is not None else (1, 1)
-
-
-def _find(text: str, keypath: KeyPath) -> tuple[Node | None, Node | None]:
-    """Return the node that marks a part, or the nearest one around it, and the node of the part's value."""
     place = value = _root(text)
     for part in keypath:
-        pair: tuple[Node, Node] | None = None
+        entries: dict[Any, tuple[Node, Node]] = {}
         if isinstance(value, MappingNode):
             # Of a key that appears twice, the last one has the value that was read.
-            pair = next((entry for entry in reversed(value.value) if entry[0].value == part), None)
-        elif isinstance(value, SequenceNode) and isinstance(part, int) and 0 <= part < len(value.value):
-            pair = value.value[part], value.value[part]
-        if pair is None:
-            return place, None
-        place, value = pair
-    return place, value
+            entries = {key.value: (key, item) for key, item in value.value if isinstance(key, ScalarNode)}
+        elif isinstance(value, SequenceNode):
+            entries = {index: (item, item) for index, item in enumerate(value.value)}
+        if part not in entries:
+            break
+        place, value = entries[part]
+    return (place.start_mark.line + 1, place.start_mark.column + 1) if place is not None else (1, 1)
 
 
 # Positions are needed in few files, and keeping the nodes of all of them is costly.
@@ -190,43 +179,39 @@ class _Reader:
 
     def _other(self, node: Node) -> Any:
         """Return the value of an unquoted scalar that is not text, or report why there is none."""
-        tag, plain = node.tag, node.value
+        tag, spelled = node.tag, shortened(node.value) if isinstance(node, ScalarNode) else ""
         # Only as a key << means a merge. As a value it is text.
         if tag == MERGE:
-            return plain
-        if tag in (NULL, BOOL, INT, FLOAT):
-            try:
-                value = value_of(tag, plain)
-            except (ValueError, OverflowError):
-                self._problem(node, "yaml-number", "The number has too many digits.", "Quote it.")
-                return 0
-            if tag == FLOAT and not math.isfinite(value):
-                self._problem(node, "yaml-number", f"JSON has no number {shortened(plain)}.", "Quote it.")
-                return 0
-            return value
+            return node.value
         if tag == DATE:
-            self._problem(
-                node, "yaml-date", f"YAML reads {plain} as a date, not text.", f'Quote it: "{plain}".'
-            )
-            return plain
-        shown = shortened(tag.replace("tag:yaml.org,2002:", "!!"))
-        message = f"The tag {shown} is not allowed: values are plain data."
-        self._problem(node, "yaml-tag", message, "Remove it.")
-        return None
+            message = f"YAML reads {spelled} as a date, not text."
+            self._problem(node, "yaml-date", message, f'Quote it: "{spelled}".')
+            return node.value
+        if tag not in (NULL, BOOL, INT, FLOAT):
+            shown = shortened(tag.replace("tag:yaml.org,2002:", "!!"))
+            message = f"The tag {shown} is not allowed: values are plain data."
+            self._problem(node, "yaml-tag", message, "Remove it.")
+            return None
+        try:
+            value = value_of(tag, node.value)
+        except (ValueError, OverflowError):
+            self._problem(node, "yaml-number", "The number has too many digits.", "Quote it.")
+            return 0
+        if isinstance(value, float) and not math.isfinite(value):
+            self._problem(node, "yaml-number", f"JSON has no number {spelled}.", "Quote it.")
+        return value
 
     def _odd_key(self, node: Node) -> str:
-        if not isinstance(node, ScalarNode):
-            message = "A key must be text, but this is a list or a mapping."
-            hint = 'Text that starts with { or [ must be quoted, such as "{{ question }}".'
-        elif node.tag == MERGE:
-            message, hint = "Merge keys (<<) are not supported.", "Write the keys out."
-        else:
+        if isinstance(node, ScalarNode):
+            spelled = shortened(node.value) or "(nothing)"
             kind = _KEY_KINDS.get(node.tag, "a tagged value")
-            shown = shortened(node.value)
-            message = f"YAML reads the key {shown or '(nothing)'} as {kind}, but a key must be text."
-            hint = f'Quote it: "{shown}".'
+            message = f"YAML reads the key {spelled} as {kind}, but a key must be text."
+            self._problem(node, "yaml-key", message, f'Quote it: "{spelled}".')
+            return str(node.value)
+        message = "A key must be text, but this is a list or a mapping."
+        hint = 'Text that starts with { or [ must be quoted, such as "{{ question }}".'
         self._problem(node, "yaml-key", message, hint)
-        return node.value if isinstance(node, ScalarNode) else ""
+        return ""
 
     def _problem(self, node: Node, rule: str, message: str, hint: str = "") -> None:
         mark = node.start_mark

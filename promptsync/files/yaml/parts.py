@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from itertools import pairwise
+from typing import Any, Final
 
 import yaml
 from msgspec import Struct
@@ -25,8 +26,8 @@ class Part(Struct):
     """One value of a text. ``kind`` is ``mapping``, ``list``, ``scalar`` or ``alias``.
 
     ``start`` and ``end`` are indexes; ``end`` is right after the last character, or, where the part ends in a
-    block scalar, at the start of the line after it, as ``ends_line`` says. ``children`` are the items of a
-    list, or the keys and values of a mapping in turn.
+    block scalar, at the start of the line after it, as ``ends_line`` says. ``entry`` is where its dash or key
+    starts, ``key_end`` where the key ends, if it has one. ``children`` are the values of a list or mapping.
     """
 
     kind: str
@@ -37,6 +38,10 @@ class Part(Struct):
     style: str | None = None
     """That of a scalar: ``""`` or its first character; ``None`` for everything else."""
     children: list[Part] = []
+    entry: int = 0
+    key_end: int | None = None
+    key: Part | None = None
+    """While a mapping is read, the key whose value comes next."""
 
     @property
     def is_block_scalar(self) -> bool:
@@ -71,47 +76,27 @@ def parts(text: str) -> Part | None:
             # YAML marks the end of a block collection where the next thing begins.
             is_early = closed.is_block and closed.children
             closed.end = closed.children[-1].end if is_early else end
+            if closed.kind == "list" and closed.is_block:
+                _find_dashes(text, closed)
         elif isinstance(event, yaml.NodeEvent):
-            part = _part(event, text)
-            waiting[-1].children.append(part)
+            part, parent = _part(event, text), waiting[-1]
+            if parent.kind == "mapping" and parent.key is None:
+                parent.key = part
+            else:
+                key, parent.key = parent.key, None
+                part.entry, part.key_end = (part.start, None) if key is None else (key.start, key.end)
+                parent.children.append(part)
             if part.kind in ("mapping", "list"):
                 waiting.append(part)
     return document.children[0] if document.children else None
 
 
-class Unspliceable(Exception):
-    """The text is laid out in a way that an edit cannot follow."""
-
-
-class PartEntry(NamedTuple):
-    """One item of a list, or one key with its value. ``start`` is that of its dash or key, if it has one."""
-
-    start: int
-    value: Part
-    key: Part | None = None
-
-
-def entries(text: str, part: Part) -> list[PartEntry]:
-    """Return the entries of a list or mapping of a text. Raises Unspliceable if its dashes are not found."""
-    children = part.children
-    if part.kind == "mapping":
-        pairs = zip(children[::2], children[1::2], strict=True)
-        return [PartEntry(key.start, value, key) for key, value in pairs]
-    if part.is_flow:
-        return [PartEntry(child.start, child) for child in children]
-    return [PartEntry(dash, child) for dash, child in zip(_dashes(text, part), children, strict=True)]
-
-
-def _dashes(text: str, part: Part) -> Iterator[int]:
-    """Yield where the dashes of a block list are."""
-    # The parser does not report where dashes are, only where the items after them start.
+def _find_dashes(text: str, part: Part) -> None:
+    """Set where the entries of a block list start: the parser only reports the items after the dashes."""
     pattern = re.compile(rf"^ {{{part.column}}}-(?=\s)", re.MULTILINE)
-    yield part.start
-    for previous in part.children[:-1]:
-        match = pattern.search(text, line_after(text, previous))
-        if match is None:
-            raise Unspliceable
-        yield match.end() - 1
+    for previous, child in pairwise([None, *part.children]):
+        dash = pattern.search(text, line_after(text, previous)) if previous is not None else None
+        child.entry = dash.end() - 1 if dash is not None else part.start  # type: ignore[union-attr]
 
 
 def line_start(text: str, index: int) -> int:

@@ -53,26 +53,17 @@ _MARKERS: Final = tuple(re.compile(f"^{sign}{{7}}(?: [^\n]*)?\r?(?:\n|\\Z)", re.
 
 _MOST_SHOWN: Final = 80
 
-_SURROGATE: Final = "[\ud800-\udfff]"
-_HINTS: Final = (
-    (
-        "that cannot start any token",
-        'Text that starts with this character must be quoted: "..." or a | block.',
-    ),
-    ("mapping values are not allowed", 'Text with a ": " in it must be quoted, or written as a | block.'),
-    ("could not find expected ':'", "A key needs a colon and a space after it; check the indentation."),
-    (
-        "found unknown escape character",
-        "In double quotes a backslash starts an escape: write \\\\ or use a | block.",
-    ),
-    ("invalid Unicode character escape code", "Write the character itself, not its surrogates."),
-    ("expected <block end>", "Check the indentation of this line and the quotes on the line before."),
-    ("did not find expected", "Check the indentation, and the quotes and brackets before this line."),
-    ("while scanning a quoted scalar", "This quote is never closed."),
-    ("undefined alias", "Text that starts with * must be quoted."),
-    ("control characters are not allowed", 'Write it as an escape in double quotes, such as "\\u0007".'),
-    ("expected a single document", "A file holds one prompt: remove the --- or split the file."),
-)
+_HINTS: Final = {
+    "cannot start any token": 'Text that starts with this character must be quoted: "..." or a | block.',
+    "mapping values are not": 'Text with a ": " in it must be quoted, or written as a | block.',
+    "could not find expected": "A key needs a colon and a space after it; check the indentation.",
+    "unknown escape": "In double quotes a backslash starts an escape: write \\\\ or use a | block.",
+    "a quoted scalar": "This quote is never closed.",
+    "expected": "Check the indentation of this line, and the quotes and brackets on the line before.",
+    "undefined alias": "Text that starts with * must be quoted.",
+    "control characters": 'Write it as an escape in double quotes, such as "\\u0007".',
+}
+"""Hints by what the parser says, the first that fits; a document that is not single is the file's second."""
 
 
 def shortened(text: str) -> str:
@@ -114,18 +105,14 @@ class PythonLoader(_Resolver, yaml.BaseLoader):
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
         """Refuse what the C parser refuses: an escaped lone surrogate."""
-        if value and re.search(_SURROGATE, value):
+        if value and re.search("[\ud800-\udfff]", value):
             raise ScannerError(None, None, "found invalid Unicode character escape code", self.get_mark())
         return super().resolve(kind, value, implicit)
 
 
 Loader: Any = PythonLoader
 if yaml.__with_libyaml__:
-
-    class CLoader(_Resolver, yaml.CBaseLoader):
-        """Composes nodes with libyaml."""
-
-    Loader = CLoader
+    Loader = type("CLoader", (_Resolver, yaml.CBaseLoader), {})
 
 
 def compose(text: str) -> Node | None:
@@ -171,7 +158,9 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
     else:
         message = "control characters are not allowed"
         line, column = _end_of(Reader.NON_PRINTABLE.split(text, maxsplit=1)[0])
-    hint = next((hint for sign, hint in _HINTS if sign in message), "")
+    hint = next((hint for sign, hint in _HINTS.items() if sign in message), "")
+    if "a single document" in message:
+        hint = "A file holds one prompt: remove the --- or split the file."
     if "cannot start any token" in message:
         char = text.splitlines()[line - 1][column - 1 :][:1]
         message = f"a value cannot start with {char!r}"
@@ -181,13 +170,13 @@ def syntax_problem(error: Exception, text: str, path: str) -> Problem:
 
 def _conflict(text: str) -> int | None:
     """Return where git's markers around the two sides of a merge start, ``None`` if there are none."""
-    starts: list[re.Match[str]] = []
+    start, end = None, 0
     for marker in _MARKERS:
-        match = marker.search(text, starts[-1].end() if starts else 0)
+        match = marker.search(text, end)
         if match is None:
             return None
-        starts.append(match)
-    return starts[0].start()
+        start, end = match.start() if start is None else start, match.end()
+    return start
 
 
 def _end_of(before: str) -> tuple[int, int]:

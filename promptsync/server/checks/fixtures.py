@@ -85,7 +85,7 @@ def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
     problems = schema.check(loaded, path.name, "fixtures")
     value: Spec = loaded.value if isinstance(loaded.value, dict) else {}
     for place, message in _contradictions(value):
-        problems.append(Problem(path.name, *loaded.position(place), "fixtures", message))
+        problems.append(Problem(path.name, *load.position(loaded.text, place), "fixtures", message))
     if problems:
         raise _invalid(path, sorted(problems))
     return Fixtures(

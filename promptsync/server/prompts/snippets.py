@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in, unresolved
+from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
@@ -66,12 +66,14 @@ def direct(db: Database, template: Mapping[str, Any]) -> Used:
 
 
 def _expand(template: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
-    found: dict[Reference, Mapping[str, Any]] = {}
+    snippets: dict[Reference, Mapping[str, Any]] = {}
     try:
         # One at a time, so that they are listed in the order of the text.
-        while missing := unresolved(template, found):
-            found[missing[0]] = resolve(missing[0])
-        return expand(template, found)
+        while True:
+            whole, missing = expand(template, snippets)
+            if not missing:
+                return whole
+            snippets[missing[0]] = resolve(missing[0])
     except SnippetError as error:
         raise _refusal(error.message) from error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from promptsync.prompt.prompt import readable
 from promptsync.prompt.rejections import Rejection, rejected_metadata, rejected_template
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.template import template_variables
@@ -51,7 +52,7 @@ def check_template(template: Any) -> Mapping[str, Any]:
 
 def _refuse(found: Iterator[Rejection], where: str = "") -> None:
     for first in found:
-        raise malformed(f"{where}{first.place} {first.what}.")
+        raise malformed(f"{where}{readable(first.path)} {first.what}.")
 
 
 def template_type(template: Mapping[str, Any]) -> str:

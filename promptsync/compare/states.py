@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from promptsync.compare.conflict import has_conflict
 from promptsync.compare.content import ListComparison, content_of, read_content
 from promptsync.compare.git_state import too_shallow
 from promptsync.compare.history import Histories, PromptHistory
-from promptsync.compare.snapshot import Item, State, Tags, state_in_registry, with_tags
+from promptsync.compare.snapshot import Item, Snapshot, State, Tags, with_tags
 from promptsync.compare.uncommitted import origin_of
-from promptsync.files.worktree import Worktree
+from promptsync.files.prompt_file import PromptFile
 from promptsync.history.decide import Relation
 from promptsync.history.lineage import Lineage
 from promptsync.history.mark import parse_mark
 from promptsync.history.synced_key import Key, identity
 from promptsync.project.project import Project
-from promptsync.project.versions import read_usable
+from promptsync.project.versions import list_all, read_usable
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.tags import tag_set
 from promptsync.prompt.version import Version
@@ -37,85 +38,72 @@ _CERTAIN = (
 """States that stay the same whatever the missing history of a shallow clone holds."""
 
 
-class Decider:
-    """Finds the state of each prompt that differs, or that only one side has.
+class Undecided(Struct):
+    """The prompts that differ, or that only one side has, with what decides their states.
 
-    ``latest`` are the newest versions where ``listing`` holds those under a label.
+    ``latest`` is the snapshot of the latest versions, if there is one, where ``listing`` holds those under a
+    ``label``. ``lineages`` are the git revisions of the files.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        worktree: Worktree,
-        listing: Mapping[str, Version],
-        comparison: ListComparison,
-        *,
-        label: str | None,
-        latest: Mapping[str, int],
-    ) -> None:
-        self._project = project
-        self._files = worktree.files
-        self._listing = listing
-        self._comparison = comparison
-        self._label = label
-        self._latest = latest
-        self._lineages: dict[str, Lineage] = {}
-        """The git revisions of each prompt's file; empty outside of git."""
-        self.has_git = False
+    project: Project
+    files: Mapping[str, PromptFile]
+    listing: Mapping[str, Version]
+    comparison: ListComparison
+    label: str | None
+    latest: Snapshot | None
+    newest: Mapping[str, Version] = {}
+    lineages: Mapping[str, Lineage] = {}
 
     def decide(self, names: Sequence[str]) -> list[Item]:
         """Return an item for each name, in any order.
 
         A prompt that was renamed in the registry has one item, under the name in the files.
         """
-        self._read_lineages(names)
+        # The versions under a label say nothing about what was published after them.
+        if self.label is not None:
+            listed = self.latest.listing.values() if self.latest is not None else list_all(self.project)
+            self.newest = {version.name: version for version in listed}
+        if (revisions := self.project.revisions()) is not None:
+            self.lineages = revisions.of(names)
         both = [
             name
             for name in names
-            if name in self._listing and (name in self._files or self._lineage(name).head is not None)
+            if name in self.listing and (name in self.files or self._lineage(name).head is not None)
         ]
-        read = self._project.mapped("Reading versions", self._history, both)
-        histories = Histories(self._project, {history.name: history for history in read})
+        read = self.project.mapped("Reading versions", self._history, both)
+        histories = Histories(self.project, {history.name: history for history in read})
         histories.decide()
-        absent = [name for name in names if name in self._files and name not in self._listing]
+        absent = [name for name in names if name in self.files and name not in self.listing]
         archived: dict[str, Version] = {}
         # Under a label the list lacks every prompt without that label; it says nothing about archived ones.
-        if absent and self._label is None:
-            deleted = self._project.registry.prompts.list(status="deleted")
+        if absent and self.label is None:
+            deleted = self.project.registry.prompts.list(status="deleted")
             archived = {version.name: version for version in deleted if version.name in absent}
         renamed = self._renamed([name for name in absent if name not in archived])
         return [
             self._item(name, histories.by_name.get(name), archived.get(name), renamed)
             for name in names
             # Pulled as a new prompt, the new name would leave the file with a copy of it behind.
-            if name in self._files or name not in renamed.values()
+            if name in self.files or name not in renamed.values()
         ]
 
-    def _read_lineages(self, names: Sequence[str]) -> None:
-        revisions = self._project.revisions()
-        if revisions is None:
-            return
-        self.has_git = True
-        self._lineages = revisions.of(names)
-
     def _lineage(self, name: str) -> Lineage:
-        return self._lineages.get(name) or Lineage()
+        return self.lineages.get(name) or Lineage()
 
     def _history(self, name: str) -> PromptHistory:
         """Return a prompt that both sides have or had, with its tracked version."""
-        listed, file = self._listing[name], self._files.get(name)
-        history = PromptHistory(
-            self._project, name, file, listed, self._lineage(name), latest=self._latest.get(name, 0)
-        )
+        listed, file = self.listing[name], self.files.get(name)
+        latest = self.newest.get(name, listed).version
+        history = PromptHistory(self.project, name, file, listed, self._lineage(name), latest=latest)
         if file is not None:
             content = content_of(listed, file.prompt)
-            is_raw = self._comparison.is_raw and digest(content) == self._comparison.digest(file)
-            if is_raw or self._comparison.recorded(listed, digest(content)):
+            is_raw = self.comparison.is_raw and digest(content) == self.comparison.digest(file)
+            if is_raw or self.comparison.recorded(listed, digest(content)):
                 history.set(listed, content)
                 return history
-        version = self._project.registry.prompts.get(listed.template_id, name, version=listed.version)
+        version = self.project.registry.prompts.get(listed.template_id, name, version=listed.version)
         prompt = file.prompt if file is not None else None
-        history.add(version, read_content(self._project, version, prompt))
+        history.add(version, read_content(self.project, version, prompt))
         return history
 
     def _renamed(self, absent: Sequence[str]) -> dict[str, str]:
@@ -123,12 +111,12 @@ class Decider:
 
         Such a prompt has the id that this working copy recorded, or a version that comes from our file.
         """
-        others = [listed for name, listed in self._listing.items() if name not in self._files]
+        others = [listed for name, listed in self.listing.items() if name not in self.files]
         if not absent or not others:
             return {}
-        registry = self._project.registry
+        registry = self.project.registry
         # ids of another workspace mean other prompts
-        known = self._project.record().entries(registry.url, registry.workspace_id)
+        known = self.project.record().entries(registry.url, registry.workspace_id)
         ids = {known[name].template_id: name for name in absent if name in known}
         renamed = {ids[other.template_id]: other.name for other in others if other.template_id in ids}
         # If the files had that name, they renamed it.
@@ -137,34 +125,33 @@ class Decider:
             for version in others
             if version.name not in known and self._lineage(version.name).head is None
         ]
-        unknown = [name for name in absent if name not in known]
-        for versions in (others, self._earlier(unknown, others)):
-            left = [name for name in unknown if name not in renamed]
-            renamed |= {
-                name: version.name for name in left for version in versions if self._is_of_file(name, version)
-            }
+        unknown = {name for name in absent if name not in known}
+        for version in chain(others, self._earlier(unknown, others)):
+            renamed |= {name: version.name for name in unknown if self._is_of_file(name, version)}
+            unknown -= renamed.keys()
+            if not unknown:
+                break
         return renamed
 
-    def _earlier(self, names: Sequence[str], others: Sequence[Version]) -> Iterator[Version]:
+    def _earlier(self, names: Collection[str], others: Sequence[Version]) -> Iterator[Version]:
         """Yield the first versions, and those that files include: the latest ones may be edits."""
         numbers = {key.version for name in names for key in self._keys(name)}
         numbers |= {1 for name in names if self._lineage(name).newest is not None}
         # The versions under a label say nothing about a prompt without that label.
         wanted = [(other, number) for other in others for number in numbers if number < other.version]
-        read = self._project.mapped(
+        for other, version in self.project.mapped(
             "Reading versions",
-            lambda pair: read_usable(self._project, *pair),
-            wanted if self._label is None else (),
-        )
-        for (other, _), version in zip(wanted, read, strict=False):
+            lambda pair: (pair[0], read_usable(self.project, *pair)),
+            wanted if self.label is None else (),
+        ):
             if version is not None:
                 yield structs.replace(version, prompt=structs.replace(version.prompt, name=other.name))
 
     def _is_of_file(self, name: str, version: Version) -> bool:
         """Whether a version was published from one of our revisions of a file, or pulled into it."""
-        file = self._files[name]
+        file = self.files[name]
         content = digest(content_of(version, file.prompt))
-        prompt = identity(self._project.registry.workspace_id, version.template_id)
+        prompt = identity(self.project.registry.workspace_id, version.template_id)
         if any(key.version == version.version and key.names(prompt, content) for key in self._keys(name)):
             return True
         mark = parse_mark(version.message)
@@ -177,7 +164,7 @@ class Decider:
 
     def _keys(self, name: str) -> list[Key]:
         """Return the keys that the file of a prompt has or had."""
-        keys = self._project.keys_in(self._files[name].local.synced)
+        keys = self.project.keys_in(self.files[name].local.synced)
         return [*keys, *(key for revision in self._lineage(name).back() for key in revision.keys)]
 
     def _item(
@@ -187,7 +174,7 @@ class Decider:
         archived: Version | None,
         renamed: Mapping[str, str],
     ) -> Item:
-        file, listed = self._files.get(name), self._listing.get(name)
+        file, listed = self.files.get(name), self.listing.get(name)
         lineage = history.lineage if history is not None else self._lineage(name)
         decision = history.decision if history is not None else None
         state = self._state(name, history, is_archived=archived is not None)
@@ -195,16 +182,12 @@ class Decider:
             state = State.RENAMED_REMOTELY
         elif file is not None and has_conflict(file, state):
             state = State.CONFLICT
-        git = self._project.history
+        git = self.project.history
         is_included = decision is not None and decision.is_included
         if state not in _CERTAIN and not is_included and git is not None and git.shallow:
             raise too_shallow(f"who changed {name!r}")
-        content = self._comparison.digest(file) if file is not None else None
-        last = (
-            next((revision for revision in lineage.back() if revision.digest is not None), None)
-            if file is None
-            else None
-        )
+        content = self.comparison.digest(file) if file is not None else None
+        texts = (revision for revision in lineage.back() if file is None and revision.digest is not None)
         return Item(
             name=name,
             state=state,
@@ -214,23 +197,25 @@ class Decider:
             history=history,
             digest=content,
             remote_digest=history.digest_of(history.listed.version) if history is not None else None,
-            origin=origin_of(self._project, file, content, lineage),
+            origin=origin_of(self.project, file, content, lineage),
             newest=lineage.newest.commit if lineage.newest is not None else None,
             deletion_committed=lineage.newest is not None and lineage.newest.digest is None,
-            last=last,
+            last=next(texts, None),
             renamed_to=renamed.get(name),
             archived=archived,
         )
 
     def _state(self, name: str, history: PromptHistory | None, *, is_archived: bool) -> State:
-        file, listed = self._files.get(name), self._listing.get(name)
+        file, listed = self.files.get(name), self.listing.get(name)
         if listed is None:
             return State.DELETED_REMOTELY if is_archived else State.NEW
         decision = history.decision if history is not None else None
         if file is None or history is None or decision is None:
-            known = self._lineage(name).head is not None
-            return state_in_registry(known=known, included=decision is not None and decision.is_included)
-        stores_tags = self._project.registry.prompts.stores_tags
+            if self._lineage(name).head is None:
+                return State.REMOTE_ONLY
+            is_included = decision is not None and decision.is_included
+            return State.DELETED_LOCALLY if is_included else State.DIVERGED
+        stores_tags = self.project.registry.prompts.stores_tags
         ours, theirs = tag_set(file.prompt), tag_set(listed.prompt) if stores_tags else None
         return with_tags(TEXT_STATES[decision.relation], _base_tags(history, theirs), ours, theirs)
 

@@ -1,0 +1,112 @@
+"""Which branch releases to which label, and whether a commit may be deployed from where it is."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from promptsync.commands.shared.session import Session
+from promptsync.commands.shared.since import branch_to_merge_into
+from promptsync.errors import Refused, UsageError
+from promptsync.project.project import Project
+
+if TYPE_CHECKING:
+    from promptsync.files.git.repository import Repository
+
+
+def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
+    """Return the label that ``labels:`` maps the branch to: the current one, or the workflow's.
+
+    With ``merged`` a pull request or merge group counts as the branch that it will be merged into. Raises
+    ``UsageError`` without a branch, or without a label for it.
+    """
+    labels = project.config.labels
+    branch = _branch(session, project, merged)
+    if branch is not None and branch in labels:
+        return labels[branch]
+    if not labels:
+        raise UsageError(
+            f"no label to release to: {project.config.path.name} has no labels:",
+            hint=f"promptsync deploy --label prod\nadd to {project.config.path.name}: "
+            f"labels: {{{branch or 'main'}: prod}}",
+            code="no-label",
+        )
+    known = ", ".join(f"{name}: {label}" for name, label in labels.items())
+    nowhere, hint = "a directory outside of git", "promptsync deploy --label LABEL"
+    if project.history is not None:
+        nowhere, hint = "a commit without a branch", f"git switch {shlex.quote(next(iter(labels)))}"
+    what = f"the branch {branch!r}" if branch is not None else nowhere
+    raise UsageError(
+        f"there is no release label for {what}; labels: {{{known}}}",
+        hint=hint + (f"\nadd {branch}: LABEL to labels:" if branch else ""),
+        code="no-label",
+    )
+
+
+def branch_refusal(
+    session: Session, project: Project, label: str, *, dry_run: bool, older: bool
+) -> Refused | None:
+    """Return why this commit must not be deployed to a label, ``None`` if it may be.
+
+    A label that ``labels:`` names is only deployed from its branches, and from their newest commit as far as
+    this clone knows it; ``older`` allows an older one. Without a branch, the commit must be on one of them.
+    A dry run may be made for the branch that a pull request will be merged into, and of any commit.
+    """
+    branches = [branch for branch, target in project.config.labels.items() if target == label]
+    history = project.history
+    branch = _branch(session, project, dry_run)
+    if not branches or history is None or (dry_run and branch in branches):
+        return None
+    tips = {name: _tip(history, name) for name in branches}
+    if history.branch is None and any(tips.values()):
+        branch = next((name for name, tip in tips.items() if tip and _is_on(history, tip)), None)
+    if branch not in branches:
+        sent = " and ".join(branches)
+        what = (
+            f"the branch {branch!r}"
+            if branch is not None
+            else f"a commit that is not on {' or '.join(branches)}"
+        )
+        return Refused(
+            f"{what} does not release to {label}; labels: sends {sent} there",
+            hint=f"git switch {shlex.quote(branches[0])}",
+            code="wrong-branch",
+        )
+    tip = None if dry_run or older else tips[branch]
+    newer = history.line("rev-list", "--count", f"HEAD..{tip}") if tip is not None else None
+    if newer is None or newer == "0":
+        return None
+    commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
+    return Refused(
+        f"{branch} has {commits}; a deploy releases the newest one, after its checks",
+        hint="git pull",
+        code="older",
+    )
+
+
+def _tip(history: Repository, branch: str) -> str | None:
+    """Return the newest commit of a branch that this clone knows; its upstream comes first."""
+    upstream = history.line("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}")
+    remotes = history.line("for-each-ref", "--format=%(refname)", f"refs/remotes/*/{branch}") or ""
+    places = (upstream, f"refs/remotes/origin/{branch}", remotes, f"refs/heads/{branch}")
+    # Several remotes are several lines, which name no commit.
+    commits = (history.commit(place) for place in places if place and "\n" not in place)
+    return next((commit for commit in commits if commit is not None), None)
+
+
+def _is_on(history: Repository, tip: str) -> bool:
+    """Whether a branch contains the commit that is checked out."""
+    return history.merge_base(tip) == history.head_commit
+
+
+def _branch(session: Session, project: Project, merged: bool) -> str | None:
+    variables = session.environment.variables
+    if merged and (target := branch_to_merge_into(variables)):
+        return target
+    history = project.history
+    if history is None or history.branch is not None:
+        return history.branch if history is not None else None
+    # A checkout in a workflow may be on no branch. GitHub names the workflow's, which is that of its commit.
+    is_named = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch"
+    is_checked_out = variables.get("GITHUB_SHA") == history.head_commit
+    return (variables.get("GITHUB_REF_NAME") or None) if is_named and is_checked_out else None

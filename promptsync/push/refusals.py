@@ -1,0 +1,198 @@
+"""Why a push does not carry out its plan: what others use, render or have live, and limits."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+
+from promptsync.compare.content import has_text
+from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users
+from promptsync.compare.snapshot import Snapshot, State
+from promptsync.errors import Refused
+from promptsync.project.pointers import deploy_command
+from promptsync.project.project import Project
+from promptsync.prompt.snippets import Reference, rendered_in
+from promptsync.prompt.version import Version
+from promptsync.push.actions import Kind, PushOptions, PushPlan
+
+
+def check_references(
+    project: Project, snapshot: Snapshot, publishing: Sequence[str], options: PushOptions
+) -> None:
+    """Raise ``Refused`` for a reference to a snippet, or to a version or label of it, that will not exist.
+
+    The registry rejects a prompt with such a reference.
+    """
+    files, listing = snapshot.worktree.files, snapshot.listing
+    references = [
+        (name, reference) for name in publishing for reference in rendered_in(files[name].prompt.template)
+    ]
+    # A deploy decides itself what comes first under its own label.
+    labels = {reference.label for _, reference in references} - {None, options.checked_label}
+    prompts = project.registry.prompts
+    labelled = {label: {listed.name for listed in prompts.list(label=label)} for label in labels if label}
+    for name, reference in references:
+        snippet, label, listed = reference.name, reference.label, listing.get(reference.name)
+        # This push adds one version to each prompt that it publishes.
+        last = (listed.version if listed is not None else 0) + (snippet in publishing)
+        if not last:
+            what, hint, code = "which is not published", _publish(snapshot, name, snippet), "unpublished"
+        elif (reference.version or 0) > last:
+            what, hint = f"which has no version after {last}", f"promptsync log {shlex.quote(snippet)}"
+            what, code = f"version {reference.version}, {what}", "version"
+        elif label in labelled and snippet not in labelled[label or ""]:
+            what, code = f"at the label {label!r}, which it does not have", "label"
+            hint = f"promptsync push {shlex.quote(snippet)} --label {shlex.quote(label or '')}"
+            if project.governs(label or ""):
+                hint = f"promptsync deploy {shlex.quote(snippet)} --label {shlex.quote(label or '')}"
+        else:
+            continue
+        separator = ", " if code == "unpublished" else " "
+        message = f"{name!r} uses the snippet {snippet!r}{separator}{what}"
+        raise Refused(message, hint=hint, code=f"snippet-{code}")
+
+
+def _publish(snapshot: Snapshot, name: str, snippet: str) -> str:
+    item = snapshot.get(snippet)
+    if item is None or item.file is None:
+        return f"create {snippet!r} or remove the reference"
+    if item.state is State.DELETED_REMOTELY:
+        return f"promptsync push {shlex.quote(snippet)} --restore"
+    return f"promptsync push {shlex.join([snippet, name])}"
+
+
+def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:
+    """Return the live prompts that render the new texts and labels of snippets at once, by snippet."""
+    if not project.is_guarding:
+        return {}
+    new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)
+    actions = [action for action in plan.actions if action.kind not in kinds]
+    changes = {action.name: (action.labels, action.name in new) for action in actions}
+    return LiveTexts(project, snapshot).at_once(changes)
+
+
+def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
+    """Return why a plan is only shown; ``exact`` are the prompts that were named one by one."""
+    options = plan.options
+    governed = next((label for label in sorted(options.labels) if project.governs(label)), None)
+    if governed is not None and not options.skip_checks:
+        return _nothing(
+            f"only promptsync deploy moves {governed}, after the checks",
+            hint=deploy_command(project, governed),
+            code="governed-label",
+        )
+    if (limit := _limit(project, plan)) or options.checked_label is not None:
+        return limit
+    live = None if options.skip_checks else _live(plan)
+    return _restored(project, plan) or live or _archived(project, plan, exact)
+
+
+def _nothing(message: str, *, hint: str, code: str, details: Sequence[str] = ()) -> Refused:
+    return Refused(f"{message}; nothing was published", hint=hint, code=code, details=details)
+
+
+def _limit(project: Project, plan: PushPlan) -> Refused | None:
+    """Return the refusal of a plan that changes too many prompts; creations do not count."""
+    assert plan.snapshot is not None
+    total = sum(1 for name in plan.snapshot.listing if project.config.in_scope(name))
+    changed = sum(action.kind in (Kind.UPDATE, Kind.FORCE, Kind.ARCHIVE) for action in plan.actions)
+    share, most = project.config.limits_changes, plan.options.max_changes
+    if most is not None:
+        allowed, is_over = f"--max-changes {most}", changed > most
+    else:  # there is no limit for fewer than ten prompts
+        allowed, is_over = f"{share:.0%}", total >= 10 and share < 1.0 and changed > share * total
+    if not is_over:
+        return None
+    return Refused(
+        f"this plan changes {changed} of {total} prompts; the limit is {allowed}",
+        hint=f"{plan.options.command} --max-changes {changed}\npromptsync diff --stat",
+        code="too-many-changes",
+    )
+
+
+def _restored(project: Project, plan: PushPlan) -> Refused | None:
+    """Return the refusal to restore a snippet with a new text: live prompts render it from the archive."""
+    assert plan.snapshot is not None
+    for action in plan.publishing:
+        listed = action.item.archived if action.kind is Kind.RESTORE else None
+        if listed is None or not _is_snippet(listed) or not project.is_guarding:
+            continue
+        if not has_text(listed, action.file.prompt):
+            push = project.on_remote(f"promptsync push {shlex.quote(action.name)} --restore")
+            return _nothing(
+                f"the archived text of {action.name!r} may be live, and its file has another one",
+                hint=f"commit the archived text to {action.file.path}, and restore that: {push}",
+                code="live-snippets",
+            )
+    return None
+
+
+def _live(plan: PushPlan) -> Refused | None:
+    """Return the refusal of a plan that changes live prompts, which only a deploy checks before."""
+    if not plan.live:
+        return None
+    name, users = min(plan.live.items())
+    current = next(action.current for action in plan.actions if action.name == name)
+    others = [
+        f"{snippet}: live at once in {named_users(users)}" for snippet, users in sorted(plan.live.items())
+    ]
+    return _nothing(
+        f"the new text of {name!r} would be live at once in {named_users(users)}, without checks",
+        hint=f"pin the version that renders now, and deploy: @@@{name}@version_number:{current}@@@",
+        details=others if len(others) > 1 else (),
+        code="live-snippets",
+    )
+
+
+def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
+    """Return the refusal to archive what others use: a snippet, and a live prompt that ``exact`` lacks."""
+    for action in plan.archiving:
+        if users := _users(project, plan, action.name):
+            return _nothing(
+                f"the snippet {action.name!r} is used by {named_users(users)}",
+                hint=f"promptsync pull {shlex.quote(action.name)}\n"
+                "or publish and release its users without the reference, then run this again",
+                code="snippet-in-use",
+            )
+    live = {
+        action.name: f"{label} is at v{version}"
+        for action in plan.archiving
+        for label, version in action.released.items()
+        if project.governs(label) and action.name not in exact
+    }
+    if not live:
+        return None
+    name, where = next(iter(live.items()))
+    return _nothing(
+        f"{name!r} is live: {where}, and --prune archives such a prompt only by name",
+        hint=f"promptsync push {shlex.join(live)} --prune",
+        code="live-prompt",
+    )
+
+
+def _users(project: Project, plan: PushPlan, snippet: str) -> list[LiveUser]:
+    """Return the prompts that use a snippet under a governed label, or will in their latest version."""
+    assert plan.snapshot is not None
+    files, listing = plan.snapshot.worktree.files, plan.snapshot.listing
+    if not _is_snippet(listing[snippet]):
+        return []
+    texts = LiveTexts(project, plan.snapshot)
+    archived, published = ({action.name for action in some} for some in (plan.archiving, plan.publishing))
+    live = texts.users(snippet, lambda _: True) if project.is_guarding else ()
+    users = {user.name: user for user in live if user.name not in archived}
+    used_by = direct_users(project, listing[snippet])
+    for name in sorted(listing.keys() - archived - users.keys()):
+        if name in published:
+            references: Collection[Reference] | None = rendered_in(files[name].prompt.template)
+        elif used_by is None or name in used_by:
+            references = texts.references(name, listing[name].version)
+        else:
+            continue
+        if references is None or any(reference.name == snippet for reference in references):
+            users[name] = LiveUser(name, "")
+    return sorted(users.values())
+
+
+def _is_snippet(listed: Version | None) -> bool:
+    """Whether prompts may render what is published, labelled or archived under this name."""
+    return listed is not None and listed.prompt.template.get("type") == "completion"
