@@ -35,7 +35,8 @@ class LoggedVersion(Struct, frozen=True):
 
     ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
     the registry says so. ``commit`` is the git commit whose file has the same content, ``short`` its
-    abbreviation. ``base`` marks the newest version that the working file includes. ``parents`` are the
+    abbreviation. ``mark`` is the end of the message as it is stored, which says what the version was made from,
+    ``""`` if there is none. ``base`` marks the newest version that the working file includes. ``parents`` are the
     versions that this one was made from. ``labels`` is ``None`` where the registry cannot list them.
     """
 
@@ -43,6 +44,7 @@ class LoggedVersion(Struct, frozen=True):
     version: int
     labels: Sequence[str] | None
     message: str
+    mark: str
     author: str | None
     created_at: str | None
     commit: str | None
@@ -82,7 +84,8 @@ def command(
     NAME is a name, a pattern, a file or a directory. The list begins at the version that is specified,
     by default the latest. The commit is the one whose file has the same content. "base" marks the newest
     version that your file includes, "passed over" one that neither your file nor the latest version includes.
-    "From" lists the versions that a version was made from, unless that is the one before.
+    "From" lists the versions that a version was made from, unless that is the one before. -v shows the mark
+    at the end of each message too.
 
     \b
     promptsync log support/refund --oneline
@@ -101,7 +104,7 @@ def command(
     for log in logs:
         lines += [""] if lines else []
         lines += [output.style(output.name(log[0].name), "strong")] if len(logs) > 1 else []
-        lines += _lines(log, oneline)
+        lines += _lines(log, oneline, marks=session.verbose > 0)
     name = logs[0][0].name if len(logs) == 1 else None
     return Outcome(lines, {"name": name, "versions": [_body(entry) for log in logs for entry in log]})
 
@@ -155,7 +158,8 @@ def read_log(
             name,
             number,
             labels_at(labels, number),
-            without_mark(version.message),
+            message := without_mark(version.message),
+            (version.message or "").removeprefix(message).strip(),
             described[commit][2] if commit in described and marked[number] else version.author,
             version.created_at,
             commit,
@@ -213,11 +217,11 @@ def _with_content(content: str, lineage: Lineage) -> str | None:
 # -- text and JSON ------------------------------------------------------------------------------------------
 
 
-def _lines(log: Sequence[LoggedVersion], oneline: bool) -> Iterator[str]:
+def _lines(log: Sequence[LoggedVersion], oneline: bool, *, marks: bool) -> Iterator[str]:
     if not oneline:
         for place, entry in enumerate(log):
             yield from ([""] if place else [])
-            yield from _paragraph(entry)
+            yield from _paragraph(entry, marks=marks)
         return
     rows = [
         (output.style(f"v{entry.version}", "remote"), entry.short or "-", f"{_words(entry)}{_message(entry)}")
@@ -228,7 +232,7 @@ def _lines(log: Sequence[LoggedVersion], oneline: bool) -> Iterator[str]:
         yield from diff.step_lines(entry.patch) if entry.patch is not None else ()
 
 
-def _paragraph(entry: LoggedVersion) -> Iterator[str]:
+def _paragraph(entry: LoggedVersion, *, marks: bool) -> Iterator[str]:
     yield f"{output.style(f'version {entry.version}', 'remote')} {_words(entry)}".rstrip()
     if entry.author:
         yield f"Author: {output.safe(entry.author, newlines=False)}"
@@ -239,6 +243,8 @@ def _paragraph(entry: LoggedVersion) -> Iterator[str]:
     if entry.version > 1 and [*entry.parents] != [entry.version - 1]:
         yield f"From:   {', '.join(f'v{parent}' for parent in entry.parents) or 'no other version'}"
     yield f"Digest: {entry.digest.removeprefix(_SHA256)[:_DIGEST]}"
+    if marks and entry.mark:
+        yield f"Mark:   {output.safe(entry.mark, newlines=False)}"
     if entry.message:
         yield output.Line(f"    {_message(entry)}", 4)
     if entry.patch is not None:

@@ -198,3 +198,12 @@ def test_a_registry_without_labels_still_resolves_one(world: World) -> None:
     found, labels = show(world, "greet:prod")
     assert (found.version, labels) == (1, None)
     assert [one.labels for one in log(world, "greet")] == [None, None]
+
+
+def test_the_mark_of_a_message_is_shown_only_verbosely(world: World) -> None:
+    commit(world, "one")
+    world.publish("greet", "two", commit_message="Saved in the dashboard")
+    marks = [version["mark"] for version in world.run("log", "greet", "--json").document["versions"]]
+    assert marks[0] == "" and marks[1].startswith("(") and marks[1].endswith("v1)")
+    assert marks[1] not in world.ok("log", "greet").out
+    assert f"Mark:   {marks[1]}" in world.ok("-v", "log", "greet").out
