@@ -33,15 +33,13 @@ class FieldChange(Struct, frozen=True):
 
     ``path`` is written like ``messages[1].content`` or ``model.parameters.temperature``. Indexes start at 0
     and are those of the new version, or of the old one for a removed item. ``old`` is ``None`` if the field
-    was added, ``new`` if it was removed. ``places`` are where the old and the new version have the field, or
-    the list that lacks it.
+    was added, ``new`` if it was removed.
     """
 
     path: str
     old: Any
     new: Any
     kind: Kind
-    places: tuple[KeyPath, KeyPath] = ((), ())
 
 
 def changes(old: Prompt | None, new: Prompt | None) -> list[FieldChange]:
@@ -87,8 +85,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange
             now = None if kind == "removed" else level.t2
             if at[0] == "tags" and len(at) > 1:  # a set, which is shown as a whole
                 at, kind, was, now = ("tags",), "changed", old["tags"], new["tags"]
-            places = _place(at, 0), _place(at, 1)
-            differences[at] = FieldChange(readable(places[kind != "removed"]), was, now, kind, places)
+            path = readable(_place(at, int(kind != "removed")))
+            differences[at] = FieldChange(path, was, now, kind)
     return [differences[at] for at in sorted(differences, key=order.__getitem__)]
 
 
@@ -154,6 +152,6 @@ def _sides(old: Any, new: Any, at: _Key, order: dict[_Key, int]) -> tuple[Any, A
 
 
 def _place(at: _Key, side: int) -> KeyPath:
-    """Return the place in the old or the new version; of an item that it lacks, that of the list."""
+    """Return the place in the old (0) or the new (1) version."""
     parts = (part[side] if isinstance(part, tuple) else part for part in at)
     return tuple(part for part in parts if part is not None)

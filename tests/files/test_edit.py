@@ -290,6 +290,11 @@ IN_FLOW = f"messages: [{{role: user, content: hi}}]  # short\n{KEY}"
 OPENED = f"messages:  # short\n  - role: user\n    content: |\n      a\n      b\n{KEY}"
 EDITED: dict[str, tuple[str, Any, str]] = {
     "a comment in brackets goes": (TAGS, _set("tags", ["a", "c"]), TAGS.replace("  b, # two\n", "")),
+    "a comment of the entry below it in brackets": (
+        "content: x\nmetadata: {a: 1, b: 2,\n  # about c\n  c: 3}\n",
+        _call("metadata", "pop", ("b",)),
+        "content: x\nmetadata: {a: 1,\n  # about c\n  c: 3}\n",
+    ),
     "comments in brackets": (TAGS, _set("tags", [*"abdc"]), TAGS.replace("  c,", "  d,\n  c,")),
     "one text block in a list": (
         "content:\n- type: text  # one\n  text: 'a'\n",
@@ -368,6 +373,17 @@ def test_a_moved_item_takes_its_lines_along() -> None:
     assert edit(text, change) == (
         f"{head}# last, an example\n{example}# then the question\n{question}# local\n{local}"
     )
+
+
+def test_an_item_that_changes_keeps_its_comments_where_another_one_moves() -> None:
+    text = "messages:\n- role: user # 1\n  content: a\n- role: user # 2\n  content: b\n"
+
+    def change(document: Any) -> None:
+        first, second = document["messages"]
+        document["messages"] = [second, {**first, "content": "new"}]
+
+    edited = edit(text, change)
+    assert edited == "messages:\n- role: user # 2\n  content: b\n- role: user # 1\n  content: new\n"
 
 
 LINES_IN_BRACKETS = """\

@@ -179,7 +179,7 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
 
 def test_the_markdown_of_a_deploy_has_all_rows_and_then_the_differences_that_fit() -> None:
     plan = _whole_plan()
-    change = FieldChange("content", "", "long " * 3_000, "changed", ((), ()))
+    change = FieldChange("content", "", "long " * 3_000, "changed")
     found = [Difference(one.name, State.AHEAD, None, (Step("s", (change,)),)) for one in plan.survey.releases]
     lines = plan_markdown(plan, found)
     fence = lines[lines.index("```text") + 1 : lines.index("```")]

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby, pairwise
+from itertools import pairwise
 from operator import ne
 from typing import Any, Final, NamedTuple
 
@@ -44,13 +44,12 @@ class Change(NamedTuple):
 class _Step(NamedTuple):
     """One entry: its place in the file, its key, which an item of a list has not, and its change.
 
-    A new one has no place, one that goes no change. One that moved also goes from its place.
+    A new one has no place, one that goes no change.
     """
 
     place: int | None
     key: str | None
     change: Change | None
-    is_moved: bool = False
 
 
 def edits(text: str, change: Change) -> Iterator[str]:
@@ -95,16 +94,15 @@ class _Editor:
         if own[0].entry != part.start or any(lines.rpartition("\n")[2] != pad for lines in above[1:]):
             raise Unspliceable  # an explicit key ("? key")
         above = [lines.removesuffix(pad) for lines in above]
-        moved = {step.place for step in steps if step.is_moved}
         pieces = []
-        for place, key, change, _ in steps:
+        for place, key, change in steps:
             opens = is_open if key is None else key in layout.OPEN
             if place is None and change is not None:
                 lines = layout.entry(key, change.full, part.column, opens)
                 pieces.append("".join(f"{line}\n" for line in lines))
             elif place is not None and change is not None:
                 pieces.append(above[place] + pad + self._entry(own[place], part.column, change, opens))
-            elif place is not None and place not in moved:
+            elif place is not None:
                 pieces.append(above[place])
         # The first entry may share its line with a dash further out.
         return _joined(pieces).lstrip(" ")
@@ -116,7 +114,7 @@ class _Editor:
         comma = f",\n{' ' * (own[0].entry - line_start(text, own[0].entry))}" if "\n" in head else ", "
         commas = [*(text[a.end : b.entry] for a, b in pairwise(own)), comma]
         written = []
-        for place, key, change, is_moved in steps:
+        for place, key, change in steps:
             if place is None and change is not None:
                 written.append((layout.flow_entry(key, change.full), comma))
             elif place is not None and change is None and _OWN_LINE.search(commas[place]):
@@ -128,7 +126,7 @@ class _Editor:
                 child = own[place]
                 new = self._value(child, change, part.column, is_open=False, in_flow=True)
                 new = layout.flow(change.full) if new is None else new
-                written.append((text[child.entry : child.start] + new, comma if is_moved else commas[place]))
+                written.append((text[child.entry : child.start] + new, commas[place]))
         *rest, (last, after) = written
         if "#" in after:  # a comment after what is the last entry now
             tail = after.rstrip(" ") + text[part.end - 1]
@@ -207,35 +205,29 @@ def _item_steps(change: Change) -> Iterator[_Step]:
     # Where a single place differs, nothing moved; of equal items around it, any could have.
     is_single = len(old) == len(new) and sum(map(ne, before, after)) == 1
     pairs = [(at, at) for at in range(len(old))] if is_single else align(plain(old), plain(new))
-    kept = {
-        index: at
-        for index, at in pairs
-        if index is not None and at is not None and before[index] == after[at]
-    }
-    sources = {item: index for index, item in enumerate(before) if index not in kept}
-    new_places = sorted({*range(len(new))} - {*kept.values()})
-    moved = {at: sources.pop(after[at]) for at in new_places if after[at] in sources}
-    apart: list[tuple[int | None, int | None]] = []
+    both = [(index, at) for index, at in pairs if index is not None and at is not None]
+    partners = {at: index for index, at in both if before[index] == after[at]}
+    kept = {*partners.values()}
+    moved = {item: index for index, item in enumerate(before) if index not in kept}
+    for to, item in enumerate(after):
+        if to not in partners and item in moved:
+            partners[to] = moved.pop(item)
+    kept = {*partners.values()}
+    partners |= {at: index for index, at in both if at not in partners and index not in kept}
+    kept = {*partners.values()}
+    gone = [index for index in range(len(old)) if index not in kept]
+    come = [at for at in range(len(new)) if at not in partners]
+    # Where as many items go as come, they take each other's place.
+    partners |= dict(zip(come, gone, strict=True)) if len(gone) == len(come) else {}
+    taken = {*partners.values()}
     for index, at in pairs:
-        is_pair = at not in moved and index not in moved.values()
-        apart += [(index, at)] if is_pair else [(index, None), (None, at)]
-    for is_changed, run in groupby(apart, key=lambda pair: None in pair):
-        stretch = [*run]
-        gone = [index for index, at in stretch if at is None and index not in moved.values()]
-        come = [at for index, at in stretch if index is None and at not in moved]
-        # Where as many items go as come, they take each other's place.
-        partners = dict(zip(come, gone, strict=True)) if is_changed and len(gone) == len(come) else {}
-        for index, at in stretch:
-            place = index if at is None else partners.get(at, index)
-            if at is None:
-                if place is not None and place not in partners.values():
-                    yield _Step(place, None, None)
-            elif at in moved:
-                yield _Step(moved[at], None, Change(*[raw[moved[at]]] * 4), is_moved=True)
-            elif place is None:
-                yield _Step(None, None, Change(None, None, None, full[at]))
-            else:
-                yield _Step(place, None, Change(raw[place], old[place], new[at], full[at]))
+        if index is not None and index not in taken:
+            yield _Step(index, None, None)
+        place = partners.get(at) if at is not None else None
+        if at is not None and place is not None:
+            yield _Step(place, None, Change(raw[place], old[place], new[at], full[at]))
+        elif at is not None:
+            yield _Step(None, None, Change(None, None, None, full[at]))
 
 
 def _joined(pieces: Iterable[str]) -> str:
