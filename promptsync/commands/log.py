@@ -35,8 +35,8 @@ class LoggedVersion(Struct, frozen=True):
 
     ``author`` is that of the commit that it was published from; for any other version it is who saved it, if
     the registry says so. ``commit`` is the git commit whose file has the same content, ``short`` its
-    abbreviation. ``mark`` is the end of the message as it is stored, which says what the version was made from,
-    ``""`` if there is none. ``base`` marks the newest version that the working file includes. ``parents`` are the
+    abbreviation. ``mark`` is the end of the stored message, which says what the version was made from, ``""``
+    if there is none. ``base`` marks the newest version that the working file includes. ``parents`` are the
     versions that this one was made from. ``labels`` is ``None`` where the registry cannot list them.
     """
 

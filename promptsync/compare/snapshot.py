@@ -146,13 +146,12 @@ class Item(Struct, frozen=True):
 
     @property
     def may_pass_over(self) -> bool:
-        """Whether the tracked version has a message that does not name the version before as its parent."""
+        """Whether the tracked version has a mark that does not name the version before as its parent."""
         listed = self.listed
         return (
             self.file is not None
             and listed is not None
-            and bool(listed.message)
-            and not follows_directly(listed.message or "", listed.version)
+            and not follows_directly(listed.message, listed.version)
         )
 
     @property

@@ -54,9 +54,10 @@ def parse_mark(message: str | None) -> Mark | None:
     return Mark(commit, plus is not None, int(version), tuple(map(int, parents.split("^")[1:])))
 
 
-def follows_directly(message: str, version: int) -> bool:
-    """Whether a mark in the message of a version names, as most do, only the version before as its parent."""
-    return message.endswith((f" v{version})", f"(v{version})"))
+def follows_directly(message: str | None, version: int) -> bool:
+    """Whether a version with this message was made from the version before: by its mark, or without any."""
+    mark = parse_mark(message)
+    return mark is None or (mark.version == version and not mark.parents)
 
 
 def make_mark(commit: str | None, dirty: bool, version: int, parents: Sequence[int] | None) -> Mark:
