@@ -149,7 +149,7 @@ def _suite(
         suite.set("time", _seconds(seconds))
     holder = ElementTree.SubElement(suite, "properties")
     for key, value in properties.items():
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
             ElementTree.SubElement(holder, "property", name=key, value=_xml(str(value)))
     for number, case in enumerate(cases):
         element = ElementTree.SubElement(suite, "testcase", classname=name, name=_xml(case.name))

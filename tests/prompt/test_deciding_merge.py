@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from seeds import examples
-from strategies import prompts
 
 from promptsync.prompt.canonical import canonical, encode
 from promptsync.prompt.merge import deciding, merge
@@ -115,19 +114,6 @@ def test_a_conflict_in_another_field_is_a_conflict() -> None:
         for name in ("a", "b", "c")
     )
     assert deciding(base, ours, theirs) is None
-
-
-def _has_reference(found: Prompt) -> bool:
-    return any(tool.get("type") == "registry" for tool in found.template.get("tools") or ())
-
-
-@some
-@given(prompts(), prompts())
-def test_the_only_side_with_a_change_is_the_result(base: Prompt, other: Prompt) -> None:
-    assert content(deciding(base, other, base)) == content(other)
-    assert content(deciding(base, other, other)) == content(other)
-    if not _has_reference(base):  # nobody can tell what they stand for
-        assert content(deciding(base, base, other)) == content(other)
 
 
 WORDS = ["be", "kind", "brief", "not", "very", "\n", "\n\n", ".", "Ask first. ", "- x\n"]

@@ -431,7 +431,7 @@ def test_a_side_with_unchanged_references_gets_all_other_changes() -> None:
     assert texts(found) == ["Question: {question}"]
 
 
-def says(prompt: Prompt) -> object:
+def says(prompt: Prompt) -> tuple[str, frozenset[str]]:
     # what a registry tool stands for is not known here, so that only the reference counts
     return encode(canonical(prompt)), tag_set(prompt)
 
@@ -447,8 +447,10 @@ def test_the_only_side_with_a_change_is_the_result(base: Prompt, other: Prompt) 
     other = replace(other, name=base.name)
     for found in (merge(base, other, other), merge(base, other, base)):
         assert (says(found.prompt), found.conflicts) == (says(other), ())
+    for decided in (deciding(base, other, other), deciding(base, other, base)):
+        assert decided is not None and says(decided)[0] == says(other)[0]
     found = merge(base, base, other)
-    if not found.conflicts and not _has_reference(base):
+    if not found.conflicts and not _has_reference(base):  # nobody can tell what it stands for
         assert says(found.prompt) == says(other)
     assert all(conflict.path == "tools" for conflict in found.conflicts)
 

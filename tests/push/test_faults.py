@@ -150,7 +150,8 @@ def test_a_race_is_noticed_and_told(three: World) -> None:
     done = three.run("push", "--label", "prod", "--json")
     assert done.code == 3
     assert three.files() == before
-    assert done.document["error"]["code"] == "raced"
+    error = done.document["error"]
+    assert (error["code"], error["hint"]) == ("raced", "promptsync pull --passed-over b")
     assert told(done) == {"a": 2, "b": 3, "c": 2}
     assert [one["name"] for one in done.document["raced"]] == ["b"]
     assert (three.label("a", "prod"), three.label("b", "prod")) == (2, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from worlds import World, made
+from worlds import World, failing, fault, made, publishing
 
 PIN = "@@@voice@version_number:1@@@ {name}"
 LIVE = "live at once in bots/faq (prod)"
@@ -121,6 +121,9 @@ def test_skip_checks_publishes_it_and_says_so_everywhere(world: World, tmp_path:
     asked = world.on_terminal("push", "--skip-checks", answer="n\n", NO_COLOR="1")
     assert (asked.code, told in asked.err) == (1, True)
     assert world.version("voice") == 1
+    world.faults.append(fault(publishing("voice"), failing(422)))
+    assert world.run("push", "--skip-checks", "--json").document["live"] == []
+    world.faults.clear()
     summary = tmp_path / "summary.md"
     done = world.run("push", "--skip-checks", GITHUB_STEP_SUMMARY=str(summary))
     assert (done.code, told in done.out, told in summary.read_text("utf-8")) == (0, True, True)

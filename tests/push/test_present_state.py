@@ -116,7 +116,8 @@ def test_what_somebody_does_after_the_publish_is_told(many: World, do: Callable[
     meanwhile(many, "p200", AFTER, lambda: do(many))
     done = many.run("push", "--label", "prod", "--json")
     assert many.published == ["p200"]
-    assert (done.code, done.document["error"]["code"]) == (3, "raced")
+    error = done.document["error"]
+    assert (done.code, error["code"], error["hint"]) == (3, "raced", "promptsync pull --merge p200")
     assert not any(label["moved"] for label in done.document["labels"])
 
 
