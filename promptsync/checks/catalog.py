@@ -87,7 +87,7 @@ class Dataset(CatalogItem, frozen=True):
 
 def list_evaluations(registry: Registry) -> list[Evaluation]:
     """Return the evaluations, each with its runs if the registry lists them."""
-    listed = registry.checks.list_evaluations(include_runs=True)
+    listed = registry.checks.list_evaluations()
     # A run of a pipeline is a report like the pipeline; only the pipeline itself is a blueprint.
     return [_evaluation(raw) for raw in listed if raw.get("is_blueprint") is not False]
 

@@ -173,17 +173,13 @@ class Labels(Protocol):
 class Checks(Protocol):
     """Datasets, evaluations and agents. Results are the registry's own objects."""
 
-    def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
-        """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``.
+    def list_datasets(self) -> list[dict[str, Any]]:
+        """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``."""
 
-        ``filters`` are query parameters; ``None`` values are not sent. A registry that follows the customer's
-        document knows only ``name``, which matches parts of the group's name, and ``status``.
-        """
+    def list_evaluations(self) -> list[dict[str, Any]]:
+        """Return all evaluations: ``id, name, workspace_id, …``.
 
-    def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
-        """Return all evaluations: ``id, name, workspace_id, …``. ``name`` matches parts of names.
-
-        With ``include_runs`` each has its ``runs`` (``id, status, score``), if the registry supports that.
+        Each has its ``runs`` (``id, status, score``), if the registry supports that.
         """
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
@@ -201,7 +197,7 @@ class Checks(Protocol):
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
         """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
 
-    def list_agents(self, **filters: object) -> list[dict[str, Any]]:
+    def list_agents(self) -> list[dict[str, Any]]:
         """Return all agents (the vendor's workflows): ``id, name, release_labels, latest_version_number``."""
 
     def agent(

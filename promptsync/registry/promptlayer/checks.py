@@ -25,19 +25,18 @@ class PromptLayerChecks:
         self._connection = connection
         self._call = connection.call
 
-    def list_datasets(self, **filters: object) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"), filters)
+    def list_datasets(self) -> list[dict[str, Any]]:
+        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"))
 
-    def list_evaluations(self, *, include_runs: bool = False, **filters: object) -> list[dict[str, Any]]:
+    def list_evaluations(self) -> list[dict[str, Any]]:
         keys = ("evaluations", "items")
-        if include_runs:
-            try:
-                return self._objects(endpoints.LIST_EVALUATIONS, keys, {**filters, "include_runs": "true"})
-            except Rejected as error:
-                # The customer's document does not have this parameter.
-                if error.status not in _NO_SUCH_FILTER:
-                    raise
-        return self._objects(endpoints.LIST_EVALUATIONS, keys, filters)
+        try:
+            return self._objects(endpoints.LIST_EVALUATIONS, keys, include_runs="true")
+        except Rejected as error:
+            # The customer's document does not have this parameter.
+            if error.status not in _NO_SUCH_FILTER:
+                raise
+        return self._objects(endpoints.LIST_EVALUATIONS, keys)
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         path = {"evaluation_id": evaluation_id}
@@ -76,8 +75,8 @@ class PromptLayerChecks:
         whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
         return {"rows": whole.items, "columns": columns}
 
-    def list_agents(self, **filters: object) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"), filters)
+    def list_agents(self) -> list[dict[str, Any]]:
+        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"))
 
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
@@ -113,11 +112,9 @@ class PromptLayerChecks:
             return False, None
         return True, answer.json()
 
-    def _objects(
-        self, operation: Operation, keys: tuple[str, ...], filters: Mapping[str, object]
-    ) -> list[dict[str, Any]]:
+    def _objects(self, operation: Operation, keys: tuple[str, ...], **filters: str) -> list[dict[str, Any]]:
         def fetch(page: int) -> Answer:
-            return self._call(operation, query=without_none(**filters, page=page, per_page=PER_PAGE))
+            return self._call(operation, query={**filters, "page": page, "per_page": PER_PAGE})
 
         items = read_whole(fetch, keys, connections=self._connection.connections).items
         if not all(isinstance(item, dict) for item in items):
