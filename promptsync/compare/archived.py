@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -15,27 +15,6 @@ from promptsync.parallel import mapped
 from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX
-from promptsync.prompt.version import Version
-
-
-def archived_labels(project: Project, names: Collection[str]) -> dict[str, dict[str, Version]]:
-    """Return the versions of archived prompts under labels, by prompt and label.
-
-    A registry lists them by label only: by the governed ones, and by all that it knows of other prompts.
-    """
-    if not names:
-        return {}
-    prompts, labels_by_name = project.registry.prompts, {name: dict[str, Version]() for name in names}
-    labels = {label.name for label in list_labels(project.registry, ()) or ()}
-    labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
-    wanted = sorted(labels)
-    for label, listed in zip(
-        wanted, mapped(lambda label: prompts.list(status="deleted", label=label), wanted), strict=True
-    ):
-        for version in listed:
-            if version.name in labels_by_name:
-                labels_by_name[version.name][label] = version
-    return labels_by_name
 
 
 def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
@@ -45,12 +24,17 @@ def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tu
     """
     wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
     histories = histories_of(project, wanted)
-    labels = archived_labels(project, histories.keys())
-    for name, history in histories.items():
-        # No other version of an archived prompt can be read.
+    for history in histories.values():
+        # No other version of an archived prompt can be read, but those under labels are listed.
         history.graph.versions |= {number: Node(number, None) for number in range(1, history.latest)}
-        for version in (*labels[name].values(), history.listed):
-            history.add(version)
+        history.add(history.listed)
+    prompts = project.registry.prompts
+    labels = {label.name for label in list_labels(project.registry, ()) or ()}
+    labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
+    for listed in mapped(lambda label: prompts.list(status="deleted", label=label), sorted(labels)):
+        for version in listed:
+            if version.name in histories:
+                histories[version.name].add(version)
     Histories(project, histories).decide()
     included = {}
     for name, history in histories.items():

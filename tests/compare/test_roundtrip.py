@@ -44,7 +44,7 @@ from promptsync.prompt.tags import tag_set
 from promptsync.pull.apply import apply_pull
 from promptsync.pull.plan import plan_pull
 from promptsync.pull.write import PullOptions
-from promptsync.push.actions import PushOptions
+from promptsync.push.actions import Ending, PushOptions
 from promptsync.push.apply import apply_push
 from promptsync.push.plan import plan_push
 from promptsync.registry.errors import Rejected
@@ -124,7 +124,7 @@ def _pull(project: Project) -> list[str]:
 def _push(project: Project) -> list[str]:
     snapshot = gather(project)
     receipt = apply_push(project, plan_push(project, snapshot, PushOptions()))
-    assert not receipt.failed and not receipt.raced and not receipt.altered
+    assert not receipt.failed and not receipt.of(Ending.RACED, Ending.ALTERED)
     return [one.name for one in receipt.published]
 
 
