@@ -26,7 +26,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 
-@verb_group("agent", short_help="List and run agents, and show their runs.")
+@verb_group("agent")
 def command() -> None:
     """Agents, which PromptLayer also calls workflows, run several prompts one after the other.
 

@@ -19,7 +19,7 @@ from promptsync.show import bump as show_bump
 from promptsync.show.outcome import Outcome
 
 
-@verb("bump", short_help="Move the pins of a snippet in the files.", blank=show_bump.BLANK)
+@verb("bump", blank=show_bump.BLANK)
 @click.argument("snippet", metavar="SNIPPET")
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @click.option(

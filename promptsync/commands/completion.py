@@ -9,7 +9,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.show.outcome import Outcome
 
 
-@verb("completion", short_help="Print the completion script of a shell.")
+@verb("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(session: Session, shell: str) -> Outcome:
     """Print the script that makes a shell complete verbs, options, prompts, labels and remotes.

@@ -14,7 +14,7 @@ _DRAFT: Final = -1
 """The version number of a dataset that is still a draft."""
 
 
-@verb_group("dataset", short_help="List datasets.")
+@verb_group("dataset")
 def command() -> None:
     """Datasets are created in the PromptLayer dashboard, or in the fixtures of the embedded registry.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from promptsync.project.project import Project
 
 
-@verb("deploy", short_help="Publish, check and release what is committed.", blank=show_deploy.blank_body())
+@verb("deploy", blank=show_deploy.blank_body())
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
 @click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")

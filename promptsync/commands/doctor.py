@@ -20,7 +20,7 @@ from promptsync.terminal import output
 _MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", FindingStatus.ERROR: "bad"}
 
 
-@verb("doctor", short_help="Check your setup and print the commands that fix it.", blank={"checks": []})
+@verb("doctor", blank={"checks": []})
 @click.option("--offline", is_flag=True, help="Send no requests to the registry.")
 def command(session: Session, offline: bool) -> Outcome:
     """Check the configuration, the prompt files, git, the key and the registry, and print what fixes them.

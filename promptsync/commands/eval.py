@@ -25,7 +25,7 @@ from promptsync.show.lines import number_text
 from promptsync.show.outcome import Outcome
 
 
-@verb_group("eval", short_help="List, run and show evaluations.")
+@verb_group("eval")
 def command() -> None:
     """Evaluations check prompts: each row of a dataset is sent to a model, and the answer is scored.
 

@@ -9,7 +9,7 @@ from promptsync.errors import UsageError
 from promptsync.show.outcome import Outcome
 
 
-@verb("help", short_help="Show the help of a command.", is_long=True)
+@verb("help", is_long=True)
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
 def command(session: Session, words: tuple[str, ...]) -> Outcome:
     """Show what a command does and its options, as COMMAND --help does. Without one, list the commands.

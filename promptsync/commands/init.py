@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 @verb(
     "init",
-    short_help="Set up prompt files in this directory.",
     blank={"created": [], "changed": [], "kept": [], "next": []},
 )
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")

@@ -30,7 +30,7 @@ from promptsync.show import labels as show_labels
 from promptsync.show.outcome import Outcome
 
 
-@verb_group("label", short_help="List, set, move and delete release labels.")
+@verb_group("label")
 def command() -> None:
     """Point names such as prod at versions; your application requests a version by label.
 

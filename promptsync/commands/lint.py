@@ -32,7 +32,7 @@ _HOOK: Final = "if a pre-commit hook passed the path, narrow files: in .pre-comm
 _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 
 
-@verb("lint", short_help="Check prompt files offline.", blank={"problems": []})
+@verb("lint", blank={"problems": []})
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
 @format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")

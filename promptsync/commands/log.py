@@ -56,7 +56,7 @@ class LoggedVersion(Struct, frozen=True):
     patch: Step | None = None
 
 
-@verb("log", short_help="List the versions of a prompt.", blank={"versions": []}, is_long=True)
+@verb("log", blank={"versions": []}, is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @click.option(
     "--max-count",

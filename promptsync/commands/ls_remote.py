@@ -21,7 +21,7 @@ from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
-@verb("ls-remote", short_help="List the prompts of the registry.", blank={"prompts": []}, is_long=True)
+@verb("ls-remote", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--status",

@@ -19,7 +19,7 @@ from promptsync.show import move as show_move
 from promptsync.show.outcome import Outcome
 
 
-@verb("mv", short_help="Move or rename the file of a prompt.", blank=show_move.BLANK)
+@verb("mv", blank=show_move.BLANK)
 @click.argument("names", nargs=-1, metavar="[OLD NEW]")
 @click.option(
     "--keep-name",

@@ -21,7 +21,7 @@ from promptsync.prompt.labels import check_label
 from promptsync.show.outcome import Outcome
 
 
-@verb("promote", short_help="Point one label at what another points at.", blank={"labels": []})
+@verb("promote", blank={"labels": []})
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.argument("names", nargs=-1, metavar="[NAME]...")

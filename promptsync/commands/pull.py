@@ -29,7 +29,6 @@ from promptsync.show.outcome import Outcome
 
 @verb(
     "pull",
-    short_help="Write the registry's changes into the files.",
     blank={"written": [], "merged": [], "conflicts": [], "deleted": []},
 )
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")

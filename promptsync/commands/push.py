@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 @verb(
     "push",
-    short_help="Publish changed prompts as new versions.",
     blank=push_body(PushReceipt(PushPlan(())), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")

@@ -19,7 +19,7 @@ from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
-@verb("render", short_help="Show what the model would see.", is_long=True)
+@verb("render", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @variable_option
 @variables_option

@@ -22,7 +22,7 @@ from promptsync.show.outcome import Outcome
 _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
 
-@verb("rollback", short_help="Move a label back to an earlier version.", blank=_BLANK)
+@verb("rollback", blank=_BLANK)
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
 @click.option("--label", metavar="LABEL", help="The label to move back; default: the only one of labels:.")
 @click.option(

@@ -12,7 +12,7 @@ from promptsync.show.outcome import Outcome
 _KINDS = ("prompt", "config", "fixtures", "request", "output")
 
 
-@verb("schema", short_help="Print the JSON Schema of a file format.")
+@verb("schema")
 @click.argument("kind", metavar="|".join(_KINDS), type=click.Choice(_KINDS))
 def command(session: Session, kind: str) -> Outcome:
     """Print the JSON Schema of a file format, for editors and other tools.

@@ -19,7 +19,7 @@ DATABASE = "registry.db"
 LOCAL = "local:"
 
 
-@verb("serve", short_help="Run the embedded registry over HTTP.")
+@verb("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
 @click.option(
     "--port",

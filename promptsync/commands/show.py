@@ -20,7 +20,7 @@ from promptsync.show.rows import body
 from promptsync.terminal import output
 
 
-@verb("show", short_help="Print one version of a prompt as YAML.", is_long=True)
+@verb("show", is_long=True)
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @version_options
 def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:

@@ -34,7 +34,7 @@ _DRIFT = frozenset(
 """The states that a dashboard edit causes, without those of changes that still have to be pushed."""
 
 
-@verb("status", short_help="Show who changed what.", blank={"prompts": []}, is_long=True)
+@verb("status", blank={"prompts": []}, is_long=True)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 @click.option("--drift", is_flag=True, help="Exit with 1 if the registry has edits that your files lack.")

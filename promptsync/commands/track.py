@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Tracking
 
 
-@verb_group("track", short_help="Log and annotate requests.")
+@verb_group("track")
 def command() -> None:
     """Log and annotate the requests that an application sends to a model.
 
