@@ -229,6 +229,7 @@ def test_a_push_that_is_killed_is_finished_by_the_next(many: World) -> None:
         while len(stored) < 4 and process.poll() is None:
             time.sleep(0.002)
         process.kill()
+        process.wait()
         answer.set()
     assert len(happened(many)) == 5
     settles(many)
