@@ -10,7 +10,7 @@ from subprocess import Popen
 
 import pytest
 from deploying import change, prod
-from interrupting import held
+from interrupting import held, press
 from worlds import World, asking, fault, is_move
 
 NAMES = "abc"
@@ -47,7 +47,7 @@ def test_ctrl_c_while_labels_move_moves_them_back_and_says_so(changed: World) ->
     with held(changed, is_move) as answer, changed.started("deploy", "--json") as process:
         while process.poll() is None and not any(map(is_move, changed.seen)):
             time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
+        press(process)
         answer.set()
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err

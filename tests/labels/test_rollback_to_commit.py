@@ -371,7 +371,7 @@ def test_interrupted_none_has_moved_and_killed_the_next_run_completes_it(release
     with held(released, is_move) as answer, released.started(*to_commit("--json")) as process:
         while process.poll() is None and not any(map(is_move, released.seen)):
             time.sleep(0.002)
-        process.send_signal(signal.Signals[sent])
+        press(process) if sent == "SIGINT" else process.kill()
         answer.set()
         out, _ = process.communicate(timeout=60)
     if sent == "SIGINT":
