@@ -28,7 +28,7 @@ PHASES = {
     "writing": [
         "files.disk:write",
         "files.disk:write_private",
-        "files.disk:overwrite_private",
+        "files.disk:write_private",
     ],
     "showing": ["cli:_show"],
 }

@@ -18,7 +18,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_deploy_workflow.py": [],
         "workflows/test_drift_workflow.py": [],
         "workflows/test_in_a_subdirectory.py": [],
-        "workflows/test_with_serve.py": [],
     },
     "starts a shell script in the place of git": {
         "files/test_git_program.py": [
@@ -27,11 +26,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
         ],
     },
-    "takes a lock that the system frees": {
-        "files/test_disk.py": ["test_a_process_that_dies_frees_the_lock"],
-    },
     "sends signals to a process": {
-        "commands/test_eval_verbs.py": ["test_ctrl_c_reports_what_is_still_running"],
         "commands/test_init_from_remote.py": ["test_ctrl_c_while_the_registry_is_read_leaves_nothing"],
         "commands/test_serve.py": [],
         "compare/test_stopped_reading.py": [],
@@ -42,7 +37,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
         "push/test_push_interrupted.py": [],
-        "push/test_stopped_midway.py": [],
         "server/test_concurrency.py": [
             "test_a_killed_server_keeps_everything_that_it_confirmed",
             "test_an_interrupted_server_stops_and_frees_its_port",
@@ -62,7 +56,6 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_private_links.py": [],
         "commands/test_init_scaffold.py": [
             "test_files_that_are_there_are_kept",
-            "test_something_else_in_the_place_of_a_directory_is_reported_before_anything_is_written",
         ],
         "commands/test_status_verb.py": [
             "test_files_that_are_refused_are_reported_when_there_is_nothing_else"
