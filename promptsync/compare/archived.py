@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -15,12 +15,25 @@ from promptsync.parallel import mapped
 from promptsync.project.pointers import list_labels
 from promptsync.project.project import Project
 from promptsync.prompt.labels import RELEASED, SUFFIX
+from promptsync.prompt.version import Version
 
 
-def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tuple[int, ...]]:
+def archived_by_label(project: Project) -> dict[str, Sequence[Version]]:
+    """Return the archived versions under each label."""
+    prompts = project.registry.prompts
+    names = {label.name for label in list_labels(project.registry, ()) or ()}
+    names |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
+    labels = sorted(names)
+    versions = mapped(lambda label: prompts.list(status="deleted", label=label), labels)
+    return dict(zip(labels, versions, strict=True))
+
+
+def included_in_archive(
+    project: Project, items: Iterable[Item], labelled: Mapping[str, Iterable[Version]]
+) -> dict[str, tuple[int, ...]]:
     """Return by name the newest versions that a file includes, where the latest archived one is not its text.
 
-    Raises ``Refused`` if the clone is too shallow to tell.
+    ``labelled`` are the archived versions by label. Raises ``Refused`` if the clone is too shallow to tell.
     """
     wanted = [replace(item, listed=item.archived) for item in items if item.archived is not None]
     histories = histories_of(project, wanted)
@@ -28,11 +41,8 @@ def included_in_archive(project: Project, items: Iterable[Item]) -> dict[str, tu
         # No other version of an archived prompt can be read, but those under labels are listed.
         history.graph.versions |= {number: Node(number, None) for number in range(1, history.latest)}
         history.add(history.listed)
-    prompts = project.registry.prompts
-    labels = {label.name for label in list_labels(project.registry, ()) or ()}
-    labels |= {label + suffix for label in project.guarded_labels for suffix in ("", RELEASED, SUFFIX)}
-    for listed in mapped(lambda label: prompts.list(status="deleted", label=label), sorted(labels)):
-        for version in listed:
+    for versions in labelled.values():
+        for version in versions:
             if version.name in histories:
                 histories[version.name].add(version)
     Histories(project, histories).decide()

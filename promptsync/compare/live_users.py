@@ -196,11 +196,12 @@ class LiveTexts:
         is_latest = item is not None and item.state is State.IN_SYNC and item.version == version
         if is_latest and item is not None and item.file is not None:
             return rendered_in(item.file.prompt.template)
+        if item is not None and item.archived is not None:
+            # Of what is archived, only the newest version can be read: the list has it.
+            archived = item.archived
+            return rendered_in(archived.prompt.template) if archived.version == version else None
         if listed is None:
             return ()
-        if item is not None and item.state is State.DELETED_REMOTELY:
-            # Of what is archived, only the newest version can be read: the list has it.
-            return rendered_in(listed.prompt.template) if listed.version == version else None
         try:
             read = read_version(self._project, listed, version)
         except (NotReadableRaw, UnusablePrompt):

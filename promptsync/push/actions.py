@@ -39,7 +39,7 @@ class Action(Struct, frozen=True):
 
     ``tags`` are those of the new version. ``message`` is its message, with its mark, and ``parents`` are the
     versions that it is made from, ``None`` for the one before it. ``labels`` will point at the result, and
-    ``released`` are the labels of a prompt that is archived, with their versions.
+    ``released`` are the labels of a prompt that is archived, or live again, with their versions.
     """
 
     item: Item
@@ -234,7 +234,7 @@ class PushPlan(Struct, frozen=True):
     def destructive(self) -> tuple[str, ...]:
         """The options that move a label, publish over a text, archive or restore, or change what is live.
 
-        The labels of a restored prompt answer again, at their old versions.
+        The labels of a restored prompt are live again, at their old versions.
         """
         kinds = {action.kind for action in self.actions}
         options = {Kind.FORCE: "--force", Kind.ARCHIVE: "--prune", Kind.RESTORE: "--restore"}

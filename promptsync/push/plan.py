@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from promptsync.compare.archived import included_in_archive
+from promptsync.compare.archived import archived_by_label, included_in_archive
 from promptsync.compare.conflict import BLOCKING, SKIP_REASONS, Conflict, reason, unusable
 from promptsync.compare.live_users import release_pointers
 from promptsync.compare.snapshot import Item, Snapshot, State, matching
@@ -17,10 +17,11 @@ from promptsync.history.mark import check_message, make_mark, parse_mark, with_m
 from promptsync.project.plan import workspace_of
 from promptsync.project.pointers import check_changeable
 from promptsync.project.project import Project
-from promptsync.prompt.labels import check_release_label
+from promptsync.prompt.labels import check_release_label, is_own
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import publish_order, rendered_in
 from promptsync.prompt.tags import tag_set
+from promptsync.prompt.version import Version
 from promptsync.push.actions import PUBLISHING, Action, Ending, Kind, PushOptions, PushPlan, Result
 from promptsync.push.refusals import check_references, live_users, refusal
 
@@ -129,9 +130,11 @@ def _actions(
     project: Project, items: Sequence[Item], kinds: Mapping[str, Kind], options: PushOptions, under: _Under
 ) -> list[Action]:
     restoring = [item for item in items if kinds[item.name] is Kind.RESTORE]
-    included = included_in_archive(project, restoring) if restoring else {}
+    archived = archived_by_label(project) if restoring else {}
+    included = included_in_archive(project, restoring, archived) if restoring else {}
     gone = [item.listed for item in items if kinds[item.name] is Kind.ARCHIVE and item.listed is not None]
     released = release_pointers(project, gone) if gone else {}
+    released |= {item.name: _released_in_archive(item, archived) for item in restoring}
     commits = {item.origin.commit for item in items if kinds[item.name] in PUBLISHING} - {None}
     described: Mapping[str, tuple[str, str, str]] = {}
     if commits and project.history is not None:
@@ -148,15 +151,26 @@ def _actions(
             kind,
             tags,
             labels=_lacking(item, under) if kind is Kind.LABEL else options.labels,
+            released=dict(sorted(released.get(name, {}).items())),
             parents=included.get(name, _parents(item, kind, options)),
         )
         if kind is Kind.ARCHIVE:
-            action = replace(action, labels=(), released=dict(sorted(released.get(name, {}).items())))
+            action = replace(action, labels=())
         elif kind in PUBLISHING:
             short, subject, _ = described.get(item.origin.commit or "", (None, "", ""))
             action = replace(action, message=_message(action, short, subject, options.message))
         actions.append(action)
     return actions
+
+
+def _released_in_archive(item: Item, archived: Mapping[str, Sequence[Version]]) -> dict[str, int]:
+    """Return the labels of an archived prompt and where they point."""
+    return {
+        label: version.version
+        for label, versions in archived.items()
+        for version in versions
+        if is_own(label) and item.archived is not None and version.template_id == item.archived.template_id
+    }
 
 
 def _parents(item: Item, kind: Kind, options: PushOptions) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from promptsync.compare.content import has_text
 from promptsync.compare.live_users import LiveTexts, LiveUser, direct_users, named_users
@@ -68,7 +68,12 @@ def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str
     new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)
     actions = [action for action in plan.actions if action.kind not in kinds]
     changes = {action.name: (action.labels, action.name in new) for action in actions}
-    return LiveTexts(project, snapshot).at_once(changes)
+    # What the same push restores is live again, and renders the new texts, too.
+    return LiveTexts(project, snapshot, _restored_labels(plan)).at_once(changes)
+
+
+def _restored_labels(plan: PushPlan) -> dict[str, Mapping[str, int]]:
+    return {action.name: action.released for action in plan.actions if action.kind is Kind.RESTORE}
 
 
 def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused | None:
@@ -136,9 +141,12 @@ def _live(plan: PushPlan) -> Refused | None:
     others = [
         f"{snippet}: live at once in {named_users(users)}" for snippet, users in sorted(plan.live.items())
     ]
+    hint = f"pin the version that renders now, and deploy: @@@{name}@version_number:{current}@@@"
+    if restored := sorted({user.name for user in users} & _restored_labels(plan).keys()):
+        hint = f"promptsync push {shlex.join(restored)} --restore"
     return _nothing(
         f"the new text of {name!r} would be live at once in {named_users(users)}, without checks",
-        hint=f"pin the version that renders now, and deploy: @@@{name}@version_number:{current}@@@",
+        hint=hint,
         details=others if len(others) > 1 else (),
         code="live-snippets",
     )

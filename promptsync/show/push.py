@@ -87,8 +87,8 @@ def action_row(action: Action) -> Row:
     if action.kind is Kind.ARCHIVE:
         version = f"{arrow} -> archived"
     labels = [f"+{output.name(label)}" for label in action.labels]
-    labels += [f"{output.name(label)} v{at}" for label, at in action.released.items()]
-    labels += ["its labels answer again"] if action.kind is Kind.RESTORE else []
+    again = " live again" if action.kind is Kind.RESTORE else ""
+    labels += [f"{output.name(label)} v{at}{again}" for label, at in action.released.items()]
     meaning = "bad" if action.kind in (Kind.ARCHIVE, Kind.FORCE) else "good"
     message = without_mark(action.message or "")
     return Row(action.kind, meaning, action.name, (version, " ".join(labels)), message)
@@ -163,6 +163,7 @@ def receipt_lines(
         lines += row_lines(map(_row, published), free=True, aside=True)
         rows = [*map(_row, receipt.of(Ending.ARCHIVED))]
         rows += [label_row(label, "labelled") for label in receipt.labels if label.moved]
+        rows += _live_again(receipt)
         lines += row_lines(rows, aside=True)
     rows = [label_row(label, "labelled") for label in receipt.labels if not label.moved]
     rows += _unchecked(receipt.unchecked, receipt.plan.governed, receipt.changed_live, "moved")
@@ -181,6 +182,14 @@ def receipt_lines(
             f"  {output.style('note:', 'warn')} this working copy could not record the push: {reason}"
         )
     return lines
+
+
+def _live_again(receipt: PushReceipt) -> Iterator[Row]:
+    """Yield the labels of restored prompts, which point at their old versions."""
+    for action in receipt.plan.actions:
+        if action.kind is Kind.RESTORE and action.released and action.name in receipt.versions:
+            labels = ", ".join(f"{label} at v{version}" for label, version in action.released.items())
+            yield Row("live again", "warn", action.name, note=labels)
 
 
 def _row(result: Result) -> Row:

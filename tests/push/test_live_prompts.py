@@ -222,9 +222,23 @@ def test_a_restored_prompt_is_live_again_only_with_a_yes(world: World) -> None:
     command = ("push", "bots/faq", "--restore")
     refused = world.run(*command, CI="")
     assert (refused.code, world.writes) == (2, []), str(refused)
-    assert "v1 -> v2  its labels answer again  Change the bot again" in refused.out
+    assert "v1 -> v2  prod v1 live again  Change the bot again" in refused.out
     assert "--restore needs confirmation" in refused.err
-    assert world.run(*command, "--yes", CI="").code == 0
+    assert "live again  bots/faq: prod at v1\n" in world.ok(*command, "--yes").out
+
+
+def test_what_a_restored_prompt_renders_does_not_change_with_it(world: World) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.archive("bots/faq")
+    world.write("voice", content="Be rude.")
+    world.commit("Change the voice")
+    world.forget()
+    refused = world.run("push", "bots/faq", "voice", "--restore")
+    assert (refused.code, world.writes) == (3, []), str(refused)
+    assert "unchecked  voice: live at once in bots/faq (prod)" in refused.out
+    assert refused.err.endswith("hint: promptsync push bots/faq --restore\n")
+    world.ok("push", "bots/faq", "--restore")
+    assert world.run("push", "voice").code == 3
 
 
 # -- archiving ----------------------------------------------------------------------------------------------
