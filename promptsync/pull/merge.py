@@ -72,9 +72,9 @@ def _ways_out(unmerged: Sequence[Unmerged]) -> str:
     names = shlex.join(prompt.name for prompt in alike)
     is_markable = all(prompt.is_markable for prompt in alike)
     if is_passed_over:
-        first = f"pull {names} --passed-over --markers" if is_markable else f"diff {names}"
-        dropped = f"{names}@{alike[0].version}" if len(alike) == 1 else names
-        return f"promptsync {first}\npromptsync pull {dropped} --no-passed-over"
+        meant = f"{names}@{alike[0].version}" if len(alike) == 1 else names
+        first = f"pull {meant} --passed-over --markers" if is_markable else f"diff {names}"
+        return f"promptsync {first}\npromptsync pull {meant} --no-passed-over"
     ways = [f"promptsync pull {names} {way}" for way in ("--merge --markers", "--theirs", "--ours")]
     return "\n".join(ways[:2] if is_markable else ways[1:])
 

@@ -200,7 +200,8 @@ def _passed_over(
     if versions is not None and head is not None and head.version == number:
         return {name: PassedOverVersions((head,), versions.history)}
     what = f"is part of v{head.version}" if head else "was not passed over, or the file includes it"
-    hint = f"promptsync pull {shlex.quote(name)}@{head.version} --passed-over" if head else ""
+    option = "--passed-over" if options.passed_over else "--no-passed-over"
+    hint = f"promptsync pull {shlex.quote(name)}@{head.version} {option}" if head else ""
     raise UsageError(f"{name}: v{number} {what}", hint=hint or f"promptsync log {shlex.quote(name)}")
 
 

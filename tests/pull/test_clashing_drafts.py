@@ -57,7 +57,7 @@ def test_the_refusal_names_the_version_whose_text_it_shows(clashing: World) -> N
     (row,) = (line for line in done.err.splitlines() if "registry v" in line)
     assert "registry v4" in row and "extremely" in row
     assert hints(done) == [
-        ["pull", "refund", "--passed-over", "--markers"],
+        ["pull", "refund@4", "--passed-over", "--markers"],
         ["pull", "refund@4", "--no-passed-over"],
     ]
     assert clashing.files() == before

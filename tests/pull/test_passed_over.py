@@ -339,7 +339,7 @@ def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) ->
     assert clashing.files() == before
     shown = clashing.run("pull", "--passed-over").err
     assert "'refund': v2, which was passed over, does not merge in 1 place" in shown
-    assert "promptsync pull refund --passed-over --markers" in shown
+    assert "promptsync pull refund@2 --passed-over --markers" in shown
     assert "promptsync pull refund@2 --no-passed-over" in shown and "--theirs" not in shown
 
 
