@@ -227,6 +227,14 @@ def test_a_restored_prompt_is_live_again_only_with_a_yes(world: World) -> None:
     assert "live again  bots/faq: prod at v1\n" in world.ok(*command, "--yes").out
 
 
+def test_new_tags_of_a_snippet_change_no_live_text(world: World) -> None:
+    release(world, "@@@voice@@@ {name}")
+    world.write("voice", content="Be kind.", tags=["tone"])
+    world.commit("Tag the voice")
+    done = world.ok("push")
+    assert (world.version("voice"), "unchecked" in done.out) == (2, False)
+
+
 def test_what_a_restored_prompt_renders_does_not_change_with_it(world: World) -> None:
     release(world, "@@@voice@@@ {name}")
     world.archive("bots/faq")
