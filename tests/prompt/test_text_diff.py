@@ -67,6 +67,7 @@ def test_japanese_sentences_and_words_are_split() -> None:
     [
         ("keep the tone calm", "keep the tone friendly", ["calm"], ["friendly"]),
         ("answer in one short sentence", "answer in two or three short sentence", ["one"], ["two or three"]),
+        ("please be kind to all users", "please stay calm to all users", ["be kind"], ["stay calm"]),
         ("all is different", "nothing remains here", [], []),
         ("", "new", [], []),
         ("{{ a }} b c d", "{{ a }}, b c d", [], [","]),
