@@ -162,9 +162,11 @@ class Graph:
         before = max(self.includes(number) & included, default=0)
         # Version 0 stands for many versions, so it has no text to compare with.
         known = self.digest(before) if before else None
-        # A restored text shows nothing of the versions in between.
-        if content is None or known is None or content == known:
+        if content is None or known is None:
             return False
+        if content == known:
+            # A restored text shows nothing of the versions in between.
+            return text == content and included.issuperset(self.parents(number))
         return self.merged(known, text, content) == text
 
     def heads(self, included: Includes) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_walks import RealWalk, happening
+from real_walks import RealWalk, happening, random_steps
 from seeds import FUZZ, numbers, seed_of
 from working_copy import NAME, Copy
 
@@ -84,6 +84,12 @@ def test_nothing_is_lost_on_a_random_walk(tmp_path: Path, number: int) -> None:
     seed = seed_of(number)
     walk = RealWalk(tmp_path / "walk", seed, STEPS).walk()
     assert not walk.failures, "\n".join([f"seed {seed}, {STEPS} steps", *walk.log])
+
+
+@pytest.mark.parametrize("seed", [3245], ids=["an old version put back, then edited"])
+def test_nothing_is_lost_on_a_walk_that_lost_something_once(tmp_path: Path, seed: int) -> None:
+    walk = RealWalk(tmp_path / "walk").play(random_steps(seed, 16))
+    assert not walk.losses, "\n".join(walk.log)
 
 
 # -- a branch that pushed, and main that went on -----------------------------------------------------------
