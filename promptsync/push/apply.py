@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -176,12 +177,14 @@ class _Push:
 
     def _list_again(self, names: Collection[str], archived: Collection[str]) -> Mapping[str, Version]:
         """Return the prompts as they are listed now; again for a while if the list lags behind."""
-        listing = read_now(self._project, names)
+        # A search may miss what exists, so it does not show that a prompt is archived after all.
+        needed = {name for name in archived if self._results[name].ending is not Ending.ARCHIVED}
+        listing = read_now(self._project, names, needed)
         for _ in range(1, _LOOKS):
             if not any(name in listing for name in archived):
                 break
             time.sleep(self._project.registry.timeouts.read_back)
-            listing = read_now(self._project, names)
+            listing = read_now(self._project, names, needed)
         return listing
 
     def move_labels(self) -> None:
@@ -296,5 +299,6 @@ def _doubt(change: LabelChange, newest: int | None, result: Result | None) -> st
         return f"it is at v{change.old} already, and a push never moves a label back"
     if is_on_hold(change.new or 0, change.old, newest):
         how = f"rolled back to v{change.old}" if change.old is not None else "removed"
-        return f"it was {how}; promptsync deploy NAME --again checks and releases it"
+        again = f"promptsync deploy {shlex.quote(change.name)} --again"
+        return f"it was {how}; {again} checks and releases it"
     return ""

@@ -124,7 +124,7 @@ def test_a_push_with_the_label_does_not_bring_it_back_either(rolled_back: World)
     push = ("push", "--label", "prod", "--skip-checks")
     done = rolled_back.run(*push)
     assert done.code == 3
-    assert "was rolled back to v1; promptsync deploy NAME --again" in done.out + done.err
+    assert "was rolled back to v1; promptsync deploy a --again" in done.out + done.err
     assert rolled_back.label("a", "prod") == 1
     change(rolled_back, "good day")
     rolled_back.ok("push")

@@ -239,6 +239,22 @@ def test_only_the_list_says_whether_a_prompt_is_archived(
     assert "b" not in three.states()
 
 
+def test_a_search_that_misses_a_prompt_does_not_archive_it(three: World) -> None:
+    for number in range(100):
+        three.publish(f"other/{number}")  # a search costs less than the list from now on
+    three.git("checkout", "-q", "HEAD~1")
+    three.path("b").unlink()
+    three.commit("Drop b")
+    nothing = {"items": [], "page": 1, "pages": 0, "per_page": 100, "total": 0, "has_next": False}
+
+    def miss(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        return Reply(nothing) if "name=b" in seen.target and any(map(deleting, three.seen)) else None
+
+    three.faults += [fault(deleting, failing(403, "read-only key")), miss]
+    done = three.run("push", "b", "--prune", "--yes", "--json")
+    assert (done.code, done.document["archived"]) == (4, []), str(done)
+
+
 def test_a_list_that_still_has_what_was_archived_is_read_again(three: World) -> None:
     three.git("checkout", "-q", "HEAD~1")
     three.path("b").unlink()
