@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -24,9 +23,6 @@ from promptsync.project.project import Project
 from promptsync.prompt.labels import check_release_label
 from promptsync.push.actions import Kind, PushOptions, PushPlan
 from promptsync.push.plan import check_options, plan_push
-
-if TYPE_CHECKING:
-    pass
 
 
 class DeployOptions(msgspec.Struct, frozen=True):
