@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,25 +37,25 @@ class Engine:
             return Rendered(text, error=str(error), hint=HINT)
         return rendered
 
-    def _spend(self, seconds: float) -> None:
-        self._left -= seconds
-
     def _elsewhere(self, text: str, template_format: str, values: Values) -> Rendered:
-        from promptsync.rendering.process import Broken, OutOfMemory, OutOfTime, ask
+        from promptsync.rendering.process import ask
 
+        began = time.monotonic()
         try:
             if self._left <= 0:
-                raise OutOfTime
-            answer = ask({"text": text, "format": template_format, "values": values}, self._left, self._spend)
-        except OutOfTime:
-            return Rendered(text, error=f"rendering takes longer than {self._seconds:g} seconds", hint=HINT)
-        except OutOfMemory:
-            return Rendered(text, error=f"rendering needs more than {MEGABYTES} MB of memory", hint=HINT)
-        except (Broken, ValueError, RecursionError) as error:
+                raise TimeoutError
+            answer = ask({"text": text, "format": template_format, "values": values, "seconds": self._left})
+        except (TimeoutError, MemoryError) as error:
+            # Waiting until a process is free counts here alone.
+            self._left -= time.monotonic() - began
+            why = f"needs more than {MEGABYTES} MB of memory"
+            if isinstance(error, TimeoutError):
+                why = f"takes longer than {self._seconds:g} seconds"
+            return Rendered(text, error=f"rendering {why}", hint=HINT)
+        except (ChildProcessError, ValueError, RecursionError) as error:
             return Rendered(text, error=str(error))
-        if answer["error"]:
-            return Rendered(text, error=answer["error"], hint=answer["hint"])
-        return Rendered(answer["text"], frozenset(answer["missing"]))
+        self._left -= answer["seconds"]
+        return Rendered(answer["text"], frozenset(answer["missing"]), answer["error"], answer["hint"])
 
 
 def render_text(text: str, template_format: str, values: Values) -> Rendered:

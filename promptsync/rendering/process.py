@@ -1,35 +1,28 @@
-"""Processes that render, each one text at a time; the parent stops one that takes too much."""
+"""Processes that render, each one text at a time: a line of JSON in, a line of JSON out.
+
+``main`` is such a process. It imports nothing that could publish or read anything, ends itself when a text
+takes too long, and ends with its input. On Linux the system limits its memory too. macOS ignores that limit
+and Windows has none, so there only the time and the length of a text are limited.
+"""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import faulthandler
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-from promptsync.prompt.limits import MEGABYTES, SECONDS
+from promptsync.prompt.limits import MEGABYTES
+from promptsync.prompt.template import render
 
-ENFORCED: Final = sys.platform == "linux"
-"""Whether the system enforces a limit of memory. macOS ignores it and Windows has none, so there the parent
-measures the process."""
-
-_GRACE = 2.0
-"""Seconds after the limit at which a process stops by itself, if its parent has not stopped it."""
-_LOOK = 0.05
-"""Seconds between two looks at a process."""
-_LONGEST = 64 * 2**20
-"""Longest answer, in bytes."""
-_AT_ONCE = 2
-
-READY: Final = {"ready": True}
-"""What a process says first."""
+_AT_ONCE: Final = 2
 _KEPT: Final = frozenset(
     [
         *("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -39,168 +32,112 @@ _KEPT: Final = frozenset(
 """Variables that Python may need to start. API keys are in others, and templates are not trusted."""
 
 
-class OutOfTime(Exception):
-    """A text took longer to render than it may."""
+def ask(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of a rendering process to a request, which has ``text``, ``format`` and ``values``.
 
-
-class OutOfMemory(Exception):
-    """A text needed more memory than it may."""
-
-
-class Broken(Exception):
-    """The rendering process did not start, or crashed."""
-
-
-def ask(request: dict[str, Any], seconds: float, spend: Callable[[float], None]) -> dict[str, Any]:
-    """Return the answer of a rendering process to a request.
-
-    ``spend`` is called with the time that it took, without the time until a process was free and started.
-    Raises ``OutOfTime``, ``OutOfMemory`` and ``Broken``, and ``ValueError`` for values that JSON cannot hold.
+    ``seconds`` in the request is the longest time that it may take, and in the answer the time that it took.
+    Raises ``TimeoutError``, ``MemoryError``, ``ChildProcessError`` if the process does not start or crashes,
+    and ``ValueError`` for values that JSON cannot hold.
     """
     line = json.dumps(request).encode() + b"\n"
-    with _borrowed() as process:
-        began = time.monotonic()
-        try:
-            return process.ask(line, seconds)
-        finally:
-            spend(time.monotonic() - began)
+    process = _idle.get()
+    try:
+        if process is None or process.poll() is not None:
+            process = _started()
+        answer = _exchange(process, line, request["seconds"])
+    except BaseException:
+        _idle.put(None)
+        if process is not None:
+            _stop(process)
+        raise
+    _idle.put(process)
+    return answer
 
 
-class _Process:
-    """One rendering process. After an exception it is gone."""
-
-    def __init__(self) -> None:
-        module = ["-P", "-m", "promptsync.rendering.child"]
-        megabytes = MEGABYTES if ENFORCED else 0
-        command = [sys.executable, *module, str(megabytes), str(SECONDS + _GRACE)]
-        try:
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-            )
-        except (OSError, TypeError) as error:  # a program that embeds Python may have no sys.executable
-            raise Broken(f"the process that renders cannot be started: {error}") from error
-        try:
-            is_ready = self._read() == READY
-        except ValueError:  # another program answers
-            is_ready = False
-        if not is_ready:
-            self.stop()
-            raise Broken("the process that renders does not start")
-
-    @property
-    def is_running(self) -> bool:
-        return self._popen.poll() is None
-
-    def ask(self, line: bytes, seconds: float) -> dict[str, Any]:
-        assert self._popen.stdin is not None
-        done = threading.Event()
-        excess: list[Exception] = []
-        watch = threading.Thread(target=self._watch, args=(done, seconds, excess), daemon=True)
-        watch.start()
-        try:
-            with contextlib.suppress(OSError):
-                self._popen.stdin.write(line)
-                self._popen.stdin.flush()
-            answer = self._read()
-        finally:
-            done.set()
-            watch.join()
-        if excess:
-            raise excess[0]
-        if "out_of_memory" in answer:
-            raise OutOfMemory
-        if not answer:
-            # Python cannot always report that memory ran out.
-            raise OutOfMemory if self._popen.wait() < 0 else Broken("the process that renders stopped")
-        return answer
-
-    def stop(self) -> None:
-        """End the process and wait for it."""
-        self._popen.kill()
-        self._popen.wait()
-        for stream in (self._popen.stdin, self._popen.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # what was not written yet has no reader
-                    stream.close()
-
-    def _read(self) -> dict[str, Any]:
-        """Return the next answer, an empty one if the process ended."""
-        assert self._popen.stdout is not None
-        line = self._popen.stdout.readline(_LONGEST)
-        if not line.endswith(b"\n"):
-            return {}
-        found: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
-        return found
-
-    def _watch(self, done: threading.Event, seconds: float, excess: list[Exception]) -> None:
-        end = time.monotonic() + seconds
-        while not done.wait(min(_LOOK, max(end - time.monotonic(), 0))):
-            if time.monotonic() >= end:
-                excess.append(OutOfTime())
-            elif not ENFORCED and _megabytes(self._popen) > MEGABYTES:
-                excess.append(OutOfMemory())
-            if excess:
-                self._popen.kill()
-                return
+_idle: Final[queue.LifoQueue[subprocess.Popen[bytes] | None]] = queue.LifoQueue()
+"""The processes that nobody uses; starting one takes as long as loading jinja2."""
+for _ in range(_AT_ONCE):
+    _idle.put(None)
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.upper() in _KEPT}
+def _started() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name.upper() in _KEPT},
+        )
+    except (OSError, TypeError) as error:  # a program that embeds Python may have no sys.executable
+        raise ChildProcessError(f"the process that renders cannot be started: {error}") from error
 
 
-_idle: list[_Process] = []
-_turns = threading.BoundedSemaphore(_AT_ONCE)
+def _exchange(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None
+    began = time.monotonic()
+    with contextlib.suppress(OSError):  # what the process did not read shows in its answer
+        process.stdin.write(line)
+        process.stdin.flush()
+    try:
+        answer: dict[str, Any] = json.loads(process.stdout.readline().decode("utf-8", "surrogatepass"))
+    except ValueError:
+        if time.monotonic() - began >= seconds:
+            raise TimeoutError from None
+        # Python cannot always report that memory ran out.
+        if process.wait() < 0:
+            raise MemoryError from None
+        raise ChildProcessError("the process that renders stopped") from None
+    if "out_of_memory" in answer:
+        raise MemoryError
+    return answer
 
 
-@contextmanager
-def _borrowed() -> Iterator[_Process]:
-    """Yield a process that nobody else uses; starting one takes as long as loading jinja2."""
-    with _turns:
-        process = _idle.pop() if _idle else None
-        if process is not None and not process.is_running:
-            process.stop()
-            process = None
-        process = process or _Process()
-        try:
-            yield process
-        except BaseException:
-            process.stop()
-            raise
-        _idle.append(process)
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with contextlib.suppress(OSError), process:  # what was not written yet has no reader
+        pass
 
 
-@atexit.register
-def _stop_all() -> None:
-    while _idle:
-        _idle.pop().stop()
+# -- the other process ---------------------------------------------------------------------------------------
 
 
-def _megabytes(process: subprocess.Popen[bytes]) -> float:
-    """Return the memory that a process uses now, 0 if that is unknown."""
-    if sys.platform == "win32":
-        return _megabytes_on_windows(process)
-    command = ["ps", "-o", "rss=", "-p", str(process.pid)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout.strip() or 0) / 1024
+def main() -> None:
+    """Answer requests until there are no more."""
+    # Ctrl-C reaches every process of the terminal; the one that sends the requests decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    render("{% if x %}{{ x }}{% endif %}", "jinja2", {})  # loads the engine before memory is limited
+    if sys.platform == "linux":
+        import resource
+
+        with contextlib.suppress(ValueError):  # a lower limit is in force already
+            resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES * 2**20, MEGABYTES * 2**20))
+    with Path(os.devnull).open("wb") as nowhere:
+        while line := sys.stdin.buffer.readline():
+            request = json.loads(line)
+            # The timer needs no Python code to run.
+            faulthandler.dump_traceback_later(request["seconds"], exit=True, file=nowhere)
+            try:
+                answer = _answer(request)
+            except MemoryError:
+                answer = b'{"out_of_memory": true}'
+            faulthandler.cancel_dump_traceback_later()
+            sys.stdout.buffer.write(answer + b"\n")
+            sys.stdout.buffer.flush()
 
 
-def _megabytes_on_windows(process: subprocess.Popen[bytes]) -> float:
-    import ctypes
-    from ctypes import wintypes
+def _answer(request: dict[str, Any]) -> bytes:
+    began = time.monotonic()
+    rendered = render(request["text"], request["format"], request["values"])
+    answer = {
+        "text": rendered.text,
+        "missing": sorted(rendered.missing),
+        "error": rendered.error,
+        "hint": rendered.hint,
+        "seconds": time.monotonic() - began,
+    }
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
-    class Counters(ctypes.Structure):
-        _fields_ = [
-            ("size", wintypes.DWORD),
-            ("faults", wintypes.DWORD),
-            *((name, ctypes.c_size_t) for name in ("peak", "now", "a", "b", "c", "d", "pagefile", "e")),
-        ]
 
-    counters = Counters(size=ctypes.sizeof(Counters))
-    read = ctypes.windll.kernel32.K32GetProcessMemoryInfo  # type: ignore[attr-defined]
-    read.argtypes = [wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD]
-    found = read(int(process._handle), ctypes.byref(counters), counters.size)  # type: ignore[attr-defined]
-    return float(counters.pagefile) / 2**20 if found else 0.0
+if __name__ == "__main__":
+    main()
