@@ -16,7 +16,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from registry_server import Caller, chat, completion
 
 from promptsync.server.app import create_app
-from promptsync.server.store.schema import MIGRATIONS
 from promptsync.server.tracking import spans
 
 TRACE, ROOT, CHILD = "d4b5e2a13c8f4e9ab7d61a2b3c4d5e6f", "00000000000000a1", "00000000000000b2"
@@ -358,19 +357,3 @@ def test_the_number_of_spans_has_a_limit(call, monkeypatch):
         answer = call("POST", path, body)
         assert (answer.status, "at most 1 are allowed" in answer.body["message"]) == (413, True)
     assert call("GET", f"/api/public/v2/traces/{TRACE}").status == 404
-
-
-def test_requests_of_an_older_database_are_linked_by_the_span_that_they_name(tmp_path, monkeypatch):
-    path = tmp_path / "registry.db"
-    older = next(
-        index for index, one in enumerate(MIGRATIONS) if any("CREATE TABLE spans" in sql for sql in one)
-    )
-    with monkeypatch.context() as before:
-        before.setattr("promptsync.server.store.database.MIGRATIONS", MIGRATIONS[:older])
-        with create_app(path) as app, app.store.write() as db:
-            for body in ({"span_id": ROOT}, {"span_id": None}, {}):
-                db.execute("INSERT INTO requests (body, created_at) VALUES (?, '')", (json.dumps(body),))
-    with create_app(path) as app:
-        call = Caller(app)
-        call("POST", "/spans-bulk", {"spans": [SPAN]})
-        assert [request_of(call, one)["trace_id"] for one in (1, 2, 3)] == [TRACE, None, None]

@@ -10,7 +10,7 @@ import pytest
 
 from promptsync.server.store import database
 from promptsync.server.store.database import Store, StoreError
-from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
+from promptsync.server.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
@@ -27,7 +27,7 @@ def test_the_file_is_marked_as_a_registry(tmp_path):
     store = Store(tmp_path / "registry.db")
     with store.read() as db:
         assert db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-        assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+        assert db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
     store.close()
@@ -71,30 +71,17 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     db.close()
 
 
-def test_a_database_of_a_newer_version_is_refused(tmp_path):
+@pytest.mark.parametrize(("version", "made_by"), [(8, "an older development"), (10**6, "a newer")])
+def test_a_database_of_another_version_is_refused_and_left_alone(tmp_path, version, made_by):
     path = tmp_path / "registry.db"
     Store(path).close()
-    db = sqlite3.connect(path)
-    db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    db.close()
-    with pytest.raises(StoreError, match=r"newer promptsync .* this one supports"):
-        Store(path)
-
-
-def test_a_database_of_an_older_version_is_migrated_and_keeps_its_content(tmp_path):
-    path = tmp_path / "registry.db"
     with contextlib.closing(sqlite3.connect(path)) as db:
-        for statement in (statement for migration in MIGRATIONS[:1] for statement in migration):
-            db.execute(statement)
-        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('kept', '', '')")
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 1")
-        db.commit()
-    store = Store(path)
-    with store.read() as db:
-        assert db.execute("SELECT slashed FROM folder_paths").fetchone()[0] == "kept"
-        assert db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
-    store.close()
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=rf"{path.name}: made by {made_by} version") as caught:
+        Store(path)
+    assert caught.value.hint
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == version
 
 
 def test_a_directory_or_an_unreachable_path_is_refused(tmp_path):

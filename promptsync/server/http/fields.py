@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import msgspec
 
 from promptsync.server.http.answer import ApiError, invalid, malformed
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+_MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 
 _FLAGS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
@@ -19,6 +29,31 @@ def read_id(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
+def checked(
+    value: Any,
+    shape: type[Shape],
+    where: str = "",
+    *,
+    status: int = 400,
+    part: str = "body",
+    strict: bool = True,
+) -> Shape:
+    """Return ``value`` as a ``shape``, whose keys may be fewer than those of ``value``.
+
+    An error has ``status`` and the path of what does not fit, below ``where`` in the ``part`` of the request.
+    """
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        problem, _, below = str(error).removesuffix("`").partition(" - at `$")
+        if missing := _MISSING.fullmatch(problem):
+            below, problem = f"{below}.{missing[1]}", "required"
+        path = f"{where}{below}".strip(".")
+        message = f"{path}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
+        names = re.findall(r"[^.\[\]]+", path)
+        raise malformed(message) if status == 400 else invalid(message, part, *names) from None
+
+
 class Query:
     """The parameters of a query string. An empty value counts as absent; faults are 422."""
 
@@ -27,6 +62,16 @@ class Query:
             self._values = urllib.parse.parse_qs(text, keep_blank_values=True, max_num_fields=200)
         except ValueError as error:
             raise malformed(f"The query string cannot be read: {error}.") from error
+
+    def read(self, shape: type[Shape]) -> Shape:
+        """Return the parameters as a ``shape``. A field whose default is a list has all the values."""
+        values: dict[str, Any] = {}
+        for field in msgspec.structs.fields(shape):
+            if field.default_factory is list:
+                values[field.encode_name] = self.texts(field.encode_name)
+            elif (value := self.text(field.encode_name)) is not None:
+                values[field.encode_name] = value
+        return checked(values, shape, status=422, part="query", strict=False)
 
     def text(self, name: str) -> str | None:
         """Return the last value of ``name``, ``None`` if it is absent."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptsync.server.http.answer import invalid, malformed
-from promptsync.server.http.fields import Fields, Query, read_id
+from promptsync.server.http.fields import Fields, Query, Shape, checked, read_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -41,6 +41,16 @@ class Request:
         if not isinstance(self.json, dict | None):
             raise malformed("The request body must be a JSON object.")
         return Fields(self.json or {}, status=status)
+
+    def read(self, shape: type[Shape], *, status: int = 400) -> Shape:
+        """Return the body as a ``shape``, an empty or ``null`` one as ``{}``. Its errors have ``status``."""
+        if not isinstance(self.json, dict | None):
+            raise malformed("The request body must be a JSON object.")
+        return checked(self.json or {}, shape, status=status)
+
+    def parameters(self, shape: type[Shape]) -> Shape:
+        """Return the parameters of the query as a ``shape``; its errors are 422."""
+        return self.query.read(shape)
 
     def id(self, name: str) -> int:
         """Return the path parameter ``name``, which must be an id: 422 otherwise."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.errors import Refused, RemoteError
-from promptsync.server.store.schema import APPLICATION_ID, MIGRATIONS
+from promptsync.server.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
 Database = sqlite3.Connection
 Row = sqlite3.Row
@@ -63,7 +63,7 @@ sqlite3.register_converter("flag", lambda value: value != b"0")
 class Store:
     """An open registry database. Safe to use from many threads; other processes may open it too.
 
-    Raises ``StoreError`` if the file cannot be opened, is not a registry, or was written by a newer
+    Raises ``StoreError`` if the file cannot be opened, is not a registry, or was made by another
     version. ``workspace_id`` is drawn at random when the database is created.
     """
 
@@ -188,42 +188,50 @@ def _check_link(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Check that the database is a registry, and bring its schema up to date."""
-    # In one transaction, so that another process's first migration is seen in full or not at all.
+    """Check that the database is a registry of this version; create the tables of a new one."""
+    # In one transaction, so that what another process creates is seen in full or not at all.
     connection.execute("BEGIN")
     try:
-        _check_owner(connection)
+        _is_new(connection)
     finally:
         connection.rollback()
     _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again: another process may have migrated the file while this one waited for the lock.
-        version = _check_owner(connection)
-        for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        # Read again: another process may have created the tables while this one waited for the lock.
+        if _is_new(connection):
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.commit()
     except BaseException:
         connection.rollback()
         raise
 
 
-def _check_owner(connection: sqlite3.Connection) -> int:
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether the database is empty. Raises ``StoreError`` for one that this version cannot use."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if owner != APPLICATION_ID and (owner or version or tables):
+    if not (owner or version or tables):
+        return True
+    if owner != APPLICATION_ID:
         raise StoreError(
             "this database belongs to another program.", hint="Give the registry a file of its own."
         )
-    if version > len(MIGRATIONS):
+    if version > SCHEMA_VERSION:
         raise StoreError(
-            f"written by a newer promptsync (schema {version}; this one supports up to {len(MIGRATIONS)}).",
+            f"made by a newer version of promptsync (schema {version}; this one has {SCHEMA_VERSION}).",
             hint="Upgrade promptsync, or use another file.",
         )
-    return version
+    if version < SCHEMA_VERSION:
+        raise StoreError(
+            f"made by an older development version of promptsync (schema {version}, now {SCHEMA_VERSION}).",
+            hint="Pull its prompts with the version that made it, delete the file, and push them again.",
+        )
+    return False
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -1,11 +1,21 @@
-"""The database schema as numbered migrations; ``PRAGMA user_version`` says how many have run."""
+"""The tables of the registry's database, as the statements that create them.
+
+The schema has a version and no migrations: a file with another version is refused.
+"""
 
 from __future__ import annotations
 
-APPLICATION_ID = 0x70737263
-"""Marks the file as a promptsync registry, so that no other database is migrated by mistake."""
+from typing import Final
 
-_TEMPLATES = (
+APPLICATION_ID: Final = 0x70737263
+"""Marks the file as a promptsync registry, so that no other database is used by mistake."""
+
+SCHEMA_VERSION: Final = 9
+"""Saved in the file as ``PRAGMA user_version``."""
+
+# -- prompt templates, folders, labels, tools ---------------------------------------------------------------
+
+_PROMPTS = (
     """CREATE TABLE workspace (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL)""",
     # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
     """INSERT INTO workspace
@@ -60,7 +70,50 @@ _TEMPLATES = (
         template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
         PRIMARY KEY (source, external_id)) WITHOUT ROWID""",
     """CREATE INDEX external_ids_by_template ON external_ids (template_id)""",
+    # The join is written as the unique index on folders is, so that it uses that index.
+    """CREATE VIEW folder_paths (id, ids, names, slashed, dotted) AS
+        WITH RECURSIVE walk (id, ids, names, slashed, dotted) AS (
+            SELECT id, json_array(id), json_array(name), name, name
+            FROM folders WHERE coalesce(parent_id, 0) = 0
+            UNION ALL
+            SELECT f.id, json_insert(w.ids, '$[#]', f.id), json_insert(w.names, '$[#]', f.name),
+                w.slashed || '/' || f.name, w.dotted || '.' || f.name
+            FROM walk w JOIN folders f ON coalesce(f.parent_id, 0) = w.id)
+        SELECT id, ids, names, slashed, dotted FROM walk""",
+    """CREATE TABLE protected_labels (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        prompts TEXT NOT NULL,
+        answer TEXT NOT NULL)""",
+    """CREATE TABLE tools (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        description TEXT,
+        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        is_fixture INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX tools_by_name ON tools (name) WHERE NOT deleted""",
+    """CREATE TABLE tool_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        execution TEXT NOT NULL DEFAULT 'null',
+        response_schema TEXT NOT NULL DEFAULT 'null',
+        message TEXT,
+        created_at TEXT NOT NULL,
+        UNIQUE (tool_id, number))""",
+    """CREATE TABLE tool_labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        tool_id INTEGER NOT NULL REFERENCES tools (id),
+        name TEXT NOT NULL,
+        version_id INTEGER NOT NULL REFERENCES tool_versions (id),
+        UNIQUE (tool_id, name))""",
 )
+
+# -- logged requests ----------------------------------------------------------------------------------------
 
 _REQUESTS = (
     """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
@@ -70,7 +123,9 @@ _REQUESTS = (
         version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
         variables TEXT NOT NULL DEFAULT '{}',
         group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
+        span_id TEXT,
         created_at TEXT NOT NULL)""",
+    """CREATE INDEX requests_by_span ON requests (span_id)""",
     """CREATE TABLE request_metadata (
         request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
         key TEXT NOT NULL,
@@ -82,6 +137,22 @@ _REQUESTS = (
         score INTEGER NOT NULL,
         PRIMARY KEY (request_id, name)) WITHOUT ROWID""",
 )
+
+# -- spans --------------------------------------------------------------------------------------------------
+
+_SPANS = (
+    # log_span_id is the span_id of the span's request: its own, or that of another span.
+    """CREATE TABLE spans (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        trace_id TEXT NOT NULL,
+        span_id TEXT NOT NULL,
+        log_span_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (trace_id, span_id))""",
+    """CREATE INDEX spans_by_request ON spans (log_span_id)""",
+)
+
+# -- datasets, evaluations and agents -----------------------------------------------------------------------
 
 _RUNS = (
     """CREATE TABLE catalogue (digest TEXT NOT NULL)""",
@@ -138,6 +209,7 @@ _RUNS = (
         name TEXT NOT NULL,
         version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
         UNIQUE (workflow_id, name))""",
+    # The channel is for the results; all_outputs is whether to send those of all nodes.
     """CREATE TABLE executions (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
@@ -145,7 +217,10 @@ _RUNS = (
         metadata TEXT NOT NULL,
         results TEXT NOT NULL DEFAULT '{}',
         callback_url TEXT,
+        channel TEXT,
+        all_outputs INTEGER NOT NULL DEFAULT 0,
         created_at TEXT NOT NULL)""",
+    """CREATE INDEX executions_by_channel ON executions (channel)""",
     # Unfinished work. The process that does it holds a lease, so that another one takes over if it dies.
     """CREATE TABLE jobs (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -155,76 +230,9 @@ _RUNS = (
         leased_until REAL NOT NULL DEFAULT 0)""",
 )
 
-_PROTECTION = (
-    """CREATE TABLE protected_labels (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL,
-        prompts TEXT NOT NULL,
-        answer TEXT NOT NULL)""",
-)
+# -- skills -------------------------------------------------------------------------------------------------
 
-_FOLDER_PATHS = (
-    # The join is written as the unique index on folders is, so that it uses that index.
-    """CREATE VIEW folder_paths (id, ids, names, slashed, dotted) AS
-        WITH RECURSIVE walk (id, ids, names, slashed, dotted) AS (
-            SELECT id, json_array(id), json_array(name), name, name
-            FROM folders WHERE coalesce(parent_id, 0) = 0
-            UNION ALL
-            SELECT f.id, json_insert(w.ids, '$[#]', f.id), json_insert(w.names, '$[#]', f.name),
-                w.slashed || '/' || f.name, w.dotted || '.' || f.name
-            FROM walk w JOIN folders f ON coalesce(f.parent_id, 0) = w.id)
-        SELECT id, ids, names, slashed, dotted FROM walk""",
-)
-
-_CHANNELS = (
-    # The channel for the results of an execution, and whether to send all nodes.
-    """ALTER TABLE executions ADD COLUMN channel TEXT""",
-    """ALTER TABLE executions ADD COLUMN all_outputs INTEGER NOT NULL DEFAULT 0""",
-    """CREATE INDEX executions_by_channel ON executions (channel)""",
-)
-
-_SPANS = (
-    """ALTER TABLE requests ADD COLUMN span_id TEXT""",
-    """UPDATE requests SET span_id = json_extract(body, '$.span_id')""",
-    """CREATE INDEX requests_by_span ON requests (span_id)""",
-    # log_span_id is the span_id of the span's request: its own, or that of another span.
-    """CREATE TABLE spans (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        trace_id TEXT NOT NULL,
-        span_id TEXT NOT NULL,
-        log_span_id TEXT NOT NULL,
-        body TEXT NOT NULL,
-        UNIQUE (trace_id, span_id))""",
-    """CREATE INDEX spans_by_request ON spans (log_span_id)""",
-)
-
-_TOOLS_AND_SKILLS = (
-    """CREATE TABLE tools (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        description TEXT,
-        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
-        is_fixture INTEGER NOT NULL DEFAULT 0,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE UNIQUE INDEX tools_by_name ON tools (name) WHERE NOT deleted""",
-    """CREATE TABLE tool_versions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        tool_id INTEGER NOT NULL REFERENCES tools (id),
-        number INTEGER NOT NULL,
-        definition TEXT NOT NULL,
-        execution TEXT NOT NULL DEFAULT 'null',
-        response_schema TEXT NOT NULL DEFAULT 'null',
-        message TEXT,
-        created_at TEXT NOT NULL,
-        UNIQUE (tool_id, number))""",
-    """CREATE TABLE tool_labels (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        tool_id INTEGER NOT NULL REFERENCES tools (id),
-        name TEXT NOT NULL,
-        version_id INTEGER NOT NULL REFERENCES tool_versions (id),
-        UNIQUE (tool_id, name))""",
+_SKILLS = (
     # Collections and their versions have UUIDs.
     """CREATE TABLE skills (
         id TEXT PRIMARY KEY,
@@ -255,14 +263,4 @@ _TOOLS_AND_SKILLS = (
     """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _TEMPLATES,
-    _REQUESTS,
-    _RUNS,
-    _PROTECTION,
-    _FOLDER_PATHS,
-    _CHANNELS,
-    _SPANS,
-    _TOOLS_AND_SKILLS,
-)
-"""The statements that turn each version of the schema, the index, into the next; run in one transaction."""
+SCHEMA: Final = (*_PROMPTS, *_REQUESTS, *_SPANS, *_RUNS, *_SKILLS)
