@@ -143,7 +143,7 @@ class Application:
             body, attached = read_parts(environ, self._max_body, OTHER_BODIES.get(handler, ""))
             body, _ = _without_key(body)
         request = Request(self.store, self.runner, values, Query(query), body, attached)
-        request.check_workspace()
+        request.check_scope()
         return load(handler)(request)
 
     def _body_with_key(self, environ: WSGIEnvironment) -> Any:

@@ -25,16 +25,23 @@ MISSING = {
     "/api/public/v2/requests/analytics/custom-analytics": "POST",
     "/api/public/v2/traces/<trace_id>/close": "POST",
     "/api/public/v2/traces/analytics/custom-analytics": "POST",
+    "/api/public/v2/folders/entities": "POST",
+    "/api/public/v2/folders/<folder_id>": "PATCH",
     "/api/public/v2/env-vars": "GET POST",
     "/api/public/v2/env-vars/<var_id>": "PATCH DELETE",
+    "/api/public/v2/tool-registry": "GET POST",
+    "/api/public/v2/tool-registry/<identifier>": "GET",
+    "/api/public/v2/tool-registry/<identifier>/versions": "POST",
     "/api/public/v2/tool-registry/<identifier>/test-execute": "POST",
     "/api/public/v2/tool-registry/<identifier>/env-vars": "GET POST",
     "/api/public/v2/tool-registry/<identifier>/env-vars/<var_id>": "PATCH DELETE",
     "/api/public/v2/tables": "GET POST",
     "/api/public/v2/tables/<path:operation>": "GET POST PATCH DELETE",
+    "/prompt-templates/by-external-id/<source>/<external_id>": "PUT",
     **{
         f"{owner}/external-ids{pair}": methods
         for owner in (
+            "/prompt-templates/<id>",
             "/reports/<id>",
             "/workflows/<id>",
             "/api/public/v2/dataset-groups/<id>",

@@ -27,9 +27,7 @@ WEBSOCKET: Final = "/connection/websocket"
 """The path of the WebSocket, which is not a route: the token in its first message replaces the key."""
 
 TEMPLATE = "/prompt-templates/<identifier>"
-EXTERNAL_IDS = "/prompt-templates/<prompt_template_id>/external-ids"
 FOLDERS = "/api/public/v2/folders"
-TOOLS = "/api/public/v2/tool-registry"
 SKILLS = "/api/public/v2/skill-collections"
 EVALUATIONS = "/api/public/v2/evaluations"
 REQUESTS = "/api/public/v2/requests"
@@ -43,30 +41,20 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", f"{TEMPLATE}/snippet-usage", "prompts.snippets.snippet_usage"),
     ("POST", "/rest/prompt-templates", "prompts.publish.publish"),
     ("PATCH", "/rest/prompt-templates/<identifier>", "prompts.publish.patch"),
-    ("PUT", "/prompt-templates/by-external-id/<source>/<external_id>", "prompts.publish.upsert"),
-    ("GET", EXTERNAL_IDS, "prompts.external_ids.list_external_ids"),
-    ("POST", EXTERNAL_IDS, "prompts.external_ids.attach"),
-    ("DELETE", f"{EXTERNAL_IDS}/<source>/<external_id>", "prompts.external_ids.detach"),
     # The SDK for JavaScript does not encode names. The routes above are matched first.
     ("GET", "/prompt-templates/<path:identifier>", "prompts.read.get_raw"),
     ("POST", "/prompt-templates/<path:identifier>", "prompts.rendered.get_rendered"),
     ("POST", "/prompts/<prompt_id>/label", "prompts.labels.create_label"),
     ("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.labels.move_label"),
     ("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.labels.delete_label"),
-    ("GET", TOOLS, "prompts.tools.list_tools"),
-    ("POST", TOOLS, "prompts.tools.create_tool"),
-    ("GET", f"{TOOLS}/<identifier>", "prompts.tools.get_tool"),
-    ("POST", f"{TOOLS}/<identifier>/versions", "prompts.tools.create_version"),
     ("GET", SKILLS, "skills.collections.list_collections"),
     ("POST", SKILLS, "skills.collections.create_collection"),
     ("GET", f"{SKILLS}/<identifier>", "skills.collections.get_collection"),
     ("PATCH", f"{SKILLS}/<identifier>", "skills.collections.rename_collection"),
     ("POST", f"{SKILLS}/<identifier>/versions", "skills.collections.save_version"),
     ("POST", FOLDERS, "prompts.folders.create_folder"),
-    ("PATCH", f"{FOLDERS}/<folder_id>", "prompts.folders.rename_folder"),
     ("GET", f"{FOLDERS}/resolve-id", "prompts.folders.resolve_folder"),
     ("GET", f"{FOLDERS}/entities", "prompts.folders.list_entities"),
-    ("POST", f"{FOLDERS}/entities", "prompts.folders.move_entities"),
     ("DELETE", f"{FOLDERS}/entities", "prompts.folders.delete_entities"),
     # The paths of the customer's and the vendor's documents, each with the alias that the official SDK calls.
     ("POST", "/rest/log-request", "tracking.log.log_request"),

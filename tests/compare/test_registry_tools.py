@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
-from worlds import World
+import pytest
+from worlds import World, made
 
-TOOLS = "/api/public/v2/tool-registry"
+FIXTURES = """
+tools:
+  - {id: 5, name: refund, function: {name: refund}}
+  - {id: 6, name: order, function: {name: order}}
+"""
 
 
-def tool(world: World, name: str) -> Any:
-    definition = {"type": "function", "function": {"name": name}}
-    answer = world.call("POST", TOOLS, {"name": name, "tool_definition": definition})
-    assert answer.status == 201
-    return answer.body["tool_registry"]["id"]
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world
 
 
 def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
     inline = {"type": "function", "function": {"name": "other"}}
     references = [
-        {"type": "registry", "tool_registry_id": tool(world, "refund")},
-        {"type": "registry", "tool_registry_id": tool(world, "order"), "version_number": 1},
+        {"type": "registry", "tool_registry_id": 5},
+        {"type": "registry", "tool_registry_id": 6, "version_number": 1},
     ]
     world.write("a", tools=[inline, *references])
     world.commit()
@@ -31,10 +36,6 @@ def test_a_reference_is_linted_pushed_and_pulled_as_it_is(world: World) -> None:
     assert world.states() == {"a": "in-sync"}
     assert world.ok("diff").out == "no differences\n"
     assert world.path("a").read_bytes() == before
-    # A new version of the tool is no change of the prompt.
-    definition = {"type": "function", "function": {"name": "refund_all"}}
-    assert world.call("POST", f"{TOOLS}/refund/versions", {"tool_definition": definition}).status == 201
-    assert world.states() == {"a": "in-sync"}
     # An edit in the dashboard brings back the references, not their definitions.
     template = world.read("a")["prompt_template"]
     template["messages"][0]["content"][0]["text"] = "Theirs {name}"

@@ -71,15 +71,13 @@ def _published(name: str, template: dict[str, Any], **more: Any) -> dict[str, An
 # In the order in which they make what the next ones read. The ids are those of a new registry.
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create-folder", {"name": "folder"}),
-    ("edit-folder", {"folder_id": 1, "name": "renamed"}),
-    ("resolve-folder-id", {"path": "renamed"}),
+    ("resolve-folder-id", {"path": "folder"}),
     ("publish-prompt-template", _published("tone", completion("kind"))),
     (
         "publish-prompt-template",
         _published("greeting", chat("@@@tone@@@ {question}"), release_labels=["prod"]),
     ),
     ("publish-prompt-template", _published("greeting", chat("@@@tone@@@: {question}"))),
-    ("move-folder-entities", {"entities": [{"id": 1, "type": "SNIPPET"}], "folder_id": 1}),
     ("get-folder-entities", {"flatten": True, "include_metadata": True}),
     ("get-folder-entities", {"folder_id": 1, "filter_type": "SNIPPET", "search_query": "TO"}),
     ("list-prompt-templates", {"label": "prod", "tags": "t"}),
@@ -113,7 +111,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
         "get-workflow-version-execution-results",
         {"workflow_version_execution_id": 1, "return_all_outputs": True},
     ),
-    ("delete-folder-entities", {"entities": [{"id": 1, "type": "FOLDER"}], "cascade": True}),
+    ("delete-folder-entities", {"entities": [{"id": 1, "type": "SNIPPET"}]}),
 )
 
 

@@ -59,9 +59,7 @@ FOLDERS = "/api/public/v2/folders"
 EVALUATIONS = "/api/public/v2/evaluations"
 REQUESTS = "/api/public/v2/requests"
 TRACES = "/api/public/v2/traces"
-TOOLS = "/api/public/v2/tool-registry"
 SKILLS = "/api/public/v2/skill-collections"
-FUNCTION = {"type": "function", "function": {"name": "get_weather"}}
 TRACE, SPAN = "0123456789abcdef" * 2, "0123456789abcdef"
 SPANS = {
     "spans": [
@@ -122,9 +120,7 @@ TRIES = (
         400,
         lacks="external ids of folders",
     ),
-    Try(f"PATCH {FOLDERS}/{{folder_id}}", f"{FOLDERS}/1", {"name": "support"}),
     Try(f"GET {FOLDERS}/resolve-id", f"{FOLDERS}/resolve-id?path=support"),
-    Try(f"POST {FOLDERS}/entities", f"{FOLDERS}/entities", {"entities": [{"id": 3, "type": "PROMPT"}]}),
     Try(f"GET {FOLDERS}/entities", f"{FOLDERS}/entities"),
     Try(
         f"GET {FOLDERS}/entities",
@@ -134,20 +130,11 @@ TRIES = (
     ),
     Try(f"DELETE {FOLDERS}/entities", f"{FOLDERS}/entities", {"entities": [{"id": 3, "type": "PROMPT"}]}),
     Try(
-        "POST /prompt-templates/{prompt_template_id}/external-ids",
-        "/prompt-templates/1/external-ids",
-        PAIR,
-        201,
-    ),
-    Try("GET /prompt-templates/{prompt_template_id}/external-ids", "/prompt-templates/1/external-ids"),
-    Try(
-        "PUT /prompt-templates/by-external-id/{source}/{external_id}",
-        "/prompt-templates/by-external-id/git/a",
-        NESTED,
-    ),
-    Try(
-        "DELETE /prompt-templates/{prompt_template_id}/external-ids/{source}/{external_id}",
-        "/prompt-templates/1/external-ids/git/a",
+        f"DELETE {FOLDERS}/entities",
+        f"{FOLDERS}/entities",
+        {"entities": [{"id": 1, "type": "FOLDER"}]},
+        400,
+        lacks="deleting folders",
     ),
     Try("POST /log-request", "/log-request", LOGGED, 201),
     Try("POST /rest/log-request", "/rest/log-request", LOGGED, 201),
@@ -177,17 +164,6 @@ TRIES = (
     Try("POST /v1/traces", "/v1/traces", OTLP),
     Try("POST /v1/traces", "/v1/traces?close_after=true", OTLP, 400, lacks="closing a trace"),
     Try(f"GET {TRACES}/{{trace_id}}", f"{TRACES}/{TRACE}"),
-    Try(f"POST {TOOLS}", TOOLS, {"name": "weather", "tool_definition": FUNCTION}, 201),
-    Try(
-        f"POST {TOOLS}",
-        TOOLS,
-        {"name": "b", "tool_definition": FUNCTION, "external_ids": [PAIR]},
-        422,
-        lacks="external ids of tools",
-    ),
-    Try(f"GET {TOOLS}", TOOLS),
-    Try(f"GET {TOOLS}/{{identifier}}", f"{TOOLS}/weather?version=1"),
-    Try(f"POST {TOOLS}/{{identifier}}/versions", f"{TOOLS}/1/versions", {"tool_definition": FUNCTION}, 201),
     Try(
         f"POST {SKILLS}",
         SKILLS,

@@ -45,46 +45,12 @@ def test_a_folder_knows_where_it_is(call, make, app):
         ({"name": "x", "parent_id": 99}, 404),
         ({"name": "x", "parent_id": "1"}, 400),
         ({"name": "x", "workspace_id": 1}, 400),
-        ({"name": "x", "external_ids": 3}, 400),
-        ({"name": "x", "external_ids": [{}]}, 400),
         ({"name": "x", "external_ids": [{"source": "git", "external_id": "1"}]}, 400),
     ],
 )
 def test_invalid_folders_are_refused(call, make, body, status):
     make("taken")
     assert call("POST", FOLDERS, body).status == status
-
-
-def test_a_folder_is_renamed_with_all_that_is_in_it(call, make, publish):
-    inner = make("inner", make("outer"))
-    publish("deep", folder_id=inner)
-    before = call("PATCH", f"{FOLDERS}/{inner}", {"name": "inner"}).body["folder"]
-    answer = call("PATCH", f"{FOLDERS}/{inner}", {"name": "renamed"})
-    assert (answer.status, answer.body["success"]) == (200, True)
-    changed = {key for key, value in answer.body["folder"].items() if value != before[key]}
-    assert changed == {"name", "updated_at"}
-    assert before["path"] == [{"id": 1, "name": "outer"}]
-    assert call("GET", f"{FOLDERS}/resolve-id?path=outer/renamed").body == {"id": inner}
-    assert call("GET", "/prompt-templates").body["items"][0]["full_folder_path"] == "outer/renamed"
-
-
-@pytest.mark.parametrize(
-    ("folder", "body", "status"),
-    [
-        (1, {"name": "taken"}, 400),
-        (1, {"name": ""}, 400),
-        (1, {"name": "x" * 256}, 400),
-        (1, {"name": 3}, 400),
-        (1, {}, 400),
-        (9, {"name": "x"}, 404),
-        ("x", {"name": "x"}, 422),
-    ],
-)
-def test_invalid_renames_are_refused(call, make, folder, body, status):
-    make("a")
-    make("taken")
-    assert call("PATCH", f"{FOLDERS}/{folder}", body).status == status
-    assert listed(call) == [("FOLDER", "a"), ("FOLDER", "taken")]
 
 
 @pytest.mark.parametrize(
@@ -153,17 +119,13 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("external_source=git&external_id=1", [("PROMPT", "p")]),
-        ("external_source=git&external_id=2", []),
-        ("external_source=hg&external_id=1", []),
         ("created_by_email=a@b.c", []),
         ("semantic_search=false&semantic_search_top_k=3", [("FOLDER", "f"), ("PROMPT", "p")]),
     ],
 )
 def test_entities_are_filtered(call, make, publish, query, found):
     make("f")
-    # The folder and the template have the same id.
-    publish("p", external_ids=[{"source": "git", "external_id": "1"}])
+    publish("p")
     assert listed(call, query) == found
 
 
@@ -176,64 +138,37 @@ def test_entities_are_filtered(call, make, publish, query, found):
         ("workspace_id=1", 400),
         ("sort_by=x", 422),
         ("search_query=a&semantic_search=true", 422),
-        ("external_id=1", 422),
-        ("external_source=git", 422),
+        ("external_source=git&external_id=1", 400),
     ],
 )
 def test_invalid_entity_lists_are_refused(call, query, status):
     assert call("GET", f"{ENTITIES}?{query}").status == status
 
 
-def test_entities_are_moved(call, make, publish):
-    a, b = make("a"), make("b")
-    prompt = publish("p")["id"]
-    body = {"entities": [{"id": prompt, "type": "PROMPT"}, {"id": b, "type": "FOLDER"}], "folder_id": a}
-    assert call("POST", ENTITIES, body).body == {"moved_count": 2}
-    assert listed(call, f"folder_id={a}") == [("FOLDER", "b"), ("PROMPT", "p")]
-    assert call("POST", ENTITIES, {"entities": [{"id": prompt, "type": "SNIPPET"}]}).body == {
-        "moved_count": 1
-    }
-    assert ("PROMPT", "p") in listed(call)
-
-
 @pytest.mark.parametrize(
-    ("entities", "folder", "status"),
+    ("entities", "status"),
     [
-        ([{"id": 1, "type": "FOLDER"}], 1, 400),
-        ([{"id": 1, "type": "FOLDER"}], 2, 400),
-        ([{"id": 3, "type": "FOLDER"}], 1, 400),
-        ([{"id": 9, "type": "FOLDER"}], None, 404),
-        ([{"id": 9, "type": "PROMPT"}], None, 404),
-        ([{"id": 1, "type": "FOLDER"}], 99, 404),
-        ([{"id": 1, "type": "WORKFLOW"}], None, 400),
-        ([{"id": 1, "type": "POEM"}], None, 400),
-        ([{"id": 1, "type": ["FOLDER"]}], None, 400),
-        ([{"id": 0, "type": "FOLDER"}], None, 400),
-        ([{"type": "FOLDER"}], None, 400),
-        ([3], None, 400),
-        ("x", None, 400),
+        ([{"id": 1, "type": "FOLDER"}], 400),
+        ([{"id": 9, "type": "PROMPT"}], 404),
+        ([{"id": 1, "type": "WORKFLOW"}], 400),
+        ([{"id": 1, "type": "POEM"}], 400),
+        ([{"id": 1, "type": ["FOLDER"]}], 400),
+        ([{"id": 0, "type": "PROMPT"}], 400),
+        ([{"type": "PROMPT"}], 400),
+        ([3], 400),
+        ("x", 400),
+        (None, 400),
     ],
 )
-def test_invalid_moves_are_refused(call, make, entities, folder, status):
-    outer = make("outer")
-    make("inner", outer)
-    make("inner")
-    assert call("POST", ENTITIES, {"entities": entities, "folder_id": folder}).status == status
-
-
-def test_deleting_a_folder_needs_cascade_unless_it_is_empty(call, make, publish):
-    outer = make("outer")
-    publish("p", folder_id=make("inner", outer))
-    body = {"entities": [{"id": outer, "type": "FOLDER"}]}
-    assert call("DELETE", ENTITIES, body).status == 400
-    assert call("DELETE", ENTITIES, body | {"cascade": 1}).status == 400
-    assert call("DELETE", ENTITIES, body | {"cascade": True}).body == {"moved_count": 3}
-    assert listed(call, "flatten=true") == []
-    assert call("GET", "/prompt-templates?status=deleted").body["items"][0]["folder_id"] is None
-    empty = make("empty")
-    assert call("DELETE", ENTITIES, {"entities": [{"id": empty, "type": "FOLDER"}]}).body == {
-        "moved_count": 1
-    }
+def test_only_prompts_and_snippets_are_archived(call, make, publish, entities, status):
+    make("folder")
+    publish("p")
+    assert call("DELETE", ENTITIES, {"entities": entities, "cascade": True}).status == status
+    assert call("DELETE", ENTITIES, {"entities": [{"id": 1, "type": "PROMPT"}], "cascade": 1}).status == 400
+    assert listed(call) == [("FOLDER", "folder"), ("PROMPT", "p")]
+    twice = {"entities": [{"id": 1, "type": "PROMPT"}, {"id": 1, "type": "SNIPPET"}]}
+    assert call("DELETE", ENTITIES, twice).body == {"moved_count": 1}
+    assert listed(call) == [("FOLDER", "folder")]
 
 
 def test_one_bad_entity_undoes_the_others(call, publish):

@@ -115,47 +115,6 @@ def test_labels_of_an_archived_prompt_are_hidden_and_kept(call, publish, prompt)
     assert labels_of(call) == {"prod": 1}
 
 
-# -- external ids --------------------------------------------------------------------------------------
-
-PAIR = {"source": "git sync", "external_id": "repo/1:prompts/a.yaml"}
-IN_PATH = "git%20sync/repo%2F1%3Aprompts%2Fa.yaml"
-
-
-def test_external_ids_are_attached_listed_and_detached(call, prompt):
-    path = f"/prompt-templates/{prompt[0]['id']}/external-ids"
-    for _ in range(2):
-        attached = call("POST", path, PAIR)
-        assert (attached.status, attached.body) == (201, {"success": True, "external_id": PAIR})
-    assert call("GET", path).body == {"success": True, "external_ids": [PAIR]}
-    assert call("DELETE", f"{path}/{IN_PATH}").body == {"success": True}
-    assert call("DELETE", f"{path}/{IN_PATH}").status == 404
-    assert call("GET", path).body["external_ids"] == []
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/prompt-templates/1/external-ids", PAIR | {"extra": 1}, 400),
-        ("POST", "/prompt-templates/1/external-ids", {"source": "x"}, 400),
-        ("POST", "/prompt-templates/1/external-ids", {"source": "x", "external_id": 3}, 400),
-        ("POST", "/prompt-templates/1/external-ids", {"source": "x", "external_id": "y" * 513}, 400),
-        ("POST", "/prompt-templates/a/external-ids", PAIR, 422),
-        ("POST", "/prompt-templates/9/external-ids", PAIR, 404),
-        ("GET", "/prompt-templates/9/external-ids", None, 404),
-        ("DELETE", f"/prompt-templates/9/external-ids/{IN_PATH}", None, 404),
-        ("DELETE", f"/prompt-templates/1/external-ids/{'x' * 129}/y", None, 400),
-    ],
-)
-def test_invalid_external_ids_are_refused(call, prompt, method, path, body, status):
-    assert call(method, path, body).status == status
-
-
-def test_an_external_id_belongs_to_one_template(call, publish, prompt):
-    other = publish("b")
-    call("POST", f"/prompt-templates/{prompt[0]['id']}/external-ids", PAIR)
-    assert call("POST", f"/prompt-templates/{other['id']}/external-ids", PAIR).status == 409
-
-
 # -- snippet usage -------------------------------------------------------------------------------------
 
 

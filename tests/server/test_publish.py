@@ -84,10 +84,7 @@ MESSAGE = {"role": "user", "content": []}
         (flat("a", folder_id=7), "folder"),
         (flat("a", folder_id="7"), "folder_id"),
         (flat("a", folder_id=True), "folder_id"),
-        (flat("a", external_ids=3), "external_ids"),
-        (flat("a", external_ids=[{"source": "s"}]), "external id"),
-        (flat("a", external_ids=[{"source": "s", "external_id": ""}]), "external_id"),
-        (flat("a", external_ids=[{"source": "s" * 129, "external_id": "x"}]), "source"),
+        (flat("a", external_ids=[{"source": "s", "external_id": "x"}]), "no external ids"),
         (flat("a", snippet_overrides={"tone": "loud"}), "support snippet_overrides"),
         (flat("a", snippet_overrides=["tone"]), "snippet_overrides"),
         (
@@ -253,37 +250,6 @@ def test_a_snippet_cannot_turn_into_a_chat_template_that_references_itself(call,
     publish("a", completion("one"))
     answer = call("POST", PUBLISH, flat("a", chat("@@@a@@@")))
     assert answer.status == 422
-
-
-# -- external ids --------------------------------------------------------------------------------------
-
-PAIR = {"source": "git", "external_id": "repo:a.yaml"}
-UPSERT = "/prompt-templates/by-external-id/git/repo%3Aa.yaml"
-
-
-def test_publish_attaches_external_ids_or_does_nothing(call, publish):
-    assert publish("a", external_ids=[PAIR, PAIR])["external_ids"] == [PAIR]
-    assert call("POST", PUBLISH, flat("b", external_ids=[PAIR])).status == 409
-    assert call("GET", "/prompt-templates/b").status == 404
-
-
-def test_upsert_creates_attaches_and_then_adds_versions(call):
-    body = nested("a", prompt_template=chat())
-    created = call("PUT", UPSERT, body)
-    assert (created.status, created.body["version_number"], created.body["external_ids"]) == (201, 1, [PAIR])
-    again = call("PUT", UPSERT, body)
-    assert (again.status, again.body["version_number"]) == (200, 2)
-
-
-def test_upsert_attaches_to_a_template_of_that_name(call, publish):
-    first = publish("a")
-    answer = call("PUT", UPSERT, flat("a"))
-    assert (answer.status, answer.body["id"], answer.body["version_number"]) == (201, first["id"], 2)
-
-
-def test_upsert_refuses_another_name(call):
-    call("PUT", UPSERT, flat("a"))
-    assert call("PUT", UPSERT, flat("b")).status == 409
 
 
 # -- patch ---------------------------------------------------------------------------------------------

@@ -291,7 +291,7 @@ def test_a_closed_application_answers_503(tmp_path):
         ("created_after=2020-01-01", 200),
         ("created_after=2020-01-01T00:00:00Z", 200),
         ("created_after=2020-01-01T00:00:00+02:00", 200),
-        ("external_id=x", 422),
+        ("external_source=git&external_id=x", 400),
         ("unknown=1", 200),
         ("&".join(["a=1"] * 500), 400),
     ],
@@ -331,6 +331,11 @@ def test_anything_but_a_date_time_is_a_value_error(value):
         ("DELETE", "/reports/1"),
         ("POST", "/rest/workflows"),
         ("DELETE", "/reports/1/external-ids/a/b%2Fc"),
+        ("GET", "/prompt-templates/1/external-ids"),
+        ("PUT", "/prompt-templates/by-external-id/git/1"),
+        ("PATCH", "/api/public/v2/folders/1"),
+        ("POST", "/api/public/v2/folders/entities"),
+        ("GET", "/api/public/v2/tool-registry/weather"),
     ],
 )
 def test_an_operation_that_is_missing_names_the_page_of_what_works(call, method, path):

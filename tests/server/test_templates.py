@@ -68,9 +68,7 @@ def test_per_page_is_capped_at_100_and_30_by_default(call, publish):
 
 @pytest.fixture
 def shelf(call, publish):
-    publish(
-        "support/Refund", tags=["billing", "support"], external_ids=[{"source": "git", "external_id": "1"}]
-    )
+    publish("support/Refund", tags=["billing", "support"])
     publish("tone", completion("kind"))
     publish("greeting", chat("@@@tone@@@ old"), tags=["support"], release_labels=["prod"])
     publish("greeting", chat("@@@tone@@@ new"))
@@ -101,8 +99,6 @@ def shelf(call, publish):
         ("label=nope", []),
         ("is_snippet=true", ["tone"]),
         ("is_snippet=false", ["greeting", "support/Refund"]),
-        ("external_source=git&external_id=1", ["support/Refund"]),
-        ("external_source=git&external_id=2", []),
         ("created_after=2020-01-01T00:00:00Z", ["greeting", "tone", "support/Refund"]),
         ("created_before=2020-01-01T00:00:00Z", []),
         ("updated_after=2999-01-01", []),

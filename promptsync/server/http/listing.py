@@ -99,16 +99,6 @@ class Listing:
         """Apply the filters that the lists of datasets, evaluations and agents share."""
         self.by_status()
         self.by_name()
-        # Items from the fixtures file have no external ids.
-        self.by_external_id("0")
-
-    def by_external_id(self, condition: str) -> None:
-        """Apply the filter for an external id; ``condition`` uses ``:source`` and ``:external_id``."""
-        pair = {"source": self.query.text("external_source"), "external_id": self.query.text("external_id")}
-        if (pair["source"] is None) != (pair["external_id"] is None):
-            raise self.query.fault("external_id", "and external_source require each other")
-        if pair["source"] is not None:
-            self.where(condition, **pair)
 
     def by_status(self) -> None:
         """Apply the filter ``status``, which leaves out deleted items unless the request says otherwise."""

@@ -59,11 +59,13 @@ class Request:
             raise invalid(f"{name} must be an integer id.", "path", name)
         return value
 
-    def check_workspace(self) -> None:
-        """Raise a 400 if the query or the body names a workspace other than the key's own."""
+    def check_scope(self) -> None:
+        """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""
         body = self.json if isinstance(self.json, dict) else {}
-        # A nested publish body has it beside the template.
+        # A nested publish body has both beside the template.
         parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
+        if self.query.text("external_id") or any(part.get("external_ids") for part in parts):
+            raise malformed("This registry has no external ids.")
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
         if not {self.query.text("workspace_id"), *named} <= {None, str(self.store.workspace_id)}:
             raise malformed("Invalid workspace_id.")

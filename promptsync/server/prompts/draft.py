@@ -14,7 +14,6 @@ from typing import Any
 from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.server.http.answer import malformed
 from promptsync.server.http.fields import Fields
-from promptsync.server.prompts.external_ids import read_external_id
 from promptsync.server.prompts.template import (
     check_metadata,
     check_template,
@@ -43,7 +42,6 @@ class Draft:
     tags: Sequence[str] | None = None
     folder_id: int | None = None
     labels: Sequence[str] | None = None
-    external_ids: Sequence[tuple[str, str]] = ()
 
 
 def read_draft(body: Fields) -> Draft:
@@ -67,7 +65,6 @@ def read_draft(body: Fields) -> Draft:
         tags=about.texts("tags"),
         folder_id=about.optional_id("folder_id"),
         labels=_labels(body),
-        external_ids=[read_external_id(pair) for pair in body.objects("external_ids")],
     )
 
 

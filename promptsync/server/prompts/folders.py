@@ -1,8 +1,7 @@
-"""Folders: creating, renaming, resolving, listing, moving; and archiving, which the API does through them."""
+"""Folders: creating, resolving, listing; and archiving, which the API does through them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
@@ -10,9 +9,8 @@ from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
-from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, insert
+from promptsync.server.store.database import Database, Row, decoded, encoded, insert
 
 TEMPLATE_TYPES = ("PROMPT", "SNIPPET")
 TYPES = ("FOLDER", *TEMPLATE_TYPES, "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET")
@@ -24,8 +22,6 @@ def create_folder(request: Request) -> Response:
     body = request.body()
     name = body.text("name", least=1, most=MAX_NAME)
     parent_id = body.optional_id("parent_id")
-    if list(body.objects("external_ids")):
-        raise malformed("Folders cannot have external ids in this registry.")
     moment = now()
     with request.store.write() as db:
         if parent_id is not None:
@@ -35,17 +31,6 @@ def create_folder(request: Request) -> Response:
             db, "folders", parent_id=parent_id, name=name, created_at=moment, updated_at=moment
         )
         return Response(_folder(request, folder_by_id(db, folder_id)), 201)
-
-
-def rename_folder(request: Request) -> Response:
-    """Rename a folder; 400 if its parent has another folder of that name."""
-    name = request.body().text("name", least=1, most=MAX_NAME)
-    folder_id = request.id("folder_id")
-    with request.store.write() as db:
-        folder = folder_by_id(db, folder_id)
-        _check_free(db, folder["parent_id"], name, except_id=folder_id)
-        db.execute("UPDATE folders SET name = ?, updated_at = ? WHERE id = ?", (name, now(), folder_id))
-        return Response(_folder(request, folder_by_id(db, folder_id)))
 
 
 def _folder(request: Request, row: Row) -> dict[str, Any]:
@@ -74,17 +59,17 @@ def resolve_folder(request: Request) -> Response:
 
 _ENTITIES = (
     "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, updated_at, '[]' AS tags,"
-    " '[]' AS external_ids, '{}' AS metadata FROM folders"
-    " UNION ALL SELECT id, name, 'WORKFLOW', NULL, created_at, updated_at, '[]', '[]', json_object("
+    " '{}' AS metadata FROM folders"
+    " UNION ALL SELECT id, name, 'WORKFLOW', NULL, created_at, updated_at, '[]', json_object("
     " 'latest_version_number', (SELECT max(number) FROM workflow_versions WHERE workflow_id = w.id))"
     " FROM workflows w WHERE NOT deleted"
-    " UNION ALL SELECT id, name, 'DATASET', NULL, created_at, updated_at, '[]', '[]', json_object('isDraft',"
+    " UNION ALL SELECT id, name, 'DATASET', NULL, created_at, updated_at, '[]', json_object('isDraft',"
     " json('false'), 'latest_version_number', (SELECT max(number) FROM datasets WHERE group_id = g.id))"
     " FROM dataset_groups g WHERE NOT deleted"
-    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', '[]', '{}'"
+    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', '{}'"
     " FROM reports WHERE NOT deleted AND parent_id IS NULL"
     " UNION ALL SELECT t.id, t.name, CASE v.type WHEN 'chat' THEN 'PROMPT' ELSE 'SNIPPET' END, t.folder_id,"
-    f" t.created_at, t.updated_at, t.tags, {EXTERNAL_IDS.format(id='t.id')},"
+    " t.created_at, t.updated_at, t.tags,"
     " json_object('type', v.type, 'latest_version_number', t.latest)"
     " FROM templates t JOIN versions v ON v.template_id = t.id AND v.number = t.latest WHERE NOT t.deleted) i"
     " LEFT JOIN folder_paths f ON f.id = i.folder_id"
@@ -92,7 +77,7 @@ _ENTITIES = (
 _ENTITY = (
     "i.id, i.name, i.type, i.folder_id, i.created_at, i.updated_at,"
     ' coalesce(f.names, \'[]\') AS "path [json]", i.tags AS "tags [json]",'
-    ' i.external_ids AS "external_ids [json]", i.metadata AS "metadata [json]"'
+    ' \'[]\' AS "external_ids [json]", i.metadata AS "metadata [json]"'
 )
 
 
@@ -111,7 +96,6 @@ def list_entities(request: Request) -> Response:
         raise query.fault("semantic_search", "is not supported by this registry; search_query searches names")
     listing = Listing(query)
     listing.by_name("search_query")
-    listing.by_external_id(f"i.type IN ('PROMPT', 'SNIPPET') AND i.id {HAS_EXTERNAL_ID}")
     listing.by_tags()
     if types:
         marks = {f"type{index}": name for index, name in enumerate(types)}
@@ -130,82 +114,32 @@ def list_entities(request: Request) -> Response:
     return Response({"entities": entities})
 
 
-def move_entities(request: Request) -> Response:
-    """Move folders and templates into ``folder_id``, or to the root without one."""
-    body = request.body()
-    folder_id = body.optional_id("folder_id")
-    with request.store.write() as db:
-        inside = [] if folder_id is None else decoded(folder_by_id(db, folder_id)["ids"])
-        moved = 0
-        for entity_id, kind in _entities(body):
-            if kind == "FOLDER":
-                folder = folder_by_id(db, entity_id)
-                if entity_id in inside:
-                    raise malformed(f"The folder {folder['name']!r} cannot be moved into itself.")
-                _check_free(db, folder_id, folder["name"], except_id=entity_id)
-                db.execute(
-                    "UPDATE folders SET parent_id = ?, updated_at = ? WHERE id = ?",
-                    (folder_id, now(), entity_id),
-                )
-            else:
-                template = _template(db, entity_id, kind)
-                db.execute("UPDATE templates SET folder_id = ? WHERE id = ?", (folder_id, template["id"]))
-            moved += 1
-    return Response({"moved_count": moved})
-
-
 def delete_entities(request: Request) -> Response:
-    """Archive templates and delete folders.
-
-    A folder that is not empty requires ``cascade``. Publishing the name again restores a template.
-    """
+    """Archive templates; publishing the name again restores one."""
     body = request.body()
-    cascade = body.flag("cascade")
-    gone = 0
+    body.flag("cascade")
     with request.store.write() as db:
-        for entity_id, kind in _entities(body):
-            if kind == "FOLDER":
-                gone += _delete_folder(db, folder_by_id(db, entity_id), cascade)
-            else:
-                gone += _archive(db, "id = ?", _template(db, entity_id, kind)["id"])
-    return Response({"moved_count": gone})
+        templates = [find.by_id(db, template_id)["id"] for template_id in _templates(body)]
+        db.execute(
+            "UPDATE templates SET deleted = 1, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",
+            (now(), encoded(templates)),
+        )
+    return Response({"moved_count": len(templates)})
 
 
-def _delete_folder(db: Database, folder: Row, cascade: bool) -> int:
-    below = "(SELECT p.id FROM folder_paths p, json_each(p.ids) j WHERE j.value = ?)"
-    archived = _archive(db, f"folder_id IN {below}", folder["id"])
-    # Deleting a folder deletes those inside it and takes its templates out of it.
-    inner = db.execute(f"SELECT count(*) FROM folders WHERE id IN {below}", (folder["id"],)).fetchone()[0]
-    # The folder itself counts as one. The error rolls back the archiving above.
-    if archived + inner > 1 and not cascade:
-        raise malformed(f"The folder {folder['name']!r} is not empty; send cascade to delete its content.")
-    db.execute("DELETE FROM folders WHERE id = ?", (folder["id"],))
-    return int(archived + inner)
-
-
-def _archive(db: Database, condition: str, value: int) -> int:
-    archived = db.execute(
-        f"UPDATE templates SET deleted = 1, updated_at = ? WHERE {condition} AND NOT deleted", (now(), value)
-    )
-    return archived.rowcount
-
-
-def _entities(body: Fields) -> Iterator[tuple[int, str]]:
+def _templates(body: Fields) -> list[int]:
+    """Return the ids of the entities, each once; 400 for anything but a template."""
     if body.get("entities") is None:
         raise malformed("entities must be a list of objects with id and type.")
-    entities = []
+    templates = []
     for entity in body.objects("entities"):
         kind = entity.text("type")
         if kind not in TYPES:
             raise entity.fault("type", f"must be one of {', '.join(TYPES)}")
-        entities.append((entity.id("id"), kind))
-    return iter(dict.fromkeys(entities))
-
-
-def _template(db: Database, entity_id: int, kind: str) -> Row:
-    if kind not in TEMPLATE_TYPES:
-        raise malformed(f"A {kind} comes from the fixtures file and cannot be changed by a request.")
-    return find.by_id(db, entity_id)
+        if kind not in TEMPLATE_TYPES:
+            raise malformed(f"This registry does not delete a {kind}, only prompts and snippets.")
+        templates.append(entity.id("id"))
+    return list(dict.fromkeys(templates))
 
 
 def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:
@@ -219,10 +153,6 @@ def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:
     return row
 
 
-def _check_free(db: Database, parent_id: int | None, name: str, except_id: int | None = None) -> None:
-    taken = db.execute(
-        "SELECT 1 FROM folders WHERE parent_id IS ? AND name = ? AND id IS NOT ?",
-        (parent_id, name, except_id),
-    ).fetchone()
-    if taken:
+def _check_free(db: Database, parent_id: int | None, name: str) -> None:
+    if db.execute("SELECT 1 FROM folders WHERE parent_id IS ? AND name = ?", (parent_id, name)).fetchone():
         raise malformed(f"A folder called {name!r} exists there already.")

@@ -1,15 +1,14 @@
-"""Publishing: every call adds a version, with its labels, tags, folder and external ids, or nothing."""
+"""Publishing: every call adds a version, with its labels, tags and folder, or nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from promptsync.prompt.snippets import rendered_in
-from promptsync.server.http.answer import Response, conflict, malformed
+from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.prompts.draft import Draft, patched, read_draft
-from promptsync.server.prompts.external_ids import attach_external_id, external_id_in_path, external_ids_of
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.labels import unprotected
 from promptsync.server.store.clock import now
@@ -41,30 +40,6 @@ def patch(request: Request) -> Response:
     return Response(answer, 201)
 
 
-def upsert(request: Request) -> Response:
-    """Add a version to the template with an external id: 200 if the id was attached before, otherwise 201.
-
-    A body with another name than that of the template is a 409; nothing is renamed.
-    """
-    draft = read_draft(request.body())
-    source, external_id = external_id_in_path(request)
-    with request.store.write() as db:
-        owner = db.execute(
-            "SELECT t.name FROM templates t JOIN external_ids e ON e.template_id = t.id"
-            " WHERE e.source = ? AND e.external_id = ?",
-            (source, external_id),
-        ).fetchone()
-        if owner is not None and owner["name"] != draft.name:
-            raise conflict(
-                f"The external id belongs to {owner['name']!r}; the body names {draft.name!r}. "
-                "Send the same name, or detach the external id first."
-            )
-        answer = add_version(db, draft)
-        attach_external_id(db, answer["id"], source, external_id)
-        answer["external_ids"] = external_ids_of(db, answer["id"])
-    return Response(answer, 201 if owner is None else 200)
-
-
 def add_version(db: Database, draft: Draft) -> dict[str, Any]:
     """Store ``draft`` as the next version of its template, creating it if necessary; return the response."""
     snippets.check(db, draft.name, draft.template, draft.labels or ())
@@ -81,8 +56,6 @@ def add_version(db: Database, draft: Draft) -> dict[str, Any]:
         " ON CONFLICT (template_id, name) DO UPDATE SET version_id = excluded.version_id",
         [(template["id"], label, version_id, moment) for label in labels or ()],
     )
-    for source, external_id in draft.external_ids:
-        attach_external_id(db, template["id"], source, external_id)
     return {
         "id": template["id"],
         "prompt_name": draft.name,
@@ -93,7 +66,7 @@ def add_version(db: Database, draft: Draft) -> dict[str, Any]:
         "prompt_template": draft.template,
         "metadata": draft.metadata,
         "commit_message": draft.message,
-        "external_ids": external_ids_of(db, template["id"]),
+        "external_ids": [],
     }
 
 

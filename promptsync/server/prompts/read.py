@@ -9,7 +9,6 @@ from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find, snippets, tools
-from promptsync.server.prompts.external_ids import EXTERNAL_IDS, HAS_EXTERNAL_ID
 from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
@@ -17,8 +16,7 @@ _ITEM = (
     ' v.template AS "prompt_template [json]", v.number AS version, v.message AS commit_message,'
     " v.metadata AS \"metadata [json]\", json_extract(f.names, '$[#-1]') AS parent_folder_name,"
     " f.slashed AS full_folder_path,"
-    f' {EXTERNAL_IDS.format(id="i.id")} AS "external_ids [json]",'
-    f' {snippets.IS_SNIPPET} AS "is_snippet [flag]"'
+    f' \'[]\' AS "external_ids [json]", {snippets.IS_SNIPPET} AS "is_snippet [flag]"'
 )
 _LATEST = "JOIN versions v ON v.template_id = i.id AND v.number = i.latest"
 _LABELLED = "JOIN labels l ON l.template_id = i.id JOIN versions v ON v.id = l.version_id"
@@ -34,7 +32,6 @@ def list_templates(request: Request) -> Response:
     listing.by_status()
     listing.by_name()
     listing.by_tags()
-    listing.by_external_id(f"i.id {HAS_EXTERNAL_ID}")
     snippet = query.flag("is_snippet")
     if snippet is not None:
         listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=snippet)

@@ -10,7 +10,6 @@ from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.prompts.draft import MAX_LABEL
-from promptsync.server.prompts.external_ids import refuse_external_ids
 from promptsync.server.prompts.find import SKILL
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.skills.archive import MAX_TOTAL, read_archive, too_much, write_archive
@@ -59,7 +58,6 @@ def get_collection(request: Request) -> Response:
 def create_collection(request: Request) -> Response:
     """Create a collection with its first version; 400 if the name is taken."""
     body = request.body()
-    refuse_external_ids(body)
     name = body.text("name", least=1, most=MAX_NAME)
     folder_id = body.optional_id("folder_id")
     provider = body.choice("provider", ROOTS)

@@ -64,12 +64,6 @@ _PROMPTS = (
         label TEXT)""",
     """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
     """CREATE INDEX snippet_uses_by_version ON snippet_uses (version_id)""",
-    """CREATE TABLE external_ids (
-        source TEXT NOT NULL,
-        external_id TEXT NOT NULL,
-        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
-        PRIMARY KEY (source, external_id)) WITHOUT ROWID""",
-    """CREATE INDEX external_ids_by_template ON external_ids (template_id)""",
     # The join is written as the unique index on folders is, so that it uses that index.
     """CREATE VIEW folder_paths (id, ids, names, slashed, dotted) AS
         WITH RECURSIVE walk (id, ids, names, slashed, dotted) AS (
