@@ -6,7 +6,6 @@ The chat follows responses recorded from PromptLayer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from promptsync.prompt.texts import is_text_block, mappings
@@ -14,115 +13,93 @@ from promptsync.server.providers.parts import (
     Arguments,
     Message,
     ModelRequest,
-    as_mapping,
+    filled,
     media_file,
     plain_text,
     take_schema,
-    texts_of,
     tool_choice,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ChatDialect:
-    """How a provider's chat API differs. ``own`` are its names for parameters.
-
-    Only OpenAI itself has functions outside tools, text completions, and the role developer.
-    """
-
-    own: tuple[str, ...] = ("max_tokens", "top_p", "top_k", "stop", "seed")
-    is_openai: bool = False
-    takes_files: bool = False
-
-
-OPENAI = ChatDialect(("max_completion_tokens", "max_tokens", "top_p", "stop", "seed"), True, True)
-OPENROUTER = ChatDialect(
-    ("max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed"), False, True
-)
-MISTRAL = ChatDialect(("max_tokens", "top_p", "stop", "random_seed"))
-HUGGING_FACE = ChatDialect()
-
-
-def chat(request: ModelRequest, dialect: ChatDialect) -> Arguments:
-    """Return the arguments of a chat, in the recorded order: messages, model, everything else."""
-    if request.is_completion and dialect.is_openai:
-        text = plain_text(request.template)
-        return {"prompt": text, **request.chosen, **request.parameters("max_tokens", "top_p", "stop", "seed")}
-    messages = [_message(request, message, dialect) for message in request.messages()]
+def chat(request: ModelRequest) -> Arguments:
+    """Return the arguments of a chat or a text completion, in the recorded order."""
+    template, model = request.template, filled(model=request.model)
+    if request.is_completion:
+        parameters = request.parameters("max_tokens", "top_p", "stop", "seed")
+        return {"prompt": plain_text(template), **model, **parameters}
+    tools = [tool for tool in mappings(template.get("tools")) if isinstance(tool.get("function"), Mapping)]
+    functions = ("functions", "function_call") if template.get("functions") else ()
     return {
-        "messages": messages,
-        **request.chosen,
-        **_tools(request, dialect),
-        **request.parameters(*dialect.own),
+        "messages": [_message(request, message) for message in request.messages],
+        **model,
+        **_tools(request, tools),
+        **filled(**{key: template.get(key) for key in functions}),
+        **request.parameters("max_completion_tokens", "max_tokens", "top_p", "stop", "seed"),
     }
 
 
-def _tools(request: ModelRequest, dialect: ChatDialect) -> Arguments:
-    template = request.template
-    built: Arguments = {}
-    tools = [tool for tool in mappings(template.get("tools")) if isinstance(tool.get("function"), Mapping)]
-    request.built_in(lambda tool: None)
-    if tools:
-        built["tools"] = tools
-        if not dialect.is_openai:
-            built["tools"] = [{"type": "function", "function": one} for one in request.functions()]
-        if template.get("tool_choice"):
-            built["tool_choice"] = template["tool_choice"]
-    if template.get("functions") and dialect.is_openai:
-        built |= {key: template[key] for key in ("functions", "function_call") if template.get(key)}
-    elif template.get("functions"):
+def compatible(request: ModelRequest, own: tuple[str, ...], takes_files: bool = False) -> Arguments:
+    """Return the arguments of a chat like OpenAI's, in which a completion is a message.
+
+    ``own`` are the provider's names for parameters. Only OpenAI itself has functions outside tools, names in
+    messages, and the role developer.
+    """
+    messages = [_message(request, message, takes_files) for message in request.messages]
+    for message in messages:
+        role = message["role"]
+        message["role"] = {"developer": "system", "function": "user"}.get(str(role), role)
+        message.pop("name", None)
+        message.pop("function_call", None)
+    tools = [{"type": "function", "function": function} for function in request.functions()]
+    built = {"messages": messages, **filled(model=request.model), **_tools(request, tools)}
+    if request.template.get("functions"):
         request.left_out["functions"] = None
-    return built
+    return built | request.parameters(*own)
 
 
-def _message(request: ModelRequest, message: Message, dialect: ChatDialect) -> Arguments:
+def _tools(request: ModelRequest, tools: list[Any]) -> Arguments:
+    request.built_in(lambda kind, config: None)
+    return filled(tools=tools, tool_choice=tools and request.template.get("tool_choice"))
+
+
+def _message(request: ModelRequest, message: Message, takes_files: bool = True) -> Arguments:
     role, blocks = message.get("role"), list(mappings(message.get("content")))
-    content: Any = request.parts(message, lambda block: _part(block, dialect))
+    content: Any = request.parts(message, lambda block: _part(block, takes_files))
     # As recorded: a single text becomes a plain string, except in a user's message.
     if role != "user" and len(blocks) == 1 and is_text_block(blocks[0]):
         content = blocks[0]["text"]
-    if not dialect.is_openai:
-        role = {"developer": "system", "function": "user"}.get(str(role), role)
     built: Arguments = {"role": role, "content": content}
     if role == "assistant":
+        calls = [
+            {key: call.get(key) for key in ("id", "type", "function")}
+            for call in mappings(message.get("tool_calls"))
+        ]
         built["content"] = content or None
-        if message.get("tool_calls"):
-            built["tool_calls"] = [
-                {key: call.get(key) for key in ("id", "type", "function")}
-                for call in mappings(message["tool_calls"])
-            ]
-        if message.get("function_call") and dialect.is_openai:
-            built["function_call"] = message["function_call"]
-    keys = ("name", "tool_call_id") if dialect.is_openai else ("tool_call_id",)
-    return built | {key: message[key] for key in keys if message.get(key)}
+        built |= filled(tool_calls=calls, function_call=message.get("function_call"))
+    return built | filled(name=message.get("name"), tool_call_id=message.get("tool_call_id"))
 
 
-def _part(block: Message, dialect: ChatDialect) -> Arguments | None:
+def _part(block: Message, takes_files: bool) -> Arguments | None:
     if is_text_block(block):
         return {"type": "text", "text": block["text"]}
     file = media_file(block)
     if file is None:
         return None
     if file.is_image:
-        image = {"url": file.address, "detail": file.detail}
-        return {"type": "image_url", "image_url": {key: value for key, value in image.items() if value}}
-    if file.data and dialect.takes_files:
+        return {"type": "image_url", "image_url": filled(url=file.address, detail=file.detail)}
+    if file.data and takes_files:
         return {"type": "file", "file": {"filename": file.title or "file", "file_data": file.address}}
     return None
 
 
 def responses(request: ModelRequest) -> Arguments:
     """Return the arguments of OpenAI's Responses API."""
-    given: Any = plain_text(request.template)
+    sent: Any = plain_text(request.template)
     if not request.is_completion:
-        given = [item for message in request.messages() for item in _items(request, message)]
-    functions: list[Arguments] = [
-        {"type": "function", "strict": False, "parameters": {}, **function}
-        for function in request.functions()
-    ]
-    tools = functions + request.built_in(
-        lambda tool: {"type": tool.get("type"), **as_mapping(tool.get("config"))}
-    )
+        sent = [item for message in request.messages for item in _items(request, message)]
+    about = {"type": "function", "strict": False, "parameters": {}}
+    tools = [{**about, **function} for function in request.functions()]
+    tools += request.built_in(lambda kind, config: {"type": kind, **config})
     kind, name = tool_choice(request.template)
     choice: Any = {"type": "function", "name": name} if name else {"any": "required"}.get(kind, kind)
     parameters = request.parameters("max_output_tokens", "top_p")
@@ -130,20 +107,20 @@ def responses(request: ModelRequest) -> Arguments:
     if schema is not None:
         form = {"type": "json_schema", **schema} if schema else {"type": "json_object"}
         parameters["text"] = {"format": form}
-    built = {"input": given, **request.chosen, **({"tools": tools} if tools else {})}
-    return built | ({"tool_choice": choice} if tools and choice else {}) | parameters
+    built = {"input": sent, **filled(model=request.model, tools=tools, tool_choice=tools and choice)}
+    return built | parameters
 
 
 def _items(request: ModelRequest, message: Message) -> list[Arguments]:
-    if message.get("role") == "tool":
+    role = message.get("role")
+    if role == "tool":
         output = {"call_id": message.get("tool_call_id"), "output": plain_text(message)}
         return [{"type": "function_call_output", **output}]
     content: Any = request.parts(message, _input_part)
-    if message.get("role") == "assistant":
+    if role == "assistant":
         # A model's message must be plain text: in a list, it would need ids that only OpenAI assigns.
         content = plain_text(message)
-    role = {"function": "user"}.get(str(message.get("role")), message.get("role"))
-    said = [{"role": role, "content": content}] if content else []
+    said = [{"role": "user" if role == "function" else role, "content": content}] if content else []
     return said + [
         {"type": "function_call", "call_id": call["id"], **call["function"]}
         for call in mappings(message.get("tool_calls"))
@@ -166,14 +143,13 @@ def _input_part(block: Message) -> Arguments | None:
 
 def media_generation(request: ModelRequest, argument: str = "prompt") -> Arguments:
     """Return the arguments that generate an image, a video or speech from all texts of the template."""
-    text = "\n\n".join(texts_of(request.messages()))
-    return {argument: text, **request.chosen, **request.parameters()}
+    text = "\n\n".join(filter(None, map(plain_text, request.messages)))
+    return {argument: text, **filled(model=request.model), **request.parameters()}
 
 
 def cohere(request: ModelRequest) -> Arguments:
     """Return the arguments of Cohere's chat API, version 2."""
-    own = ("max_tokens", "p", "k", "stop_sequences", "seed")
-    built = chat(request, ChatDialect(own))
+    built = compatible(request, ("max_tokens", "p", "k", "stop_sequences", "seed"))
     kind, _ = tool_choice(request.template)
     if built.pop("tool_choice", None) and kind in ("any", "none"):
         built["tool_choice"] = {"any": "REQUIRED", "none": "NONE"}[kind]
@@ -184,6 +160,5 @@ def cohere(request: ModelRequest) -> Arguments:
         if isinstance(function, dict) and function.pop("strict", False):
             built["strict_tools"] = True
     if (form := take_schema(built)) is not None:
-        schema = {"json_schema": form["schema"]} if form.get("schema") else {}
-        built["response_format"] = {"type": "json_object", **schema}
+        built["response_format"] = {"type": "json_object", **filled(json_schema=form.get("schema"))}
     return built

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from promptsync.prompt.roles import ROLES
 from promptsync.prompt.texts import is_text_block, mappings
@@ -25,23 +26,17 @@ _SPELLINGS = (
 )
 """Different names for the same parameter. The vendor documents the conversion."""
 
-_MIME_TYPES = {
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "pdf": "application/pdf",
-}
+_MIME_TYPES = {"gif": "image/gif", "pdf": "application/pdf", "png": "image/png", "webp": "image/webp"}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True):
     """A template and its model. ``left_out`` collects what the provider's request cannot hold."""
 
-    template: Mapping[str, Any]
+    template: Message
     model: str | None = None
-    stored: Mapping[str, Any] = field(default_factory=dict)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    left_out: dict[str, None] = field(default_factory=dict)
+    stored: Message = {}
+    overrides: Message = {}
+    left_out: dict[str, None] = {}
 
     @property
     def is_completion(self) -> bool:
@@ -49,59 +44,55 @@ class ModelRequest:
         return bool(self.template["type"] == "completion")
 
     @property
-    def chosen(self) -> Arguments:
-        """The model as an argument, empty if none is stored."""
-        return {"model": self.model} if self.model else {}
-
     def messages(self) -> list[Message]:
-        """Return the messages without placeholders. A completion is one user message."""
+        """The messages without placeholders. A completion is one user message."""
         if self.is_completion:
             return [{"role": "user", "content": self.template.get("content")}]
         messages = mappings(self.template["messages"])
         return [message for message in messages if message.get("role") != "placeholder"]
 
-    def instructions(self) -> list[str]:
-        """Return the texts of the messages that go into a separate system prompt."""
-        found = []
-        for message in filter(_instructs, self.messages()):
-            found += self.parts(
-                message, lambda block: {"text": block["text"]} if is_text_block(block) else None
-            )
-        return [part["text"] for part in found if part["text"]]
-
+    @property
     def turns(self) -> list[Message]:
-        """Return the other messages."""
-        return [message for message in self.messages() if not _instructs(message)]
+        """The messages that do not go into a separate system prompt."""
+        return [message for message in self.messages if not _instructs(message)]
+
+    def system(self, **more: str) -> list[Arguments]:
+        """Return the texts of the other messages, each as an object with ``more``."""
+
+        def text(block: Message) -> Arguments | None:
+            return {**more, "text": block["text"]} if is_text_block(block) else None
+
+        texts = [
+            part for message in self.messages if _instructs(message) for part in self.parts(message, text)
+        ]
+        return [text for text in texts if text["text"]]
 
     def parts(self, message: Message, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
         """Build each content block of a message.
 
-        Blocks for which ``build`` returns ``None`` are added to ``left_out``; empty results are dropped.
+        Blocks for which ``build`` returns ``None`` are left out; empty results are dropped.
+        """
+        built = [(block, build(block)) for block in mappings(message.get("content"))]
+        self.left_out.update({str(block.get("type")): None for block, part in built if part is None})
+        return [part for _, part in built if part]
+
+    def functions(self, *known: str, **renamed: str) -> list[Arguments]:
+        """Return the functions among the tools, without empty fields.
+
+        If fields are specified, the others are left out. ``renamed`` maps fields to the provider's names.
         """
         built = []
-        for block in mappings(message.get("content")):
-            part = build(block)
-            if part is None:
-                self.left_out[str(block.get("type"))] = None
-            elif part:
-                built.append(part)
-        return built
-
-    def functions(self, *known: str) -> list[Arguments]:
-        """Return the functions among the tools, without empty fields and fields that are not ``known``."""
-        found = []
         for tool in mappings(self.template.get("tools")):
-            function = {key: value for key, value in as_mapping(tool.get("function")).items() if value}
-            self.left_out.update(
-                {f"{key} of a function": None for key in function if known and key not in known}
-            )
-            found.append({key: value for key, value in function.items() if key in known or not known})
-        return [function for function in found if function]
+            function = filled(**as_mapping(tool.get("function")))
+            unknown = [key for key in function if known and key not in (*known, *renamed)]
+            self.left_out.update({f"{key} of a function": None for key in unknown})
+            built.append({renamed.get(key, key): function[key] for key in function if key not in unknown})
+        return [function for function in built if function]
 
-    def built_in(self, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
-        """Build each tool that is not a function; those that return ``None`` are added to ``left_out``."""
+    def built_in(self, build: Callable[[str, Message], Arguments | None]) -> list[Arguments]:
+        """Build each tool that is not a function from its type and configuration; ``None`` is left out."""
         tools = [tool for tool in mappings(self.template.get("tools")) if "function" not in tool]
-        built = [(tool, build(tool)) for tool in tools]
+        built = [(tool, build(str(tool.get("type")), as_mapping(tool.get("config")))) for tool in tools]
         self.left_out.update({f"tool {tool.get('type')}": None for tool, made in built if made is None})
         return [made for _, made in built if made is not None]
 
@@ -111,16 +102,16 @@ class ModelRequest:
         ``own`` are the provider's names for the parameters in ``_SPELLINGS``. Another provider's name becomes
         the first of them.
         """
-        found: Arguments = {}
-        for given in (self.stored, self.overrides):
-            for name, value in given.items():
-                others = next((names for names in _SPELLINGS if name in names), (name,))
-                if given is self.overrides:
-                    found = {key: kept for key, kept in found.items() if key == name or key not in others}
-                known = [known for known in own if known in others]
-                chosen = name if name in known or not known else known[0]
-                found[chosen] = [value] if _takes_list(chosen) and isinstance(value, str) else value
-        return found
+        spelled = [names for names in _SPELLINGS if not self.overrides.keys().isdisjoint(names)]
+        kept = {key: self.stored[key] for key in self.stored if not any(key in names for names in spelled)}
+        built: Arguments = {}
+        for name, value in {**kept, **self.overrides}.items():
+            others = next((names for names in _SPELLINGS if name in names), ())
+            known = [key for key in own if key in others]
+            chosen = known[0] if known and name not in known else name
+            is_list = chosen in ("stop_sequences", "stopSequences")
+            built[chosen] = [value] if is_list and isinstance(value, str) else value
+        return built
 
 
 def _instructs(message: Message) -> bool:
@@ -128,19 +119,9 @@ def _instructs(message: Message) -> bool:
     return role is not None and role.instructs
 
 
-def _takes_list(name: str) -> bool:
-    return name in ("stop_sequences", "stopSequences")
-
-
-def merged(turns: list[Arguments]) -> list[Arguments]:
-    """Join adjacent turns of one role and drop empty turns, for providers that require alternating roles."""
-    kept: list[Arguments] = []
-    for turn in turns:
-        if kept and turn["role"] == kept[-1]["role"]:
-            kept[-1]["content"] += turn["content"]
-        elif turn["content"]:
-            kept.append(turn)
-    return kept
+def filled(**fields: Any) -> Arguments:
+    """Return the fields that are not empty."""
+    return {key: value for key, value in fields.items() if value}
 
 
 def plain_text(message: Message) -> str:
@@ -148,15 +129,14 @@ def plain_text(message: Message) -> str:
     return "".join(block["text"] for block in mappings(message.get("content")) if is_text_block(block))
 
 
-@dataclass(frozen=True, slots=True)
-class MediaFile:
+class MediaFile(Struct, frozen=True):
     """An image or another file: base64 in ``data``, or at ``url``."""
 
     mime: str
     url: str
     data: str = ""
     title: str = ""
-    detail: str | None = None
+    detail: str = ""
 
     @property
     def address(self) -> str:
@@ -171,51 +151,40 @@ class MediaFile:
 
 def media_file(block: Message) -> MediaFile | None:
     """Return the file that a content block holds."""
-    if block.get("type") == "image_url":
-        image = as_mapping(block.get("image_url"))
-        return _file(image.get("url"), detail=image.get("detail"))
-    if block.get("type") != "media":
+    if block.get("type") not in ("image_url", "media"):
         return None
-    media = as_mapping(block.get("media"))
-    mime, title, url = media.get("type"), media.get("title"), media.get("url")
-    mime = mime if isinstance(mime, str) and "/" in mime else None
-    if media.get("format") == "base64" and isinstance(url, str) and not url.startswith("data:"):
-        return MediaFile(mime or "image/jpeg", "", url, str(title or "")) if url else None
-    return _file(url, mime, str(title or ""))
-
-
-def _file(url: Any, mime: str | None = None, title: str = "", detail: Any = None) -> MediaFile | None:
-    if not isinstance(url, str) or not url:
+    about = as_mapping(block.get(block["type"]))
+    texts = {key: value for key, value in about.items() if value and isinstance(value, str)}
+    url, mime, data = texts.get("url", ""), texts.get("type", ""), ""
+    if not url:
         return None
-    detail = detail if isinstance(detail, str) else None
-    head, comma, data = url.partition(";base64,")
-    if comma and head.startswith("data:"):
-        return MediaFile(head[len("data:") :].partition(";")[0] or "image/jpeg", "", data, title, detail)
-    suffix = url.partition("?")[0].rpartition(".")[2].lower()
-    return MediaFile(mime or _MIME_TYPES.get(suffix, "image/jpeg"), url, "", title, detail)
+    mime = mime if "/" in mime else ""
+    if url.startswith("data:"):
+        head, comma, content = url.partition(";base64,")
+        if comma:
+            mime, url, data = head.removeprefix("data:").partition(";")[0], "", content
+    elif texts.get("format") == "base64":
+        url, data = "", url
+    mime = mime or _MIME_TYPES.get(url.partition("?")[0].rpartition(".")[2].lower(), "image/jpeg")
+    return MediaFile(mime, url, data, texts.get("title", ""), texts.get("detail", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCall:
+class FunctionCall(Struct, frozen=True):
     """A call of a function by the model."""
 
     id: Any
     name: Any
-    values: Mapping[str, Any]
+    values: Message
 
 
-def calls(message: Message) -> list[FunctionCall]:
-    """Return the tool calls of a message."""
-    found = []
+def calls(message: Message) -> Iterator[FunctionCall]:
+    """Yield the tool calls of a message."""
     for call in mappings(message.get("tool_calls")):
         function = as_mapping(call.get("function"))
-        found.append(
-            FunctionCall(call.get("id"), function.get("name"), json_object(function.get("arguments")))
-        )
-    return found
+        yield FunctionCall(call.get("id"), function.get("name"), json_object(function.get("arguments")))
 
 
-def json_object(text: Any) -> Mapping[str, Any]:
+def json_object(text: Any) -> Message:
     """Return the JSON object in ``text``, or an empty object if there is none."""
     try:
         return as_mapping(json.loads(text))
@@ -223,7 +192,7 @@ def json_object(text: Any) -> Mapping[str, Any]:
         return {}
 
 
-def tool_choice(template: Mapping[str, Any]) -> tuple[str, str]:
+def tool_choice(template: Message) -> tuple[str, str]:
     """Return ``auto``, ``none``, ``any`` or ``tool`` with a function's name, or empty texts."""
     choice = template.get("tool_choice")
     name = as_mapping(as_mapping(choice).get("function")).get("name")
@@ -233,7 +202,7 @@ def tool_choice(template: Mapping[str, Any]) -> tuple[str, str]:
     return known.get(choice, "") if isinstance(choice, str) else "", ""
 
 
-def take_schema(parameters: Arguments) -> Mapping[str, Any] | None:
+def take_schema(parameters: Arguments) -> Message | None:
     """Remove ``response_format`` from ``parameters`` and return its ``json_schema``.
 
     The result is empty for JSON without a schema, and ``None`` for text.
@@ -244,11 +213,6 @@ def take_schema(parameters: Arguments) -> Mapping[str, Any] | None:
     return {} if form.get("type") == "json_object" else None
 
 
-def as_mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Message:
     """Return ``value`` if it is an object, otherwise an empty one."""
     return value if isinstance(value, Mapping) else {}
-
-
-def texts_of(messages: list[Message]) -> Iterator[str]:
-    """Yield the text of each message that has some."""
-    return (text for message in messages if (text := plain_text(message)))

@@ -8,42 +8,45 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from promptsync.server.prompts.template import normalised_metadata
-from promptsync.server.providers import anthropic, bedrock, google, openai
+from promptsync.server.providers import claude, google, openai
 from promptsync.server.providers.parts import Arguments, ModelRequest
 
 Form = Callable[[ModelRequest], Arguments]
 Metadata = Mapping[str, Any]
 
-_OPENAI: Final = partial(openai.chat, dialect=openai.OPENAI)
-
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
-        "openai": _OPENAI,
-        "openai.azure": _OPENAI,
-        "openrouter": partial(openai.chat, dialect=openai.OPENROUTER),
-        "mistral": partial(openai.chat, dialect=openai.MISTRAL),
-        "huggingface": partial(openai.chat, dialect=openai.HUGGING_FACE),
+        "openai": openai.chat,
+        "openai.azure": openai.chat,
+        "openrouter": partial(
+            openai.compatible,
+            own=("max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed"),
+            takes_files=True,
+        ),
+        "mistral": partial(openai.compatible, own=("max_tokens", "top_p", "stop", "random_seed")),
+        "huggingface": partial(openai.compatible, own=("max_tokens", "top_p", "top_k", "stop", "seed")),
         "cohere": openai.cohere,
-        "anthropic": anthropic.messages,
-        "anthropic.bedrock": anthropic.messages,
+        "anthropic": claude.messages,
+        "anthropic.bedrock": claude.messages,
         "google": google.gemini,
         "vertexai": google.gemini,
-        "amazon.bedrock": bedrock.converse,
+        "amazon.bedrock": claude.converse,
     }
 )
 """The form for each provider, unless its ``api_type`` or its model requires another."""
 
-_BY_API_TYPE: Final[Mapping[str, Mapping[str, Form]]] = MappingProxyType(
+_OTHER_FORMS: Final[Mapping[tuple[str, str], Form]] = MappingProxyType(
     {
-        "openai": {"responses": openai.responses, "images": openai.media_generation},
-        "openai.azure": {"responses": openai.responses, "images": openai.media_generation},
-        "openrouter": {
-            "images": openai.media_generation,
-            "video": openai.media_generation,
-            "speech": partial(openai.media_generation, argument="input"),
-        },
+        ("openai", "responses"): openai.responses,
+        ("openai.azure", "responses"): openai.responses,
+        ("openai", "images"): openai.media_generation,
+        ("openai.azure", "images"): openai.media_generation,
+        ("openrouter", "images"): openai.media_generation,
+        ("openrouter", "video"): openai.media_generation,
+        ("openrouter", "speech"): partial(openai.media_generation, argument="input"),
     }
 )
+"""The form for a provider and an ``api_type``."""
 
 
 def llm_kwargs(
@@ -71,8 +74,8 @@ def llm_kwargs(
 
 def _form(provider: str, model: str, api_type: str) -> Form | None:
     if provider == "vertexai" and "claude" in model:
-        return anthropic.messages
-    return _BY_API_TYPE.get(provider, {}).get(api_type) or FORMS.get(provider)
+        return claude.messages
+    return _OTHER_FORMS.get((provider, api_type)) or FORMS.get(provider)
 
 
 def with_override(
