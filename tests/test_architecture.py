@@ -56,7 +56,8 @@ OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")},
+    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")}
+    | {"server/checks/endpoint.py", "server/checks/steps.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
     "websockets": {"server/http/sockets.py"},

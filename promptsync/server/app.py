@@ -6,12 +6,12 @@ import hmac
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptsync.server.checks.model import Echo, Model
-from promptsync.server.checks.runner import Runner, Step
+from promptsync.server.checks.runs import Runner
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import read_parts
 from promptsync.server.http.fields import Query
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 32 * 1024 * 1024
 """Longest request body, in bytes, unless ``create_app`` is given another limit."""
-
-LEASE_SECONDS = 4.0
-"""How long the runs of a killed process wait to be taken over, besides the longest response of the model."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,29 +45,15 @@ def create_app(
     is no longer needed.
     """
     store = Store(path)
-    model = model or Echo()
-
-    def steps() -> Mapping[str, Step]:
-        from promptsync.server.checks.steps import Steps
-
-        found = Steps(store, model)
-        return {"report": found.next_row, "execution": found.next_node}
-
     try:
         if fixtures is not None:
             from promptsync.server.checks.catalogue import load_fixtures
 
             load_fixtures(store, fixtures)
-        runner = Runner(
-            store,
-            steps,
-            threads=model.parallel,
-            lease=model.patience + LEASE_SECONDS,
-        )
-        runner.resume()
     except BaseException:
         store.close()
         raise
+    runner = Runner(store, model or Echo())
     return Application(store, runner, api_key=api_key, latency=latency, max_body=max_body)
 
 
@@ -92,7 +75,7 @@ class Application:
         return self._answer(environ)(environ, start_response)
 
     def close(self) -> None:
-        """Stop running jobs and close the database; later requests fail with 503."""
+        """Stop working on runs and close the database; later requests fail with 503."""
         self.runner.close()
         self.store.close()
 

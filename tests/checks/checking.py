@@ -54,7 +54,6 @@ class Commanded:
     fail_at: str = "\0"
     name: str = "commanded"
     parallel: int = 2
-    patience: float = 1.0
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         self.go_on.wait(120)

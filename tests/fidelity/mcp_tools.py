@@ -106,10 +106,10 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get-workflow", {"workflow_id_or_name": "agent", "label": "prod"}),
     ("get-workflow-labels", {"workflow_id_or_name": "agent"}),
     ("run-workflow", {"workflow_name": "agent", "input_variables": {"question": "Why?"}}),
-    ("get-workflow-version-execution-results", {"workflow_version_execution_id": 1}),
+    ("get-workflow-version-execution-results", {"workflow_version_execution_id": 3}),
     (
         "get-workflow-version-execution-results",
-        {"workflow_version_execution_id": 1, "return_all_outputs": True},
+        {"workflow_version_execution_id": 3, "return_all_outputs": True},
     ),
     ("delete-folder-entities", {"entities": [{"id": 1, "type": "SNIPPET"}]}),
 )

@@ -208,9 +208,9 @@ TRIES = (
     Try("POST /workflows/{workflow_name}/run", "/workflows/echo-agent/run", {"input_variables": {}}, 201),
     Try(
         "GET /workflow-version-execution-results",
-        "/workflow-version-execution-results?workflow_version_execution_id=1&return_all_outputs=true",
+        "/workflow-version-execution-results?workflow_version_execution_id=4&return_all_outputs=true",
     ),
-    Try("POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:1", {}, 201),
+    Try("POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:4", {}, 201),
     Try("GET /prompt-templates/labels", "/prompt-templates/labels"),
 )
 

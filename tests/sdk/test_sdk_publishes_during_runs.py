@@ -29,7 +29,7 @@ EVALUATIONS = "/api/public/v2/evaluations"
 class Waiting:
     """An echo that does not answer until its gate is open."""
 
-    name, parallel, patience = "waiting", 1, 120.0
+    name, parallel = "waiting", 1
 
     def __init__(self) -> None:
         self.asked, self.go_on = threading.Event(), threading.Event()

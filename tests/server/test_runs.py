@@ -322,13 +322,20 @@ def results(call, execution, *, everything=False, query=""):
     return call("GET", path + flag + query)
 
 
-def finished_run(call, agent, body=None, *, everything=False):
+def started_run(call, agent, body=None):
     started = call("POST", f"/workflows/{agent}/run", INPUTS if body is None else body)
     assert started.status in (201, 202), started.body
-    execution = started.body["workflow_version_execution_id"]
+    return started.body["workflow_version_execution_id"]
+
+
+def finished(call, execution, *, everything=False):
     return wait_for(
         lambda: results(call, execution, everything=everything), lambda answer: answer.status == 200
     )
+
+
+def finished_run(call, agent, body=None, *, everything=False):
+    return finished(call, started_run(call, agent, body), everything=everything)
 
 
 @pytest.mark.parametrize("agent", ["refund%20agent", "1"])
@@ -365,8 +372,9 @@ def test_outputs_are_by_node_unless_the_client_chooses(call):
 )
 @pytest.mark.parametrize("everything", [None, False, True])
 def test_the_result_of_one_node(call, query, found, everything):
-    finished_run(call, "1")
-    answer = results(call, 1, everything=everything, query=f"&{query}")
+    execution = started_run(call, "1")
+    finished(call, execution)
+    answer = results(call, execution, everything=everything, query=f"&{query}")
     assert (answer.status, list(answer.body)) == (200, found)
 
 
@@ -385,8 +393,8 @@ def test_a_failed_node_fails_those_after_it(call):
 
 @pytest.mark.parametrize("query", ["workflow_node_name=nobody", "workflow_node_id=3"])
 def test_an_execution_has_no_other_nodes(call, query):
-    finished_run(call, "1")
-    assert results(call, 1, query=f"&{query}").status == 404
+    execution = started_run(call, "1")
+    assert results(call, execution, query=f"&{query}").status == 404
 
 
 def test_missing_inputs_are_a_warning(call):
@@ -561,7 +569,7 @@ def test_a_callback_is_called_when_the_agent_is_done(call, endpoint):
 class Gate:
     """A model that does not answer until its gate is open."""
 
-    name, parallel, patience = "gate", 1, 1.0
+    name, parallel = "gate", 1
 
     def __init__(self):
         self.asked, self.open = threading.Event(), threading.Event()
@@ -593,7 +601,6 @@ def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
 
 def test_a_run_interrupted_by_close_finishes_at_once_after_reopening(tmp_path, fixtures):
     gate = Gate()
-    gate.patience = 600.0  # how long another process would wait before it took the run over
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
     call = Caller(app)
     publish_prompts(call)
@@ -612,7 +619,6 @@ def test_a_run_interrupted_by_close_finishes_at_once_after_reopening(tmp_path, f
 
 def test_a_run_closed_while_its_model_hangs_resumes_without_waiting(tmp_path, fixtures):
     gate = Gate()
-    gate.patience = 600.0
     app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
     app.runner.close_seconds = 0.1
     call = Caller(app)
@@ -640,7 +646,7 @@ from promptsync.server.app import create_app
 from registry_server import Caller
 from test_runs import publish_prompts, run
 class Stuck:
-    name, parallel, patience = "stuck", 1, 1.0
+    name, parallel = "stuck", 1
     def answer(self, template, metadata):
         print("asked", flush=True)
         time.sleep(60)
@@ -652,7 +658,7 @@ time.sleep(60)
 """
 
 
-def test_a_run_whose_process_was_killed_is_taken_over(tmp_path, fixtures):
+def test_a_run_whose_process_was_killed_goes_on_when_it_is_polled(tmp_path, fixtures):
     here = Path(__file__).parent
     environment = {
         **os.environ,
@@ -668,22 +674,20 @@ def test_a_run_whose_process_was_killed_is_taken_over(tmp_path, fixtures):
         assert finished_report(call, runs[0]["id"]).body["stats"]["status_counts"]["COMPLETED"] == 4
 
 
-def test_two_processes_over_one_database_do_not_repeat_a_row(tmp_path, fixtures):
-    asked = []
-
-    class Counting(Echo):
-        def answer(self, template, metadata):
-            asked.append(1)
-            return super().answer(template, metadata)
-
+def test_two_processes_store_the_cells_of_a_row_once(tmp_path, fixtures):
+    gate = Gate()
     paths = {"path": tmp_path / "two.db", "fixtures": fixtures}
-    with create_app(**paths, model=Counting()) as one, create_app(**paths, model=Counting()) as two:
-        callers = [Caller(one), Caller(two)]
-        publish_prompts(callers[0])
-        runs = [run(callers[number % 2], "quality") for number in range(6)]
-        for run_id in runs:
-            finished_report(callers[0], run_id)
-    assert len(asked) == 12
+    with create_app(**paths, model=gate) as slow, create_app(**paths) as quick:
+        publish_prompts(Caller(slow))
+        run_id = run(Caller(slow), "quality")
+        assert gate.asked.wait(120)
+        report = finished_report(Caller(quick), run_id).body
+        gate.open.set()
+        slow.close()
+        assert Caller(quick)("GET", f"/reports/{run_id}").body == report
+        assert report["stats"]["status_counts"]["COMPLETED"] == 6
+        rows = Caller(quick)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+        assert [row[2]["value"] for row in rows] == ["Q: Where is my money?", "Q: Hello"]
 
 
 ROWS = "/api/public/v2/datasets/{}/rows"

@@ -19,10 +19,10 @@ from websockets.sync.client import connect
 
 from promptsync.server.app import create_app
 from promptsync.server.checks import updates
+from promptsync.server.checks.runs import AGENT_RUN, StepCell, create_run, steps_of, store_cells
 from promptsync.server.http import sockets
 from promptsync.server.http.connections import Limits
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import encoded, insert
+from promptsync.server.store.database import encoded
 
 FIXTURES = """
 agents:
@@ -512,10 +512,11 @@ def test_stopping_the_server_closes_its_sockets(app, call):
 def test_stopping_the_server_does_not_wait_for_a_client_that_does_not_read(app, call, monkeypatch):
     monkeypatch.setattr(sockets, "_SEND_SECONDS", 3600.0)
     monkeypatch.setattr(updates, "MAX_OUTPUT", 1 << 30)
-    node = {"status": "SUCCESS", "value": "x" * (16 << 20), "is_output_node": True}
-    values = {"version_id": 1, "inputs": "{}", "metadata": "{}", "channel": CHANNEL, "created_at": now()}
+    nodes = [{"name": name, "output": True} for name in ("draft", "answer")]
     with app.store.write() as db:
-        insert(db, "executions", results=encoded({"draft": node, "answer": node}), **values)
+        run_id = create_run(db, AGENT_RUN, 1, encoded(nodes), name="agent", channel=CHANNEL)
+        for step in steps_of(db, run_id):
+            store_cells(db, run_id, step, [StepCell("x" * (16 << 20))], "echo")
     with socket.socket() as raw:
         raw.settimeout(SECONDS)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

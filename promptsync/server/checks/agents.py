@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Annotated, Any
 
-from promptsync.server.checks.runner import enqueue, is_queued
-from promptsync.server.checks.steps import QUEUED, SUCCESS, node_result
+import msgspec
+
+from promptsync.server.checks.runs import AGENT_RUN, RunStep, create_run, is_under_way, steps_of
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
+from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts.find import WORKFLOW, find, version
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, encoded, insert
+from promptsync.server.store.database import Database, Row, decoded, encoded
 
 MAX_SUFFIX = 200
 """Longest ``channel_name_suffix`` of a run, in characters."""
+
+SUCCESS = "SUCCESS"
+CALLBACK = "callback_url"
+"""The key in the inputs of a last step that calls back."""
 
 
 def list_workflows(request: Request) -> Response:
@@ -115,87 +120,115 @@ def workflow_labels(request: Request) -> Response:
     return Response({"success": True, "release_labels": labels})
 
 
+class AgentRunBody(msgspec.Struct):
+    """The body that starts a run."""
+
+    input_variables: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
+    workflow_version_number: Id | None = None
+    workflow_label_name: str | None = None
+    callback_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
+    return_all_outputs: bool | None = None
+    channel_name_suffix: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SUFFIX)] | None = None
+
+
 def run_workflow(request: Request) -> Response:
     """Start an agent: 201, or 202 with a callback. Clients poll for the result or get it over a WebSocket."""
-    body = request.body()
-    inputs = body.object("input_variables") or {}
-    metadata = body.string_map("metadata")
-    number = body.optional_id("workflow_version_number")
-    label = body.optional_text("workflow_label_name")
+    body = request.read(AgentRunBody)
+    inputs, number, label = body.input_variables or {}, body.workflow_version_number, body.workflow_label_name
     if number is not None and label is not None:
         raise malformed("Specify workflow_version_number or workflow_label_name, not both.")
-    callback = body.optional_text("callback_url")
-    if callback is not None and not callback.startswith(("http://", "https://")):
-        raise body.fault("callback_url", "must be an http or https URL")
-    everything = body.flag("return_all_outputs")
-    suffix = body.optional_text("channel_name_suffix", least=1, most=MAX_SUFFIX)
     with request.store.write() as db:
         workflow = find(db, request.path["identifier"], WORKFLOW)
         chosen = version(db, workflow, number, label, WORKFLOW)
-        missing = sorted(_required(db, decoded(chosen["spec"])["nodes"]) - inputs.keys())
-        execution_id = insert(
+        steps = decoded(chosen["spec"])["nodes"]
+        missing = sorted(_required(db, steps) - inputs.keys())
+        if body.callback_url is not None:
+            steps.append({CALLBACK: body.callback_url})
+        suffix = body.channel_name_suffix
+        run_id = create_run(
             db,
-            "executions",
-            version_id=chosen["id"],
-            inputs=encoded(inputs),
-            metadata=encoded(metadata),
-            callback_url=callback,
+            AGENT_RUN,
+            chosen["id"],
+            encoded(steps),
+            name=workflow["name"],
+            spec=encoded({"input_variables": inputs, "metadata": body.metadata}),
             channel=None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}",
-            all_outputs=everything,
-            created_at=now(),
+            all_outputs=bool(body.return_all_outputs),
         )
-        enqueue(db, "execution", execution_id)
-    request.runner.wake()
+    request.runner.work_on(run_id)
     answer = {
         "success": True,
         "message": "Workflow execution created.",
         "warning": f"Missing input variables: {', '.join(missing)}." if missing else None,
-        "workflow_version_execution_id": execution_id,
+        "workflow_version_execution_id": run_id,
     }
-    return Response(answer, 201 if callback is None else 202)
+    return Response(answer, 201 if body.callback_url is None else 202)
+
+
+class ResultsQuery(msgspec.Struct):
+    """Which results to return. Without ``return_all_outputs``, an object with the output nodes.
+
+    Every client can read that. ``false`` follows a recorded response: see ``output``.
+    """
+
+    workflow_version_execution_id: Id
+    return_all_outputs: bool | None = None
+    workflow_node_name: str | None = None
+    workflow_node_id: Id | None = None
 
 
 def execution_results(request: Request) -> Response:
-    """Return the results of an execution: 200 if it is finished, 202 while it runs.
-
-    Without ``return_all_outputs``, return an object with the output nodes, which every client can read.
-    ``false`` follows a recorded response: see ``output``.
-    """
-    query = request.query
-    execution_id = query.integer("workflow_version_execution_id")
-    if execution_id is None:
-        raise query.fault("workflow_version_execution_id", "is required")
-    everything = query.flag("return_all_outputs")
-    name, number = query.text("workflow_node_name"), query.integer("workflow_node_id")
+    """Return the results of an execution: 200 if it is finished, 202 while it runs."""
+    query = request.parameters(ResultsQuery)
+    run_id, name, number = (
+        query.workflow_version_execution_id,
+        query.workflow_node_name,
+        query.workflow_node_id,
+    )
     with request.store.read() as db:
-        is_finished, nodes = node_results(db, execution_id)
+        is_finished, nodes = node_results(db, run_id)
+    if not is_finished:
+        request.runner.work_on(run_id)
     status = 200 if is_finished else 202
     if name or number:
         chosen = {
             key: node for place, (key, node) in enumerate(nodes.items(), 1) if key == name or place == number
         }
         if not chosen:
-            raise not_found(f"Execution {execution_id} has no node {name or number}.")
+            raise not_found(f"Execution {run_id} has no node {name or number}.")
         return Response(chosen, status)
-    if everything is None:
+    if query.return_all_outputs is None:
         return Response(_outputs(nodes), status)
-    return Response(output(nodes, everything=everything), status)
+    return Response(output(nodes, everything=query.return_all_outputs), status)
 
 
-def node_results(db: Database, execution_id: int) -> tuple[bool, dict[str, dict[str, Any]]]:
+def node_results(db: Database, run_id: int) -> tuple[bool, dict[str, dict[str, Any]]]:
     """Return whether an execution is finished, and the results of its nodes by name. Raises a 404."""
-    execution = db.execute(
-        "SELECT e.results, v.spec FROM executions e JOIN workflow_versions v ON v.id = e.version_id"
-        " WHERE e.id = ?",
-        (execution_id,),
-    ).fetchone()
-    if execution is None:
-        raise not_found(f"There is no execution with the id {execution_id}.")
-    done = decoded(execution["results"])
-    nodes = decoded(execution["spec"])["nodes"]
-    # Read in the same transaction as the results, so that a finished execution has no unfinished nodes.
-    is_finished = not is_queued(db, "execution", execution_id)
-    return is_finished, {node["name"]: done.get(node["name"]) or node_result(node, QUEUED) for node in nodes}
+    run = db.execute("SELECT model FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN)).fetchone()
+    if run is None:
+        raise not_found(f"There is no execution with the id {run_id}.")
+    steps = steps_of(db, run_id)
+    nodes = {
+        step.inputs["name"]: _node_result(step, run["model"]) for step in steps if CALLBACK not in step.inputs
+    }
+    return not is_under_way(steps), nodes
+
+
+def _node_result(step: RunStep, model: str | None) -> dict[str, Any]:
+    if step.cells is None:
+        status, value, error = "QUEUED", None, None
+    else:
+        value, error = step.cells[0].value, step.cells[0].error
+        status = SUCCESS if error is None else "FAILED"
+    return {
+        "status": status,
+        "value": value,
+        "error_message": error,
+        "raw_error_message": error,
+        "is_output_node": step.inputs["output"],
+        "model": model,
+    }
 
 
 def output(nodes: dict[str, dict[str, Any]], *, everything: bool) -> Any:

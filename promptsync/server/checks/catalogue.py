@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.server.checks.fixtures import FixtureError, Fixtures, Spec, parse_fixtures, read_fixtures
+from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.http.answer import Response, not_found
 from promptsync.server.http.listing import Listing, read_page
 from promptsync.server.http.request import Request
@@ -45,10 +46,15 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
         content = {"columns": encoded(dataset["columns"]), "rows": encoded(dataset["rows"])}
         _version(db, "datasets", "group_id", _named(db, "dataset_groups", dataset), content)
     for evaluation in fixtures.evaluations:
+        evaluation_id = _named(db, "runs", evaluation, _EVALUATION, kind=EVALUATION)
         db.execute(
-            "UPDATE reports SET spec = :spec, updated_at = CASE spec WHEN :spec THEN updated_at ELSE :now END"
+            "UPDATE runs SET spec = :spec, updated_at = CASE spec WHEN :spec THEN updated_at ELSE :now END"
             " WHERE id = :id",
-            {"spec": encoded(evaluation), "now": now(), "id": _named(db, "reports", evaluation, _PIPELINE)},
+            {
+                "spec": encoded(evaluation),
+                "now": now(),
+                "id": evaluation_id,
+            },
         )
     for agent in fixtures.agents:
         _agent(db, agent)
@@ -57,23 +63,23 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
         _tool(db, tool)
     # Items are marked and not deleted, because runs and old versions refer to them.
     _retire(db, "dataset_groups", fixtures.datasets)
-    _retire(db, "reports", fixtures.evaluations, _PIPELINE)
+    _retire(db, "runs", fixtures.evaluations, _EVALUATION)
     _retire(db, "workflows", fixtures.agents)
     db.execute("DELETE FROM protected_labels")
     for spec in fixtures.protected_labels:
         insert(db, "protected_labels", **{**spec, "prompts": encoded(spec["prompts"])})
 
 
-_PIPELINE = "AND parent_id IS NULL"
+_EVALUATION = f"AND kind = '{EVALUATION}'"
 """Selects evaluations only, because their runs are in the same table."""
 
 
-def _named(db: Database, table: str, spec: Spec, condition: str = "") -> int:
+def _named(db: Database, table: str, spec: Spec, condition: str = "", **columns: str) -> int:
     """Return the id of the item with the name of ``spec``, created or restored if necessary."""
     moment = now()
     row = db.execute(f"SELECT * FROM {table} WHERE name = ? {condition}", (spec["name"],)).fetchone()
     if row is None:
-        return insert(db, table, name=spec["name"], created_at=moment, updated_at=moment)
+        return insert(db, table, name=spec["name"], created_at=moment, updated_at=moment, **columns)
     if row["deleted"]:
         db.execute(f"UPDATE {table} SET deleted = 0, updated_at = ? WHERE id = ?", (moment, row["id"]))
     return int(row["id"])
@@ -149,9 +155,7 @@ def list_datasets(request: Request) -> Response:
     if group is not None:
         listing.where("d.group_id = :group", group=group)
     if report is not None:
-        listing.where(
-            "d.id IN (SELECT dataset_id FROM reports WHERE :report IN (id, parent_id))", report=report
-        )
+        listing.where("d.id IN (SELECT dataset_id FROM runs WHERE :report IN (id, parent_id))", report=report)
     if any(query.integer(key) for key in ("prompt_id", "prompt_version_id", "prompt_label_id")):
         # These select datasets that were made from logged requests; a fixtures file has none.
         listing.where("0")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+import httpx
+import msgspec
 
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
 from promptsync.prompt.texts import mappings
@@ -18,23 +19,17 @@ from promptsync.server.providers.table import llm_kwargs
 _MAX_ANSWER = 10_000_000
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """urllib would send the key along to wherever it is redirected."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 @cache
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_NoRedirects)
+def _client() -> httpx.Client:
+    # Redirects are not followed: the key would go along to wherever they lead.
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """An OpenAI-compatible chat endpoint: ``url`` is its base, such as ``http://127.0.0.1:11434/v1``.
 
-    ``model``, if given, replaces the prompt's own model. ``timeout`` is in seconds.
+    ``model``, if given, replaces the prompt's own model. ``timeout`` is in seconds, and applies to each piece
+    of the answer; all of it may take twice as long.
     """
 
     url: str
@@ -47,11 +42,6 @@ class Endpoint:
     def name(self) -> str:
         """The model's name, or the address if each prompt names its own model."""
         return self.model or self.url
-
-    @property
-    def patience(self) -> float:
-        """Twice the timeout, which applies to the connection and to each piece of the answer."""
-        return 2 * self.timeout
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         answer = self._post(self._arguments(template, metadata))
@@ -79,18 +69,18 @@ class Endpoint:
         return {**built, "model": model}
 
     def _post(self, body: Mapping[str, Any]) -> Any:
-        headers = {"Content-Type": "application/json"}
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        request = urllib.request.Request(
-            f"{self.url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
-        )
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        url, content = f"{self.url.rstrip('/')}/chat/completions", bytearray()
+        deadline = time.monotonic() + 2 * self.timeout
         try:
-            with _opener().open(request, timeout=self.timeout) as response:
-                return json.loads(response.read(_MAX_ANSWER))
-        except urllib.error.HTTPError as error:
-            with error:
-                said = error.read(500).decode(errors="replace")
-            raise ModelError(f"{self.url} returned {error.code}: {said}") from error
-        except (OSError, ValueError) as error:
+            with _client().stream("POST", url, json=body, headers=headers, timeout=self.timeout) as response:
+                for part in response.iter_bytes():
+                    content += part
+                    if len(content) > _MAX_ANSWER or time.monotonic() > deadline:
+                        raise ModelError(f"{self.url} did not answer: the answer is too long or too slow")
+            if not response.is_success:
+                said = content[:500].decode(errors="replace")
+                raise ModelError(f"{self.url} returned {response.status_code}: {said}")
+            return json.loads(content)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise ModelError(f"{self.url} did not answer: {error}") from error

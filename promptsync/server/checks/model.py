@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from promptsync.prompt.snippets import snippet_text
 
@@ -24,21 +25,15 @@ class Model(Protocol):
     def parallel(self) -> int:
         """How many answers may be requested at once."""
 
-    @property
-    def patience(self) -> float:
-        """How many seconds one answer may take at most."""
-
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         """Return the text of the answer; raises ``ModelError``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(msgspec.Struct, frozen=True):
     """Answers with the last rendered message: deterministic and offline, and results name it."""
 
     name: str = "echo"
     parallel: int = 1
-    patience: float = 1.0
 
     def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
         parts = template["messages"] if template["type"] == "chat" else [template]

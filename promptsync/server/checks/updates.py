@@ -209,7 +209,7 @@ def _executions(db: Database, channel: str) -> list[tuple[int, bool]]:
     prefix, _, execution_id = channel.partition(":")
     column, value = ("id", execution_id) if prefix == "workflow_updates" else ("channel", channel)
     rows = db.execute(
-        f"SELECT id, all_outputs FROM executions WHERE {column} = ? ORDER BY id DESC LIMIT {_MOST_RUNS}",
+        f"SELECT id, all_outputs FROM runs WHERE {column} = ? ORDER BY id DESC LIMIT {_MOST_RUNS}",
         (value,),
     )
     return [(row["id"], bool(row["all_outputs"])) for row in rows]

@@ -67,7 +67,7 @@ _ENTITIES = (
     " json('false'), 'latest_version_number', (SELECT max(number) FROM datasets WHERE group_id = g.id))"
     " FROM dataset_groups g WHERE NOT deleted"
     " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', '{}'"
-    " FROM reports WHERE NOT deleted AND parent_id IS NULL"
+    " FROM runs WHERE NOT deleted AND kind = 'evaluation'"
     " UNION ALL SELECT t.id, t.name, CASE v.type WHEN 'chat' THEN 'PROMPT' ELSE 'SNIPPET' END, t.folder_id,"
     " t.created_at, t.updated_at, t.tags,"
     " json_object('type', v.type, 'latest_version_number', t.latest)"

@@ -164,26 +164,6 @@ _RUNS = (
         "rows" TEXT NOT NULL,
         created_at TEXT NOT NULL,
         UNIQUE (group_id, number))""",
-    # Evaluations and their runs share one sequence of ids, as in the real service; a run has a parent.
-    """CREATE TABLE reports (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        parent_id INTEGER REFERENCES reports (id),
-        dataset_id INTEGER REFERENCES datasets (id),
-        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
-        spec TEXT NOT NULL DEFAULT '{}',
-        model TEXT,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE UNIQUE INDEX evaluations_by_name ON reports (name) WHERE parent_id IS NULL""",
-    """CREATE INDEX reports_by_parent ON reports (parent_id)""",
-    """CREATE TABLE report_rows (
-        report_id INTEGER NOT NULL REFERENCES reports (id) ON DELETE CASCADE,
-        position INTEGER NOT NULL,
-        inputs TEXT NOT NULL,
-        cells TEXT,
-        PRIMARY KEY (report_id, position)) WITHOUT ROWID""",
     """CREATE TABLE workflows (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -203,25 +183,33 @@ _RUNS = (
         name TEXT NOT NULL,
         version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
         UNIQUE (workflow_id, name))""",
-    # The channel is for the results; all_outputs is whether to send those of all nodes.
-    """CREATE TABLE executions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
-        inputs TEXT NOT NULL,
-        metadata TEXT NOT NULL,
-        results TEXT NOT NULL DEFAULT '{}',
-        callback_url TEXT,
-        channel TEXT,
-        all_outputs INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL)""",
-    """CREATE INDEX executions_by_channel ON executions (channel)""",
-    # Unfinished work. The process that does it holds a lease, so that another one takes over if it dies.
-    """CREATE TABLE jobs (
+    # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
+    # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
+    # whether to send those of all nodes.
+    """CREATE TABLE runs (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL,
-        target_id INTEGER NOT NULL,
-        owner TEXT,
-        leased_until REAL NOT NULL DEFAULT 0)""",
+        name TEXT NOT NULL,
+        parent_id INTEGER REFERENCES runs (id),
+        version_id INTEGER,
+        dataset_id INTEGER REFERENCES datasets (id),
+        spec TEXT NOT NULL DEFAULT '{}',
+        model TEXT,
+        channel TEXT,
+        all_outputs INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX evaluations_by_name ON runs (name) WHERE kind = 'evaluation'""",
+    """CREATE INDEX runs_by_parent ON runs (parent_id)""",
+    """CREATE INDEX runs_by_channel ON runs (channel)""",
+    # A row of the dataset, or a node of the agent. A run is under way while a step of it has no cells.
+    """CREATE TABLE steps (
+        run_id INTEGER NOT NULL REFERENCES runs (id),
+        position INTEGER NOT NULL,
+        inputs TEXT NOT NULL,
+        cells TEXT,
+        PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
 )
 
 # -- skills -------------------------------------------------------------------------------------------------
