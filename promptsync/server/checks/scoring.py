@@ -14,8 +14,10 @@ from promptsync.rendering.engine import render_text
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
 
 
-def text_problem(kind: str, text: str) -> str | None:
+def text_problem(kind: str, text: Any) -> str | None:
     """Return why a check of ``kind`` cannot compare with ``text``, or ``None``."""
+    if not isinstance(text, str):
+        return None
     error = syntax_error(text, JINJA2)
     if error is not None:
         return f"{kind}: {error[0]}"
