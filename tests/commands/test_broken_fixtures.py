@@ -22,17 +22,15 @@ def here(local: World) -> World:
 
 
 @pytest.mark.parametrize("line", ["eval list", "agent list", "push", "serve --port 0"])
-def test_every_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(
-    here: World, line: str
-) -> None:
-    done = here.run(*line.split(), "--json")
-    error = done.document["error"]
-    assert (done.code, error["code"]) == (2, "fixtures")
-    assert error["details"] == [
-        "registry.yaml:4:21: There is no dataset 'case' in this file.",
-        "registry.yaml:4:49: Unknown key evaluations[0].score. Did you mean scores?",
-    ]
-    assert "promptsync schema fixtures" in error["hint"]
+def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(here: World, line: str) -> None:
+    unknown_key = "registry.yaml:4:49: Unknown key evaluations[0].score. Did you mean scores?"
+    no_dataset = "registry.yaml:4:21: There is no dataset 'case' in this file."
+    for content, detail in ((BROKEN, unknown_key), (BROKEN.replace("score:", "scores:"), no_dataset)):
+        here.put("registry.yaml", content)
+        done = here.run(*line.split(), "--json")
+        error = done.document["error"]
+        assert (done.code, error["code"], error["details"]) == (2, "fixtures", [detail])
+        assert "promptsync schema fixtures" in error["hint"]
     here.put("registry.yaml", BROKEN.replace("case,", "cases,").replace("score:", "scores:"))
     assert "quality" in here.ok("eval", "list").out
 
