@@ -9,8 +9,8 @@ from pathlib import Path
 
 from promptsync.files.prompt_text import render_new
 from promptsync.prompt.prompt import Local, Prompt
+from promptsync.registry.open import local_transport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import local_transport
 
 _PHRASES = (
     "You answer questions about refunds",

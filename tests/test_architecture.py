@@ -49,14 +49,16 @@ MAY_USE: dict[str, set[str]] = {
 }
 """Room to the rooms that its modules may import; ``errors`` and the room itself always."""
 
-INSIDE_FUNCTIONS = {("registry/promptlayer/http.py", "server"), ("server/checks/fixtures.py", "files")}
+INSIDE_FUNCTIONS = {("registry/open.py", "server"), ("server/checks/fixtures.py", "files")}
 """What may be imported all the same, but not while the module is loaded."""
+
+PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "failures", "http")]
 
 OWNERS = {
     "jinja2": {"prompt/jinja.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
-    "httpx": {f"registry/promptlayer/{name}.py" for name in ("connection", "failures", "http", "retry")}
+    "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
     | {"server/checks/endpoint.py", "server/checks/steps.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
     "waitress": {"server/http/connections.py"},
@@ -146,6 +148,23 @@ def test_nothing_but_the_module_that_opens_it_knows_the_client_of_promptlayer() 
     room = "registry/promptlayer/"
     known = {one.module for one in IMPORTS if one.name.startswith("promptsync.registry.promptlayer")}
     assert {module for module in known if not module.startswith(room)} == {"registry/open.py"}
+
+
+def test_everything_else_works_without_the_client_of_promptlayer() -> None:
+    """A second registry is a folder beside it and a line in ``open.py``."""
+    others = [
+        "promptsync." + path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        for path in MODULES
+        if not path.startswith("registry/promptlayer/") and path not in ("registry/open.py", "__main__.py")
+    ]
+    script = (
+        "import importlib, sys\n"
+        "for name in ('promptlayer', 'open'):\n"
+        "    sys.modules[f'promptsync.registry.{name}'] = None\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, *others], check=True)
 
 
 @pytest.mark.parametrize(("library", "owners"), OWNERS.items(), ids=list(OWNERS))

@@ -34,7 +34,7 @@ from promptsync.files.config import load
 from promptsync.files.schema import schema
 from promptsync.project.project import Project, open_project
 from promptsync.registry.promptlayer import parse
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry
-    from promptsync.registry.timeouts import Timeouts
+    from promptsync.registry.values import Timeouts
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -269,7 +269,7 @@ def open_project(
         project.fixtures = config.root / known.fixtures if known.fixtures else None
         project.jobs = jobs or known.jobs
         if known.timeout is not None:
-            from promptsync.registry.timeouts import Timeouts
+            from promptsync.registry.values import Timeouts
 
             project.timeouts = (timeouts or Timeouts()).limited_to(known.timeout)
     return project

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import local_transport
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
     from promptsync.registry.protocol import Registry, RegistryMemory, VersionCache
 
 
@@ -49,3 +52,30 @@ def open_registry(
         on_wait=on_wait,
         examining=examining,
     )
+
+
+class LocalTransport(httpx.BaseTransport):
+    """Calls a WSGI application in this process, from many threads at once."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        # An encoded slash separates nothing, so the application needs the path as it was sent.
+        target = request.url.raw_path.decode("ascii")
+
+        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            return self._app({**environ, "REQUEST_URI": target}, start_response)
+
+        return httpx.WSGITransport(app).handle_request(request)
+
+    def close(self) -> None:
+        """Call ``close`` of the application if it has one."""
+        getattr(self._app, "close", lambda: None)()
+
+
+def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> LocalTransport:
+    """Return a transport to the embedded registry in the database file ``path``; see ``open_registry``."""
+    from promptsync.server.app import create_app
+
+    return LocalTransport(create_app(path, fixtures=fixtures, model=model))

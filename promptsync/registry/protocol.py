@@ -13,8 +13,7 @@ from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.prompt.version import Version
-from promptsync.registry.results import Capabilities, NewVersion, StartedAgent
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Capabilities, NewVersion, StartedAgent, Timeouts
 
 OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""

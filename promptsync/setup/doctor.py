@@ -25,7 +25,7 @@ from promptsync.registry.address import LOCAL, address, checked_key
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
-    from promptsync.registry.results import Capabilities
+    from promptsync.registry.values import Capabilities
 
 _KEY_NAME = "PROMPTLAYER_API_KEY"
 _VENDOR = "promptlayer.com"

@@ -18,9 +18,9 @@ from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.versions import WantedVersions
 from promptsync.project.target import LATEST, At
 from promptsync.prompt.prompt import Prompt
+from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import LocalTransport
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
 from promptsync.server.checks.model import ModelError
 

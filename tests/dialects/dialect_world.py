@@ -13,7 +13,7 @@ from dialect_servers import Dialect
 from registry_server import Caller, chat, completion, running
 from worlds import Run, World
 
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
 
 FIXTURES = """

@@ -16,8 +16,8 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
 from promptsync.lint.check import check
 from promptsync.registry.errors import Rejected
+from promptsync.registry.open import local_transport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import local_transport
 
 CHAT = "messages:\n- {role: user, content: Hi}\n"
 

@@ -12,8 +12,8 @@ from scripted_registry import KEY, template
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import Rejected
+from promptsync.registry.open import LocalTransport, local_transport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import LocalTransport, local_transport
 from promptsync.server.app import create_app
 from promptsync.server.http.connections import stop
 from promptsync.server.serve import bind, listening

@@ -32,7 +32,7 @@ from promptsync.registry.errors import (
     TimedOut,
 )
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 
 PROMPT = Prompt("greet", template())
 CREATED = Reply({"id": 7, "prompt_name": "greet", "version_number": 1}, status=201)

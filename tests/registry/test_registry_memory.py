@@ -18,7 +18,7 @@ from promptsync.files.cache import Cache
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import FateUnknown, Rejected
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 
 PUBLISH = "/rest/prompt-templates"
 NESTED = f"POST {PUBLISH} nested"

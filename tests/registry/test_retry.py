@@ -1,23 +1,18 @@
-"""Which requests are sent again, and how long the waits are. Nothing is sent and nobody waits."""
+"""Which requests are sent again, and how long the waits are. No socket is opened and nobody waits."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
+from typing import Any
 
 import httpx
 import pytest
 
-from promptsync.registry.promptlayer.http import DeadlinePassed
-from promptsync.registry.promptlayer.retry import (
-    EXAMINING,
-    NOT_REPEATABLE,
-    REPEATABLE,
-    Rules,
-    retry_after,
-    send_with_retries,
-)
+from promptsync.registry.address import address
+from promptsync.registry.promptlayer.http import DeadlinePassed, Sender, retry_after
+from promptsync.registry.values import Timeouts
 
 Outcome = int | httpx.TransportError
 
@@ -34,25 +29,44 @@ class Line:
     def __init__(self, outcomes: Sequence[Outcome], headers: Sequence[tuple[str, str]] = ()) -> None:
         self.outcomes, self.headers = list(outcomes), headers
         self.sent = 0
-        self.waits: list[tuple[float, int | None, bool]] = []
+        self.told: list[str] = []
         self.slept: list[float] = []
+        self.paused: list[float] = []
+        """For how long no other request could start, before each wait."""
+        self.sender: Any = None
 
-    def send(self, is_repeat: bool) -> httpx.Response:
-        assert is_repeat == bool(self.sent)
+    def answer(self, request: httpx.Request) -> httpx.Response:
         outcome = self.outcomes[min(self.sent, len(self.outcomes) - 1)]
         self.sent += 1
         if isinstance(outcome, httpx.TransportError):
             raise outcome
-        return httpx.Response(outcome, headers=list(self.headers))
+        return httpx.Response(outcome, headers=list(self.headers), stream=httpx.ByteStream(b""))
 
-    def run(self, rules: Rules, first_wait: float = 0.5) -> httpx.Response:
-        return send_with_retries(
-            self.send,
-            rules,
-            first_wait=first_wait,
-            on_wait=lambda seconds, status, for_all: self.waits.append((seconds, status, for_all)),
-            sleep=self.slept.append,
+    def sleep(self, seconds: float) -> None:
+        self.paused.append(self.sender.throttle.pause())
+        self.slept.append(seconds)
+
+    def run(
+        self,
+        *,
+        is_repeatable: bool = True,
+        examining: bool = False,
+        first_wait: float = 0.5,
+        before_repeat: Callable[[], bool] | None = None,
+    ) -> int:
+        self.sender = Sender(
+            address("https://registry.example"),
+            Timeouts(first_retry=first_wait),
+            connections=32,
+            transport=httpx.MockTransport(self.answer),
+            on_wait=self.told.append,
+            examining=examining,
+            sleep=self.sleep,
         )
+        self.sender.throttle._clock = lambda: sum(self.slept)
+        request = httpx.Request("GET", "https://registry.example/")
+        response = self.sender.send(request, is_repeatable=is_repeatable, before_repeat=before_repeat)
+        return int(response.status_code)
 
 
 ATTEMPTS: list[tuple[Outcome, int, int, int]] = [
@@ -76,77 +90,81 @@ ATTEMPTS: list[tuple[Outcome, int, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "repeatable", "write", "probe"), ATTEMPTS, ids=lambda one: repr(one))
+@pytest.mark.parametrize(("outcome", "repeatable", "write", "probe"), ATTEMPTS, ids=repr)
 def test_how_often_a_request_is_sent(outcome: Outcome, repeatable: int, write: int, probe: int) -> None:
-    for rules, expected in ((REPEATABLE, repeatable), (NOT_REPEATABLE, write), (EXAMINING, probe)):
+    ways = ({}, {"is_repeatable": False}, {"examining": True})
+    for options, expected in zip(ways, (repeatable, write, probe), strict=True):
         line = Line([outcome])
         if isinstance(outcome, int):
-            assert line.run(rules).status_code == outcome
+            assert line.run(**options) == outcome
         else:
             with pytest.raises(type(outcome)) as caught:
-                line.run(rules)
+                line.run(**options)
             assert caught.value is outcome
         assert line.sent == expected
         assert len(line.slept) == expected - 1
 
 
 def test_attempts_of_all_kinds_are_counted_together() -> None:
-    assert Line([429, 503, LOST, 200]).run(REPEATABLE).status_code == 200
+    assert Line([429, 503, LOST, 200]).run() == 200
     with pytest.raises(httpx.TimeoutException):
-        Line([429, SLOW, 200]).run(REPEATABLE)
+        Line([429, SLOW, 200]).run()
 
 
-def test_each_wait_is_told_with_the_status_before_it_and_then_waited() -> None:
-    line = Line([503, LOST, 429, 200])
-    assert line.run(REPEATABLE).status_code == 200
-    assert [(status, for_all) for _, status, for_all in line.waits] == [
-        (503, False),
-        (None, False),
-        (429, True),
-    ]
-    assert [seconds for seconds, _, _ in line.waits] == line.slept
-
-
-def test_doctor_waits_ten_seconds_at_most() -> None:
-    line = Line([429], headers=[("Retry-After", "3600")])
-    assert line.run(EXAMINING).status_code == 429
-    assert line.slept == [10]
-
-
-def test_waits_double_with_jitter_up_to_a_minute() -> None:
-    line = Line([503])
-    line.run(REPEATABLE)
+def test_waits_double_with_jitter_from_half_a_second_up_to_a_minute() -> None:
+    """After six 500s in a row, at least 14 seconds have passed, as with the vendor's SDK."""
+    line = Line([500])
+    assert line.run() == 500
     assert all(0.5 * 2**n <= wait <= 0.625 * 2**n for n, wait in enumerate(line.slept))
     assert sum(line.slept) > 14
-    line = Line([503])
-    line.run(REPEATABLE, first_wait=50)
-    assert line.slept[1:] == [60] * 4
+    again = Line([500])
+    again.run()
+    assert again.slept != line.slept
+    slow = Line([503])
+    slow.run(first_wait=50)
+    assert slow.slept[1:] == [60] * 4
 
 
-def test_after_a_429_at_least_a_second_passes() -> None:
-    line = Line([429, 200])
-    line.run(NOT_REPEATABLE)
-    assert line.slept == [1]
+@pytest.mark.parametrize(
+    ("status", "header", "examining", "waited"),
+    [
+        (429, "", False, 1),
+        (429, "3600", False, 60),
+        (429, "3600", True, 10),
+        (503, "7", False, 7),
+    ],
+)
+def test_the_registry_says_how_long_to_wait(status: int, header: str, examining: bool, waited: float) -> None:
+    line = Line([status, 200], [("retry-after", header)] if header else [])
+    assert line.run(examining=examining) == 200
+    assert line.slept == [waited]
 
 
-def test_waits_before_the_same_attempt_differ() -> None:
-    waits = set()
-    for _ in range(20):
-        line = Line([503, 200])
-        line.run(REPEATABLE)
-        waits.add(line.slept[0])
-    assert len(waits) > 1
+@pytest.mark.parametrize(
+    ("outcome", "header", "is_for_all"),
+    [(429, "", True), (429, "9", True), (503, "9", True), (503, "", False), (LOST, "", False)],
+)
+def test_all_requests_wait_if_the_registry_wants_it(outcome: Outcome, header: str, is_for_all: bool) -> None:
+    line = Line([outcome, 200], [("Retry-After", header)] if header else [])
+    assert line.run() == 200
+    assert line.paused == (line.slept if is_for_all else [0])
 
 
-def test_retry_after_counts_for_every_status_that_is_retried() -> None:
-    for name in ("Retry-After", "retry-after"):
-        line = Line([503, 200], headers=[(name, "7")])
-        line.run(REPEATABLE)
-        assert line.slept == [7]
-        assert line.waits == [(7, 503, True)]
-    line = Line([429, 200], headers=[("Retry-After", "3600")])
-    line.run(NOT_REPEATABLE)
-    assert line.slept == [60]
+def test_a_long_wait_is_told_once_for_all_requests_that_wait() -> None:
+    line = Line([429, 429, 200], [("Retry-After", "50")])
+    line.run()
+    assert line.told == ["https://registry.example limits the rate of requests (429): trying again in 50 s"]
+
+
+@pytest.mark.parametrize("failure", [SLOW, OVER, LOST, REFUSED, 429, 500])
+def test_what_fails_halves_the_requests_at_once(failure: Outcome) -> None:
+    line = Line([failure, 404])
+    if isinstance(failure, int):
+        line.run(examining=True)
+    else:
+        with pytest.raises(httpx.TransportError):
+            line.run(examining=True)
+    assert line.sender.throttle.width == 4
 
 
 def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
@@ -159,15 +177,11 @@ def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
         return True
 
     with pytest.raises(KeyError):
-        send_with_retries(
-            line.send,
-            REPEATABLE,
-            first_wait=0.5,
-            on_wait=lambda *wait: None,
-            before_repeat=is_not_moved,
-            sleep=line.slept.append,
-        )
+        line.run(before_repeat=is_not_moved)
     assert line.sent == 2
+    unknown = Line([503])
+    assert unknown.run(before_repeat=lambda: False) == 503
+    assert unknown.sent == 1
 
 
 @pytest.mark.parametrize(
@@ -178,33 +192,32 @@ def test_a_failure_to_connect_does_not_hide_what_an_attempt_before_it_may_have_d
 ) -> None:
     line = Line(outcomes)
     if isinstance(last, int):
-        assert line.run(REPEATABLE).status_code == last
+        assert line.run() == last
     else:
         with pytest.raises(httpx.TransportError) as caught:
-            line.run(REPEATABLE)
+            line.run()
         assert caught.value is last
 
 
-VALUES = [
-    ("1", 1.0),
-    (" 2 ", 2.0),
-    ("1.5", 1.5),
-    ("3600", 3600.0),
-    ("9" * 400, 0.0),
-    ("-5", 0.0),
-    ("soon", 0.0),
-    ("nan", 0.0),
-    ("inf", 0.0),
-    ("0", 0.0),
-    ("", 0.0),
-    ("1, 2", 0.0),
-    ("Fri, 01 Jan 99999 00:00:00 GMT", 0.0),
-    ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-    ("Thu, 01 Jan 1970 00:00:00 -0000", 0.0),
-]
-
-
-@pytest.mark.parametrize(("value", "seconds"), VALUES)
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1", 1.0),
+        (" 2 ", 2.0),
+        ("1.5", 1.5),
+        ("3600", 3600.0),
+        ("9" * 400, 0.0),
+        ("-5", 0.0),
+        ("soon", 0.0),
+        ("nan", 0.0),
+        ("inf", 0.0),
+        ("", 0.0),
+        ("1, 2", 0.0),
+        ("Fri, 01 Jan 99999 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 -0000", 0.0),
+    ],
+)
 def test_retry_after_is_read_as_seconds(value: str, seconds: float) -> None:
     assert retry_after(value) == seconds
 

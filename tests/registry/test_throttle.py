@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.registry.promptlayer.retry import ATTEMPTS
+from promptsync.registry.promptlayer.http import ATTEMPTS
 from promptsync.registry.promptlayer.throttle import Throttle
 
 LIMIT = 32
@@ -31,14 +31,11 @@ def happened(throttle: Throttle, what: str, count: int) -> None:
     """Let that many requests succeed one after the other, or fail together."""
     if what == "succeed":
         for _ in range(count):
-            throttle.begin()
-            throttle.succeed()
-            throttle.end()
+            throttle.leave(throttle.enter(), is_success=True)
         return
-    numbers = [throttle.begin() for _ in range(count)]
-    for number in numbers:
-        throttle.fail(number)
-        throttle.end()
+    together = [throttle.enter() for _ in range(min(count, throttle.width))]
+    for entered in together:
+        throttle.leave(entered, is_success=False)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +89,11 @@ def test_nothing_starts_while_the_throttle_is_closed() -> None:
     assert throttle.pause() == 0
 
 
-def test_a_full_throttle_waits_for_a_request_to_end_and_a_failed_one_frees_its_place() -> None:
+def test_a_full_throttle_waits_for_a_request_to_end() -> None:
     throttle = Throttle(1)
-    with throttle.passage():
-        assert throttle.pause() == float("inf")
-    with pytest.raises(KeyError), throttle.passage():
-        raise KeyError
+    entered = throttle.enter()
+    assert throttle.pause() == float("inf")
+    throttle.leave(entered, is_success=False)
     assert throttle.pause() == 0
 
 
@@ -106,15 +102,17 @@ def test_a_request_that_is_sent_again_goes_first() -> None:
     order: list[bool] = []
 
     def pass_through(is_repeat: bool) -> None:
-        with throttle.passage(is_repeat=is_repeat):
-            order.append(is_repeat)
+        entered = throttle.enter(is_repeat=is_repeat)
+        order.append(is_repeat)
+        throttle.leave(entered, is_success=True)
 
     threads = [threading.Thread(target=pass_through, args=(repeat,)) for repeat in (False, False, True)]
-    with throttle.passage():
-        for thread in threads:
-            thread.start()
-        while not throttle._repeats:
-            pass
+    entered = throttle.enter()
+    for thread in threads:
+        thread.start()
+    while not throttle._repeats:
+        pass
+    throttle.leave(entered, is_success=True)
     for thread in threads:
         thread.join(120)
     assert order == [True, False, False]
@@ -183,7 +181,13 @@ class Simulation:
                 rejections = repeats.pop(self.jitter.randrange(len(repeats))) if repeats else 0
                 new -= not rejections
                 accepted = self.limit.accepts(self.clock.now + self.latency / 2)
-                event = (self.clock.now + self.latency, order, throttle.begin(), rejections, accepted)
+                event = (
+                    self.clock.now + self.latency,
+                    order,
+                    throttle.enter(is_repeat=True),
+                    rejections,
+                    accepted,
+                )
                 heapq.heappush(events, event)
                 continue
             if not events or self.clock.now + pause < events[0][0]:
@@ -193,14 +197,12 @@ class Simulation:
             if number < 0:
                 repeats.append(rejections)
                 continue
-            throttle.end()
+            throttle.leave(number, is_success=accepted)
             if accepted:
-                throttle.succeed()
                 successes += 1
                 new += unsent > 0
                 unsent -= 1
                 continue
-            throttle.fail(number)
             self.most_attempts = max(self.most_attempts, rejections + 2)
             backoff = FIRST_RETRY * 2**rejections * self.jitter.uniform(1, 1.25)
             wait = self.retry_after or max(2 * FIRST_RETRY, backoff)

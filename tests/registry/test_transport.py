@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted_registry import EMPTY_LIST, Reply, Scripted, Seen, client, version
+from scripted_registry import Reply, Seen, client, version
 
+from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.promptlayer.http import LocalTransport
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -62,13 +62,6 @@ def test_a_rate_limit_reduces_the_requests_at_once_and_nothing_fails() -> None:
     with client(crowd, timeouts=Timeouts(first_retry=0.02)) as registry:
         assert read_all(registry, 60, threads=16) == [*range(1, 61)]
     assert 0 < crowd.refused < 40
-
-
-@pytest.mark.parametrize(("is_for_all", "waits"), [(True, True), (False, False)])
-def test_a_wait_for_all_closes_the_throttle(is_for_all: bool, waits: bool) -> None:
-    with client(Scripted(EMPTY_LIST)) as registry:
-        registry.connection._about_to_wait(600, 429, is_for_all)
-        assert (registry.connection._throttle.pause() > 0) is waits
 
 
 class Mirror:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from promptsync.files.config import Config
     from promptsync.project.project import Project
-    from promptsync.registry.timeouts import Timeouts
+    from promptsync.registry.values import Timeouts
     from promptsync.show.outcome import Outcome
 
 _WITHOUT_REMOTE = {"completion", "help", "init", "lint", "schema", "serve", "--help"}

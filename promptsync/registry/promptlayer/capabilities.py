@@ -9,7 +9,7 @@ from promptsync.errors import RemoteError
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.results import Capabilities
+from promptsync.registry.values import Capabilities
 
 if TYPE_CHECKING:
     from promptsync.registry.promptlayer.client import PromptLayer

@@ -11,8 +11,7 @@ from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
 from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
-from promptsync.registry.results import StartedAgent
-from promptsync.registry.values import number
+from promptsync.registry.values import StartedAgent, number
 
 _STILL_RUNNING = 202
 _NO_SUCH_FILTER = frozenset({400, 422})

@@ -19,7 +19,7 @@ from promptsync.registry.promptlayer.versions import Reading
 if TYPE_CHECKING:
     from promptsync.prompt.version import Version
     from promptsync.registry.protocol import VersionCache
-    from promptsync.registry.results import Capabilities
+    from promptsync.registry.values import Capabilities
 
 
 class PromptLayer:

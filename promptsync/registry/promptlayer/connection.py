@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -20,28 +19,18 @@ from promptsync.errors import RemoteError, UsageError
 from promptsync.parallel import MOST_REQUESTS
 from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
-from promptsync.registry.promptlayer import failures, http
+from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.endpoints import Operation, Route
 from promptsync.registry.promptlayer.facts import Facts
+from promptsync.registry.promptlayer.http import ENCODING, Sender, has_failed
 from promptsync.registry.promptlayer.responses import Answer, shown
-from promptsync.registry.promptlayer.retry import (
-    EXAMINING,
-    NOT_REPEATABLE,
-    REPEATABLE,
-    TOO_MANY,
-    send_with_retries,
-)
-from promptsync.registry.promptlayer.throttle import Throttle
-from promptsync.registry.timeouts import Timeouts
+from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import RegistryMemory
 
 _LONGEST_EXAMINED: Final = 10.0
 """Seconds within which a registry that is examined should begin to respond."""
-
-_MISSING: Final = 501
-"""The status of a registry that does not have an operation. This is not a failure."""
 
 _NO_KEY: Final = "local"
 """Sent if no key is needed: an embedded registry accepts any key, but not none."""
@@ -54,9 +43,8 @@ class Connection:
     """The connection that all parts of a PromptLayer registry share.
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
-    ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``on_wait``
-    is called with a message before each wait of a second or more. ``memory`` keeps ``facts`` for the next
-    process. While ``examining`` a request is sent again once, after a 429. Raises ``UsageError`` for the
+    ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``memory``
+    keeps ``facts`` for the next process. ``Sender`` has the other parameters. Raises ``UsageError`` for the
     URL, and ``MissingKey``.
     """
 
@@ -82,23 +70,22 @@ class Connection:
             answer = min(self.timeouts.answer, _LONGEST_EXAMINED)
             self.timeouts = msgspec.structs.replace(self.timeouts, answer=answer)
         self.connections = connections or MOST_REQUESTS
-        self.requests = 0
-        """How many requests were sent so far, retries included."""
-        self._examining = examining
-        self._on_wait = on_wait
-        self._announced_until = 0.0
-        self._throttle = Throttle(self.connections)
-        self._transport = transport
-        self._client: httpx.Client | None = None
+        self._sender = Sender(
+            self._address,
+            self.timeouts,
+            connections=self.connections,
+            transport=transport,
+            on_wait=on_wait,
+            examining=examining,
+        )
         self._headers = {
             "Accept": "application/json",
-            "Accept-Encoding": http.ENCODING,
+            "Accept-Encoding": ENCODING,
             "Connection": "keep-alive",
             "User-Agent": f"promptsync/{__version__}",
             "X-API-KEY": self.key or _NO_KEY,
         }
         self._key_in_path = segment(self.key)
-        self._changing = threading.Lock()
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
         self.facts = Facts(self.url, memory)
@@ -106,15 +93,17 @@ class Connection:
     @property
     def width(self) -> int:
         """How many requests may be under way by now."""
-        return self._throttle.width
+        return self._sender.throttle.width
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, retries included."""
+        return self._sender.requests
 
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
         self.facts.save()
-        with self._changing:
-            client, self._client = self._client or self._transport, None
-            if client is not None:
-                client.close()
+        self._sender.close()
 
     def call(
         self,
@@ -217,14 +206,9 @@ class Connection:
         self, operation: Operation, request: httpx.Request, before_repeat: Callable[[], bool] | None
     ) -> Answer:
         asked = f"{request.method} {shown(self.scrub(request.url.raw_path.decode('ascii')))}"
-        rules = REPEATABLE if operation.repeatable else NOT_REPEATABLE
         try:
-            response = send_with_retries(
-                lambda is_repeat: self._attempt(request, is_repeat=is_repeat),
-                EXAMINING if self._examining else rules,
-                first_wait=self.timeouts.first_retry,
-                on_wait=self._about_to_wait,
-                before_repeat=before_repeat,
+            response = self._sender.send(
+                request, is_repeatable=operation.repeatable, before_repeat=before_repeat
             )
         except httpx.RequestError as error:
             raise failures.transport(
@@ -233,61 +217,14 @@ class Connection:
         answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
         if 300 <= answer.status < 400:
             raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
-        if _has_failed(response):
+        if has_failed(response):
             raise failures.failed(answer)
         return answer
-
-    def _attempt(self, request: httpx.Request, *, is_repeat: bool) -> httpx.Response:
-        client = self._opened()
-        with self._throttle.passage(is_repeat=is_repeat) as number:
-            with self._changing:
-                self.requests += 1
-            try:
-                response = http.send(client, request, self.timeouts.request)
-            except httpx.TransportError:
-                self._throttle.fail(number)
-                raise
-            if response.status_code == TOO_MANY or _has_failed(response):
-                self._throttle.fail(number)
-            else:
-                self._throttle.succeed()
-        return response
-
-    def _opened(self) -> httpx.Client:
-        with self._changing:
-            if self._client is None:
-                try:
-                    self._client = http.open_client(
-                        self._address, self.timeouts, self.connections, self._transport
-                    )
-                except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
-                    raise NotSent(
-                        f"cannot set up a connection to {self.url}: {shown(self.scrub(str(error)))}",
-                        hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your shell",
-                    ) from None
-            return self._client
-
-    def _about_to_wait(self, seconds: float, status: int | None, is_for_all: bool) -> None:
-        if is_for_all:
-            self._throttle.close_for(seconds)
-        now = time.monotonic()
-        # Many requests fail together and wait side by side, which is worth one message.
-        if self._on_wait is None or seconds < 1 or now < self._announced_until:
-            return
-        self._announced_until = now + seconds
-        why = "did not respond"
-        if status is not None:
-            why = "limits the rate of requests (429)" if status == TOO_MANY else f"failed ({status})"
-        self._on_wait(f"{self.url} {why}: trying again in {seconds:.0f} s")
 
 
 def without_none(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _has_failed(response: httpx.Response) -> bool:
-    return response.status_code >= 500 and response.status_code != _MISSING
 
 
 def _spelled(value: object) -> object:

@@ -22,17 +22,12 @@ from promptsync.registry.errors import (
     Unsupported,
 )
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
-from promptsync.registry.promptlayer.http import NOT_SENT, DeadlinePassed
+from promptsync.registry.promptlayer.http import NO_TLS, NOT_SENT, DeadlinePassed
 from promptsync.registry.promptlayer.responses import Answer, shown
 
 _NO_NAME: Final = re.compile(
     r"name or service|nodename|name resolution|getaddrinfo|no address", re.IGNORECASE
 )
-NO_TLS: Final = re.compile(
-    r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|record layer|handshake.*timed out"
-)
-"""How https fails if a server speaks http. Some servers only wait for more."""
-
 _CLOCK: Final = re.compile(r"certificate (has expired|is not yet valid)")
 _OTHER_HOST: Final = re.compile(r"(hostname|IP address) mismatch|not valid for", re.IGNORECASE)
 _UNTRUSTED: Final = re.compile(r"CERTIFICATE_VERIFY_FAILED|unable to get|self.signed")

@@ -1,22 +1,31 @@
-"""Sends requests with httpx: time-outs, a deadline for a whole response, and a limit for its size."""
+"""Sends requests with httpx: as many at once as the registry bears, and again where that is safe.
+
+A request that can be repeated is sent again after a 429, a 5xx or a lost connection, and once more after a
+time-out or where nothing listens. A write that would create something twice is sent again only after a 429,
+or if there was no connection: in both cases it was certainly not executed.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
+import random
+import re
+import threading
 import time
 import zlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
 
 import httpx
 
 from promptsync.registry.address import Address
-from promptsync.registry.timeouts import Timeouts
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""The largest response that is read, before and after decoding: what was compressed can be far larger."""
+from promptsync.registry.errors import NotSent
+from promptsync.registry.promptlayer.responses import MAX_BYTES, shown
+from promptsync.registry.promptlayer.throttle import Throttle
+from promptsync.registry.values import Timeouts
 
 ENCODING: Final = "gzip"
 """The encoding that is accepted. A second one around it would multiply what a few bytes decode to."""
@@ -24,6 +33,22 @@ ENCODING: Final = "gzip"
 NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """The failures after which the registry cannot have executed anything."""
 
+NO_TLS: Final = re.compile(
+    r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|HTTP_REQUEST|record layer|handshake.*timed out"
+)
+"""How https fails if a server speaks http. Some servers only wait for more."""
+
+ATTEMPTS: Final = 6
+
+_TOO_MANY: Final = 429
+_MISSING: Final = 501
+"""The status of a registry that does not have an operation. This is not a failure."""
+
+_LONGEST_WAIT: Final = 60.0
+"""Seconds. A longer ``Retry-After`` counts as this much."""
+_LONGEST_EXAMINED: Final = 10.0
+"""The same for a registry that is examined: somebody waits for the findings."""
+_JITTER: Final = 0.25
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES // 1024**2} MB"
 _KEPT_FOR: Final = 5.0
 """Seconds for which a connection without a request stays open."""
@@ -33,37 +58,182 @@ class DeadlinePassed(httpx.ReadTimeout):
     """The response took too long as a whole, although bytes were still arriving."""
 
 
-def open_client(
-    address: Address, timeouts: Timeouts, connections: int, transport: httpx.BaseTransport | None
-) -> httpx.Client:
-    """Return a client for one registry, which uses ``transport`` if there is one.
+class Sender:
+    """Sends the requests to one registry, from many threads at once.
 
-    Raises ``OSError``, ``ValueError``, ``ImportError`` and ``httpx.InvalidURL`` if the environment names
-    certificates or a proxy that cannot be used.
+    ``on_wait`` is called with a message before each wait of a second or more. While ``examining`` a request
+    is sent again once, after a 429. Without a ``transport``, the environment names certificates and a proxy.
     """
-    connect = timeouts.connect_loopback if address.is_loopback else timeouts.connect
-    answer = timeouts.answer
-    return httpx.Client(
-        transport=transport,
-        # Plain http, which is for this machine alone, needs no certificates, and loading them takes long.
-        verify=address.scheme == "https" and httpx.create_ssl_context(),
-        # For requests to this machine, a proxy would only see the key.
-        trust_env=not address.is_loopback,
-        timeout=httpx.Timeout(answer, connect=min(answer, connect), pool=None),
-        limits=httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=_KEPT_FOR,
-        ),
-    )
+
+    def __init__(
+        self,
+        address: Address,
+        timeouts: Timeouts,
+        *,
+        connections: int,
+        transport: httpx.BaseTransport | None = None,
+        on_wait: Callable[[str], None] | None = None,
+        examining: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._address = address
+        self._timeouts = timeouts
+        self._connections = connections
+        self._transport = transport
+        self._on_wait = on_wait
+        self._announced_until = 0.0
+        self._examining = examining
+        self._sleep = sleep
+        self._client: httpx.Client | None = None
+        self._changing = threading.Lock()
+        self.throttle = Throttle(connections)
+        self.requests = 0
+        """How many requests were sent so far, retries included."""
+
+    def send(
+        self,
+        request: httpx.Request,
+        *,
+        is_repeatable: bool,
+        before_repeat: Callable[[], bool] | None = None,
+    ) -> httpx.Response:
+        """Return the last response to a request, with its decoded body.
+
+        ``before_repeat`` is called after each wait, and raises if sending again would be wrong by then. If it
+        returns false, that is unknown, and nothing is sent again.
+
+        Raises ``NotSent`` if the environment prevents any request, the last ``httpx.TransportError``, and
+        ``httpx.DecodingError`` if a body is too large or cannot be decoded. A failure to connect does not
+        hide that an attempt before it may have been executed.
+        """
+        client = self._opened()
+        executed: httpx.Response | httpx.TransportError | None = None
+        for attempt in itertools.count(1):
+            outcome = self._attempt(client, request, is_repeat=attempt > 1)
+            status = outcome.status_code if isinstance(outcome, httpx.Response) else None
+            if not isinstance(outcome, NOT_SENT) and status != _TOO_MANY:
+                executed = outcome
+            is_last = attempt >= self._attempts(outcome, is_repeatable=is_repeatable)
+            if not is_last:
+                self._wait(outcome, attempt)
+                is_last = before_repeat is not None and not before_repeat()
+            if is_last:
+                last = executed if executed is not None and isinstance(outcome, NOT_SENT) else outcome
+                if isinstance(last, httpx.TransportError):
+                    raise last
+                return last
+        raise AssertionError("the number of attempts has a limit")
+
+    def close(self) -> None:
+        """Close the connections, and the transport that was passed in."""
+        with self._changing:
+            opened, self._client = self._client or self._transport, None
+            if opened is not None:
+                opened.close()
+
+    def _attempts(self, outcome: httpx.Response | httpx.TransportError, *, is_repeatable: bool) -> int:
+        """Return how often a request may be sent in all if this became of it last."""
+        status = outcome.status_code if isinstance(outcome, httpx.Response) else None
+        if self._examining:
+            return 2 if status == _TOO_MANY else 1
+        if status == _TOO_MANY:
+            return ATTEMPTS
+        if isinstance(outcome, NOT_SENT):
+            # Another attempt does not change the protocol.
+            return 1 if NO_TLS.search(str(outcome)) else 2
+        # After the deadline, another attempt would take as long as the user allowed for all.
+        if not is_repeatable or isinstance(outcome, DeadlinePassed):
+            return 1
+        if isinstance(outcome, httpx.TimeoutException):
+            return 2
+        return ATTEMPTS if status in (None, 500, 502, 503, 504) else 1
+
+    def _wait(self, outcome: httpx.Response | httpx.TransportError, attempt: int) -> None:
+        """Wait before the next attempt. All other requests wait too if the registry wants that."""
+        status, requested = None, 0.0
+        if isinstance(outcome, httpx.Response):
+            status, requested = outcome.status_code, retry_after(outcome.headers.get("Retry-After", ""))
+        first = self._timeouts.first_retry
+        # By default this is at least a second: most registries count the requests of a second.
+        least = 2 * first if status == _TOO_MANY else 0.0
+        backoff = first * 2 ** (attempt - 1) * random.uniform(1, 1 + _JITTER)
+        longest = _LONGEST_EXAMINED if self._examining else _LONGEST_WAIT
+        seconds = min(requested or max(backoff, least), longest)
+        if requested or status == _TOO_MANY:
+            self.throttle.close_for(seconds)
+        now = time.monotonic()
+        if self._on_wait is not None and seconds >= 1 and now >= self._announced_until:
+            self._announced_until = now + seconds
+            why = "did not respond"
+            if status is not None:
+                why = "limits the rate of requests (429)" if status == _TOO_MANY else f"failed ({status})"
+            self._on_wait(f"{self._address.base} {why}: trying again in {seconds:.0f} s")
+        self._sleep(seconds)
+
+    def _attempt(
+        self, client: httpx.Client, request: httpx.Request, *, is_repeat: bool
+    ) -> httpx.Response | httpx.TransportError:
+        entered = self.throttle.enter(is_repeat=is_repeat)
+        is_success = False
+        try:
+            with self._changing:
+                self.requests += 1
+            response = _received(client, request, self._timeouts.request)
+            is_success = response.status_code != _TOO_MANY and not has_failed(response)
+            return response
+        except httpx.TransportError as failure:
+            return failure
+        finally:
+            self.throttle.leave(entered, is_success=is_success)
+
+    def _opened(self) -> httpx.Client:
+        address, answer = self._address, self._timeouts.answer
+        connect = self._timeouts.connect_loopback if address.is_loopback else self._timeouts.connect
+        with self._changing:
+            if self._client is None:
+                try:
+                    self._client = httpx.Client(
+                        transport=self._transport,
+                        # Plain http, which is for this machine alone, needs no certificates.
+                        verify=address.scheme == "https" and httpx.create_ssl_context(),
+                        # For requests to this machine, a proxy would only see the key.
+                        trust_env=not address.is_loopback,
+                        timeout=httpx.Timeout(answer, connect=min(answer, connect), pool=None),
+                        limits=httpx.Limits(
+                            max_connections=self._connections,
+                            max_keepalive_connections=self._connections,
+                            keepalive_expiry=_KEPT_FOR,
+                        ),
+                    )
+                except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+                    raise NotSent(
+                        f"cannot set up a connection to {address.base}: {shown(str(error))}",
+                        hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your shell",
+                    ) from None
+            return self._client
 
 
-def send(client: httpx.Client, request: httpx.Request, seconds: float) -> httpx.Response:
-    """Return the response to a request, with its decoded body, which must be complete within ``seconds``.
+def has_failed(response: httpx.Response) -> bool:
+    """Whether the registry failed, and may or may not have executed the request."""
+    return response.status_code >= 500 and response.status_code != _MISSING
 
-    Raises ``httpx.TransportError`` if there is no complete response, and ``httpx.DecodingError`` if its body
-    is too large or cannot be decoded.
-    """
+
+def retry_after(value: str) -> float:
+    """Return the seconds from now that a ``Retry-After`` header names, 0 if it is no number and no date."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+            # A date that ends in -0000 has no time zone in Python, and is UTC.
+            seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            return 0.0
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _received(client: httpx.Client, request: httpx.Request, seconds: float) -> httpx.Response:
+    """Return the response to a request, which must be complete within ``seconds``."""
     deadline = time.monotonic() + seconds
     try:
         response = client.send(request, stream=True)
@@ -98,34 +268,3 @@ def _decoded(content: bytes, encoding: str) -> bytes:
     if not decoder.eof:
         raise httpx.DecodingError(_TOO_LARGE if len(decoded) > MAX_BYTES else "ends early")
     return decoded
-
-
-class LocalTransport(httpx.BaseTransport):
-    """Calls a WSGI application in this process, from many threads at once."""
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        # An encoded slash separates nothing, so the application needs the path as it was sent.
-        target = request.url.raw_path.decode("ascii")
-
-        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            return self._app({**environ, "REQUEST_URI": target}, start_response)
-
-        return httpx.WSGITransport(app).handle_request(request)
-
-    def close(self) -> None:
-        """Call ``close`` of the application if it has one."""
-        getattr(self._app, "close", lambda: None)()
-
-
-def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> LocalTransport:
-    """Return a transport to the embedded registry in the database file ``path``.
-
-    ``fixtures`` is the path of a ``registry.yaml``. ``model`` responds in evaluations and agents, which get
-    an echo without one.
-    """
-    from promptsync.server.app import create_app
-
-    return LocalTransport(create_app(path, fixtures=fixtures, model=model))

@@ -11,8 +11,7 @@ import msgspec
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.errors import BadAnswer, ListKeptChanging, Unsupported
-from promptsync.registry.promptlayer.http import MAX_BYTES
-from promptsync.registry.promptlayer.responses import Answer, listed_in
+from promptsync.registry.promptlayer.responses import MAX_BYTES, Answer, listed_in
 from promptsync.registry.values import number
 
 if TYPE_CHECKING:

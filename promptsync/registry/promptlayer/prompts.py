@@ -22,7 +22,7 @@ from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
-    from promptsync.registry.results import NewVersion
+    from promptsync.registry.values import NewVersion
 
 
 class PromptLayerPrompts:
@@ -143,7 +143,7 @@ class PromptLayerPrompts:
         return self._published(prompt.name, raw)
 
     def _published(self, name: str, raw: Mapping[str, Any]) -> NewVersion:
-        from promptsync.registry.results import NewVersion
+        from promptsync.registry.values import NewVersion
 
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:

@@ -14,6 +14,9 @@ import msgspec
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
 
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""The largest response that is read, before and after decoding: what was compressed can be far larger."""
+
 EXCERPT: Final = 160
 """Most characters of a registry's own text in one message."""
 

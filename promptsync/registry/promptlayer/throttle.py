@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 START: Final = 8
@@ -24,27 +23,10 @@ class Throttle:
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = max(1, limit)
         self.width = min(START, self._limit)
-        self._inside = 0
-        self._repeats = 0
-        self._successes = 0
-        self._halvings = 0
+        self._inside = self._repeats = self._successes = self._halvings = 0
         self._opens_at = -math.inf
         self._clock = clock
         self._changed = threading.Condition()
-
-    @contextmanager
-    def passage(self, *, is_repeat: bool = False) -> Iterator[int]:
-        """Wait for a place and keep it. The value identifies the request for ``fail``."""
-        with self._changed:
-            self._repeats += is_repeat
-            while (pause := self.pause(is_repeat=is_repeat)) > 0:
-                self._changed.wait(None if pause == math.inf else pause)
-            self._repeats -= is_repeat
-            halvings = self.begin()
-        try:
-            yield halvings
-        finally:
-            self.end()
 
     def pause(self, *, is_repeat: bool = False) -> float:
         """Return the seconds until a request may start, infinity if another one has to start or end first."""
@@ -52,41 +34,34 @@ class Throttle:
             return math.inf
         return max(0.0, self._opens_at - self._clock())
 
-    def begin(self) -> int:
+    def enter(self, *, is_repeat: bool = False) -> int:
+        """Wait until a request may start. ``leave`` needs the result."""
         with self._changed:
+            self._repeats += is_repeat
+            try:
+                while (pause := self.pause(is_repeat=is_repeat)) > 0:
+                    self._changed.wait(None if pause == math.inf else pause)
+            finally:
+                self._repeats -= is_repeat
+                if is_repeat:
+                    self._changed.notify_all()
             self._inside += 1
-            self._wake()
             return self._halvings
 
-    def end(self) -> None:
+    def leave(self, entered: int, *, is_success: bool) -> None:
+        """End a request, and learn from what became of it."""
         with self._changed:
             self._inside -= 1
-            self._wake()
-
-    def succeed(self) -> None:
-        with self._changed:
-            self._successes += 1
+            self._successes = self._successes + 1 if is_success else 0
             if self._successes >= self.width:
                 grown = self.width + max(1, self.width // 2) if self._halvings else 2 * self.width
                 self.width, self._successes = min(self._limit, grown), 0
-                self._wake()
-
-    def fail(self, halvings: int) -> None:
-        """Halve the width, unless that was done since the request began."""
-        with self._changed:
-            self._successes = 0
-            if halvings == self._halvings:
+            if not is_success and entered == self._halvings:
                 self._halvings += 1
                 self.width = max(1, self.width // 2)
+            self._changed.notify_all()
 
     def close_for(self, seconds: float) -> None:
         """Start no request for this many seconds."""
         with self._changed:
             self._opens_at = max(self._opens_at, self._clock() + seconds)
-
-    def _wake(self) -> None:
-        # A single call could wake one that has to let others go first.
-        if self._repeats:
-            self._changed.notify_all()
-        else:
-            self._changed.notify()
