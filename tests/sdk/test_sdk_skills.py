@@ -21,7 +21,9 @@ from test_sdk_as_client import Sdk  # noqa: E402  (after the check for the SDK)
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    with create_app(tmp_path / "registry.db") as app:
+    fixtures = tmp_path / "registry.yaml"
+    fixtures.write_text("tools: [{id: 7, name: weather, function: {name: get_weather}}]")
+    with create_app(tmp_path / "registry.db", fixtures=fixtures) as app:
         yield app
 
 
@@ -99,10 +101,7 @@ def test_what_is_refused_raises_with_the_reason(sdk: Sdk) -> None:
 
 def test_a_template_arrives_with_its_tool(sdk: Sdk, app: Application) -> None:
     call = Caller(app)
-    definition = {"type": "function", "function": {"name": "get_weather", "description": "Look it up"}}
-    body = {"name": "weather", "tool_definition": definition}
-    tool = call("POST", "/api/public/v2/tool-registry", body).body["tool_registry"]["id"]
-    template = chat("Hello", tools=[{"type": "registry", "tool_registry_id": tool}])
+    template = chat("Hello", tools=[{"type": "registry", "tool_registry_id": 7}])
     model = {"model": {"provider": "openai", "name": "gpt-4o"}}
     assert call("POST", "/rest/prompt-templates", flat("p", template, metadata=model)).status == 201
     sent = sdk.do("templates.get", "p", {"input_variables": {}})["llm_kwargs"]["tools"]

@@ -9,16 +9,19 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from promptsync.server.http.answer import ApiError, malformed
+from promptsync.server.http.answer import malformed
 
 MAX_ENTRIES = 1000
-MAX_FILE = 5 * 1024 * 1024
 MAX_TOTAL = 32 * 1024 * 1024
 
 _ENTRY = b"PK\x01\x02"
+_ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ODD_NUMBERS = (ValueError, OverflowError, RuntimeError)
-"""What ``zipfile`` raises for impossible numbers and flags."""
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    # What ``zipfile`` raises for impossible numbers and flags.
+    *(ValueError, OverflowError, RuntimeError),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -30,50 +33,33 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
     if data.count(_ENTRY) > MAX_ENTRIES:
         raise malformed(f"The archive has more than {MAX_ENTRIES:,} entries.")
     files: dict[str, bytes] = {}
-    total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            # ``zipfile`` never returns more of a file than its size in the directory.
+            if sum(entry.file_size for entry in entries) > MAX_TOTAL:
+                raise malformed(f"The files of the archive have more than {MAX_TOTAL:,} bytes in total.")
+            for entry in entries:
                 # ``filename`` ends at the first NUL.
                 name = entry.orig_filename
                 if name in files:
                     raise malformed(f"The archive has two files called {name[:100]!r}.")
-                files[name] = _content(archive, entry)
-                total += len(files[name])
-                if total > MAX_TOTAL:
-                    raise too_much()
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, *_ODD_NUMBERS) as error:
+                _check_plain(entry)
+                with archive.open(entry) as file:
+                    files[name] = file.read(entry.file_size)
+    except _UNREADABLE as error:
         raise malformed(f"The archive cannot be read as a ZIP file: {error}.") from error
     return files
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _check_plain(entry: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    shown = repr(entry.orig_filename[:100])
-    if kind not in (0, stat.S_IFREG):
-        raise malformed(f"{shown} in the archive is a link or a special file.")
-    if entry.flag_bits & 0x1:
-        raise malformed(f"{shown} in the archive is encrypted.")
-    if entry.compress_type not in _METHODS:
-        raise malformed(f"{shown} in the archive is compressed with a method other than deflate.")
-    with archive.open(entry) as file:
-        # The size in the directory may be wrong.
-        content = file.read(MAX_FILE + 1)
-    check_size(entry.orig_filename, content)
-    return content
-
-
-def check_size(name: str, content: bytes) -> None:
-    """Raise a 400 for a file that is too large."""
-    if len(content) > MAX_FILE:
-        raise malformed(f"The file {name[:100]!r} is larger than {MAX_FILE:,} bytes.")
-
-
-def too_much() -> ApiError:
-    """Return the error for files that are too large in total."""
-    return malformed(f"The files of the collection are larger than {MAX_TOTAL:,} bytes in total.")
+    is_plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & _ENCRYPTED
+    if not is_plain or entry.compress_type not in _METHODS:
+        raise malformed(
+            f"{entry.orig_filename[:100]!r} in the archive is not a plain file that is stored or deflated: "
+            "links, encryption and other methods are not supported."
+        )
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct, field
+
 from promptsync.server.http.answer import Download, Response, malformed
+from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
-from promptsync.server.prompts.draft import MAX_LABEL
 from promptsync.server.prompts.find import SKILL
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.skills.archive import MAX_TOTAL, read_archive, too_much, write_archive
-from promptsync.server.skills.files import (
-    ROOTS,
-    Changes,
-    changed_files,
-    digest,
-    exported_path,
-    read_changes,
-)
+from promptsync.server.skills.archive import MAX_TOTAL, read_archive, write_archive
+from promptsync.server.skills.files import SentFile, SentVersion, changed_files, exported_path
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, encoded, insert
 
-MAX_NAME = 255
+
+class SentCollection(SentVersion, frozen=True, kw_only=True):
+    """A collection with its first version in a request."""
+
+    name: Name
+    folder_id: Id | None = None
+    file_updates: list[SentFile] | None = field(default=None, name="files")
+
+
+class SentName(Struct, frozen=True):
+    """A request that renames a collection."""
+
+    name: Name
 
 
 def list_collections(request: Request) -> Response:
@@ -57,22 +65,16 @@ def get_collection(request: Request) -> Response:
 
 def create_collection(request: Request) -> Response:
     """Create a collection with its first version; 400 if the name is taken."""
-    body = request.body()
-    name = body.text("name", least=1, most=MAX_NAME)
-    folder_id = body.optional_id("folder_id")
-    provider = body.choice("provider", ROOTS)
-    message = body.optional_text("commit_message")
-    changes = read_changes(body, "files", read_archive(request.attached), provider)
-    skill_id, moment = str(uuid.uuid4()), now()
+    body, uploaded, moment = request.read(SentCollection), read_archive(request.attached), now()
     with request.store.write() as db:
-        _check_free(db, name)
-        if folder_id is not None:
-            folder_by_id(db, folder_id, status=400)
-        about = {"name": name, "root_path": f"/{name}", "folder_id": folder_id}
-        insert(db, "skills", id=skill_id, **about, created_at=moment, updated_at=moment)
-        version = _save(db, find.find(db, name, SKILL), {}, changes, provider, message)
+        _check_free(db, body.name)
+        if body.folder_id is not None:
+            folder_by_id(db, body.folder_id, status=400)
+        about = {"name": body.name, "root_path": f"/{body.name}", "folder_id": body.folder_id}
+        insert(db, "skills", id=str(uuid.uuid4()), **about, created_at=moment, updated_at=moment)
+        version = _save(db, find.find(db, body.name, SKILL), {}, body, uploaded)
         answer = {
-            "skill_collection": _collection(request, find.find(db, name, SKILL)),
+            "skill_collection": _collection(request, find.find(db, body.name, SKILL)),
             "version": _version(request, db, version),
             "external_ids": [],
         }
@@ -81,7 +83,7 @@ def create_collection(request: Request) -> Response:
 
 def rename_collection(request: Request) -> Response:
     """Rename a collection; its id stays."""
-    name = request.body().text("name", least=1, most=MAX_NAME)
+    name = request.read(SentName).name
     with request.store.write() as db:
         skill = find.find(db, request.path["identifier"], SKILL)
         if name != skill["name"]:
@@ -96,20 +98,11 @@ def rename_collection(request: Request) -> Response:
 
 def save_version(request: Request) -> Response:
     """Add a version that changes the files of the latest one, and point a label at it."""
-    body = request.body()
-    label = body.optional_text("release_label", least=1, most=MAX_LABEL)
-    message = body.optional_text("commit_message")
-    chosen = body.choice("provider", ROOTS)
-    uploaded = read_archive(request.attached)
+    body, uploaded = request.read(SentVersion), read_archive(request.attached)
     with request.store.write() as db:
         skill = find.find(db, request.path["identifier"], SKILL)
-        provider = chosen or skill["provider"]
-        changes = read_changes(body, "file_updates", uploaded, provider)
         files = decoded(find.version(db, skill, kind=SKILL)["files"])
-        version = _save(db, skill, files, changes, provider, message)
-        if label is not None:
-            find.point_labels(db, version, [label], SKILL)
-        saved = _version(request, db, version, label)
+        saved = _version(request, db, _save(db, skill, files, body, uploaded), body.release_label)
     return Response({"success": True, "version": saved}, 201)
 
 
@@ -119,25 +112,24 @@ def _check_free(db: Database, name: str) -> None:
 
 
 def _save(
-    db: Database,
-    skill: Row,
-    files: dict[str, str],
-    changes: Changes,
-    provider: str | None,
-    message: str | None,
+    db: Database, skill: Row, files: Mapping[str, str], new: SentVersion, uploaded: Mapping[str, bytes]
 ) -> Row:
-    """Store ``files`` with ``changes`` as the next version."""
-    kept = encoded(changed_files(files, changes, provider))
+    """Store ``files`` with the changes of ``new`` as the next version, and point a label at it."""
+    provider = new.provider or skill["provider"]
+    changed, contents = changed_files(files, new, uploaded, provider)
+    kept = encoded(changed)
     db.executemany(
-        "INSERT INTO skill_contents (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(digest(content), content) for content in changes.written.values()],
+        "INSERT INTO skill_contents (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items()
     )
     size = db.execute(f"SELECT sum(length(content)) {_FILES}", (kept,)).fetchone()[0] or 0
     if size > MAX_TOTAL:
-        raise too_much()
+        raise malformed(f"The files of the collection have more than {MAX_TOTAL:,} bytes in total.")
     db.execute("UPDATE skills SET provider = ? WHERE id = ?", (provider, skill["id"]))
-    about = {"root_path": skill["root_path"], "provider": provider, "files": kept, "message": message}
-    return find.next_version(db, skill["id"], SKILL, id=str(uuid.uuid4()), **about)
+    about = {"root_path": skill["root_path"], "provider": provider, "message": new.commit_message}
+    version = find.next_version(db, skill["id"], SKILL, id=str(uuid.uuid4()), files=kept, **about)
+    if new.release_label is not None:
+        find.point_labels(db, version, [new.release_label], SKILL)
+    return version
 
 
 _FILES = "FROM json_each(?) f JOIN skill_contents c ON c.digest = f.value"

@@ -8,81 +8,98 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
 
 from promptsync.server.http.answer import malformed
-from promptsync.server.http.fields import Fields
-from promptsync.server.skills.archive import check_size
+from promptsync.server.http.fields import Name
 
 MAX_FILES = 100
+MAX_FILE = 5 * 1024 * 1024
 MAX_PATH = 512
 
-ROOTS = {"claude_code": ".claude/", "openai": ".agents/", "openclaw": ".openclaw/"}
-"""The folder that each provider's tool reads. A collection without a provider is universal."""
+Provider = Literal["claude_code", "openai", "openclaw"]
 
-_SKILLS = "skills/"
-_WITH_SKILLS_FOLDER = ("claude_code", "openai")
 _ROOTS = {
-    provider: re.compile(
-        f"({re.escape(root)}{f'|{_SKILLS}(?=.*/)' if provider in _WITH_SKILLS_FOLDER else ''})+"
-    )
-    for provider, root in ROOTS.items()
+    "claude_code": (".claude/", "skills/"),
+    "openai": (".agents/", "skills/"),
+    "openclaw": (".openclaw/", ""),
+    None: ("", ""),
+}
+"""The folder that each provider's tool reads, and the one below it for files that are in a folder.
+
+A collection without a provider is universal.
+"""
+
+_PREFIXES = {
+    provider: re.compile(f"^({re.escape(root)}{f'|{folder}(?=.*/)' if folder else ''})+")
+    for provider, (root, folder) in _ROOTS.items()
 }
 """The prefix removed from a received path, repeatedly, so that no stored path starts with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """The changes of a version, in this order: moves, deletions, files to write."""
+class SentFile(Struct, frozen=True):
+    """A text file in a request."""
 
-    written: Mapping[str, bytes]
-    moves: Sequence[tuple[str, str]] = ()
-    deletes: Sequence[str] = ()
+    path: str
+    content: str | None = None
 
 
-def read_changes(body: Fields, key: str, uploaded: Mapping[str, bytes], provider: str | None) -> Changes:
-    """Return the changes in a body. Its list ``key`` and ``uploaded`` are the files to write."""
-    sent = [*uploaded.items()]
-    for item in body.objects(key):
-        sent.append((item.text("path"), (item.optional_text("content") or "").encode()))
-    written: dict[str, bytes] = {}
-    for name, content in sent:
+class SentMove(Struct, frozen=True):
+    """A file that gets another path."""
+
+    old_path: str
+    new_path: str
+
+
+class SentVersion(Struct, frozen=True):
+    """A version in a request. Its changes happen in this order: moves, deletions, files to write."""
+
+    provider: Provider | None = None
+    commit_message: str | None = None
+    release_label: Name | None = None
+    moves: list[SentMove] | None = None
+    deletes: list[str] | None = None
+    file_updates: list[SentFile] | None = None
+
+
+def changed_files(
+    files: Mapping[str, str], new: SentVersion, uploaded: Mapping[str, bytes], provider: str | None
+) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Return ``files``, which maps paths to digests, after the changes, and the contents of new digests.
+
+    400 if the changes do not apply. ``uploaded`` are the files to write that came in an archive.
+    """
+    changed = {stored_path(path, provider): digest for path, digest in files.items()}
+    if len(changed) < len(files):
+        raise malformed(f"Two files would have the same path for the provider {provider}; move one first.")
+    for move in new.moves or ():
+        old, path = stored_path(move.old_path, provider), stored_path(move.new_path, provider)
+        if path in changed:
+            raise malformed(f"{old!r} cannot be moved to {path!r}, which exists.")
+        changed[path] = _take(changed, old)
+    for path in {stored_path(path, provider) for path in new.deletes or ()}:
+        _take(changed, path)
+    written: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
+    texts = ((file.path, (file.content or "").encode()) for file in new.file_updates or ())
+    for name, content in (*uploaded.items(), *texts):
         path = stored_path(name, provider)
         if path in written:
             raise malformed(f"The file {path!r} is sent twice.")
-        check_size(path, content)
-        written[path] = content
-    moves = [
-        (stored_path(move.text("old_path"), provider), stored_path(move.text("new_path"), provider))
-        for move in body.objects("moves")
-    ]
-    return Changes(written, moves, [stored_path(path, provider) for path in body.texts("deletes") or ()])
-
-
-def changed_files(files: Mapping[str, str], changes: Changes, provider: str | None) -> dict[str, str]:
-    """Return ``files``, which maps paths to digests, after the changes; 400 if they do not apply."""
-    found = {stored_path(path, provider): content for path, content in files.items()}
-    if len(found) < len(files):
-        raise malformed(f"Two files would have the same path for the provider {provider}; move one first.")
-    for old, new in changes.moves:
-        if new in found:
-            raise malformed(f"{old!r} cannot be moved to {new!r}, which exists.")
-        found[new] = _take(found, old)
-    for path in changes.deletes:
-        _take(found, path)
-    found |= {path: digest(content) for path, content in changes.written.items()}
-    if len(found) > MAX_FILES:
-        raise malformed(f"A collection can have at most {MAX_FILES} files; this one would have {len(found)}.")
-    folders = {path[:at] for path in found for at, letter in enumerate(path) if letter == "/"}
-    if both := folders & found.keys():
+        if len(content) > MAX_FILE:
+            raise malformed(f"The file {path!r} is larger than {MAX_FILE:,} bytes.")
+        written[path] = hashlib.sha256(content).hexdigest()
+        contents[written[path]] = content
+    changed |= written
+    if len(changed) > MAX_FILES:
+        raise malformed(f"A collection has at most {MAX_FILES} files; this one would have {len(changed)}.")
+    folders = {path[:at] for path in changed for at, letter in enumerate(path) if letter == "/"}
+    if both := folders & changed.keys():
         raise malformed(f"{min(both)!r} cannot be both a file and a folder.")
-    return dict(sorted(found.items()))
-
-
-def digest(content: bytes) -> str:
-    """Return the key under which content is stored."""
-    return hashlib.sha256(content).hexdigest()
+    return dict(sorted(changed.items())), contents
 
 
 def _take(files: dict[str, str], path: str) -> str:
@@ -93,18 +110,16 @@ def _take(files: dict[str, str], path: str) -> str:
 
 def stored_path(path: str, provider: str | None) -> str:
     """Return the stored form of a received path, which may be exported; 400 if it is unsafe."""
-    parts = path.split("/")
     unsafe = any(letter in "\\:\x7f" or letter < " " for letter in path)
-    if unsafe or len(path) > MAX_PATH or any(part in ("", ".", "..") for part in parts):
+    if unsafe or len(path) > MAX_PATH or not {"", ".", ".."}.isdisjoint(path.split("/")):
         raise malformed(
             f"{path[:100]!r} is not a valid path: use at most {MAX_PATH} characters, names separated by '/', "
             "and no '.', '..', ':', backslash or control character."
         )
-    root = _ROOTS[provider].match(path) if provider else None
-    return path[root.end() :] if root else path
+    return _PREFIXES[provider].sub("", path)
 
 
 def exported_path(path: str, provider: str | None) -> str:
     """Return the path, from the root of a project, where the provider's tool looks for a stored file."""
-    in_folder = provider in _WITH_SKILLS_FOLDER and "/" in path and not path.startswith(_SKILLS)
-    return ROOTS.get(provider or "", "") + (_SKILLS if in_folder else "") + path
+    root, folder = _ROOTS[provider]
+    return root + (folder if "/" in path and not path.startswith(folder) else "") + path
