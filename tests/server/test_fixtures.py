@@ -9,7 +9,8 @@ from registry_server import Caller
 from promptsync.files.schema import schema
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
-from promptsync.server.checks.scoring import KINDS, passes, text_problem
+from promptsync.server.checks.runs import StepCell
+from promptsync.server.checks.scoring import KINDS, scored, text_problem
 
 EXAMPLE = """
 datasets:
@@ -210,17 +211,13 @@ def test_a_problem_with_the_whole_file_has_a_place_too(text):
 )
 def test_scores(kind, value, output, result):
     assert not isinstance(value, str) or text_problem(kind, value) is None
-    assert passes(kind, value, {"x": "fund"}, output) is result
+    assert scored(kind, value, {"x": "fund"}, output) == StepCell(result)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("regex", "{{ '(' }}"), ("contains", "{{ 1 / 0 }}")])
-def test_a_score_that_cannot_be_computed_is_a_value_error(kind, value):
-    with pytest.raises(ValueError, match=kind):
-        passes(kind, value, {}, "x")
-
-
-def names(call, path, key):
-    return [item["name"] for item in call("GET", path).body[key]]
+def test_a_score_that_cannot_be_computed_says_why(kind, value):
+    cell = scored(kind, value, {}, "x")
+    assert cell.value is None and kind in cell.error
 
 
 def test_the_database_follows_the_file(tmp_path):

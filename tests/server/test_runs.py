@@ -52,7 +52,7 @@ agents:
       - {name: first, prompt: {name: nobody}}
       - {name: second, prompt: {name: polish}}
 """
-EVALUATIONS = "/api/public/v2/evaluations"
+EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
 
 
@@ -86,8 +86,12 @@ def call(app):
 
 
 def evaluation_id(call, name):
-    found = call("GET", f"{EVALUATIONS}?per_page=100").body["evaluations"]
-    return next(item["id"] for item in found if item["name"] == name)
+    listed = call("GET", f"{EVALUATIONS}?per_page=100").body["evaluations"]
+    return next(item["id"] for item in listed if item["name"] == name)
+
+
+def dataset_id(call, name):
+    return call("GET", f"{DATASETS}?name={name}").body["datasets"][0]["id"]
 
 
 def wait_for(read, done, seconds=120):
@@ -119,9 +123,7 @@ def run(call, evaluation, **body):
     ("query", "names"),
     [
         ("name=QUAL", ["quality"]),
-        ("name=zzz", []),
         ("status=deleted", []),
-        ("per_page=2&sort_by=id&sort_order=asc", ["quality", "one score"]),
         ("per_page=2&sort_by=id&sort_order=asc&page=2", ["unscored", "pinned"]),
         ("sort_by=name&sort_order=asc&per_page=1", ["broken score"]),
         ("created_after=2999-01-01", []),
@@ -130,28 +132,26 @@ def run(call, evaluation, **body):
 )
 def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
     answer = call("GET", f"{EVALUATIONS}?{query}").body
+    assert answer["items"] == answer["evaluations"]
     assert [item["name"] for item in answer["evaluations"]] == names
     assert all(item["is_blueprint"] for item in answer["evaluations"])
 
 
 def test_datasets_are_listed(call):
-    datasets = call("GET", "/api/public/v2/datasets?name=cases").body["datasets"]
+    datasets = call("GET", f"{DATASETS}?name=cases").body["datasets"]
     assert [(item["dataset_group"]["name"], item["column_names"]) for item in datasets] == [
         ("cases", ["question", "expect"])
     ]
     group, dataset = datasets[0]["dataset_group_id"], datasets[0]["id"]
-    assert (
-        call("GET", f"/api/public/v2/datasets?dataset_group_id={group}").body["datasets"][0]["id"] == dataset
-    )
-    assert call("GET", "/api/public/v2/datasets?prompt_id=1").body["total"] == 0
+    assert call("GET", f"{DATASETS}?dataset_group_id={group}").body["datasets"][0]["id"] == dataset
+    assert call("GET", f"{DATASETS}?prompt_id=1").body["total"] == 0
     run_id = run(call, "quality")
-    for report in (run_id, evaluation_id(call, "quality")):
-        found = call("GET", f"/api/public/v2/datasets?report_id={report}").body["datasets"]
-        assert [item["id"] for item in found] == [dataset]
-    assert call("GET", f"/api/public/v2/datasets?report_id={run_id + 1}").body["datasets"] == []
+    for report, ids in ((run_id, [dataset]), (evaluation_id(call, "quality"), [dataset]), (run_id + 1, [])):
+        selected = call("GET", f"{DATASETS}?report_id={report}").body["datasets"]
+        assert [item["id"] for item in selected] == ids
 
 
-@pytest.mark.parametrize("path", ["/api/public/v2/datasets", EVALUATIONS, "/workflows"])
+@pytest.mark.parametrize("path", [DATASETS, EVALUATIONS, "/workflows"])
 @pytest.mark.parametrize("query", ["per_page=101", "sort_by=size"])
 def test_every_list_of_fixtures_refuses_what_its_parameters_do_not_allow(call, path, query):
     assert call("GET", f"{path}?{query}").status == 422
@@ -159,22 +159,42 @@ def test_every_list_of_fixtures_refuses_what_its_parameters_do_not_allow(call, p
 
 @pytest.mark.parametrize("moment", ["created_after", "created_before", "updated_after", "updated_before"])
 def test_a_list_up_to_a_moment_includes_that_moment(call, moment):
-    first = call("GET", f"{EVALUATIONS}?sort_by=id&sort_order=asc").body["evaluations"][0]
+    first = call("GET", f"{EVALUATIONS}?name=quality").body["evaluations"][0]
     stamp = first["created_at" if moment.startswith("created") else "updated_at"]
-    found = call("GET", f"{EVALUATIONS}?{moment}={stamp}&name=quality").body["evaluations"]
-    assert [item["id"] for item in found] == [first["id"]]
+    listed = call("GET", f"{EVALUATIONS}?{moment}={stamp}&name=quality").body["evaluations"]
+    assert [item["id"] for item in listed] == [first["id"]]
 
 
 def test_fixtures_are_listed_at_the_root_of_the_folders(call):
     path = "/api/public/v2/folders/entities?include_metadata=true&sort_by=id&sort_order=asc"
-    found = {}
-    for entity in call("GET", path).body["entities"]:
-        found.setdefault(entity["type"], []).append((entity["id"], entity["name"], entity["metadata"]))
-    assert found["WORKFLOW"][0] == (1, "refund agent", {"latest_version_number": 1})
-    assert found["DATASET"][0] == (1, "cases", {"isDraft": False, "latest_version_number": 1})
-    assert found["REPORT"][0] == (1, "quality", {})
     run(call, "quality")
-    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(found["REPORT"]) == 7
+    kinds = {}
+    for entity in call("GET", path).body["entities"]:
+        kinds.setdefault(entity["type"], []).append((entity["name"], entity["metadata"]))
+    assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
+    assert kinds["DATASET"][0] == ("cases", {"isDraft": False, "latest_version_number": 1})
+    assert kinds["REPORT"][0] == ("quality", {})
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 7
+
+
+def test_the_rows_of_a_dataset_are_read_in_pages(call):
+    path = f"{DATASETS}/{dataset_id(call, 'cases')}/rows"
+    cells = [
+        [{"type": "dataset", "value": value} for value in row]
+        for row in (["Where is my money?", "refund"], ["Hello", "hello"])
+    ]
+    answer = call("GET", path).body
+    assert (answer["columns"], answer["rows"]) == (["question", "expect"], cells)
+    assert [answer[key] for key in ("page", "per_page", "pages", "total")] == [1, 10, 1, 2]
+    for query, rows, total in [
+        ("per_page=1&page=2", cells[1:], 2),
+        ("q=MONEY", cells[:1], 1),
+        ("q=hello", cells[1:], 1),
+        ("q=nothing", [], 0),
+    ]:
+        answer = call("GET", f"{path}?{query}").body
+        assert (answer["rows"], answer["total"]) == (rows, total)
+    assert call("GET", f"{path}?per_page=101").status == 422
 
 
 # -- evaluations ---------------------------------------------------------------------------------------
@@ -206,15 +226,10 @@ def test_a_run_is_polled_to_its_score(call, app):
     assert report["report"]["score"] == score
 
 
-def test_both_families_of_paths_read_the_same_report(call):
-    run_id = run(call, "quality")
-    finished_report(call, run_id)
-    assert call("GET", f"{EVALUATIONS}/{run_id}").body == call("GET", f"/reports/{run_id}").body
-
-
 def test_rows_have_the_cells_of_the_dataset_first(call):
     run_id = run(call, "quality")
     finished_report(call, run_id)
+    assert call("GET", f"{EVALUATIONS}/{run_id}").body == call("GET", f"/reports/{run_id}").body
     answer = call("GET", f"{EVALUATIONS}/{run_id}/rows?per_page=1&page=2").body
     assert answer["columns"] == ["question", "expect", "output", "contains", "contains 2"]
     assert (answer["total"], answer["pages"]) == (2, 2)
@@ -269,46 +284,57 @@ def test_runs_are_listed_newest_first_on_request(call):
 
 
 def test_a_run_takes_another_dataset(call):
-    empty = call("GET", "/api/public/v2/datasets?name=empty").body["datasets"][0]["id"]
+    empty = dataset_id(call, "empty")
     report = finished_report(call, run(call, "quality", dataset_id=empty)).body
     assert report["report"]["dataset_id"] == empty
     assert sum(report["stats"]["status_counts"].values()) == 0
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
+    ("evaluation", "body", "status"),
     [
-        ("POST", EVALUATIONS + "/99/run", None, 404),
-        ("POST", EVALUATIONS + "/x/run", None, 422),
-        ("POST", EVALUATIONS + "/1/run", {"name": ""}, 400),
-        ("POST", EVALUATIONS + "/1/run", {"name": "x" * 256}, 400),
-        ("POST", EVALUATIONS + "/1/run", {"dataset_id": 99}, 404),
-        ("POST", EVALUATIONS + "/1/run", {"dataset_id": "x"}, 400),
-        ("POST", EVALUATIONS + "/1/run", {"dataset_id": 10**30}, 400),
-        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": 1}, 400),
-        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": True}, 403),
-        ("POST", EVALUATIONS + "/1/run", {"refresh_dataset": False}, 201),
-        ("POST", EVALUATIONS + "/6/run", None, 400),
-        ("POST", "/reports/1/run", {}, 400),
-        ("POST", "/reports/1/run", {"name": "official"}, 201),
-        ("GET", "/reports/99", None, 404),
-        ("GET", "/reports/1", None, 200),
-        ("GET", "/reports/1/score", None, 400),
-        ("GET", "/reports/99/score", None, 404),
-        ("GET", EVALUATIONS + "/99/rows", None, 404),
-        ("GET", EVALUATIONS + "/1/rows", None, 200),
-        ("GET", EVALUATIONS + "/1/rows?per_page=101", None, 422),
-        ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
+        ("quality", {"name": ""}, 400),
+        ("quality", {"name": "x" * 256}, 400),
+        ("quality", {"dataset_id": 999}, 404),
+        ("quality", {"dataset_id": "x"}, 400),
+        ("quality", {"dataset_id": 10**30}, 400),
+        ("quality", {"refresh_dataset": 1}, 400),
+        ("quality", {"refresh_dataset": True}, 403),
+        ("quality", {"refresh_dataset": False, "name": None}, 201),
+        ("no prompt", None, 400),
     ],
 )
-def test_how_evaluations_answer_unusual_requests(call, method, path, body, status):
-    assert call(method, path, body).status == status
+def test_bodies_that_start_a_run(call, evaluation, body, status):
+    assert call("POST", f"{EVALUATIONS}/{evaluation_id(call, evaluation)}/run", body).status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", EVALUATIONS + "/999/run", None, 404),
+        ("POST", EVALUATIONS + "/x/run", None, 422),
+        ("POST", "/reports/{}/run", {}, 400),
+        ("POST", "/reports/{}/run", {"name": "official"}, 201),
+        ("GET", "/reports/999", None, 404),
+        ("GET", "/reports/{}", None, 200),
+        ("GET", "/reports/{}/score", None, 400),
+        ("GET", "/reports/999/score", None, 404),
+        ("GET", EVALUATIONS + "/999/rows", None, 404),
+        ("GET", EVALUATIONS + "/{}/rows", None, 200),
+        ("GET", EVALUATIONS + "/{}/rows?per_page=101", None, 422),
+        ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
+        ("GET", DATASETS + "/999/rows", None, 404),
+        ("GET", DATASETS + "/x/rows", None, 422),
+    ],
+)
+def test_how_evaluations_and_datasets_answer_unusual_requests(call, method, path, body, status):
+    assert call(method, path.format(evaluation_id(call, "quality")), body).status == status
 
 
 def test_a_run_cannot_be_run_again(call):
     answer = call("POST", f"/reports/{run(call, 'quality')}/run", {"name": "x"})
     assert answer.status == 403
-    assert "run 1." in answer.body["message"]
+    assert f"run {evaluation_id(call, 'quality')}." in answer.body["message"]
 
 
 # -- agents --------------------------------------------------------------------------------------------
@@ -338,13 +364,20 @@ def finished_run(call, agent, body=None, *, everything=False):
     return finished(call, started_run(call, agent, body), everything=everything)
 
 
-@pytest.mark.parametrize("agent", ["refund%20agent", "1"])
-def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call, agent):
-    assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
+AGENT = "refund%20agent"
+
+
+def workflow_id(call, name="refund agent"):
+    return next(item["id"] for item in call("GET", "/workflows").body["items"] if item["name"] == name)
+
+
+def test_an_agent_runs_by_name_or_id_and_returns_its_bare_output(call):
+    for agent in (AGENT, workflow_id(call)):
+        assert finished_run(call, agent).body == "Q: Where?! Q: WHERE?"
 
 
 def test_all_outputs_are_by_node(call):
-    nodes = finished_run(call, "1", everything=True).body
+    nodes = finished_run(call, AGENT, everything=True).body
     assert list(nodes) == ["draft", "answer"]
     assert nodes["draft"] == {
         "status": "SUCCESS",
@@ -356,26 +389,20 @@ def test_all_outputs_are_by_node(call):
     }
 
 
-def test_outputs_are_by_node_unless_the_client_chooses(call):
-    found = finished_run(call, "1", everything=None)
-    assert {name: node["value"] for name, node in found.body.items()} == {"answer": "Q: Where?! Q: WHERE?"}
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
+@pytest.mark.parametrize("everything", [None, False, True])
+def test_the_result_of_one_node(call, everything):
+    execution = started_run(call, AGENT)
+    nodes = finished(call, execution, everything=None).body
+    assert {name: node["value"] for name, node in nodes.items()} == {"answer": "Q: Where?! Q: WHERE?"}
+    for query, names in [
         ("workflow_node_name=draft", ["draft"]),
-        ("workflow_node_name=answer", ["answer"]),
         ("workflow_node_id=1", ["draft"]),
         ("workflow_node_id=2", ["answer"]),
-    ],
-)
-@pytest.mark.parametrize("everything", [None, False, True])
-def test_the_result_of_one_node(call, query, found, everything):
-    execution = started_run(call, "1")
-    finished(call, execution)
-    answer = results(call, execution, everything=everything, query=f"&{query}")
-    assert (answer.status, list(answer.body)) == (200, found)
+    ]:
+        answer = results(call, execution, everything=everything, query=f"&{query}")
+        assert (answer.status, list(answer.body)) == (200, names)
+    for query in ("workflow_node_name=nobody", "workflow_node_id=3"):
+        assert results(call, execution, everything=everything, query=f"&{query}").status == 404
 
 
 def test_several_outputs_are_by_node_too(call):
@@ -391,32 +418,22 @@ def test_a_failed_node_fails_those_after_it(call):
     assert finished_run(call, "failing").body["second"]["status"] == "FAILED"
 
 
-@pytest.mark.parametrize("query", ["workflow_node_name=nobody", "workflow_node_id=3"])
-def test_an_execution_has_no_other_nodes(call, query):
-    execution = started_run(call, "1")
-    assert results(call, execution, query=f"&{query}").status == 404
-
-
 def test_missing_inputs_are_a_warning(call):
-    assert call("POST", "/workflows/1/run").body["warning"] == "Missing input variables: question."
-    assert call("POST", "/workflows/1/run", INPUTS).body["warning"] is None
+    path = f"/workflows/{AGENT}/run"
+    assert call("POST", path).body["warning"] == "Missing input variables: question."
+    assert call("POST", path, INPUTS).body["warning"] is None
 
 
 def test_an_agent_is_described_both_ways(call):
-    answer = call("GET", "/workflows/refund%20agent").body
-    assert answer["workflow_id"] == answer["workflow"]["id"] == 1
+    answer = call("GET", f"/workflows/{AGENT}").body
+    assert answer["workflow_id"] == answer["workflow"]["id"] == workflow_id(call)
     assert (answer["version"], answer["release_labels"]) == (1, ["prod"])
     assert answer["required_input_variables"] == {"question": "string"}
     assert [node["name"] for node in answer["nodes"]] == ["draft", "answer"]
     assert answer["edges"][0]["source_node_name"] == "draft"
-    assert call("GET", "/workflows/1/labels").body["release_labels"] == [
-        {
-            "release_label": "prod",
-            "release_label_id": 1,
-            "workflow_version_id": 1,
-            "workflow_version_number": 1,
-        }
-    ]
+    (label,) = call("GET", f"/workflows/{AGENT}/labels").body["release_labels"]
+    assert (label["release_label"], label["workflow_version_number"]) == ("prod", 1)
+    assert label["workflow_version_id"] == answer["workflow_version_id"]
 
 
 def test_agents_are_listed(call):
@@ -426,32 +443,41 @@ def test_agents_are_listed(call):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
+    ("body", "status"),
     [
-        ("POST", "/workflows/nobody/run", {}, 404),
-        ("POST", "/workflows/1/run", {"input_variables": []}, 400),
-        ("POST", "/workflows/1/run", {"metadata": {"a": 1}}, 400),
-        ("POST", "/workflows/1/run", {"workflow_label_name": "prod"}, 201),
-        ("POST", "/workflows/1/run", {"workflow_version_number": 1}, 201),
-        ("POST", "/workflows/1/run", {"workflow_label_name": "nope"}, 404),
-        ("POST", "/workflows/1/run", {"workflow_version_number": 9}, 404),
-        ("POST", "/workflows/1/run", {"workflow_version_number": 0}, 400),
-        ("POST", "/workflows/1/run", {"workflow_label_name": 3}, 400),
-        ("POST", "/workflows/1/run", {"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
-        ("POST", "/workflows/1/run", {"callback_url": "ftp://x"}, 400),
-        ("POST", "/workflows/1/run", {"callback_url": 3}, 400),
-        ("GET", "/workflows/nobody", None, 404),
-        ("GET", "/workflows/nobody/labels", None, 404),
-        ("GET", "/workflows/1?version=1", None, 200),
-        ("GET", "/workflows/1?label=prod", None, 200),
-        ("GET", "/workflows/1?version=2", None, 404),
-        ("GET", "/workflows/1?version=1&label=prod", None, 422),
-        ("GET", "/workflow-version-execution-results", None, 422),
-        ("GET", "/workflow-version-execution-results?workflow_version_execution_id=99", None, 404),
+        ({"input_variables": []}, 400),
+        ({"metadata": {"a": 1}}, 400),
+        ({"workflow_label_name": "prod"}, 201),
+        ({"workflow_version_number": 1, "workflow_label_name": None}, 201),
+        ({"workflow_label_name": "nope"}, 404),
+        ({"workflow_version_number": 9}, 404),
+        ({"workflow_version_number": 0}, 400),
+        ({"workflow_label_name": 3}, 400),
+        ({"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
+        ({"callback_url": "ftp://x"}, 400),
+        ({"callback_url": 3}, 400),
+        ({"channel_name_suffix": ""}, 400),
     ],
 )
-def test_how_agents_answer_unusual_requests(call, method, path, body, status):
-    assert call(method, path, body).status == status
+def test_bodies_that_start_an_agent(call, body, status):
+    assert call("POST", f"/workflows/{AGENT}/run", body).status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/workflows/nobody", 404),
+        ("/workflows/nobody/labels", 404),
+        (f"/workflows/{AGENT}?version=1", 200),
+        (f"/workflows/{AGENT}?label=prod", 200),
+        (f"/workflows/{AGENT}?version=2", 404),
+        (f"/workflows/{AGENT}?version=1&label=prod", 422),
+        ("/workflow-version-execution-results", 422),
+        ("/workflow-version-execution-results?workflow_version_execution_id=999", 404),
+    ],
+)
+def test_how_agents_answer_unusual_requests(call, path, status):
+    assert call("GET", path).status == status
 
 
 # -- models --------------------------------------------------------------------------------------------
@@ -558,9 +584,9 @@ def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tm
 
 def test_a_callback_is_called_when_the_agent_is_done(call, endpoint):
     url, seen, _ = endpoint
-    finished_run(call, "1", INPUTS | {"callback_url": url})
+    finished_run(call, AGENT, INPUTS | {"callback_url": url})
     assert seen[0]["body"]["results"]["answer"]["value"] == "Q: Where?! Q: WHERE?"
-    finished_run(call, "1", INPUTS | {"callback_url": "http://127.0.0.1:9/"})
+    finished_run(call, AGENT, INPUTS | {"callback_url": "http://127.0.0.1:9/"})
 
 
 # -- restarts ------------------------------------------------------------------------------------------
@@ -586,7 +612,7 @@ def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
         call = Caller(app)
         publish_prompts(call)
         run_id = run(call, "one score")
-        execution = call("POST", "/workflows/1/run", INPUTS).body["workflow_version_execution_id"]
+        execution = call("POST", f"/workflows/{AGENT}/run", INPUTS).body["workflow_version_execution_id"]
         assert gate.asked.wait(120)
         report = call("GET", f"/reports/{run_id}").body
         assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
@@ -688,50 +714,3 @@ def test_two_processes_store_the_cells_of_a_row_once(tmp_path, fixtures):
         assert report["stats"]["status_counts"]["COMPLETED"] == 6
         rows = Caller(quick)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
         assert [row[2]["value"] for row in rows] == ["Q: Where is my money?", "Q: Hello"]
-
-
-ROWS = "/api/public/v2/datasets/{}/rows"
-
-
-def test_the_rows_of_a_dataset_are_read_in_pages(call):
-    dataset = next(
-        one for one in call("GET", "/api/public/v2/datasets").body["datasets"] if one["column_names"]
-    )
-    path = ROWS.format(dataset["id"])
-    cells = [
-        [{"type": "dataset", "value": value} for value in row]
-        for row in (["Where is my money?", "refund"], ["Hello", "hello"])
-    ]
-    assert call("GET", path).body == {
-        "success": True,
-        "message": "success",
-        "columns": ["question", "expect"],
-        "rows": cells,
-        "page": 1,
-        "per_page": 10,
-        "pages": 1,
-        "total": 2,
-    }
-    second = call("GET", f"{path}?per_page=1&page=2").body
-    assert (second["rows"], second["total"], second["pages"]) == (cells[1:], 2, 2)
-    for part, found in (("MONEY", cells[:1]), ("hello", cells[1:]), ("nothing", [])):
-        answer = call("GET", f"{path}?q={part}").body
-        assert (answer["rows"], answer["total"]) == (found, len(found))
-
-
-@pytest.mark.parametrize(
-    ("target", "status"),
-    [
-        (ROWS.format(99), 404),
-        (ROWS.format("x"), 422),
-        (ROWS.format(1) + "?per_page=101", 422),
-        (ROWS.format(1) + "?workspace_id=1", 400),
-    ],
-)
-def test_rows_that_cannot_be_read_are_refused(call, target, status):
-    assert call("GET", target).status == status
-
-
-def test_evaluations_are_listed_under_both_names_in_use(call):
-    answer = call("GET", EVALUATIONS).body
-    assert answer["items"] == answer["evaluations"] != []

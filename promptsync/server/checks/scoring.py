@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from promptsync.prompt.template import syntax_error
 from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import render_text
+from promptsync.server.checks.runs import StepCell
 
 KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
 
@@ -30,19 +31,22 @@ def text_problem(kind: str, text: Any) -> str | None:
     return None
 
 
-def passes(kind: str, value: Any, row: Mapping[str, Any], output: str) -> bool:
-    """Return whether ``output`` passes; a text to compare with is a jinja2 template over the row.
-
-    Raises ``ValueError`` if the text cannot be rendered or is not a regular expression.
-    """
-    if kind == "json_valid":
-        return _is_json(output) is value
+def scored(kind: str, value: Any, row: Mapping[str, Any], output: str) -> StepCell:
+    """Return whether ``output`` passes; a text to compare with is a jinja2 template over the row."""
     if kind == "max_length":
-        return bool(len(output) <= value)
+        return StepCell(len(output) <= value)
+    if kind == "json_valid":
+        return StepCell(_is_json(output) is value)
     rendered = render_text(value, JINJA2, row)
     if rendered.error:
-        raise ValueError(f"{kind}: {rendered.error}")
-    return _COMPARE[kind](rendered.text, output)
+        return StepCell(error=f"{kind}: {rendered.error}")
+    text = rendered.text
+    if kind == "regex":
+        try:
+            return StepCell(re.search(text, output) is not None)
+        except re.error as error:
+            return StepCell(error=f"regex: {error}")
+    return StepCell(text == output if kind == "equals" else (text in output) is (kind == "contains"))
 
 
 def _is_json(text: str) -> bool:
@@ -51,18 +55,3 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _matches(pattern: str, output: str) -> bool:
-    try:
-        return re.search(pattern, output) is not None
-    except re.error as error:
-        raise ValueError(f"regex: {error}") from error
-
-
-_COMPARE: Mapping[str, Callable[[str, str], bool]] = {
-    "contains": lambda wanted, output: wanted in output,
-    "equals": lambda wanted, output: wanted == output,
-    "not_contains": lambda wanted, output: wanted not in output,
-    "regex": _matches,
-}

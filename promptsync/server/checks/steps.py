@@ -13,7 +13,7 @@ from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.agents import CALLBACK, node_results
 from promptsync.server.checks.model import Model, ModelError
 from promptsync.server.checks.runs import EVALUATION_RUN, StepCell, next_step, steps_of, store_cells
-from promptsync.server.checks.scoring import passes
+from promptsync.server.checks.scoring import scored
 from promptsync.server.http.answer import ApiError
 from promptsync.server.prompts import find, snippets, tools
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded
@@ -45,22 +45,11 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
 def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
     """Return the output for a row, and whether it passes each score."""
     scores = decoded(run["spec"])["scores"]
-
-    def version(db: Database) -> Row:
-        chosen: Row = db.execute("SELECT * FROM versions WHERE id = ?", (run["version_id"],)).fetchone()
-        return chosen
-
-    output = _answer(store, model, version, row)
+    by_id = "SELECT * FROM versions WHERE id = ?"
+    output = _answer(store, model, lambda db: db.execute(by_id, (run["version_id"],)).fetchone(), row)
     if output.error is not None:
         return [output] * (len(scores) + 1)
-    return [output, *(_scored(score, row, output.value) for score in scores)]
-
-
-def _scored(score: Mapping[str, Any], row: Mapping[str, Any], output: str) -> StepCell:
-    try:
-        return StepCell(passes(score["kind"], score["value"], row, output))
-    except ValueError as error:
-        return StepCell(error=str(error))
+    return [output, *(scored(score["kind"], score["value"], row, output.value) for score in scores)]
 
 
 def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> StepCell:
@@ -72,11 +61,12 @@ def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> Step
     values = decoded(run["spec"])["input_variables"] | {name: cell.value for name, cell in earlier.items()}
     engine, prompt = Engine(), node["prompt"]
     values |= {name: engine(text, JINJA2, values).text for name, text in node["variables"].items()}
-
-    def version(db: Database) -> Row:
-        return find.version(db, find.find(db, prompt["name"]), prompt["version"], prompt["label"])
-
-    return _answer(store, model, version, values)
+    return _answer(
+        store,
+        model,
+        lambda db: find.version(db, find.find(db, prompt["name"]), prompt["version"], prompt["label"]),
+        values,
+    )
 
 
 def _answer(
