@@ -6,39 +6,86 @@ versions), ``tone`` (2) and ``uses a snippet`` (3), one label, one dataset, one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
+from operations import OPERATIONS
 from registry_server import chat, flat
 
+BESIDE_THE_SPECIFICATION = """
+GET /prompt-templates/labels
+POST /rest/log-request
+POST /track-request
+POST /create-group
+POST /library-track-prompt
+POST /library-track-score
+POST /library-track-metadata
+POST /track-group
+GET /api/public/v2/evaluations/{eval_id}
+POST /api/public/v2/evaluations/{eval_id}/run
+POST /ws-token-request-library
+"""
+"""Operations that the official SDKs call or that the customer's document names."""
 
-@dataclass(frozen=True)
-class Try:
+
+class Try(NamedTuple):
     """A request and the status that it must get; ``lacks`` says what is missing if it is refused."""
 
-    operation: str
-    target: str
+    request: str
     body: Any = None
     status: int = 200
     lacks: str = ""
 
     @property
-    def method(self) -> str:
-        return self.operation.split()[0]
+    def operation(self) -> str:
+        """The operation with the fewest parameters whose path matches the target."""
+        request = self.request.partition("?")[0]
+        return min(
+            (operation for operation in ALL if re.fullmatch(re.sub("{[^}]+}", "[^/]+", operation), request)),
+            key=lambda operation: operation.count("{"),
+        )
 
-    @property
-    def path(self) -> str:
-        return self.operation.split()[1]
 
+ALL = [
+    operation
+    for text in (*OPERATIONS.values(), BESIDE_THE_SPECIFICATION)
+    for operation in text.split("\n")[1:-1]
+]
+"""Every operation, each as method and path."""
 
 TEXT = {"type": "text", "text": "Hi"}
-INPUT = {"type": "chat", "messages": [{"role": "user", "content": [TEXT]}]}
-OUTPUT = {"type": "chat", "messages": [{"role": "assistant", "content": [TEXT]}]}
+CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
+RICH = {
+    "type": "chat",
+    "messages": [
+        {"role": "system", "content": [{"type": "text", "text": "@@@tone@@@ {a}"}]},
+        {"role": "placeholder", "name": "history"},
+        {"role": "assistant", "content": [], "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "1", "content": [TEXT]},
+        {
+            "role": "user",
+            "template_format": "jinja2",
+            "content": [
+                {"type": "image_url", "image_url": {"url": "http://x"}},
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "media_variable", "name": "files"},
+            ],
+        },
+    ],
+    "tools": [{"type": "function", "function": {"name": "f"}}],
+    "tool_choice": "auto",
+}
+MODEL = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}, "owner": "x"}
+NESTED = {
+    "prompt_template": {"prompt_name": "rich", "tags": ["t"]},
+    "prompt_version": {"prompt_template": RICH, "metadata": MODEL, "commit_message": "m"},
+    "release_labels": ["prod"],
+}
 LOGGED = {
     "provider": "openai",
     "model": "gpt-4o",
-    "input": INPUT,
-    "output": OUTPUT,
+    "input": {"type": "chat", "messages": [{"role": "user", "content": [TEXT]}]},
+    "output": {"type": "chat", "messages": [{"role": "assistant", "content": [TEXT]}]},
     "request_start_time": "2026-01-01T00:00:00Z",
     "request_end_time": "2026-01-01T00:00:01Z",
     "prompt_name": "greeting",
@@ -54,12 +101,7 @@ TRACKED = {
     "request_end_time": 2.5,
     "return_prompt_blueprint": True,
 }
-NESTED = {"prompt_template": {"prompt_name": "greeting"}, "prompt_version": {"prompt_template": chat()}}
-FOLDERS = "/api/public/v2/folders"
-EVALUATIONS = "/api/public/v2/evaluations"
-REQUESTS = "/api/public/v2/requests"
-TRACES = "/api/public/v2/traces"
-SKILLS = "/api/public/v2/skill-collections"
+V2 = "/api/public/v2"
 TRACE, SPAN = "0123456789abcdef" * 2, "0123456789abcdef"
 SPANS = {
     "spans": [
@@ -80,68 +122,60 @@ SPANS = {
 OTLP_SPAN = {"traceId": TRACE, "spanId": SPAN, "name": "run", "kind": 1}
 OTLP = {"resourceSpans": [{"scopeSpans": [{"spans": [OTLP_SPAN]}]}]}
 PAIR = {"source": "git", "external_id": "a"}
+UNKNOWN_FILTER = {"filters": [{"field": "user_intent", "operator": "is", "value": "x"}]}
+SKILL = {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", "content": "# A"}]}
+CHANGED_SKILL = {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"}
+EXECUTION = "/workflow-version-execution-results?workflow_version_execution_id=4"
+CHANGE = {"messages": {"0": {"role": "user", "content": [TEXT]}}}
 
 TRIES = (
-    Try("GET /prompt-templates", "/prompt-templates?label=prod"),
-    Try("GET /prompt-templates/{identifier}", "/prompt-templates/greeting?resolve_snippets=false"),
-    Try("POST /prompt-templates/{identifier}", "/prompt-templates/1", {"input_variables": {"name": "Ana"}}),
-    Try("GET /prompt-templates/{identifier}/labels", "/prompt-templates/greeting/labels"),
-    Try("GET /prompt-templates/{identifier}/snippet-usage", "/prompt-templates/tone/snippet-usage"),
-    Try("POST /rest/prompt-templates", "/rest/prompt-templates", flat("flat"), 201),
-    Try("POST /rest/prompt-templates", "/rest/prompt-templates", NESTED, 201),
+    Try("GET /prompt-templates?label=prod"),
+    Try("GET /prompt-templates?per_page=1"),
+    Try("GET /prompt-templates/labels"),
+    Try("POST /rest/prompt-templates", flat("flat"), 201),
+    Try("POST /rest/prompt-templates", NESTED, 201),
+    Try("POST /rest/prompt-templates", flat("x", chat("@@@nobody@@@")), 422),
     Try(
-        "POST /rest/prompt-templates",
-        "/rest/prompt-templates",
-        {**flat("flat"), "snippet_overrides": {"tone": "x"}},
-        400,
-        lacks="`snippet_overrides`",
+        "POST /rest/prompt-templates", flat("x", snippet_overrides={"tone": "x"}), 400, "`snippet_overrides`"
     ),
-    Try(
-        "POST /rest/prompt-templates",
-        "/rest/prompt-templates",
-        {**flat("flat"), "inference_client_name": "x"},
-        400,
-        lacks="custom providers",
-    ),
-    Try(
-        "PATCH /rest/prompt-templates/{identifier}",
-        "/rest/prompt-templates/greeting",
-        {"messages": {"0": {"role": "user", "content": [TEXT]}}},
-        201,
-    ),
-    Try("POST /prompts/{prompt_id}/label", "/prompts/1/label", {"name": "dev", "prompt_version_number": 1}),
-    Try("PATCH /prompt-labels/{prompt_label_id}", "/prompt-labels/1", {"prompt_version_number": 2}),
-    Try("DELETE /prompt-labels/{prompt_label_id}", "/prompt-labels/2"),
-    Try(f"POST {FOLDERS}", FOLDERS, {"name": "support"}, 201),
-    Try(
-        f"POST {FOLDERS}",
-        FOLDERS,
-        {"name": "b", "external_ids": [PAIR]},
-        400,
-        lacks="external ids of folders",
-    ),
-    Try(f"GET {FOLDERS}/resolve-id", f"{FOLDERS}/resolve-id?path=support"),
-    Try(f"GET {FOLDERS}/entities", f"{FOLDERS}/entities"),
-    Try(
-        f"GET {FOLDERS}/entities",
-        f"{FOLDERS}/entities?semantic_search=true",
-        status=422,
-        lacks="search by meaning",
-    ),
-    Try(f"DELETE {FOLDERS}/entities", f"{FOLDERS}/entities", {"entities": [{"id": 3, "type": "PROMPT"}]}),
-    Try(
-        f"DELETE {FOLDERS}/entities",
-        f"{FOLDERS}/entities",
-        {"entities": [{"id": 1, "type": "FOLDER"}]},
-        400,
-        lacks="deleting folders",
-    ),
-    Try("POST /log-request", "/log-request", LOGGED, 201),
-    Try("POST /rest/log-request", "/rest/log-request", LOGGED, 201),
-    Try("POST /track-request", "/track-request", TRACKED),
-    Try("POST /create-group", "/create-group", {}),
+    Try("POST /rest/prompt-templates", flat("x", inference_client_name="x"), 400, "custom providers"),
     *(
-        Try(f"POST {path}", path, {"request_id": 1, **body})
+        Try(f"GET /prompt-templates/rich{query}")
+        for query in ("", "?resolve_snippets=false", "?include_llm_kwargs=true", "?label=prod")
+    ),
+    *(
+        Try("POST /prompt-templates/rich", body)
+        for body in (None, {"input_variables": {"a": "1"}}, {"skip_input_variable_rendering": True})
+    ),
+    Try("POST /prompt-templates/1", {"version": 0}, 422),
+    Try("GET /prompt-templates/rich/labels"),
+    Try("GET /prompt-templates/tone/snippet-usage"),
+    Try("PATCH /rest/prompt-templates/greeting", CHANGE, 201),
+    Try("PATCH /rest/prompt-templates/rich", {"model_parameters": {"top_p": 1}}, 201),
+    Try("PATCH /rest/prompt-templates/rich", {"version": 1, "label": "x"}, 400),
+    Try("POST /prompts/1/label", {"name": "dev", "prompt_version_number": 1}),
+    Try("PATCH /prompt-labels/1", {"prompt_version_number": 2}),
+    # The specification says 204 without a body, which a client that parses every response cannot read.
+    Try("DELETE /prompt-labels/2"),
+    Try(f"POST {V2}/folders", {"name": "support"}, 201),
+    Try(f"POST {V2}/folders", {"name": ""}, 400),
+    Try(f"POST {V2}/folders", {"name": "x", "parent_id": 9}, 404),
+    Try(f"POST {V2}/folders", {"name": "b", "external_ids": [PAIR]}, 400, "external ids of folders"),
+    Try(f"GET {V2}/folders/resolve-id?path=support"),
+    Try(f"GET {V2}/folders/entities?include_metadata=true&flatten=true"),
+    Try(f"GET {V2}/folders/entities?semantic_search=true", None, 422, "search by meaning"),
+    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 3, "type": "PROMPT"}]}),
+    Try(f"DELETE {V2}/folders/entities", {}, 400),
+    Try(
+        f"DELETE {V2}/folders/entities", {"entities": [{"id": 1, "type": "FOLDER"}]}, 400, "deleting folders"
+    ),
+    Try("POST /log-request", LOGGED, 201),
+    Try("POST /log-request", {}, 400),
+    Try("POST /rest/log-request", LOGGED, 201),
+    Try("POST /track-request", TRACKED),
+    Try("POST /create-group", {}),
+    *(
+        Try(f"POST {path}", {"request_id": 1, **body})
         for paths, body in (
             (("/rest/track-prompt", "/library-track-prompt"), {"prompt_name": "greeting"}),
             (("/rest/track-score", "/library-track-score"), {"score": 90}),
@@ -150,81 +184,46 @@ TRIES = (
         )
         for path in paths
     ),
-    Try(f"GET {REQUESTS}/{{request_id}}", f"{REQUESTS}/1"),
-    Try(f"POST {REQUESTS}/search", f"{REQUESTS}/search", {"q": "Hi"}),
+    Try(f"GET {V2}/requests/1"),
+    Try(f"POST {V2}/requests/search", {"q": "Hi"}),
     Try(
-        f"POST {REQUESTS}/search",
-        f"{REQUESTS}/search",
-        {"filters": [{"field": "user_intent", "operator": "is", "value": "x"}]},
+        f"POST {V2}/requests/search",
+        UNKNOWN_FILTER,
         400,
-        lacks="the filters `user_intent`, `agent_intent` and `metadata_cost_breakdown_key`",
+        "the filters `user_intent`, `agent_intent` and `metadata_cost_breakdown_key`",
     ),
-    Try("POST /spans-bulk", "/spans-bulk", SPANS, 201),
-    Try("POST /spans-bulk", "/spans-bulk", {**SPANS, "close_after": True}, 400, lacks="closing a trace"),
-    Try("POST /v1/traces", "/v1/traces", OTLP),
-    Try("POST /v1/traces", "/v1/traces?close_after=true", OTLP, 400, lacks="closing a trace"),
-    Try(f"GET {TRACES}/{{trace_id}}", f"{TRACES}/{TRACE}"),
-    Try(
-        f"POST {SKILLS}",
-        SKILLS,
-        {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", "content": "# A"}]},
-        201,
-    ),
-    Try(
-        f"POST {SKILLS}",
-        SKILLS,
-        {"name": "b", "external_ids": [PAIR]},
-        400,
-        lacks="external ids of collections",
-    ),
-    Try(f"GET {SKILLS}", SKILLS),
-    Try(f"GET {SKILLS}/{{identifier}}", f"{SKILLS}/team"),
-    Try(f"PATCH {SKILLS}/{{identifier}}", f"{SKILLS}/team", {"name": "crew"}),
-    Try(
-        f"POST {SKILLS}/{{identifier}}/versions",
-        f"{SKILLS}/crew/versions",
-        {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"},
-        201,
-    ),
-    Try("GET /api/public/v2/datasets", "/api/public/v2/datasets"),
-    Try("GET /api/public/v2/datasets/{dataset_id}/rows", "/api/public/v2/datasets/1/rows"),
-    Try(f"GET {EVALUATIONS}", f"{EVALUATIONS}?include_runs=true"),
-    Try(f"POST {EVALUATIONS}/{{eval_id}}/run", f"{EVALUATIONS}/1/run", {"name": "nightly"}, 201),
-    Try("POST /reports/{report_id}/run", "/reports/1/run", {"name": "nightly"}, 201),
-    Try(
-        "POST /reports/{report_id}/run",
-        "/reports/1/run",
-        {"name": "nightly", "refresh_dataset": True},
-        403,
-        lacks="refreshing a dataset",
-    ),
-    Try("GET /reports/{report_id}", "/reports/2"),
-    Try("GET /reports/{report_id}/score", "/reports/2/score"),
-    Try(f"GET {EVALUATIONS}/{{eval_id}}", f"{EVALUATIONS}/2"),
-    Try(f"GET {EVALUATIONS}/{{evaluation_id}}/rows", f"{EVALUATIONS}/2/rows"),
-    Try("GET /workflows", "/workflows"),
-    Try("GET /workflows/{workflow_id_or_name}", "/workflows/echo-agent"),
-    Try("GET /workflows/{workflow_id_or_name}/labels", "/workflows/echo-agent/labels"),
-    Try("POST /workflows/{workflow_name}/run", "/workflows/echo-agent/run", {"input_variables": {}}, 201),
-    Try(
-        "GET /workflow-version-execution-results",
-        "/workflow-version-execution-results?workflow_version_execution_id=4&return_all_outputs=true",
-    ),
-    Try("POST /ws-token-request-library", "/ws-token-request-library?capability=workflow_updates:4", {}, 201),
-    Try("GET /prompt-templates/labels", "/prompt-templates/labels"),
+    Try("POST /spans-bulk", SPANS, 201),
+    Try("POST /spans-bulk", {**SPANS, "close_after": True}, 400, "closing a trace"),
+    Try("POST /v1/traces", OTLP),
+    Try("POST /v1/traces?close_after=true", OTLP, 400, "closing a trace"),
+    Try(f"GET {V2}/traces/{TRACE}"),
+    Try(f"POST {V2}/skill-collections", SKILL, 201),
+    Try(f"POST {V2}/skill-collections", SKILL | {"external_ids": [PAIR]}, 400, "external ids of collections"),
+    Try(f"GET {V2}/skill-collections"),
+    Try(f"GET {V2}/skill-collections/team"),
+    Try(f"PATCH {V2}/skill-collections/team", {"name": "crew"}),
+    Try(f"POST {V2}/skill-collections/crew/versions", CHANGED_SKILL, 201),
+    Try(f"GET {V2}/datasets"),
+    Try(f"GET {V2}/datasets?workspace_id=1", None, 400),
+    Try(f"GET {V2}/datasets/1/rows"),
+    Try(f"POST {V2}/evaluations/1/run", {"name": "nightly"}, 201),
+    Try("POST /reports/1/run", {"name": "nightly"}, 201),
+    Try("POST /reports/1/run", {}, 400),
+    Try("POST /reports/2/run", {"name": "x"}, 403),
+    Try("POST /reports/99/run", {"name": "x"}, 404),
+    Try("POST /reports/1/run", {"name": "nightly", "refresh_dataset": True}, 403, "refreshing a dataset"),
+    Try(f"GET {V2}/evaluations?include_runs=true"),
+    Try("GET /reports/1"),
+    Try("GET /reports/2"),
+    Try("GET /reports/2/score"),
+    Try(f"GET {V2}/evaluations/2"),
+    Try(f"GET {V2}/evaluations/2/rows"),
+    Try("GET /workflows"),
+    Try("GET /workflows/echo-agent"),
+    Try("GET /workflows/nobody", None, 404),
+    Try("GET /workflows/echo-agent/labels"),
+    Try("POST /workflows/echo-agent/run", {"input_variables": {}}, 201),
+    Try("POST /workflows/echo-agent/run", {"input_variables": 3}, 400),
+    *(Try(f"GET {EXECUTION}{outputs}") for outputs in ("&return_all_outputs=true", "")),
+    Try("POST /ws-token-request-library?capability=workflow_updates:4", {}, 201),
 )
-
-BESIDE_THE_SPECIFICATION = """
-GET /prompt-templates/labels
-POST /rest/log-request
-POST /track-request
-POST /create-group
-POST /library-track-prompt
-POST /library-track-score
-POST /library-track-metadata
-POST /track-group
-GET /api/public/v2/evaluations/{eval_id}
-POST /api/public/v2/evaluations/{eval_id}/run
-POST /ws-token-request-library
-"""
-"""Operations that the official SDKs call or that the customer's document names."""

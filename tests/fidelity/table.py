@@ -23,7 +23,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests")]
 
 import jsonschema  # noqa: E402
-from operation_tries import BESIDE_THE_SPECIFICATION, TRIES, Try  # noqa: E402
+from operation_tries import ALL, BESIDE_THE_SPECIFICATION, TRIES, Try  # noqa: E402
 from operations import OPERATIONS  # noqa: E402
 from registry_server import Caller  # noqa: E402
 from vendor_spec import SPEC, spec, validate  # noqa: E402
@@ -84,59 +84,51 @@ class Outcome:
     lacks: str = ""
 
 
-def operations(text: str) -> list[str]:
-    return text.split("\n")[1:-1]
-
-
-def all_operations() -> Iterator[str]:
-    for text in (*OPERATIONS.values(), BESIDE_THE_SPECIFICATION):
-        yield from operations(text)
-
-
 # -- calling ------------------------------------------------------------------------------------------------
 
 
 def call_operations() -> dict[str, Outcome]:
     """Call every operation and return what it does; raises ``AssertionError`` for an unexpected answer."""
+    outcomes = dict.fromkeys(ALL, Outcome(NOT_THERE))
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as app:
         call = Caller(app)
-        found: dict[str, list[str]] = {}
-        for one in TRIES:
-            _check(one, call)
-            found.setdefault(one.operation, []).append(one.lacks)
-        for operation in all_operations():
-            if operation not in found:
+        for attempt in TRIES:
+            _check(attempt, call)
+            lacks = filter(None, (outcomes[attempt.operation].lacks, attempt.lacks))
+            what = "; ".join(lacks)
+            outcomes[attempt.operation] = Outcome(PARTLY if what else WORKS, what)
+        for operation in ALL:
+            if outcomes[operation].status == NOT_THERE:
                 method, path = operation.split()
                 answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
                 assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
                 assert PAGE.name in answer.body["message"]
-    outcomes = {operation: Outcome(NOT_THERE) for operation in all_operations()}
-    for operation, lacks in found.items():
-        what = "; ".join(filter(None, lacks))
-        outcomes[operation] = Outcome(PARTLY if what else WORKS, what)
     return outcomes
 
 
-def _check(one: Try, call: Caller) -> None:
-    answer = call(one.method, one.target, one.body)
+def _check(attempt: Try, call: Caller) -> None:
+    method, target = attempt.request.split()
+    answer = call(method, target, attempt.body)
     deadline = time.monotonic() + 30
     while answer.status == 202 and time.monotonic() < deadline:  # the agent is still running
         time.sleep(0.02)
-        answer = call(one.method, one.target, one.body)
-    assert answer.status == one.status, f"{one.operation}: {answer.status} {answer.body}"
-    if one.lacks:
-        assert 400 <= one.status < 500, f"{one.operation} accepts what it lacks: {one.lacks}"
-    elif _declares(one):
+        answer = call(method, target, attempt.body)
+    assert answer.status == attempt.status, f"{attempt.request}: {answer.status} {answer.body}"
+    if attempt.lacks:
+        assert 400 <= attempt.status < 500, f"{attempt.request} accepts what it lacks: {attempt.lacks}"
+    elif _declares(attempt):
         try:
-            validate(one.path, one.method, answer.status, answer.body)
+            validate(attempt.operation.split()[1], method, answer.status, answer.body)
         except jsonschema.ValidationError as error:
-            raise AssertionError(f"{one.operation}: {error.message} at {error.json_path}") from error
+            raise AssertionError(f"{attempt.request}: {error.message} at {error.json_path}") from error
 
 
-def _declares(one: Try) -> bool:
+def _declares(attempt: Try) -> bool:
     """Return whether the specification, where it is at hand, has a schema for the answer."""
-    operation = spec()["paths"].get(one.path, {}).get(one.method.lower()) if SPEC.exists() else None
-    return operation is not None and not {str(one.status), "200"}.isdisjoint(operation["responses"])
+    method, path = attempt.operation.split()
+    operation = spec()["paths"].get(path, {}).get(method.lower()) if SPEC.exists() else None
+    statuses = {str(attempt.status), "200"} if attempt.status < 300 else {str(attempt.status)}
+    return operation is not None and not statuses.isdisjoint(operation["responses"])
 
 
 def python(interpreter: str) -> list[str]:
@@ -200,16 +192,16 @@ def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
 
 
 def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
-    named = [one for text in OPERATIONS.values() for one in operations(text)]
-    yield API.format(counts=_counts(api[one] for one in named))
-    beside = {"not in the specification": BESIDE_THE_SPECIFICATION}
-    for area, text in {**OPERATIONS, **beside}.items():
+    areas = {area: text.split("\n")[1:-1] for area, text in OPERATIONS.items()}
+    yield API.format(counts=_counts(api[operation] for area in areas.values() for operation in area))
+    areas["not in the specification"] = BESIDE_THE_SPECIFICATION.split("\n")[1:-1]
+    for area, operations in areas.items():
         yield f"\n### {area.capitalize()}\n\n"
         yield _row("operation", "here", "what is missing") + _row(*["---"] * 3)
-        missing = [f"`{one}`" for one in operations(text) if api[one].status == NOT_THERE]
-        for one in operations(text):
-            if api[one].status != NOT_THERE:
-                yield _row(f"`{one}`", api[one].status, api[one].lacks)
+        missing = [f"`{operation}`" for operation in operations if api[operation].status == NOT_THERE]
+        for operation in operations:
+            if api[operation].status != NOT_THERE:
+                yield _row(f"`{operation}`", api[operation].status, api[operation].lacks)
         if missing:
             yield _row("<br>".join(missing), NOT_THERE, "")
 

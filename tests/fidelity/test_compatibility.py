@@ -11,26 +11,25 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 import table
-from operation_tries import TRIES
+from operation_tries import ALL, TRIES
 from vendor_spec import SPEC, spec
 
 from promptsync.server.missing import MISSING
 from promptsync.server.routes import ROUTES
-
-pytestmark = pytest.mark.lane
 
 
 def pattern(method: str, path: str) -> str:
     return f"{method} {re.sub(r'<[^>]+>|{[^}]+}', '*', path)}"
 
 
-OPERATIONS = {pattern(*operation.split()) for operation in table.all_operations()}
+OPERATIONS = {pattern(*operation.split()) for operation in ALL}
 
 
 def test_the_page_says_what_each_operation_does() -> None:
     assert table.PAGE.read_text("utf-8") == table.page(table.call_operations(), table.written())
 
 
+@pytest.mark.lane
 def test_the_page_says_what_each_method_of_the_installed_sdk_does() -> None:
     pytest.importorskip("promptlayer")
     column, outcomes = table.called(table.python(sys.executable))
@@ -48,7 +47,7 @@ def test_every_sdk_has_a_column() -> None:
 def test_every_route_is_an_operation_that_is_tried() -> None:
     routes = {pattern(method, path) for method, path, _ in ROUTES}
     assert routes <= OPERATIONS
-    assert routes <= {pattern(*one.operation.split()) for one in TRIES}
+    assert routes <= {pattern(*attempt.operation.split()) for attempt in TRIES}
 
 
 def test_what_is_missing_has_no_route() -> None:
