@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from registry_server import Caller, chat, completion, flat
 
@@ -482,31 +481,21 @@ def test_how_agents_answer_unusual_requests(call, path, status):
 
 # -- models --------------------------------------------------------------------------------------------
 
+URL = "http://model.test/v1"
+
 
 @pytest.fixture
-def endpoint():
-    """An HTTP endpoint that records requests and returns the next of its prepared answers."""
-    seen: list[dict] = []
-    answers: list[tuple[int, bytes]] = []
+def network(monkeypatch):
+    """The requests that are sent over the network, and the responses to them before an answer of a model."""
+    seen, responses = [], []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            seen.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
-            default = json.dumps({"choices": [{"message": {"content": "an answer"}}]}).encode()
-            status, content = answers.pop(0) if answers else (200, default)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def handle(transport, request):
+        seen.append(request)
+        default = httpx.Response(200, json={"choices": [{"message": {"content": "an answer"}}]})
+        return responses.pop(0) if responses else default
 
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1", seen, answers
-        server.shutdown()
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
+    return seen, responses
 
 
 @pytest.mark.parametrize(
@@ -522,46 +511,44 @@ def test_the_echo_returns_the_last_message(template, answer):
     assert Echo().answer(template, None) == answer
 
 
-def test_an_endpoint_gets_openai_requests(endpoint):
-    url, seen, _ = endpoint
-    assert Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI) == "an answer"
-    assert seen[0]["path"] == "/v1/chat/completions"
-    assert seen[0]["key"] == "Bearer sk"
-    assert seen[0]["body"]["model"] == "gpt-4o"
-    assert seen[0]["body"]["temperature"] == 0
+def test_an_endpoint_gets_openai_requests(network):
+    seen, _ = network
+    assert Endpoint(URL, api_key="sk").answer(chat("Hi"), OPENAI) == "an answer"
+    assert (str(seen[0].url), seen[0].headers["Authorization"]) == (f"{URL}/chat/completions", "Bearer sk")
     other = {"model": {"provider": "anthropic", "name": "claude", "parameters": {"max_tokens": 1}}}
-    Endpoint(url).answer(completion("Once"), other)
-    assert seen[1]["body"] == {
-        "messages": [{"role": "user", "content": [{"type": "text", "text": "Once"}]}],
-        "model": "claude",
-    }
-    Endpoint(url, model="llama").answer(chat("Hi"), OPENAI)
-    assert seen[2]["body"]["model"] == "llama"
+    Endpoint(URL).answer(completion("Once"), other)
+    Endpoint(URL, model="llama").answer(chat("Hi"), OPENAI)
+    first, second, third = (json.loads(request.content) for request in seen)
+    assert (first["model"], first["temperature"], third["model"]) == ("gpt-4o", 0, "llama")
+    message = {"role": "user", "content": [{"type": "text", "text": "Once"}]}
+    assert second == {"messages": [message], "model": "claude"}
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "says"),
+    ("response", "says"),
     [
-        (500, b"overloaded", "returned 500: overloaded"),
-        (200, b"<html>", "did not answer"),
-        (200, b"[]", "returned no message"),
-        (200, b'{"choices": []}', "returned no message"),
-        (200, b'{"choices": [{"message": null}]}', "returned no message"),
+        (httpx.Response(500, text="overloaded"), "returned 500: overloaded"),
+        (httpx.Response(307, headers={"Location": "http://elsewhere.test"}), "returned 307"),
+        (httpx.Response(200, text="<html>"), "did not answer"),
+        (httpx.Response(200, text=" " * 10_000_001), "too long"),
+        (httpx.Response(200, text="[]"), "returned no message"),
+        (httpx.Response(200, text='{"choices": []}'), "returned no message"),
+        (httpx.Response(200, text='{"choices": [{"message": null}]}'), "returned no message"),
     ],
+    ids=lambda value: value if isinstance(value, str) else str(value.status_code),
 )
-def test_an_endpoint_that_fails_says_why(endpoint, status, content, says):
-    url, _, answers = endpoint
-    answers.append((status, content))
+def test_an_endpoint_that_fails_says_why(network, response, says):
+    seen, responses = network
+    responses.append(response)
     with pytest.raises(ModelError, match=says):
-        Endpoint(url).answer(chat("Hi"), OPENAI)
+        Endpoint(URL, api_key="sk").answer(chat("Hi"), OPENAI)
+    assert len(seen) == 1  # a redirect would get the key
 
 
-def test_a_tool_call_of_an_endpoint_is_the_answer(endpoint):
-    url, _, answers = endpoint
-    answers.append(
-        (200, json.dumps({"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}}]}).encode())
-    )
-    assert Endpoint(url).answer(chat("Hi"), OPENAI) == '[{"id": "1"}]'
+def test_a_tool_call_of_an_endpoint_is_the_answer(network):
+    message = {"content": None, "tool_calls": [{"id": "1"}]}
+    network[1].append(httpx.Response(200, json={"choices": [{"message": message}]}))
+    assert Endpoint(URL).answer(chat("Hi"), OPENAI) == '[{"id": "1"}]'
 
 
 def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
@@ -571,22 +558,18 @@ def test_an_unreachable_endpoint_and_a_prompt_without_a_model():
         Endpoint("http://127.0.0.1:9/v1").answer(chat("Hi"), None)
 
 
-def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tmp_path, fixtures, endpoint):
-    url, _, answers = endpoint
-    answers.append((500, b"no"))
-    with create_app(tmp_path / "e.db", fixtures=fixtures, model=Endpoint(url, model="tiny")) as app:
+def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tmp_path, fixtures, network):
+    half = {"choices": [{"message": {"content": "half \ud83d"}}]}
+    network[1].extend([httpx.Response(500), httpx.Response(200, content=json.dumps(half))])
+    with create_app(tmp_path / "e.db", fixtures=fixtures, model=Endpoint(URL, model="tiny")) as app:
         call = Caller(app)
         publish_prompts(call)
-        report = finished_report(call, run(call, "quality")).body
+        run_id = run(call, "quality")
+        report = finished_report(call, run_id).body
         assert report["report"]["comment"] == "model: tiny"
         assert report["stats"]["status_counts"] == {"COMPLETED": 3, "FAILED": 3, "QUEUED": 0, "RUNNING": 0}
-
-
-def test_a_callback_is_called_when_the_agent_is_done(call, endpoint):
-    url, seen, _ = endpoint
-    finished_run(call, AGENT, INPUTS | {"callback_url": url})
-    assert seen[0]["body"]["results"]["answer"]["value"] == "Q: Where?! Q: WHERE?"
-    finished_run(call, AGENT, INPUTS | {"callback_url": "http://127.0.0.1:9/"})
+        rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+        assert [row[2]["value"] for row in rows] == [None, "half ?"]  # SQLite stores no half characters
 
 
 # -- restarts ------------------------------------------------------------------------------------------
@@ -606,68 +589,79 @@ class Gate:
         return "answered"
 
 
-def test_progress_can_be_seen_while_it_runs(tmp_path, fixtures):
+@pytest.fixture
+def gate():
     gate = Gate()
-    with create_app(tmp_path / "g.db", fixtures=fixtures, model=gate) as app:
-        call = Caller(app)
-        publish_prompts(call)
-        run_id = run(call, "one score")
-        execution = call("POST", f"/workflows/{AGENT}/run", INPUTS).body["workflow_version_execution_id"]
-        assert gate.asked.wait(120)
-        report = call("GET", f"/reports/{run_id}").body
-        assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
-        assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 2, "RUNNING": 2}
-        assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] is None
-        assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
-        waiting = results(call, execution)
-        assert (waiting.status, waiting.body["answer"]["status"]) == (202, "QUEUED")
-        gate.open.set()
-        finished_report(call, run_id)
-
-
-def test_a_run_interrupted_by_close_finishes_at_once_after_reopening(tmp_path, fixtures):
-    gate = Gate()
-    app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
-    call = Caller(app)
-    publish_prompts(call)
-    run_id = run(call, "one score")
-    assert gate.asked.wait(120)
-    threading.Timer(0.1, gate.open.set).start()
-    app.close()
-    with create_app(tmp_path / "g.db", fixtures=fixtures) as again:
-        report = finished_report(Caller(again), run_id).body
-        assert report["stats"]["status_counts"]["COMPLETED"] == 4
-        values = [
-            row[2]["value"] for row in Caller(again)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-        ]
-        assert values == ["answered", "Q: Hello"]
-
-
-def test_a_run_closed_while_its_model_hangs_resumes_without_waiting(tmp_path, fixtures):
-    gate = Gate()
-    app = create_app(tmp_path / "g.db", fixtures=fixtures, model=gate)
-    app.runner.close_seconds = 0.1
-    call = Caller(app)
-    publish_prompts(call)
-    run_id = run(call, "one score")
-    assert gate.asked.wait(120)
-    app.close()
-    with create_app(tmp_path / "g.db", fixtures=fixtures) as again:
-        assert finished_report(Caller(again), run_id).body["stats"]["status_counts"]["COMPLETED"] == 4
+    yield gate
     gate.open.set()
 
 
-def test_an_endpoint_that_redirects_is_not_followed_with_the_key(endpoint):
-    url, seen, answers = endpoint
-    answers.append((307, b"elsewhere"))
-    with pytest.raises(ModelError, match="returned 307"):
-        Endpoint(url, api_key="sk").answer(chat("Hi"), OPENAI)
-    assert len(seen) == 1
+@pytest.fixture
+def slow(tmp_path, fixtures, gate):
+    """A registry whose model waits, and that does not wait for it when it is closed."""
+    with create_app(tmp_path / "registry.db", fixtures=fixtures, model=gate) as app:
+        app.runner.close_seconds = 0.0
+        publish_prompts(Caller(app))
+        yield app
+
+
+def test_progress_can_be_seen_while_it_runs(slow, gate):
+    call = Caller(slow)
+    run_id, execution = run(call, "one score"), started_run(call, AGENT)
+    assert gate.asked.wait(120)
+    report = call("GET", f"/reports/{run_id}").body
+    assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
+    assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 2, "RUNNING": 2}
+    assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] is None
+    assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
+    waiting = results(call, execution)
+    assert (waiting.status, waiting.body["answer"]["status"]) == (202, "QUEUED")
+    gate.open.set()
+    finished_report(call, run_id)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, hangs):
+    run_id = run(Caller(slow), "one score")
+    assert gate.asked.wait(120)
+    if not hangs:
+        slow.runner.close_seconds = 120
+        gate.open.set()
+    slow.close()
+    report = finished_report(Caller(app), run_id).body
+    assert report["stats"]["status_counts"]["COMPLETED"] == 4
+    rows = Caller(app)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+    # Closing waits for the step that is being done.
+    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "answered")
+
+
+@pytest.mark.parametrize("url", [URL, "http://[", "http://127.0.0.1:9/"])
+def test_a_callback_is_called_when_the_agent_is_done_also_after_a_restart(slow, app, network, url):
+    slow.runner.close()
+    execution = started_run(Caller(slow), AGENT, INPUTS | {"callback_url": url})
+    assert finished(Caller(app), execution).body == "Q: Where?! Q: WHERE?"
+    if url != "http://[":  # which nothing can be sent to
+        body = json.loads(network[0][0].content)
+        assert body["workflow_version_execution_id"] == execution
+        assert body["results"]["answer"]["value"] == "Q: Where?! Q: WHERE?"
+
+
+def test_two_processes_store_the_cells_of_a_row_once(slow, gate, app):
+    call = Caller(app)
+    run_id = run(Caller(slow), "quality")
+    assert gate.asked.wait(120)
+    report = finished_report(call, run_id).body
+    gate.open.set()
+    slow.runner.close_seconds = 120
+    slow.close()
+    assert call("GET", f"/reports/{run_id}").body == report
+    assert report["stats"]["status_counts"]["COMPLETED"] == 6
+    rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+    assert [row[2]["value"] for row in rows] == ["Q: Where is my money?", "Q: Hello"]
 
 
 KILLED = """
 import sys, time
-sys.path.insert(0, sys.argv[3])
 from promptsync.server.app import create_app
 from registry_server import Caller
 from test_runs import publish_prompts, run
@@ -686,31 +680,13 @@ time.sleep(60)
 
 def test_a_run_whose_process_was_killed_goes_on_when_it_is_polled(tmp_path, fixtures):
     here = Path(__file__).parent
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(here.parents[1]), str(here.parent), str(here)]),
-    }
-    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "k.db"), str(fixtures), str(here)]
+    path = os.pathsep.join(str(folder) for folder in (here.parents[1], here.parent, here))
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path / "k.db"), str(fixtures)]
+    environment = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout.readline() == b"asked\n"
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     with create_app(tmp_path / "k.db", fixtures=fixtures) as app:
         call = Caller(app)
         runs = call("GET", f"{EVALUATIONS}?include_runs=true&name=one").body["evaluations"][0]["runs"]
         assert finished_report(call, runs[0]["id"]).body["stats"]["status_counts"]["COMPLETED"] == 4
-
-
-def test_two_processes_store_the_cells_of_a_row_once(tmp_path, fixtures):
-    gate = Gate()
-    paths = {"path": tmp_path / "two.db", "fixtures": fixtures}
-    with create_app(**paths, model=gate) as slow, create_app(**paths) as quick:
-        publish_prompts(Caller(slow))
-        run_id = run(Caller(slow), "quality")
-        assert gate.asked.wait(120)
-        report = finished_report(Caller(quick), run_id).body
-        gate.open.set()
-        slow.close()
-        assert Caller(quick)("GET", f"/reports/{run_id}").body == report
-        assert report["stats"]["status_counts"]["COMPLETED"] == 6
-        rows = Caller(quick)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
-        assert [row[2]["value"] for row in rows] == ["Q: Where is my money?", "Q: Hello"]
