@@ -10,21 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from promptsync.server.http.connections import stop
-from promptsync.server.serve import THREADS, base_url, bind, listening
+from promptsync.server.serve import THREADS, base_url, bind, make_server
 
 
 @contextmanager
 def running(app: Any, threads: int = THREADS, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
     """Serve ``app`` on a free port; the value is its base URL. The application stays open."""
-    with listening(app, bind(host, 0), threads=threads, **options) as server:
-        thread = threading.Thread(target=server.run, name="registry", daemon=True)
-        thread.start()
-        try:
-            yield base_url(host, server.effective_port)
-        finally:
-            stop(server)
-            thread.join(10)
+    bound = bind(host, 0)
+    url = base_url(host, bound.getsockname()[1])
+    server = make_server(app, bound, threads=threads, **options)
+    thread = threading.Thread(target=server.run, args=([bound],), name="registry", daemon=True)
+    thread.start()
+    try:
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 @dataclass

@@ -61,8 +61,8 @@ OWNERS = {
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
     | {"server/checks/endpoint.py", "server/checks/steps.py"},
     "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
-    "waitress": {"server/http/connections.py"},
-    "websockets": {"server/http/sockets.py"},
+    "uvicorn": {"server/serve.py"},
+    "a2wsgi": {"server/http/gateway.py"},
     "filelock": {"files/lock.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
     "google": {"server/tracking/otlp.py"},
@@ -174,12 +174,12 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "filelock", "opentelemetry", "google"}
-    modules_of_waitress = "promptsync.server.http.connections"
+    deferred = {"jinja2", "deepdiff", "filelock", "opentelemetry", "google", "uvicorn"}
+    gateway = "promptsync.server.http.gateway"
     early = [
         str(one)
         for one in IMPORTS
-        if (one.name.split(".")[0] in deferred or one.name.startswith(modules_of_waitress))
+        if (one.name.split(".")[0] in deferred or one.name.startswith(gateway))
         and not one.deferred
         and not one.typing
     ]

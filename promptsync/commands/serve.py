@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -76,6 +77,9 @@ def command(
     from promptsync.server.serve import base_url, bind, run_server
 
     _check_options(api_key, allowed)
+    if missing := [name for name in ("uvicorn", "wsproto", "a2wsgi") if find_spec(name) is None]:
+        message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
+        raise UsageError(message, hint="pip install 'promptsync[serve]'")
     with bind(host, port, loopback_only=api_key is None) as bound:
         path, fixtures = _places(session, database, fixtures)
         model = endpoint(session.environment)

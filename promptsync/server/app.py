@@ -16,7 +16,7 @@ from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import read_parts
 from promptsync.server.http.fields import Query
 from promptsync.server.http.request import Request, split_target
-from promptsync.server.routes import OTHER_BODIES, WEBSOCKET, load, match
+from promptsync.server.routes import OTHER_BODIES, load, match
 from promptsync.server.store.database import Store, StoreError
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Application:
             return self._handle(environ)
         except ApiError as error:
             return error.response()
+        except ModuleNotFoundError as error:
+            # Not a 5xx, after which the SDKs repeat a request.
+            message = f"{error.name} is not installed. Run: pip install 'promptsync[serve]'"
+            return ApiError(400, message).response()
         except (sqlite3.OperationalError, StoreError) as error:
             # Locked for longer than the timeout, the disk full, or closed: nothing was written.
             message = f"The registry database cannot be used now: {error}."
@@ -104,10 +108,6 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
-        if path == WEBSOCKET:
-            from promptsync.server.checks import updates
-
-            return updates.connect(environ, self.store)
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
         body = attached = None

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Request], Response]
 
-WEBSOCKET: Final = "/connection/websocket"
-"""The path of the WebSocket, which is not a route: the token in its first message replaces the key."""
-
 TEMPLATE = "/prompt-templates/<identifier>"
 FOLDERS = "/api/public/v2/folders"
 SKILLS = "/api/public/v2/skill-collections"

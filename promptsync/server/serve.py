@@ -1,28 +1,36 @@
-"""Serving the registry over HTTP."""
+"""Serving the registry over HTTP, with uvicorn."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from promptsync.errors import UsageError
-from promptsync.server.http.guard import Guard, Hosts, is_loopback
+from promptsync.server.http.guard import HEADERS, Hosts, is_loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-    from promptsync.server.http.connections import Limits
+    from uvicorn import Server
 
 THREADS = 32
 """How many requests are handled at once. Others wait, which adds up where responses are delayed."""
 
+CONNECTIONS = 500
+"""Most connections; beyond them, requests get 503."""
+
 OPEN_FILES = 1024
 """How many files and sockets the process may open, if the system allows it; macOS starts with 256."""
+
+MAX_HEADER_BYTES = 32 * 1024
+MAX_MESSAGE = 64 * 1024
+"""Longest message over a WebSocket, in bytes."""
+
+_KEEP_ALIVE_SECONDS = 60
+_STOP_SECONDS = 2
+"""How long requests may take to finish after the server was told to stop."""
 
 
 def run_server(
@@ -39,39 +47,45 @@ def run_server(
     caller closes the application.
     """
     _raise_open_files()
-    with listening(app, bound, threads=threads, allowed=allowed) as server:
-        on_ready(server.effective_port)
-        server.run()
+    port: int = bound.getsockname()[1]
+    # It is interrupted again after uvicorn stopped.
+    with bound, contextlib.suppress(KeyboardInterrupt):
+        server = make_server(app, bound, threads=threads, allowed=allowed)
+        on_ready(port)
+        server.run(sockets=[bound])
 
 
-@contextmanager
-def listening(
-    app: WSGIApplication,
-    bound: socket.socket,
-    *,
-    threads: int = THREADS,
-    allowed: Iterable[str] = (),
-    limits: Limits | None = None,
-) -> Iterator[Any]:
-    """Yield a waitress server for ``app`` that accepts connections; close all that it opened at the end.
+def make_server(
+    app: WSGIApplication, bound: socket.socket, *, threads: int = THREADS, allowed: Iterable[str] = ()
+) -> Server:
+    """Return a server whose ``run(sockets=[bound])`` serves ``app`` until its ``should_exit`` is true."""
+    from uvicorn import Config, Server
 
-    ``server.run()`` blocks until interrupted; ``connections.stop(server)`` ends it from another thread.
-    """
-    from promptsync.server.http import connections
+    from promptsync.server.http.gateway import Gateway
 
-    # It would warn whenever requests wait for a thread, which is what its queue is for.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     address, port = bound.getsockname()[:2]
     hosts = Hosts(port, is_loopback(address), frozenset(name.lower() for name in allowed))
-    try:
-        server = connections.create_server(Guard(app, hosts), bound, threads, limits or connections.Limits())
-    except BaseException:
-        bound.close()
-        raise
-    try:
-        yield server
-    finally:
-        connections.close(server)
+    config = Config(
+        Gateway(app, hosts, threads),
+        loop="asyncio",
+        http="h11",
+        ws="wsproto",  # others refuse the handshake of the official SDK
+        lifespan="off",
+        headers=list(HEADERS),
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    config.load()
+    return Server(config)
 
 
 def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
@@ -89,7 +103,10 @@ def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
                 f"{host} can be reached from other machines, which requires --api-key",
                 hint="add --api-key KEY, or leave out --host to serve this machine only",
             )
-        return socket.create_server(address[:2], family=family)
+        bound = socket.create_server(address[:2], family=family)
+        # Accepted connections inherit it. Otherwise a response waits until its headers are confirmed.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return bound
     except (OSError, OverflowError, UnicodeError) as error:
         # Python adds the address in brackets, which the message has already.
         why = str(getattr(error, "strerror", None) or error).partition(" (")[0]

@@ -144,3 +144,12 @@ def test_a_file_that_is_no_registry_is_left_alone(world: World) -> None:
     done = world.run("serve", "--port", "0", "--db", "notes.db")
     assert (done.code, "notes.db" in done.err) == (4, True)
     assert notes.read_bytes() == before
+
+
+def test_without_its_extra_the_command_that_installs_it_is_the_hint(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptsync.commands.serve.find_spec", lambda name: None)
+    done = world.run("serve", "--port", "0")
+    assert (done.code, done.out) == (2, "")
+    assert "uvicorn" in done.err and "hint: pip install 'promptsync[serve]'" in done.err

@@ -1,37 +1,34 @@
-"""Edits one prompt over HTTP, as somebody would in the dashboard: URL NAME OLD NEW."""
+"""Edits one prompt with the API, as somebody would in the dashboard: DATABASE NAME OLD NEW."""
 
 from __future__ import annotations
 
 import json
 import sys
-import urllib.request
-from typing import Any
-from urllib.parse import quote
 
-# The registry runs on this machine, so a proxy from the environment must not be used.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-HEADERS = {"X-API-KEY": "demo", "Content-Type": "application/json"}
+import httpx
 
-
-def fetch(url: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    with OPENER.open(urllib.request.Request(url, data, HEADERS)) as response:
-        return json.load(response)
+from promptsync.server.app import create_app
 
 
 def main() -> None:
-    url, name, old, new = sys.argv[1:]
-    url = url.rstrip("/")
-    current = fetch(f"{url}/prompt-templates/{quote(name, safe='')}?resolve_snippets=false")
-    body = {
-        "prompt_template": {"prompt_name": name, "tags": current["tags"]},
-        "prompt_version": {
-            "prompt_template": json.loads(json.dumps(current["prompt_template"]).replace(old, new)),
-            "metadata": current["metadata"],
-            "commit_message": "Edited in the dashboard",
-        },
-    }
-    version = fetch(f"{url}/rest/prompt-templates", body)["version_number"]
+    database, name, old, new = sys.argv[1:]
+    headers = {"X-API-KEY": "demo"}
+    with (
+        create_app(database) as app,
+        httpx.Client(
+            transport=httpx.WSGITransport(app), base_url="http://registry", headers=headers
+        ) as client,
+    ):
+        current = client.get(f"/prompt-templates/{name}", params={"resolve_snippets": False}).json()
+        body = {
+            "prompt_template": {"prompt_name": name, "tags": current["tags"]},
+            "prompt_version": {
+                "prompt_template": json.loads(json.dumps(current["prompt_template"]).replace(old, new)),
+                "metadata": current["metadata"],
+                "commit_message": "Edited in the dashboard",
+            },
+        }
+        version = client.post("/rest/prompt-templates", json=body).json()["version_number"]
     print(f'\n(in the dashboard: "{old}" becomes "{new}", saved as v{version})')
 
 

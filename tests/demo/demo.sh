@@ -7,24 +7,11 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 promptsync=$(command -v promptsync) || { echo "promptsync is not on your PATH. Run: make demo" >&2; exit 1; }
 bin=$(dirname "$promptsync")
 python=$bin/python
-[ -x "$python" ] || python=python3
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/promptsync-demo.XXXXXX")
-server=""
 finished=""
-stop_server() {
-  [ -n "$server" ] || return 0
-  kill "$server" 2>/dev/null || true
-  # A process that has only just been started may lose the signal, so it is sent again until it has ended.
-  (while sleep 1 && kill "$server"; do :; done) >/dev/null 2>&1 &
-  again=$!
-  wait "$server" 2>/dev/null || true
-  kill "$again" 2>/dev/null || true
-  server=""
-}
 cleanup() {
   code=$?
-  stop_server
   cd /
   [ -n "$finished" ] || rm -rf "$work"
   exit "$code"
@@ -139,17 +126,9 @@ run "promptsync ls-remote support/refund"
 seen "An application that requests staging gets this text."
 
 step "A colleague edits the same prompt in the dashboard"
-: > "$work/.git/url"
-promptsync serve --port 0 > "$work/.git/url" 2> "$work/.git/serve.log" &
-server=$!
-while ! grep -q http "$work/.git/url"; do
-  kill -0 "$server" 2>/dev/null || { cat "$work/.git/serve.log" >&2; exit 1; }
-  sleep 0.1
-done
-edited=$("$python" "$here/tests/demo/colleague.py" "$(grep -o 'http://[^ ]*' "$work/.git/url" | head -n 1)" \
+edited=$("$python" "$here/tests/demo/colleague.py" .promptsync/registry.db \
   support/refund "You kindly answer" "You kindly and briefly answer")
 wrap "$edited"
-stop_server
 run "promptsync status"
 run "promptsync diff support/refund"
 run_failing 1 "promptsync status --exit-code --quiet"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registry_server import running
 from scripted_registry import KEY, template
 
 from promptsync.prompt.canonical import digest
@@ -15,8 +15,6 @@ from promptsync.registry.errors import Rejected
 from promptsync.registry.open import LocalTransport, local_transport
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import create_app
-from promptsync.server.http.connections import stop
-from promptsync.server.serve import bind, listening
 
 TONE = Prompt("house/tone", {"type": "completion", "content": [{"type": "text", "text": "Be {how}."}]})
 PARENT = Prompt(
@@ -33,17 +31,9 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PromptL
     if request.param == "in-process":
         with PromptLayer("local:", None, transport=LocalTransport(app)) as registry:
             yield registry
-        return
-    try:
-        with listening(app, bind("127.0.0.1", 0)) as server:
-            thread = threading.Thread(target=server.run)
-            thread.start()
-            with PromptLayer(f"http://127.0.0.1:{server.effective_port}/", KEY) as registry:
-                yield registry
-            stop(server)
-            thread.join(5)
-    finally:
-        app.close()
+    else:
+        with app, running(app) as url, PromptLayer(f"{url}/", KEY) as registry:
+            yield registry
 
 
 def test_what_is_published_is_what_is_read_and_costs_one_request(registry: PromptLayer) -> None:

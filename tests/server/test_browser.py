@@ -10,8 +10,6 @@ import queue
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,8 +19,7 @@ from urllib.parse import quote
 import pytest
 from registry_server import Caller, completion, flat, running
 
-from promptsync.server.http.connections import Limits, create_server, stop
-from promptsync.server.serve import bind
+from promptsync.server.http import gateway
 
 pytestmark = pytest.mark.lane
 
@@ -111,19 +108,6 @@ def attack(browser: str, profile: Path, victim: str, page: str, target: str) -> 
                 server.shutdown()
 
 
-@contextmanager
-def unguarded(app: Any) -> Iterator[str]:
-    """Serve without any check, as promptsync did once: shows that the attacks work."""
-    server = create_server(app, bind("127.0.0.1", 0), 8, Limits())
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}"
-    finally:
-        stop(server)
-        thread.join(10)
-
-
 @pytest.fixture
 def victim(app: Any) -> Caller:
     call = Caller(app)
@@ -145,8 +129,11 @@ def held(call: Caller) -> tuple[list[str], Any]:
     return [one["commit_message"] for one in raw], rest
 
 
-def test_the_attacks_work_on_a_registry_that_checks_nothing(app, victim, browser, tmp_path) -> None:
-    with unguarded(app) as url:
+def test_the_attacks_work_on_a_registry_that_checks_nothing(
+    app, victim, browser, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(gateway, "check", lambda *_: None)
+    with running(app) as url:
         outcomes = attack(browser, tmp_path / "profile", url[7:], "http://attacker.test:PORT", url)
     show(outcomes)
     messages, _ = held(victim)

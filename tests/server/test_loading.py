@@ -42,4 +42,12 @@ def test_reading_and_publishing_loads_nothing_else(tmp_path):
     loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
     parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
     assert {part[0] for part in parts if len(part) > 1} == {"http", "prompts", "store", "checks"}
-    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {"model", "runner"}
+    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {"model", "runs"}
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.collector.trace.v1.trace_service_pb2", None)
+    answer = call("POST", "/v1/traces", raw=b"x", content_type="application/x-protobuf")
+    assert answer.status == 400
+    assert "opentelemetry" in answer.body["message"]
+    assert "pip install 'promptsync[serve]'" in answer.body["message"]

@@ -5,36 +5,30 @@ A client gets a token for one channel, sends it in its first message, and subscr
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-import math
 import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, Final
+
+import msgspec
 
 from promptsync.server.checks.agents import MAX_SUFFIX, node_results, output
-from promptsync.server.http.answer import ApiError, Response
-from promptsync.server.http.body import parse_json
-from promptsync.server.http.fields import read_id
+from promptsync.server.http.answer import Response
+from promptsync.server.http.fields import Id, read_id
 from promptsync.server.http.request import Request
-from promptsync.server.http.sockets import UPGRADE, SocketClosed
 from promptsync.server.prompts.find import WORKFLOW, find
-from promptsync.server.routes import WEBSOCKET
 from promptsync.server.store.database import Database, Store, encoded
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 TOKEN_SECONDS: Final = 3600
 CONNECT_SECONDS = 15.0
 """How long a client may take to send its token."""
-PING_SECONDS = 25.0
-PONG_SECONDS = 8.0
-MAX_COMMANDS: Final = 1000
-"""Most commands that a client may send over one socket, not counting its responses to pings."""
+TICK_SECONDS: Final = 0.2
+"""How often a subscription looks for results."""
 
 MAX_OUTPUT: Final = 64 * 1024
 """Largest result that is sent, in bytes. Clients fetch larger ones."""
@@ -73,135 +67,138 @@ def issue_token(request: Request) -> Response:
     return Response({"success": True, "token_details": details, "messaging_backend": "centrifugo"}, 201)
 
 
-def connect(environ: WSGIEnvironment, store: Store) -> Response:
-    """Turn the connection into a WebSocket that sends the results of executions."""
-    if environ["REQUEST_METHOD"] != "GET":
-        raise ApiError(405, f"{WEBSOCKET} accepts only GET.", headers={"Allow": "GET"})
-    if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
-        raise ApiError(400, f"{WEBSOCKET} is a WebSocket; send the header Upgrade: websocket.")
-    if UPGRADE not in environ:
-        raise ApiError(404, "Only promptsync serve has WebSockets, not a registry inside a program.")
-    environ[UPGRADE](Updates(store))
-    return Response(status=204)
-
-
 def _token(store: Store, expires: int, channel: str) -> str:
     text = f"{expires}:{channel}"
     return hmac.new(_SECRET, f"{store.workspace_id}:{text}".encode(), hashlib.sha256).hexdigest() + text
 
 
-def _token_parts(store: Store, token: object) -> tuple[int, str]:
+def _token_parts(store: Store, token: str) -> tuple[int, str]:
     """Return when a token expires, in milliseconds, and its channel."""
-    if not token:
-        raise _bad_request()
-    text, _, channel = str(token)[hashlib.sha256().digest_size * 2 :].partition(":")
+    text, _, channel = token[hashlib.sha256().digest_size * 2 :].partition(":")
     expires = read_id(text) or 0
-    if not hmac.compare_digest(str(token).encode(), _token(store, expires, channel).encode()):
+    if not hmac.compare_digest(token.encode(), _token(store, expires, channel).encode()):
         raise SocketClosed(3500, "invalid token")
     return expires, channel
 
 
-def _bad_request() -> SocketClosed:
-    return SocketClosed(3501, "bad request")
+class SocketClosed(Exception):
+    """Raised to close a WebSocket with a code and a reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
 
 
 class _CommandError(Exception):
     """A response with an error: its code and its message in Centrifugo."""
 
 
-class Updates:
-    """The ``SocketHandler`` of one socket."""
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _Channel(msgspec.Struct):
+    channel: str = ""
+
+
+class _Command(msgspec.Struct):
+    """One line of a message: its number, and one of the commands."""
+
+    id: Id
+    connect: _Token | None = None
+    subscribe: _Channel | None = None
+    unsubscribe: _Channel | None = None
+
+
+Message = MutableMapping[str, Any]
+
+
+async def converse(
+    store: Store, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Answer the commands of one client and send it results, until it is gone."""
+    conversation = _Conversation(store)
+    deadline = time.monotonic() + CONNECT_SECONDS
+    receiving = asyncio.ensure_future(receive())
+    try:
+        while True:
+            await asyncio.wait({receiving}, timeout=TICK_SECONDS)
+            if receiving.done():
+                message = receiving.result()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("bytes") or message.get("text", "").encode()
+                for line in filter(None, data.split(b"\n")):
+                    await send({"type": "websocket.send", "text": encoded(conversation.answer(line))})
+                receiving = asyncio.ensure_future(receive())
+            if conversation.channel is None and time.monotonic() > deadline:
+                raise SocketClosed(3502, "stale")
+            if conversation.is_subscribed:
+                for push in await asyncio.to_thread(conversation.results):
+                    await send({"type": "websocket.send", "text": encoded(push)})
+    finally:
+        receiving.cancel()
+
+
+class _Conversation:
+    """What one client may hear, and what it has heard."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._channel: str | None = None
+        self.channel: str | None = None
         """The channel of the token, ``None`` until the client has sent one."""
-        self._subscribed = False
+        self.is_subscribed = False
         self._sent: set[int] = set()
-        self._commands = 0
-        self._due = time.monotonic() + CONNECT_SECONDS
-        """When to send the next ping, or to give up waiting for the client."""
-        self._waiting = True
 
-    def receive(self, message: bytes) -> Iterator[str]:
-        """Handle the commands of a message, one per line."""
-        for line in filter(None, message.split(b"\n")):
-            try:
-                command = parse_json(line)
-            except ApiError:
-                raise _bad_request() from None
-            if command == {} and self._channel is not None:
-                self._wait(PING_SECONDS, waiting=False)
-            else:
-                yield encoded(self._handle(command))
-
-    def tick(self) -> Iterator[str]:
-        """Send results, and a ping if one is due; close the socket if the client is gone."""
-        if time.monotonic() > self._due:
-            if self._channel is None:
-                raise SocketClosed(3502, "stale")
-            if self._waiting:
-                raise SocketClosed(3012, "no pong")
-            self._wait(PONG_SECONDS, waiting=True)
-            yield "{}"
-        if self._subscribed and self._channel is not None:
-            yield from self._results(self._channel)
-
-    def _wait(self, seconds: float, *, waiting: bool) -> None:
-        self._waiting, self._due = waiting, time.monotonic() + seconds
-
-    def _handle(self, command: Any) -> dict[str, Any]:
-        self._commands += 1
-        if self._commands > MAX_COMMANDS:
-            raise SocketClosed(3013, "too many requests")
-        if not isinstance(command, dict) or len(command) != 2:
-            raise _bad_request()
-        number = command.pop("id", None)
-        method, parameters = command.popitem()
-        is_first = self._channel is None
-        if type(number) is not int or number < 1 or command or not isinstance(parameters, dict):
-            raise _bad_request()
-        if (method == "connect") is not is_first:
-            raise _bad_request()
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Return the response to a command."""
         try:
-            return {"id": number, method: self._do(method, parameters)}
+            command = msgspec.json.decode(line, type=_Command)
+        except (ValueError, RecursionError):
+            raise SocketClosed(3501, "bad request") from None
+        if (command.connect is None) is (self.channel is None):
+            raise SocketClosed(3501, "bad request")
+        try:
+            return {"id": command.id, **self._obey(command)}
         except _CommandError as error:
             code, message = error.args
-            return {"id": number, "error": {"code": code, "message": message}}
+            return {"id": command.id, "error": {"code": code, "message": message}}
 
-    def _do(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        if method == "connect":
-            return self._connect(parameters.get("token"))
-        if method not in {"subscribe", "unsubscribe"}:
+    def _obey(self, command: _Command) -> dict[str, Any]:
+        if command.connect is not None:
+            expires, channel = _token_parts(self._store, command.connect.token)
+            if expires < time.time() * 1000:
+                raise _CommandError(109, "token expired")
+            self.channel = channel
+            return {"connect": {"client": str(uuid.uuid4())}}
+        subscription = command.subscribe or command.unsubscribe
+        if subscription is None:
             raise _CommandError(108, "not available")
-        if parameters.get("channel") != self._channel:
+        if subscription.channel != self.channel:
             raise _CommandError(103, "permission denied")
-        if method == "subscribe" and self._subscribed:
+        if command.subscribe and self.is_subscribed:
             raise _CommandError(105, "already subscribed")
-        self._subscribed = method == "subscribe"
+        self.is_subscribed = command.subscribe is not None
         self._sent.clear()
-        return {}
+        return {"subscribe" if command.subscribe else "unsubscribe": {}}
 
-    def _connect(self, token: object) -> dict[str, Any]:
-        expires, channel = _token_parts(self._store, token)
-        if expires < time.time() * 1000:
-            raise _CommandError(109, "token expired")
-        self._channel = channel
-        self._wait(PING_SECONDS, waiting=False)
-        return {"client": str(uuid.uuid4()), "ping": math.ceil(PING_SECONDS), "pong": True}
-
-    def _results(self, channel: str) -> Iterator[str]:
+    def results(self) -> list[dict[str, Any]]:
+        """Return the results that the client has not heard yet."""
         # Another process may finish executions of the same database, so only the database knows.
         with self._store.read() as db:
-            for execution_id, everything in _executions(db, channel):
-                if execution_id in self._sent:
-                    continue
-                is_finished, nodes = node_results(db, execution_id)
-                if is_finished:
-                    self._sent.add(execution_id)
-                    found = _completed(execution_id, output(nodes, everything=everything))
-                    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(found)}
-                    yield encoded({"push": {"channel": channel, "pub": {"data": data}}})
+            return list(self._results(db, self.channel or ""))
+
+    def _results(self, db: Database, channel: str) -> Iterator[dict[str, Any]]:
+        for execution_id, everything in _executions(db, channel):
+            if execution_id in self._sent:
+                continue
+            is_finished, nodes = node_results(db, execution_id)
+            if is_finished:
+                self._sent.add(execution_id)
+                result = _completed(execution_id, output(nodes, everything=everything))
+                data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(result)}
+                yield {"push": {"channel": channel, "pub": {"data": data}}}
 
 
 def _executions(db: Database, channel: str) -> list[tuple[int, bool]]:

@@ -8,16 +8,14 @@ refused, it can send neither JSON nor protobuf, nor the header ``X-API-KEY``, so
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
+
+import msgspec
 
 from promptsync.server.http.answer import PROTOBUF, ApiError
 from promptsync.server.http.body import FORM, JSON, media_type, wrong_type
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_TARGET: Final = 8192
 """Longest path with its query, in characters."""
@@ -35,8 +33,7 @@ _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\s\[\]:/?#@\\,]+)(?::([0-9]{
 _HTTP_PORT: Final = 80
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(msgspec.Struct, frozen=True):
     """The hosts that requests may name.
 
     On a loopback address these are the loopback names with the ``port``. Otherwise they are all IP addresses,
@@ -74,42 +71,33 @@ def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach ``host``, an IP address or a name, without any look-up."""
     if not is_address(host):
         return host == "localhost"
-    found = ip_address(host)
+    address = ip_address(host)
     # Before Python 3.13, ::ffff:127.0.0.1 does not count as a loopback address.
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-class Guard:
-    """A WSGI application that calls ``app`` for the requests that ``check`` accepts."""
+def check(method: str, target: str, headers: Mapping[str, str], hosts: Hosts) -> None:
+    """Raise an ``ApiError`` for a request that a web page may have sent, and for an overlong ``target``.
 
-    def __init__(self, app: WSGIApplication, hosts: Hosts) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            return start_response(status, [*headers, *HEADERS], *more)
-
-        try:
-            check(environ, self._hosts)
-        except ApiError as error:
-            return error.response()(environ, start)
-        return self._app(environ, start)
-
-
-def check(environ: WSGIEnvironment, hosts: Hosts) -> None:
-    """Raise an ``ApiError`` for a request that a web page may have sent, and for an overlong path."""
-    target = environ.get("REQUEST_URI", "")
+    The names of ``headers`` are in lower case.
+    """
     if len(target) > MAX_TARGET:
         raise ApiError(414, f"The path and the query are longer than {MAX_TARGET:,} characters.")
-    host = environ.get("HTTP_HOST", "")
+    host = headers.get("host", "")
     _check_host(host, hosts)
     if "://" in target.partition("?")[0]:  # proxies send an absolute URL
         _check_host(target.partition("://")[2].partition("/")[0], hosts)
-    _check_origin(environ, host)
-    if environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() != f"http://{host}".lower():
+        raise _from_a_page(f"Origin: {origin[:100]}")
+    # Old browsers do not send it, and programs such as Node.js send other Sec-Fetch headers only.
+    site = headers.get("sec-fetch-site")
+    if site is not None and site not in {"none", "same-origin"}:
+        raise _from_a_page(f"Sec-Fetch-Site: {site[:100]}")
+    if method == "OPTIONS" and "access-control-request-method" in headers:
         raise _from_a_page("Access-Control-Request-Method is set")
-    _check_type(environ)
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+        _check_type(headers)
 
 
 def _check_host(host: str, hosts: Hosts) -> None:
@@ -124,16 +112,6 @@ def _check_host(host: str, hosts: Hosts) -> None:
         )
 
 
-def _check_origin(environ: WSGIEnvironment, host: str) -> None:
-    origin = environ.get("HTTP_ORIGIN")
-    if origin is not None and origin.lower() != f"http://{host}".lower():
-        raise _from_a_page(f"Origin: {origin[:100]}")
-    # Old browsers do not send it, and programs such as Node.js send other Sec-Fetch headers only.
-    site = environ.get("HTTP_SEC_FETCH_SITE")
-    if site is not None and site not in {"none", "same-origin"}:
-        raise _from_a_page(f"Sec-Fetch-Site: {site[:100]}")
-
-
 def _from_a_page(why: str) -> ApiError:
     return ApiError(
         403,
@@ -141,11 +119,9 @@ def _from_a_page(why: str) -> ApiError:
     )
 
 
-def _check_type(environ: WSGIEnvironment) -> None:
-    if environ.get("CONTENT_LENGTH") in {None, "", "0"}:
-        return
+def _check_type(headers: Mapping[str, str]) -> None:
+    sent = headers.get("content-type", "")
     # A page cannot set this header either. The application decides which paths accept forms.
-    if media_type(environ) == FORM and environ.get("HTTP_X_API_KEY"):
-        return
-    if media_type(environ) not in BODY_TYPES:
-        raise wrong_type(environ)
+    is_form = media_type(sent) == FORM and headers.get("x-api-key")
+    if not is_form and media_type(sent) not in BODY_TYPES:
+        raise wrong_type(sent)
