@@ -36,13 +36,16 @@ def create_app(
     model: Model | None = None,
     latency: float = 0.0,
     max_body: int = MAX_BODY,
+    logged_requests: int | None = None,
+    days: int | None = None,
 ) -> Application:
     """Open or create the registry database ``path`` and return the application over it.
 
     Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
     ``registry.yaml``. ``model`` responds in evaluations and agents, by default an ``Echo``. Each response is
-    delayed by ``latency`` seconds. Raises ``StoreError`` and ``FixtureError``. Close the application when it
-    is no longer needed.
+    delayed by ``latency`` seconds. The newest ``logged_requests`` are kept, for ``days`` days or, with 0, for
+    ever; ``None`` leaves the limit in the database as it is, at first 100,000 requests of any age. Raises
+    ``StoreError`` and ``FixtureError``. Close the application when it is no longer needed.
     """
     store = Store(path)
     try:
@@ -50,6 +53,11 @@ def create_app(
             from promptsync.server.checks.catalogue import load_fixtures
 
             load_fixtures(store, fixtures)
+        if logged_requests is not None or days is not None:
+            from promptsync.server.tracking.log import set_limits
+
+            with store.write() as db:
+                set_limits(db, logged_requests, days)
     except BaseException:
         store.close()
         raise

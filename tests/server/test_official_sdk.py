@@ -153,7 +153,7 @@ def test_tracking(sdk, app):
     assert sdk.track.prompt(request_id=request_id, prompt_name="a", prompt_input_variables={"name": "Ana"})
     assert sdk.track.group(request_id=request_id, group_id=sdk.group.create())
     with app.store.read() as db:
-        assert db.execute("SELECT count(*) FROM request_scores").fetchone()[0] == 2
+        assert db.execute("SELECT scores FROM requests").fetchone()[0] == '{"default":80,"tone":90}'
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from registry_server import chat, flat
+from registry_server import Caller, chat, flat
+
+from promptsync.server.app import create_app
 
 LOG = {
     "provider": "anthropic",
@@ -341,33 +343,36 @@ def test_the_name_of_the_prompt_comes_when_it_is_wanted(call, three):
 
 
 REFUSED = [
-    ({"q": 1}, "q must be"),
-    ({"per_page": 26}, "per_page must be an integer from 1 to 25"),
-    ({"page": 0}, "page"),
-    ({"sort_by": "id"}, "sort_by must be one of"),
+    ({"q": 1}, "q: expected str"),
+    ({"per_page": 26}, "per_page: expected int <= 25"),
+    ({"page": 0}, "page: expected int >= 1"),
+    ({"sort_by": "id"}, "sort_by: invalid enum value"),
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
-    ({"metadata_cost_breakdown_key": "user"}, "metadata_cost_breakdown_key is not supported"),
-    ({"filtr_group": {}}, "filtr_group is not supported"),
-    ({"filter_group": {}}, "filter_group.filters is required"),
-    ({"filter_group": {"filters": {}}}, "filters must be a list"),
-    ({"filter_group": {"filters": [], "logic": "XOR"}}, "logic must be one of AND, OR"),
-    ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group.logics is not supported"),
-    ({"filters": [{}]}, "field must be"),
+    ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
+    ({"filtr_group": {}}, "unknown field filtr_group"),
+    ({"filter_group": {}}, "filter_group.filters: required"),
+    ({"filter_group": {"filters": {}}}, "filter_group.filters: expected array"),
+    ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: invalid enum value 'XOR'"),
+    ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
+    ({"filters": [{}]}, "filters[0].field: required"),
     ({"filters": [one("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [one("user_intent", "is", "curious")]}, "cannot be user_intent"),
     ({"filters": [one("agent_intent", "is", "refusal")]}, "cannot be agent_intent"),
     ({"filters": [one("engine", "contains", "gpt")]}, "operator must be one of is, is_not, in, not_in"),
-    ({"filters": [one("engine", "is", 4)]}, "value must be a string"),
-    ({"filters": [one("engine", "in", "gpt")]}, "value must be a list"),
-    ({"filters": [one("engine", "in", ["a"] * 101)]}, "at most 100"),
-    ({"filters": [one("cost", "gt", True)]}, "value must be a number"),
-    ({"filters": [one("cost", "between", [1])]}, "the lowest and the highest"),
-    ({"filters": [one("cost", "is_null", 1)]}, "value does not apply to is_null"),
+    ({"filters": [one("engine", "is", 4)]}, "filters[0].value: expected str"),
+    ({"filters": [one("engine", "in", "gpt")]}, "value: expected array"),
+    ({"filters": [one("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
+    ({"filters": [one("cost", "gt", True)]}, "value: expected int | float"),
+    ({"filters": [one("cost", "between", [1])]}, "value: expected array of length 2"),
+    ({"filters": [one("cost", "is_null", 1)]}, "value: expected null"),
     ({"filters": [one("request_start_time", "before", "soon")]}, "ISO 8601"),
     ({"filters": [one("metadata", "key_equals", "x")]}, "nested_key"),
-    ({"filters": [one("metadata", "key_equals", [], "user")]}, "a string, a number or a boolean"),
+    ({"filters": [one("metadata", "key_equals", [], "user")]}, "value: expected bool | int | float | str"),
     ({"filters": [one("engine", "is", "x", "user")]}, "nested_key does not apply to engine"),
-    ({"filters": [{**one("engine", "is", "x"), "case": 1}]}, "case is not supported"),
+    (
+        {"filters": [{**one("engine", "is", "x"), "case": 1}]},
+        "filters[0]: object contains unknown field case",
+    ),
     ({"filters": [one("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
     (
         {"filter_group": {"filters": [{"filters": [one("engine", "gt", 1)]}]}},
@@ -381,3 +386,51 @@ def test_what_cannot_be_searched_is_refused_and_never_ignored(call, three, body,
     answer = call("POST", f"{REQUESTS}/search", body)
     assert answer.status == 400
     assert said in answer.body["message"]
+
+
+def test_the_oldest_requests_are_deleted_with_their_texts_and_traces(tmp_path):
+    span = {
+        "name": "run",
+        "context": {"trace_id": "t", "span_id": CALL["span_id"]},
+        "kind": "SpanKind.CLIENT",
+        "start_time": 1,
+        "end_time": 2,
+        "status": {"status_code": "StatusCode.OK"},
+        "attributes": {},
+        "resource": {"attributes": {}},
+    }
+    with create_app(tmp_path / "registry.db", logged_requests=2) as app:
+        call = Caller(app)
+        call("POST", "/track-request", CALL)
+        call("POST", "/spans-bulk", {"spans": [span]})
+        assert call("GET", "/api/public/v2/traces/t").status == 200
+        for _ in range(2):
+            call("POST", "/track-request", FAILED)
+        assert call("GET", f"{REQUESTS}/1").status == 404
+        assert call("GET", "/api/public/v2/traces/t").status == 404
+        assert (search(call), search(call, q="good"), search(call, q="call")) == ([3, 2], [], [3, 2])
+        with app.store.read() as db:
+            assert db.execute("SELECT count(*) FROM request_values WHERE request_id = 1").fetchone()[0] == 0
+    # The limit belongs to the database, so that a program without it keeps it.
+    with create_app(tmp_path / "registry.db") as app:
+        assert Caller(app)("POST", "/track-request", FAILED).body["request_id"] == 4
+        assert search(Caller(app)) == [4, 3]
+
+
+def test_requests_are_kept_for_some_days(tmp_path):
+    with create_app(tmp_path / "registry.db", days=3) as app:
+        for _ in range(3):
+            Caller(app)("POST", "/track-request", CALL)
+        with app.store.write() as db:
+            db.execute(
+                "UPDATE requests SET created_at = '2026-01-0' || id || 'T00:00:00.000000Z' WHERE id < 3"
+            )
+        Caller(app)("POST", "/track-request", CALL)
+        assert search(Caller(app)) == [4, 3]
+    with create_app(tmp_path / "registry.db", days=0) as app:
+        with app.store.write() as db:
+            db.execute("UPDATE requests SET created_at = '2026-01-01T00:00:00.000000Z'")
+        Caller(app)("POST", "/track-request", CALL)
+        assert search(Caller(app)) == [5, 4, 3]
+    with create_app(tmp_path / "registry.db", days=1) as app:
+        assert search(Caller(app)) == [5]

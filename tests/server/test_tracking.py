@@ -23,6 +23,10 @@ def logged(call):
     return call("POST", "/rest/log-request", LOG).body["id"]
 
 
+def request_of(call, request_id):
+    return call("GET", f"/api/public/v2/requests/{request_id}").body
+
+
 def rows(app, sql, *values):
     with app.store.read() as db:
         return [tuple(row) for row in db.execute(sql, values)]
@@ -65,7 +69,7 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
         (first["prompt_version_id"],),
         (second["prompt_version_id"],),
     ]
-    assert rows(app, "SELECT name, score FROM request_scores WHERE request_id = 1") == [("tone", 80)]
+    assert request_of(call, 1)["scores"] == [{"name": "tone", "score": 80}]
     assert call("POST", "/log-request", LOG | {"prompt_name": "nobody"}).status == 404
     assert call("POST", "/log-request", LOG | {"prompt_name": "a", "prompt_version_number": 9}).status == 404
 
@@ -129,11 +133,9 @@ def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, 
             answer = call("POST", path, {"request_id": request_id, **body})
             assert (answer.status, answer.body["success"]) == (200, True)
     assert rows(app, "SELECT version_id, variables, group_id FROM requests") == [(version, '{"x":1}', 1)]
-    assert rows(app, "SELECT name, score FROM request_scores ORDER BY name") == [
-        ("default", 20),
-        ("tone", 30),
-    ]
-    assert rows(app, "SELECT key, value FROM request_metadata ORDER BY key") == [("a", "1"), ("b", "3")]
+    request = request_of(call, 1)
+    assert request["scores"] == [{"name": "default", "score": 20}, {"name": "tone", "score": 30}]
+    assert request["metadata"] == [{"a": "1"}, {"b": "3"}]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ TRACKED = {
 def test_a_tracked_request_answers_with_its_id_and_no_blueprint(app):
     answer = Caller(app, None)("POST", "/track-request", TRACKED)
     assert (answer.status, answer.body["request_id"], answer.body["prompt_blueprint"]) == (200, 1, None)
-    assert "pl_in_body_only" not in rows(app, "SELECT body FROM requests")[0][0]
+    assert "pl_in_body_only" not in rows(app, "SELECT body FROM request_texts")[0][0]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def checked(
         if missing := _MISSING.fullmatch(problem):
             below, problem = f"{below}.{missing[1]}", "required"
         path = f"{where}{below}".strip(".")
-        message = f"{path}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
+        message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
         names = re.findall(r"[^.\[\]]+", path)
         raise malformed(message) if status == 400 else invalid(message, part, *names) from None
 

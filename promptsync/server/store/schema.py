@@ -111,25 +111,50 @@ _PROMPTS = (
 
 _REQUESTS = (
     """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
+    # Rows are short, because a search reads most of them.
     """CREATE TABLE requests (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        body TEXT NOT NULL,
         version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
-        variables TEXT NOT NULL DEFAULT '{}',
         group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
         span_id TEXT,
+        provider TEXT,
+        model TEXT,
+        status TEXT NOT NULL,
+        error_type TEXT,
+        error_message TEXT,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        price NUMERIC,
+        started_at TEXT,
+        ended_at TEXT,
+        latency_ms NUMERIC,
+        output_kind TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        variables TEXT NOT NULL,
+        scores TEXT NOT NULL DEFAULT '{}',
         created_at TEXT NOT NULL)""",
     """CREATE INDEX requests_by_span ON requests (span_id)""",
-    """CREATE TABLE request_metadata (
+    # The values in tags, metadata, output and variables, each with its path.
+    """CREATE TABLE request_values (
         request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
+        field TEXT NOT NULL,
         key TEXT NOT NULL,
         value TEXT NOT NULL,
-        PRIMARY KEY (request_id, key)) WITHOUT ROWID""",
-    """CREATE TABLE request_scores (
-        request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
-        name TEXT NOT NULL,
-        score INTEGER NOT NULL,
-        PRIMARY KEY (request_id, name)) WITHOUT ROWID""",
+        PRIMARY KEY (request_id, field, key, value)) WITHOUT ROWID""",
+    # The body as it was sent, and its texts in lower case. They are UTF-8, because the functions of SQLite
+    # end a text at a NUL.
+    """CREATE TABLE request_texts (
+        id INTEGER PRIMARY KEY REFERENCES requests (id) ON DELETE CASCADE,
+        input BLOB NOT NULL,
+        output BLOB NOT NULL,
+        body TEXT NOT NULL)""",
+    # The rowid is the request's id. Words are indexed as Python splits them: the tokenizer splits at spaces.
+    """CREATE VIRTUAL TABLE request_words USING fts5 (
+        words, detail = none, columnsize = 0, tokenize = "ascii tokenchars '_'")""",
+    # How many requests to keep, and for how many days; 0 is any number of days.
+    """CREATE TABLE request_limits (requests INTEGER NOT NULL, days INTEGER NOT NULL)""",
+    """INSERT INTO request_limits VALUES (100000, 0)""",
 )
 
 # -- spans --------------------------------------------------------------------------------------------------

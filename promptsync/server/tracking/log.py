@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 
 from promptsync.server.http.answer import ApiError, Response, malformed
-from promptsync.server.http.fields import Fields, read_id
+from promptsync.server.http.fields import checked, read_id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, encoded, insert
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert
 from promptsync.server.tracking.blueprint import blueprint
-from promptsync.server.tracking.notes import id_in, note_score
+from promptsync.server.tracking.facts import facts, index, used_variables, words
+from promptsync.server.tracking.notes import Metadata, Score, SentId, merge
 
-STATUSES = ("SUCCESS", "WARNING", "ERROR")
-ERROR_TYPES = (
+Status = Literal["SUCCESS", "WARNING", "ERROR"]
+ErrorType = Literal[
     "PROVIDER_TIMEOUT",
     "PROVIDER_QUOTA_LIMIT",
     "PROVIDER_RATE_LIMIT",
@@ -26,24 +29,60 @@ ERROR_TYPES = (
     "TEMPLATE_RENDER_ERROR",
     "VARIABLE_MISSING_OR_EMPTY",
     "UNKNOWN_ERROR",
-)
+]
+Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
+
+
+class Log(Struct, frozen=True):
+    """A request with its input and output as templates, as the vendor documents it."""
+
+    provider: str
+    model: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+    request_start_time: str | float
+    request_end_time: str | float
+    parameters: dict[str, Any] | None = None
+    prompt_name: str | None = None
+    prompt_id: SentId | None = None
+    prompt_version_number: SentId | None = None
+    prompt_input_variables: dict[str, Any] | None = None
+    input_tokens: Amount = 0
+    output_tokens: Amount = 0
+    price: Amount = 0
+    function_name: str | None = None
+    api_type: str | None = None
+    status: Status | None = None
+    error_type: ErrorType | None = None
+    error_message: Annotated[str, Meta(max_length=1024)] | None = None
+    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
+    metadata: Metadata | None = None
+    score: Score | None = None
+    score_name: str | None = None
+
+
+class _Use(Struct, frozen=True):
+    """The version that a call to a provider says it used."""
+
+    prompt_id: SentId | None = None
+    prompt_version: SentId | None = None
 
 
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
-    body = request.body()
-    check_log(body)
+    body = request.body().values
+    log = checked_log(body)
     with request.store.write() as db:
-        request_id = save_log(db, body)
+        request_id = save_log(db, body, log)
     return Response(
         {
             "success": True,
             "request_id": request_id,
             "id": request_id,
-            "prompt_version": blueprint(body.values),
-            "status": body.get("status") or "SUCCESS",
-            "error_type": body.get("error_type"),
-            "error_message": body.get("error_message"),
+            "prompt_version": blueprint(body),
+            "status": log.status or "SUCCESS",
+            "error_type": log.error_type,
+            "error_message": log.error_message,
         },
         201,
     )
@@ -51,105 +90,117 @@ def log_request(request: Request) -> Response:
 
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
-    body = request.body()
-    span_id = body.get("span_id")
-    wanted = Fields({"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")})
+    body = request.body().values
+    span_id, group_id = body.get("span_id"), read_id(str(body.get("group_id")))
     with request.store.write() as db:
         try:
-            version_id = _used_version(db, wanted)
+            use = checked(body, _Use)
+            version = _version(db, None, use.prompt_id, use.prompt_version)
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
-            version_id = None
-        request_id = _save(db, body, version_id, span_id if isinstance(span_id, str) else None)
-        if isinstance(body.get("group_id"), int):
-            db.execute(
-                "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
-                (read_id(str(body.get("group_id"))), request_id),
-            )
+            version = None
+        group = db.execute("SELECT id FROM request_groups WHERE id = ?", (group_id,)).fetchone()
+        request_id = _save(db, body, version, span_id if isinstance(span_id, str) else None)
+        db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (group and group["id"], request_id))
     return Response(
         {
             "success": True,
             "request_id": request_id,
-            "prompt_blueprint": blueprint(body.values) if body.get("return_prompt_blueprint") else None,
+            "prompt_blueprint": blueprint(body) if body.get("return_prompt_blueprint") else None,
             "message": "Request tracked successfully",
         }
     )
 
 
-def save_log(db: Database, body: Fields, span_id: str | None = None) -> int:
-    """Save a checked log with its score, and return its id. Raises a 404 for an unknown prompt."""
-    request_id = _save(db, body, _used_version(db, body), span_id)
+def checked_log(body: Mapping[str, Any], where: str = "") -> Log:
+    """Return a body as a log. Raises a 400 if it does not follow the vendor's document."""
+    log = checked(body, Log, where)
+    for key in ("input", "output"):
+        template = body[key]
+        if template.get("type") not in ("chat", "completion"):
+            raise malformed(f"{key} must be a template of the type chat or completion.")
+        check_template(template)
+        parts = template["messages"] if template["type"] == "chat" else [template]
+        if any(isinstance(part.get("content"), str) for part in parts):
+            raise malformed(f"{key}: content must be a list of content blocks, not a string.")
+    for key in ("request_start_time", "request_end_time"):
+        try:
+            clock.parse(body[key])
+        except ValueError as error:
+            raise malformed(f"{key} must be an ISO 8601 date-time or seconds since 1970.") from error
+    return log
+
+
+def save_log(db: Database, body: Mapping[str, Any], log: Log, span_id: str | None = None) -> int:
+    """Save a log with its score, and return its id. Raises a 404 for an unknown prompt."""
+    version = _version(db, log.prompt_name, log.prompt_id, log.prompt_version_number)
+    request_id = _save(db, body, version, span_id)
     # 0 is the default of the field, so it does not count as a score.
-    if body.get("score"):
-        note_score(db, request_id, body.optional_text("score_name") or "default", body.get("score"))
+    if log.score:
+        merge(db, request_id, "scores", {log.score_name or "default": log.score})
     return request_id
 
 
-def _save(db: Database, body: Fields, version_id: int | None, span_id: str | None) -> int:
-    return insert(
+def set_limits(db: Database, requests: int | None, days: int | None) -> None:
+    """Change how many requests the registry keeps, and for how many days; ``None`` changes nothing."""
+    db.execute(
+        "UPDATE request_limits SET requests = ifnull(?, requests), days = ifnull(?, days)", (requests, days)
+    )
+    _delete_oldest(db)
+
+
+def _save(db: Database, body: Mapping[str, Any], version: Row | None, span_id: str | None) -> int:
+    request, variables = facts(body), body.get("prompt_input_variables") or {}
+    request_id = insert(
         db,
         "requests",
-        body=encoded(body.values),
-        version_id=version_id,
-        variables=encoded(body.get("prompt_input_variables") or {}),
+        version_id=version and version["id"],
+        variables=encoded(variables),
         span_id=span_id,
         created_at=clock.now(),
+        **request.columns,
     )
+    insert(
+        db,
+        "request_texts",
+        id=request_id,
+        input=request.input_text.casefold().encode(),
+        output=request.output_text.casefold().encode(),
+        body=encoded(body),
+    )
+    unique = " ".join(words(f"{request.input_text}\n{request.output_text}"))
+    insert(db, "request_words", rowid=request_id, words=unique)
+    for field, value in {**request.values, "variables": used_variables(version, variables)}.items():
+        index(db, request_id, field, value)
+    _delete_oldest(db)
+    return request_id
 
 
-def _used_version(db: Database, body: Fields) -> int | None:
-    """Return the id of the version that the request names by prompt name or id; 404 if it does not exist."""
-    name, prompt_id = body.get("prompt_name"), body.get("prompt_id")
+def _version(
+    db: Database, name: str | None, prompt_id: int | str | None, number: int | str | None
+) -> Row | None:
+    """Return the version that a request names by prompt name or id; 404 if it does not exist."""
     if name is None and prompt_id is None:
         return None
-    number = body.get("prompt_version_number")
-    if number is not None:
-        number = id_in(body, "prompt_version_number")
-    template = find.by_id(db, id_in(body, "prompt_id")) if name is None else find.find(db, name)
-    return int(find.version(db, template, number)["id"])
+    template = find.by_id(db, int(prompt_id or 0)) if name is None else find.find(db, name)
+    return find.version(db, template, None if number is None else int(number))
 
 
-def check_log(body: Fields) -> None:
-    """Raise a 400 for a log that does not follow the vendor's document."""
-    for key in ("provider", "model"):
-        body.text(key)
-    for key in ("input", "output"):
-        _check_turns(body.get(key), key)
-    for key in ("request_start_time", "request_end_time"):
-        _check_moment(body, key)
-    for key in ("parameters", "prompt_input_variables"):
-        body.object(key)
-    for key in ("input_tokens", "output_tokens", "price"):
-        amount = body.values.get(key, 0)
-        is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if not is_number or not 0 <= amount <= MAX_INTEGER:
-            raise body.fault(key, f"must be a number from 0 to {MAX_INTEGER}")
-    for key in ("prompt_name", "function_name", "api_type", "score_name"):
-        body.optional_text(key)
-    body.optional_text("error_message", most=1024)
-    body.choice("status", STATUSES)
-    body.choice("error_type", ERROR_TYPES)
-    body.texts("tags", most=512)
-    body.string_map("metadata", longest_key=1024)
-    if body.get("score") is not None:
-        body.integer("score", 0, 100)
-
-
-def _check_turns(template: Any, where: str) -> None:
-    if not isinstance(template, Mapping) or template.get("type") not in ("chat", "completion"):
-        raise malformed(f"{where} must be a template of the type chat or completion.")
-    check_template(template)
-    parts = template["messages"] if template["type"] == "chat" else [template]
-    if any(isinstance(part.get("content"), str) for part in parts):
-        raise malformed(f"{where}: content must be a list of content blocks, not a string.")
-
-
-def _check_moment(body: Fields, name: str) -> None:
-    value = body.get(name)
-    try:
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            clock.parse(value)
-            return
-    except ValueError:
-        pass
-    raise body.fault(name, "must be an ISO 8601 date-time or seconds since 1970")
+def _delete_oldest(db: Database) -> None:
+    """Delete the requests over the limits, with the traces that they belong to."""
+    # Only the oldest requests are ever deleted, so ids count them.
+    first = db.execute(
+        """WITH newest (id) AS (SELECT max(id) FROM requests), since (moment) AS (
+            SELECT iif(days, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days || ' days'), '')
+            FROM request_limits)
+        SELECT max(newest.id - l.requests + 1,
+            ifnull((SELECT min(id) FROM requests WHERE created_at >= since.moment), newest.id + 1))
+        FROM request_limits l, newest, since"""
+    ).fetchone()[0]
+    for sql in (
+        "DELETE FROM spans WHERE trace_id IN (SELECT s.trace_id FROM requests r"
+        " JOIN spans s ON s.log_span_id = r.span_id WHERE r.id < ?)",
+        "DELETE FROM request_words WHERE rowid < ?",
+        "DELETE FROM requests WHERE id < ?",
+    ):
+        db.execute(sql, (first,))

@@ -4,78 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from promptsync.server.http.answer import ApiError, Response, malformed
-from promptsync.server.http.fields import Fields, read_id
+from promptsync.server.http.fields import Id, checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import find
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, encoded, insert
+from promptsync.server.store.database import Database, decoded, encoded, insert
+from promptsync.server.tracking.facts import index, used_variables
+
+SentId = Id | Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]
+"""An id, which some calls of the SDK send as text."""
+
+Score = Annotated[int, Meta(ge=0, le=100)]
+Metadata = dict[Annotated[str, Meta(max_length=1024)], str]
+
+
+class _Prompt(Struct, frozen=True):
+    request_id: SentId
+    prompt_name: str
+    prompt_input_variables: dict[str, Any] | None = None
+    version: SentId | None = None
+    label: str | None = None
+
+
+class _Score(Struct, frozen=True):
+    request_id: SentId
+    score: Score
+    name: Annotated[str, Meta(min_length=1)] | None = None
+
+
+class _Metadata(Struct, frozen=True):
+    request_id: SentId
+    metadata: Metadata
+
+
+class _Group(Struct, frozen=True):
+    request_id: SentId
+    group_id: SentId
 
 
 def track_prompt(request: Request) -> Response:
     """Note which version a request used: the newest unless a label or a version is given."""
-    body = _in_place(request.body())
-    name, label = body.text("prompt_name"), body.optional_text("label")
-    number = None if body.get("version") is None else id_in(body, "version")
-    variables = body.object("prompt_input_variables") or {}
-    with _logged_request(request, body) as (db, request_id):
+    body = request.body().values
+    if body.get("request_id") is True and isinstance(body.get("prompt_input_variables"), str):
+        # The SDK's asynchronous client (seen in 1.5.14) passes its arguments one place too late, so that
+        # request_id is true and prompt_name the id; the label is lost.
+        keys = _Prompt.__struct_fields__
+        body = dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False))
+    note = checked(body, _Prompt)
+    number = None if note.version is None else int(note.version)
+    variables = note.prompt_input_variables or {}
+    with _logged_request(request, note.request_id) as (db, request_id):
         try:
-            version = find.version(db, find.find(db, name), number, label)
+            version = find.version(db, find.find(db, note.prompt_name), number, note.label)
         except ApiError as error:
             raise malformed(error.message) from error
         db.execute(
             "UPDATE requests SET version_id = ?, variables = ? WHERE id = ?",
             (version["id"], encoded(variables), request_id),
         )
+        index(db, request_id, "variables", used_variables(version, variables))
     return _saved()
-
-
-def _in_place(body: Fields) -> Fields:
-    """Return the body with each value under its own key.
-
-    The SDK's asynchronous client (seen in 1.5.14) passes its arguments one place too late, so that
-    ``request_id`` is true and ``prompt_name`` the id; the label is lost.
-    """
-    if body.get("request_id") is not True or not isinstance(body.get("prompt_input_variables"), str):
-        return body
-    keys = ("request_id", "prompt_name", "prompt_input_variables", "version", "label")
-    return Fields(dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False)))
 
 
 def track_score(request: Request) -> Response:
     """Note a score from 0 to 100 under ``name``; a second one under the same name replaces it."""
-    body = request.body()
-    name = body.optional_text("name", least=1) or "default"
-    score = body.integer("score", 0, 100)
-    with _logged_request(request, body) as (db, request_id):
-        note_score(db, request_id, name, score)
+    note = request.read(_Score)
+    with _logged_request(request, note.request_id) as (db, request_id):
+        merge(db, request_id, "scores", {note.name or "default": note.score})
     return _saved()
 
 
 def track_metadata(request: Request) -> Response:
     """Note metadata, strings by key; a known key is replaced."""
-    body = request.body()
-    metadata = body.string_map("metadata", longest_key=1024)
-    if body.get("metadata") is None:
-        raise body.fault("metadata", "is required")
-    with _logged_request(request, body) as (db, request_id):
-        db.executemany(
-            "INSERT INTO request_metadata VALUES (?, ?, ?)"
-            " ON CONFLICT (request_id, key) DO UPDATE SET value = excluded.value",
-            [(request_id, key, value) for key, value in metadata.items()],
-        )
+    note = request.read(_Metadata)
+    with _logged_request(request, note.request_id) as (db, request_id):
+        index(db, request_id, "metadata", merge(db, request_id, "metadata", note.metadata))
     return _saved()
 
 
 def track_group(request: Request) -> Response:
     """Put a request into a group."""
-    body = request.body()
-    group_id = id_in(body, "group_id")
-    with _logged_request(request, body) as (db, request_id):
-        if not db.execute("SELECT 1 FROM request_groups WHERE id = ?", (group_id,)).fetchone():
-            raise malformed(f"There is no group with the id {group_id}.")
-        db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (group_id, request_id))
+    note = request.read(_Group)
+    with _logged_request(request, note.request_id) as (db, request_id):
+        if not db.execute("SELECT 1 FROM request_groups WHERE id = ?", (int(note.group_id),)).fetchone():
+            raise malformed(f"There is no group with the id {note.group_id}.")
+        db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (int(note.group_id), request_id))
     return _saved()
 
 
@@ -85,25 +103,18 @@ def create_group(request: Request) -> Response:
         return Response({"success": True, "id": insert(db, "request_groups", created_at=now())})
 
 
-def note_score(db: Database, request_id: int, name: str, score: int) -> None:
-    """Save a score of a logged request."""
-    db.execute(
-        "INSERT INTO request_scores VALUES (?, ?, ?)"
-        " ON CONFLICT (request_id, name) DO UPDATE SET score = excluded.score",
-        (request_id, name, score),
-    )
-
-
-def id_in(body: Fields, name: str) -> int:
-    """Return a positive integer, which some calls of the SDK send as a string."""
-    value = body.get(name)
-    return Fields({name: read_id(value) if isinstance(value, str) else value}).id(name)
+def merge(db: Database, request_id: int, column: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Add values to the JSON object in a column of a request, and return the object."""
+    row = db.execute(f"SELECT {column} FROM requests WHERE id = ?", (request_id,)).fetchone()
+    merged = {**decoded(row[0]), **values}
+    db.execute(f"UPDATE requests SET {column} = ? WHERE id = ?", (encoded(merged), request_id))
+    return merged
 
 
 @contextmanager
-def _logged_request(request: Request, body: Fields) -> Iterator[tuple[Database, int]]:
-    """Open a transaction about the request that ``request_id`` names; 400 if it was not logged."""
-    request_id = id_in(body, "request_id")
+def _logged_request(request: Request, sent_id: int | str) -> Iterator[tuple[Database, int]]:
+    """Open a transaction about the request with this id; 400 if it was not logged."""
+    request_id = int(sent_id)
     with request.store.write() as db:
         if not db.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone():
             raise malformed(f"There is no request with the id {request_id}.")

@@ -1,142 +1,129 @@
-"""The operators of a search, by type of field: which value each takes, and which requests match.
+"""The filters of a search as SQL: the fields, and the operators of each type of field.
 
-A negated operator matches whenever its opposite does not, including requests without the field.
+In a condition, ``{field}`` is the SQL of the field, ``{0}`` the value, ``{0}`` and ``{1}`` those of a range,
+and ``{values}`` those of a list; a condition without them takes no value. A negated operator matches whenever
+its opposite does not, including requests without the field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
-from promptsync.server.http.fields import Fields
+from msgspec import Meta, Struct
+
 from promptsync.server.store import clock
-from promptsync.server.store.database import encoded
+from promptsync.server.store.database import MAX_INTEGER
+from promptsync.server.tracking.facts import written
 
-MAX_VALUES = 100
-"""Most values in one filter."""
-
-Read = Callable[[Fields, Any], Any]
-"""Returns the value of a filter, ready to compare. Raises an error that names the filter."""
-
-Check = Callable[[Any, Any], bool]
-"""Whether the value of a request, the first argument, matches the value of the filter."""
-
-Operators = dict[str, tuple[Read, Check]]
+Number = (
+    Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+    | Annotated[float, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+)
 
 
-def written(value: Any) -> str:
-    """Return a nested value as text, for comparisons."""
-    return value if isinstance(value, str) else encoded(value)
+class FieldType(Struct, frozen=True):
+    """A type of field: its operators, what their values are in JSON, and how those are compared."""
+
+    operators: Mapping[str, str]
+    value: Any = str
+    compared: Callable[[Any], Any] = lambda value: value
 
 
-def _text(one: Fields, value: Any) -> str:
-    if not isinstance(value, str):
-        raise one.fault("value", "must be a string")
-    return value
+_EXACT = {
+    "is": "{field} IS {0}",
+    "is_not": "{field} IS NOT {0}",
+    "in": "{field} IN ({values})",
+    "not_in": "ifnull({field} NOT IN ({values}), 1)",
+}
+_AMOUNT = {
+    "eq": "{field} IS {0}",
+    "neq": "{field} IS NOT {0}",
+    "gt": "{field} > {0}",
+    "gte": "{field} >= {0}",
+    "lt": "{field} < {0}",
+    "lte": "{field} <= {0}",
+    "between": "{field} BETWEEN {0} AND {1}",
+    "is_null": "{field} IS NULL",
+    "is_not_null": "{field} IS NOT NULL",
+}
+_ANY_TEXT = "r.id IN (SELECT id FROM request_texts WHERE "
+_ANY_VALUE = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {field} "
 
 
-def _folded(one: Fields, value: Any) -> str:
-    return _text(one, value).casefold()
-
-
-def _number(one: Fields, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise one.fault("value", "must be a number")
-    return value
-
-
-def _moment(one: Fields, value: Any) -> str:
-    try:
-        return clock.parse(_text(one, value))
-    except ValueError as error:
-        raise one.fault("value", "must be an ISO 8601 date-time") from error
-
-
-def _scalar(one: Fields, value: Any) -> str:
-    if not isinstance(value, str | int | float):
-        raise one.fault("value", "must be a string, a number or a boolean")
-    return written(value)
-
-
-def _nothing(one: Fields, value: Any) -> None:
-    if value is not None:
-        raise one.fault("value", f"does not apply to {one.get('operator')}")
-
-
-def _many(read: Read) -> Read:
-    def values(one: Fields, value: Any) -> list[Any]:
-        if not isinstance(value, list) or len(value) > MAX_VALUES:
-            raise one.fault("value", f"must be a list of at most {MAX_VALUES} values")
-        return [read(one, item) for item in value]
-
-    return values
-
-
-def _range(read: Read) -> Read:
-    def bounds(one: Fields, value: Any) -> list[Any]:
-        found: list[Any] = _many(read)(one, value)
-        if len(found) != 2:
-            raise one.fault("value", "must be a list of the lowest and the highest value")
-        return found
-
-    return bounds
-
-
-def _both(name: str, opposite: str, read: Read, check: Check) -> Operators:
-    return {name: (read, check), opposite: (read, lambda found, wanted: not check(found, wanted))}
-
-
-def _exact(read: Read) -> Operators:
-    return {
-        **_both("is", "is_not", read, lambda found, wanted: bool(found == wanted)),
-        **_both("in", "not_in", _many(read), lambda found, wanted: found in wanted),
-    }
-
-
-def _compared(read: Read, check: Check) -> tuple[Read, Check]:
-    """Return an operator that never matches a request without the field."""
-    return read, lambda found, wanted: found is not None and check(found, wanted)
-
-
-def _between(read: Read) -> tuple[Read, Check]:
-    return _compared(_range(read), lambda found, wanted: bool(wanted[0] <= found <= wanted[1]))
-
-
-def _members(read: Read, one: str, other: str) -> Operators:
+def _members(equals: str, differs: str) -> dict[str, str]:
     """Return the operators of a field that has several values."""
     return {
-        **_both(one, other, read, lambda found, wanted: wanted in found),
-        **_both("in", "not_in", _many(read), lambda found, wanted: any(item in wanted for item in found)),
-        **_both("is_empty", "is_not_empty", _nothing, lambda found, _: not found),
+        equals: f"{_ANY_VALUE} = {{0}})",
+        differs: f"NOT {_ANY_VALUE} = {{0}})",
+        "in": f"{_ANY_VALUE} IN ({{values}}))",
+        "not_in": f"NOT {_ANY_VALUE} IN ({{values}}))",
+        "is_empty": f"NOT {_ANY_VALUE} NOT NULL)",
+        "is_not_empty": f"{_ANY_VALUE} NOT NULL)",
     }
 
 
-STRING = _exact(_text)
-TEXT: Operators = {
-    **_both("contains", "not_contains", _folded, lambda found, wanted: wanted in found.casefold()),
-    "starts_with": (_folded, lambda found, wanted: found.casefold().startswith(wanted)),
-    "ends_with": (_folded, lambda found, wanted: found.casefold().endswith(wanted)),
-}
-AMOUNT: Operators = {
-    **_both("eq", "neq", _number, lambda found, wanted: bool(found == wanted)),
-    "gt": _compared(_number, lambda found, wanted: bool(found > wanted)),
-    "gte": _compared(_number, lambda found, wanted: bool(found >= wanted)),
-    "lt": _compared(_number, lambda found, wanted: bool(found < wanted)),
-    "lte": _compared(_number, lambda found, wanted: bool(found <= wanted)),
-    "between": _between(_number),
-    **_both("is_null", "is_not_null", _nothing, lambda found, _: found is None),
-}
+def _part(span: str) -> str:
+    # SQLite has no parts of an empty blob, not even an empty one.
+    return f"ifnull(substr({{field}}, {span}), x'')"
+
+
+STRING = FieldType(_EXACT)
+TEXT = FieldType(
+    {
+        "contains": f"{_ANY_TEXT} instr({{field}}, {{0}}))",
+        "not_contains": f"NOT {_ANY_TEXT} instr({{field}}, {{0}}))",
+        "starts_with": f"{_ANY_TEXT} {_part('1, length({0})')} = {{0}})",
+        "ends_with": f"{_ANY_TEXT} {_part('length({field}) - length({0}) + 1')} = {{0}})",
+    },
+    compared=lambda value: value.casefold().encode(),
+)
+AMOUNT = FieldType(_AMOUNT, Number)
 # The vendor's document does not say which operators ids have.
-ID: Operators = _exact(_number) | AMOUNT
-TIME: Operators = {
-    "is": (_moment, lambda found, wanted: bool(found == wanted)),
-    "before": _compared(_moment, lambda found, wanted: bool(found < wanted)),
-    "after": _compared(_moment, lambda found, wanted: bool(found > wanted)),
-    "between": _between(_moment),
-}
-FLAG = _both("is_true", "is_false", _nothing, lambda found, _: bool(found))
-ARRAY = _members(_text, "contains", "not_contains")
-NESTED: Operators = {
-    **_members(_scalar, "key_equals", "key_not_equals"),
-    "key_contains": (_folded, lambda found, wanted: any(wanted in value.casefold() for value in found)),
+ID = FieldType(_EXACT | _AMOUNT, Number)
+TIME = FieldType(
+    {
+        "is": "{field} IS {0}",
+        "before": "{field} < {0}",
+        "after": "{field} > {0}",
+        "between": "{field} BETWEEN {0} AND {1}",
+    },
+    compared=clock.parse,
+)
+FLAG = FieldType({"is_true": "{field}", "is_false": "NOT {field}"})
+ARRAY = FieldType(_members("contains", "not_contains"))
+NESTED = FieldType(
+    {
+        **_members("key_equals", "key_not_equals"),
+        "key_contains": f"{_ANY_VALUE} NOT NULL AND instr(casefold(value), casefold({{0}})))",
+    },
+    str | int | float | bool,
+    written,
+)
+FIELDS: Mapping[str, tuple[FieldType, str]] = {
+    "pl_id": (ID, "r.id"),
+    "prompt_id": (ID, "v.template_id"),
+    "prompt_version_number": (ID, "v.number"),
+    "engine": (STRING, "r.model"),
+    "provider_type": (STRING, "r.provider"),
+    "status": (STRING, "r.status"),
+    "input_text": (TEXT, "input"),
+    "output_text": (TEXT, "output"),
+    "input_tokens": (AMOUNT, "r.input_tokens"),
+    "output_tokens": (AMOUNT, "r.output_tokens"),
+    "cost": (AMOUNT, "r.price"),
+    "latency_ms": (AMOUNT, "r.latency_ms"),
+    "request_start_time": (TIME, "r.started_at"),
+    "request_end_time": (TIME, "r.ended_at"),
+    "is_json": (FLAG, "r.output_kind = 'json'"),
+    "is_tool_call": (FLAG, "r.output_kind = 'tool_call'"),
+    "is_plain_text": (FLAG, "r.output_kind = 'plain_text'"),
+    "tags": (ARRAY, "field = 'tags' AND value"),
+    "tool_names": (ARRAY, "field = 'output' AND key = 'tool_calls.function.name' AND value"),
+    "metadata": (NESTED, "field = 'metadata' AND key = {key} AND value"),
+    "metadata_keys": (ARRAY, "field = 'metadata' AND key"),
+    "output": (NESTED, "field = 'output' AND key = {key} AND value"),
+    "output_keys": (ARRAY, "field = 'output' AND key"),
+    "input_variables": (NESTED, "field = 'variables' AND key = {key} AND value"),
+    "input_variable_keys": (ARRAY, "field = 'variables' AND key"),
 }

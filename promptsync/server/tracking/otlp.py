@@ -123,11 +123,11 @@ def _read(span: OtlpSpan, read_id: Id) -> Span:
         "span_id": read_id(span.span_id),
         "trace_state": span.trace_state,
         "parent_id": read_id(span.parent_span_id) or None,
-        "kind": f"SpanKind.{_word(KINDS, span.kind - 1)}",
+        "kind": _word(KINDS, span.kind - 1),
         "start_time": moment(span.start_time_unix_nano),
         "end_time": moment(span.end_time_unix_nano),
         "status": {
-            "status_code": f"StatusCode.{_word(STATUS_CODES, span.status.code)}",
+            "status_code": _word(STATUS_CODES, span.status.code),
             "description": span.status.message or None,
         },
         "attributes": _attributes(span.attributes),

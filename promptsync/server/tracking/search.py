@@ -1,240 +1,152 @@
-"""Searching logged requests, as the vendor documents it: filters, free text, sorting and pages.
-
-Requests are read and tested one by one, because their bodies can be any JSON.
-"""
+"""Searching logged requests, as the vendor documents it: filters, free text, sorting and pages."""
 
 from __future__ import annotations
 
-import json
-import re
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping
-from operator import itemgetter
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
-from promptsync.prompt.texts import mappings
+from msgspec import Meta, Struct
+
 from promptsync.server.http.answer import Response, malformed
-from promptsync.server.http.fields import Fields
+from promptsync.server.http.fields import Id, checked
 from promptsync.server.http.listing import ListPage
 from promptsync.server.http.request import Request
-from promptsync.server.tracking import operators
-from promptsync.server.tracking.conversation import Turn
-from promptsync.server.tracking.operators import Operators
-from promptsync.server.tracking.requests import SELECT, Logged
+from promptsync.server.tracking.facts import words
+from promptsync.server.tracking.operators import FIELDS, NESTED
+from promptsync.server.tracking.requests import SELECT, summary
 
-MAX_PER_PAGE = 25
 MAX_FILTERS = 100
+"""Most filters and groups in one search, and most words in its free text."""
 
-Test = Callable[[Logged], bool]
+MAX_VALUES = 100
+"""Most values in one filter."""
+
+
+class Search(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a search. What it cannot search by is refused, never ignored."""
+
+    filter_group: dict[str, Any] | None = None
+    filters: list[dict[str, Any]] | None = None
+    q: str | None = None
+    sort_by: (
+        Literal["request_start_time", "input_tokens", "output_tokens", "cost", "latency_ms", "status"] | None
+    ) = None
+    sort_order: Literal["asc", "desc"] | None = None
+    page: Id | None = None
+    per_page: Annotated[int, Meta(ge=1, le=25)] | None = None
+    include_prompt_name: bool | None = None
+
+
+class Group(Struct, frozen=True, forbid_unknown_fields=True):
+    """Filters, and groups of them, that are combined with ``logic``."""
+
+    filters: list[dict[str, Any]]
+    logic: Literal["AND", "OR"] | None = None
+
+
+class Filter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A condition on one field."""
+
+    field: str
+    operator: str
+    value: Any = None
+    nested_key: Annotated[str, Meta(min_length=1)] | None = None
 
 
 def search_requests(request: Request) -> Response:
     """Return a page of the requests that match every condition, by default the newest first."""
-    body = request.body()
-    _only(body, "filter_group filters q sort_by sort_order page per_page include_prompt_name")
-    test, (value, backwards) = _conditions(body), _order(body)
-    size = 10 if body.get("per_page") is None else body.integer("per_page", 1, MAX_PER_PAGE)
-    number, named = body.optional_id("page") or 1, body.flag("include_prompt_name")
-    with request.store.read() as db:
-        found = [
-            (value(logged), logged.row["id"])
-            for logged in map(Logged, db.execute(f"{SELECT} ORDER BY r.id DESC"))
-            if test(logged)
-        ]
+    search = request.read(Search)
+    if search.sort_order and not search.sort_by:
+        raise malformed("sort_order requires sort_by.")
+    conditions = _Conditions()
+    where = conditions.of(search)
+    order = "r.id DESC"
+    if search.sort_by:
+        _, column = FIELDS[search.sort_by]
         # A request without the value comes last in either direction.
-        known = sorted((one for one in found if one[0] is not None), key=itemgetter(0), reverse=backwards)
-        ids = [one[1] for one in [*known, *(one for one in found if one[0] is None)]]
-        page = ListPage(number, size, len(ids))
-        shown = ids[page.offset : page.offset + size]
+        order = f"{column} IS NULL, {column} {search.sort_order or 'desc'}, {order}"
+    with request.store.read() as db:
+        source = "FROM requests r LEFT JOIN versions v ON v.id = r.version_id"
+        rows = db.execute(f"SELECT r.id {source} WHERE {where} ORDER BY {order}", conditions.values)
+        ids = [row["id"] for row in rows]
+        page = ListPage(search.page or 1, search.per_page or 10, len(ids))
+        shown = ids[page.offset : page.offset + page.per_page]
         rows = db.execute(f"{SELECT} WHERE r.id IN ({','.join(map(str, shown))})")
-        items = sorted((Logged(row).summary() for row in rows), key=lambda item: shown.index(item["id"]))
-    for item in () if named else items:
+        items = sorted(map(summary, rows), key=lambda item: shown.index(item["id"]))
+    for item in () if search.include_prompt_name else items:
         del item["prompt_name"]
     return Response({"success": True, "items": items, **page.counts, **page.neighbours})
 
 
-def _order(body: Fields) -> tuple[Callable[[Logged], Any], bool]:
-    """Return the sort key, and whether the order is descending."""
-    key, direction = body.choice("sort_by", _SORTED), body.choice("sort_order", ("asc", "desc"))
-    if key is None and direction is not None:
-        raise body.fault("sort_order", "requires sort_by")
-    return (lambda _: None) if key is None else _SORTED[key], direction != "asc"
+class _Conditions:
+    """Builds the SQL of a search's conditions, and collects the ``values`` of its parameters."""
 
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self._count = 0
 
-def _conditions(body: Fields) -> Test:
-    leaves: list[Test] = []
-    group, filters, text = body.object("filter_group"), body.get("filters"), body.optional_text("q")
-    groups = [] if group is None else [body.within("filter_group", group)]
-    groups += [] if filters is None else [Fields({"filters": filters})]
-    tests = [_group(one, leaves) for one in groups]
-    if text is not None:
-        wanted = set(_words(text))
-        tests.append(lambda logged: _has_words(logged, wanted))
-    return lambda logged: all(test(logged) for test in tests)
+    def of(self, search: Search) -> str:
+        conditions = ["1"]
+        if search.filter_group is not None:
+            conditions.append(self._group(search.filter_group, "filter_group"))
+        if search.filters is not None:
+            conditions.append(self._group({"filters": search.filters}, ""))
+        starts = words(search.q or "")
+        if len(starts) > MAX_FILTERS:
+            raise malformed(f"q can have at most {MAX_FILTERS} different words.")
+        if starts:
+            match = self._parameter(" AND ".join(f'"{word}"*' for word in starts))
+            conditions.append(f"r.id IN (SELECT rowid FROM request_words WHERE request_words MATCH {match})")
+        return " AND ".join(conditions)
 
+    def _group(self, values: Mapping[str, Any], where: str) -> str:
+        group = checked(values, Group, where)
+        conditions = []
+        for index, condition in enumerate(group.filters):
+            self._count += 1
+            if self._count > MAX_FILTERS:
+                raise malformed(f"A search can have at most {MAX_FILTERS} filters.")
+            place = f"{where}.filters[{index}]".lstrip(".")
+            read = self._group if "filters" in condition else self._filter
+            conditions.append(read(condition, place))
+        joined = f" {group.logic or 'AND'} ".join(conditions)
+        return f"({joined or 1})"
 
-def _has_words(logged: Logged, wanted: Collection[str]) -> bool:
-    """Whether each wanted word begins a word of the input or output."""
-    # Both can be a million words long. In a sorted list, the words that start with a part follow it.
-    words = [*sorted(set(_words(f"{_input_text(logged)}\n{_output_text(logged)}"))), ""]
-    return all(words[bisect_left(words, part, hi=len(words) - 1)].startswith(part) for part in wanted)
+    def _filter(self, values: Mapping[str, Any], where: str) -> str:
+        condition = checked(values, Filter, where)
+        if condition.field in ("user_intent", "agent_intent"):
+            raise malformed(
+                f"{where}.field cannot be {condition.field}, because this registry does not classify texts."
+            )
+        if condition.field not in FIELDS:
+            raise malformed(f"{where}.field must be one of {', '.join(FIELDS)}.")
+        kind, column = FIELDS[condition.field]
+        sql = kind.operators.get(condition.operator)
+        if sql is None:
+            choices = ", ".join(kind.operators)
+            raise malformed(f"{where}.operator must be one of {choices} for {condition.field}.")
+        if (kind is NESTED) != (condition.nested_key is not None):
+            rule = "is required for" if kind is NESTED else "does not apply to"
+            raise malformed(f"{where}.nested_key {rule} {condition.field}.")
+        field = column.format(key=self._parameter(condition.nested_key))
+        shape: Any = kind.value
+        if "{values}" in sql:
+            shape = Annotated[list[shape], Meta(max_length=MAX_VALUES)]
+        elif "{1}" in sql:
+            shape = tuple[shape, shape]
+        elif "{0}" not in sql:
+            shape = None
+        values = checked(condition.value, shape, f"{where}.value")
+        try:
+            read = [
+                kind.compared(item) for item in (values if isinstance(values, list | tuple) else [values])
+            ]
+        except ValueError as error:
+            raise malformed(f"{where}.value must be an ISO 8601 date-time.") from error
+        marks = [self._parameter(item) for item in read]
+        return sql.format(*marks, values=", ".join(marks), field=field)
 
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
-
-
-def _group(group: Fields, leaves: list[Test]) -> Test:
-    _only(group, "logic filters")
-    is_any = group.choice("logic", ("AND", "OR")) == "OR"
-    if group.get("filters") is None:
-        raise group.fault("filters", "is required")
-    tests = []
-    for one in group.objects("filters"):
-        tests.append(_group(one, leaves) if "filters" in one.values else _filter(one))
-        leaves.append(tests[-1])
-        if len(leaves) > MAX_FILTERS:
-            raise malformed(f"A search can have at most {MAX_FILTERS} filters.")
-    if is_any and tests:
-        return lambda logged: any(test(logged) for test in tests)
-    return lambda logged: all(test(logged) for test in tests)
-
-
-def _filter(one: Fields) -> Test:
-    _only(one, "field operator value nested_key")
-    field = one.text("field")
-    if field in ("user_intent", "agent_intent"):
-        raise one.fault("field", f"cannot be {field}, because this registry does not classify texts")
-    if field not in _FIELDS:
-        raise one.fault("field", f"must be one of {', '.join(_FIELDS)}")
-    kind, found = _FIELDS[field]
-    operator = one.text("operator")
-    if operator not in kind:
-        raise one.fault("operator", f"must be one of {', '.join(kind)} for {field}")
-    read, check = kind[operator]
-    wanted = read(one, one.get("value"))
-    if kind is not operators.NESTED:
-        if one.get("nested_key") is not None:
-            raise one.fault("nested_key", f"does not apply to {field}")
-        return lambda logged: check(found(logged), wanted)
-    key = one.text("nested_key", least=1)
-    return lambda logged: check([value for name, value in found(logged) if name == key], wanted)
-
-
-def _only(fields: Fields, names: str) -> None:
-    for name in fields.values:
-        if name not in names.split():
-            raise fields.fault(name[:100], "is not supported in a search")
-
-
-# -- what is searched ----------------------------------------------------------------------------------------
-
-
-def _input_text(logged: Logged) -> str:
-    return "\n\n".join(f"[{turn.get('role')}]: {_said(turn)}" for turn in logged.parts[0])
-
-
-def _output_text(logged: Logged) -> str:
-    lines = [_said(turn) for turn in logged.parts[1]]
-    if _parsed(logged) is not None:
-        lines = []
-    return "\n".join([*lines, *(f"{key}: {value}" for key, value in _output(logged))])
-
-
-def _said(turn: Turn) -> str:
-    content = turn.get("content")
-    texts = [content] if isinstance(content, str) else [block.get("text") for block in mappings(content)]
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def _calls(logged: Logged) -> list[Mapping[str, Any]]:
-    return [call for turn in logged.parts[1] for call in mappings(turn.get("tool_calls"))]
-
-
-def _tool_names(logged: Logged) -> list[Any]:
-    return [value for key, value in _output(logged) if key == "tool_calls.function.name"]
-
-
-def _parsed(logged: Logged) -> dict[str, Any] | None:
-    """Return the output if it is a JSON object and not a tool call."""
-    return None if _calls(logged) else _json_object("".join(map(_said, logged.parts[1])))
-
-
-def _json_object(text: Any) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and not is_deeper(found, MAX_BODY_DEPTH) else None
-
-
-def _output(logged: Logged) -> list[tuple[str, str]]:
-    """Return the values of a JSON object or of tool calls, each with its path."""
-    calls = []
-    for call in _calls(logged):
-        function = call.get("function")
-        named = dict(function) if isinstance(function, Mapping) else {}
-        arguments = named.get("arguments")
-        named["arguments"] = _json_object(arguments) or arguments
-        calls.append({**call, "function": named})
-    return [*_flat({"tool_calls": calls} if calls else _parsed(logged) or {})]
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value with its path. List positions are not part of a path."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _flat(item, path)
-    else:
-        yield path, operators.written(value)
-
-
-def _keys(flat: Callable[[Logged], list[tuple[str, str]]]) -> Callable[[Logged], list[str]]:
-    return lambda logged: [key for key, _ in flat(logged)]
-
-
-def _metadata(logged: Logged) -> list[tuple[str, str]]:
-    return [*_flat(logged.metadata)]
-
-
-def _variables(logged: Logged) -> list[tuple[str, str]]:
-    return [*_flat(logged.variables)]
-
-
-_AMOUNTS = ("input_tokens", "output_tokens", "cost", "latency_ms")
-_SORTED: dict[str, Callable[[Logged], Any]] = {
-    "request_start_time": lambda logged: logged.start,
-    "input_tokens": lambda logged: logged.input_tokens,
-    "output_tokens": lambda logged: logged.output_tokens,
-    "cost": lambda logged: logged.price,
-    "latency_ms": lambda logged: logged.latency_ms,
-    "status": lambda logged: logged.status,
-}
-_FIELDS: dict[str, tuple[Operators, Callable[[Logged], Any]]] = {
-    "pl_id": (operators.ID, lambda logged: logged.row["id"]),
-    "prompt_id": (operators.ID, lambda logged: logged.row["template_id"]),
-    "prompt_version_number": (operators.ID, lambda logged: logged.row["number"]),
-    "engine": (operators.STRING, lambda logged: logged.model),
-    "provider_type": (operators.STRING, lambda logged: logged.provider),
-    "status": (operators.STRING, _SORTED["status"]),
-    "input_text": (operators.TEXT, _input_text),
-    "output_text": (operators.TEXT, _output_text),
-    **{key: (operators.AMOUNT, _SORTED[key]) for key in _AMOUNTS},
-    "request_start_time": (operators.TIME, _SORTED["request_start_time"]),
-    "request_end_time": (operators.TIME, lambda logged: logged.end),
-    "is_json": (operators.FLAG, lambda logged: _parsed(logged) is not None),
-    "is_tool_call": (operators.FLAG, _calls),
-    "is_plain_text": (operators.FLAG, lambda logged: not _calls(logged) and _parsed(logged) is None),
-    "tags": (operators.ARRAY, lambda logged: logged.tags),
-    "tool_names": (operators.ARRAY, _tool_names),
-    "metadata": (operators.NESTED, _metadata),
-    "metadata_keys": (operators.ARRAY, _keys(_metadata)),
-    "output": (operators.NESTED, _output),
-    "output_keys": (operators.ARRAY, _keys(_output)),
-    "input_variables": (operators.NESTED, _variables),
-    "input_variable_keys": (operators.ARRAY, _keys(_variables)),
-}
+    def _parameter(self, value: Any) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, Struct
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.fields import Fields
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, decoded, encoded
-from promptsync.server.tracking.log import check_log, save_log
+from promptsync.server.tracking.log import checked_log, save_log
 
 MAX_SPANS = 10_000
 """Most spans in one request."""
@@ -19,34 +18,74 @@ MAX_SPANS = 10_000
 MAX_SPAN = 1_000_000
 """Longest span, in characters of its JSON."""
 
-MAX_ID = 128
 LOG_SPAN_ID = "promptlayer.request_log.span_id"
 """The attribute of a span with the id of the span whose request it shares."""
 
-KINDS = ("INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-STATUS_CODES = ("UNSET", "OK", "ERROR")
+Kind = Literal[
+    "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
+]
+StatusCode = Literal["StatusCode.UNSET", "StatusCode.OK", "StatusCode.ERROR"]
+KINDS: tuple[str, ...] = get_args(Kind)
+STATUS_CODES: tuple[str, ...] = get_args(StatusCode)
 
+SpanId = Annotated[str, Meta(min_length=1, max_length=128)]
+# JavaScript sends 64-bit integers as text. As text they are limited to the year 2255.
+Nanoseconds = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[str, Meta(pattern="^[0-8]?[0-9]{1,18}$")]
 Span = dict[str, Any]
+
+
+class _Context(Struct, frozen=True):
+    trace_id: SpanId
+    span_id: SpanId
+    trace_state: str | None = None
+
+
+class _Status(Struct, frozen=True):
+    status_code: StatusCode
+    description: str | None = None
+
+
+class _Resource(Struct, frozen=True):
+    attributes: dict[str, Any]
+    schema_url: str | None = None
+
+
+class _Span(Struct, frozen=True):
+    name: str
+    context: _Context
+    kind: Kind
+    start_time: Nanoseconds
+    end_time: Nanoseconds
+    status: _Status
+    attributes: dict[str, Any]
+    resource: _Resource
+    parent_id: Annotated[str, Meta(max_length=128)] | None = None
+    events: list[dict[str, Any]] | None = None
+    links: list[dict[str, Any]] | None = None
+    log_request: dict[str, Any] | None = None
+
+
+class _Spans(Struct, frozen=True):
+    spans: list[_Span]
+    close_after: bool | None = None
 
 
 def create_spans(request: Request) -> Response:
     """Save spans and the requests in them, all or none."""
-    body = request.body()
-    refuse_closing(body.flag("close_after"))
-    if body.get("spans") is None:
-        raise body.fault("spans", "is required")
-    sent = [(fields, _read(fields)) for fields in body.objects("spans")]
-    check_count(len(sent))
+    body = request.read(_Spans)
+    refuse_closing(body.close_after)
+    check_count(len(body.spans))
     spans, logs = [], []
     with request.store.write() as db:
-        for fields, span in sent:
+        for index, sent in enumerate(body.spans):
+            span = _stored(sent)
             if (reason := too_large(span)) is not None:
                 raise malformed(reason)
             span_id = span["span_id"]
             spans.append({"id": save_span(db, span), "name": span["name"], "span_id": span_id})
-            request_id = _log(db, fields, span)
-            if request_id is not None:
-                logs.append({"id": request_id, "span_id": span_id})
+            if sent.log_request is not None:
+                request_id = _log(db, sent.log_request, span, f"spans[{index}].log_request")
+                logs += [] if request_id is None else [{"id": request_id, "span_id": span_id}]
     return Response({"success": True, "spans": spans, "request_logs": logs}, 201)
 
 
@@ -60,7 +99,7 @@ def get_trace(request: Request) -> Response:
             (trace_id,),
         ).fetchall()
     if not rows:
-        raise not_found(f"There is no trace with the id {trace_id[:MAX_ID]}.")
+        raise not_found(f"There is no trace with the id {trace_id[:128]}.")
     spans = [
         {"id": row["id"], **decoded(row["body"]), "request_log_id": row["request_log_id"]} for row in rows
     ]
@@ -109,73 +148,37 @@ def moment(nanoseconds: int) -> str:
     return clock.parse(nanoseconds / 1e9)
 
 
-def _read(span: Fields) -> Span:
-    name, context = span.text("name"), _inner(span, "context")
-    status, resource = _inner(span, "status"), _inner(span, "resource")
+def _stored(span: _Span) -> Span:
+    parent_id = span.parent_id or None
+    if parent_id is not None and all(digit in "0123456789abcdef" for digit in parent_id):
+        # It may come as a hexadecimal number without leading zeros.
+        parent_id = parent_id.zfill(16)
     return {
-        "name": name,
-        "trace_id": context.text("trace_id", least=1, most=MAX_ID),
-        "span_id": context.text("span_id", least=1, most=MAX_ID),
-        "trace_state": context.optional_text("trace_state") or "",
-        "parent_id": _parent_id(span),
-        "kind": _choice(span, "kind", [f"SpanKind.{kind}" for kind in KINDS]),
-        **{key: moment(_nanoseconds(span, key)) for key in ("start_time", "end_time")},
-        "status": {
-            "status_code": _choice(status, "status_code", [f"StatusCode.{code}" for code in STATUS_CODES]),
-            "description": status.optional_text("description"),
-        },
-        "attributes": _inner(span, "attributes").values,
-        "events": [one.values for one in span.objects("events")],
-        "links": [one.values for one in span.objects("links")],
-        "resource": {
-            "attributes": _inner(resource, "attributes").values,
-            "schema_url": resource.optional_text("schema_url") or "",
-        },
+        "name": span.name,
+        "trace_id": span.context.trace_id,
+        "span_id": span.context.span_id,
+        "trace_state": span.context.trace_state or "",
+        "parent_id": parent_id,
+        "kind": span.kind,
+        "start_time": moment(int(span.start_time)),
+        "end_time": moment(int(span.end_time)),
+        "status": {"status_code": span.status.status_code, "description": span.status.description},
+        "attributes": span.attributes,
+        "events": span.events or [],
+        "links": span.links or [],
+        "resource": {"attributes": span.resource.attributes, "schema_url": span.resource.schema_url or ""},
     }
 
 
-def _choice(fields: Fields, name: str, choices: list[str]) -> str:
-    fields.text(name)
-    return fields.choice(name, choices) or ""
-
-
-def _inner(fields: Fields, name: str) -> Fields:
-    found = fields.object(name)
-    if found is None:
-        raise fields.fault(name, "is required")
-    return fields.within(name, found)
-
-
-def _nanoseconds(span: Fields, name: str) -> int:
-    value = span.get(name)
-    # 64-bit integers also come as text, because JavaScript cannot represent them.
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-        raise span.fault(name, "must be nanoseconds since 1970")
-    return value
-
-
-def _parent_id(span: Fields) -> str | None:
-    # A parent id may come as a hexadecimal number without leading zeros.
-    found = span.optional_text("parent_id", most=MAX_ID)
-    is_number = found is not None and all(digit in "0123456789abcdef" for digit in found)
-    return found.zfill(16) if found and is_number else found or None
-
-
-def _log(db: Database, fields: Fields, span: Span) -> int | None:
-    """Log the request of a span once, and return its id, or ``None`` without a request or its prompt."""
-    sent = fields.object("log_request")
-    if sent is None:
-        return None
-    times: Mapping[str, Any] = {f"request_{key}": span[key] for key in ("start_time", "end_time")}
-    body = fields.within("log_request", {**times, **sent})
-    check_log(body)
+def _log(db: Database, sent: dict[str, Any], span: Span, where: str) -> int | None:
+    """Log the request of a span once, and return its id, or ``None`` if its prompt does not exist."""
+    body = {"request_start_time": span["start_time"], "request_end_time": span["end_time"], **sent}
+    log = checked_log(body, where)
     known = db.execute("SELECT id FROM requests WHERE span_id = ?", (span["span_id"],)).fetchone()
     if known is not None:
         return int(known["id"])
     try:
-        return save_log(db, body, span["span_id"])
+        return save_log(db, body, log, span["span_id"])
     except ApiError as error:
         if error.status == 404:
             return None
