@@ -1,16 +1,20 @@
-"""Both clients of the official SDK, unmodified: each method gets the answer that it expects."""
+"""Both clients of the official SDK, unmodified, on one side and promptsync on the other.
+
+``tests/fidelity`` calls each method; here is what goes beyond a single call.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import io
+import zipfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_server import chat, completion, running
+from registry_server import Caller, chat, completion, running
 
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
@@ -20,16 +24,25 @@ from promptsync.server.app import Application, create_app
 promptlayer = pytest.importorskip("promptlayer")
 
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
-ANTHROPIC = {"model": {"provider": "anthropic", "name": "claude-sonnet-4", "parameters": {"max_tokens": 9}}}
 OUTPUT = {
     "type": "chat",
     "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}],
+}
+REQUEST = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input": chat("Hi"),
+    "output": OUTPUT,
+    "request_start_time": 1.5,
+    "request_end_time": 2.5,
 }
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
-    with create_app(tmp_path / "registry.db") as app:
+    fixtures = tmp_path / "registry.yaml"
+    fixtures.write_text("tools: [{id: 7, name: weather, function: {name: get_weather}}]")
+    with create_app(tmp_path / "registry.db", fixtures=fixtures) as app:
         yield app
 
 
@@ -44,21 +57,23 @@ class Sdk:
 
     def __init__(self, kind: str, url: str, **options: Any) -> None:
         self.kind = kind
-        made = promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer
-        self.client = made(api_key="pl_test", base_url=url, **options)
+        self.options = {"api_key": "pl_test", "base_url": url, **options}
+        self.client = (promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer)(
+            **self.options
+        )
 
     def do(self, name: str, /, *arguments: Any, **options: Any) -> Any:
         method: Any = self.client
         for part in name.split("."):
             method = getattr(method, part)
-        if self.kind == "sync":
-            return method(*arguments, **options)
+        return self.wait(lambda: method(*arguments, **options))
 
-        async def called() -> Any:
-            found = method(*arguments, **options)
-            return await found if inspect.isawaitable(found) else found
+    def wait(self, call: Any) -> Any:
+        async def awaited() -> Any:
+            answer = call()
+            return await answer if inspect.isawaitable(answer) else answer
 
-        return asyncio.run(called())
+        return call() if self.kind == "sync" else asyncio.run(awaited())
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -72,112 +87,65 @@ def publish(url: str) -> Any:
     return Sdk("sync", url).client.templates.publish
 
 
-def test_a_template_is_read_by_version_and_label_with_variables_in_both_formats(
-    sdk: Sdk, publish: Any
-) -> None:
-    for template_format, hole in (("f-string", "{name}"), ("jinja2", "{{ name }}")):
+def text_of(answer: Any) -> Any:
+    return answer["prompt_template"]["messages"][0]["content"][0]["text"]
+
+
+# -- prompts --------------------------------------------------------------------------------------------
+
+
+def test_templates_are_read_and_listed(sdk: Sdk, publish: Any) -> None:
+    for written, hole in (("f-string", "{name}"), ("jinja2", "{{ name }}")):
         for number in (1, 2):
-            template = chat(f"{number} {hole}", template_format=template_format)
-            template["messages"][0]["template_format"] = template_format
+            template = chat(f"{number} {hole}", template_format=written)
+            template["messages"][0]["template_format"] = written
             labels = ["prod"] if number == 1 else None
-            publish({"prompt_name": template_format, "prompt_template": template, "release_labels": labels})
+            publish({"prompt_name": written, "prompt_template": template, "release_labels": labels})
         for how, expected in (({}, "2 Ana"), ({"version": 1}, "1 Ana"), ({"label": "prod"}, "1 Ana")):
-            found = sdk.do("templates.get", template_format, {**how, "input_variables": {"name": "Ana"}})
-            assert found["prompt_template"]["messages"][0]["content"][0]["text"] == expected
+            assert text_of(sdk.do("templates.get", written, how | {"input_variables": {"name": "Ana"}})) == (
+                expected
+            )
+    published = publish({"prompt_name": "a b", "prompt_template": completion("x")})
+    assert sdk.do("templates.get", str(published["id"]))["prompt_name"] == "a b"
+    for options, names in (
+        ({}, ["a b", "jinja2", "f-string"]),
+        ({"page": 2, "per_page": 2}, ["f-string"]),
+        ({"label": "prod"}, ["jinja2", "f-string"]),
+    ):
+        assert [item["prompt_name"] for item in sdk.do("templates.all", **options)] == names
 
 
-def test_all_templates_are_listed_by_page_and_label(sdk: Sdk, publish: Any) -> None:
-    for number in range(3):
-        labels = ["prod"] if number == 1 else None
-        publish({"prompt_name": f"p{number}", "prompt_template": chat(), "release_labels": labels})
-    assert [one["prompt_name"] for one in sdk.do("templates.all")] == ["p2", "p1", "p0"]
-    assert [one["prompt_name"] for one in sdk.do("templates.all", page=2, per_page=2)] == ["p0"]
-    assert [one["prompt_name"] for one in sdk.do("templates.all", label="prod")] == ["p1"]
+def test_the_cache_of_the_sdk_renders_what_the_registry_renders(sdk: Sdk, publish: Any) -> None:
+    cached = Sdk(sdk.kind, sdk.options["base_url"], cache_ttl_seconds=60)
+    texts = ["{a} {missing}", "{{ a }} {{ missing.x }}", '{"a": 1}', "{a:>5}", "{a.b}"]
+    texts += ["{% if a %}yes{% endif %}\n", "{"]
+    for written in ("f-string", "jinja2"):
+        messages = [chat(text)["messages"][0] | {"template_format": written} for text in texts]
+        template = {"type": "chat", "messages": messages}
+        publish({"prompt_name": written, "prompt_template": template, "metadata": OPENAI})
+        for value in ("x", "y"):
+            values = {"input_variables": {"a": value}}
+            here, there = (client.do("templates.get", written, values) for client in (cached, sdk))
+            assert here["prompt_template"] == there["prompt_template"]
+            assert here["llm_kwargs"] == there["llm_kwargs"]
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_the_cache_requests_once_and_renders_locally(
-    kind: str, url: str, app: Application, publish: Any
-) -> None:
-    publish({"prompt_name": "a", "prompt_template": chat("Hi {name}"), "metadata": OPENAI})
-    cached = Sdk(kind, url, cache_ttl_seconds=60)
-    first = cached.do("templates.get", "a", {"input_variables": {"name": "Ana"}})
-    publish({"prompt_name": "a", "prompt_template": chat("Changed {name}"), "metadata": OPENAI})
-    second = cached.do("templates.get", "a", {"input_variables": {"name": "Bo"}})
-    texts = [one["prompt_template"]["messages"][0]["content"][0]["text"] for one in (first, second)]
-    assert texts == ["Hi Ana", "Hi Bo"]
-    assert second["llm_kwargs"]["messages"][0]["content"][0]["text"] == "Hi Bo"
-    cached.do("invalidate", "a")
-    third = cached.do("templates.get", "a", {"input_variables": {"name": "Bo"}})
-    assert third["prompt_template"]["messages"][0]["content"][0]["text"] == "Changed Bo"
+def test_a_template_arrives_with_its_tool(sdk: Sdk, publish: Any) -> None:
+    template = chat("Hello", tools=[{"type": "registry", "tool_registry_id": 7}])
+    publish({"prompt_name": "p", "prompt_template": template, "metadata": OPENAI})
+    sent = sdk.do("templates.get", "p", {"input_variables": {}})["llm_kwargs"]["tools"]
+    assert [tool["function"]["name"] for tool in sent] == ["get_weather"]
 
 
-def test_llm_kwargs_are_what_each_providers_client_takes(sdk: Sdk, publish: Any) -> None:
-    template = {
-        "type": "chat",
-        "messages": [
-            {"role": "system", "content": [{"type": "text", "text": "Be kind."}]},
-            {"role": "user", "content": [{"type": "text", "text": "Hi {name}"}]},
-        ],
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
-    }
-    for provider, metadata in (("openai", OPENAI), ("anthropic", ANTHROPIC)):
-        publish({"prompt_name": provider, "prompt_template": template, "metadata": metadata})
-    given = {"input_variables": {"name": "Ana"}}
-    openai = sdk.do("templates.get", "openai", given)["llm_kwargs"]
-    assert (openai["model"], openai["temperature"]) == ("gpt-4o", 0)
-    assert openai["messages"][0] == {"role": "system", "content": "Be kind."}
-    assert openai["messages"][1]["content"] == [{"type": "text", "text": "Hi Ana"}]
-    assert openai["tools"][0]["function"]["name"] == "f"
-    anthropic = sdk.do("templates.get", "anthropic", given)["llm_kwargs"]
-    assert (anthropic["model"], anthropic["max_tokens"]) == ("claude-sonnet-4", 9)
-    assert anthropic["system"] == [{"type": "text", "text": "Be kind."}]
-    assert anthropic["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hi Ana"}]}]
-    assert anthropic["tools"] == [{"name": "f", "description": "", "input_schema": {"type": "object"}}]
-
-
-def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Application) -> None:
-    publish({"prompt_name": "a", "prompt_template": chat(), "release_labels": ["prod"]})
-    logged = sdk.do(
-        "log_request",
-        provider="openai",
-        model="gpt-4o",
-        input=chat("Hi"),
-        output=OUTPUT,
-        request_start_time=1.5,
-        request_end_time=2.5,
-        prompt_name="a",
-        prompt_version_number=1,
-        metadata={"k": "v"},
-        tags=["t"],
-        score=50,
-    )
-    request_id = logged["id"]
-    assert sdk.do("track.score", request_id=request_id, score=80)
-    assert sdk.do("track.score", request_id=request_id, score=90, score_name="tone")
-    assert sdk.do("track.metadata", request_id=request_id, metadata={"user": "1"})
-    # the asynchronous client loses the label, and puts the other values under the wrong keys
-    which = {"label": "prod"} if sdk.kind == "sync" else {"version": 1}
-    assert sdk.do(
-        "track.prompt",
-        request_id=request_id,
-        prompt_name="a",
-        prompt_input_variables={"name": "Ana"},
-        **which,
-    )
-    group_id = sdk.do("group.create")
-    assert sdk.do("track.group", request_id=request_id, group_id=group_id)
-    with app.store.read() as db:
-        kept = db.execute("SELECT version_id, group_id, variables, scores, metadata FROM requests").fetchone()
-    assert tuple(kept[:3]) == (1, group_id, '{"name":"Ana"}')
-    assert tuple(kept[3:]) == ('{"default":80,"tone":90}', '{"k":"v","user":"1"}')
-
-
-def test_an_unknown_name_version_and_label_raise(sdk: Sdk, publish: Any) -> None:
+def test_what_is_refused_raises_with_the_reason(sdk: Sdk, publish: Any) -> None:
     publish({"prompt_name": "a", "prompt_template": chat()})
-    for name, how in (("nobody", {}), ("a", {"version": 9}), ("a", {"label": "prod"})):
-        with pytest.raises(promptlayer.PromptLayerNotFoundError):
-            sdk.do("templates.get", name, how)
+    for how in ({"version": 9}, {"label": "prod"}):
+        with pytest.raises(promptlayer.PromptLayerNotFoundError, match="has no"):
+            sdk.do("templates.get", "a", how)
+    with pytest.raises(promptlayer.PromptLayerNotFoundError, match="called 'nobody'"):
+        sdk.do("templates.get", "nobody")
+    with pytest.raises(Exception, match="role"):
+        publish({"prompt_name": "a", "prompt_template": {"type": "chat", "messages": [{"role": "x"}]}})
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -191,6 +159,126 @@ def test_a_missing_operation_is_requested_once(kind: str, app: Application) -> N
     with running(counting) as url, pytest.raises(promptlayer.PromptLayerNotFoundError, match="not support"):
         Sdk(kind, url).do("tables.list")
     assert paths == ["/api/public/v2/tables"]
+
+
+def test_the_environment_variables_of_the_sdk(
+    url: str, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTLAYER_API_KEY", "pl_env")
+    monkeypatch.setenv("PROMPTLAYER_BASE_URL", url + "/")
+    publish({"prompt_name": "env", "prompt_template": chat()})
+    assert promptlayer.PromptLayer().templates.get("env")["version"] == 1
+
+
+# -- requests and traces --------------------------------------------------------------------------------
+
+
+def test_a_request_is_logged_and_annotated(sdk: Sdk, publish: Any, app: Application) -> None:
+    publish({"prompt_name": "a", "prompt_template": chat(), "release_labels": ["prod"]})
+    about = {
+        "prompt_name": "a",
+        "prompt_version_number": 1,
+        "metadata": {"k": "v"},
+        "tags": ["t"],
+        "score": 50,
+    }
+    number = {"request_id": sdk.do("log_request", **REQUEST, **about)["id"]}
+    assert sdk.do("track.score", **number, score=80)
+    assert sdk.do("track.score", **number, score=90, score_name="tone")
+    assert sdk.do("track.metadata", **number, metadata={"user": "1"})
+    # The asynchronous client loses the label, and puts the other values under the wrong keys.
+    which: dict[str, Any] = {"label": "prod"} if sdk.kind == "sync" else {"version": 1}
+    assert sdk.do("track.prompt", **number, prompt_name="a", prompt_input_variables={"name": "Ana"}, **which)
+    assert sdk.do("track.group", **number, group_id=sdk.do("group.create"))
+    logged = Caller(app)("GET", f"/api/public/v2/requests/{number['request_id']}").body
+    assert logged["scores"] == [{"name": "default", "score": 80}, {"name": "tone", "score": 90}]
+    assert logged["metadata"] == [{"k": "v"}, {"user": "1"}]
+    assert (logged["prompt_version_number"], logged["group_id"]) == (1, 1)
+    assert logged["prompt_input_variables"] == {"name": "Ana"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_traces_are_exported_and_can_be_read(sdk: Sdk, app: Application, caplog: Any) -> None:
+    from opentelemetry import trace
+
+    call = Caller(app)
+    client = Sdk(sdk.kind, sdk.options["base_url"], enable_tracing=True).client
+
+    def track() -> Any:
+        """Log a request of the span, as ``run`` does after the provider has responded."""
+        span_id = format(trace.get_current_span().get_span_context().span_id, "016x")
+        return call("POST", "/track-request", {"kwargs": {}, "span_id": span_id}).body["request_id"]
+
+    async def track_later() -> Any:
+        return track()
+
+    job = client.traceable(attributes={"team": "support"})(track if sdk.kind == "sync" else track_later)
+    request_id = sdk.wait(job)
+    assert client.tracer_provider.force_flush()
+    client.tracer_provider.shutdown()
+    problems = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    # It warns that its own instrumentation of the providers' clients is not installed.
+    assert [record for record in problems if record.name != "promptlayer.tracing"] == []
+    trace_id = call("GET", f"/api/public/v2/requests/{request_id}").body["trace_id"]
+    (span,) = call("GET", f"/api/public/v2/traces/{trace_id}").body["spans"]
+    assert (span["attributes"]["team"], span["request_log_id"]) == ("support", request_id)
+
+
+# -- skills ---------------------------------------------------------------------------------------------
+
+COLLECTION = {
+    "name": "team/support skills",
+    "provider": "claude_code",
+    "files": [{"path": "CLAUDE.md", "content": "Be kind.\n"}, {"path": "triage/SKILL.md", "content": "ü"}],
+    "commit_message": "Start",
+}
+CLAUDE, TRIAGE = ".claude/CLAUDE.md", ".claude/skills/triage/SKILL.md"
+
+
+def test_skills_are_published_updated_and_pulled(sdk: Sdk) -> None:
+    made = sdk.do("skills.publish", COLLECTION)
+    assert sdk.do("skills.pull", COLLECTION["name"])["files"] == {CLAUDE: "Be kind.\n", TRIAGE: "ü"}
+    changes: dict[str, Any] = {
+        "file_updates": [{"path": "CLAUDE.md", "content": "Be brief."}],
+        "moves": [{"old_path": "triage/SKILL.md", "new_path": "refund/SKILL.md"}],
+        "commit_message": "Tighten",
+        "release_label": "prod",
+    }
+    updated = sdk.do("skills.update", COLLECTION["name"], name="crew", **changes)
+    about = updated["skill_collection"]
+    assert (about["id"], about["name"]) == (made["skill_collection"]["id"], "crew")
+    assert (updated["version"]["number"], updated["version"]["commit_message"]) == (2, "Tighten")
+    last = sdk.do("skills.update", "crew", deletes=["CLAUDE.md"], provider="openai")
+    assert (last["version"]["number"], last["skill_collection"]["provider"]) == (3, "openai")
+    for which, how, paths in (
+        ("crew", {}, [".agents/skills/refund/SKILL.md"]),
+        ("crew", {"label": "prod"}, [CLAUDE, ".claude/skills/refund/SKILL.md"]),
+        (about["id"], {"version": 1}, [CLAUDE, TRIAGE]),
+    ):
+        assert list(sdk.do("skills.pull", which, **how)["files"]) == paths
+
+
+def test_skills_in_archives(sdk: Sdk, tmp_path: Path) -> None:
+    sdk.do("skills.publish", COLLECTION)
+    pulled = sdk.do("skills.pull", COLLECTION["name"], format="zip")
+    made = sdk.do("skills.publish", {"name": "copy", "provider": "claude_code"}, zip=pulled)
+    assert made["version"]["file_paths"] == ["CLAUDE.md", "triage/SKILL.md"]
+    logo, file = b"\x89PNG\xff" * 200_000, tmp_path / "more.zip"
+    with zipfile.ZipFile(file, "w") as more:
+        more.writestr("logo.png", logo)
+    updated = sdk.do("skills.update", "copy", zip=file, deletes=["CLAUDE.md"], release_label="prod")
+    assert updated["version"]["file_paths"] == ["logo.png", "triage/SKILL.md"]
+    with zipfile.ZipFile(io.BytesIO(sdk.do("skills.pull", "copy", label="prod", format="zip"))) as found:
+        assert found.read(".claude/logo.png") == logo
+    for words, name, arguments, options in (
+        ("no skill collection called 'nobody'", "skills.pull", ["nobody"], {}),
+        ("no release label 'dev'", "skills.pull", ["copy"], {"label": "dev"}),
+        ("called 'team/support skills' already", "skills.publish", [COLLECTION], {}),
+        ("The collection has no file 'x'", "skills.update", ["copy"], {"deletes": ["x"]}),
+        ("read as a ZIP file", "skills.update", ["copy"], {"zip": b"x"}),
+    ):
+        with pytest.raises(Exception, match=words):
+            sdk.do(name, *arguments, **options)
 
 
 # -- the SDK on one side, promptsync on the other ------------------------------------------------------
@@ -216,51 +304,32 @@ RICH = {
 
 def test_what_the_sdk_publishes_promptsync_reads(url: str, publish: Any) -> None:
     publish({"prompt_name": "tone", "prompt_template": completion("Be kind.")})
-    publish(
-        {
-            "prompt_name": "rich",
-            "prompt_template": RICH,
-            "metadata": OPENAI,
-            "tags": ["t"],
-            "commit_message": "m",
-            "release_labels": ["prod"],
-        }
-    )
+    body = {"prompt_name": "rich", "prompt_template": RICH, "metadata": OPENAI, "tags": ["t"]}
+    publish({**body, "commit_message": "m", "release_labels": ["prod"]})
     with PromptLayer(url, "pl_test") as registry:
-        found = registry.prompts.get(None, "rich")
-        assert digest(found.prompt) == digest(Prompt("rich", RICH, OPENAI, ("t",)))
-        assert (found.version, found.message, found.prompt.extra) == (1, "m", {})
-        labels = registry.labels.of(found.template_id, "rich")
-        assert [(one.name, one.version) for one in labels] == [("prod", 1)]
+        version = registry.prompts.get(None, "rich")
+        assert digest(version.prompt) == digest(Prompt("rich", RICH, OPENAI, ("t",)))
+        assert (version.version, version.message, version.prompt.extra) == (1, "m", {})
+        labels = registry.labels.of(version.template_id, "rich")
+        assert [(label.name, label.version) for label in labels] == [("prod", 1)]
 
 
 def test_what_promptsync_publishes_the_sdk_reads(url: str, sdk: Sdk) -> None:
     with PromptLayer(url, "pl_test") as registry:
-        tone = {"type": "completion", "content": [{"type": "text", "text": "Be kind."}]}
-        registry.prompts.publish(Prompt("tone", tone), message="m (v1)")
+        registry.prompts.publish(Prompt("tone", completion("Be kind.")), message="m (v1)")
         registry.prompts.publish(Prompt("rich", RICH, OPENAI, ("t",)), message="m (v1)", labels=["prod"])
-    found = sdk.do(
-        "templates.get", "rich", {"label": "prod", "input_variables": {"question": "Why?", "y": "z"}}
-    )
-    assert (found["version"], found["tags"], found["commit_message"]) == (1, ["t"], "m (v1)")
-    system, user = found["prompt_template"]["messages"]  # the placeholder got no value
+    values = {"question": "Why?", "y": "z"}
+    answer = sdk.do("templates.get", "rich", {"label": "prod", "input_variables": values})
+    assert (answer["version"], answer["tags"], answer["commit_message"]) == (1, ["t"], "m (v1)")
+    system, user = answer["prompt_template"]["messages"]  # the placeholder got no value
     assert system["content"][0]["text"] == "Be kind. ü 🙂\n  end "
     assert user["content"][0]["text"] == "Why?"
-    assert found["llm_kwargs"]["model"] == "gpt-4o"
-    assert {one["prompt_name"] for one in sdk.do("templates.all")} == {"tone", "rich"}
+    assert answer["llm_kwargs"]["model"] == "gpt-4o"
 
 
-def test_a_request_that_promptsync_logs_is_annotated_by_the_sdk(url: str, sdk: Sdk, app: Application) -> None:
-    request = {
-        "provider": "openai",
-        "model": "gpt-4o",
-        "input": chat("Hi"),
-        "output": OUTPUT,
-        "request_start_time": "2026-01-01T00:00:00Z",
-        "request_end_time": "2026-01-01T00:00:01Z",
-    }
-    with closing(PromptLayer(url, "pl_test")) as registry:
-        request_id = registry.tracking.log_request(request)
+def test_a_request_that_promptsync_logs_is_annotated_by_the_sdk(url: str, sdk: Sdk) -> None:
+    with PromptLayer(url, "pl_test") as registry:
+        request_id = registry.tracking.log_request({**REQUEST, "request_end_time": "2026-01-01T00:00:01Z"})
         group_id = registry.tracking.create_group()
     assert sdk.do("track.score", request_id=request_id, score=1)
     assert sdk.do("track.group", request_id=request_id, group_id=group_id)
