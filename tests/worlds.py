@@ -310,12 +310,12 @@ class World:
     def rename(self, old: str, new: str) -> None:
         """Rename a prompt, for which the API has no operation but the registry's own pages do."""
         with contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database, database:
-            database.execute("UPDATE templates SET name = ? WHERE name = ?", (new, old))
+            database.execute("UPDATE items SET name = ? WHERE name = ?", (new, old))
 
     def tag(self, name: str, *tags: str) -> None:
         """Set the tags of a prompt as in the dashboard: that makes no version."""
         with contextlib.closing(sqlite3.connect(self.root.parent / "registry.db")) as database, database:
-            database.execute("UPDATE templates SET tags = ? WHERE name = ?", (json.dumps(tags), name))
+            database.execute("UPDATE items SET tags = ? WHERE name = ?", (json.dumps(tags), name))
 
     # -- the line between them --------------------------------------------------------------------------
 

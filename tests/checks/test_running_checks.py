@@ -76,8 +76,10 @@ def test_a_registry_failure_is_reported_beside_the_other_results(bench: Bench) -
 
 
 def test_when_the_time_is_up_what_has_ended_is_judged(bench: Bench) -> None:
+    other = bench.registry.prompts.get(None, "other").template_id
+
     def busy(path: str, body: Any) -> None:
-        if "status" in body and "stats" in body and body["report"]["prompt_registry_id"] == 2:
+        if "status" in body and "stats" in body and body["report"]["prompt_registry_id"] == other:
             body["status"] = "RUNNING"
 
     bench.line.edits.append(busy)

@@ -847,10 +847,10 @@ class RealWalk:
 # -- parts ------------------------------------------------------------------------------------------------
 
 _DATABASES = {HERE: "registry", SECOND: "second"}
-_VERSIONS = """SELECT number, template, message FROM versions
-WHERE template_id = (SELECT id FROM templates WHERE name = ?) ORDER BY number"""
+_VERSIONS = """SELECT number, body, message FROM versions
+WHERE item_id = (SELECT id FROM items WHERE name = ?) ORDER BY number"""
 _LABEL = """SELECT number FROM labels JOIN versions ON versions.id = version_id
-WHERE labels.name = ? AND labels.template_id = (SELECT id FROM templates WHERE name = ?)"""
+WHERE labels.name = ? AND labels.item_id = (SELECT id FROM items WHERE name = ?)"""
 
 
 def read_versions(database: Path) -> list[tuple[int, Text, str | None]]:
@@ -860,7 +860,8 @@ def read_versions(database: Path) -> list[tuple[int, Text, str | None]]:
     with contextlib.closing(sqlite3.connect(database)) as found:
         rows = found.execute(_VERSIONS, (NAME,)).fetchall()
     return [
-        (number, sentences(_text_of(json.loads(template))), message) for number, template, message in rows
+        (number, sentences(_text_of(json.loads(body)["prompt_template"])), message)
+        for number, body, message in rows
     ]
 
 

@@ -788,12 +788,12 @@ def archived_there(copy: Copy) -> Copy:
 
 
 def renamed_there(copy: Copy) -> Copy:
-    copy.sql("UPDATE templates SET name = ? WHERE name = ?", OTHER, NAME)
+    copy.sql("UPDATE items SET name = ? WHERE name = ?", OTHER, NAME)
     return copy
 
 
 def altered_there(copy: Copy) -> Copy:
-    copy.sql("UPDATE versions SET template = replace(template, ?, ?)", "Hello", "Hallo")
+    copy.sql("UPDATE versions SET body = replace(body, ?, ?)", "Hello", "Hallo")
     return copy
 
 

@@ -114,14 +114,14 @@ def test_deleting_the_private_directory_changes_no_answer(copy: Copy) -> None:
 
 
 def test_a_rename_in_the_dashboard_is_reported_by_the_commit_or_the_key(copy: Copy) -> None:
-    copy.sql("UPDATE templates SET name = 'renamed' WHERE name = ?", NAME)
+    copy.sql("UPDATE items SET name = 'renamed' WHERE name = ?", NAME)
     for _ in range(2):
         assert copy.states() == {NAME: "renamed-remotely"}
         copy.forget()
-    copy.sql("UPDATE templates SET name = ?", NAME)
+    copy.sql("UPDATE items SET name = ?", NAME)
     copy.write("Not committed")
     assert copy.push() == [2]
-    copy.sql("UPDATE templates SET name = 'renamed' WHERE name = ?", NAME)
+    copy.sql("UPDATE items SET name = 'renamed' WHERE name = ?", NAME)
     copy.forget()
     assert copy.states() == {NAME: "renamed-remotely"}
 
@@ -171,7 +171,7 @@ def test_a_key_counts_for_its_own_registry_alone(two: Copy) -> None:
 
 
 def alter(copy: Copy, version: int, was: str, now: str) -> None:
-    statement = "UPDATE versions SET template = replace(template, ?, ?) WHERE number = ?"
+    statement = "UPDATE versions SET body = replace(body, ?, ?) WHERE number = ?"
     copy.sql(statement, was, now, str(version))
 
 

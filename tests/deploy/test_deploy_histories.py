@@ -41,8 +41,7 @@ class History:
         database = self.world.root.parent / "registry.db"
         with contextlib.closing(sqlite3.connect(database)) as opened:
             rows = opened.execute(
-                "SELECT t.name, count(*) FROM templates t JOIN versions v ON v.template_id = t.id"
-                " GROUP BY t.name"
+                "SELECT t.name, count(*) FROM items t JOIN versions v ON v.item_id = t.id GROUP BY t.name"
             )
             return Counter(dict(rows))
 

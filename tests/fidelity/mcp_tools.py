@@ -85,10 +85,10 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get-prompt-template", {"prompt_name": "greeting", "input_variables": {"question": "Why?"}}),
     ("get-prompt-template-raw", {"identifier": "greeting", "resolve_snippets": False}),
     ("get-snippet-usage", {"identifier": "tone"}),
-    ("create-prompt-label", {"prompt_id": 2, "prompt_version_number": 2, "name": "dev"}),
-    ("move-prompt-label", {"prompt_label_id": 2, "prompt_version_number": 1}),
+    ("create-prompt-label", {"prompt_id": 4, "prompt_version_number": 2, "name": "dev"}),
+    ("move-prompt-label", {"prompt_label_id": 3, "prompt_version_number": 1}),
     ("list-prompt-template-labels", {"identifier": "greeting"}),
-    ("delete-prompt-label", {"prompt_label_id": 2}),
+    ("delete-prompt-label", {"prompt_label_id": 3}),
     ("log-request", LOG | {"prompt_name": "greeting", "prompt_version_number": 1}),
     ("get-request", {"request_id": 1}),
     ("search-request-logs", {"q": "hello", "per_page": 5}),
@@ -96,7 +96,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create-spans-bulk", {"spans": SPANS}),
     ("get-trace", {"trace_id": TRACE}),
     ("list-datasets", {"name": "cases"}),
-    ("get-dataset-rows", {"dataset_id": 1}),
+    ("get-dataset-rows", {"dataset_id": 2}),
     ("list-evaluations", {"include_runs": True}),
     ("run-report", {"report_id": 1, "name": "nightly"}),
     ("get-report", {"report_id": 2}),
@@ -111,7 +111,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
         "get-workflow-version-execution-results",
         {"workflow_version_execution_id": 3, "return_all_outputs": True},
     ),
-    ("delete-folder-entities", {"entities": [{"id": 1, "type": "SNIPPET"}]}),
+    ("delete-folder-entities", {"entities": [{"id": 3, "type": "SNIPPET"}]}),
 )
 
 

@@ -1,7 +1,7 @@
 """A request for each operation that the embedded registry has, in an order in which each finds what it needs.
 
-They go to the registry of ``world.py``, in which the ids are known: the prompts ``greeting`` (1, with two
-versions), ``tone`` (2) and ``uses a snippet`` (3), one label, one dataset, one evaluation and one agent.
+They go to the registry of ``world.py``, in which the ids are known: the agent (1), the dataset (2), the
+prompts ``greeting`` (3, with two versions), ``tone`` (4) and ``uses a snippet`` (5), and one evaluation (1).
 """
 
 from __future__ import annotations
@@ -147,16 +147,16 @@ TRIES = (
         Try("POST /prompt-templates/rich", body)
         for body in (None, {"input_variables": {"a": "1"}}, {"skip_input_variable_rendering": True})
     ),
-    Try("POST /prompt-templates/1", {"version": 0}, 422),
+    Try("POST /prompt-templates/3", {"version": 0}, 422),
     Try("GET /prompt-templates/rich/labels"),
     Try("GET /prompt-templates/tone/snippet-usage"),
     Try("PATCH /rest/prompt-templates/greeting", CHANGE, 201),
     Try("PATCH /rest/prompt-templates/rich", {"model_parameters": {"top_p": 1}}, 201),
     Try("PATCH /rest/prompt-templates/rich", {"version": 1, "label": "x"}, 400),
-    Try("POST /prompts/1/label", {"name": "dev", "prompt_version_number": 1}),
-    Try("PATCH /prompt-labels/1", {"prompt_version_number": 2}),
+    Try("POST /prompts/3/label", {"name": "dev", "prompt_version_number": 1}),
+    Try("PATCH /prompt-labels/2", {"prompt_version_number": 2}),
     # The specification says 204 without a body, which a client that parses every response cannot read.
-    Try("DELETE /prompt-labels/2"),
+    Try("DELETE /prompt-labels/3"),
     Try(f"POST {V2}/folders", {"name": "support"}, 201),
     Try(f"POST {V2}/folders", {"name": ""}, 400),
     Try(f"POST {V2}/folders", {"name": "x", "parent_id": 9}, 404),
@@ -164,7 +164,7 @@ TRIES = (
     Try(f"GET {V2}/folders/resolve-id?path=support"),
     Try(f"GET {V2}/folders/entities?include_metadata=true&flatten=true"),
     Try(f"GET {V2}/folders/entities?semantic_search=true", None, 422, "search by meaning"),
-    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 3, "type": "PROMPT"}]}),
+    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 5, "type": "PROMPT"}]}),
     Try(f"DELETE {V2}/folders/entities", {}, 400),
     Try(
         f"DELETE {V2}/folders/entities", {"entities": [{"id": 1, "type": "FOLDER"}]}, 400, "deleting folders"
@@ -205,7 +205,7 @@ TRIES = (
     Try(f"POST {V2}/skill-collections/crew/versions", CHANGED_SKILL, 201),
     Try(f"GET {V2}/datasets"),
     Try(f"GET {V2}/datasets?workspace_id=1", None, 400),
-    Try(f"GET {V2}/datasets/1/rows"),
+    Try(f"GET {V2}/datasets/2/rows"),
     Try(f"POST {V2}/evaluations/1/run", {"name": "nightly"}, 201),
     Try("POST /reports/1/run", {"name": "nightly"}, 201),
     Try("POST /reports/1/run", {}, 400),

@@ -520,7 +520,7 @@ def test_tags_of_today_are_pulled_with_a_version_that_was_read_before(three: Wor
         contextlib.closing(database),
         database,
     ):  # as the registry's own pages do, which make no version of it
-        database.execute("""UPDATE templates SET tags = '["new"]' WHERE name IN ('a', 'b')""")
+        database.execute("""UPDATE items SET tags = '["new"]' WHERE name IN ('a', 'b')""")
     three.publish("c")
     three.ok("pull")
     assert "new" in three.path("a").read_text("utf-8") and "new" in three.path("b").read_text("utf-8")

@@ -104,20 +104,20 @@ def test_a_read_only_file_is_refused(tmp_path):
 def test_a_failed_transaction_leaves_nothing(tmp_path):
     store = Store(tmp_path / "registry.db")
     with pytest.raises(ZeroDivisionError), store.write() as db:
-        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('x', '', '')")
+        db.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
         _ = 1 / 0
     with store.read() as db:
-        assert db.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+        assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
     store.close()
 
 
 def test_a_reader_sees_one_state_while_others_write(tmp_path):
     store = Store(tmp_path / "registry.db")
     with store.read() as reader:
-        assert reader.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+        assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
         with store.write() as writer:
-            writer.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('x', '', '')")
-        assert reader.execute("SELECT count(*) FROM folders").fetchone()[0] == 0
+            writer.execute("INSERT INTO request_groups (created_at) VALUES ('x')")
+        assert reader.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
     store.close()
 
 
@@ -133,19 +133,19 @@ def test_the_writers_of_one_process_queue_before_sqlite_sees_them(tmp_path, monk
     def write():
         try:
             with store.write() as db:
-                db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('b', '', '')")
+                db.execute("INSERT INTO request_groups (created_at) VALUES ('b')")
         except sqlite3.OperationalError as error:
             errors.append(error)
 
     second = threading.Thread(target=write)
     with store.write() as db:
-        db.execute("INSERT INTO folders (name, created_at, updated_at) VALUES ('a', '', '')")
+        db.execute("INSERT INTO request_groups (created_at) VALUES ('a')")
         second.start()
         second.join(0.2)  # long enough to be refused
     second.join()
     assert errors == []
     with store.read() as db:
-        assert db.execute("SELECT count(*) FROM folders").fetchone()[0] == 2
+        assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 2
     store.close()
 
 

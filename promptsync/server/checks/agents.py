@@ -12,8 +12,9 @@ from promptsync.server.http.answer import ApiError, Response, malformed, not_fou
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
-from promptsync.server.prompts.find import WORKFLOW, find, version
-from promptsync.server.store.database import Database, Row, decoded, encoded
+from promptsync.server.prompts import items
+from promptsync.server.prompts.items import WORKFLOW
+from promptsync.server.store.database import Database, encoded
 
 MAX_SUFFIX = 200
 """Longest ``channel_name_suffix`` of a run, in characters."""
@@ -27,14 +28,14 @@ def list_workflows(request: Request) -> Response:
     """List agents with the names of their labels."""
     listing = Listing(request.query)
     listing.by_fixture()
+    listing.where("i.kind = :kind", kind=WORKFLOW)
     columns = (
-        'i.id, i.name, i.deleted AS "is_deleted [flag]",'
-        " (SELECT max(number) FROM workflow_versions WHERE workflow_id = i.id) AS latest_version_number,"
-        " (SELECT json_group_array(name) FROM (SELECT name FROM workflow_labels WHERE workflow_id = i.id"
+        'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
+        " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
         ' ORDER BY name)) AS "release_labels [json]"'
     )
     with request.store.read() as db:
-        page, rows = listing.page(db, columns, "workflows i", per_page=30)
+        page, rows = listing.page(db, columns, "items i", per_page=30)
     common: dict[str, Any] = {"workspace_id": request.store.workspace_id, "user_id": None, "external_ids": []}
     return Response({"items": [{**dict(row), **common} for row in rows], **page.counts, **page.neighbours})
 
@@ -43,11 +44,11 @@ def get_workflow(request: Request) -> Response:
     """Return an agent both flat, as declared, and nested, as recorded and as the SDK reads it."""
     number, label = request.query.version()
     with request.store.read() as db:
-        workflow = find(db, request.path["identifier"], WORKFLOW)
-        chosen = version(db, workflow, number, label, WORKFLOW)
-        nodes = decoded(chosen["spec"])["nodes"]
+        workflow = items.find(db, request.path["identifier"], WORKFLOW)
+        chosen = items.version(db, workflow, number, label)
+        nodes = chosen["body"]["nodes"]
         required = sorted(_required(db, nodes))
-        labels = [row["name"] for row in _labels(db, workflow["id"]) if row["version_id"] == chosen["id"]]
+        labels = [row["name"] for row in items.labels(db, workflow) if row["version_id"] == chosen["id"]]
     return Response(
         {
             "success": True,
@@ -107,7 +108,7 @@ def _edges(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def workflow_labels(request: Request) -> Response:
     """List the labels of an agent."""
     with request.store.read() as db:
-        workflow = find(db, request.path["identifier"], WORKFLOW)
+        workflow = items.find(db, request.path["identifier"], WORKFLOW)
         labels = [
             {
                 "release_label": row["name"],
@@ -115,7 +116,7 @@ def workflow_labels(request: Request) -> Response:
                 "workflow_version_id": row["version_id"],
                 "workflow_version_number": row["number"],
             }
-            for row in _labels(db, workflow["id"])
+            for row in items.labels(db, workflow)
         ]
     return Response({"success": True, "release_labels": labels})
 
@@ -139,9 +140,9 @@ def run_workflow(request: Request) -> Response:
     if number is not None and label is not None:
         raise malformed("Specify workflow_version_number or workflow_label_name, not both.")
     with request.store.write() as db:
-        workflow = find(db, request.path["identifier"], WORKFLOW)
-        chosen = version(db, workflow, number, label, WORKFLOW)
-        steps = decoded(chosen["spec"])["nodes"]
+        workflow = items.find(db, request.path["identifier"], WORKFLOW)
+        chosen = items.version(db, workflow, number, label)
+        steps = chosen["body"]["nodes"]
         missing = sorted(_required(db, steps) - inputs.keys())
         if body.callback_url is not None:
             steps.append({CALLBACK: body.callback_url})
@@ -247,14 +248,6 @@ def _outputs(nodes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: node for name, node in nodes.items() if node["is_output_node"]}
 
 
-def _labels(db: Database, workflow_id: int) -> list[Row]:
-    return db.execute(
-        "SELECT l.*, v.number FROM workflow_labels l JOIN workflow_versions v ON v.id = l.version_id"
-        " WHERE l.workflow_id = ? ORDER BY l.name",
-        (workflow_id,),
-    ).fetchall()
-
-
 def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
     """Return the variables that the nodes' prompts use and no earlier node or computed variable provides."""
     required: set[str] = set()
@@ -262,10 +255,12 @@ def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
     for node in nodes:
         prompt = node["prompt"]
         try:
-            used = version(db, find(db, prompt["name"]), prompt["version"], prompt["label"])
+            used = items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"])
         except ApiError:
             # The run reports the missing prompt, at its node.
             continue
-        required |= set(decoded(used["template"])["input_variables"]) - provided - node["variables"].keys()
+        required |= (
+            set(used["body"]["prompt_template"]["input_variables"]) - provided - node["variables"].keys()
+        )
         provided.add(node["name"])
     return required

@@ -21,9 +21,9 @@ from promptsync.server.http.answer import ApiError, Response, malformed, not_fou
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import Listing, read_page
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded
+from promptsync.server.store.database import Database, Row, decoded, encoded
 
 OUTPUT_COLUMN = "output"
 
@@ -80,26 +80,21 @@ def _start_run(request: Request, pipeline_id: int, body: EvaluationRunBody) -> R
                 403, f"The report {pipeline_id} is a run, not a pipeline; run {pipeline['parent_id']}."
             )
         spec = decoded(pipeline["spec"])
-        # Without an id, the newest version of the dataset that the evaluation names.
-        dataset = db.execute(
-            "SELECT d.* FROM datasets d JOIN dataset_groups g ON g.id = d.group_id"
-            " WHERE CASE WHEN :id IS NULL THEN g.name = :name ELSE d.id = :id END"
-            " ORDER BY d.number DESC LIMIT 1",
-            {"id": body.dataset_id, "name": spec["dataset"]},
-        ).fetchone()
-        if dataset is None:
-            raise not_found(f"There is no dataset {body.dataset_id or spec['dataset']!r}.")
+        if body.dataset_id is None:
+            dataset = items.version(db, items.find(db, spec["dataset"], items.DATASET))
+        else:
+            dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
         prompt = spec["prompt"]
         try:
             # The version is chosen now, because a publish during the run must not change what is checked.
-            version = find.version(db, find.find(db, prompt["name"]), prompt["version"], prompt["label"])
+            version = items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"])
         except ApiError as error:
             raise malformed(f"The evaluation {pipeline['name']!r} cannot run: {error.message}") from error
         run_id = create_run(
             db,
             EVALUATION_RUN,
             version["id"],
-            dataset["rows"],
+            encoded(dataset["body"]["rows"]),
             name=body.name or f"{pipeline['name']} {now()}",
             parent_id=pipeline_id,
             dataset_id=dataset["id"],
@@ -115,7 +110,7 @@ def get_evaluation(request: Request) -> Response:
     with request.store.read() as db:
         report = _polled(request, db, report_id)
         version = db.execute(
-            "SELECT template_id AS prompt_registry_id, number AS prompt_version_number"
+            "SELECT item_id AS prompt_registry_id, number AS prompt_version_number"
             " FROM versions WHERE id = ?",
             (report.row["version_id"],),
         ).fetchone()
@@ -207,8 +202,11 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def _load(db: Database, row: Row) -> Report:
-    dataset = db.execute('SELECT "columns" FROM datasets WHERE id = ?', (row["dataset_id"],)).fetchone()
-    columns = [] if dataset is None else decoded(dataset["columns"])
+    dataset = db.execute(
+        "SELECT json_extract(body, '$.columns') AS \"columns [json]\" FROM versions WHERE id = ?",
+        (row["dataset_id"],),
+    ).fetchone()
+    columns = [] if dataset is None else dataset["columns"]
     return Report(row, decoded(row["spec"])["scores"], columns, steps_of(db, row["id"]))
 
 

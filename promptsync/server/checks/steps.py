@@ -15,7 +15,7 @@ from promptsync.server.checks.model import Model, ModelError
 from promptsync.server.checks.runs import EVALUATION_RUN, StepCell, next_step, steps_of, store_cells
 from promptsync.server.checks.scoring import scored
 from promptsync.server.http.answer import ApiError
-from promptsync.server.prompts import find, snippets, tools
+from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded
 
 _CALLBACK_SECONDS = 10
@@ -45,8 +45,7 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
 def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
     """Return the output for a row, and whether it passes each score."""
     scores = decoded(run["spec"])["scores"]
-    by_id = "SELECT * FROM versions WHERE id = ?"
-    output = _answer(store, model, lambda db: db.execute(by_id, (run["version_id"],)).fetchone(), row)
+    output = _answer(store, model, lambda db: items.version_by_id(db, run["version_id"]), row)
     if output.error is not None:
         return [output] * (len(scores) + 1)
     return [output, *(scored(score["kind"], score["value"], row, output.value) for score in scores)]
@@ -64,7 +63,7 @@ def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> Step
     return _answer(
         store,
         model,
-        lambda db: find.version(db, find.find(db, prompt["name"]), prompt["version"], prompt["label"]),
+        lambda db: items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"]),
         values,
     )
 
@@ -75,13 +74,13 @@ def _answer(
     try:
         with store.read() as db:
             chosen = version(db)
-            template, _ = snippets.expanded(db, decoded(chosen["template"]))
+            template, _ = snippets.expanded(db, chosen["body"]["prompt_template"])
             template, _ = tools.resolved(db, template)
         rendered, _ = render_template(template, values)
     except ApiError as error:
         return StepCell(error=error.message)
     try:
-        return StepCell(model.answer(rendered, decoded(chosen["metadata"])))
+        return StepCell(model.answer(rendered, chosen["body"]["metadata"]))
     except ModelError as error:
         return StepCell(error=str(error))
     except Exception as error:

@@ -21,7 +21,7 @@ from promptsync.server.checks.agents import MAX_SUFFIX, node_results, output
 from promptsync.server.http.answer import Response
 from promptsync.server.http.fields import Id, read_id
 from promptsync.server.http.request import Request
-from promptsync.server.prompts.find import WORKFLOW, find
+from promptsync.server.prompts.items import WORKFLOW, find
 from promptsync.server.store.database import Database, Store, encoded
 
 TOKEN_SECONDS: Final = 3600

@@ -10,7 +10,7 @@ from promptsync.server.store.database import MAX_INTEGER, Database, Row
 
 MAX_PER_PAGE = 100
 
-_STATUS = {"active": "NOT i.deleted", "deleted": "i.deleted", "all": "1"}
+_STATUS = {"active": "i.deleted = 0", "deleted": "i.deleted = 1", "all": "1"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from promptsync.server.prompts.template import (
     normalised_metadata,
     normalised_template,
 )
-from promptsync.server.store.database import Row, decoded
+from promptsync.server.store.database import Row
 
 MAX_LABEL = 255
 
@@ -92,8 +92,8 @@ def patched(name: str, base: Row, body: Fields) -> Draft:
 
     A key that is absent changes nothing; one that is null removes.
     """
-    template = _patched_template(decoded(base["template"]), body)
-    metadata = _patched_metadata(decoded(base["metadata"]), body)
+    template = _patched_template(base["body"]["prompt_template"], body)
+    metadata = _patched_metadata(base["body"]["metadata"], body)
     return Draft(name, template, metadata, message=_message(body), labels=_labels(body))
 
 

@@ -8,9 +8,9 @@ from promptsync.server.http.answer import ApiError, Response, malformed, not_fou
 from promptsync.server.http.fields import Fields
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, encoded, insert
+from promptsync.server.store.database import Database, Row, encoded, insert
 
 TEMPLATE_TYPES = ("PROMPT", "SNIPPET")
 TYPES = ("FOLDER", *TEMPLATE_TYPES, "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET")
@@ -23,22 +23,28 @@ def create_folder(request: Request) -> Response:
     name = body.text("name", least=1, most=MAX_NAME)
     parent_id = body.optional_id("parent_id")
     moment = now()
+    if "/" in name:
+        raise malformed("The name of a folder cannot contain a slash, which separates the names in a path.")
     with request.store.write() as db:
-        if parent_id is not None:
-            folder_by_id(db, parent_id)
-        _check_free(db, parent_id, name)
+        path = name if parent_id is None else f"{folder_by_id(db, parent_id)['path']}/{name}"
+        if db.execute("SELECT 1 FROM folders WHERE path = ?", (path,)).fetchone():
+            raise malformed(f"A folder called {name!r} exists there already.")
         folder_id = insert(
-            db, "folders", parent_id=parent_id, name=name, created_at=moment, updated_at=moment
+            db, "folders", parent_id=parent_id, name=name, path=path, created_at=moment, updated_at=moment
         )
-        return Response(_folder(request, folder_by_id(db, folder_id)), 201)
+        above = db.execute(
+            f"SELECT f.id, f.name FROM folders f WHERE {_BELOW.format(path=':path', folder='f.path')}"
+            " ORDER BY length(f.path)",
+            {"path": path},
+        )
+        parents = [dict(row) for row in above]
+    folder = {"id": folder_id, "name": name, "created_at": moment, "updated_at": moment}
+    folder |= {"parent_id": parent_id, "path": parents or None, "external_ids": []}
+    return Response({"success": True, "folder": folder | {"workspace_id": request.store.workspace_id}}, 201)
 
 
-def _folder(request: Request, row: Row) -> dict[str, Any]:
-    ids, names = decoded(row["ids"]), decoded(row["names"])
-    parents = [{"id": each, "name": name} for each, name in zip(ids[:-1], names[:-1], strict=True)]
-    folder = {key: row[key] for key in ("id", "name", "created_at", "updated_at", "parent_id")}
-    folder |= {"path": parents or None, "workspace_id": request.store.workspace_id, "external_ids": []}
-    return {"success": True, "folder": folder}
+_BELOW = "substr({path}, 1, length({folder}) + 1) = {folder} || '/'"
+"""SQL: whether a path is that of something below a folder."""
 
 
 def resolve_folder(request: Request) -> Response:
@@ -48,7 +54,8 @@ def resolve_folder(request: Request) -> Response:
         raise malformed("path is required.")
     with request.store.read() as db:
         found = db.execute(
-            "SELECT id FROM folder_paths WHERE :path IN (slashed, dotted)", {"path": wanted.strip("/")}
+            "SELECT id FROM folders WHERE :path IN (path, replace(path, '/', '.'))",
+            {"path": wanted.strip("/")},
         ).fetchall()
     if not found:
         raise not_found(f"There is no folder at {wanted!r}.")
@@ -59,26 +66,24 @@ def resolve_folder(request: Request) -> Response:
 
 _ENTITIES = (
     "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, updated_at, '[]' AS tags,"
-    " '{}' AS metadata FROM folders"
-    " UNION ALL SELECT id, name, 'WORKFLOW', NULL, created_at, updated_at, '[]', json_object("
-    " 'latest_version_number', (SELECT max(number) FROM workflow_versions WHERE workflow_id = w.id))"
-    " FROM workflows w WHERE NOT deleted"
-    " UNION ALL SELECT id, name, 'DATASET', NULL, created_at, updated_at, '[]', json_object('isDraft',"
-    " json('false'), 'latest_version_number', (SELECT max(number) FROM datasets WHERE group_id = g.id))"
-    " FROM dataset_groups g WHERE NOT deleted"
-    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', '{}'"
+    " NULL AS latest FROM folders"
+    " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', NULL"
     " FROM runs WHERE NOT deleted AND kind = 'evaluation'"
-    " UNION ALL SELECT t.id, t.name, CASE v.type WHEN 'chat' THEN 'PROMPT' ELSE 'SNIPPET' END, t.folder_id,"
-    " t.created_at, t.updated_at, t.tags,"
-    " json_object('type', v.type, 'latest_version_number', t.latest)"
-    " FROM templates t JOIN versions v ON v.template_id = t.id AND v.number = t.latest WHERE NOT t.deleted) i"
-    " LEFT JOIN folder_paths f ON f.id = i.folder_id"
+    " UNION ALL SELECT t.id, t.name, CASE t.kind WHEN 'workflow' THEN 'WORKFLOW' WHEN 'dataset'"
+    " THEN 'DATASET' ELSE iif(v.type = 'chat', 'PROMPT', 'SNIPPET') END, t.folder_id, t.created_at,"
+    " t.updated_at, t.tags, t.latest FROM items t JOIN versions v ON v.item_id = t.id AND v.number = t.latest"
+    " WHERE NOT t.deleted AND t.kind IN ('prompt template', 'workflow', 'dataset')) i"
+    " LEFT JOIN folders f ON f.id = i.folder_id"
 )
 _ENTITY = (
-    "i.id, i.name, i.type, i.folder_id, i.created_at, i.updated_at,"
-    ' coalesce(f.names, \'[]\') AS "path [json]", i.tags AS "tags [json]",'
-    ' \'[]\' AS "external_ids [json]", i.metadata AS "metadata [json]"'
+    'i.id, i.name, i.type, i.folder_id, i.created_at, i.updated_at, i.tags AS "tags [json]",'
+    " '[]' AS \"external_ids [json]\", f.path, i.latest"
 )
+_METADATA: dict[str, dict[str, Any]] = {
+    "PROMPT": {"type": "chat"},
+    "SNIPPET": {"type": "completion"},
+    "DATASET": {"isDraft": False},
+}
 
 
 def list_entities(request: Request) -> Response:
@@ -102,15 +107,17 @@ def list_entities(request: Request) -> Response:
         listing.where(f"i.type IN ({', '.join(f':{mark}' for mark in marks)})", **marks)
     if not flatten:
         listing.where("i.folder_id IS :folder", folder=folder_id)
-    elif folder_id is not None:
-        listing.where("EXISTS (SELECT 1 FROM json_each(f.ids) WHERE value = :folder)", folder=folder_id)
     with request.store.read() as db:
         if folder_id is not None:
-            folder_by_id(db, folder_id)
+            path = folder_by_id(db, folder_id)["path"]
+            listing.where(f"(f.path = :path OR {_BELOW.format(path='f.path', folder=':path')})", path=path)
         entities = [dict(row) for row in listing.rows(db, _ENTITY, _ENTITIES)]
     for entity in entities:
-        if not query.flag("include_metadata"):
-            del entity["metadata"]
+        entity["path"] = entity["path"].split("/") if entity["path"] else []
+        latest = entity.pop("latest")
+        if query.flag("include_metadata"):
+            numbered = {} if latest is None else {"latest_version_number": latest}
+            entity["metadata"] = _METADATA.get(entity["type"], {}) | numbered
     return Response({"entities": entities})
 
 
@@ -119,9 +126,9 @@ def delete_entities(request: Request) -> Response:
     body = request.body()
     body.flag("cascade")
     with request.store.write() as db:
-        templates = [find.by_id(db, template_id)["id"] for template_id in _templates(body)]
+        templates = [items.by_id(db, template_id)["id"] for template_id in _templates(body)]
         db.execute(
-            "UPDATE templates SET deleted = 1, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",
+            "UPDATE items SET deleted = 1, updated_at = ? WHERE id IN (SELECT value FROM json_each(?))",
             (now(), encoded(templates)),
         )
     return Response({"moved_count": len(templates)})
@@ -143,16 +150,8 @@ def _templates(body: Fields) -> list[int]:
 
 
 def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:
-    """Return the folder with this id and its ``ids`` and ``names`` from the root; an error otherwise."""
-    row: Row | None = db.execute(
-        "SELECT f.*, p.ids, p.names FROM folders f JOIN folder_paths p ON p.id = f.id WHERE f.id = ?",
-        (folder_id,),
-    ).fetchone()
+    """Return the folder with this id; an error otherwise."""
+    row: Row | None = db.execute("SELECT * FROM folders WHERE id = ?", (folder_id,)).fetchone()
     if row is None:
         raise ApiError(status, f"There is no folder with the id {folder_id}.")
     return row
-
-
-def _check_free(db: Database, parent_id: int | None, name: str) -> None:
-    if db.execute("SELECT 1 FROM folders WHERE parent_id IS ? AND name = ?", (parent_id, name)).fetchone():
-        raise malformed(f"A folder called {name!r} exists there already.")

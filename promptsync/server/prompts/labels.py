@@ -14,7 +14,7 @@ from typing import Any
 from promptsync.server.http.answer import ApiError, Response, conflict, invalid, not_found
 from promptsync.server.http.fields import Fields
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.prompts.draft import MAX_LABEL
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, insert
@@ -29,8 +29,8 @@ _LISTED = (
     " l.version_id AS prompt_version_id, v.number AS prompt_version_number"
 )
 _SOURCE = (
-    "FROM labels l JOIN versions v ON v.id = l.version_id JOIN templates t ON t.id = l.template_id"
-    " WHERE NOT t.deleted"
+    "FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
+    f" WHERE NOT t.deleted AND t.kind = '{items.TEMPLATE}'"
 )
 
 
@@ -46,7 +46,7 @@ def all_labels(request: Request) -> Response:
 def template_labels(request: Request) -> Response:
     """List the labels of one template."""
     with request.store.read() as db:
-        template = find.find(db, request.path["identifier"])
+        template = items.find(db, request.path["identifier"])
         rows = db.execute(
             f"SELECT {_LISTED} {_SOURCE} AND t.id = ? ORDER BY l.name", (template["id"],)
         ).fetchall()
@@ -61,10 +61,10 @@ def create_label(request: Request) -> Response:
     body = request.body(status=422)
     name = body.text("name", least=1, most=MAX_LABEL)
     with request.store.write() as db:
-        template = find.by_id(db, request.id("prompt_id"))
+        template = items.by_id(db, request.id("prompt_id"))
         version = _named_version(db, template, body)
         known = db.execute(
-            "SELECT id FROM labels WHERE template_id = ? AND name = ?", (template["id"], name)
+            "SELECT id FROM labels WHERE item_id = ? AND name = ?", (template["id"], name)
         ).fetchone()
         if known is not None:
             raise conflict(
@@ -76,7 +76,7 @@ def create_label(request: Request) -> Response:
         label_id = insert(
             db,
             "labels",
-            template_id=template["id"],
+            item_id=template["id"],
             name=name,
             version_id=version["id"],
             created_at=now(),
@@ -89,7 +89,7 @@ def move_label(request: Request) -> Response:
     label_id = request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
-        template = find.by_id(db, label["prompt_id"])
+        template = items.by_id(db, label["prompt_id"])
         version = _named_version(db, template, request.body(status=422))
         if needs_approval(db, template["name"], label["name"]):
             return Response(label | _waiting(label["name"]))
@@ -102,7 +102,7 @@ def delete_label(request: Request) -> Response:
     label_id = request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
-        if needs_approval(db, find.by_id(db, label["prompt_id"])["name"], label["name"]):
+        if needs_approval(db, items.by_id(db, label["prompt_id"])["name"], label["name"]):
             return Response(_waiting(label["name"]))
         db.execute("DELETE FROM labels WHERE id = ?", (label_id,))
     return Response({"success": True, "message": f"Deleted the release label {label['name']!r}."})
@@ -129,7 +129,7 @@ def _named_version(db: Database, template: Row, body: Fields) -> Row:
     # Only the columns that were given, because SQLite uses no index for coalesce(:number, number).
     conditions = "".join(f" AND {column} = :{column}" for column, value in given.items() if value is not None)
     row: Row | None = db.execute(
-        f"SELECT * FROM versions WHERE template_id = :template{conditions}",
+        f"SELECT * FROM versions WHERE item_id = :template{conditions}",
         {"template": template["id"], **given},
     ).fetchone()
     if row is None:

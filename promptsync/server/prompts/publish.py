@@ -7,12 +7,11 @@ from typing import Any
 from promptsync.prompt.snippets import rendered_in
 from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets, tools
+from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.draft import Draft, patched, read_draft
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.labels import unprotected
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, encoded, insert
+from promptsync.server.store.database import Database, decoded
 
 
 def publish(request: Request) -> Response:
@@ -34,8 +33,8 @@ def patch(request: Request) -> Response:
     if number is not None and label is not None:
         raise malformed("Specify version or label, not both.")
     with request.store.write() as db:
-        template = find.find(db, request.path["identifier"])
-        base = find.version(db, template, number, label)
+        template = items.find(db, request.path["identifier"])
+        base = items.version(db, template, number, label)
         answer = add_version(db, patched(template["name"], base, body))
     return Response(answer, 201)
 
@@ -48,60 +47,22 @@ def add_version(db: Database, draft: Draft) -> dict[str, Any]:
         folder_by_id(db, draft.folder_id, status=400)
     # This comes before anything is stored, because a refused label refuses the whole publish.
     labels = None if draft.labels is None else unprotected(db, draft.name, draft.labels)
-    moment = now()
-    template = _save_template(db, draft, moment)
-    version_id = _save_version(db, template, draft, moment)
+    template = items.save(db, items.TEMPLATE, draft.name, tags=draft.tags, folder_id=draft.folder_id)
+    body = {"prompt_template": draft.template, "metadata": draft.metadata}
+    version = items.add_version(db, template, body, message=draft.message, type=draft.template["type"])
+    items.point_labels(db, version, labels or ())
     db.executemany(
-        "INSERT INTO labels (template_id, name, version_id, created_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (template_id, name) DO UPDATE SET version_id = excluded.version_id",
-        [(template["id"], label, version_id, moment) for label in labels or ()],
+        "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
+        [(version["id"], use.name, use.version, use.label) for use in rendered_in(draft.template)],
     )
     return {
         "id": template["id"],
         "prompt_name": draft.name,
-        "prompt_version_id": version_id,
-        "version_number": template["latest"],
+        "prompt_version_id": version["id"],
+        "version_number": version["number"],
         "tags": decoded(template["tags"]),
         "release_labels": labels,
-        "prompt_template": draft.template,
-        "metadata": draft.metadata,
+        **body,
         "commit_message": draft.message,
         "external_ids": [],
     }
-
-
-def _save_template(db: Database, draft: Draft, moment: str) -> Row:
-    """Return the row of the template, whose ``latest`` is the number of the version to be saved."""
-    db.execute(
-        "INSERT INTO templates (name, tags, folder_id, latest, created_at, updated_at)"
-        " VALUES (:name, coalesce(:tags, '[]'), :folder, 1, :now, :now)"
-        " ON CONFLICT (name) DO UPDATE SET latest = latest + 1, deleted = 0, updated_at = :now,"
-        " tags = coalesce(:tags, tags), folder_id = coalesce(:folder, folder_id)",
-        {
-            "name": draft.name,
-            "tags": None if draft.tags is None else encoded(draft.tags),
-            "folder": draft.folder_id,
-            "now": moment,
-        },
-    )
-    row: Row = db.execute("SELECT * FROM templates WHERE name = ?", (draft.name,)).fetchone()
-    return row
-
-
-def _save_version(db: Database, template: Row, draft: Draft, moment: str) -> int:
-    version_id = insert(
-        db,
-        "versions",
-        template_id=template["id"],
-        number=template["latest"],
-        type=draft.template["type"],
-        template=encoded(draft.template),
-        metadata=encoded(draft.metadata),
-        message=draft.message,
-        created_at=moment,
-    )
-    db.executemany(
-        "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
-        [(version_id, use.name, use.version, use.label) for use in rendered_in(draft.template)],
-    )
-    return version_id

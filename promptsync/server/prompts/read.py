@@ -8,18 +8,17 @@ from typing import Any
 from promptsync.server.http.answer import Response
 from promptsync.server.http.listing import Listing
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets, tools
+from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.store.database import Row, decoded
 
 _ITEM = (
     'i.id, i.name AS prompt_name, i.tags AS "tags [json]", i.folder_id,'
-    ' v.template AS "prompt_template [json]", v.number AS version, v.message AS commit_message,'
-    " v.metadata AS \"metadata [json]\", json_extract(f.names, '$[#-1]') AS parent_folder_name,"
-    " f.slashed AS full_folder_path,"
+    ' v.body AS "body [json]", v.number AS version, v.message AS commit_message,'
+    " f.name AS parent_folder_name, f.path AS full_folder_path,"
     f' \'[]\' AS "external_ids [json]", {snippets.IS_SNIPPET} AS "is_snippet [flag]"'
 )
-_LATEST = "JOIN versions v ON v.template_id = i.id AND v.number = i.latest"
-_LABELLED = "JOIN labels l ON l.template_id = i.id JOIN versions v ON v.id = l.version_id"
+_LATEST = "JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
+_LABELLED = "JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
 
 
 def list_templates(request: Request) -> Response:
@@ -29,6 +28,7 @@ def list_templates(request: Request) -> Response:
     """
     query = request.query
     listing = Listing(query)
+    listing.where("i.kind = :kind", kind=items.TEMPLATE)
     listing.by_status()
     listing.by_name()
     listing.by_tags()
@@ -38,11 +38,14 @@ def list_templates(request: Request) -> Response:
     label = query.text("label")
     if label is not None:
         listing.where("l.name = :label", label=label)
-    source = f"templates i {_LATEST if label is None else _LABELLED}"
-    folder = "LEFT JOIN folder_paths f ON f.id = i.folder_id"
+    source = f"items i {_LATEST if label is None else _LABELLED}"
+    folder = "LEFT JOIN folders f ON f.id = i.folder_id"
     with request.store.read() as db:
         page, rows = listing.page(db, _ITEM, source, join=folder, per_page=30, capped=True)
-    return Response({"items": [dict(row) for row in rows], **page.neighbours, **page.counts})
+    templates = [dict(row) for row in rows]
+    for template in templates:
+        template |= template.pop("body")
+    return Response({"items": templates, **page.neighbours, **page.counts})
 
 
 def get_raw(request: Request) -> Response:
@@ -54,9 +57,9 @@ def get_raw(request: Request) -> Response:
     number, label = request.query.version()
     resolve = request.query.flag("resolve_snippets") is not False
     with request.store.read() as db:
-        row = find.find(db, request.path["identifier"])
-        version = find.version(db, row, number, label)
-        template = decoded(version["template"])
+        row = items.find(db, request.path["identifier"])
+        version = items.version(db, row, number, label)
+        template = version["body"]["prompt_template"]
         if resolve:
             template, used = snippets.expanded(db, template)
         else:
@@ -81,7 +84,7 @@ def content(
         "version": version["number"],
         "workspace_id": request.store.workspace_id,
         "prompt_template": template,
-        "metadata": decoded(version["metadata"]),
+        "metadata": version["body"]["metadata"],
         "commit_message": version["message"],
         "tags": decoded(row["tags"]),
         "snippets": used,

@@ -7,10 +7,9 @@ import uuid
 from promptsync.rendering.engine import render_template
 from promptsync.server.http.answer import Response
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find, snippets, tools
+from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.read import content
 from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
-from promptsync.server.store.database import decoded
 
 
 def get_rendered(request: Request) -> Response:
@@ -26,11 +25,11 @@ def get_rendered(request: Request) -> Response:
     body.string_map("metadata_filters")
     provider, model = body.choice("provider", FORMS), body.optional_text("model", least=1)
     with request.store.read() as db:
-        row = find.find(db, request.path["identifier"])
-        version = find.version(db, row, number, label)
-        template, used = snippets.expanded(db, decoded(version["template"]))
+        row = items.find(db, request.path["identifier"])
+        version = items.version(db, row, number, label)
+        template, used = snippets.expanded(db, version["body"]["prompt_template"])
         template, warnings = tools.resolved(db, template)
-    metadata, assumed = with_override(decoded(version["metadata"]), provider, model)
+    metadata, assumed = with_override(version["body"]["metadata"], provider, model)
     warnings += assumed
     # As in the official SDK: without variables and without a model, the template stays unrendered.
     renders = values or llm_kwargs(template, metadata, provider)[0] is not None

@@ -8,13 +8,13 @@ from typing import Any
 from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.prompts.template import normalised_template
-from promptsync.server.store.database import Database, Row, decoded
+from promptsync.server.store.database import Database, Row
 
 IS_SNIPPET = (
     "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
-    " JOIN templates pt ON pt.id = p.template_id WHERE u.name = i.name AND NOT pt.deleted))"
+    " JOIN items pt ON pt.id = p.item_id WHERE u.name = i.name AND NOT pt.deleted))"
 )
 """SQL: whether the completion version ``v`` of template ``i`` is referenced by an active template."""
 
@@ -82,11 +82,11 @@ def _resolver(db: Database, used: Used, *, archived: bool) -> Resolve:
     """Return a function that reads a referenced snippet and notes it in ``used``."""
 
     def resolve(reference: Reference) -> Mapping[str, Any]:
-        row = find.by_name(db, reference.name, archived=archived)
+        row = items.by_name(db, reference.name, archived=archived)
         if row is None:
             raise _unusable(reference, "does not exist")
         try:
-            version = find.version(db, row, reference.version, reference.label)
+            version = items.version(db, row, reference.version, reference.label)
         except ApiError as error:
             pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
             raise _unusable(reference, f"has no {pin}") from error
@@ -95,7 +95,7 @@ def _resolver(db: Database, used: Used, *, archived: bool) -> Resolve:
         entry |= {"label": reference.label} if reference.label is not None else {}
         if entry not in used:
             used.append(entry)
-        template: Mapping[str, Any] = decoded(version["template"])
+        template: Mapping[str, Any] = version["body"]["prompt_template"]
         return template
 
     return resolve
@@ -118,10 +118,10 @@ def _refusal(message: str) -> ApiError:
 
 _USES = (
     "SELECT DISTINCT t.id, t.name, p.number, u.label FROM snippet_uses u"
-    " JOIN versions p ON p.id = u.version_id JOIN templates t ON t.id = p.template_id"
+    " JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id"
     " WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, ("
     "  SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id"
-    "  WHERE l.template_id = :id AND l.name = u.label), :latest) = :number)"
+    "  WHERE l.item_id = :id AND l.name = u.label), :latest) = :number)"
     " ORDER BY t.id, p.number"
 )
 
@@ -133,9 +133,9 @@ def snippet_usage(request: Request) -> Response:
     """
     number = request.query.integer("prompt_version_number")
     with request.store.read() as db:
-        template = find.find(db, request.path["identifier"])
+        template = items.find(db, request.path["identifier"])
         if number is not None:
-            find.version(db, template, number)
+            items.version(db, template, number)
         rows = db.execute(_USES, {**dict(template), "number": number}).fetchall()
     prompts: dict[int, dict[str, Any]] = {}
     labels: dict[tuple[int, str], dict[str, Any]] = {}

@@ -8,10 +8,9 @@ from typing import Any
 
 from promptsync.server.http.answer import ApiError
 from promptsync.server.http.fields import Fields
-from promptsync.server.prompts import find
-from promptsync.server.prompts.find import TOOL
+from promptsync.server.prompts import items
 from promptsync.server.prompts.template import normalised_tool
-from promptsync.server.store.database import Database, decoded
+from promptsync.server.store.database import Database
 
 
 def check(template: Mapping[str, Any]) -> None:
@@ -73,11 +72,13 @@ def _tools_of(template: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], 
 
 def _definition(db: Database, pin: _Pin) -> dict[str, Any] | None:
     """Return the function that a reference stands for now, or ``None`` if there is none."""
-    tool = db.execute("SELECT * FROM tools WHERE id = ? AND NOT deleted", (pin.tool,)).fetchone()
+    tool = db.execute(
+        "SELECT * FROM items WHERE kind = ? AND uid = ? AND NOT deleted", (items.TOOL, str(pin.tool))
+    ).fetchone()
     if tool is None:
         return None
     try:
-        version = find.version(db, tool, pin.number, pin.label, TOOL)
+        version = items.version(db, tool, pin.number, pin.label)
     except ApiError:
         return None
-    return normalised_tool(decoded(version["definition"]))
+    return normalised_tool(version["body"])

@@ -13,98 +13,67 @@ APPLICATION_ID: Final = 0x70737263
 SCHEMA_VERSION: Final = 9
 """Saved in the file as ``PRAGMA user_version``."""
 
-# -- prompt templates, folders, labels, tools ---------------------------------------------------------------
+# -- items with versions and labels -------------------------------------------------------------------------
 
-_PROMPTS = (
+_ITEMS = (
     """CREATE TABLE workspace (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL)""",
     # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
     """INSERT INTO workspace
         SELECT 1000000 + abs(random() % 2146483648), strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')""",
+    # A path has the names from the root, joined by slashes.
     """CREATE TABLE folders (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        parent_id INTEGER REFERENCES folders (id) ON DELETE CASCADE,
+        parent_id INTEGER REFERENCES folders (id),
         name TEXT NOT NULL,
+        path TEXT NOT NULL UNIQUE,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL)""",
-    """CREATE UNIQUE INDEX folders_by_name ON folders (coalesce(parent_id, 0), name)""",
-    """CREATE TABLE templates (
+    # The kinds are in prompts/items.py. Clients know some of them by a uid instead of the id.
+    """CREATE TABLE items (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL UNIQUE,
-        tags TEXT NOT NULL DEFAULT '[]',
-        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        uid TEXT,
+        tags TEXT NOT NULL,
+        folder_id INTEGER REFERENCES folders (id),
         latest INTEGER NOT NULL DEFAULT 0,
         deleted INTEGER NOT NULL DEFAULT 0,
         created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE INDEX templates_by_creation ON templates (deleted, created_at, id)""",
-    """CREATE INDEX templates_by_folder ON templates (folder_id)""",
+        updated_at TEXT NOT NULL,
+        UNIQUE (kind, name),
+        UNIQUE (kind, uid))""",
+    """CREATE INDEX items_by_creation ON items (kind, deleted, created_at, id)""",
+    """CREATE INDEX items_by_folder ON items (folder_id)""",
+    # The type is that of a prompt template: chat or completion.
     """CREATE TABLE versions (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        item_id INTEGER NOT NULL REFERENCES items (id),
         number INTEGER NOT NULL,
-        type TEXT NOT NULL,
-        template TEXT NOT NULL,
-        metadata TEXT NOT NULL,
+        body TEXT NOT NULL,
+        type TEXT,
         message TEXT,
         created_at TEXT NOT NULL,
-        UNIQUE (template_id, number))""",
+        UNIQUE (item_id, number))""",
     """CREATE TABLE labels (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        template_id INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+        item_id INTEGER NOT NULL REFERENCES items (id),
         name TEXT NOT NULL,
-        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        version_id INTEGER NOT NULL REFERENCES versions (id),
         created_at TEXT NOT NULL,
-        UNIQUE (template_id, name))""",
+        UNIQUE (item_id, name))""",
     """CREATE INDEX labels_by_name ON labels (name)""",
     """CREATE INDEX labels_by_version ON labels (version_id)""",
     """CREATE TABLE snippet_uses (
-        version_id INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+        version_id INTEGER NOT NULL REFERENCES versions (id),
         name TEXT NOT NULL,
         number INTEGER,
         label TEXT)""",
     """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
-    """CREATE INDEX snippet_uses_by_version ON snippet_uses (version_id)""",
-    # The join is written as the unique index on folders is, so that it uses that index.
-    """CREATE VIEW folder_paths (id, ids, names, slashed, dotted) AS
-        WITH RECURSIVE walk (id, ids, names, slashed, dotted) AS (
-            SELECT id, json_array(id), json_array(name), name, name
-            FROM folders WHERE coalesce(parent_id, 0) = 0
-            UNION ALL
-            SELECT f.id, json_insert(w.ids, '$[#]', f.id), json_insert(w.names, '$[#]', f.name),
-                w.slashed || '/' || f.name, w.dotted || '.' || f.name
-            FROM walk w JOIN folders f ON coalesce(f.parent_id, 0) = w.id)
-        SELECT id, ids, names, slashed, dotted FROM walk""",
     """CREATE TABLE protected_labels (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         prompts TEXT NOT NULL,
         answer TEXT NOT NULL)""",
-    """CREATE TABLE tools (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        description TEXT,
-        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
-        is_fixture INTEGER NOT NULL DEFAULT 0,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE UNIQUE INDEX tools_by_name ON tools (name) WHERE NOT deleted""",
-    """CREATE TABLE tool_versions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        tool_id INTEGER NOT NULL REFERENCES tools (id),
-        number INTEGER NOT NULL,
-        definition TEXT NOT NULL,
-        execution TEXT NOT NULL DEFAULT 'null',
-        response_schema TEXT NOT NULL DEFAULT 'null',
-        message TEXT,
-        created_at TEXT NOT NULL,
-        UNIQUE (tool_id, number))""",
-    """CREATE TABLE tool_labels (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        tool_id INTEGER NOT NULL REFERENCES tools (id),
-        name TEXT NOT NULL,
-        version_id INTEGER NOT NULL REFERENCES tool_versions (id),
-        UNIQUE (tool_id, name))""",
 )
 
 # -- logged requests ----------------------------------------------------------------------------------------
@@ -114,7 +83,7 @@ _REQUESTS = (
     # Rows are short, because a search reads most of them.
     """CREATE TABLE requests (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        version_id INTEGER REFERENCES versions (id) ON DELETE SET NULL,
+        version_id INTEGER REFERENCES versions (id),
         group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
         span_id TEXT,
         provider TEXT,
@@ -171,43 +140,10 @@ _SPANS = (
     """CREATE INDEX spans_by_request ON spans (log_span_id)""",
 )
 
-# -- datasets, evaluations and agents -----------------------------------------------------------------------
+# -- evaluations and runs -----------------------------------------------------------------------------------
 
 _RUNS = (
     """CREATE TABLE catalogue (digest TEXT NOT NULL)""",
-    """CREATE TABLE dataset_groups (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL UNIQUE,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE TABLE datasets (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        group_id INTEGER NOT NULL REFERENCES dataset_groups (id),
-        number INTEGER NOT NULL,
-        "columns" TEXT NOT NULL,
-        "rows" TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        UNIQUE (group_id, number))""",
-    """CREATE TABLE workflows (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL UNIQUE,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE TABLE workflow_versions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
-        number INTEGER NOT NULL,
-        spec TEXT NOT NULL,
-        created_at TEXT NOT NULL,
-        UNIQUE (workflow_id, number))""",
-    """CREATE TABLE workflow_labels (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        workflow_id INTEGER NOT NULL REFERENCES workflows (id),
-        name TEXT NOT NULL,
-        version_id INTEGER NOT NULL REFERENCES workflow_versions (id),
-        UNIQUE (workflow_id, name))""",
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
     # whether to send those of all nodes.
@@ -216,8 +152,8 @@ _RUNS = (
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
         parent_id INTEGER REFERENCES runs (id),
-        version_id INTEGER,
-        dataset_id INTEGER REFERENCES datasets (id),
+        version_id INTEGER REFERENCES versions (id),
+        dataset_id INTEGER REFERENCES versions (id),
         spec TEXT NOT NULL DEFAULT '{}',
         model TEXT,
         channel TEXT,
@@ -240,34 +176,8 @@ _RUNS = (
 # -- skills -------------------------------------------------------------------------------------------------
 
 _SKILLS = (
-    # Collections and their versions have UUIDs.
-    """CREATE TABLE skills (
-        id TEXT PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        root_path TEXT NOT NULL,
-        folder_id INTEGER REFERENCES folders (id) ON DELETE SET NULL,
-        provider TEXT,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE TABLE skill_versions (
-        id TEXT PRIMARY KEY,
-        skill_id TEXT NOT NULL REFERENCES skills (id),
-        number INTEGER NOT NULL,
-        root_path TEXT NOT NULL,
-        provider TEXT,
-        files TEXT NOT NULL,
-        message TEXT,
-        created_at TEXT NOT NULL,
-        UNIQUE (skill_id, number))""",
-    """CREATE TABLE skill_labels (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        skill_id TEXT NOT NULL REFERENCES skills (id),
-        name TEXT NOT NULL,
-        version_id TEXT NOT NULL REFERENCES skill_versions (id),
-        UNIQUE (skill_id, name))""",
     # Versions map paths to digests, because most files stay the same between versions.
     """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
 )
 
-SCHEMA: Final = (*_PROMPTS, *_REQUESTS, *_SPANS, *_RUNS, *_SKILLS)
+SCHEMA: Final = (*_ITEMS, *_REQUESTS, *_SPANS, *_RUNS, *_SKILLS)

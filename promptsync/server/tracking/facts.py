@@ -17,7 +17,7 @@ from promptsync.server.http.answer import ApiError
 from promptsync.server.http.body import parse_json
 from promptsync.server.providers.parts import as_mapping
 from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, Row, decoded, encoded
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
 from promptsync.server.tracking import blueprint
 from promptsync.server.tracking.conversation import Turn
 
@@ -72,7 +72,7 @@ def used_variables(version: Row | None, variables: Any) -> dict[str, Any]:
     """Return the input variables that the prompt of a request uses. The service ignores others, too."""
     if version is None or not isinstance(variables, dict):
         return {}
-    names = decoded(version["template"]).get("input_variables") or ()
+    names = version["body"]["prompt_template"]["input_variables"]
     return {name: variables[name] for name in names if name in variables}
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.fields import checked, read_id
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert
@@ -182,8 +182,8 @@ def _version(
     """Return the version that a request names by prompt name or id; 404 if it does not exist."""
     if name is None and prompt_id is None:
         return None
-    template = find.by_id(db, int(prompt_id or 0)) if name is None else find.find(db, name)
-    return find.version(db, template, None if number is None else int(number))
+    template = items.by_id(db, int(prompt_id or 0)) if name is None else items.find(db, name)
+    return items.version(db, template, None if number is None else int(number))
 
 
 def _delete_oldest(db: Database) -> None:

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.fields import Id, checked
 from promptsync.server.http.request import Request
-from promptsync.server.prompts import find
+from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, decoded, encoded, insert
 from promptsync.server.tracking.facts import index, used_variables
@@ -60,7 +60,7 @@ def track_prompt(request: Request) -> Response:
     variables = note.prompt_input_variables or {}
     with _logged_request(request, note.request_id) as (db, request_id):
         try:
-            version = find.version(db, find.find(db, note.prompt_name), number, note.label)
+            version = items.version(db, items.find(db, note.prompt_name), number, note.label)
         except ApiError as error:
             raise malformed(error.message) from error
         db.execute(

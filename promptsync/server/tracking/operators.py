@@ -102,7 +102,7 @@ NESTED = FieldType(
 )
 FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "pl_id": (ID, "r.id"),
-    "prompt_id": (ID, "v.template_id"),
+    "prompt_id": (ID, "v.item_id"),
     "prompt_version_number": (ID, "v.number"),
     "engine": (STRING, "r.model"),
     "provider_type": (STRING, "r.provider"),

@@ -9,8 +9,8 @@ from promptsync.server.http.request import Request
 from promptsync.server.store.database import Row, decoded
 from promptsync.server.tracking.blueprint import blueprint
 
-SELECT = """SELECT r.*, v.number, v.template_id, t.name AS prompt_name
-    FROM requests r LEFT JOIN versions v ON v.id = r.version_id LEFT JOIN templates t ON t.id = v.template_id
+SELECT = """SELECT r.*, v.number, v.item_id, t.name AS prompt_name
+    FROM requests r LEFT JOIN versions v ON v.id = r.version_id LEFT JOIN items t ON t.id = v.item_id
 """
 """Selects the rows of ``summary``."""
 
@@ -62,7 +62,7 @@ def summary(row: Row) -> dict[str, Any]:
         "tags_array": decoded(row["tags"]),
         "metadata": [{key: value} for key, value in decoded(row["metadata"]).items()],
         "scores": [{"name": name, "score": score} for name, score in decoded(row["scores"]).items()],
-        "prompt_id": row["template_id"],
+        "prompt_id": row["item_id"],
         "prompt_name": row["prompt_name"],
         "prompt_version_number": row["number"],
         "prompt_input_variables": decoded(row["variables"]),
