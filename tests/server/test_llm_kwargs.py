@@ -1,69 +1,332 @@
+"""The arguments for each provider's client. What arrives there is in tests/sdk/test_run_with_providers.py."""
+
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.server.providers import table
 
+CASES = """
+parts:
+  - &system {role: system, content: [{type: text, text: Be kind, id: null, annotations: null}], name: null}
+  - &image {type: image_url, image_url: {url: u, detail: null}}
+  - &user {role: user, content: [{type: text, text: Hi}, *image]}
+  - &ok {type: text, text: ok}
+  - &call {id: "1", type: function, function: {name: f, arguments: '{"a": 1}'}}
+  - &broken {id: "2", function: {name: g, arguments: "{"}}
+  - &result {role: tool, tool_call_id: "1", content: [{type: text, text: "42"}]}
+  - &named {type: function, function: {name: f}}
+  - &function {type: function, function: {name: f, description: "", strict: false,
+      parameters: {type: object}}}
+  - &strict {type: function, function: {name: f, strict: true}}
+  - &search {type: web_search, id: "1", name: web_search, config: {size: low}}
+  - &shell {type: shell, id: "2", name: shell}
+  - &schema {type: object, properties: {a: {type: string}}}
+  - &json_schema {type: json_schema, json_schema: {name: n, schema: *schema, strict: true}}
+  - &any_json {type: json_object}
 
-def llm_kwargs(*given):
-    return table.llm_kwargs(*given)[0]
+# The order of the arguments is that of the recordings.
+chat:
+  - api: openai
+    messages: [*system, *user]
+    stored: {temperature: 0}
+    kwargs:
+      messages:
+        - {role: system, content: Be kind}
+        - {role: user, content: [{type: text, text: Hi}, {type: image_url, image_url: {url: u}}]}
+      model: m
+      temperature: 0
+  - api: openai
+    stored: {messages: [1], model: other}
+    kwargs: {messages: [1], model: other}
+  - api: openai.azure
+    messages:
+      - {role: assistant, content: [],
+         tool_calls: [{tool_id: null, id: "1", type: function, function: {name: f}}]}
+      - *result
+      - {role: assistant, content: null, function_call: {name: f, arguments: "{}"}}
+      - {role: function, name: f, content: [{type: text, text: "42"}]}
+    template: {tools: [*named], tool_choice: auto, functions: [{name: f}], function_call: auto}
+    kwargs:
+      messages:
+        - {role: assistant, content: null, tool_calls: [{id: "1", type: function, function: {name: f}}]}
+        - {role: tool, content: "42", tool_call_id: "1"}
+        - {role: assistant, content: null, function_call: {name: f, arguments: "{}"}}
+        - {role: function, content: "42", name: f}
+      model: m
+      tools: [*named]
+      tool_choice: auto
+      functions: [{name: f}]
+      function_call: auto
+  - api: openai responses
+    messages: [*system, {role: function, content: [*ok]}, {role: assistant, content: [*ok],
+        tool_calls: [*call]}]
+    template: {tools: [*named]}
+    kwargs:
+      input:
+        - {role: system, content: [{type: input_text, text: Be kind}]}
+        - {role: user, content: [{type: input_text, text: ok}]}
+        - {role: assistant, content: ok}
+        - {type: function_call, call_id: "1", name: f, arguments: '{"a": 1}'}
+      model: m
+      tools: [{type: function, strict: false, parameters: {}, name: f}]
+  - api: anthropic
+    messages: [*system, *user, {role: assistant, content: [*ok],
+        tool_calls: [*call, *broken]}, *result, *user]
+    template: {tools: [*named]}
+    stored: {max_tokens: 9}
+    kwargs:
+      model: m
+      max_tokens: 9
+      system: [{type: text, text: Be kind}]
+      messages:
+        - role: user
+          content: &anthropic [{type: text, text: Hi}, {type: image, source: {type: url, url: u}}]
+        - role: assistant
+          content:
+            - *ok
+            - {type: tool_use, id: "1", name: f, input: {a: 1}}
+            - {type: tool_use, id: "2", name: g, input: {}}
+        - role: user
+          content:
+            - {type: tool_result, tool_use_id: "1", content: [{type: text, text: "42"}]}
+            - {type: text, text: Hi}
+            - {type: image, source: {type: url, url: u}}
+      tools: [{name: f, description: "", input_schema: {type: object}}]
+  - api: amazon.bedrock
+    messages: [{role: assistant, content: [],
+        tool_calls: [*call, *broken]}, *result, {role: user, content: [*ok]}]
+    kwargs:
+      modelId: m
+      messages:
+        - role: assistant
+          content:
+            - {toolUse: {toolUseId: "1", name: f, input: {a: 1}}}
+            - {toolUse: {toolUseId: "2", name: g, input: {}}}
+        - {role: user, content: [{toolResult: {toolUseId: "1", content: [{text: "42"}]}}, {text: ok}]}
+  # The result of a call must directly follow it, so the next texts stay turns of their own.
+  - api: google
+    messages:
+      - {role: assistant, content: [], tool_calls: [*call, *broken]}
+      - *result
+      - {role: tool, tool_call_id: "2", content: [{type: text, text: '{"b": 2}'}]}
+      - {role: user, content: [*ok]}
+      - {role: user, content: [*ok]}
+    kwargs:
+      model: m
+      history:
+        - role: model
+          parts: [{function_call: {name: f, args: {a: 1}}}, {function_call: {name: g, args: {}}}]
+        - role: user
+          parts:
+            - {function_response: {name: f, response: {result: "42"}}}
+            - {function_response: {name: g, response: {b: 2}}}
+        - {role: user, parts: [{text: ok}]}
+        - {role: user, parts: [{text: ok}]}
+      generation_config: {}
+  - api: mistral
+    messages: [{role: developer, content: [*ok], name: n}, {role: function, content: []}]
+    template: {functions: [{name: g}]}
+    kwargs: {messages: [{role: system, content: ok}, {role: user, content: []}], model: m}
+    left_out: functions
+
+completion:
+  - {api: openai, completion: Once, kwargs: {prompt: Once, model: m}}
+  - {api: openai responses, completion: Once, kwargs: {input: Once, model: m}}
+  - api: anthropic
+    completion: Once
+    kwargs: {model: m, max_tokens: 4096, messages: [{role: user, content: [{type: text, text: Once}]}]}
+  - api: google
+    completion: Once
+    kwargs: {model: m, contents: [{role: user, parts: [{text: Once}]}], generation_config: {}}
+  - api: cohere
+    completion: Once
+    kwargs: {messages: [{role: user, content: [{type: text, text: Once}]}], model: m}
+
+media generation:
+  - {api: openai images, messages: &two [*system, *user], stored: {size: s},
+     kwargs: {prompt: "Be kind\\n\\nHi", model: m, size: s}}
+  - {api: openrouter video, messages: *two, kwargs: {prompt: "Be kind\\n\\nHi", model: m}}
+  - {api: openrouter speech, messages: *two, stored: {voice: v},
+     kwargs: {input: "Be kind\\n\\nHi", model: m, voice: v}}
+
+parameters:
+  - {api: openai, stored: {max_tokens: 1}, more: {max_tokens: 1}}
+  - {api: openai, overrides: {maxOutputTokens: 2}, more: {max_completion_tokens: 2}}
+  - {api: openai, stored: {max_tokens: 1, seed: 3}, overrides: {max_completion_tokens: 2},
+     more: {seed: 3, max_completion_tokens: 2}}
+  - {api: openai, overrides: {stop_sequences: [x], topP: 1}, more: {stop: [x], top_p: 1}}
+  - {api: openrouter, overrides: {maxTokens: 2, top_k: 1}, more: {max_tokens: 2, top_k: 1}}
+  - {api: mistral, overrides: {seed: 2, max_completion_tokens: 3}, more: {random_seed: 2, max_tokens: 3}}
+  - {api: huggingface, overrides: {maxOutputTokens: 2}, more: {max_tokens: 2}}
+  - {api: cohere, stored: {p: 0.1}, overrides: {top_p: 0.2, top_k: 3, stop: x},
+     more: {p: 0.2, k: 3, stop_sequences: [x]}}
+  - {api: anthropic, stored: {max_tokens: 9}, overrides: {max_completion_tokens: 2, stop: x},
+     more: {max_tokens: 2, stop_sequences: [x]}}
+  - {api: anthropic, stored: {thinking: {type: disabled}},
+     more: {max_tokens: 4096, thinking: {type: disabled}}}
+  - {api: google, stored: {topK: 1}, overrides: {max_tokens: 2},
+     more: {generation_config: {topK: 1, max_output_tokens: 2}}}
+  - {api: google, stored: {generation_config: {seed: 1}}, overrides: {temperature: 0},
+     more: {generation_config: {seed: 1, temperature: 0}}}
+  - {api: amazon.bedrock, stored: {inferenceConfig: {maxTokens: 1}, temperature: 0},
+     more: {inferenceConfig: {maxTokens: 1, temperature: 0}}}
+  - {api: amazon.bedrock, overrides: {topP: 1},
+     stored: {max_tokens: 1, temperature: 0, top_k: 5, guardrailConfig: {}, aws_region: e},
+     more: {inferenceConfig: {maxTokens: 1, temperature: 0, topP: 1},
+            additionalModelRequestFields: {top_k: 5}, guardrailConfig: {}, aws_region: e}}
+
+answer:
+  - {api: openai, stored: {response_format: *json_schema}, more: {response_format: *json_schema}}
+  - {api: mistral, stored: {response_format: *any_json}, more: {response_format: *any_json}}
+  - {api: openai responses, stored: {response_format: *json_schema, max_tokens: 3},
+     more: {max_output_tokens: 3,
+            text: {format: {type: json_schema, name: n, schema: *schema, strict: true}}}}
+  - {api: cohere, stored: {response_format: *json_schema},
+     more: {response_format: {type: json_object, json_schema: *schema}}}
+  - {api: cohere, stored: {response_format: *any_json}, more: {response_format: *any_json}}
+  - {api: anthropic, stored: {response_format: *json_schema},
+     more: {max_tokens: 4096, output_config: {format: {type: json_schema, schema: *schema}}}}
+  - {api: anthropic, stored: {response_format: *any_json}, more: {max_tokens: 4096},
+     left_out: response_format}
+  - {api: anthropic, stored: {response_format: {type: text}}, more: {max_tokens: 4096}}
+  - api: amazon.bedrock
+    stored: {response_format: {type: json_schema, json_schema: {name: n, schema: {type: object}}}}
+    more:
+      outputConfig:
+        textFormat: {type: json_schema, structure: {jsonSchema: {schema: '{"type": "object"}', name: n}}}
+  - {api: amazon.bedrock, stored: {response_format: *any_json}, more: {}, left_out: response_format}
+  - {api: google, stored: {response_format: *json_schema},
+     more: {generation_config: {response_mime_type: application/json, response_json_schema: *schema}}}
+  - {api: google, stored: {response_format: *any_json},
+     more: {generation_config: {response_mime_type: application/json}}}
+
+tools:
+  - {api: openai, template: {tools: [*named], tool_choice: required},
+     more: {tools: [*named], tool_choice: required}}
+  - {api: mistral, template: {tools: [*function], tool_choice: *named},
+     more: {tools: [{type: function, function: {name: f, parameters: {type: object}}}], tool_choice: *named}}
+  - {api: cohere, template: {tools: [*named], tool_choice: required},
+     more: {tools: [*named], tool_choice: REQUIRED}}
+  - {api: cohere, template: {tools: [*named], tool_choice: none}, more: {tools: [*named], tool_choice: NONE}}
+  - {api: cohere, template: {tools: [*strict], tool_choice: auto},
+     more: {tools: [*named], strict_tools: true}}
+  - {api: cohere, template: {tools: [*named], tool_choice: *named, functions: [{name: g}]},
+     more: {tools: [*named]},
+     left_out: "functions, tool_choice"}
+  - {api: anthropic, template: {tools: [*function], tool_choice: required},
+     more: {max_tokens: 4096, tools: &own [{name: f, description: "", input_schema: {type: object}}],
+         tool_choice: {type: any}}}
+  - {api: anthropic, template: {tools: [*named], tool_choice: none},
+     more: {max_tokens: 4096, tools: *own, tool_choice: {type: none}}}
+  - {api: anthropic.bedrock, template: {tools: [*named], tool_choice: *named},
+     more: {max_tokens: 4096, tools: *own, tool_choice: {type: tool, name: f}}}
+  - {api: anthropic, template: {tools: [*search]},
+     more: {max_tokens: 4096, tools: [{type: web_search_20250305, name: web_search, size: low}]}}
+  - {api: openai responses, template: {tools: [*search]}, more: {tools: [{type: web_search, size: low}]}}
+  - {api: openai, template: {tools: [*search, *shell]}, more: {}, left_out: "tool web_search, tool shell"}
+  - {api: amazon.bedrock, template: {tools: [*named], tool_choice: none}, more: {}}
+  - {api: amazon.bedrock, template: {tools: [*named, *search], tool_choice: *named},
+     left_out: tool web_search,
+     more: {toolConfig: {tools: [{toolSpec: {name: f, inputSchema: {json: {type: object}}}}],
+         toolChoice: {tool: {name: f}}}}}
+  - {api: amazon.bedrock, template: {tools: [*strict]}, left_out: strict of a function,
+     more: {toolConfig: {tools: [{toolSpec: {name: f, inputSchema: {json: {type: object}}}}]}}}
+  - api: google
+    template: {tools: [*function, *search, *shell], tool_choice: *named}
+    more:
+      generation_config:
+        tools: [{function_declarations: [{name: f, parametersJsonSchema: {type: object}}]},
+            {google_search: {size: low}}]
+        tool_config: {function_calling_config: {mode: ANY, allowed_function_names: [f]}}
+    left_out: tool shell
+
+# The part for a block, null if it is left out.
+content:
+  - {api: openai, block: &link {type: image_url, image_url: {url: "https://x/a.png", detail: low}},
+     part: *link}
+  - {api: openai, block: {type: media, media: {url: "http://a", format: url}},
+     part: {type: image_url, image_url: {url: "http://a"}}}
+  - {api: openai, block: &data {type: media, media: {url: aGk=, format: base64, type: image/webp}},
+     part: {type: image_url, image_url: {url: "data:image/webp;base64,aGk="}}}
+  - {api: openai,
+     block: &pdf {type: media, media: {url: aGk=, format: base64, type: application/pdf, title: a}},
+     part: {type: file, file: {filename: a, file_data: "data:application/pdf;base64,aGk="}}}
+  - {api: openai, block: &pdf_link {type: media, media: {url: "https://x/a.pdf", format: url}}, part: null}
+  - {api: openai, block: {type: media, media: {}}, part: null}
+  - {api: openai, block: {type: thinking, thinking: hm}, part: null}
+  - {api: mistral, block: *pdf, part: null}
+  - {api: openai responses, block: *link,
+     part: {type: input_image, image_url: "https://x/a.png", detail: low}}
+  - {api: openai responses, block: *pdf_link, part: {type: input_file, file_url: "https://x/a.pdf"}}
+  - {api: anthropic, block: *link, part: {type: image, source: {type: url, url: "https://x/a.png"}}}
+  - {api: anthropic, block: *pdf,
+     part: {type: document, source: {type: base64, media_type: application/pdf, data: aGk=}}}
+  - {api: anthropic, block: {type: thinking, thinking: hm, signature: s, id: null},
+     part: {type: thinking, thinking: hm, signature: s}}
+  - {api: anthropic, block: {type: thinking, thinking: hm}, part: null}
+  - {api: google, block: *data, part: {inline_data: {mime_type: image/webp, data: aGk=}}}
+  - {api: google, block: *link, part: {file_data: {mime_type: image/png, file_uri: "https://x/a.png"}}}
+  - {api: google, block: {type: text, text: b, thought_signature: s}, part: {text: b, thought_signature: s}}
+  - {api: amazon.bedrock, block: {type: image_url, image_url: {url: "s3://b/a.png"}},
+     part: {image: {format: png, source: {s3Location: {uri: "s3://b/a.png"}}}}}
+  - {api: amazon.bedrock, block: *data, part: null}
+"""
+"""By topic: a template for an ``api``, which is a provider and its ``api_type``, and what becomes of it.
+
+``kwargs`` are all arguments; ``more`` are those beside the messages and the model.
+"""
+
+MESSAGES = ("messages", "input", "history")
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(("function", "name", "url")), inner)
-    ),
-    max_leaves=4,
-)
-KEYS = (
-    *(
-        "type",
-        "text",
-        "image_url",
-        "media",
-        "content",
-        "tool_calls",
-        "function",
-        "id",
-        "tool_call_id",
-        "config",
-    ),
-    *("tools", "tool_choice", "response_format", "generation_config", "inferenceConfig", "model", "stop"),
-)
-
-
-def text(value):
-    return {"type": "text", "text": value, "id": None, "annotations": None}
-
-
-CHAT = {
-    "type": "chat",
-    "messages": [
-        {"role": "system", "content": [text("Be kind")], "name": None},
-        {
-            "role": "user",
-            "content": [text("Hi"), {"type": "image_url", "image_url": {"url": "u", "detail": None}}],
-        },
-    ],
-    "functions": [],
-    "tools": None,
-    "function_call": "none",
-    "tool_choice": None,
-}
-USER = {
-    "role": "user",
-    "content": [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "u"}}],
-}
-OPENAI_MESSAGES = [{"role": "system", "content": "Be kind"}, USER]
-
-
-def model(provider="openai", name="gpt-4o-mini", **more):
+def model(provider: str = "openai", name: str = "m", **more: Any) -> dict[str, Any]:
     return {"model": {"provider": provider, "name": name, **more}}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=f"{topic}-{number}-{case['api']}")
+        for topic, cases in yaml.safe_load(CASES).items()
+        for number, case in enumerate(cases)
+        if topic != "parts"
+    ],
+)
+def test_what_becomes_of_a_template(case: dict[str, Any]) -> None:
+    provider, _, api_type = case["api"].partition(" ")
+    messages = case.get("messages", [])
+    if "block" in case:
+        messages = [{"role": "user", "content": [{"type": "text", "text": "a"}, case["block"]]}]
+    template = {"type": "chat", "messages": messages, **case.get("template", {})}
+    if "completion" in case:
+        template = {"type": "completion", "content": [{"type": "text", "text": case["completion"]}]}
+    metadata = model(provider, api_type=api_type or None, parameters=case.get("stored"))
+    built, warnings = table.llm_kwargs(template, metadata, None, case.get("overrides"))
+    assert built is not None
+    left_out = case.get("left_out")
+    if "part" in case:
+        (turn,) = next(built[key] for key in MESSAGES if key in built)
+        parts = turn.get("content") or turn["parts"]
+        assert parts[1:] == ([] if case["part"] is None else [case["part"]])
+        left_out = case["block"]["type"] if case["part"] is None else None
+    elif "more" in case:
+        shown = {key: built[key] for key in built if key not in (*MESSAGES, "model", "modelId")}
+        # Gemini has a configuration, even an empty one.
+        assert shown == case["more"]
+    else:
+        assert built == case["kwargs"]
+        assert provider != "openai" or list(built) == list(case["kwargs"])
+    assert warnings == ([f"llm_kwargs for {provider} cannot hold: {left_out}."] if left_out else [])
+
+
+HELLO = {"type": "completion", "content": [{"type": "text", "text": "Hello"}]}
 
 
 @pytest.mark.parametrize(
@@ -72,148 +335,32 @@ def model(provider="openai", name="gpt-4o-mini", **more):
         (None, None, None),
         ({}, None, None),
         ({"owner": "x"}, None, None),
-        (None, "openai", {"messages": OPENAI_MESSAGES}),
+        (None, "openai", {"prompt": "Hello"}),
         (model("acme"), None, None),
-        (model("openai"), None, {"messages": OPENAI_MESSAGES, "model": "gpt-4o-mini"}),
-        (model("openai.azure"), "anthropic", {"messages": OPENAI_MESSAGES, "model": "gpt-4o-mini"}),
-        (
-            model(parameters={"temperature": 0, "model": "gpt-4o"}),
-            None,
-            {"messages": OPENAI_MESSAGES, "model": "gpt-4o", "temperature": 0},
-        ),
-        (model(parameters={"messages": []}), None, {"messages": [], "model": "gpt-4o-mini"}),
+        (model("openai"), "anthropic", {"prompt": "Hello", "model": "m"}),
     ],
 )
-def test_openai_arguments_follow_the_recordings(metadata, provider, expected):
-    built = llm_kwargs(CHAT, metadata, provider)
-    assert built == expected
-    if expected:
-        assert list(built) == list(expected)
+def test_the_provider_of_a_template(metadata: Any, provider: str | None, expected: Any) -> None:
+    assert table.llm_kwargs(HELLO, metadata, provider)[0] == expected
 
 
-def test_overrides_of_the_request_win():
-    assert (
-        llm_kwargs(CHAT, model(parameters={"temperature": 0}), None, {"temperature": 1})["temperature"] == 1
-    )
+def test_vertexai_has_two_families() -> None:
+    for name, key in (("claude-sonnet-4", "max_tokens"), ("gemini-2.5-pro", "generation_config")):
+        assert key in (table.llm_kwargs(HELLO, model("vertexai", name))[0] or {})
 
 
-def test_openai_tools_calls_and_results():
-    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    call = {"tool_id": None, "id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    template = {
-        "type": "chat",
-        "messages": [
-            {"role": "assistant", "content": [], "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "1", "content": [text("42")]},
-            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
-            {"role": "function", "name": "f", "content": [text("42")]},
-        ],
-        "tools": [tool],
-        "tool_choice": "auto",
-        "functions": [{"name": "f"}],
-        "function_call": "auto",
-    }
-    built = llm_kwargs(template, model(), None)
-    assert built["messages"] == [
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-        },
-        {"role": "tool", "content": "42", "tool_call_id": "1"},
-        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
-        {"role": "function", "content": "42", "name": "f"},
-    ]
-    assert built["tools"] == [tool]
-    assert (built["tool_choice"], built["function_call"], built["functions"]) == (
-        "auto",
-        "auto",
-        [{"name": "f"}],
-    )
-
-
-def test_media_becomes_an_image_url():
-    blocks = [
-        {"type": "media", "media": {"url": "http://a", "format": "url"}},
-        {"type": "media", "media": {"url": "aGk=", "format": "base64", "type": "image/png"}},
-        {"type": "media", "media": {}},
-        {"type": "thinking", "thinking": "hm"},
-    ]
-    template = {"type": "chat", "messages": [{"role": "user", "content": blocks}]}
-    urls = [
-        part["image_url"]["url"] for part in llm_kwargs(template, model(), None)["messages"][0]["content"]
-    ]
-    assert urls == ["http://a", "data:image/png;base64,aGk="]
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        (model(), {"prompt": "Once upon", "model": "gpt-4o-mini"}),
-        (model(api_type="responses"), {"input": "Once upon", "model": "gpt-4o-mini"}),
-        (
-            model("anthropic", "claude"),
-            {
-                "model": "claude",
-                "max_tokens": 4096,
-                "messages": [{"role": "user", "content": [{"type": "text", "text": "Once upon"}]}],
-            },
-        ),
-    ],
+KEYS = [
+    *("type", "text", "image_url", "media", "content", "tool_calls", "function", "id", "tool_call_id"),
+    *("config", "tools", "tool_choice", "response_format", "generation_config", "inferenceConfig"),
+    *("model", "stop"),
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(("function", "name", "url")), inner)
+    ),
+    max_leaves=4,
 )
-def test_completion_templates(metadata, expected):
-    assert llm_kwargs({"type": "completion", "content": [text("Once upon")]}, metadata, None) == expected
-
-
-def test_the_responses_api_gets_input():
-    template = CHAT | {"tools": [{"type": "function", "function": {"name": "f"}}]}
-    built = llm_kwargs(template, model(api_type="responses"), None)
-    assert built["input"][0] == {"role": "system", "content": [{"type": "input_text", "text": "Be kind"}]}
-    assert built["tools"] == [{"type": "function", "strict": False, "parameters": {}, "name": "f"}]
-
-
-def test_anthropic_gets_system_messages_apart():
-    call = {"id": "1", "function": {"name": "f", "arguments": '{"a": 1}'}}
-    broken = {"id": "2", "function": {"name": "f", "arguments": "{"}}
-    template = {
-        "type": "chat",
-        "messages": [
-            *CHAT["messages"],
-            {"role": "assistant", "content": [text("ok")], "tool_calls": [call, broken]},
-            {"role": "tool", "tool_call_id": "1", "content": [text("42")]},
-        ],
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
-    }
-    built = llm_kwargs(template, model("anthropic", "claude", parameters={"max_tokens": 9}), None)
-    assert built == {
-        "model": "claude",
-        "max_tokens": 9,
-        "system": [{"type": "text", "text": "Be kind"}],
-        "messages": [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "Hi"},
-                    {"type": "image", "source": {"type": "url", "url": "u"}},
-                ],
-            },
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "text", "text": "ok"},
-                    {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}},
-                    {"type": "tool_use", "id": "2", "name": "f", "input": {}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "42"}]},
-                ],
-            },
-        ],
-        "tools": [{"name": "f", "description": "", "input_schema": {"type": "object"}}],
-    }
 
 
 @pytest.mark.parametrize("provider", table.FORMS)
@@ -221,343 +368,14 @@ def test_anthropic_gets_system_messages_apart():
     odd=st.dictionaries(st.sampled_from(KEYS), json_values),
     parameters=st.dictionaries(st.sampled_from(KEYS), json_values),
 )
-def test_messages_from_placeholders_and_parameters_may_be_anything(provider, odd, parameters):
+def test_messages_from_placeholders_and_parameters_may_be_anything(provider, odd, parameters) -> None:
     for role in ("system", "user", "assistant", "tool", 3):
+        content = [odd, {"type": "text", "text": "a"}]
         template = {
             "type": "chat",
-            "messages": [{"content": [odd, text("a")], "tool_calls": [odd], **odd, "role": role}],
+            "messages": [{"content": content, "tool_calls": [odd], **odd, "role": role}],
             "tools": [{"type": "function", "function": {"name": "f", "strict": True}}, odd],
             "tool_choice": odd.get("tool_choice"),
         }
         for api_type in (None, "responses", "images"):
             json.dumps(table.llm_kwargs(template, model(provider, parameters=parameters, api_type=api_type)))
-
-
-# -- parameters -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("provider", "stored", "overrides", "expected"),
-    [
-        ("openai", {"max_tokens": 1}, {}, {"max_tokens": 1}),
-        ("openai", {}, {"maxOutputTokens": 2}, {"max_completion_tokens": 2}),
-        (
-            "openai",
-            {"max_tokens": 1, "seed": 3},
-            {"max_completion_tokens": 2},
-            {"max_completion_tokens": 2, "seed": 3},
-        ),
-        ("openai", {}, {"stop_sequences": ["x"], "topP": 1}, {"stop": ["x"], "top_p": 1}),
-        ("openrouter", {}, {"maxTokens": 2, "top_k": 1}, {"max_tokens": 2, "top_k": 1}),
-        ("mistral", {}, {"seed": 2, "max_completion_tokens": 3}, {"random_seed": 2, "max_tokens": 3}),
-        ("huggingface", {}, {"maxOutputTokens": 2}, {"max_tokens": 2}),
-        (
-            "cohere",
-            {"p": 0.1},
-            {"top_p": 0.2, "top_k": 3, "stop": "x"},
-            {"p": 0.2, "k": 3, "stop_sequences": ["x"]},
-        ),
-        (
-            "anthropic",
-            {"max_tokens": 9},
-            {"max_completion_tokens": 2, "stop": "x"},
-            {"max_tokens": 2, "stop_sequences": ["x"]},
-        ),
-        (
-            "anthropic",
-            {"thinking": {"type": "disabled"}},
-            {},
-            {"max_tokens": 4096, "thinking": {"type": "disabled"}},
-        ),
-        (
-            "google",
-            {"topK": 1},
-            {"max_tokens": 2},
-            {"generation_config": {"topK": 1, "max_output_tokens": 2}},
-        ),
-        (
-            "google",
-            {"generation_config": {"seed": 1}},
-            {"temperature": 0},
-            {"generation_config": {"seed": 1, "temperature": 0}},
-        ),
-        (
-            "amazon.bedrock",
-            {"inferenceConfig": {"maxTokens": 1}, "temperature": 0},
-            {},
-            {"inferenceConfig": {"maxTokens": 1, "temperature": 0}},
-        ),
-        (
-            "amazon.bedrock",
-            {"max_tokens": 1, "temperature": 0, "top_k": 5, "guardrailConfig": {}, "aws_region": "eu-west-1"},
-            {"topP": 1},
-            {
-                "inferenceConfig": {"maxTokens": 1, "temperature": 0, "topP": 1},
-                "additionalModelRequestFields": {"top_k": 5},
-                "guardrailConfig": {},
-                "aws_region": "eu-west-1",
-            },
-        ),
-    ],
-)
-def test_parameters_land_where_the_provider_has_them(provider, stored, overrides, expected):
-    built = llm_kwargs(
-        {"type": "chat", "messages": []}, model(provider, "m", parameters=stored), None, overrides
-    )
-    assert {
-        key: value for key, value in built.items() if key not in ("messages", "history", "model", "modelId")
-    } == expected
-
-
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
-JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, "strict": True}}
-ANY_JSON = {"type": "json_object"}
-
-
-@pytest.mark.parametrize(
-    ("provider", "form", "expected", "left_out"),
-    [
-        ("openai", JSON_SCHEMA, {"response_format": JSON_SCHEMA}, ""),
-        ("mistral", ANY_JSON, {"response_format": ANY_JSON}, ""),
-        ("huggingface", JSON_SCHEMA, {"response_format": JSON_SCHEMA}, ""),
-        ("cohere", JSON_SCHEMA, {"response_format": {"type": "json_object", "json_schema": SCHEMA}}, ""),
-        ("cohere", ANY_JSON, {"response_format": ANY_JSON}, ""),
-        (
-            "anthropic",
-            JSON_SCHEMA,
-            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
-            "",
-        ),
-        ("anthropic", ANY_JSON, {}, "response_format"),
-        ("anthropic", {"type": "text"}, {}, ""),
-        (
-            "amazon.bedrock",
-            JSON_SCHEMA,
-            {
-                "outputConfig": {
-                    "textFormat": {
-                        "type": "json_schema",
-                        "structure": {"jsonSchema": {"schema": json.dumps(SCHEMA), "name": "n"}},
-                    }
-                }
-            },
-            "",
-        ),
-        ("amazon.bedrock", ANY_JSON, {}, "response_format"),
-        (
-            "google",
-            JSON_SCHEMA,
-            {"generation_config": {"response_mime_type": "application/json", "response_json_schema": SCHEMA}},
-            "",
-        ),
-        ("google", ANY_JSON, {"generation_config": {"response_mime_type": "application/json"}}, ""),
-    ],
-)
-def test_the_form_of_the_answer(provider, form, expected, left_out):
-    metadata = model(provider, "m", parameters={"response_format": form})
-    built, warnings = table.llm_kwargs({"type": "chat", "messages": []}, metadata)
-    assert {key: built[key] for key in expected} == expected
-    assert ("response_format" in built) == ("response_format" in expected)
-    assert warnings == ([f"llm_kwargs for {provider} cannot hold: {left_out}."] if left_out else [])
-
-
-def test_the_form_of_an_answer_of_the_responses_api():
-    metadata = model(api_type="responses", parameters={"response_format": JSON_SCHEMA, "max_tokens": 3})
-    built = llm_kwargs({"type": "completion", "content": [text("a")]}, metadata)
-    form = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True}
-    assert (built["text"], built["max_output_tokens"]) == ({"format": form}, 3)
-
-
-NAMED = {"type": "function", "function": {"name": "f"}}
-
-
-@pytest.mark.parametrize(
-    ("provider", "choice", "key", "expected"),
-    [
-        ("openai", "required", "tool_choice", "required"),
-        ("mistral", NAMED, "tool_choice", NAMED),
-        ("cohere", "required", "tool_choice", "REQUIRED"),
-        ("cohere", "none", "tool_choice", "NONE"),
-        ("cohere", "auto", "tool_choice", None),
-        ("anthropic", "required", "tool_choice", {"type": "any"}),
-        ("anthropic", "none", "tool_choice", {"type": "none"}),
-        ("anthropic.bedrock", NAMED, "tool_choice", {"type": "tool", "name": "f"}),
-        ("amazon.bedrock", "none", "toolConfig", None),
-    ],
-)
-def test_the_choice_of_a_tool(provider, choice, key, expected):
-    tools = [{"type": "function", "function": {"name": "f", "description": "", "strict": False}}]
-    template = {"type": "chat", "messages": [], "tools": tools, "tool_choice": choice}
-    assert llm_kwargs(template, model(provider, "m")).get(key) == expected
-
-
-def test_the_choice_of_a_tool_for_bedrock_and_gemini():
-    template = {"type": "chat", "messages": [], "tools": [NAMED], "tool_choice": NAMED}
-    assert llm_kwargs(template, model("amazon.bedrock"))["toolConfig"]["toolChoice"] == {
-        "tool": {"name": "f"}
-    }
-    assert llm_kwargs(template, model("google"))["generation_config"]["tool_config"] == {
-        "function_calling_config": {"mode": "ANY", "allowed_function_names": ["f"]}
-    }
-
-
-def test_cohere_names_what_it_has_no_place_for():
-    template = {
-        "type": "chat",
-        "messages": [],
-        "tools": [NAMED],
-        "tool_choice": NAMED,
-        "functions": [{"name": "g"}],
-    }
-    built, warnings = table.llm_kwargs(template, model("cohere"))
-    assert "tool_choice" not in built
-    assert warnings == ["llm_kwargs for cohere cannot hold: functions, tool_choice."]
-
-
-def built_in(kind, **config):
-    about = {"id": "1", "name": kind, "description": "", "provider": "p"}
-    return {**about, "type": kind, "config": config}
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        (model(api_type="responses"), [{"type": "web_search", "search_context_size": "low"}]),
-        (
-            model("anthropic"),
-            [{"type": "web_search_20250305", "name": "web_search", "search_context_size": "low"}],
-        ),
-    ],
-)
-def test_built_in_tools(metadata, expected):
-    template = {"type": "chat", "messages": [], "tools": [built_in("web_search", search_context_size="low")]}
-    assert llm_kwargs(template, metadata)["tools"] == expected
-
-
-def test_built_in_tools_of_gemini_and_those_that_do_not_exist():
-    template = {"type": "chat", "messages": [], "tools": [built_in("web_search"), built_in("shell")]}
-    built, warnings = table.llm_kwargs(template, model("google"))
-    assert built["generation_config"]["tools"] == [{"google_search": {}}]
-    assert warnings == ["llm_kwargs for google cannot hold: tool shell."]
-    assert table.llm_kwargs(template, model())[1] == [
-        "llm_kwargs for openai cannot hold: tool web_search, tool shell."
-    ]
-
-
-# -- content --------------------------------------------------------------------------------------------
-
-LINK = {"type": "image_url", "image_url": {"url": "https://x/a.png", "detail": "low"}}
-DATA = {"type": "media", "media": {"url": "aGk=", "format": "base64", "type": "image/webp"}}
-PDF = {"type": "media", "media": {"url": "aGk=", "format": "base64", "type": "application/pdf", "title": "a"}}
-PDF_LINK = {"type": "media", "media": {"url": "https://x/a.pdf", "format": "url", "type": "application/pdf"}}
-IN_S3 = {"type": "image_url", "image_url": {"url": "s3://b/a.png"}}
-WEBP = "data:image/webp;base64,aGk="
-PDF_DATA = "data:application/pdf;base64,aGk="
-
-
-@pytest.mark.parametrize(
-    ("metadata", "block", "expected"),
-    [
-        (model(), LINK, {"type": "image_url", "image_url": {"url": "https://x/a.png", "detail": "low"}}),
-        (model(), DATA, {"type": "image_url", "image_url": {"url": WEBP}}),
-        (model(), PDF, {"type": "file", "file": {"filename": "a", "file_data": PDF_DATA}}),
-        (model(), PDF_LINK, None),
-        (model("mistral"), PDF, None),
-        (
-            model(api_type="responses"),
-            LINK,
-            {"type": "input_image", "image_url": "https://x/a.png", "detail": "low"},
-        ),
-        (model(api_type="responses"), PDF_LINK, {"type": "input_file", "file_url": "https://x/a.pdf"}),
-        (model("anthropic"), LINK, {"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}),
-        (
-            model("anthropic"),
-            PDF,
-            {
-                "type": "document",
-                "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
-            },
-        ),
-        (
-            model("anthropic"),
-            {"type": "thinking", "thinking": "hm", "signature": "s", "id": None},
-            {"type": "thinking", "thinking": "hm", "signature": "s"},
-        ),
-        (model("anthropic"), {"type": "thinking", "thinking": "hm"}, None),
-        (model("google"), DATA, {"inline_data": {"mime_type": "image/webp", "data": "aGk="}}),
-        (model("google"), LINK, {"file_data": {"mime_type": "image/png", "file_uri": "https://x/a.png"}}),
-        (
-            model("amazon.bedrock"),
-            IN_S3,
-            {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://b/a.png"}}}},
-        ),
-        (model("amazon.bedrock"), DATA, None),
-    ],
-)
-def test_media(metadata, block, expected):
-    template = {"type": "chat", "messages": [{"role": "user", "content": [text("a"), block]}]}
-    built, warnings = table.llm_kwargs(template, metadata)
-    turn = (built.get("messages") or built.get("input") or built.get("history"))[0]
-    found = (turn.get("content") or turn.get("parts"))[1:]
-    assert found == ([] if expected is None else [expected])
-    kind, provider = block["type"], metadata["model"]["provider"]
-    assert warnings == ([f"llm_kwargs for {provider} cannot hold: {kind}."] if expected is None else [])
-
-
-def test_the_results_of_parallel_calls_are_one_turn():
-    calls = [{"id": str(n), "function": {"name": f"f{n}", "arguments": "{}"}} for n in (1, 2)]
-    results = [{"role": "tool", "tool_call_id": str(n), "content": [text(str(n))]} for n in (1, 2)]
-    template = {
-        "type": "chat",
-        "messages": [
-            {"role": "user", "content": [text("a")]},
-            {"role": "assistant", "content": [], "tool_calls": calls},
-            *results,
-            {"role": "user", "content": [text("b")]},
-            {"role": "user", "content": [text("c")]},
-        ],
-    }
-    roles = [turn["role"] for turn in llm_kwargs(template, model("amazon.bedrock"))["messages"]]
-    assert roles == ["user", "assistant", "user"]
-    history = llm_kwargs(template, model("google"))["history"]
-    # The next text stays a turn of its own, because a result must directly follow its call.
-    assert [len(turn["parts"]) for turn in history] == [1, 2, 2, 1, 1]
-    assert history[2]["parts"][1] == {"function_response": {"name": "f2", "response": {"result": "2"}}}
-
-
-@pytest.mark.parametrize("provider", ["mistral", "cohere", "huggingface", "openrouter"])
-def test_a_chat_like_openai_knows_no_developer_and_no_completion(provider):
-    template = {
-        "type": "chat",
-        "messages": [{"role": "developer", "content": [text("Be kind")], "name": "n"}],
-    }
-    assert llm_kwargs(template, model(provider, "m")) == {
-        "messages": [{"role": "system", "content": "Be kind"}],
-        "model": "m",
-    }
-    built = llm_kwargs({"type": "completion", "content": [text("Once")]}, model(provider, "m"))
-    assert built["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Once"}]}]
-
-
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        (
-            model(api_type="images", parameters={"size": "s"}),
-            {"prompt": "a\n\nb", "model": "gpt-4o-mini", "size": "s"},
-        ),
-        (model("openrouter", "m", api_type="video"), {"prompt": "a\n\nb", "model": "m"}),
-        (
-            model("openrouter", "m", api_type="speech", parameters={"voice": "v"}),
-            {"input": "a\n\nb", "model": "m", "voice": "v"},
-        ),
-    ],
-)
-def test_what_generates_media_gets_one_text(metadata, expected):
-    template = {"type": "chat", "messages": [{"role": "user", "content": [text(one)]} for one in "ab"]}
-    assert llm_kwargs(template, metadata) == expected
-
-
-def test_vertexai_has_two_families():
-    assert "max_tokens" in llm_kwargs(CHAT, model("vertexai", "claude-sonnet-4"))
-    assert "history" in llm_kwargs(CHAT, model("vertexai", "gemini-2.5-pro"))
