@@ -55,6 +55,11 @@ LOCAL = "local:"
     type=click.Path(path_type=Path),
     help="File with datasets, evaluations, agents and tools (default: that of the local: remote).",
 )
+@click.option(
+    "--print-env",
+    is_flag=True,
+    help="Print the export lines for PromptLayer's SDK and exit, without starting a server.",
+)
 def command(
     session: Session,
     host: str,
@@ -63,12 +68,14 @@ def command(
     allowed: tuple[str, ...],
     api_key: str | None,
     fixtures: Path | None,
+    print_env: bool,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
 
     \b
     promptsync serve
     promptsync serve --port 0 --db /tmp/trial.db
+    promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
     from promptsync.commands.shared.models import endpoint
@@ -77,6 +84,8 @@ def command(
     from promptsync.server.serve import base_url, bind, run_server
 
     _check_options(api_key, allowed)
+    if print_env:
+        return _variables(base_url(host, port), api_key or "local")
     if missing := [name for name in ("uvicorn", "wsproto", "a2wsgi") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
         raise UsageError(message, hint="pip install 'promptsync[serve]'")
@@ -108,6 +117,15 @@ def command(
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
+
+
+def _variables(url: str, api_key: str) -> Outcome:
+    """Return the environment in which PromptLayer's SDK uses the server."""
+    if url.endswith(":0"):
+        raise UsageError("--print-env needs the port of the server, and --port 0 picks one later")
+    variables = {"PROMPTLAYER_BASE_URL": url, "PROMPTLAYER_API_KEY": api_key}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return Outcome(lines, {"environment": variables})
 
 
 def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptsync import __version__
 from promptsync.server.checks.model import Echo, Model
 from promptsync.server.checks.runs import Runner
 from promptsync.server.http.answer import ApiError, Response
@@ -116,6 +117,10 @@ class Application:
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
+        if (method, path) == ("GET", "/health"):
+            with self.store.read() as db:
+                db.execute("SELECT 1")
+            return Response({"status": "ok", "registry": "promptsync", "version": __version__})
         # The key comes first: without it, nobody finds out which paths exist.
         key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
         body = attached = None
@@ -123,12 +128,7 @@ class Application:
             self._check_key(key)
         else:
             body = self._body_with_key(environ)
-        try:
-            handler, values = match(method, path)
-        except ApiError as error:
-            if method == "OPTIONS" and error.status == 405:
-                return Response(status=204, headers=error.headers)
-            raise
+        handler, values = match(method, path)
         if key:
             # Unknown paths were refused above, without reading a body for them.
             body, attached = read_parts(environ, self._max_body, OTHER_BODIES.get(handler, ""))

@@ -6,7 +6,7 @@ Paths are matched as they arrive, percent-encoded: a template called ``a/labels`
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from promptsync.server.http.answer import PROTOBUF, ApiError, Response
+from promptsync.server.http.answer import PROTOBUF, SUPPORTED, Response, not_found
 from promptsync.server.http.body import FORM
-from promptsync.server.missing import MISSING, TABLE
 
 if TYPE_CHECKING:
     from promptsync.server.http.request import Request
@@ -101,14 +100,19 @@ _MOST_MAPS: Final = 64
 
 
 @lru_cache(_MOST_MAPS)
-def _maps(first: str) -> tuple[MapAdapter, MapAdapter]:
-    """Return the routes and the missing operations whose paths start with the segment ``first``.
+def _routes(first: str) -> MapAdapter:
+    """Return the routes whose paths start with the segment ``first``.
 
     Each route is compiled, which takes longer than most requests and would delay the start.
     """
-    routes = ((path, [method], handler) for method, path, handler in ROUTES if _first(path) == first)
-    missing = ((path, methods.split(), "") for path, methods in MISSING.items() if _first(path) == first)
-    return _map(routes), _map(missing)
+    rules = [
+        Rule(path, methods=[method], endpoint=handler)
+        for method, path, handler in ROUTES
+        if _first(path) == first
+    ]
+    # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
+    compiled = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
+    return compiled.bind("")
 
 
 def _first(path: str) -> str:
@@ -116,37 +120,17 @@ def _first(path: str) -> str:
     return path.lstrip("/").partition("/")[0]
 
 
-def _map(rules: Iterable[tuple[str, list[str], str]]) -> MapAdapter:
-    # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
-    compiled = Map(
-        [Rule(path, methods=methods, endpoint=handler) for path, methods, handler in rules],
-        strict_slashes=False,
-        merge_slashes=False,
-        redirect_defaults=False,
-    )
-    return compiled.bind("")
-
-
 def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
     """Return the name of the handler of a raw path, and its decoded parameters.
 
-    404 for an unknown path, and for an operation of PromptLayer's API that this registry lacks, because the
-    SDKs repeat requests after a 5xx. 405 with ``Allow`` for another method.
+    404 for all others, among them the operations of PromptLayer's API that this registry lacks: the SDKs
+    repeat requests after a 5xx.
     """
-    shown = path[:200]
-    routes, missing = _maps(_first(path))
-    # First, because the id in the path of a route also matches words such as "suggestions".
-    if missing.test(path, method=method):
-        raise ApiError(404, f"This registry does not support {method} {shown}; see {TABLE} in promptsync.")
     try:
-        handler, raw = routes.match(path, method=method)
-    except NotFound:
-        raise ApiError(404, f"{shown} does not exist.") from None
-    except MethodNotAllowed as error:
-        allowed = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-        raise ApiError(
-            405, f"{shown} does not accept {method[:20]}, only {allowed}.", headers={"Allow": allowed}
-        ) from None
+        handler, raw = _routes(_first(path)).match(path, method=method)
+    except (NotFound, MethodNotAllowed):
+        shown = f"{method[:20]} {path[:200]}"
+        raise not_found(f"This registry does not support {shown}; {SUPPORTED}") from None
     return handler, {name: urllib.parse.unquote(value) for name, value in raw.items()}
 
 

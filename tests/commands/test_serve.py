@@ -153,3 +153,13 @@ def test_without_its_extra_the_command_that_installs_it_is_the_hint(
     done = world.run("serve", "--port", "0")
     assert (done.code, done.out) == (2, "")
     assert "uvicorn" in done.err and "hint: pip install 'promptsync[serve]'" in done.err
+
+
+def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World) -> None:
+    quoted = "serve", "--print-env", "--api-key", "it's $ecret", "--host", "::1", "--port", "9"
+    shell = f"{world.ok(*quoted).out}echo $PROMPTLAYER_BASE_URL $PROMPTLAYER_API_KEY"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
+    assert done.stdout == "http://[::1]:9 it's $ecret\n"
+    variables = world.ok("serve", "--print-env", "--json").document["environment"]
+    assert variables == {"PROMPTLAYER_BASE_URL": "http://127.0.0.1:8470", "PROMPTLAYER_API_KEY": "local"}
+    assert world.run("serve", "--print-env", "--port", "0").code == 2

@@ -14,7 +14,6 @@ import table
 from operation_tries import ALL, TRIES
 from vendor_spec import SPEC, spec
 
-from promptsync.server.missing import MISSING
 from promptsync.server.routes import ROUTES
 
 
@@ -48,12 +47,6 @@ def test_every_route_is_an_operation_that_is_tried() -> None:
     routes = {pattern(method, path) for method, path, _ in ROUTES}
     assert routes <= OPERATIONS
     assert routes <= {pattern(*attempt.operation.split()) for attempt in TRIES}
-
-
-def test_what_is_missing_has_no_route() -> None:
-    routes = {pattern(method, path) for method, path, _ in ROUTES}
-    missing = {pattern(method, path) for path, methods in MISSING.items() for method in methods.split()}
-    assert missing.isdisjoint(routes)
 
 
 def test_the_operations_are_those_of_the_specification() -> None:

@@ -185,7 +185,7 @@ def test_protobuf_is_accepted_but_not_from_a_page(url) -> None:
         (SKILLS, {"X-API-KEY": "k", "Sec-Fetch-Site": "cross-site"}, 403),
         (PUBLISH, {"X-API-KEY": "k"}, 415),
         ("/api/public/v2/folders", {"X-API-KEY": "k"}, 415),
-        (f"{SKILLS}/1", {"X-API-KEY": "k"}, 405),
+        (f"{SKILLS}/1", {"X-API-KEY": "k"}, 404),
         ("/nowhere", {"X-API-KEY": "k"}, 404),
     ],
     ids=str,

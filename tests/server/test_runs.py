@@ -311,7 +311,7 @@ def test_bodies_that_start_a_run(call, evaluation, body, status):
     ("method", "path", "body", "status"),
     [
         ("POST", EVALUATIONS + "/999/run", None, 404),
-        ("POST", EVALUATIONS + "/x/run", None, 422),
+        ("POST", EVALUATIONS + "/x/run", None, 404),
         ("POST", "/reports/{}/run", {}, 400),
         ("POST", "/reports/{}/run", {"name": "official"}, 201),
         ("GET", "/reports/999", None, 404),
@@ -323,7 +323,7 @@ def test_bodies_that_start_a_run(call, evaluation, body, status):
         ("GET", EVALUATIONS + "/{}/rows?per_page=101", None, 422),
         ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
         ("GET", DATASETS + "/999/rows", None, 404),
-        ("GET", DATASETS + "/x/rows", None, 422),
+        ("GET", DATASETS + "/x/rows", None, 404),
     ],
 )
 def test_how_evaluations_and_datasets_answer_unusual_requests(call, method, path, body, status):

@@ -11,6 +11,9 @@ import werkzeug
 PROTOBUF = "application/x-protobuf"
 """Media type of protobuf bodies."""
 
+SUPPORTED = "see docs/compatibility.md in promptsync."
+"""How the message about an operation of PromptLayer's API ends that this registry lacks."""
+
 
 class Response(werkzeug.Response):
     """An HTTP response: JSON with a final newline, or protobuf as bytes. Status 204 has no body."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptsync.server.http.answer import invalid, malformed
+from promptsync.server.http.answer import SUPPORTED, malformed, not_found
 from promptsync.server.http.fields import Fields, Query, Shape, checked, read_id
 
 if TYPE_CHECKING:
@@ -53,10 +53,13 @@ class Request:
         return self.query.read(shape)
 
     def id(self, name: str) -> int:
-        """Return the path parameter ``name``, which must be an id: 422 otherwise."""
+        """Return the path parameter ``name``, which must be an id.
+
+        404 otherwise, because operations that are missing have a word in its place.
+        """
         value = read_id(self.path[name])
         if value is None:
-            raise invalid(f"{name} must be an integer id.", "path", name)
+            raise not_found(f"{name} must be an integer id; {SUPPORTED}")
         return value
 
     def check_scope(self) -> None:
