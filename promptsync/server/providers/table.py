@@ -90,14 +90,11 @@ def with_override(
     if not stored:
         return metadata, []
     if provider in (None, stored["provider"]):
-        if name is None or "model" in (stored.get("parameters") or {}):
-            return metadata, []
-        return {**(metadata or {}), "model": {**stored, "name": name}}, []
-    warnings = []
-    if name is None:
-        name = stored["name"]
-        warnings = [
-            f"No model was passed for {provider}, so {name} is used, "
-            f"the prompt's model of {stored['provider']}."
-        ]
-    return normalised_metadata({**(metadata or {}), "model": {"provider": provider, "name": name}}), warnings
+        keeps_name = name is None or "model" in (stored.get("parameters") or {})
+        return {**(metadata or {}), "model": {**stored, **({} if keeps_name else {"name": name})}}, []
+    model = {"provider": provider, "name": name or stored["name"]}
+    warning = (
+        f"No model was passed for {provider}, so {stored['name']} is used, "
+        f"the prompt's model of {stored['provider']}."
+    )
+    return normalised_metadata({**(metadata or {}), "model": model}), [] if name else [warning]

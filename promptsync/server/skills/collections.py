@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct, field
@@ -58,12 +59,15 @@ def get_collection(request: Request) -> Response:
     with request.store.read() as db:
         skill = _find(db, request)
         version = items.version(db, skill, number, label)
-        contents = _contents(db, version)
+        contents = _contents(db, version["body"])
         shown = _version(request, db, skill, version, label)
     if as_archive:
         return Download(write_archive(contents), "application/zip", "skills.zip")
-    texts = {path: text for path, content in contents.items() if (text := _text(content)) is not None}
-    about = _collection(request, skill, version["body"]["provider"])
+    texts = {}
+    for path, content in contents.items():
+        with suppress(UnicodeDecodeError):
+            texts[path] = content.decode()
+    about = _collection(request, skill, shown["provider"])
     return Response({"success": True, "skill_collection": about, "files": texts, "version": shown})
 
 
@@ -75,13 +79,11 @@ def create_collection(request: Request) -> Response:
         if body.folder_id is not None:
             folder_by_id(db, body.folder_id, status=400)
         skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
-        version = _save(db, skill, {}, body, uploaded, body.provider)
-        answer = {
-            "skill_collection": _collection(request, items.find(db, body.name, SKILL), body.provider),
-            "version": _version(request, db, skill, version),
-            "external_ids": [],
-        }
-    return Response({"success": True, **answer}, 201)
+        version = _save(db, skill, {"files": {}, "provider": None}, body, uploaded)
+        shown = _version(request, db, skill, version)
+        about = _collection(request, items.find(db, body.name, SKILL), body.provider)
+    answer = {"success": True, "skill_collection": about, "version": shown, "external_ids": []}
+    return Response(answer, 201)
 
 
 def rename_collection(request: Request) -> Response:
@@ -93,8 +95,8 @@ def rename_collection(request: Request) -> Response:
             _check_name(db, name)
         db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
         provider = items.version(db, skill)["body"]["provider"]
-        renamed = _collection(request, items.find(db, name, SKILL), provider)
-    return Response({"success": True, "skill_collection": renamed})
+        about = _collection(request, items.find(db, name, SKILL), provider)
+    return Response({"success": True, "skill_collection": about})
 
 
 def save_version(request: Request) -> Response:
@@ -102,10 +104,9 @@ def save_version(request: Request) -> Response:
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
     with request.store.write() as db:
         skill = _find(db, request)
-        latest = items.version(db, skill)["body"]
-        version = _save(db, skill, latest["files"], body, uploaded, body.provider or latest["provider"])
-        saved = _version(request, db, skill, version, body.release_label)
-    return Response({"success": True, "version": saved}, 201)
+        version = _save(db, skill, items.version(db, skill)["body"], body, uploaded)
+        shown = _version(request, db, skill, version, body.release_label)
+    return Response({"success": True, "version": shown}, 201)
 
 
 def _find(db: Database, request: Request) -> Row:
@@ -121,42 +122,31 @@ def _check_name(db: Database, name: str) -> None:
 
 
 def _save(
-    db: Database,
-    skill: Row,
-    files: Mapping[str, str],
-    new: SentVersion,
-    uploaded: Mapping[str, bytes],
-    provider: str | None,
+    db: Database, skill: Row, latest: Mapping[str, Any], new: SentVersion, uploaded: Mapping[str, bytes]
 ) -> Row:
-    """Store ``files`` with the changes of ``new`` as the next version, and point a label at it."""
-    changed, contents = changed_files(files, new, uploaded, provider)
+    """Store the files of ``latest`` with the changes of ``new`` as the next version; it may get a label."""
+    provider = new.provider or latest["provider"]
+    files, contents = changed_files(latest["files"], new, uploaded, provider)
     db.executemany(
         "INSERT INTO skill_contents (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items()
     )
-    size = db.execute(f"SELECT sum(length(content)) {_FILES}", (encoded(changed),)).fetchone()[0] or 0
-    if size > MAX_TOTAL:
+    body = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider, "files": files}
+    if sum(map(len, _contents(db, body).values())) > MAX_TOTAL:
         raise malformed(f"The files of the collection have more than {MAX_TOTAL:,} bytes in total.")
-    about = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider}
-    version = items.add_version(db, skill, {**about, "files": changed}, message=new.commit_message)
+    version = items.add_version(db, skill, body, message=new.commit_message)
     if new.release_label is not None:
         items.point_labels(db, version, [new.release_label])
     return version
 
 
-_FILES = "FROM json_each(?) f JOIN skill_contents c ON c.digest = f.value"
-
-
-def _contents(db: Database, version: Row) -> dict[str, bytes]:
-    files, provider = encoded(version["body"]["files"]), version["body"]["provider"]
-    rows = db.execute(f"SELECT f.key AS path, c.content {_FILES} ORDER BY f.key", (files,))
-    return {exported_path(row["path"], provider): row["content"] for row in rows}
-
-
-def _text(content: bytes) -> str | None:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return None
+def _contents(db: Database, body: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a version by their exported paths."""
+    rows = db.execute(
+        "SELECT f.key AS path, c.content FROM json_each(?) f JOIN skill_contents c ON c.digest = f.value"
+        " ORDER BY f.key",
+        (encoded(body["files"]),),
+    )
+    return {exported_path(row["path"], body["provider"]): row["content"] for row in rows}
 
 
 def _collection(request: Request, skill: Row, provider: str | None) -> dict[str, Any]:
