@@ -292,7 +292,6 @@ def connect(project: Project) -> Registry:
         api_key,
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
-        cache=Cache(project.root),
         memory=Cache(project.root),
         timeouts=project.timeouts,
         jobs=project.jobs,

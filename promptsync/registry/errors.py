@@ -2,23 +2,18 @@
 
     RemoteError
     ├── MissingKey          there is no API key, or it cannot be one
-    ├── NotSent             certainly not executed: no connection, or refused
-    │   ├── Redirected      3xx, which is not followed: that would send the API key along
+    ├── NotSent             certainly not executed: no connection, a redirect, or refused
     │   └── Rejected        4xx, with the registry's own message
     │       └── NotFound    404 for the requested item
     ├── FateUnknown         a write may or may not have been executed: read back before deciding
-    │   ├── ConnectionLost  closed before the response was complete
-    │   │   └── ServerFailed    5xx
-    │   ├── TimedOut        no response in time
-    │   └── UnreadableBody  a response that is too large or cannot be decoded
+    │   └── TimedOut        no response in time
     ├── BadAnswer           a response of the wrong shape: HTML, truncated JSON, missing fields
     ├── Unsupported         the registry lacks the operation
-    ├── ListKeptChanging    the pages of a list never belonged together
     ├── NotReadableRaw      a prompt can only be read with expanded snippets
     ├── UnusablePrompt      a version of a prompt is nothing that a prompt file can hold
     └── RenamedRemotely     a known id has another name (exit code 3)
 
-Reads raise ``FateUnknown`` too. There it only means that they failed.
+Reads raise ``FateUnknown`` too. There it only means that they failed. The ``code`` says more about the cause.
 """
 
 from __future__ import annotations
@@ -38,12 +33,6 @@ class NotSent(RemoteError):
     """The request was certainly not executed."""
 
     code = "not-sent"
-
-
-class Redirected(NotSent):
-    """The registry returned a redirect."""
-
-    code = "redirected"
 
 
 class Rejected(NotSent):
@@ -78,32 +67,10 @@ class FateUnknown(RemoteError):
     code = "unknown-outcome"
 
 
-class ConnectionLost(FateUnknown):
-    """The connection was lost before a whole, readable response arrived."""
-
-    code = "connection-lost"
-
-
-class ServerFailed(ConnectionLost):
-    """The registry returned ``status``, which is 500 or above."""
-
-    code = "server-failed"
-
-    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-
-
 class TimedOut(FateUnknown):
     """The request was sent, and no response came in time."""
 
     code = "timed-out"
-
-
-class UnreadableBody(FateUnknown):
-    """The response is larger than any that a registry sends, or it cannot be decoded."""
-
-    code = "unreadable-body"
 
 
 class BadAnswer(RemoteError):
@@ -116,12 +83,6 @@ class Unsupported(RemoteError):
     """The registry has no such operation."""
 
     code = "unsupported"
-
-
-class ListKeptChanging(RemoteError):
-    """A list changed while it was read, in every attempt."""
-
-    code = "list-kept-changing"
 
 
 class NotReadableRaw(RemoteError):

@@ -14,7 +14,7 @@ from promptsync.registry.values import Timeouts
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from promptsync.registry.protocol import Registry, RegistryMemory, VersionCache
+    from promptsync.registry.protocol import Memory, Registry
 
 
 def open_registry(
@@ -24,8 +24,7 @@ def open_registry(
     database: str | None = None,
     fixtures: str | None = None,
     model: Any = None,
-    cache: VersionCache | None = None,
-    memory: RegistryMemory | None = None,
+    memory: Memory | None = None,
     timeouts: Timeouts | None = None,
     jobs: int | None = None,
     on_wait: Callable[[str], None] | None = None,
@@ -45,7 +44,6 @@ def open_registry(
         url,
         api_key,
         transport=transport,
-        cache=cache,
         memory=memory,
         timeouts=timeouts,
         connections=jobs,

@@ -19,25 +19,17 @@ OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""
 
 
-class VersionCache(Protocol):
-    """Keeps raw responses, each of which has one immutable version.
+class Memory(Protocol):
+    """Keeps what was read for the next process: raw versions, which never change, and ``facts`` about a URL.
 
-    The keys are URL, workspace id, template id and version, never a name. ``get`` returns ``None`` for a
-    version that it does not have.
+    The keys of a version are ids, never a name. ``get`` returns ``None`` for one that it does not have.
     """
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None: ...
-
     def put(
         self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
     ) -> None: ...
-
-
-class RegistryMemory(Protocol):
-    """Keeps what was found out about the registry at a URL for the next process, as JSON."""
-
     def facts(self, url: str) -> dict[str, Any]: ...
-
     def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None: ...
 
 

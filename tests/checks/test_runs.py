@@ -14,7 +14,7 @@ from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.checks.run import NodeOutput, Run, Status
 from promptsync.errors import AnswerIsNo, Incomplete, PromptsyncError, RemoteError, UsageError
 from promptsync.project.target import At
-from promptsync.registry.errors import ServerFailed
+from promptsync.registry.errors import FateUnknown
 
 
 def run(bench: Bench, *names: str) -> list[Run]:
@@ -113,7 +113,7 @@ def test_a_report_that_did_not_complete_does_not_pass_with_any_score(
 
 
 def test_what_may_have_started_weighs_more_than_what_failed() -> None:
-    lost = replace(DONE, name="lost", status=Status.MAYBE_STARTED, error=ServerFailed("it broke", status=500))
+    lost = replace(DONE, name="lost", status=Status.MAYBE_STARTED, error=FateUnknown("it broke"))
     down = replace(DONE, name="down", status=Status.UNREADABLE, error=RemoteError("it cannot be read"))
     low = replace(DONE, name="low", score=1)
     for runs, kind in (([low, down, lost], Incomplete), ([low, down], RemoteError), ([low, low], AnswerIsNo)):

@@ -21,7 +21,7 @@ from worlds import SHORT_WAITS, World, asking, failing, fault
 
 from promptsync.prompt.limits import MAX_DEPTH, is_deeper, is_too_deep
 from promptsync.prompt.prompt import Prompt
-from promptsync.registry.errors import TimedOut, UnreadableBody
+from promptsync.registry.errors import FateUnknown, TimedOut
 from promptsync.registry.promptlayer.client import PromptLayer
 
 QUICK = structs.replace(SHORT_WAITS, request=1.0)
@@ -108,13 +108,13 @@ def test_a_bomb_takes_no_more_memory_than_a_few_of_the_largest_responses(world: 
     """Measured in a process of its own, against its size before the request."""
     measure = """if True:
         import resource, sys
-        from promptsync.registry.errors import UnreadableBody
+        from promptsync.registry.errors import FateUnknown
         from promptsync.registry.promptlayer.client import PromptLayer
         with PromptLayer(sys.argv[1], "pl_4f9a1c77d0") as registry:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             try:
                 registry.prompts.list()
-            except UnreadableBody as error:
+            except FateUnknown as error:
                 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error.message)
     """
     body = bomb() if "gzip" in encoding else b" " * (200 << 20)
@@ -128,7 +128,7 @@ def test_a_bomb_takes_no_more_memory_than_a_few_of_the_largest_responses(world: 
 
 def test_what_decodes_to_nothing_is_limited_as_well() -> None:
     empty = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * (14 << 20)
-    with client(lambda seen: packed(empty)) as registry, pytest.raises(UnreadableBody, match="larger than"):
+    with client(lambda seen: packed(empty)) as registry, pytest.raises(FateUnknown, match="larger than"):
         registry.prompts.list()
 
 

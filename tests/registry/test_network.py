@@ -136,7 +136,8 @@ def test_a_request_is_sent_byte_for_byte_like_this() -> None:
         ],
         [
             b"GET /a%20b/%C3%BC/prompt-templates/a%2Fb%20%C3%BC.."
-            b"?name=a+b%2F%C3%BC%26%3D%2B&archived=true&tags=false&page=1&least=0.5 HTTP/1.1",
+            b"?name=a+b%2F%C3%BC%26%3D%2B&archived=true&tags=false&page=1&least=0.5"
+            b"&resolve_snippets=false HTTP/1.1",
             host,
             *common,
             b"Cache-Control: no-cache",

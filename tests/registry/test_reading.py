@@ -25,6 +25,12 @@ class Shelf:
     ) -> None:
         self.kept[url, workspace_id, template_id, version] = dict(raw)
 
+    def facts(self, url: str) -> dict[str, Any]:
+        return {}
+
+    def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
+        pass
+
 
 def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
     script = Scripted(Reply(version("a/b", 3, created_at="2026-02-01T08:00:00Z", tags=["t"])))
@@ -135,7 +141,7 @@ def test_an_all_digit_name_and_an_equal_id_are_different_prompts(
 def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> None:
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)))
-    with client(script, cache=shelf) as registry:
+    with client(script, memory=shelf) as registry:
         first = registry.prompts.get(7, "greet", version=1)
         assert registry.prompts.get(7, "greet", version=1) == first
         assert registry.requests == 1
@@ -144,14 +150,14 @@ def test_a_known_version_comes_from_the_cache_once_the_workspace_is_known() -> N
 
 def test_the_cache_is_not_used_before_the_workspace_is_known() -> None:
     shelf = Shelf()
-    with client(Scripted(Reply(version("greet", 1))), cache=shelf) as registry:
+    with client(Scripted(Reply(version("greet", 1))), memory=shelf) as registry:
         shelf.put(registry.url, 9, 7, 1, version("greet", 1, commit_message="stale"))
         assert registry.prompts.get(7, "greet", version=1).message == "first (v1)"
 
 
 def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)), Reply(version("greet", 1)))
-    with client(script, cache=Shelf()) as registry:
+    with client(script, memory=Shelf()) as registry:
         assert registry.prompts.get(7, "greet").version == 1
         assert registry.prompts.get(7, "greet").version == 2
         assert registry.prompts.get(7, "greet", label="prod").version == 1
@@ -172,7 +178,7 @@ def test_the_latest_and_a_label_always_come_from_the_registry() -> None:
 def test_an_invalid_cache_entry_is_ignored(kept: dict[str, Any]) -> None:
     shelf = Shelf()
     script = Scripted(Reply(version("greet", 1)), Reply(version("greet", 2)))
-    with client(script, cache=shelf) as registry:
+    with client(script, memory=shelf) as registry:
         registry.prompts.get(7, "greet")
         shelf.kept[registry.url, 9, 7, 2] = kept
         assert registry.prompts.get(7, "greet", version=2).version == 2

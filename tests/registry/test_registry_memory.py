@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,8 @@ from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.values import Timeouts
 
 PUBLISH = "/rest/prompt-templates"
-NESTED = f"POST {PUBLISH} nested"
+FLAT, NESTED = f"POST {PUBLISH} flat", f"POST {PUBLISH} nested"
+SORTED = "GET /prompt-templates sorted"
 QUICK = Timeouts(answer=5.0, first_retry=0.001)
 
 
@@ -45,8 +45,10 @@ class Place:
     def facts(self) -> dict[str, Any]:
         return Cache(self.root).facts(self.url)
 
-    def remember(self, **facts: Any) -> None:
-        Cache(self.root).keep_facts(self.url, facts)
+    def remember(self, *lacking: str, hours_ago: int = 0) -> None:
+        """Let the registry lack these routes."""
+        when = int(time.time()) - hours_ago * 60 * 60
+        Cache(self.root).keep_facts(self.url, dict.fromkeys(lacking, when))
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def place(root: Path, react: Callable[[Seen], Reply]) -> Iterator[Place]:
 
 
 def publishes(registry: Strict) -> list[str]:
-    bodies = [one.body for one in registry.seen if (one.method, one.path) == ("POST", PUBLISH)]
+    bodies = [seen.body for seen in registry.seen if (seen.method, seen.path) == ("POST", PUBLISH)]
     registry.seen.clear()
     return ["nested" if "prompt_version" in body else "flat" for body in bodies]
 
@@ -77,21 +79,19 @@ def test_the_next_process_publishes_in_the_shape_that_worked(
     assert len(registry.prompts["greet"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "wrong", "right"),
-    [(Customer, NESTED, "flat"), (Vendor, NESTED.replace("nested", "flat"), "nested")],
-)
-def test_a_wrong_shape_costs_one_request_and_is_corrected(
-    kind: Callable[[], Strict], wrong: str, right: str, tmp_path: Path
+@pytest.mark.parametrize(("kind", "wrong"), [(Customer, FLAT), (Vendor, NESTED)])
+def test_a_wrong_memory_costs_one_request_and_is_corrected(
+    kind: Callable[[], Strict], wrong: str, tmp_path: Path
 ) -> None:
     registry = kind()
     with place(tmp_path, registry) as here:
-        here.remember(routes={"publish the prompt": wrong})
+        here.remember(wrong)
         with here.process() as opened:
             opened.prompts.publish(prompt("a"), message="m")
             opened.prompts.publish(prompt("b"), message="m")
+        right = wrong.rpartition(" ")[2]
         assert publishes(registry)[1:] == [right, right]
-        assert here.facts["routes"] == {"publish the prompt": f"POST {PUBLISH} {right}"}
+        assert wrong not in here.facts
     assert [len(registry.prompts[name]) for name in "ab"] == [1, 1]
 
 
@@ -104,8 +104,8 @@ def test_an_error_does_not_depend_on_what_is_remembered(tmp_path: Path, flat: in
 
     told = []
     with place(tmp_path, react) as here:
-        for routes in ({}, {"publish the prompt": NESTED}):
-            here.remember(routes=routes)
+        for lacking in ([], [FLAT]):
+            here.remember(*lacking)
             with here.process() as opened, pytest.raises(Rejected) as caught:
                 opened.prompts.publish(prompt(), message="m")
             told.append((caught.value.message, caught.value.hint, caught.value.details, caught.value.status))
@@ -115,46 +115,10 @@ def test_an_error_does_not_depend_on_what_is_remembered(tmp_path: Path, flat: in
 def test_a_publish_without_an_answer_is_sent_in_no_other_shape(tmp_path: Path) -> None:
     script = Scripted(DROPPED)
     with place(tmp_path, script) as here:
-        here.remember(routes={"publish the prompt": NESTED})
+        here.remember(FLAT)
         with here.process() as opened, pytest.raises(FateUnknown):
             opened.prompts.publish(prompt(), message="m")
     assert len(script.seen) == 1
-
-
-def test_the_next_process_requests_all_pages_at_once(tmp_path: Path) -> None:
-    together = threading.Barrier(3, timeout=120)
-    answer = pages_of([item(n) for n in range(1, 251)])
-
-    def react(seen: Seen) -> Reply:
-        if len(script.seen) > 3:
-            together.wait()
-        reply: Reply = answer(seen)
-        return reply
-
-    script = Scripted(react=react)
-    told: list[tuple[int, int]] = []
-    with place(tmp_path, script) as here:
-        for _ in range(2):
-            with here.process() as opened:
-                found = opened.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
-            assert [one.template_id for one in found] == [*range(1, 251)]
-    assert len(script.seen) == 6
-    assert told == [(1, 3), (3, 3), (3, 3)]
-
-
-@pytest.mark.parametrize("count", [0, 1, 100, 101, 250, 301, 350, 1200])
-@pytest.mark.parametrize("remembered", [1, 2, 3, 9])
-def test_a_list_that_changed_in_between_costs_at_most_the_pages_that_it_lost(
-    tmp_path: Path, remembered: int, count: int
-) -> None:
-    script = Scripted(react=pages_of([item(n) for n in range(1, count + 1)]))
-    with place(tmp_path, script) as here:
-        here.remember(pages=remembered)
-        with here.process() as opened:
-            assert [one.template_id for one in opened.prompts.list()] == [*range(1, count + 1)]
-        pages = max(1, -(-count // 100))
-        assert len(script.seen) <= max(pages, remembered) + (count == 0)
-        assert here.facts["pages"] == -(-count // 100) if count else True
 
 
 def sortless(calls: list[dict[str, str]], sorts: list[bool]) -> Callable[[Seen], Reply]:
@@ -175,14 +139,14 @@ def test_an_order_that_a_registry_refuses_is_tried_again_after_a_day(tmp_path: P
         for refused in (1, 0):
             with here.process() as opened:
                 assert len(opened.prompts.list()) == 250
-            assert sum("sort_by" in one for one in calls) == refused
+            assert sum("sort_by" in query for query in calls) == refused
             calls.clear()
-        here.remember(lacks={"sort": int(time.time()) - 25 * 60 * 60})
+        here.remember(SORTED, hours_ago=25)
         upgraded.append(True)
         with here.process() as opened:
             assert len(opened.prompts.list()) == 250
-        assert all("sort_by" in one for one in calls)
-        assert here.facts["lacks"] == {}
+        assert all("sort_by" in query for query in calls)
+        assert here.facts == {}
 
 
 def test_a_label_list_that_failed_is_not_worth_a_request_for_a_day_and_is_found_again(tmp_path: Path) -> None:
@@ -210,10 +174,9 @@ def test_a_label_list_that_failed_is_not_worth_a_request_for_a_day_and_is_found_
         "",
         "[]",
         "{",
-        '{"pages": "3", "routes": [], "lacks": 7}',
-        '{"pages": -1, "routes": {"publish the prompt": 7}}',
-        '{"routes": {"publish the prompt": "GET /elsewhere"}}',
-        '{"lacks": {"sort": "now", "labels": 99999999999}}',
+        '{"lacks": {"sort": 7}}',
+        f'{{"{FLAT}": "now"}}',
+        f'{{"{FLAT}": 99999999999}}',
     ],
 )
 def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
@@ -225,7 +188,7 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
         with here.process() as opened:
             assert opened.labels.may_list_all
             opened.prompts.publish(prompt(), message="m")
-            assert [one.name for one in opened.prompts.list()] == ["greet"]
+            assert [version.name for version in opened.prompts.list()] == ["greet"]
         assert publishes(registry) == ["flat", "nested"]
 
 

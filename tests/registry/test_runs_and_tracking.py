@@ -9,7 +9,7 @@ from scripted_registry import DROPPED, Reply, Scripted, Seen, client, version
 from test_listing import asked
 
 from promptsync.errors import RemoteError
-from promptsync.registry.errors import ConnectionLost, NotFound, Rejected
+from promptsync.registry.errors import FateUnknown, NotFound, Rejected
 from promptsync.registry.protocol import Registry
 
 
@@ -122,7 +122,7 @@ def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
 )
 def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None:
     script = Scripted(DROPPED)
-    with client(script) as registry, pytest.raises(ConnectionLost):
+    with client(script) as registry, pytest.raises(FateUnknown):
         use(registry)
     assert len(script.seen) == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.registry.errors import BadAnswer, Rejected
+from promptsync.registry.errors import BadAnswer
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.endpoints import Operation
@@ -14,7 +14,6 @@ from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_un
 from promptsync.registry.values import StartedAgent, number
 
 _STILL_RUNNING = 202
-_NO_SUCH_FILTER = frozenset({400, 422})
 
 
 class PromptLayerChecks:
@@ -28,14 +27,7 @@ class PromptLayerChecks:
         return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"))
 
     def list_evaluations(self) -> list[dict[str, Any]]:
-        keys = ("evaluations", "items")
-        try:
-            return self._objects(endpoints.LIST_EVALUATIONS, keys, include_runs="true")
-        except Rejected as error:
-            # The customer's document does not have this parameter.
-            if error.status not in _NO_SUCH_FILTER:
-                raise
-        return self._objects(endpoints.LIST_EVALUATIONS, keys)
+        return self._objects(endpoints.LIST_EVALUATIONS, ("evaluations", "items"))
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         path = {"evaluation_id": evaluation_id}
@@ -71,8 +63,8 @@ class PromptLayerChecks:
                 columns[:] = listed_in(answer.object(), ("columns",)) or []
             return answer
 
-        whole = read_whole(fetch, ("rows",), connections=self._connection.connections)
-        return {"rows": whole.items, "columns": columns}
+        rows, _ = read_whole(fetch, ("rows",), connections=self._connection.connections)
+        return {"rows": rows, "columns": columns}
 
     def list_agents(self) -> list[dict[str, Any]]:
         return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"))
@@ -111,11 +103,11 @@ class PromptLayerChecks:
             return False, None
         return True, answer.json()
 
-    def _objects(self, operation: Operation, keys: tuple[str, ...], **filters: str) -> list[dict[str, Any]]:
+    def _objects(self, operation: Operation, keys: tuple[str, ...]) -> list[dict[str, Any]]:
         def fetch(page: int) -> Answer:
-            return self._call(operation, query={**filters, "page": page, "per_page": PER_PAGE})
+            return self._call(operation, query={"page": page, "per_page": PER_PAGE})
 
-        items = read_whole(fetch, keys, connections=self._connection.connections).items
+        items, _ = read_whole(fetch, keys, connections=self._connection.connections)
         if not all(isinstance(item, dict) for item in items):
             raise BadAnswer(
                 f"{self._connection.url} cannot {operation.name}: it listed something that is not an object",

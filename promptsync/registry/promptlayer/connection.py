@@ -22,12 +22,12 @@ from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
 from promptsync.registry.promptlayer.endpoints import Operation, Route
 from promptsync.registry.promptlayer.facts import Facts
-from promptsync.registry.promptlayer.http import ENCODING, Sender, has_failed
+from promptsync.registry.promptlayer.http import ENCODING, Sender
 from promptsync.registry.promptlayer.responses import Answer, shown
 from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import RegistryMemory
+    from promptsync.registry.protocol import Memory
 
 _LONGEST_EXAMINED: Final = 10.0
 """Seconds within which a registry that is examined should begin to respond."""
@@ -44,8 +44,9 @@ class Connection:
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
     ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``memory``
-    keeps ``facts`` for the next process. ``Sender`` has the other parameters. Raises ``UsageError`` for the
-    URL, and ``MissingKey``.
+    keeps what was read for the next process. ``Sender`` has the other parameters.
+
+    Raises ``UsageError`` for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Connection:
         url: str,
         api_key: str | None,
         *,
-        memory: RegistryMemory | None = None,
+        memory: Memory | None = None,
         transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
         connections: int | None = None,
@@ -88,6 +89,7 @@ class Connection:
         self._key_in_path = segment(self.key)
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
+        self.memory = memory
         self.facts = Facts(self.url, memory)
 
     @property
@@ -117,20 +119,20 @@ class Connection:
     ) -> Answer:
         """Send ``operation`` by the first of its routes that the registry has, and return its 2xx response.
 
-        ``path`` fills the route's placeholders. ``body`` can be a function of the route's shape. ``fresh``
+        ``path`` fills the route's placeholders. ``body`` can be a function of the route's form. ``fresh``
         bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
         if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
         ``registry.errors``; if several routes were rejected, the error names all the reasons.
         """
 
         def send(route: Route) -> Answer:
-            sent = body(route.shape) if callable(body) else body
+            sent = body(route.form) if callable(body) else body
             request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
             return self._answer(operation, request, before_repeat)
 
-        if operation in self._routes or len(operation.routes) == 1:
+        if operation in self._routes or operation.repeatable:
             return self._by_some_route(operation, send)
-        # The first thread finds the route for all the others.
+        # Of several writes at once, the first finds the route for all the others.
         with self._discovering:
             return self._by_some_route(operation, send)
 
@@ -146,15 +148,16 @@ class Connection:
 
     def _by_some_route(self, operation: Operation, send: Callable[[Route], Answer]) -> Answer:
         # A registry does not change its routes, so the one that worked is used from then on. Between two
-        # processes it may have been upgraded, so the one that worked before is only the first to be tried.
-        known, before = self._routes.get(operation), self.facts.route(operation)
-        others = operation.routes if before is None else dict.fromkeys((before, *operation.routes))
+        # processes it may have been upgraded, so what it lacked before is only the last to be tried.
+        known = self._routes.get(operation)
         refused: dict[Route, Answer] = {}
-        for route in (known,) if known else others:
+        for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
             answer = send(route)
             if answer.is_success:
                 self._routes[operation] = route
-                self.facts.keep_route(operation, route)
+                self.facts.keep(route, exists=True)
+                for other in refused:
+                    self.facts.keep(other, exists=False)
                 return answer
             refused[route] = answer
             if answer.status not in operation.next_route_on:
@@ -177,6 +180,10 @@ class Connection:
         fresh: bool,
     ) -> httpx.Request:
         headers = {**self._headers, "Cache-Control": "no-cache"} if fresh else self._headers
+        if route.extra and route.method == "GET":
+            query = {**(query or {}), **dict(route.extra)}
+        elif route.extra:
+            body = {**(body or {}), **dict(route.extra)}
         try:
             target = route.path.format_map({key: segment(value) for key, value in path.items()})
             if query:
@@ -215,10 +222,9 @@ class Connection:
                 self._address, self.url, operation, asked, error, self.scrub, answer=self.timeouts.answer
             ) from None
         answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
-        if 300 <= answer.status < 400:
-            raise failures.redirected(answer, self.scrub(response.headers.get("Location", "")))
-        if has_failed(response):
-            raise failures.failed(answer)
+        location = self.scrub(response.headers.get("Location", ""))
+        if failure := failures.without_result(answer, location):
+            raise failure
         return answer
 
 

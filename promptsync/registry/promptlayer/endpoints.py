@@ -11,19 +11,29 @@ from typing import Final
 
 import msgspec
 
+RESERVED: Final = frozenset({"labels"})
+"""Names that mean something else in the paths of some registries."""
+
 NO_ROUTE: Final = frozenset({404, 405})
 """A route that the registry does not have."""
 
-NO_SHAPE: Final = frozenset({400, 404, 405, 422})
+NO_PARAMETER: Final = frozenset({400, 422})
+"""A parameter that the registry does not know."""
+
+NO_SHAPE: Final = NO_ROUTE | NO_PARAMETER
 """A route or a body that the registry does not accept."""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """``path`` has ``{placeholders}``. ``shape`` names the form of the body if there are several."""
+    """``path`` has ``{placeholders}``. ``form`` names one of several forms of the same request.
+
+    ``extra`` are parameters of this form: of the query of a GET, of the body otherwise.
+    """
 
     method: str
     path: str
-    shape: str = ""
+    form: str = ""
+    extra: tuple[tuple[str, object], ...] = ()
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -41,79 +51,110 @@ class Operation(msgspec.Struct, frozen=True):
     item: str = ""
 
 
-def _one(name: str, method: str, path: str, *, repeatable: bool = True, item: str = "") -> Operation:
-    return Operation(name, (Route(method, path),), repeatable, NO_ROUTE, item)
+def _operation(
+    name: str,
+    *routes: str | Route,
+    repeatable: bool = True,
+    next_route_on: frozenset[int] = NO_ROUTE,
+    item: str = "",
+) -> Operation:
+    """Return an operation. A route without a form is its method and its path."""
+
+    def parsed(route: str) -> Route:
+        method, path = route.split(" ")
+        return Route(method, path)
+
+    known = tuple(route if isinstance(route, Route) else parsed(route) for route in routes)
+    return Operation(name, known, repeatable, next_route_on, item)
 
 
-LIST: Final = _one("list the prompts", "GET", "/prompt-templates")
-READ: Final = _one("read the prompt", "GET", "/prompt-templates/{identifier}", item="prompt")
-# Although it is a POST, it only reads.
-RENDER: Final = _one("render the prompt", "POST", "/prompt-templates/{identifier}", item="prompt")
-PUBLISH: Final = Operation(
+LIST: Final = _operation(
+    "list the prompts",
+    # Sorted by id, a list that changes while it is read shifts only at its end.
+    Route("GET", "/prompt-templates", "sorted", (("sort_by", "id"), ("sort_order", "asc"))),
+    "GET /prompt-templates",
+    next_route_on=NO_PARAMETER,
+)
+READ: Final = _operation(
+    "read the prompt",
+    Route("GET", "/prompt-templates/{identifier}", "raw", (("resolve_snippets", False),)),
+    item="prompt",
+)
+# These two are POSTs that only read.
+READ_RENDERED: Final = _operation(
+    "read the prompt",
+    Route("POST", "/prompt-templates/{identifier}", "unfilled", (("skip_input_variable_rendering", True),)),
+    "POST /prompt-templates/{identifier}",
+    next_route_on=NO_PARAMETER,
+    item="prompt",
+)
+RENDER: Final = _operation("render the prompt", "POST /prompt-templates/{identifier}", item="prompt")
+PUBLISH: Final = _operation(
     "publish the prompt",
-    (
-        Route("POST", "/rest/prompt-templates", "flat"),
-        Route("POST", "/rest/prompt-templates", "nested"),
-    ),
+    Route("POST", "/rest/prompt-templates", "flat"),
+    Route("POST", "/rest/prompt-templates", "nested"),
     repeatable=False,
     next_route_on=NO_SHAPE,
     item="prompt",
 )
-SNIPPET_USAGE: Final = _one(
-    "list the users of the snippet", "GET", "/prompt-templates/{identifier}/snippet-usage", item="snippet"
+SNIPPET_USAGE: Final = _operation(
+    "list the users of the snippet", "GET /prompt-templates/{identifier}/snippet-usage", item="snippet"
 )
-ARCHIVE: Final = _one("archive the prompt", "DELETE", "/api/public/v2/folders/entities", item="prompt")
+ARCHIVE: Final = _operation("archive the prompt", "DELETE /api/public/v2/folders/entities", item="prompt")
 
-ALL_LABELS: Final = _one("list all release labels", "GET", "/prompt-templates/labels")
-LABELS: Final = _one(
-    "list the release labels of the prompt", "GET", "/prompt-templates/{identifier}/labels", item="prompt"
+ALL_LABELS: Final = _operation("list all release labels", "GET /prompt-templates/labels")
+LABELS: Final = _operation(
+    "list the release labels of the prompt", "GET /prompt-templates/{identifier}/labels", item="prompt"
 )
-CREATE_LABEL: Final = _one(
-    "create the release label", "POST", "/prompts/{template_id}/label", repeatable=False, item="version"
+CREATE_LABEL: Final = _operation(
+    "create the release label", "POST /prompts/{template_id}/label", repeatable=False, item="version"
 )
-MOVE_LABEL: Final = _one("move the release label", "PATCH", "/prompt-labels/{label_id}", item="label")
-DELETE_LABEL: Final = _one("delete the release label", "DELETE", "/prompt-labels/{label_id}", item="label")
+MOVE_LABEL: Final = _operation("move the release label", "PATCH /prompt-labels/{label_id}", item="label")
+DELETE_LABEL: Final = _operation("delete the release label", "DELETE /prompt-labels/{label_id}", item="label")
 
-LOG_REQUEST: Final = Operation(
-    "log the request",
-    (Route("POST", "/rest/log-request"), Route("POST", "/log-request")),
-    repeatable=False,
-    item="prompt",
+LOG_REQUEST: Final = _operation(
+    "log the request", "POST /rest/log-request", "POST /log-request", repeatable=False, item="prompt"
 )
-TRACK_PROMPT: Final = _one("track the prompt", "POST", "/rest/track-prompt", item="request")
+TRACK_PROMPT: Final = _operation("track the prompt", "POST /rest/track-prompt", item="request")
 # It is not documented whether a second score under the same name replaces the first one.
-TRACK_SCORE: Final = _one("track the score", "POST", "/rest/track-score", repeatable=False, item="request")
-TRACK_METADATA: Final = _one("track the metadata", "POST", "/rest/track-metadata", item="request")
-TRACK_GROUP: Final = _one("track the group", "POST", "/rest/track-group", item="request")
-CREATE_GROUP: Final = _one("create a group", "POST", "/create-group", repeatable=False)
+TRACK_SCORE: Final = _operation("track the score", "POST /rest/track-score", repeatable=False, item="request")
+TRACK_METADATA: Final = _operation("track the metadata", "POST /rest/track-metadata", item="request")
+TRACK_GROUP: Final = _operation("track the group", "POST /rest/track-group", item="request")
+CREATE_GROUP: Final = _operation("create a group", "POST /create-group", repeatable=False)
 
-LIST_DATASETS: Final = _one("list the datasets", "GET", "/api/public/v2/datasets")
-LIST_EVALUATIONS: Final = _one("list the evaluations", "GET", "/api/public/v2/evaluations")
-RUN_EVALUATION: Final = Operation(
+LIST_DATASETS: Final = _operation("list the datasets", "GET /api/public/v2/datasets")
+LIST_EVALUATIONS: Final = _operation(
+    "list the evaluations",
+    Route("GET", "/api/public/v2/evaluations", "with runs", (("include_runs", True),)),
+    "GET /api/public/v2/evaluations",
+    next_route_on=NO_PARAMETER,
+)
+RUN_EVALUATION: Final = _operation(
     "run the evaluation",
-    (
-        Route("POST", "/api/public/v2/evaluations/{evaluation_id}/run"),
-        Route("POST", "/reports/{evaluation_id}/run"),
-    ),
+    "POST /api/public/v2/evaluations/{evaluation_id}/run",
+    "POST /reports/{evaluation_id}/run",
     repeatable=False,
     next_route_on=NO_SHAPE,
     item="evaluation",
 )
-EVALUATION: Final = Operation(
+EVALUATION: Final = _operation(
     "read the evaluation",
-    (Route("GET", "/api/public/v2/evaluations/{report_id}"), Route("GET", "/reports/{report_id}")),
+    "GET /api/public/v2/evaluations/{report_id}",
+    "GET /reports/{report_id}",
     item="evaluation",
 )
-EVALUATION_SCORE: Final = _one(
-    "read the score of the evaluation", "GET", "/reports/{report_id}/score", item="evaluation"
+EVALUATION_SCORE: Final = _operation(
+    "read the score of the evaluation", "GET /reports/{report_id}/score", item="evaluation"
 )
-EVALUATION_ROWS: Final = _one(
-    "read the rows of the evaluation", "GET", "/api/public/v2/evaluations/{report_id}/rows", item="evaluation"
+EVALUATION_ROWS: Final = _operation(
+    "read the rows of the evaluation",
+    "GET /api/public/v2/evaluations/{report_id}/rows",
+    item="evaluation",
 )
 
-LIST_AGENTS: Final = _one("list the agents", "GET", "/workflows")
-READ_AGENT: Final = _one("read the agent", "GET", "/workflows/{agent}", item="agent")
-RUN_AGENT: Final = _one("run the agent", "POST", "/workflows/{agent}/run", repeatable=False, item="agent")
-AGENT_RESULT: Final = _one(
-    "read the result of the agent", "GET", "/workflow-version-execution-results", item="execution"
+LIST_AGENTS: Final = _operation("list the agents", "GET /workflows")
+READ_AGENT: Final = _operation("read the agent", "GET /workflows/{agent}", item="agent")
+RUN_AGENT: Final = _operation("run the agent", "POST /workflows/{agent}/run", repeatable=False, item="agent")
+AGENT_RESULT: Final = _operation(
+    "read the result of the agent", "GET /workflow-version-execution-results", item="execution"
 )

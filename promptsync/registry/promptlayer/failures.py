@@ -10,33 +10,41 @@ import httpx
 
 from promptsync.errors import RemoteError
 from promptsync.registry.address import Address
-from promptsync.registry.errors import (
-    ConnectionLost,
-    NotFound,
-    NotSent,
-    Redirected,
-    Rejected,
-    ServerFailed,
-    TimedOut,
-    UnreadableBody,
-    Unsupported,
-)
+from promptsync.registry.errors import FateUnknown, NotFound, NotSent, Rejected, TimedOut, Unsupported
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
 from promptsync.registry.promptlayer.http import NO_TLS, NOT_SENT, DeadlinePassed
-from promptsync.registry.promptlayer.responses import Answer, shown
+from promptsync.registry.promptlayer.responses import WRONG_PLACE, Answer, has_failed, shown
 
-_NO_NAME: Final = re.compile(
-    r"name or service|nodename|name resolution|getaddrinfo|no address", re.IGNORECASE
+# A wrong clock and a wrong host are reported as CERTIFICATE_VERIFY_FAILED too, so they come first.
+_NETWORK: Final = (
+    (
+        re.compile("name or service|nodename|name resolution|getaddrinfo|no address", re.IGNORECASE),
+        "the host {host} was not found ({why})",
+        "check the remote's url, and your network",
+    ),
+    (NO_TLS, "{place} does not speak https ({why})", "check the host and the port in the remote's url"),
+    (
+        re.compile("certificate (has expired|is not yet valid)"),
+        "{why}",
+        "set this machine's clock; if it is right, the registry must renew its certificate",
+    ),
+    (
+        re.compile("(hostname|IP address) mismatch|not valid for", re.IGNORECASE),
+        "{why}",
+        "check the host in the remote's url: the certificate is for another host",
+    ),
+    (
+        re.compile("CERTIFICATE_VERIFY_FAILED|unable to get|self.signed"),
+        "{why}",
+        "export SSL_CERT_FILE=/path/to/certificates.pem, if your network has its own authority",
+    ),
 )
-_CLOCK: Final = re.compile(r"certificate (has expired|is not yet valid)")
-_OTHER_HOST: Final = re.compile(r"(hostname|IP address) mismatch|not valid for", re.IGNORECASE)
-_UNTRUSTED: Final = re.compile(r"CERTIFICATE_VERIFY_FAILED|unable to get|self.signed")
+"""What the network says, the reason to show for it, and what to do."""
 
 _TRY_AGAIN: Final = "try again; if it keeps happening, check your network and any proxy"
 _LONGER: Final = (
     "try again; if this registry is slow, set a higher timeout: for the remote in promptsync.yaml"
 )
-_WRONG_PLACE: Final = "check the remote's url, and that no proxy or login page responds instead"
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
 _REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)
 """What a registry says only if it has understood the body."""
@@ -48,21 +56,11 @@ _NO_ROWS: Final = re.compile(r"request|dataset|row", re.IGNORECASE)
 def explained(address: Address, why: str) -> tuple[str, str]:
     """Return a reason and a hint for an error of the network."""
     place = f"{address.host}:{address.port}"
-    if _NO_NAME.search(why):
-        return f"the host {address.host} was not found ({why})", "check the remote's url, and your network"
-    if NO_TLS.search(why):
-        hint = "check the host and the port in the remote's url"
-        if address.is_loopback:
-            hint = f"use http://{place} if that is `promptsync serve` or another registry on this machine"
-        return f"{place} does not speak https ({why})", hint
-    # A wrong clock and a wrong host are reported as CERTIFICATE_VERIFY_FAILED too, so they come first.
-    if _CLOCK.search(why):
-        return why, "set this machine's clock; if it is right, the registry must renew its certificate"
-    if _OTHER_HOST.search(why):
-        return why, "check the host in the remote's url: the certificate is for another host"
-    if _UNTRUSTED.search(why):
-        hint = "export SSL_CERT_FILE=/path/to/certificates.pem, if your network has its own authority"
-        return why, hint
+    for pattern, reason, hint in _NETWORK:
+        if pattern.search(why):
+            if pattern is NO_TLS and address.is_loopback:
+                hint = f"use http://{place} if that is `promptsync serve` or another registry on this machine"
+            return reason.format(host=address.host, place=place, why=why), hint
     if address.is_loopback:
         return why, f"promptsync serve --port {address.port}"
     return why, "check the remote's url, your network and any proxy"
@@ -70,7 +68,7 @@ def explained(address: Address, why: str) -> tuple[str, str]:
 
 def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     """Return the error for a request that was rejected by every route that was tried, at least one."""
-    answer, is_cause = _most_specific(answers)
+    answer = min(answers, key=_rank)
     others = [other for other in answers if _outcome(other) != _outcome(answer)]
     said = answer.reason()
     if answer.status in _NO_SUCH_OPERATION:
@@ -84,27 +82,29 @@ def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     hint, code = _advice(answer, operation)
     message = f"{answer.message_start}: {_outcome(answer)}"
     noise = [f"sent in another form: {_outcome(other)}" for other in others]
-    if not is_cause:
+    if _rank(answer) > 0:
         message, noise = "; ".join([message, *noise]), []
     return Rejected(message, status=answer.status, reason=said, hint=hint, details=noise, code=code)
 
 
-def redirected(answer: Answer, target: str) -> Redirected:
-    return Redirected(
-        f"{answer.message_start}: it redirects to {shown(target) or 'nowhere'} (status {answer.status}), "
-        "and promptsync does not send your API key there",
-        hint="set that address as the remote's url if you trust it",
-    )
-
-
-def failed(answer: Answer) -> ServerFailed:
-    said = answer.reason()
-    return ServerFailed(
-        f"{answer.message_start}: the registry failed with status {answer.status}"
-        + (f": {said}" if said else ""),
-        status=answer.status,
-        hint="try again later",
-    )
+def without_result(answer: Answer, location: str) -> RemoteError | None:
+    """Return the error for a redirect and for a failure of the registry, ``None`` for other responses."""
+    if 300 <= answer.status < 400:
+        return NotSent(
+            f"{answer.message_start}: it redirects to {shown(location) or 'nowhere'} "
+            f"(status {answer.status}), and promptsync does not send your API key there",
+            hint="set that address as the remote's url if you trust it",
+            code="redirected",
+        )
+    if has_failed(answer.status):
+        said = answer.reason()
+        return FateUnknown(
+            f"{answer.message_start}: the registry failed with status {answer.status}"
+            + (f": {said}" if said else ""),
+            hint="try again later",
+            code="server-failed",
+        )
+    return None
 
 
 def transport(
@@ -132,27 +132,26 @@ def transport(
         message = f"{url} cannot {operation.name} ({asked}): the response {why}"
         if isinstance(error, DeadlinePassed):
             return TimedOut(message, hint=_LONGER)
-        return UnreadableBody(message, hint=_WRONG_PLACE)
+        return FateUnknown(message, hint=WRONG_PLACE, code="unreadable-body")
     if isinstance(error, httpx.TimeoutException):
         message = f"{url} did not respond within {answer:g} s to the request to {operation.name}"
         return TimedOut(message, hint=_TRY_AGAIN)
-    return ConnectionLost(
-        f"the connection to {place} was lost during the request to {operation.name}: {why}", hint=_TRY_AGAIN
+    return FateUnknown(
+        f"the connection to {place} was lost during the request to {operation.name}: {why}",
+        hint=_TRY_AGAIN,
+        code="connection-lost",
     )
 
 
-def _most_specific(answers: Sequence[Answer]) -> tuple[Answer, bool]:
-    """Return the response that gives the reason, and whether the other ones are noise."""
+def _rank(answer: Answer) -> int:
+    """Return how little a response says about the reason, compared with those of other routes."""
     # Only a registry that understood the body can complain about a snippet or the message in it.
-    causes = [
-        answer for answer in answers if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason())
-    ]
-    if causes:
-        return causes[0], True
+    if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason()):
+        return 0
     # A route that exists says more about the request than one that does not.
-    routed = [answer for answer in answers if answer.status not in _NO_SUCH_OPERATION]
-    about_item = [answer for answer in answers if not answer.is_about_route()]
-    return next(iter([*routed, *about_item, *answers])), False
+    if answer.status not in _NO_SUCH_OPERATION:
+        return 1
+    return 3 if answer.is_about_route() else 2
 
 
 def _outcome(answer: Answer) -> str:

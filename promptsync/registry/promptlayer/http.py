@@ -23,7 +23,7 @@ import httpx
 
 from promptsync.registry.address import Address
 from promptsync.registry.errors import NotSent
-from promptsync.registry.promptlayer.responses import MAX_BYTES, shown
+from promptsync.registry.promptlayer.responses import MAX_BYTES, has_failed, shown
 from promptsync.registry.promptlayer.throttle import Throttle
 from promptsync.registry.values import Timeouts
 
@@ -41,9 +41,6 @@ NO_TLS: Final = re.compile(
 ATTEMPTS: Final = 6
 
 _TOO_MANY: Final = 429
-_MISSING: Final = 501
-"""The status of a registry that does not have an operation. This is not a failure."""
-
 _LONGEST_WAIT: Final = 60.0
 """Seconds. A longer ``Retry-After`` counts as this much."""
 _LONGEST_EXAMINED: Final = 10.0
@@ -179,7 +176,7 @@ class Sender:
             with self._changing:
                 self.requests += 1
             response = _received(client, request, self._timeouts.request)
-            is_success = response.status_code != _TOO_MANY and not has_failed(response)
+            is_success = response.status_code != _TOO_MANY and not has_failed(response.status_code)
             return response
         except httpx.TransportError as failure:
             return failure
@@ -211,11 +208,6 @@ class Sender:
                         hint="check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your shell",
                     ) from None
             return self._client
-
-
-def has_failed(response: httpx.Response) -> bool:
-    """Whether the registry failed, and may or may not have executed the request."""
-    return response.status_code >= 500 and response.status_code != _MISSING
 
 
 def retry_after(value: str) -> float:

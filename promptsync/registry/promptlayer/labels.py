@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Label
 from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.facts import LABEL_LIST
-from promptsync.registry.promptlayer.prompt_list import PromptList
 from promptsync.registry.promptlayer.responses import Answer, listed_in
 from promptsync.registry.values import number
 
+if TYPE_CHECKING:
+    from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
+
 _KEYS = ("release_labels", "labels", "items")
-_NO_SUCH_LIST = frozenset({400, 404, 405, 422})
+_LIST = endpoints.ALL_LABELS.routes[0]
 
 
 class PromptLayerLabels:
     """See ``promptsync.registry.protocol.Labels``."""
 
-    def __init__(self, connection: Connection, listing: PromptList) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, prompts: PromptLayerPrompts) -> None:
         self._call = connection.call
-        self._listing = listing
+        self._prompts = prompts
         self._facts = connection.facts
-        self._has_label_list = True
         self._can_change: bool | None = None
 
     def of(self, template_id: int, name: str) -> list[Label]:
         answer = self._call(
-            endpoints.LABELS, path={"identifier": self._listing.identifier(template_id, name)}, fresh=True
+            endpoints.LABELS, path={"identifier": self._prompts.identifier(template_id, name)}, fresh=True
         )
         self._can_change = True
         items = answer.listed(*_KEYS)
@@ -39,22 +40,18 @@ class PromptLayerLabels:
             answer.fail(f"release labels ({error})")
 
     def all(self) -> list[Label] | None:
-        # One failure is enough, because a registry does not change its routes during a run.
-        if not self._has_label_list:
-            return None
         try:
             labels = _all_labels(self._call(endpoints.ALL_LABELS, fresh=True))
         except (Unsupported, Rejected) as error:
-            if isinstance(error, Rejected) and error.status not in _NO_SUCH_LIST:
+            if isinstance(error, Rejected) and error.status not in endpoints.NO_SHAPE:
                 raise
             labels = None
-        self._has_label_list = labels is not None
-        self._facts.keep(LABEL_LIST, exists=self._has_label_list)
+        self._facts.keep(_LIST, exists=labels is not None)
         return labels
 
     @property
     def may_list_all(self) -> bool:
-        return self._has_label_list and not self._facts.lacks(LABEL_LIST)
+        return not self._facts.lacks(_LIST)
 
     def can_change(self, template_id: int, name: str) -> bool:
         if self._can_change is None:
@@ -64,7 +61,7 @@ class PromptLayerLabels:
                 self._can_change = False
             except Rejected as error:
                 # A registry that complains about the prompt has the operation.
-                if not isinstance(error, NotFound) and error.status not in _NO_SUCH_LIST:
+                if not isinstance(error, NotFound) and error.status not in endpoints.NO_SHAPE:
                     raise
                 self._can_change = True
         return bool(self._can_change)

@@ -10,7 +10,7 @@ import msgspec
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.registry.errors import BadAnswer, ListKeptChanging, Unsupported
+from promptsync.registry.errors import BadAnswer, Unsupported
 from promptsync.registry.promptlayer.responses import MAX_BYTES, Answer, listed_in
 from promptsync.registry.values import number
 
@@ -50,37 +50,25 @@ class _Page(msgspec.Struct):
         return None if self.pages is None else max(1, self.pages)
 
 
-class Whole(msgspec.Struct, frozen=True):
-    """A whole list, and its number of pages, ``None`` if the registry leaves it out."""
-
-    items: list[Any]
-    pages: int | None
-
-
 def read_whole(
-    fetch: Fetch,
-    keys: Sequence[str],
-    *,
-    connections: int,
-    on_page: OnPage | None = None,
-    expected: int | None = None,
-) -> Whole:
-    """Return all items, each once. Reads the list again if its pages do not belong together.
+    fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
+) -> tuple[list[Any], int]:
+    """Return all items, each once, and the number of pages. Reads the list again if its pages do not match.
 
-    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). The
-    ``expected`` number of pages is requested at once, at most ``connections`` of them.
+    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). After the
+    first page, at most ``connections`` are requested at once.
 
-    Raises ``ListKeptChanging`` if no attempt succeeds, and whatever ``fetch`` raises.
+    Raises ``BadAnswer`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
-    for reading in range(READINGS):
-        # If this attempt fails, the number of pages may be outdated, so the next one reads it again.
-        pages = _pages(fetch, keys, connections, on_page, (expected or 1) if reading == 0 else 1)
+    for _ in range(READINGS):
+        pages = _pages(fetch, keys, connections, on_page)
         items = [item for page in pages for item in page.items]
         if _belong_together(pages, items):
-            return Whole(items, pages[0].pages)
-    raise ListKeptChanging(
+            return items, len(pages)
+    raise BadAnswer(
         f"{pages[0].request}: the list kept changing while it was read, in {READINGS} attempts in a row",
         hint="try again; if nobody changes the registry, it contradicts itself about the length of the list",
+        code="list-kept-changing",
     )
 
 
@@ -94,35 +82,29 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
-def _pages(
-    fetch: Fetch, keys: Sequence[str], connections: int, on_page: OnPage | None, expected: int
-) -> list[_Page]:
-    """Return the pages, the expected ones requested at once and the others when their number is known."""
-
+def _pages(fetch: Fetch, keys: Sequence[str], connections: int, on_page: OnPage | None) -> list[_Page]:
     def read(page: int) -> _Page:
         try:
             return _page(fetch(page), keys)
         except RemoteError as error:
             # It may have disappeared, and what a registry says then differs. No list with a hole is whole.
             is_end = isinstance(error, Unsupported) or getattr(error, "status", 0) in _NO_SUCH_PAGE
-            if page == 1 or not (is_end or page <= expected):
+            if page == 1 or not is_end:
                 raise
             return _Page([])
 
-    pages: list[_Page] = []
-    most = expected
-    while len(pages) < most:
-        start = len(pages) + 1
-        pages += mapped(read, range(start, min(start + connections, most + 1)), threads=connections)
-        if pages[0].count is None:
-            return _one_by_one(read, pages[0], on_page)
-        most, pages = pages[0].count, pages[: pages[0].count]
+    pages = [read(1)]
+    most = pages[0].count
+    if most is None:
+        return _one_by_one(read, pages[0], on_page)
+    while True:
         if on_page is not None:
             on_page(len(pages), most)
         _check(pages, most)
-        if not all(page.items for page in pages):
-            break
-    return pages
+        if len(pages) == most or not pages[-1].items:
+            return pages
+        start = len(pages) + 1
+        pages += mapped(read, range(start, min(start + connections, most + 1)), threads=connections)
 
 
 def _one_by_one(read: Callable[[int], _Page], first: _Page, on_page: OnPage | None) -> list[_Page]:

@@ -1,11 +1,13 @@
-"""Lists, publishes, archives and renders prompts; ``reading`` reads their versions."""
+"""Lists, publishes, archives and renders prompts; ``versions`` reads single versions."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Mapping, Sequence
+import json
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -13,29 +15,42 @@ from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
-from promptsync.registry.errors import BadAnswer, ConnectionLost, NotFound, NotReadableRaw
+from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, without_none
-from promptsync.registry.promptlayer.prompt_list import PromptList
-from promptsync.registry.promptlayer.versions import Reading, one_version
-from promptsync.registry.values import number, text
+from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
+from promptsync.registry.promptlayer.responses import WRONG_PLACE, Answer, fate_unknown_if_unreadable, shown
+from promptsync.registry.promptlayer.versions import Versions, one_version
+from promptsync.registry.values import NewVersion, number, text
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import OnPage
-    from promptsync.registry.values import NewVersion
+
+T = TypeVar("T")
 
 
 class PromptLayerPrompts:
-    """See ``promptsync.registry.protocol.Prompts``."""
+    """See ``promptsync.registry.protocol.Prompts``. Remembers what lists show about single prompts."""
 
-    def __init__(self, connection: Connection, listing: PromptList, reading: Reading) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._call = connection.call
         self._url = connection.url
-        self._listing = listing
-        self._reading = reading
+        self.versions = Versions(connection, self)
+        self.get = self.versions.get
+        self.first: tuple[int, str] | None = None
+        """Id and name of the first prompt that was listed."""
+        self.has_listed = False
+        self.tags: dict[int, tuple[str, ...]] = {}
+        """The tags of each prompt, by id, in the last list."""
         self._lists_tags = True
         self._reads_tags = True
+        self._pages = self._count = 0
+        self._digit_names: set[str] = set()
+        self._known: builtins.list[Version] | None = None
+        self._knowing = threading.Lock()
+
+    # -- lists -------------------------------------------------------------------------------------------
 
     @property
     def stores_tags(self) -> bool:
@@ -52,107 +67,131 @@ class PromptLayerPrompts:
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
         wanted = status if status != "active" else None
-        filters = {"status": wanted, "label": label, "name": name, "tags": tag}
-        items = self._listing.items(filters, on_page)
+        items = self._items(without_none(status=wanted, label=label, name=name, tags=tag), on_page)
         # An empty list does not show whether the registry lists tags.
         if items:
             self._lists_tags = any("tags" in item for item in items)
         if all(map(parse.is_whole, items)):
-            versions = self._listing.parsed(parse.listed, items)
+            versions = self._parsed(parse.listed, items)
         else:
             versions = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
             versions = self._with_tags(versions)
-        if self._lists_tags:
-            self._listing.tags.update((listed.template_id, listed.prompt.tags) for listed in versions)
+        if self._lists_tags or (with_tags and self._reads_tags):
+            self.tags.update((version.template_id, version.prompt.tags) for version in versions)
         return versions
 
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
     ) -> builtins.list[Version]:
-        reads_tags = not self._lists_tags and self._reads_tags
-        # A search for each name, and another request for its tags if the list leaves them out.
-        if len(names) * (2 if reads_tags else 1) < self._listing.requests(with_tags=reads_tags):
+        # A name costs a search, and another request for its tags if the list leaves them out.
+        cost, all_cost = len(names), self._pages
+        if not self._lists_tags and self._reads_tags:
+            cost, all_cost = 2 * cost, all_cost + self._count
+        if cost < all_cost:
             with suppress(RemoteError):  # it may be unable to search
                 versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
                 if {*needed} <= {version.name for version in versions}:
-                    return self._with_tags(versions) if reads_tags else versions
+                    return versions
         return [listed for listed in self.list(with_tags=True, on_page=on_page) if listed.name in names]
+
+    def archived_too(self) -> builtins.list[Version]:
+        """Return all prompts, archived ones included. Read once, and again after a publish."""
+        with self._knowing:
+            if self._known is None:
+                items = self._items({"status": "all"})
+                self._known = self._parsed(parse.listed, filter(parse.is_whole, items))
+            return self._known
+
+    def identifier(self, template_id: int, name: str) -> int | str:
+        """Return what identifies a prompt in a path: its id, unless that is the name of another prompt."""
+        is_taken = str(template_id) in self._digit_names and not name.isdigit()
+        return name if is_taken and name not in endpoints.RESERVED else template_id
+
+    def id_of(self, name: str) -> int | None:
+        """Return the id of the active prompt with a name, ``None`` without one."""
+        items = self._items({"name": name})
+        return next((template_id for template_id, named in map(parse.identity, items) if named == name), None)
 
     def _named(self, name: str) -> Version | None:
         """Search the active prompt with a name."""
-        return next((listed for listed in self.list(name=name) if listed.name == name), None)
+        return next((listed for listed in self.list(name=name, with_tags=True) if listed.name == name), None)
+
+    def _items(self, query: Mapping[str, str], on_page: OnPage | None = None) -> Sequence[Any]:
+        """Return the items of all pages."""
+
+        def fetch(page: int) -> Answer:
+            return self._call(endpoints.LIST, query={**query, "page": page, "per_page": PER_PAGE})
+
+        items, pages = read_whole(
+            fetch, ("items",), connections=self._connection.connections, on_page=on_page
+        )
+        named = self._parsed(parse.identity, items)
+        if not query:
+            self._pages, self._count = pages, len(named)
+        self._digit_names.update(name for _, name in named if name.isdigit())
+        self.first, self.has_listed = self.first or next(iter(named), None), True
+        return items
+
+    def _parsed(self, read: Callable[[Any], T], items: Iterable[Any]) -> builtins.list[T]:
+        """Return what ``read`` makes of each item. Raises ``BadAnswer`` for an item that it rejects."""
+        parsed = []
+        for item in items:
+            try:
+                parsed.append(read(item))
+            except ValueError as error:
+                excerpt = shown(self._connection.scrub(json.dumps(item, ensure_ascii=False)))
+                raise BadAnswer(
+                    f"{self._url} cannot {endpoints.LIST.name}: expected a list of prompts ({error}), "
+                    f"but the registry returned the item {excerpt}",
+                    hint=WRONG_PLACE,
+                ) from None
+        return parsed
 
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Version:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
-            return self._listing.parsed(parse.listed, [item])[0]
-        template_id, name = parse.identity(item)
-        version = self._reading.get(template_id, name, label=label)
+            return self._parsed(parse.listed, [item])[0]
+        version = self.get(*parse.identity(item), label=label)
         return Version(
-            template_id,
+            version.template_id,
             version.version,
             version.prompt,
             version.message,
             is_snippet=item.get("is_snippet") is True,
         )
 
-    def _with_tags(self, prompts: builtins.list[Version]) -> builtins.list[Version]:
+    def _with_tags(self, versions: builtins.list[Version]) -> builtins.list[Version]:
         """Return the prompts with the tags of raw reads; a single request if raw reads have no tags."""
-        if not prompts or not self._reads_tags:
-            return prompts
-        first = self._reading.tags(prompts[0].template_id, prompts[0].name)
-        if first is None:
-            self._reads_tags = False
-            return prompts
-        others = mapped(lambda listed: self._reading.tags(listed.template_id, listed.name), prompts[1:])
-        tagged = [
-            listed if tags is None else replace(listed, prompt=replace(listed.prompt, tags=tags))
-            for listed, tags in zip(prompts, [first, *others], strict=True)
-        ]
-        self._listing.tags.update((listed.template_id, listed.prompt.tags) for listed in tagged)
-        return tagged
 
-    def get(
-        self,
-        template_id: int | None,
-        name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        fresh: bool = False,
-    ) -> Version:
-        return self._reading.get(template_id, name, version=version, label=label, fresh=fresh)
+        def tagged(version: Version) -> Version:
+            tags = self.versions.tags(version.template_id, version.name)
+            self._reads_tags = self._reads_tags and tags is not None
+            return version if tags is None else replace(version, prompt=replace(version.prompt, tags=tags))
+
+        if not versions or not self._reads_tags:
+            return versions
+        first = tagged(versions[0])
+        return [first, *(mapped(tagged, versions[1:]) if self._reads_tags else versions[1:])]
+
+    # -- single prompts ----------------------------------------------------------------------------------
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         from promptsync.registry.promptlayer.publish_body import publish_body
 
-        self._listing.forget()
-        answer = self._call(
-            endpoints.PUBLISH, body=lambda shape: publish_body(prompt, message, labels, shape)
-        )
-        try:
+        self._known = None
+        answer = self._call(endpoints.PUBLISH, body=lambda form: publish_body(prompt, message, labels, form))
+        with fate_unknown_if_unreadable():
             raw = answer.object(deep=True)
             if text(raw, "prompt_name") not in {None, prompt.name}:
                 answer.fail(f"the prompt {prompt.name!r}")
-        except BadAnswer as error:
-            # The registry returned success, so there may be a version, and the caller must read back.
-            raise ConnectionLost(
-                f"{prompt.name!r} may or may not have been published: {error.message}", hint=error.hint
-            ) from None
-        return self._published(prompt.name, raw)
-
-    def _published(self, name: str, raw: Mapping[str, Any]) -> NewVersion:
-        from promptsync.registry.values import NewVersion
-
         template_id, version = number(raw, "id"), number(raw, "version_number", "version")
         if template_id is None or version is None:
             try:
-                template_id, version = self._newest(template_id, name)
+                template_id, version = self._newest(template_id, prompt.name)
             except RemoteError as error:
-                raise ConnectionLost(
-                    f"{name!r} was published, but its version is unknown: {error.message}", hint=error.hint
-                ) from None
+                unknown = f"{prompt.name!r} was published, but its version is unknown"
+                raise FateUnknown(f"{unknown}: {error.message}", hint=error.hint) from None
         return NewVersion(template_id, version)
 
     def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
@@ -171,7 +210,7 @@ class PromptLayerPrompts:
             body = without_none(
                 entities=[{"id": template_id, "type": kind}],
                 cascade=False,
-                workspace_id=self._reading.workspace_id,
+                workspace_id=self.versions.workspace_id,
             )
             answer = self._call(endpoints.ARCHIVE, body=body)
             if not answer.content.strip() or number(answer.object(), "moved_count") != 0:
@@ -179,7 +218,7 @@ class PromptLayerPrompts:
         raise NotFound(f"{self._url} has no prompt with the id {template_id} to archive", status=404)
 
     def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
-        path = {"identifier": self._listing.identifier(template_id, name)}
+        path = {"identifier": self.identifier(template_id, name)}
         answer = self._call(endpoints.SNIPPET_USAGE, path=path, fresh=True)
         usage = answer.object()
         if not isinstance(usage.get("snippet_usage"), list):
@@ -201,7 +240,7 @@ class PromptLayerPrompts:
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
         is_other = name.isdigit() and text(answer.object(), "prompt_name") not in {None, name}
-        if is_other and (template_id := self._reading.listed_id(name)) is not None:
+        if is_other and (template_id := self.id_of(name)) is not None:
             answer = self._call(endpoints.RENDER, path={"identifier": template_id}, body=body)
         rendered = answer.object()
         if not isinstance(rendered.get("prompt_template"), dict):

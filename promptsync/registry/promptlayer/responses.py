@@ -17,6 +17,8 @@ from promptsync.registry.errors import BadAnswer, FateUnknown, Rejected
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The largest response that is read, before and after decoding: what was compressed can be far larger."""
 
+WRONG_PLACE: Final = "check the remote's url, and that no proxy or login page responds instead"
+
 EXCERPT: Final = 160
 """Most characters of a registry's own text in one message."""
 
@@ -106,17 +108,14 @@ class Answer(msgspec.Struct, frozen=True):
     def fail(self, expected: str) -> NoReturn:
         """Raise ``BadAnswer``; ``expected`` completes "expected …"."""
         kind = "an HTML page" if _is_html(self.content) else "something else"
-        returned = f"{kind} (status {self.status}): {self.excerpt()}"
+        excerpt = shown(self.scrub(self.content.decode("utf-8", "replace")))
+        returned = f"{kind} (status {self.status}): {excerpt}"
         if not self.content.strip():
             returned = f"an empty body (status {self.status})"
         raise BadAnswer(
             f"{self.message_start}: expected {expected}, but the registry returned {returned}",
-            hint="check the remote's url, and that no proxy or login page responds instead",
+            hint=WRONG_PLACE,
         )
-
-    def excerpt(self) -> str:
-        """Return the start of the body as one printable line without the API key."""
-        return shown(self.scrub(self.content.decode("utf-8", "replace")))
 
     def reason(self) -> str:
         """Return the message of an error response as one printable line without the API key, or ``""``."""
@@ -129,6 +128,11 @@ class Answer(msgspec.Struct, frozen=True):
         said = _message(self.content).casefold()
         is_generic = _ABOUT_ROUTES.fullmatch(said) is not None
         return is_generic or _is_html(self.content) or _ROUTING_WORDS.search(said) is not None
+
+
+def has_failed(status: int) -> bool:
+    """Whether a registry failed. A 501 says only that it does not have the operation."""
+    return status >= 500 and status != 501
 
 
 @contextmanager
@@ -207,17 +211,10 @@ def _message(content: bytes) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, Sequence):
-        return "; ".join(_complaints(value))
+    if isinstance(value, list):
+        return "; ".join(map(_words, value))
+    if isinstance(value, dict) and "msg" in value:  # what is wrong, and where
+        place = value.get("loc")
+        where = ".".join(map(str, place)) if isinstance(place, list) else ""
+        return f"{where}: {value['msg']}" if where else str(value["msg"])
     return json.dumps(value, ensure_ascii=False) if value else ""
-
-
-def _complaints(items: Sequence[Any]) -> Iterator[str]:
-    """Yield one text for each item of a ``detail`` list: the place, and what is wrong there."""
-    for item in items:
-        if not isinstance(item, Mapping):
-            yield str(item)
-            continue
-        place = item.get("loc")
-        where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
-        yield f"{where}: {item.get('msg', '')}" if where else str(item.get("msg", ""))

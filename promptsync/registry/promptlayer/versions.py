@@ -18,32 +18,30 @@ from promptsync.prompt.version import Version
 from promptsync.registry.errors import (
     NotFound,
     NotReadableRaw,
-    Rejected,
     RenamedRemotely,
     Unsupported,
     UnusablePrompt,
 )
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, without_none
-from promptsync.registry.promptlayer.prompt_list import NOT_UNDERSTOOD, RESERVED, PromptList
+from promptsync.registry.promptlayer.endpoints import RESERVED
 from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.values import number
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import VersionCache
+    from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
 
 
-class Reading:
-    """Reads versions raw, or rendered if the registry has no raw read. ``cache`` keeps what was read."""
+class Versions:
+    """Reads versions raw, or rendered if the registry has no raw read."""
 
-    def __init__(self, connection: Connection, listing: PromptList, cache: VersionCache | None) -> None:
+    def __init__(self, connection: Connection, prompts: PromptLayerPrompts) -> None:
         self._connection = connection
         self._call = connection.call
         self._url = connection.url
-        self._listing = listing
-        self._cache = cache
+        self._prompts = prompts
+        self._memory = connection.memory
         self._has_raw_read = True
-        self._skips_variables = True
         self._learning = threading.Lock()
         self.has_read = False
         self.workspace_id: int | None = None
@@ -61,18 +59,17 @@ class Reading:
         """Return a version; see ``Prompts.get``."""
         query = one_version(version, label)
         # The cache's keys include the workspace, which only a response names.
-        if self._cache is not None and version is not None and not self.has_read:
+        if self._memory is not None and version is not None and not self.has_read:
             with self._learning:
                 if not self.has_read:
                     return self._with_tags(self._fresh(template_id, name, query))
         known = None if fresh else self._cached(template_id, name, version)
-        read = known or self._fresh(template_id, name, query)
-        return self._with_tags(read)
+        return self._with_tags(known or self._fresh(template_id, name, query))
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
         """Return the tags in a raw read, ``None`` if it has none."""
         try:
-            answer = self._raw_answer(self._listing.identifier(template_id, name), name, {})
+            answer = self._raw_answer(self._prompts.identifier(template_id, name), name, {})
         except NotFound:
             return None
         raw = answer.object(deep=True) if answer is not None else {}
@@ -82,18 +79,14 @@ class Reading:
 
     def _with_tags(self, version: Version) -> Version:
         """Return a version with its prompt's present tags: a cached response may have older ones."""
-        tags = self._listing.tags.get(version.template_id, version.prompt.tags)
-        return (
-            version
-            if tags == version.prompt.tags
-            else replace(version, prompt=replace(version.prompt, tags=tags))
-        )
+        tags = self._prompts.tags.get(version.template_id, version.prompt.tags)
+        return replace(version, prompt=replace(version.prompt, tags=tags))
 
     def _fresh(self, template_id: int | None, name: str, query: Mapping[str, Any]) -> Version:
         # Such a name in a path means something else to the registry, so the list gives its id.
         if template_id is None and name in RESERVED:
-            template_id = self.listed_id(name)
-        identifier = name if template_id is None else self._listing.identifier(template_id, name)
+            template_id = self._prompts.id_of(name)
+        identifier = name if template_id is None else self._prompts.identifier(template_id, name)
         version = self._read(identifier, name, query)
         if version.prompt.name == name:
             return version
@@ -105,22 +98,17 @@ class Reading:
                 hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
         # An id that is also a name may mean that other prompt in a path, and the other way round.
-        other = self.listed_id(name) if identifier == name else name
+        other = self._prompts.id_of(name) if identifier == name else name
         if other is not None:
             version = self._read(other, name, query)
             if version.prompt.name == name:
                 return version
         raise self._missing(name, query)
 
-    def listed_id(self, name: str) -> int | None:
-        """Return the id of the active prompt with a name, ``None`` without one."""
-        items = self._listing.items({"name": name})
-        return next((template_id for template_id, named in map(parse.identity, items) if named == name), None)
-
     def _cached(self, template_id: int | None, name: str, version: int | None) -> Version | None:
-        if self._cache is None or self.workspace_id is None or template_id is None or version is None:
+        if self._memory is None or self.workspace_id is None or template_id is None or version is None:
             return None
-        raw = self._cache.get(self._url, self.workspace_id, template_id, version)
+        raw = self._memory.get(self._url, self.workspace_id, template_id, version)
         try:
             cached = parse.remote_version(raw) if isinstance(raw, dict) else None
         except ValueError:
@@ -138,8 +126,8 @@ class Reading:
         self.workspace_id = number(raw, "workspace_id") or self.workspace_id
         self.has_read = True
         version = _parsed(answer, raw, query)
-        if version.workspace_id is not None and self._cache is not None:
-            self._cache.put(self._url, version.workspace_id, version.template_id, version.version, raw)
+        if version.workspace_id is not None and self._memory is not None:
+            self._memory.put(self._url, version.workspace_id, version.template_id, version.version, raw)
         return version
 
     def _raw_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer | None:
@@ -147,12 +135,7 @@ class Reading:
         if not self._has_raw_read:
             return None
         try:
-            return self._call(
-                endpoints.READ,
-                path={"identifier": identifier},
-                query={**query, "resolve_snippets": "false"},
-                fresh=True,
-            )
+            return self._call(endpoints.READ, path={"identifier": identifier}, query=query, fresh=True)
         except (NotFound, Unsupported):
             # Before any raw read has worked, a 404 may mean that the route does not exist.
             if not self._connection.has_route(endpoints.READ):
@@ -172,7 +155,7 @@ class Reading:
         # The prompt exists, so the raw read failed because of its route, unless it has worked elsewhere.
         self._has_raw_read = self._connection.has_route(endpoints.READ)
         self.has_read = True
-        prompts = self._listing.known()
+        prompts = self._prompts.archived_too()
         raw = completed(answer.object(deep=True), prompts)
         version = _parsed(answer, raw, query)
         variables = placeholders(version.prompt)
@@ -190,18 +173,8 @@ class Reading:
         return version
 
     def _rendered_answer(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Answer:
-        path = {"identifier": identifier}
         try:
-            if self._skips_variables:
-                try:
-                    unrendered = {**query, "skip_input_variable_rendering": True}
-                    return self._call(endpoints.RENDER, path=path, body=unrendered)
-                except Rejected as error:
-                    if error.status not in NOT_UNDERSTOOD:
-                        raise
-            answer = self._call(endpoints.RENDER, path=path, body=query)
-            self._skips_variables = False
-            return answer
+            return self._call(endpoints.READ_RENDERED, path={"identifier": identifier}, body=query)
         except (NotFound, Unsupported):
             raise self._missing(name, query) from None
 
