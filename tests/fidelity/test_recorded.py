@@ -89,24 +89,27 @@ def test_a_registry_answers_as_it_was_recorded(tmp_path, capsys, monkeypatch, in
     monkeypatch.setattr(recorded, "KNOWN", ())
     code, printed = replay(tmp_path, capsys, interactions)
     assert (code, printed.splitlines()[-1]) == (0, "6 answers: 6 matches")
+    assert recorded.main(tmp_path / "empty") == 1
 
 
-def test_what_differs_is_listed_and_must_be_known(tmp_path, capsys, monkeypatch, interactions):
+MORE, VERSION = (".*", "more: only recorded", "It was removed."), (".*", "version: .*", "It is another one.")
+GONE = (".*", "gone: .*", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "code", "words"),
+    [
+        ([MORE], 1, ["version: 9 recorded, 1 here\n", "more: only recorded (It was removed.)\n"]),
+        ([MORE, VERSION], 0, ["1 as known"]),
+        ([MORE, VERSION, GONE], 1, ["remove it from KNOWN: .* gone: .*"]),
+    ],
+)
+def test_what_differs_is_listed_and_must_be_known(
+    tmp_path, capsys, monkeypatch, interactions, known, code, words
+):
     body = json.loads(interactions[2]["response"]["body"]["string"])
-    changed = json.dumps({**body, "version": 9, "more": 1})
-    interactions[2]["response"]["body"]["string"] = changed
-    known = (".*", "more: only recorded", "It was removed.")
-    monkeypatch.setattr(recorded, "KNOWN", (known,))
-    code, printed = replay(tmp_path, capsys, interactions)
-    assert code == 1
-    assert "          version: 9 recorded, 1 here\n" in printed
-    assert "          more: only recorded (It was removed.)\n" in printed
-    monkeypatch.setattr(recorded, "KNOWN", (known, (".*", "version: .*", "It is another one.")))
-    assert replay(tmp_path, capsys, interactions)[0] == 0
-    monkeypatch.setattr(recorded, "KNOWN", (known, (".*", ".*", ""), (".*", "gone: .*", "")))
-    code, printed = replay(tmp_path, capsys, interactions)
-    assert (code, "remove it from KNOWN: .* gone: .*" in printed) == (1, True)
-
-
-def test_a_folder_without_recordings_is_an_error(tmp_path):
-    assert recorded.main(tmp_path) == 1
+    interactions[2]["response"]["body"]["string"] = json.dumps({**body, "version": 9, "more": 1})
+    monkeypatch.setattr(recorded, "KNOWN", known)
+    failed, printed = replay(tmp_path, capsys, interactions)
+    assert failed == code
+    assert [text for text in words if text not in printed] == []

@@ -13,6 +13,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
+from msgspec import Struct, convert
 from provider_fakes import ProviderFake, provider_fake
 from registry_server import running
 
@@ -22,193 +24,211 @@ promptlayer = pytest.importorskip("promptlayer")
 for _client in ("openai", "anthropic", "google.genai", "mistralai", "openrouter", "boto3", "aioboto3"):
     pytest.importorskip(_client)
 
-PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
-FUNCTION = {"name": "weather", "description": "Look it up", "parameters": PARAMETERS}
-ARGUMENTS = '{"city": "Oslo"}'
-PNG = "iVBORw0KGgo="
-CHAT = {
-    "type": "chat",
-    "messages": [
-        {"role": "system", "content": [{"type": "text", "text": "Be kind."}]},
-        {"role": "placeholder", "name": "before"},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "Weather in {city}?"},
-                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
-            ],
-        },
-        {
-            "role": "assistant",
-            "content": [{"type": "text", "text": "A moment."}],
-            "tool_calls": [
-                {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": ARGUMENTS}}
-            ],
-        },
-        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": '{"degrees": 3}'}]},
-        {"role": "user", "content": [{"type": "text", "text": "And tomorrow?"}]},
-    ],
-    "tools": [{"type": "function", "function": FUNCTION}],
-    "tool_choice": "auto",
-}
-TEXT = {"type": "completion", "content": [{"type": "text", "text": "Once in {city}"}]}
-VALUES = {
-    "city": "Oslo",
-    "before": [
-        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
-        {"role": "assistant", "content": [{"type": "text", "text": "Hello."}]},
-    ],
-}
+PROMPTS = r"""
+chat:
+  type: chat
+  messages:
+    - {role: system, content: [{type: text, text: Be kind.}]}
+    - {role: placeholder, name: before}
+    - role: user
+      content:
+        - {type: text, text: "Weather in {city}?"}
+        - &image {type: image_url, image_url: {url: "data:image/png;base64,iVBORw0KGgo="}}
+    - role: assistant
+      content: [{type: text, text: A moment.}]
+      tool_calls: [&call {id: c1, type: function, function: {name: weather, arguments: '{"city": "Oslo"}'}}]
+    - {role: tool, tool_call_id: c1, content: [{type: text, text: '{"degrees": 3}'}]}
+    - {role: user, content: [{type: text, text: "And tomorrow?"}]}
+  tools: [{type: function, function: &function {name: weather, description: Look it up, parameters: &schema
+    {type: object, properties: {city: {type: string}}}}}]
+  tool_choice: auto
+text: {type: completion, content: [{type: text, text: "Once in {city}"}]}
+values:
+  city: Oslo
+  before:
+    - {role: user, content: [{type: text, text: Hi}]}
+    - {role: assistant, content: [{type: text, text: Hello.}]}
 
-# -- what arrives ---------------------------------------------------------------------------------------
-
-
-def turn(role: str, *content: Any) -> dict[str, Any]:
-    return {"role": role, "content": list(content)}
-
-
-def text(value: str, kind: str = "text") -> dict[str, Any]:
-    return {"type": kind, "text": value}
-
-
-def openai_chat(model: str, function: dict[str, Any] = FUNCTION, **more: Any) -> dict[str, Any]:
-    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": ARGUMENTS}}
-    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
-    messages = [
-        {"role": "system", "content": "Be kind."},
-        turn("user", text("Hi")),
-        {"role": "assistant", "content": "Hello."},
-        turn("user", text("Weather in Oslo?"), image),
-        {"role": "assistant", "content": "A moment.", "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "c1", "content": '{"degrees": 3}'},
-        turn("user", text("And tomorrow?")),
-    ]
-    tools = [{"type": "function", "function": function}]
-    return {
-        "model": model,
-        "messages": messages,
-        "tools": tools,
-        "tool_choice": "auto",
-        "stream": False,
-        **more,
-    }
-
-
-OPENAI_FUNCTION = {**FUNCTION, "strict": False}
-MISTRAL = openai_chat("mistral-large-latest", max_tokens=9, random_seed=1)
+openai: &openai
+  messages:
+    - {role: system, content: Be kind.}
+    - {role: user, content: [{type: text, text: Hi}]}
+    - {role: assistant, content: Hello.}
+    - {role: user, content: [{type: text, text: "Weather in Oslo?"}, *image]}
+    - {role: assistant, content: A moment., tool_calls: [*call]}
+    - {role: tool, tool_call_id: c1, content: '{"degrees": 3}'}
+    - {role: user, content: [{type: text, text: "And tomorrow?"}]}
+  tools: [{type: function, function: {<<: *function, strict: false}}]
+  tool_choice: auto
+  stream: false
+compatible: &compatible
+  <<: *openai
+  tools: [{type: function, function: *function}]
 # The client fills in two defaults.
-MISTRAL["messages"][4]["tool_calls"][0]["index"] = 0
-for _number in (2, 4):
-    MISTRAL["messages"][_number]["prefix"] = False
+mistral: &mistral
+  <<: *compatible
+  messages:
+    - {role: system, content: Be kind.}
+    - {role: user, content: [{type: text, text: Hi}]}
+    - {role: assistant, content: Hello., prefix: false}
+    - {role: user, content: [{type: text, text: "Weather in Oslo?"}, *image]}
+    - {role: assistant, content: A moment., prefix: false, tool_calls: [{<<: *call, index: 0}]}
+    - {role: tool, tool_call_id: c1, content: '{"degrees": 3}'}
+    - {role: user, content: [{type: text, text: "And tomorrow?"}]}
+responses: &responses
+  input:
+    - {role: system, content: [{type: input_text, text: Be kind.}]}
+    - {role: user, content: [{type: input_text, text: Hi}]}
+    - {role: assistant, content: Hello.}
+    - role: user
+      content:
+        - {type: input_text, text: "Weather in Oslo?"}
+        - {type: input_image, image_url: "data:image/png;base64,iVBORw0KGgo=", detail: auto}
+    - {role: assistant, content: A moment.}
+    - {type: function_call, call_id: c1, name: weather, arguments: '{"city": "Oslo"}'}
+    - {type: function_call_output, call_id: c1, output: '{"degrees": 3}'}
+    - {role: user, content: [{type: input_text, text: "And tomorrow?"}]}
+  tools: [{type: function, strict: false, <<: *function}]
+  tool_choice: auto
+claude: &claude
+  max_tokens: 9
+  system: [{type: text, text: Be kind.}]
+  messages:
+    - {role: user, content: [{type: text, text: Hi}]}
+    - {role: assistant, content: [{type: text, text: Hello.}]}
+    - role: user
+      content:
+        - {type: text, text: "Weather in Oslo?"}
+        - {type: image, source: {type: base64, media_type: image/png, data: iVBORw0KGgo=}}
+    - role: assistant
+      content:
+        - {type: text, text: A moment.}
+        - {type: tool_use, id: c1, name: weather, input: {city: Oslo}}
+    - role: user
+      content:
+        - {type: tool_result, tool_use_id: c1, content: [{type: text, text: '{"degrees": 3}'}]}
+        - {type: text, text: "And tomorrow?"}
+  tools: [{name: weather, description: Look it up, input_schema: *schema}]
+  tool_choice: {type: auto}
+# JSON has no place for the bytes of the image; the response of the registry says so.
+converse: &converse
+  system: [{text: Be kind.}]
+  messages:
+    - {role: user, content: [{text: Hi}]}
+    - {role: assistant, content: [{text: Hello.}]}
+    - {role: user, content: [{text: "Weather in Oslo?"}]}
+    - role: assistant
+      content: [{text: A moment.}, {toolUse: {toolUseId: c1, name: weather, input: {city: Oslo}}}]
+    - role: user
+      content: [{toolResult: {toolUseId: c1, content: [{json: {degrees: 3}}]}}, {text: "And tomorrow?"}]
+  inferenceConfig: {maxTokens: 9, temperature: 0.5}
+  additionalModelRequestFields: {top_k: 5}
+  toolConfig:
+    tools: [{toolSpec: {name: weather, description: Look it up, inputSchema: {json: *schema}}}]
+    toolChoice: {auto: {}}
+gemini: &gemini
+  systemInstruction: {parts: [{text: Be kind.}]}
+  contents:
+    - {role: user, parts: [{text: Hi}]}
+    - {role: model, parts: [{text: Hello.}]}
+    - role: user
+      parts: [{text: "Weather in Oslo?"}, {inlineData: {mimeType: image/png, data: iVBORw0KGgo=}}]
+    - {role: model, parts: [{text: A moment.}, {functionCall: {name: weather, args: {city: Oslo}}}]}
+    - {role: user, parts: [{functionResponse: {name: weather, response: {degrees: 3}}}]}
+    - {role: user, parts: [{text: "And tomorrow?"}]}
+    # The SDK sends the last turn of the history again.
+    - {role: user, parts: [{text: "And tomorrow?"}]}
+  tools:
+    - functionDeclarations: [{name: weather, description: Look it up, parametersJsonSchema: *schema}]
+  toolConfig: {functionCallingConfig: {mode: AUTO}}
 
-RESPONSES = {
-    "model": "gpt-5",
-    "stream": False,
-    "input": [
-        turn("system", text("Be kind.", "input_text")),
-        turn("user", text("Hi", "input_text")),
-        {"role": "assistant", "content": "Hello."},
-        turn(
-            "user",
-            text("Weather in Oslo?", "input_text"),
-            {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}", "detail": "auto"},
-        ),
-        {"role": "assistant", "content": "A moment."},
-        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": ARGUMENTS},
-        {"type": "function_call_output", "call_id": "c1", "output": '{"degrees": 3}'},
-        turn("user", text("And tomorrow?", "input_text")),
-    ],
-    "max_output_tokens": 9,
-    "tools": [{"type": "function", "strict": False, **FUNCTION}],
-    "tool_choice": "auto",
-}
+runs:
+  openai:
+    model: openai gpt-5
+    parameters: {max_completion_tokens: 9}
+    path: /openai/v1/chat/completions
+    body: {<<: *openai, model: gpt-5, max_completion_tokens: 9}
+  responses:
+    model: openai gpt-5 responses
+    parameters: {max_output_tokens: 9}
+    path: /openai/v1/responses
+    body: {<<: *responses, model: gpt-5, max_output_tokens: 9, stream: false}
+  images:
+    model: openai gpt-image-1 images
+    parameters: {size: 1024x1024}
+    path: /openai/v1/images/generations
+    body: {model: gpt-image-1, prompt: Once in Oslo, size: 1024x1024, stream: false}
+  completion:
+    model: openai gpt-3.5-turbo-instruct
+    parameters: {max_tokens: 9}
+    path: /openai/v1/completions
+    body: {model: gpt-3.5-turbo-instruct, prompt: Once in Oslo, max_tokens: 9, stream: false}
+  azure:
+    model: openai.azure gpt-4o
+    parameters: {max_tokens: 9}
+    path: /azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21
+    body: {<<: *openai, model: gpt-4o, max_tokens: 9}
+  openrouter:
+    model: openrouter openai/gpt-4o-mini
+    parameters: {max_tokens: 9}
+    path: /api/v1/chat/completions
+    body: {<<: *compatible, model: openai/gpt-4o-mini, max_tokens: 9, usage: {include: true}}
+  openrouter-images:
+    model: openrouter openai/gpt-image-1 images
+    path: /api/v1/images
+    body: {model: openai/gpt-image-1, prompt: Once in Oslo}
+  mistral:
+    model: mistral mistral-large-latest
+    parameters: {max_tokens: 9, random_seed: 1}
+    path: /v1/chat/completions
+    body: {<<: *mistral, model: mistral-large-latest, max_tokens: 9, random_seed: 1}
+  anthropic:
+    model: anthropic claude-sonnet-4
+    parameters: {max_tokens: 9}
+    path: /anthropic/v1/messages
+    body: {<<: *claude, model: claude-sonnet-4, stream: false}
+  anthropic.bedrock:
+    model: anthropic.bedrock anthropic.claude-3
+    parameters: {max_tokens: 9}
+    path: /claude-on-bedrock/model/anthropic.claude-3/invoke
+    body: *claude
+  amazon.bedrock:
+    model: amazon.bedrock anthropic.claude-3
+    parameters: {maxTokens: 9, top_k: 5, temperature: 0.5}
+    path: /bedrock/model/anthropic.claude-3/converse
+    body: *converse
+  google:
+    model: google gemini-2.5-flash
+    parameters: {max_output_tokens: 9, temperature: 0.5}
+    path: /gemini/v1/models/gemini-2.5-flash:generateContent
+    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9, temperature: 0.5}}
+  google-completion:
+    model: google gemini-2.5-flash
+    parameters: {maxOutputTokens: 9}
+    path: /gemini/v1/models/gemini-2.5-flash:generateContent
+    body:
+      contents: [{role: user, parts: [{text: Once in Oslo}]}]
+      generationConfig: {maxOutputTokens: 9}
+  vertexai-gemini:
+    model: vertexai gemini-2.5-flash
+    parameters: {maxOutputTokens: 9}
+    path: "/vertex/v1beta1/projects/p/locations/us-central1/publishers/google/models/\
+      gemini-2.5-flash:generateContent"
+    body: {<<: *gemini, generationConfig: {maxOutputTokens: 9}}
+  vertexai-claude:
+    model: vertexai claude-sonnet-4
+    parameters: {max_tokens: 9}
+    path: "/vertex/v1/projects/p/locations/us-east5/publishers/anthropic/models/\
+      claude-sonnet-4:rawPredict"
+    body: {<<: *claude, stream: false}
+"""
+"""Two templates and the values of their variables, what arrives at each API, and the prompts that are run.
 
+A prompt has the template whose text arrives in its request.
+"""
 
-def claude(**more: Any) -> dict[str, Any]:
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
-    call = {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Oslo"}}
-    result = {"type": "tool_result", "tool_use_id": "c1", "content": [text('{"degrees": 3}')]}
-    tool = {"name": "weather", "description": "Look it up", "input_schema": PARAMETERS}
-    return {
-        "max_tokens": 9,
-        "system": [text("Be kind.")],
-        "messages": [
-            turn("user", text("Hi")),
-            turn("assistant", text("Hello.")),
-            turn("user", text("Weather in Oslo?"), image),
-            turn("assistant", text("A moment."), call),
-            turn("user", result, text("And tomorrow?")),
-        ],
-        "tools": [tool],
-        "tool_choice": {"type": "auto"},
-        **more,
-    }
-
-
-CONVERSE = {
-    "system": [{"text": "Be kind."}],
-    "messages": [
-        turn("user", {"text": "Hi"}),
-        turn("assistant", {"text": "Hello."}),
-        # JSON has no place for the bytes of the image; the response of the registry says so.
-        turn("user", {"text": "Weather in Oslo?"}),
-        turn(
-            "assistant",
-            {"text": "A moment."},
-            {"toolUse": {"toolUseId": "c1", "name": "weather", "input": {"city": "Oslo"}}},
-        ),
-        turn(
-            "user",
-            {"toolResult": {"toolUseId": "c1", "content": [{"json": {"degrees": 3}}]}},
-            {"text": "And tomorrow?"},
-        ),
-    ],
-    "inferenceConfig": {"maxTokens": 9, "temperature": 0.5},
-    "additionalModelRequestFields": {"top_k": 5},
-    "toolConfig": {
-        "tools": [
-            {
-                "toolSpec": {
-                    "name": "weather",
-                    "description": "Look it up",
-                    "inputSchema": {"json": PARAMETERS},
-                }
-            }
-        ],
-        "toolChoice": {"auto": {}},
-    },
-}
-
-
-def gemini(**config: Any) -> dict[str, Any]:
-    def said(role: str, *parts: Any) -> dict[str, Any]:
-        return {"role": role, "parts": list(parts)}
-
-    call = {"functionCall": {"name": "weather", "args": {"city": "Oslo"}}}
-    last = said("user", {"text": "And tomorrow?"})
-    declaration = {key: FUNCTION[key] for key in ("name", "description")} | {
-        "parametersJsonSchema": PARAMETERS
-    }
-    return {
-        "systemInstruction": {"parts": [{"text": "Be kind."}]},
-        "contents": [
-            said("user", {"text": "Hi"}),
-            said("model", {"text": "Hello."}),
-            said(
-                "user", {"text": "Weather in Oslo?"}, {"inlineData": {"mimeType": "image/png", "data": PNG}}
-            ),
-            said("model", {"text": "A moment."}, call),
-            said("user", {"functionResponse": {"name": "weather", "response": {"degrees": 3}}}),
-            last,
-            # The SDK sends the last turn of the history again.
-            last,
-        ],
-        "tools": [{"functionDeclarations": [declaration]}],
-        "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
-        "generationConfig": config,
-    }
-
-
+READ = yaml.safe_load(PROMPTS)
+CHAT, TEXT, VALUES = READ["chat"], READ["text"], READ["values"]
 VERTEX = {
     "GOOGLE_GENAI_USE_VERTEXAI": "true",
     "GOOGLE_CLOUD_PROJECT": "p",
@@ -216,104 +236,29 @@ VERTEX = {
 }
 
 
-def model(provider: str, name: str, api_type: str | None = None, **parameters: Any) -> dict[str, Any]:
-    typed = {"api_type": api_type} if api_type else {}
-    return {"model": {"provider": provider, "name": name, "parameters": parameters, **typed}}
+class Run(Struct):
+    """A prompt, and the request that arrives for it. ``model`` is a provider, a name and an ``api_type``."""
+
+    model: str
+    path: str
+    body: dict[str, Any]
+    parameters: dict[str, Any] = {}
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The body that publishes the prompt."""
+        model = dict(zip(("provider", "name", "api_type"), self.model.split(), strict=False))
+        return {
+            "prompt_template": CHAT if self.is_chat else TEXT,
+            "metadata": {"model": {**model, "parameters": self.parameters}},
+        }
+
+    @property
+    def is_chat(self) -> bool:
+        return "Once" not in str(self.body)
 
 
-ONCE = {"parts": [{"text": "Once in Oslo"}], "role": "user"}
-RUNS: dict[str, tuple[dict[str, Any], dict[str, Any], str, dict[str, Any]]] = {
-    "openai": (
-        model("openai", "gpt-5", max_completion_tokens=9),
-        CHAT,
-        "/openai/v1/chat/completions",
-        openai_chat("gpt-5", OPENAI_FUNCTION, max_completion_tokens=9),
-    ),
-    "responses": (
-        model("openai", "gpt-5", "responses", max_output_tokens=9),
-        CHAT,
-        "/openai/v1/responses",
-        RESPONSES,
-    ),
-    "images": (
-        model("openai", "gpt-image-1", "images", size="1024x1024"),
-        TEXT,
-        "/openai/v1/images/generations",
-        {"model": "gpt-image-1", "prompt": "Once in Oslo", "size": "1024x1024", "stream": False},
-    ),
-    "completion": (
-        model("openai", "gpt-3.5-turbo-instruct", max_tokens=9),
-        TEXT,
-        "/openai/v1/completions",
-        {"model": "gpt-3.5-turbo-instruct", "prompt": "Once in Oslo", "max_tokens": 9, "stream": False},
-    ),
-    "azure": (
-        model("openai.azure", "gpt-4o", max_tokens=9),
-        CHAT,
-        "/azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
-        openai_chat("gpt-4o", OPENAI_FUNCTION, max_tokens=9),
-    ),
-    "openrouter": (
-        model("openrouter", "openai/gpt-4o-mini", max_tokens=9),
-        CHAT,
-        "/api/v1/chat/completions",
-        openai_chat("openai/gpt-4o-mini", max_tokens=9, usage={"include": True}),
-    ),
-    "openrouter-images": (
-        model("openrouter", "openai/gpt-image-1", "images"),
-        TEXT,
-        "/api/v1/images",
-        {"model": "openai/gpt-image-1", "prompt": "Once in Oslo"},
-    ),
-    "mistral": (
-        model("mistral", "mistral-large-latest", max_tokens=9, random_seed=1),
-        CHAT,
-        "/v1/chat/completions",
-        MISTRAL,
-    ),
-    "anthropic": (
-        model("anthropic", "claude-sonnet-4", max_tokens=9),
-        CHAT,
-        "/anthropic/v1/messages",
-        claude(model="claude-sonnet-4", stream=False),
-    ),
-    "anthropic.bedrock": (
-        model("anthropic.bedrock", "anthropic.claude-3", max_tokens=9),
-        CHAT,
-        "/claude-on-bedrock/model/anthropic.claude-3/invoke",
-        claude(),
-    ),
-    "amazon.bedrock": (
-        model("amazon.bedrock", "anthropic.claude-3", maxTokens=9, top_k=5, temperature=0.5),
-        CHAT,
-        "/bedrock/model/anthropic.claude-3/converse",
-        CONVERSE,
-    ),
-    "google": (
-        model("google", "gemini-2.5-flash", max_output_tokens=9, temperature=0.5),
-        CHAT,
-        "/gemini/v1/models/gemini-2.5-flash:generateContent",
-        gemini(maxOutputTokens=9, temperature=0.5),
-    ),
-    "google-completion": (
-        model("google", "gemini-2.5-flash", maxOutputTokens=9),
-        TEXT,
-        "/gemini/v1/models/gemini-2.5-flash:generateContent",
-        {"contents": [ONCE], "generationConfig": {"maxOutputTokens": 9}},
-    ),
-    "vertexai-gemini": (
-        model("vertexai", "gemini-2.5-flash", maxOutputTokens=9),
-        CHAT,
-        "/vertex/v1beta1/projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash:generateContent",
-        gemini(maxOutputTokens=9),
-    ),
-    "vertexai-claude": (
-        model("vertexai", "claude-sonnet-4", max_tokens=9),
-        CHAT,
-        "/vertex/v1/projects/p/locations/us-east5/publishers/anthropic/models/claude-sonnet-4:rawPredict",
-        claude(stream=False),
-    ),
-}
+RUNS = {name: convert(run, Run) for name, run in READ["runs"].items()}
 # A streamed completion is left out: the SDK reads a chunk of a chat from it, and raises an AttributeError.
 STREAMED = {
     "openai": {"stream_options": {"include_usage": True}},
@@ -340,8 +285,8 @@ def providers() -> Iterator[ProviderFake]:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with create_app(tmp_path_factory.mktemp("registry") / "registry.db") as app, running(app) as url:
         client = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
-        for name, (metadata, template, _, _) in RUNS.items():
-            client.templates.publish({"prompt_name": name, "prompt_template": template, "metadata": metadata})
+        for name, run in RUNS.items():
+            client.templates.publish({"prompt_name": name, **run.prompt})
         yield url
 
 
@@ -419,7 +364,7 @@ def conversation(template: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def expected_conversation(name: str) -> list[tuple[str, str]]:
-    if RUNS[name][1] is CHAT:
+    if RUNS[name].is_chat:
         return SAID
     if "images" in name:
         return [("completion", "Once in Oslooutput_media")]
@@ -428,7 +373,7 @@ def expected_conversation(name: str) -> list[tuple[str, str]]:
 
 def streamed(name: str) -> tuple[str, dict[str, Any]]:
     """Return the path and the body of a run with ``stream``."""
-    path, body = RUNS[name][2:]
+    path, body = RUNS[name].path, RUNS[name].body
     if "generateContent" in path:
         return path.replace("generateContent", "streamGenerateContent") + "?alt=sse", body
     if path.endswith("/converse"):
@@ -460,18 +405,20 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
     )
     said = [json.loads(line) for line in done.stdout.splitlines()]
     failed = {
-        str(case["options"]): one for case, one in zip(cases, said, strict=True) if not isinstance(one, dict)
+        str(case["options"]): answer
+        for case, answer in zip(cases, said, strict=True)
+        if not isinstance(answer, dict)
     }
-    expected = [(path, body) for _, _, path, body in RUNS.values()]
+    expected = [(run.path, run.body) for run in RUNS.values()]
     expected += map(streamed, STREAMED)
     # The maximum is a default, because the stored parameters belong to OpenAI.
-    changed = claude(model="claude-opus-4", stream=False, max_tokens=4096)
-    expected.append((RUNS["anthropic"][2], changed))
+    changed = {**RUNS["anthropic"].body, "model": "claude-opus-4", "max_tokens": 4096}
+    expected.append((RUNS["anthropic"].path, changed))
     if kind == "async":
         # This function of the SDK does not take the arguments that the SDK passes.
         assert len(failed) == 1, (failed, done.stderr)
         assert "amistral_request() got an unexpected keyword argument" in next(iter(failed.values()))
-        expected.remove(("/v1/chat/completions", MISTRAL))
+        expected.remove((RUNS["mistral"].path, RUNS["mistral"].body))
     else:
         assert failed == {}, done.stderr
     arrived = providers.taken()
@@ -489,22 +436,19 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "body"),
+    ("module", "name", "run"),
     [
-        (
-            "openai.types.chat.completion_create_params",
-            "CompletionCreateParamsNonStreaming",
-            RUNS["openai"][3],
-        ),
-        ("openai.types.responses.response_create_params", "ResponseCreateParamsNonStreaming", RESPONSES),
-        ("openai.types.image_generate_params", "ImageGenerateParamsNonStreaming", RUNS["images"][3]),
-        ("anthropic.types.message_create_params", "MessageCreateParamsNonStreaming", RUNS["anthropic"][3]),
+        ("openai.types.chat.completion_create_params", "CompletionCreateParamsNonStreaming", "openai"),
+        ("openai.types.responses.response_create_params", "ResponseCreateParamsNonStreaming", "responses"),
+        ("openai.types.image_generate_params", "ImageGenerateParamsNonStreaming", "images"),
+        ("anthropic.types.message_create_params", "MessageCreateParamsNonStreaming", "anthropic"),
     ],
 )
-def test_the_types_of_the_client_accept_it(module: str, name: str, body: dict[str, Any]) -> None:
+def test_the_types_of_the_client_accept_it(module: str, name: str, run: str) -> None:
     """The other clients check what they send themselves."""
     from pydantic import TypeAdapter
 
+    body = RUNS[run].body
     schema = TypeAdapter(getattr(importlib.import_module(module), name)).json_schema()
     close(schema)
     assert [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(body)] == []

@@ -73,62 +73,39 @@ def publish(app: Application) -> Iterator[Any]:
 
 
 def started(call: Caller, name: str) -> int:
-    found = {one["name"]: one["id"] for one in call("GET", EVALUATIONS).body["evaluations"]}
-    answer = call("POST", f"/reports/{found[name]}/run", {"name": "nightly"})
+    ids = {item["name"]: item["id"] for item in call("GET", EVALUATIONS).body["evaluations"]}
+    answer = call("POST", f"/reports/{ids[name]}/run", {"name": "nightly"})
     assert answer.status == 201
     return int(answer.body["report_id"])
 
 
 def ended(call: Caller, report: int) -> dict[str, Any]:
     for _ in range(12_000):
-        found: dict[str, Any] = call("GET", f"/reports/{report}").body
-        if found["status"] != "RUNNING":
-            return found
+        answer: dict[str, Any] = call("GET", f"/reports/{report}").body
+        if answer["status"] != "RUNNING":
+            return answer
         time.sleep(0.01)
-    raise AssertionError(found)
+    raise AssertionError(answer)
 
 
-@pytest.mark.parametrize("name", ["latest", "labelled", "pinned"])
-def test_a_run_keeps_the_version_that_it_started_with(
-    call: Caller, publish: Any, model: Waiting, name: str
+@pytest.mark.parametrize(
+    ("name", "version", "score"), [("latest", 2, 0), ("labelled", 2, 0), ("pinned", 1, 100)]
+)
+def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(
+    call: Caller, publish: Any, model: Waiting, name: str, version: int, score: float
 ) -> None:
     assert publish("first {question}") == 1
     report = started(call, name)
     assert model.asked.wait(120)
     # The publish moves the label in the middle of the run.
     assert publish("second {question}") == 2
-    said = call("GET", f"{EVALUATIONS}/{report}").body
-    assert (said["status"], said["report"]["prompt_version_number"]) == ("RUNNING", 1)
+    running_report = call("GET", f"{EVALUATIONS}/{report}").body
+    assert running_report["status"] == "RUNNING"
+    assert running_report["report"]["prompt_version_number"] == 1
     model.go_on.set()
-    found = ended(call, report)
-    assert found["report"]["prompt_version_number"] == 1
+    assert ended(call, report)["report"]["prompt_version_number"] == 1
     assert call("GET", f"/reports/{report}/score").body["score"]["overall_score"] == 100
     rows = call("GET", f"{EVALUATIONS}/{report}/rows").body["rows"]
     assert [cells[1]["value"] for cells in rows] == ["first one", "first two", "first three"]
-
-
-@pytest.mark.parametrize(
-    ("name", "version", "score"), [("latest", 2, 0), ("labelled", 2, 0), ("pinned", 1, 100)]
-)
-def test_the_next_run_resolves_its_prompt_again(
-    call: Caller, publish: Any, model: Waiting, name: str, version: int, score: float
-) -> None:
-    model.go_on.set()
-    publish("first {question}")
-    prompt_id = call("GET", "/prompt-templates/ask").body["id"]
-    publish("second {question}")
-    found = ended(call, started(call, name))["report"]
-    assert (found["prompt_registry_id"], found["prompt_version_number"]) == (prompt_id, version)
-    assert found["score"]["overall_score"] == score
-
-
-def test_the_answer_to_a_start_does_not_wait_for_the_model(
-    call: Caller, publish: Any, model: Waiting
-) -> None:
-    publish("first {question}")
-    reports = [started(call, name) for name in ("latest", "latest", "pinned")]
-    assert len(set(reports)) == 3
-    assert model.asked.wait(120)
-    assert {call("GET", f"/reports/{report}").body["status"] for report in reports} == {"RUNNING"}
-    model.go_on.set()
-    assert {ended(call, report)["status"] for report in reports} == {"COMPLETED"}
+    again = ended(call, started(call, name))["report"]
+    assert (again["prompt_version_number"], again["score"]["overall_score"]) == (version, score)
