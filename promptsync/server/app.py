@@ -15,7 +15,6 @@ from promptsync.server.checks.model import Echo, Model
 from promptsync.server.checks.runs import Runner
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import read_parts
-from promptsync.server.http.fields import Query
 from promptsync.server.http.request import Request, split_target
 from promptsync.server.routes import OTHER_BODIES, load, match
 from promptsync.server.store.database import Store, StoreError
@@ -133,7 +132,7 @@ class Application:
             # Unknown paths were refused above, without reading a body for them.
             body, attached = read_parts(environ, self._max_body, OTHER_BODIES.get(handler, ""))
             body, _ = _without_key(body)
-        request = Request(self.store, self.runner, values, Query(query), body, attached)
+        request = Request(self.store, self.runner, values, query, body, attached)
         request.check_scope()
         return load(handler)(request)
 

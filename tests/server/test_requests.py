@@ -94,12 +94,11 @@ def test_a_slash_that_is_not_encoded_separates(call, publish):
 @pytest.mark.parametrize(
     ("environ", "target"),
     [
-        ({"REQUEST_URI": "/a%2Fb?x=1"}, ("/a%2Fb", "x=1")),
-        ({"RAW_URI": "/a%2Fb"}, ("/a%2Fb", "")),
-        ({"REQUEST_URI": "http://h:1/a?b"}, ("/a", "b")),
-        ({"REQUEST_URI": "http://h"}, ("/", "")),
-        ({"PATH_INFO": "/a b/\xc3\xa9", "QUERY_STRING": "q=1"}, ("/a%20b/%C3%A9", "q=1")),
-        ({}, ("", "")),
+        ({"REQUEST_URI": "/a%2Fb?x=1"}, ("/a%2Fb", {"x": ["1"]})),
+        ({"REQUEST_URI": "http://h:1/a?b=1&b=2#c"}, ("/a", {"b": ["1", "2"]})),
+        ({"REQUEST_URI": "http://h"}, ("/", {})),
+        ({"PATH_INFO": "/a b/\xc3\xa9", "QUERY_STRING": "q=1"}, ("/a%20b/%C3%A9", {"q": ["1"]})),
+        ({}, ("/", {})),
     ],
 )
 def test_the_raw_target_is_preferred(environ, target):

@@ -10,7 +10,7 @@ import msgspec
 from promptsync.server.checks.runs import AGENT_RUN, RunStep, create_run, is_under_way, steps_of
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import Listing
+from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery, Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW
@@ -24,25 +24,29 @@ CALLBACK = "callback_url"
 """The key in the inputs of a last step that calls back."""
 
 
+class WorkflowsQuery(ItemQuery, frozen=True):
+    """The parameters of the list of agents."""
+
+    per_page: Annotated[int, msgspec.Meta(ge=1, le=MAX_PER_PAGE)] = 30
+
+
 def list_workflows(request: Request) -> Response:
     """List agents with the names of their labels."""
-    listing = Listing(request.query)
-    listing.by_fixture()
-    listing.where("i.kind = :kind", kind=WORKFLOW)
+    listing = Listing.of_kind(request.parameters(WorkflowsQuery), WORKFLOW)
     columns = (
         'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
         " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
         ' ORDER BY name)) AS "release_labels [json]"'
     )
     with request.store.read() as db:
-        page, rows = listing.page(db, columns, "items i", per_page=30)
+        page, rows = listing.page(db, columns, "items i")
     common: dict[str, Any] = {"workspace_id": request.store.workspace_id, "user_id": None, "external_ids": []}
     return Response({"items": [{**dict(row), **common} for row in rows], **page.counts, **page.neighbours})
 
 
 def get_workflow(request: Request) -> Response:
     """Return an agent both flat, as declared, and nested, as recorded and as the SDK reads it."""
-    number, label = request.query.version()
+    number, label = request.version()
     with request.store.read() as db:
         workflow = items.find(db, request.path["identifier"], WORKFLOW)
         chosen = items.version(db, workflow, number, label)

@@ -13,7 +13,8 @@ from typing import Any
 from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, read_fixtures
 from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.http.answer import Response
-from promptsync.server.http.listing import Listing, read_page
+from promptsync.server.http.fields import Id
+from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
@@ -97,40 +98,58 @@ def _retire(db: Database, table: str, kind: str, kept: Sequence[Spec]) -> None:
 # -- the list of datasets -----------------------------------------------------------------------------------
 
 
+class DatasetsQuery(ItemQuery, frozen=True):
+    """The parameters of the list of datasets."""
+
+    dataset_group_id: Id | None = None
+    report_id: Id | None = None
+    prompt_id: Id | None = None
+    prompt_version_id: Id | None = None
+    prompt_label_id: Id | None = None
+
+
+class RowsQuery(PageQuery, frozen=True):
+    """The parameters of the rows of a dataset."""
+
+    q: str = ""
+
+
 def list_datasets(request: Request) -> Response:
     """List every version of every dataset, newest first; ``name`` is that of the group."""
-    query = request.query
-    listing = Listing(query, created_at="d.created_at", updated_at="d.created_at", key="d.id")
-    listing.by_fixture()
-    listing.where("i.kind = :kind", kind=DATASET)
-    group, report = query.integer("dataset_group_id"), query.integer("report_id")
-    if group is not None:
-        listing.where("d.item_id = :group", group=group)
-    if report is not None:
-        listing.where("d.id IN (SELECT dataset_id FROM runs WHERE :report IN (id, parent_id))", report=report)
-    if any(query.integer(key) for key in ("prompt_id", "prompt_version_id", "prompt_label_id")):
+    query = request.parameters(DatasetsQuery)
+    listing = Listing.of_kind(query, DATASET)
+    if query.dataset_group_id is not None:
+        listing.where("i.item_id = :group", group=query.dataset_group_id)
+    if query.report_id is not None:
+        condition = "i.id IN (SELECT dataset_id FROM runs WHERE :report IN (id, parent_id))"
+        listing.where(condition, report=query.report_id)
+    if query.prompt_id or query.prompt_version_id or query.prompt_label_id:
         # These select datasets that were made from logged requests; a fixtures file has none.
         listing.where("0")
     columns = (
-        "d.id, d.item_id, d.number, json_extract(d.body, '$.columns') AS \"columns [json]\","
+        "i.id, i.item_id, i.number, json_extract(i.body, '$.columns') AS \"columns [json]\","
         ' i.name, i.deleted AS "deleted [flag]"'
     )
-    source = "versions d JOIN items i ON i.id = d.item_id"
+    source = (
+        "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
+        " FROM versions v JOIN items t ON t.id = v.item_id) i"
+    )
     with request.store.read() as db:
-        page, rows = listing.page(db, columns, source, per_page=10)
+        page, rows = listing.page(db, columns, source)
     datasets = [_dataset(row, request.store.workspace_id) for row in rows]
     return Response({"success": True, "message": "success", "datasets": datasets, **page.counts})
 
 
 def get_dataset_rows(request: Request) -> Response:
     """Return a page of a dataset's rows; ``q`` selects rows with a value that contains it."""
-    dataset_id, part = request.id("dataset_id"), (request.query.text("q") or "").casefold()
+    query = request.parameters(RowsQuery)
+    dataset_id, part = request.id("dataset_id"), query.q.casefold()
     with request.store.read() as db:
         dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
     rows = [row for row in rows if any(part in _as_text(value).casefold() for value in row) or not part]
-    page = read_page(request.query, 10, len(rows))
+    page = query.of(len(rows))
     cells = [
         [{"type": "dataset", "value": value} for value in row]
         for row in rows[page.offset : page.offset + page.per_page]

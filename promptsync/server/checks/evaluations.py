@@ -19,7 +19,7 @@ from promptsync.server.checks.runs import (
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import Listing, read_page
+from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
@@ -30,16 +30,21 @@ OUTPUT_COLUMN = "output"
 _OK = {"success": True, "message": "success"}
 
 
+class EvaluationsQuery(ItemQuery, frozen=True):
+    """The parameters of the list of pipelines."""
+
+    include_runs: bool = False
+
+
 def list_evaluations(request: Request) -> Response:
     """List the pipelines; with ``include_runs`` also their runs."""
     workspace_id = request.store.workspace_id
-    listing = Listing(request.query)
-    listing.by_fixture()
-    listing.where("i.kind = :kind", kind=EVALUATION)
+    query = request.parameters(EvaluationsQuery)
+    listing = Listing.of_kind(query, EVALUATION)
     with request.store.read() as db:
-        page, rows = listing.page(db, "i.*", "runs i", per_page=10)
+        page, rows = listing.page(db, "i.*", "runs i")
         evaluations = [_summary(row, workspace_id) for row in rows]
-        for evaluation in evaluations if request.query.flag("include_runs") else ():
+        for evaluation in evaluations if query.include_runs else ():
             runs = db.execute("SELECT * FROM runs WHERE parent_id = ? ORDER BY id DESC", (evaluation["id"],))
             evaluation["runs"] = [_outcome(_load(db, run), workspace_id) for run in runs.fetchall()]
     # Clients read one key or the other.
@@ -133,7 +138,7 @@ def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
     with request.store.read() as db:
         report = _polled(request, db, request.id("evaluation_id"))
-    page = read_page(request.query, 10, len(report.steps))
+    page = request.parameters(PageQuery).of(len(report.steps))
     columns = [*report.dataset_columns, OUTPUT_COLUMN, *(score["name"] for score in report.scores)]
     rows = [
         [{"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns]

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from promptsync.server.checks.agents import MAX_SUFFIX, node_results, output
-from promptsync.server.http.answer import Response
+from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.fields import Id, read_id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts.items import WORKFLOW, find
@@ -41,15 +41,17 @@ _MOST_RUNS: Final = 100
 _SECRET: Final = secrets.token_bytes(32)
 
 
+class _TokenQuery(msgspec.Struct):
+    capability: str = ""
+
+
 def issue_token(request: Request) -> Response:
     """Return a token for the channel ``capability``: runs with a suffix, or one execution."""
-    channel = request.query.text("capability") or ""
+    channel = request.parameters(_TokenQuery).capability
     match = _CHANNEL.fullmatch(channel)
     if match is None:
-        raise request.query.fault(
-            "capability",
-            "must be workflows:<id>:run:<channel_name_suffix> or workflow_updates:<execution id>",
-        )
+        rule = "must be workflows:<id>:run:<channel_name_suffix> or workflow_updates:<execution id>"
+        raise invalid(f"capability {rule}.", "query", "capability")
     with request.store.read() as db:
         if match["workflow"]:
             find(db, match["workflow"], WORKFLOW)

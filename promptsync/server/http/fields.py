@@ -1,16 +1,14 @@
-"""Query parameters and body fields as typed values; whatever does not fit is an error that names it."""
+"""Parameters and fields as typed values; whatever does not fit is an error that names it."""
 
 from __future__ import annotations
 
 import re
-import urllib.parse
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from promptsync.server.http.answer import ApiError, invalid, malformed
-from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -19,8 +17,6 @@ Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 _MISSING = re.compile(r"Object missing required field `([^`]*)`?")
-
-_FLAGS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
 
 def read_id(text: str) -> int | None:
@@ -52,76 +48,6 @@ def checked(
         message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
         names = re.findall(r"[^.\[\]]+", path)
         raise malformed(message) if status == 400 else invalid(message, part, *names) from None
-
-
-class Query:
-    """The parameters of a query string. An empty value counts as absent; faults are 422."""
-
-    def __init__(self, text: str) -> None:
-        try:
-            self._values = urllib.parse.parse_qs(text, keep_blank_values=True, max_num_fields=200)
-        except ValueError as error:
-            raise malformed(f"The query string cannot be read: {error}.") from error
-
-    def read(self, shape: type[Shape]) -> Shape:
-        """Return the parameters as a ``shape``. A field whose default is a list has all the values."""
-        values: dict[str, Any] = {}
-        for field in msgspec.structs.fields(shape):
-            if field.default_factory is list:
-                values[field.encode_name] = self.texts(field.encode_name)
-            elif (value := self.text(field.encode_name)) is not None:
-                values[field.encode_name] = value
-        return checked(values, shape, status=422, part="query", strict=False)
-
-    def text(self, name: str) -> str | None:
-        """Return the last value of ``name``, ``None`` if it is absent."""
-        return (self._values.get(name) or [""])[-1] or None
-
-    def texts(self, name: str) -> list[str]:
-        """Return every value of a repeated parameter, also when it is written ``name[]``."""
-        return [value for key in (name, f"{name}[]") for value in self._values.get(key, ()) if value]
-
-    def integer(self, name: str) -> int | None:
-        """Return an integer of at least 1, ``None`` if it is absent."""
-        value = self.text(name)
-        number = None if value is None else read_id(value)
-        if value is not None and not number:
-            raise self.fault(name, "must be an integer of at least 1")
-        return number
-
-    def flag(self, name: str) -> bool | None:
-        """Return true or false in their usual spellings, ``None`` if it is absent."""
-        value = self.text(name)
-        if value is not None and value.lower() not in _FLAGS:
-            raise self.fault(name, "must be true or false")
-        return None if value is None else _FLAGS[value.lower()]
-
-    def choice(self, name: str, choices: Collection[str], default: str) -> str:
-        """Return one of ``choices``."""
-        value = self.text(name) or default
-        if value not in choices:
-            raise self.fault(name, f"must be one of {', '.join(choices)}")
-        return value
-
-    def moment(self, name: str) -> str | None:
-        """Return a date-time as a timestamp of the database, ``None`` if it is absent."""
-        value = self.text(name)
-        try:
-            # A plus sign that was not encoded arrives as a space.
-            return None if value is None else clock.parse(value.replace(" ", "+") if "T" in value else value)
-        except ValueError as error:
-            raise self.fault(name, "must be an ISO 8601 date-time") from error
-
-    def version(self) -> tuple[int | None, str | None]:
-        """Return ``version`` and ``label``, of which at most one may be given."""
-        number, label = self.integer("version"), self.text("label")
-        if number is not None and label is not None:
-            raise invalid("Specify version or label, not both.", "query", "version")
-        return number, label
-
-    def fault(self, name: str, rule: str) -> ApiError:
-        """Return the error that parameter ``name`` breaks ``rule``."""
-        return invalid(f"{name} {rule}.", "query", name)
 
 
 class Fields:

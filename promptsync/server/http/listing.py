@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from promptsync.server.http.fields import Query
+from msgspec import Meta, Struct
+
+from promptsync.server.http.answer import invalid
+from promptsync.server.http.fields import Id
+from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, Row
 
 MAX_PER_PAGE = 100
@@ -13,8 +16,7 @@ MAX_PER_PAGE = 100
 _STATUS = {"active": "i.deleted = 0", "deleted": "i.deleted = 1", "all": "1"}
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
+class ListPage(Struct, frozen=True):
     """One slice of a list that has ``total`` items; pages count from 1."""
 
     number: int
@@ -44,92 +46,105 @@ class ListPage:
         }
 
 
-def read_page(query: Query, per_page: int, total: int, *, capped: bool = False) -> ListPage:
-    """Return the requested page: ``per_page`` items by default, at most 100.
+class PageQuery(Struct, frozen=True):
+    """The parameters that choose a page."""
 
-    Asking for more is an error, or returns 100 if ``capped``.
-    """
-    size = query.integer("per_page") or per_page
-    if size > MAX_PER_PAGE and not capped:
-        raise query.fault("per_page", f"must be at most {MAX_PER_PAGE}")
-    return ListPage(query.integer("page") or 1, min(size, MAX_PER_PAGE), total)
+    page: Id = 1
+    per_page: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 10
+
+    def of(self, total: int) -> ListPage:
+        """Return the page of a list with ``total`` items."""
+        return ListPage(self.page, min(self.per_page, MAX_PER_PAGE), total)
+
+
+class ListQuery(PageQuery, frozen=True):
+    """The parameters of every list of things with a name and two times."""
+
+    created_after: str | None = None
+    created_before: str | None = None
+    updated_after: str | None = None
+    updated_before: str | None = None
+    created_by_email: str | None = None
+    sort_by: Literal["created_at", "updated_at", "name", "id"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+
+
+class ItemQuery(ListQuery, frozen=True):
+    """The parameters of a list whose items can be deleted."""
+
+    name: str | None = None
+    status: Literal["active", "deleted", "all"] = "active"
 
 
 class Listing:
-    """Reads the parameters of a list request; a query names what it lists ``i``.
+    """Builds the query for a list. SQL names what it lists ``i``."""
 
-    ``created_at`` and ``updated_at`` are the columns to filter and sort by where they are not those of ``i``;
-    ``key`` is the column of the id, and ``order`` the default of ``sort_by``.
-    """
-
-    def __init__(
-        self,
-        query: Query,
-        *,
-        created_at: str = "i.created_at",
-        updated_at: str = "i.updated_at",
-        key: str = "i.id",
-        order: str = "created_at",
-    ) -> None:
-        self.query = query
+    def __init__(self, query: ListQuery) -> None:
+        self._query = query
         self._conditions = ["1"]
         self._values: dict[str, Any] = {}
-        moments = {"created": created_at, "updated": updated_at}
-        for stem, column in moments.items():
+        for column in ("created", "updated"):
             for bound, sign in (("after", ">="), ("before", "<=")):
-                moment = query.moment(f"{stem}_{bound}")
-                if moment is not None:
-                    self.where(f"{column} {sign} :{stem}_{bound}", **{f"{stem}_{bound}": moment})
-        if query.text("created_by_email") is not None:
+                name = f"{column}_{bound}"
+                if (moment := getattr(query, name)) is not None:
+                    self.where(f"i.{column}_at {sign} :{name}", **{name: _stamp(name, moment)})
+        if query.created_by_email is not None:
             # This registry has no users.
             self.where("0")
-        columns = {"created_at": created_at, "updated_at": updated_at, "name": "i.name", "id": key}
-        column = columns[query.choice("sort_by", columns, order)]
-        direction = query.choice("sort_order", ("asc", "desc"), "desc")
-        self._key = key
-        # The id as the second column keeps the order of equal items the same from page to page.
-        self._order = f"ORDER BY {column} {direction}, {key} {direction}"
+
+    @classmethod
+    def of_kind(cls, query: ItemQuery, kind: str) -> Listing:
+        """Select the items of ``kind`` that have the name and the status of the query."""
+        listing = cls(query)
+        listing.where("i.kind = :kind", kind=kind)
+        listing.where(_STATUS[query.status])
+        listing.by_name(query.name)
+        return listing
 
     def where(self, condition: str, **values: Any) -> None:
         """Select only what meets ``condition``; ``values`` are the parameters that it names."""
         self._conditions.append(condition)
         self._values |= values
 
-    def by_fixture(self) -> None:
-        """Apply the filters that the lists of datasets, evaluations and agents share."""
-        self.by_status()
-        self.by_name()
-
-    def by_status(self) -> None:
-        """Apply the filter ``status``, which leaves out deleted items unless the request says otherwise."""
-        self.where(_STATUS[self.query.choice("status", _STATUS, "active")])
-
-    def by_name(self, parameter: str = "name") -> None:
+    def by_name(self, part: str | None) -> None:
         """Apply the filter for a part of the name, whatever its case."""
-        part = self.query.text(parameter)
         if part is not None:
             self.where("instr(casefold(i.name), casefold(:name_part))", name_part=part)
 
-    def by_tags(self) -> None:
-        """Apply the filter ``tags``: all of them."""
-        for index, tag in enumerate(self.query.texts("tags")):
-            self.where(
-                f"EXISTS (SELECT 1 FROM json_each(i.tags) WHERE value = :tag{index})", **{f"tag{index}": tag}
-            )
+    def by_tags(self, tags: list[str]) -> None:
+        """Apply the filter for tags: all of them."""
+        for index, tag in enumerate(tags):
+            condition = f"EXISTS (SELECT 1 FROM json_each(i.tags) WHERE value = :tag{index})"
+            self.where(condition, **{f"tag{index}": tag})
 
     def rows(self, db: Database, columns: str, source: str) -> list[Row]:
         """Return everything that is selected from ``source``, in order."""
-        sql = f"SELECT {columns} FROM {source} WHERE {' AND '.join(self._conditions)} {self._order}"
-        return db.execute(sql, self._values).fetchall()
+        return db.execute(f"SELECT {columns} {self._selected(source)} {self._order}", self._values).fetchall()
 
-    def page(
-        self, db: Database, columns: str, source: str, *, join: str = "", per_page: int, capped: bool = False
-    ) -> tuple[ListPage, list[Row]]:
+    def page(self, db: Database, columns: str, source: str, *, join: str = "") -> tuple[ListPage, list[Row]]:
         """Return the page that the request names, and its rows. ``join`` adds what only the columns need."""
-        selected = f"FROM {source} WHERE {' AND '.join(self._conditions)}"
-        total: int = db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0]
-        page = read_page(self.query, per_page, total, capped=capped)
+        selected = self._selected(source)
+        page = self._query.of(db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0])
         # In two steps, because SQLite computes the columns of every row that it sorts.
-        chosen = f"SELECT {self._key} {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset}"
-        self.where(f"{self._key} IN ({chosen})")
+        self.where(
+            f"i.id IN (SELECT i.id {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset})"
+        )
         return page, self.rows(db, columns, f"{source} {join}")
+
+    def _selected(self, source: str) -> str:
+        return f"FROM {source} WHERE {' AND '.join(self._conditions)}"
+
+    @property
+    def _order(self) -> str:
+        direction = self._query.sort_order
+        # The id as the second column keeps the order of equal items the same from page to page.
+        return f"ORDER BY i.{self._query.sort_by} {direction}, i.id {direction}"
+
+
+def _stamp(name: str, moment: str) -> str:
+    """Return a date-time of a query as a timestamp of the database."""
+    try:
+        # A plus sign that was not encoded arrives as a space.
+        return clock.parse(moment.replace(" ", "+") if "T" in moment else moment)
+    except ValueError as error:
+        raise invalid(f"{name} must be an ISO 8601 date-time.", "query", name) from error

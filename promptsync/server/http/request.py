@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptsync.server.http.answer import SUPPORTED, malformed, not_found
-from promptsync.server.http.fields import Fields, Query, Shape, checked, read_id
+from msgspec import Struct
+from msgspec.structs import fields
+
+from promptsync.server.http.answer import SUPPORTED, invalid, malformed, not_found
+from promptsync.server.http.fields import Fields, Id, Shape, checked, read_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -18,18 +20,27 @@ if TYPE_CHECKING:
     from promptsync.server.store.database import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class _ScopeQuery(Struct, frozen=True):
+    workspace_id: str | None = None
+    external_id: str | None = None
+
+
+class _VersionQuery(Struct, frozen=True):
+    version: Id | None = None
+    label: str | None = None
+
+
+class Request(Struct, frozen=True):
     """One authorised request, with the parts of the registry that handle it.
 
-    ``path`` holds the decoded path parameters; ``json`` is the parsed body, ``None`` if it is empty, and
-    ``attached`` the file of a form or the bytes of protobuf.
+    ``path`` holds the decoded path parameters, ``query`` all values of each parameter of the query; ``json``
+    is the parsed body, ``None`` if it is empty, and ``attached`` the file of a form or the bytes of protobuf.
     """
 
     store: Store
     runner: Runner
     path: Mapping[str, str]
-    query: Query
+    query: Mapping[str, Sequence[str]]
     json: Any = None
     attached: bytes | None = None
 
@@ -49,8 +60,24 @@ class Request:
         return checked(self.json or {}, shape, status=status)
 
     def parameters(self, shape: type[Shape]) -> Shape:
-        """Return the parameters of the query as a ``shape``; its errors are 422."""
-        return self.query.read(shape)
+        """Return the parameters of the query as a ``shape``; its errors are 422.
+
+        An empty value counts as absent. A field whose default is a list gets all the values.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(shape):
+            name = field.encode_name
+            sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ()) if value]
+            if sent:
+                values[name] = sent if field.default_factory is list else sent[-1]
+        return checked(values, shape, status=422, part="query", strict=False)
+
+    def version(self) -> tuple[int | None, str | None]:
+        """Return ``version`` and ``label`` of the query, of which at most one may be specified."""
+        query = self.parameters(_VersionQuery)
+        if query.version is not None and query.label is not None:
+            raise invalid("Specify version or label, not both.", "query", "version")
+        return query.version, query.label
 
     def id(self, name: str) -> int:
         """Return the path parameter ``name``, which must be an id.
@@ -67,24 +94,28 @@ class Request:
         body = self.json if isinstance(self.json, dict) else {}
         # A nested publish body has both beside the template.
         parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
-        if self.query.text("external_id") or any(part.get("external_ids") for part in parts):
+        query = self.parameters(_ScopeQuery)
+        if query.external_id or any(part.get("external_ids") for part in parts):
             raise malformed("This registry has no external ids.")
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
-        if not {self.query.text("workspace_id"), *named} <= {None, str(self.store.workspace_id)}:
+        if not {query.workspace_id, *named} <= {None, str(self.store.workspace_id)}:
             raise malformed("Invalid workspace_id.")
 
 
-def split_target(environ: WSGIEnvironment) -> tuple[str, str]:
-    """Return the raw path, still percent-encoded, and the query string.
+def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
+    """Return the raw path, still percent-encoded, and the values of each parameter of the query.
 
     The decoded ``PATH_INFO`` cannot tell a slash in a name from one between segments; it is the last resort.
     """
-    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    raw = environ.get("REQUEST_URI")
     if not raw:
-        path = environ.get("PATH_INFO", "").encode("latin-1", "replace")
-        return urllib.parse.quote(path, safe="/%"), environ.get("QUERY_STRING", "")
+        path = urllib.parse.quote(environ.get("PATH_INFO", "").encode("latin-1", "replace"), safe="/%")
+        raw = f"{path}?{environ.get('QUERY_STRING', '')}"
     if not raw.startswith("/"):
         # Proxies send an absolute URL.
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("#")[0].partition("?")
-    return path, query
+    try:
+        return path, urllib.parse.parse_qs(query, max_num_fields=200)
+    except ValueError as error:
+        raise malformed(f"The query string cannot be read: {error}.") from error

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
-from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.fields import Fields
-from promptsync.server.http.listing import Listing
+from msgspec import Struct, field
+
+from promptsync.server.http.answer import ApiError, Response, invalid, malformed, not_found
+from promptsync.server.http.fields import Fields, Id
+from promptsync.server.http.listing import Listing, ListQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, encoded, insert
 
 TEMPLATE_TYPES = ("PROMPT", "SNIPPET")
-TYPES = ("FOLDER", *TEMPLATE_TYPES, "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET")
+Type = Literal[
+    "FOLDER", "PROMPT", "SNIPPET", "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET"
+]
+TYPES = get_args(Type)
 MAX_NAME = 255
 
 
@@ -47,9 +52,27 @@ _BELOW = "substr({path}, 1, length({folder}) + 1) = {folder} || '/'"
 """SQL: whether a path is that of something below a folder."""
 
 
+class PathQuery(Struct, frozen=True):
+    """The parameter that names a folder."""
+
+    path: str | None = None
+
+
+class EntitiesQuery(ListQuery, frozen=True):
+    """The parameters of a list of entities."""
+
+    folder_id: Id | None = None
+    flatten: bool = False
+    filter_type: list[Type] = field(default_factory=list)
+    search_query: str | None = None
+    semantic_search: bool = False
+    tags: list[str] = field(default_factory=list)
+    include_metadata: bool = False
+
+
 def resolve_folder(request: Request) -> Response:
     """Return the id of a folder from its path: names joined by dots or slashes, if only one folder fits."""
-    wanted = request.query.text("path")
+    wanted = request.parameters(PathQuery).path
     if wanted is None:
         raise malformed("path is required.")
     with request.store.read() as db:
@@ -92,20 +115,18 @@ def list_entities(request: Request) -> Response:
     What the fixtures file declares is in the root. A completion template has the type SNIPPET in this list,
     as in the vendor's folder API.
     """
-    query = request.query
-    folder_id, flatten = query.integer("folder_id"), query.flag("flatten")
-    types = query.texts("filter_type")
-    if unknown := [name for name in types if name not in TYPES]:
-        raise query.fault("filter_type", f"has no type {unknown[0]!r}")
-    if query.flag("semantic_search"):
-        raise query.fault("semantic_search", "is not supported by this registry; search_query searches names")
+    query = request.parameters(EntitiesQuery)
+    folder_id = query.folder_id
+    if query.semantic_search:
+        message = "semantic_search is not supported by this registry; search_query searches names."
+        raise invalid(message, "query", "semantic_search")
     listing = Listing(query)
-    listing.by_name("search_query")
-    listing.by_tags()
-    if types:
-        marks = {f"type{index}": name for index, name in enumerate(types)}
+    listing.by_name(query.search_query)
+    listing.by_tags(query.tags)
+    if query.filter_type:
+        marks = {f"type{index}": name for index, name in enumerate(query.filter_type)}
         listing.where(f"i.type IN ({', '.join(f':{mark}' for mark in marks)})", **marks)
-    if not flatten:
+    if not query.flatten:
         listing.where("i.folder_id IS :folder", folder=folder_id)
     with request.store.read() as db:
         if folder_id is not None:
@@ -115,7 +136,7 @@ def list_entities(request: Request) -> Response:
     for entity in entities:
         entity["path"] = entity["path"].split("/") if entity["path"] else []
         latest = entity.pop("latest")
-        if query.flag("include_metadata"):
+        if query.include_metadata:
             numbered = {} if latest is None else {"latest_version_number": latest}
             entity["metadata"] = _METADATA.get(entity["type"], {}) | numbered
     return Response({"entities": entities})

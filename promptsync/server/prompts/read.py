@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct, field
+
 from promptsync.server.http.answer import Response
-from promptsync.server.http.listing import Listing
+from promptsync.server.http.fields import Id
+from promptsync.server.http.listing import ItemQuery, Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.store.database import Row, decoded
@@ -21,27 +24,38 @@ _LATEST = "JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 _LABELLED = "JOIN labels l ON l.item_id = i.id JOIN versions v ON v.id = l.version_id"
 
 
+class TemplatesQuery(ItemQuery, frozen=True):
+    """The parameters of the list of templates. More than 100 for a page are taken as 100."""
+
+    per_page: Id = 30
+    tags: list[str] = field(default_factory=list)
+    is_snippet: bool | None = None
+    label: str | None = None
+
+
+class TemplateQuery(Struct, frozen=True):
+    """The parameters of a template, besides its version."""
+
+    resolve_snippets: bool = True
+    include_llm_kwargs: bool = False
+
+
 def list_templates(request: Request) -> Response:
     """List templates, newest first unless sorted otherwise, with their text as stored (never rendered).
 
     ``label`` selects the templates that have it and shows the version under it.
     """
-    query = request.query
-    listing = Listing(query)
-    listing.where("i.kind = :kind", kind=items.TEMPLATE)
-    listing.by_status()
-    listing.by_name()
-    listing.by_tags()
-    snippet = query.flag("is_snippet")
-    if snippet is not None:
-        listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=snippet)
-    label = query.text("label")
-    if label is not None:
-        listing.where("l.name = :label", label=label)
-    source = f"items i {_LATEST if label is None else _LABELLED}"
+    query = request.parameters(TemplatesQuery)
+    listing = Listing.of_kind(query, items.TEMPLATE)
+    listing.by_tags(query.tags)
+    if query.is_snippet is not None:
+        listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=query.is_snippet)
+    if query.label is not None:
+        listing.where("l.name = :label", label=query.label)
+    source = f"items i {_LATEST if query.label is None else _LABELLED}"
     folder = "LEFT JOIN folders f ON f.id = i.folder_id"
     with request.store.read() as db:
-        page, rows = listing.page(db, _ITEM, source, join=folder, per_page=30, capped=True)
+        page, rows = listing.page(db, _ITEM, source, join=folder)
     templates = [dict(row) for row in rows]
     for template in templates:
         template |= template.pop("body")
@@ -54,17 +68,17 @@ def get_raw(request: Request) -> Response:
     Snippets are expanded unless ``resolve_snippets=false``; then ``snippets`` lists the direct references.
     References to tools stay, so that publishing the response again keeps them.
     """
-    number, label = request.query.version()
-    resolve = request.query.flag("resolve_snippets") is not False
+    number, label = request.version()
+    query = request.parameters(TemplateQuery)
     with request.store.read() as db:
         row = items.find(db, request.path["identifier"])
         version = items.version(db, row, number, label)
         template = version["body"]["prompt_template"]
-        if resolve:
+        if query.resolve_snippets:
             template, used = snippets.expanded(db, template)
         else:
             used = snippets.direct(db, template)
-        sent, _ = tools.resolved(db, template) if request.query.flag("include_llm_kwargs") else (None, ())
+        sent, _ = tools.resolved(db, template) if query.include_llm_kwargs else (None, ())
     answer = content(request, row, version, template, used)
     answer |= {"success": True, "created_at": version["created_at"]}
     if sent is not None:

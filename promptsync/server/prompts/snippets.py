@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
 from promptsync.server.http.answer import ApiError, Response, invalid
+from promptsync.server.http.fields import Id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import normalised_template
@@ -126,12 +129,18 @@ _USES = (
 )
 
 
+class UsageQuery(Struct, frozen=True):
+    """The parameter that chooses a version of the snippet."""
+
+    prompt_version_number: Id | None = None
+
+
 def snippet_usage(request: Request) -> Response:
     """List the prompt versions that reference a template, or one version of it.
 
     ``label_usage`` lists the labels of this snippet through which a prompt references it.
     """
-    number = request.query.integer("prompt_version_number")
+    number = request.parameters(UsageQuery).prompt_version_number
     with request.store.read() as db:
         template = items.find(db, request.path["identifier"])
         if number is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
 from promptsync.server.http.answer import Download, Response, malformed
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import Listing
+from promptsync.server.http.listing import ItemQuery, Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -38,9 +38,7 @@ class SentName(Struct, frozen=True):
 
 def list_collections(request: Request) -> Response:
     """List the collections, by default the newest first."""
-    listing = Listing(request.query)
-    listing.by_fixture()
-    listing.where("i.kind = :kind", kind=SKILL)
+    listing = Listing.of_kind(request.parameters(ItemQuery), SKILL)
     columns = "i.*, json_extract(v.body, '$.provider') AS provider"
     source = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
     with request.store.read() as db:
@@ -49,13 +47,19 @@ def list_collections(request: Request) -> Response:
     return Response({"success": True, "skill_collections": collections})
 
 
+class FormatQuery(Struct, frozen=True):
+    """The parameter that chooses the form of a collection."""
+
+    format: Literal["json", "zip"] = "json"
+
+
 def get_collection(request: Request) -> Response:
     """Return a version of a collection, as JSON or as an archive, with its files at their exported paths.
 
     An archive has all files, JSON only those that are text.
     """
-    number, label = request.query.version()
-    as_archive = request.query.choice("format", ("json", "zip"), "json") == "zip"
+    number, label = request.version()
+    as_archive = request.parameters(FormatQuery).format == "zip"
     with request.store.read() as db:
         skill = _find(db, request)
         version = items.version(db, skill, number, label)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from promptsync.server.http.answer import ApiError, Response, malformed
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import encoded
@@ -38,9 +40,15 @@ MAX_TOTAL = 64_000_000
 _MAX_BYTES = 4 * MAX_SPAN  # a character of UTF-8 has up to four bytes
 
 
+class ClosingQuery(Struct, frozen=True):
+    """The parameter that PromptLayer has besides those of OTLP."""
+
+    close_after: bool = False
+
+
 def ingest_traces(request: Request) -> Response:
     """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
-    refuse_closing(request.query.flag("close_after"))
+    refuse_closing(request.parameters(ClosingQuery).close_after)
     is_binary = request.attached is not None
     sent = _parsed(request)
     check_count(sum(len(scope.spans) for each in sent.resource_spans for scope in each.scope_spans))
