@@ -66,7 +66,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", "/track-group", "tracking.notes.track_group"),
     ("POST", "/create-group", "tracking.notes.create_group"),
     ("GET", f"{REQUESTS}/<request_id>", "tracking.requests.get_request"),
-    ("POST", f"{REQUESTS}/search", "tracking.search.search_requests"),
+    ("POST", f"{REQUESTS}/search", "tracking.requests.search_requests"),
     ("POST", "/spans-bulk", "tracking.spans.create_spans"),
     ("POST", "/v1/traces", "tracking.otlp.ingest_traces"),
     ("GET", "/api/public/v2/traces/<trace_id>", "tracking.spans.get_trace"),

@@ -80,44 +80,43 @@ _ITEMS = (
 
 _REQUESTS = (
     """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
-    # Rows are short, because a search reads most of them.
+    # Rows are short, because a search reads most of them. Columns are called as in a response.
     """CREATE TABLE requests (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         version_id INTEGER REFERENCES versions (id),
-        group_id INTEGER REFERENCES request_groups (id) ON DELETE SET NULL,
+        group_id INTEGER REFERENCES request_groups (id),
         span_id TEXT,
-        provider TEXT,
-        model TEXT,
+        provider_type TEXT,
+        engine TEXT,
         status TEXT NOT NULL,
         error_type TEXT,
         error_message TEXT,
         input_tokens INTEGER,
         output_tokens INTEGER,
         price NUMERIC,
-        started_at TEXT,
-        ended_at TEXT,
+        request_start_time TEXT,
+        request_end_time TEXT,
         latency_ms NUMERIC,
         output_kind TEXT NOT NULL,
         tags TEXT NOT NULL,
         metadata TEXT NOT NULL,
-        variables TEXT NOT NULL,
+        prompt_input_variables TEXT NOT NULL DEFAULT '{}',
         scores TEXT NOT NULL DEFAULT '{}',
         created_at TEXT NOT NULL)""",
     """CREATE INDEX requests_by_span ON requests (span_id)""",
-    # The values in tags, metadata, output and variables, each with its path.
+    # The values in tags, metadata, output and input variables, each with its path.
     """CREATE TABLE request_values (
         request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,
         field TEXT NOT NULL,
         key TEXT NOT NULL,
         value TEXT NOT NULL,
         PRIMARY KEY (request_id, field, key, value)) WITHOUT ROWID""",
-    # The body as it was sent, and its texts in lower case. They are UTF-8, because the functions of SQLite
-    # end a text at a NUL.
+    # Texts are in lower case, and UTF-8, because the functions of SQLite end a text at a NUL.
     """CREATE TABLE request_texts (
         id INTEGER PRIMARY KEY REFERENCES requests (id) ON DELETE CASCADE,
         input BLOB NOT NULL,
         output BLOB NOT NULL,
-        body TEXT NOT NULL)""",
+        blueprint TEXT NOT NULL)""",
     # The rowid is the request's id. Words are indexed as Python splits them: the tokenizer splits at spaces.
     """CREATE VIRTUAL TABLE request_words USING fts5 (
         words, detail = none, columnsize = 0, tokenize = "ascii tokenchars '_'")""",

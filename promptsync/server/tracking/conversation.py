@@ -28,7 +28,7 @@ _NOT_PARAMETERS = {
 }
 
 
-def given(arguments: Turn) -> Iterator[Turn]:
+def sent(arguments: Turn) -> Iterator[Turn]:
     """Yield the messages in the arguments of a call, the instructions first."""
     for role, content in (
         ("system", arguments.get("system")),
@@ -36,9 +36,9 @@ def given(arguments: Turn) -> Iterator[Turn]:
         ("system", _first(_config(arguments), "system_instruction", "systemInstruction")),
         ("user", arguments.get("prompt")),
     ):
-        said = as_mapping(content).get("parts", content)
-        if isinstance(said, str | list):
-            yield from _turns({"role": role, "content": said})
+        content = as_mapping(content).get("parts", content)
+        if isinstance(content, str | list):
+            yield from _turns({"role": role, "content": content})
     for key in ("messages", "history", "contents"):
         for message in _listed(arguments.get(key), "content", role="user"):
             yield from _turns(message)
@@ -52,8 +52,8 @@ def answer(response: Any) -> Iterator[Turn]:
     output = response.get("output")
     if choice is not None:
         message = choice.get("message")
-        found = message if isinstance(message, Mapping) else {"content": choice.get("text"), **choice}
-        yield from _turns({"role": "assistant", **found})
+        turn = message if isinstance(message, Mapping) else {"content": choice.get("text"), **choice}
+        yield from _turns({"role": "assistant", **turn})
     elif isinstance(output, list):
         yield from _items(output)
     else:
@@ -71,8 +71,8 @@ def answer(response: Any) -> Iterator[Turn]:
 def images(response: Any) -> list[dict[str, Any]]:
     """Return the blocks of the images in the response of an API that only generates images."""
     mime = f"image/{as_mapping(response).get('output_format') or 'png'}"
-    found = [_first(item, "b64_json", "url") for item in mappings(as_mapping(response).get("data"))]
-    return [_generated(data, mime) for data in found if isinstance(data, str)]
+    data = [_first(item, "b64_json", "url") for item in mappings(as_mapping(response).get("data"))]
+    return [_generated(image, mime) for image in data if isinstance(image, str)]
 
 
 def api_type(response: Any) -> str | None:
@@ -86,8 +86,11 @@ def tools(arguments: Turn) -> list[dict[str, Any]]:
     """Return the tools in the arguments of a call as a template has them."""
     holders = (arguments, as_mapping(arguments.get("toolConfig")), _config(arguments))
     listed = [tool for holder in holders for tool in mappings(holder.get("tools"))]
-    grouped = [[*mappings(_first(tool, "function_declarations", "functionDeclarations"))] for tool in listed]
-    return [_tool(one) for tool, group in zip(listed, grouped, strict=True) for one in group or [tool]]
+    groups = [
+        [*mappings(_first(tool, "function_declarations", "functionDeclarations"))] or [tool]
+        for tool in listed
+    ]
+    return [_tool(tool) for group in groups for tool in group]
 
 
 def parameters(arguments: Turn) -> dict[str, Any]:
@@ -137,13 +140,13 @@ def _turns(message: Turn) -> Iterator[Turn]:
     kept = {key: message[key] for key in _MESSAGE if key in message}
     if kept.get("role") == "model":
         kept["role"] = "assistant"
-    made = [call for call in map(_call, blocks) if call]
+    calls = [call for call in map(_call, blocks) if call]
     results = [result for result in map(_result, blocks) if result]
     for result in results:
         yield from _turns(result)
     content = [_block(block, kept.get("role")) for block in blocks if not _call(block) and not _result(block)]
-    if content or made or not results:
-        kept |= {"tool_calls": made} if made else {}
+    if content or calls or not results:
+        kept |= {"tool_calls": calls} if calls else {}
         yield {**kept, "raw_request_display_role": message.get("role"), "content": content}
 
 
@@ -152,29 +155,30 @@ def _blocks(message: Turn) -> list[Turn]:
 
 
 def _call(block: Turn) -> dict[str, Any] | None:
-    own = block if block.get("type") in ("tool_use", "function_call") else None
-    found = _first(block, "toolUse", "function_call", "functionCall") or own
-    if not isinstance(found, Mapping):
+    call = _inside(block, "tool_use", "function_call", "toolUse", "functionCall")
+    if call is None:
         return None
-    values = _first(found, "input", "args", "arguments") or {}
-    function = {
-        "name": found.get("name"),
-        "arguments": values if isinstance(values, str) else encoded(values),
-    }
+    values = _first(call, "input", "args", "arguments") or {}
+    arguments = values if isinstance(values, str) else encoded(values)
     # Gemini pairs calls and results by the name of the function.
-    called = _first(found, "call_id", "toolUseId", "id", "name")
-    return {"id": called, "type": "function", "function": function}
+    call_id = _first(call, "call_id", "toolUseId", "id", "name")
+    return {"id": call_id, "type": "function", "function": {"name": call.get("name"), "arguments": arguments}}
 
 
 def _result(block: Turn) -> Turn | None:
-    own = block if block.get("type") == "tool_result" else None
-    found = _first(block, "toolResult", "function_response", "functionResponse") or own
-    if not isinstance(found, Mapping):
+    result = _inside(block, "tool_result", "toolResult", "function_response", "functionResponse")
+    if result is None:
         return None
-    content = _first(found, "content", "response")
+    content = _first(result, "content", "response")
     content = encoded(content) if isinstance(content, Mapping) else content
-    called = _first(found, "toolUseId", "tool_use_id", "id", "name")
-    return {"role": "tool", "tool_call_id": called, "content": content}
+    call_id = _first(result, "toolUseId", "tool_use_id", "id", "name")
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def _inside(block: Turn, *names: str) -> Turn | None:
+    """Return the object that a block has under one of the names, or the block if that is its type."""
+    inner = block if block.get("type") in names else _first(block, *names)
+    return inner if isinstance(inner, Mapping) else None
 
 
 def _block(block: Turn, role: Any) -> dict[str, Any]:
@@ -191,9 +195,9 @@ def _block(block: Turn, role: Any) -> dict[str, Any]:
     if isinstance(block.get("image_url"), str):
         return {"type": "image_url", "image_url": {"url": block["image_url"]}}
     if isinstance(data, str) and (mime or kind == "image_generation_call"):
-        made = _generated(data, str(mime or "image/png"))
-        media = {"title": "", "type": made["mime_type"], "url": made["url"]}
-        return made if role == "assistant" else {"type": "media", "media": media}
+        image = _generated(data, str(mime or "image/png"))
+        media = {"title": "", "type": image["mime_type"], "url": image["url"]}
+        return image if role == "assistant" else {"type": "media", "media": media}
     if kind is None and "json" in block:
         return {"type": "text", "text": encoded(block["json"])}
     return _typed(block)
@@ -205,8 +209,8 @@ def _thought(block: Turn) -> dict[str, Any] | None:
         return {"thinking": block.get("text") or "", "signature": block.get("thought_signature")}
     if block.get("type") == "reasoning":
         return {"thinking": "\n\n".join(str(part.get("text")) for part in mappings(block.get("summary")))}
-    found = as_mapping(as_mapping(block.get("reasoningContent")).get("reasoningText"))
-    return {"thinking": found.get("text") or "", "signature": found.get("signature")} if found else None
+    text = as_mapping(as_mapping(block.get("reasoningContent")).get("reasoningText"))
+    return {"thinking": text.get("text") or "", "signature": text.get("signature")} if text else None
 
 
 def _generated(data: str, mime: str) -> dict[str, Any]:
@@ -217,11 +221,11 @@ def _generated(data: str, mime: str) -> dict[str, Any]:
 
 def _tool(tool: Turn) -> dict[str, Any]:
     """Return a tool as a template has it: a function under ``function``, or one of the provider's own."""
-    found = as_mapping(tool.get("toolSpec")) or tool
-    schema = _first(found, *_SCHEMAS) or as_mapping(found.get("inputSchema")).get("json")
+    spec = as_mapping(tool.get("toolSpec")) or tool
+    schema = _first(spec, *_SCHEMAS) or as_mapping(spec.get("inputSchema")).get("json")
     if "function" in tool or (schema is None and tool.get("type") != "function"):
         return _typed(tool)
-    function = {key: found[key] for key in _TOOL if found.get(key) is not None}
+    function = {key: spec[key] for key in _TOOL if spec.get(key) is not None}
     return {"type": "function", "function": function | ({"parameters": schema} if schema else {})}
 
 

@@ -14,9 +14,9 @@ from promptsync.server.prompts import items
 from promptsync.server.prompts.template import check_template
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert
-from promptsync.server.tracking.blueprint import blueprint
-from promptsync.server.tracking.facts import facts, index, used_variables, words
-from promptsync.server.tracking.notes import Metadata, Score, SentId, merge
+from promptsync.server.tracking import logged
+from promptsync.server.tracking.logged import Logged, moment
+from promptsync.server.tracking.notes import Metadata, Score, SentId, index, merge, set_prompt
 
 Status = Literal["SUCCESS", "WARNING", "ERROR"]
 ErrorType = Literal[
@@ -61,8 +61,8 @@ class Log(Struct, frozen=True):
     score_name: str | None = None
 
 
-class _Use(Struct, frozen=True):
-    """The version that a call to a provider says it used."""
+class _Used(Struct, frozen=True):
+    """What a call to a provider says it used."""
 
     prompt_id: SentId | None = None
     prompt_version: SentId | None = None
@@ -72,14 +72,15 @@ def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
     body = request.body().values
     log = checked_log(body)
+    stored = logged.read(body)
     with request.store.write() as db:
-        request_id = save_log(db, body, log)
+        request_id = save_log(db, log, stored)
     return Response(
         {
             "success": True,
             "request_id": request_id,
             "id": request_id,
-            "prompt_version": blueprint(body),
+            "prompt_version": stored.blueprint,
             "status": log.status or "SUCCESS",
             "error_type": log.error_type,
             "error_message": log.error_message,
@@ -91,22 +92,25 @@ def log_request(request: Request) -> Response:
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
     body = request.body().values
-    span_id, group_id = body.get("span_id"), read_id(str(body.get("group_id")))
+    stored, span_id, group_id = logged.read(body), body.get("span_id"), read_id(str(body.get("group_id")))
     with request.store.write() as db:
+        request_id = _save(db, stored, span_id if isinstance(span_id, str) else None)
         try:
-            use = checked(body, _Use)
-            version = _version(db, None, use.prompt_id, use.prompt_version)
+            used = checked(body, _Used)
+            version = _version(db, None, used.prompt_id, used.prompt_version)
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version = None
-        group = db.execute("SELECT id FROM request_groups WHERE id = ?", (group_id,)).fetchone()
-        request_id = _save(db, body, version, span_id if isinstance(span_id, str) else None)
-        db.execute("UPDATE requests SET group_id = ? WHERE id = ?", (group and group["id"], request_id))
+        set_prompt(db, request_id, version, body.get("prompt_input_variables") or {})
+        db.execute(
+            "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
+            (group_id, request_id),
+        )
     return Response(
         {
             "success": True,
             "request_id": request_id,
-            "prompt_blueprint": blueprint(body) if body.get("return_prompt_blueprint") else None,
+            "prompt_blueprint": stored.blueprint if body.get("return_prompt_blueprint") else None,
             "message": "Request tracked successfully",
         }
     )
@@ -115,26 +119,23 @@ def track_request(request: Request) -> Response:
 def checked_log(body: Mapping[str, Any], where: str = "") -> Log:
     """Return a body as a log. Raises a 400 if it does not follow the vendor's document."""
     log = checked(body, Log, where)
-    for key in ("input", "output"):
-        template = body[key]
+    for key, template in (("input", log.input), ("output", log.output)):
         if template.get("type") not in ("chat", "completion"):
             raise malformed(f"{key} must be a template of the type chat or completion.")
         check_template(template)
         parts = template["messages"] if template["type"] == "chat" else [template]
         if any(isinstance(part.get("content"), str) for part in parts):
             raise malformed(f"{key}: content must be a list of content blocks, not a string.")
-    for key in ("request_start_time", "request_end_time"):
-        try:
-            clock.parse(body[key])
-        except ValueError as error:
-            raise malformed(f"{key} must be an ISO 8601 date-time or seconds since 1970.") from error
+    if None in (moment(log.request_start_time), moment(log.request_end_time)):
+        raise malformed("Times must be ISO 8601 date-times or seconds since 1970.")
     return log
 
 
-def save_log(db: Database, body: Mapping[str, Any], log: Log, span_id: str | None = None) -> int:
+def save_log(db: Database, log: Log, stored: Logged, span_id: str | None = None) -> int:
     """Save a log with its score, and return its id. Raises a 404 for an unknown prompt."""
     version = _version(db, log.prompt_name, log.prompt_id, log.prompt_version_number)
-    request_id = _save(db, body, version, span_id)
+    request_id = _save(db, stored, span_id)
+    set_prompt(db, request_id, version, log.prompt_input_variables or {})
     # 0 is the default of the field, so it does not count as a score.
     if log.score:
         merge(db, request_id, "scores", {log.score_name or "default": log.score})
@@ -143,34 +144,24 @@ def save_log(db: Database, body: Mapping[str, Any], log: Log, span_id: str | Non
 
 def set_limits(db: Database, requests: int | None, days: int | None) -> None:
     """Change how many requests the registry keeps, and for how many days; ``None`` changes nothing."""
-    db.execute(
-        "UPDATE request_limits SET requests = ifnull(?, requests), days = ifnull(?, days)", (requests, days)
-    )
+    sql = "UPDATE request_limits SET requests = ifnull(?, requests), days = ifnull(?, days)"
+    db.execute(sql, (requests, days))
     _delete_oldest(db)
 
 
-def _save(db: Database, body: Mapping[str, Any], version: Row | None, span_id: str | None) -> int:
-    request, variables = facts(body), body.get("prompt_input_variables") or {}
-    request_id = insert(
-        db,
-        "requests",
-        version_id=version and version["id"],
-        variables=encoded(variables),
-        span_id=span_id,
-        created_at=clock.now(),
-        **request.columns,
-    )
+def _save(db: Database, stored: Logged, span_id: str | None) -> int:
+    request_id = insert(db, "requests", span_id=span_id, created_at=clock.now(), **stored.columns)
     insert(
         db,
         "request_texts",
         id=request_id,
-        input=request.input_text.casefold().encode(),
-        output=request.output_text.casefold().encode(),
-        body=encoded(body),
+        input=stored.input_text.casefold().encode(),
+        output=stored.output_text.casefold().encode(),
+        blueprint=encoded(stored.blueprint),
     )
-    unique = " ".join(words(f"{request.input_text}\n{request.output_text}"))
-    insert(db, "request_words", rowid=request_id, words=unique)
-    for field, value in {**request.values, "variables": used_variables(version, variables)}.items():
+    words = " ".join(logged.words(f"{stored.input_text}\n{stored.output_text}"))
+    insert(db, "request_words", rowid=request_id, words=words)
+    for field, value in stored.values.items():
         index(db, request_id, field, value)
     _delete_oldest(db)
     return request_id

@@ -13,8 +13,8 @@ from promptsync.server.http.fields import Id, checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, decoded, encoded, insert
-from promptsync.server.tracking.facts import index, used_variables
+from promptsync.server.store.database import Database, Row, decoded, encoded, insert
+from promptsync.server.tracking.logged import flat
 
 SentId = Id | Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]
 """An id, which some calls of the SDK send as text."""
@@ -57,17 +57,12 @@ def track_prompt(request: Request) -> Response:
         body = dict(zip(keys, (body.get(key) for key in keys[1:]), strict=False))
     note = checked(body, _Prompt)
     number = None if note.version is None else int(note.version)
-    variables = note.prompt_input_variables or {}
     with _logged_request(request, note.request_id) as (db, request_id):
         try:
             version = items.version(db, items.find(db, note.prompt_name), number, note.label)
         except ApiError as error:
             raise malformed(error.message) from error
-        db.execute(
-            "UPDATE requests SET version_id = ?, variables = ? WHERE id = ?",
-            (version["id"], encoded(variables), request_id),
-        )
-        index(db, request_id, "variables", used_variables(version, variables))
+        set_prompt(db, request_id, version, note.prompt_input_variables or {})
     return _saved()
 
 
@@ -103,12 +98,33 @@ def create_group(request: Request) -> Response:
         return Response({"success": True, "id": insert(db, "request_groups", created_at=now())})
 
 
+def set_prompt(db: Database, request_id: int, version: Row | None, variables: Any) -> None:
+    """Save the version that a request used, and the input variables of the prompt."""
+    db.execute(
+        "UPDATE requests SET version_id = ?, prompt_input_variables = ? WHERE id = ?",
+        (version and version["id"], encoded(variables), request_id),
+    )
+    # As in the service, those that the prompt does not have are not searched.
+    names = version["body"]["prompt_template"]["input_variables"] if version else ()
+    used = variables if isinstance(variables, dict) else {}
+    index(db, request_id, "input_variables", {name: used[name] for name in names if name in used})
+
+
 def merge(db: Database, request_id: int, column: str, values: dict[str, Any]) -> dict[str, Any]:
     """Add values to the JSON object in a column of a request, and return the object."""
     row = db.execute(f"SELECT {column} FROM requests WHERE id = ?", (request_id,)).fetchone()
     merged = {**decoded(row[0]), **values}
     db.execute(f"UPDATE requests SET {column} = ? WHERE id = ?", (encoded(merged), request_id))
     return merged
+
+
+def index(db: Database, request_id: int, field: str, value: Any) -> None:
+    """Save the values in a field of a request, in place of earlier ones, for searches."""
+    db.execute("DELETE FROM request_values WHERE request_id = ? AND field = ?", (request_id, field))
+    db.executemany(
+        "INSERT OR IGNORE INTO request_values VALUES (?, ?, ?, ?)",
+        [(request_id, field, *pair) for pair in flat(value)],
+    )
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER
-from promptsync.server.tracking.facts import written
+from promptsync.server.tracking.logged import moment, written
 
 Number = (
     Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
@@ -88,7 +87,7 @@ TIME = FieldType(
         "after": "{field} > {0}",
         "between": "{field} BETWEEN {0} AND {1}",
     },
-    compared=clock.parse,
+    compared=moment,
 )
 FLAG = FieldType({"is_true": "{field}", "is_false": "NOT {field}"})
 ARRAY = FieldType(_members("contains", "not_contains"))
@@ -104,8 +103,8 @@ FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "pl_id": (ID, "r.id"),
     "prompt_id": (ID, "v.item_id"),
     "prompt_version_number": (ID, "v.number"),
-    "engine": (STRING, "r.model"),
-    "provider_type": (STRING, "r.provider"),
+    "engine": (STRING, "r.engine"),
+    "provider_type": (STRING, "r.provider_type"),
     "status": (STRING, "r.status"),
     "input_text": (TEXT, "input"),
     "output_text": (TEXT, "output"),
@@ -113,8 +112,8 @@ FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "output_tokens": (AMOUNT, "r.output_tokens"),
     "cost": (AMOUNT, "r.price"),
     "latency_ms": (AMOUNT, "r.latency_ms"),
-    "request_start_time": (TIME, "r.started_at"),
-    "request_end_time": (TIME, "r.ended_at"),
+    "request_start_time": (TIME, "r.request_start_time"),
+    "request_end_time": (TIME, "r.request_end_time"),
     "is_json": (FLAG, "r.output_kind = 'json'"),
     "is_tool_call": (FLAG, "r.output_kind = 'tool_call'"),
     "is_plain_text": (FLAG, "r.output_kind = 'plain_text'"),
@@ -124,6 +123,6 @@ FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "metadata_keys": (ARRAY, "field = 'metadata' AND key"),
     "output": (NESTED, "field = 'output' AND key = {key} AND value"),
     "output_keys": (ARRAY, "field = 'output' AND key"),
-    "input_variables": (NESTED, "field = 'variables' AND key = {key} AND value"),
-    "input_variable_keys": (ARRAY, "field = 'variables' AND key"),
+    "input_variables": (NESTED, "field = 'input_variables' AND key = {key} AND value"),
+    "input_variable_keys": (ARRAY, "field = 'input_variables' AND key"),
 }

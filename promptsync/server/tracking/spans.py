@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, to_builtins
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, decoded, encoded
+from promptsync.server.tracking import logged
 from promptsync.server.tracking.log import checked_log, save_log
 
 MAX_SPANS = 10_000
@@ -64,6 +65,30 @@ class _Span(Struct, frozen=True):
     links: list[dict[str, Any]] | None = None
     log_request: dict[str, Any] | None = None
 
+    def stored(self) -> Span:
+        """Return the span as it is stored and read, without its request."""
+        parent_id = self.parent_id or None
+        if parent_id is not None and set(parent_id) <= set("0123456789abcdef"):
+            # It may come as a hexadecimal number without leading zeros.
+            parent_id = parent_id.zfill(16)
+        return {
+            "name": self.name,
+            **to_builtins(self.context),
+            "trace_state": self.context.trace_state or "",
+            "parent_id": parent_id,
+            "kind": self.kind,
+            "start_time": moment(int(self.start_time)),
+            "end_time": moment(int(self.end_time)),
+            "status": to_builtins(self.status),
+            "attributes": self.attributes,
+            "events": self.events or [],
+            "links": self.links or [],
+            "resource": {
+                "attributes": self.resource.attributes,
+                "schema_url": self.resource.schema_url or "",
+            },
+        }
+
 
 class _Spans(Struct, frozen=True):
     spans: list[_Span]
@@ -78,7 +103,7 @@ def create_spans(request: Request) -> Response:
     spans, logs = [], []
     with request.store.write() as db:
         for index, sent in enumerate(body.spans):
-            span = _stored(sent)
+            span = sent.stored()
             if (reason := too_large(span)) is not None:
                 raise malformed(reason)
             span_id = span["span_id"]
@@ -148,28 +173,6 @@ def moment(nanoseconds: int) -> str:
     return clock.parse(nanoseconds / 1e9)
 
 
-def _stored(span: _Span) -> Span:
-    parent_id = span.parent_id or None
-    if parent_id is not None and all(digit in "0123456789abcdef" for digit in parent_id):
-        # It may come as a hexadecimal number without leading zeros.
-        parent_id = parent_id.zfill(16)
-    return {
-        "name": span.name,
-        "trace_id": span.context.trace_id,
-        "span_id": span.context.span_id,
-        "trace_state": span.context.trace_state or "",
-        "parent_id": parent_id,
-        "kind": span.kind,
-        "start_time": moment(int(span.start_time)),
-        "end_time": moment(int(span.end_time)),
-        "status": {"status_code": span.status.status_code, "description": span.status.description},
-        "attributes": span.attributes,
-        "events": span.events or [],
-        "links": span.links or [],
-        "resource": {"attributes": span.resource.attributes, "schema_url": span.resource.schema_url or ""},
-    }
-
-
 def _log(db: Database, sent: dict[str, Any], span: Span, where: str) -> int | None:
     """Log the request of a span once, and return its id, or ``None`` if its prompt does not exist."""
     body = {"request_start_time": span["start_time"], "request_end_time": span["end_time"], **sent}
@@ -178,7 +181,7 @@ def _log(db: Database, sent: dict[str, Any], span: Span, where: str) -> int | No
     if known is not None:
         return int(known["id"])
     try:
-        return save_log(db, body, log, span["span_id"])
+        return save_log(db, log, logged.read(body), span["span_id"])
     except ApiError as error:
         if error.status == 404:
             return None
