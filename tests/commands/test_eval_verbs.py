@@ -122,23 +122,23 @@ def test_a_failed_run_is_shown_with_exit_1(here: World) -> None:
 
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: World) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait")
-    assert (ran.code, ran.lines[1]) == (0, ["bot", "-", "1", "0", "running"])
+    assert (ran.code, ran.lines[1]) == (0, ["bot", "-", "3", "0", "running"])
     (command,) = [line.partition(": ")[2] for line in ran.err.splitlines() if line.startswith("bot: ")]
-    assert command == "promptsync agent show 1 --wait"
+    assert command == "promptsync agent show 3 --wait"
     shown = here.run(*shlex.split(command)[1:])
     assert (shown.code, shown.err) == (0, "")
-    assert shown.lines[1] == ["execution", "1", "-", "1", "2", "passed"]
-    assert shown.out.count("why") == 2 and "--- execution 1: last ---" in shown.out
+    assert shown.lines[1] == ["execution", "3", "-", "3", "2", "passed"]
+    assert shown.out.count("why") == 2 and "--- execution 3: last ---" in shown.out
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--no-wait", "--remote", "local")
-    assert "bot: promptsync agent show 2 --wait --remote local\n" in ran.err
+    assert "bot: promptsync agent show 4 --wait --remote local\n" in ran.err
 
 
 def test_a_run_that_is_under_way_is_exit_0_and_says_how_to_wait(here: World, slow: dict[str, str]) -> None:
     assert here.run("agent", "run", "bot", "--var", "question=why", "--no-wait", **slow).code == 0
-    ran = here.run("agent", "show", "1", **slow)
+    ran = here.run("agent", "show", "3", **slow)
     assert (ran.code, ran.lines[1][-1]) == (0, "running")
-    assert ran.err == "execution 1: promptsync agent show 1 --wait\n"
-    (found,) = here.run("agent", "show", "1", "--json", **slow).document["runs"]
+    assert ran.err == "execution 3: promptsync agent show 3 --wait\n"
+    (found,) = here.run("agent", "show", "3", "--json", **slow).document["runs"]
     assert (found["status"], found["passed"], found["outputs"]) == ("running", None, {})
 
 
@@ -146,17 +146,17 @@ def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(
     here: World, slow: dict[str, str]
 ) -> None:
     ran = here.run("agent", "run", "bot", "--var", "question=why", "--timeout", "0.01", **slow)
-    shown = here.run("agent", "show", "1", "--wait", "--timeout", "0.01", **slow)
+    shown = here.run("agent", "show", "3", "--wait", "--timeout", "0.01", **slow)
     for done in (ran, shown):
         assert done.code == 1
-        assert "timed out; execution 1 is still running" in done.err
-        assert done.err.splitlines()[-1] == "hint: promptsync agent show 1 --wait"
+        assert "timed out; execution 3 is still running" in done.err
+        assert done.err.splitlines()[-1] == "hint: promptsync agent show 3 --wait"
 
 
 def test_datasets_are_listed_with_their_columns(here: World) -> None:
     assert here.run("dataset", "list").lines[1:] == [
-        ["2", "other", "v1", "a"],
-        ["1", "cases", "v1", "question,", "expect"],
+        ["3", "other", "v1", "a"],
+        ["2", "cases", "v1", "question,", "expect"],
     ]
 
 

@@ -388,20 +388,9 @@ def test_all_outputs_are_by_node(call):
     }
 
 
-@pytest.mark.parametrize("everything", [None, False, True])
-def test_the_result_of_one_node(call, everything):
-    execution = started_run(call, AGENT)
-    nodes = finished(call, execution, everything=None).body
+def test_outputs_are_by_node_unless_the_client_chooses(call):
+    nodes = finished_run(call, AGENT, everything=None).body
     assert {name: node["value"] for name, node in nodes.items()} == {"answer": "Q: Where?! Q: WHERE?"}
-    for query, names in [
-        ("workflow_node_name=draft", ["draft"]),
-        ("workflow_node_id=1", ["draft"]),
-        ("workflow_node_id=2", ["answer"]),
-    ]:
-        answer = results(call, execution, everything=everything, query=f"&{query}")
-        assert (answer.status, list(answer.body)) == (200, names)
-    for query in ("workflow_node_name=nobody", "workflow_node_id=3"):
-        assert results(call, execution, everything=everything, query=f"&{query}").status == 404
 
 
 def test_several_outputs_are_by_node_too(call):

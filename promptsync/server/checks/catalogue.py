@@ -21,6 +21,8 @@ from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, encoded, insert
 
+_OK = {"success": True, "message": "success"}
+
 
 def load_fixtures(store: Store, path: str | Path) -> None:
     """Apply what the file at ``path`` declares, unless the database has done so already.
@@ -127,8 +129,12 @@ def list_datasets(request: Request) -> Response:
         # These select datasets that were made from logged requests; a fixtures file has none.
         listing.where("0")
     columns = (
-        "i.id, i.item_id, i.number, json_extract(i.body, '$.columns') AS \"columns [json]\","
-        ' i.name, i.deleted AS "deleted [flag]"'
+        "i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,"
+        " 1 AS user_id,"
+        ' json_extract(i.body, \'$.columns\') AS "column_names [json]", i.deleted AS "is_deleted [flag]",'
+        " json_object('id', i.item_id, 'name', i.name, 'workspace_id', (SELECT id FROM workspace),"
+        " 'is_deleted', json(iif(i.deleted, 'true', 'false'))) AS \"dataset_group [json]\","
+        " '[]' AS \"external_ids [json]\""
     )
     source = (
         "(SELECT v.*, v.created_at AS updated_at, t.kind, t.name, t.deleted"
@@ -136,8 +142,7 @@ def list_datasets(request: Request) -> Response:
     )
     with request.store.read() as db:
         page, rows = listing.page(db, columns, source)
-    datasets = [_dataset(row, request.store.workspace_id) for row in rows]
-    return Response({"success": True, "message": "success", "datasets": datasets, **page.counts})
+    return Response({**_OK, "datasets": [dict(row) for row in rows], **page.counts})
 
 
 def get_dataset_rows(request: Request) -> Response:
@@ -154,27 +159,8 @@ def get_dataset_rows(request: Request) -> Response:
         [{"type": "dataset", "value": value} for value in row]
         for row in rows[page.offset : page.offset + page.per_page]
     ]
-    return Response({"success": True, "message": "success", "columns": columns, "rows": cells, **page.counts})
+    return Response({**_OK, "columns": columns, "rows": cells, **page.counts})
 
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else encoded(value)
-
-
-def _dataset(row: Row, workspace_id: int) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "dataset_group_id": row["item_id"],
-        "version_number": row["number"],
-        "column_names": row["columns"],
-        "filter_params": None,
-        "is_deleted": row["deleted"],
-        "user_id": 1,
-        "dataset_group": {
-            "id": row["item_id"],
-            "name": row["name"],
-            "workspace_id": workspace_id,
-            "is_deleted": row["deleted"],
-        },
-        "external_ids": [],
-    }

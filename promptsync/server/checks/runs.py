@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Store, StoreError, encoded, insert
+from promptsync.server.store.database import Database, Row, Store, StoreError, encoded, insert
 
 if TYPE_CHECKING:
     from promptsync.server.checks.model import Model
@@ -43,13 +44,25 @@ class RunStep(msgspec.Struct, frozen=True):
     cells: list[StepCell] | None
 
 
-def create_run(db: Database, kind: str, version_id: int, steps: str, **columns: Any) -> int:
-    """Store a run of a version, and return its id. ``steps`` are the inputs of each, as a JSON array."""
-    moment = now()
-    columns |= {"kind": kind, "version_id": version_id, "created_at": moment, "updated_at": moment}
-    run_id = insert(db, "runs", **columns)
-    db.execute(
-        "INSERT INTO steps (run_id, position, inputs) SELECT ?, key, value FROM json_each(?)", (run_id, steps)
+def chosen_version(db: Database, prompt: dict[str, Any]) -> Row:
+    """Return the version of a prompt that a fixtures file refers to; 404 otherwise."""
+    return items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"])
+
+
+def create_run(
+    db: Database,
+    kind: str,
+    version_id: int,
+    steps: list[dict[str, Any]],
+    spec: dict[str, Any],
+    **columns: Any,
+) -> int:
+    """Store a run of a version, and return its id. ``steps`` are the inputs of each."""
+    columns |= {"kind": kind, "version_id": version_id, "spec": encoded(spec)}
+    run_id = insert(db, "runs", **columns, created_at=now(), updated_at=now())
+    db.executemany(
+        "INSERT INTO steps (run_id, position, inputs) VALUES (?, ?, ?)",
+        [(run_id, position, encoded(inputs)) for position, inputs in enumerate(steps)],
     )
     return run_id
 

@@ -12,7 +12,14 @@ from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.agents import CALLBACK, node_results
 from promptsync.server.checks.model import Model, ModelError
-from promptsync.server.checks.runs import EVALUATION_RUN, StepCell, next_step, steps_of, store_cells
+from promptsync.server.checks.runs import (
+    EVALUATION_RUN,
+    StepCell,
+    chosen_version,
+    next_step,
+    steps_of,
+    store_cells,
+)
 from promptsync.server.checks.scoring import scored
 from promptsync.server.http.answer import ApiError
 from promptsync.server.prompts import items, snippets, tools
@@ -58,14 +65,9 @@ def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> Step
     if failed is not None:
         return StepCell(error=f"Skipped, because the node {failed!r} failed.")
     values = decoded(run["spec"])["input_variables"] | {name: cell.value for name, cell in earlier.items()}
-    engine, prompt = Engine(), node["prompt"]
+    engine = Engine()
     values |= {name: engine(text, JINJA2, values).text for name, text in node["variables"].items()}
-    return _answer(
-        store,
-        model,
-        lambda db: items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"]),
-        values,
-    )
+    return _answer(store, model, lambda db: chosen_version(db, node["prompt"]), values)
 
 
 def _answer(
