@@ -108,13 +108,13 @@ class Sdk:
 
     def wait(self, call):
         async def awaited():
-            found = call()
-            if hasattr(found, "__aiter__"):
-                return [one async for one in found]
-            if not inspect.isawaitable(found):
-                return found
-            found = await found
-            return [one async for one in found] if hasattr(found, "__aiter__") else found
+            answer = call()
+            if hasattr(answer, "__aiter__"):
+                return [item async for item in answer]
+            if not inspect.isawaitable(answer):
+                return answer
+            answer = await answer
+            return [item async for item in answer] if hasattr(answer, "__aiter__") else answer
 
         return call() if self.kind == "sync" else asyncio.run(awaited())
 
@@ -149,20 +149,20 @@ def text_of(template):
 @probe("templates.get")
 def _get(sdk):
     for how, expected in (({}, "Hi Ana"), ({"version": 1}, "Hello Ana"), ({"label": "prod"}, "Hello Ana")):
-        found = sdk.do("templates.get", "greeting", {**how, "input_variables": NAME})
-        assert text_of(found) == expected, found
-    assert found["llm_kwargs"]["model"] == "gpt-4o"
+        answer = sdk.do("templates.get", "greeting", {**how, "input_variables": NAME})
+        assert text_of(answer) == expected, answer
+    assert answer["llm_kwargs"]["model"] == "gpt-4o"
     other = {"provider": "anthropic", "model": "claude-sonnet-4", "input_variables": NAME}
-    found = sdk.do("templates.get", "greeting", other)
-    assert found["metadata"]["model"]["provider"] == "anthropic", found["metadata"]
-    assert found["llm_kwargs"]["model"] == "claude-sonnet-4", found["llm_kwargs"]
+    answer = sdk.do("templates.get", "greeting", other)
+    assert answer["metadata"]["model"]["provider"] == "anthropic", answer["metadata"]
+    assert answer["llm_kwargs"]["model"] == "claude-sonnet-4", answer["llm_kwargs"]
 
 
 @probe("templates.all")
 def _all(sdk):
-    found = [one["prompt_name"] for one in sdk.do("templates.all", per_page=100)]
-    assert "greeting" in found, found
-    labelled = {one["prompt_name"]: one["version"] for one in sdk.do("templates.all", label="prod")}
+    names = [item["prompt_name"] for item in sdk.do("templates.all", per_page=100)]
+    assert "greeting" in names, names
+    labelled = {item["prompt_name"]: item["version"] for item in sdk.do("templates.all", label="prod")}
     assert labelled["greeting"] == 1, labelled
 
 
@@ -202,19 +202,19 @@ def _cached(sdk, name):
 @probe("run")
 def _run(sdk):
     group = sdk.do("group.create")
-    found = sdk.do(
+    answer = sdk.do(
         "run", "greeting", input_variables=NAME, tags=["t"], metadata={"user": "7"}, group_id=group
     )
-    assert found["request_id"], found
-    assert found["raw_response"].choices[0].message.content == "Hello"
-    turns = found["prompt_blueprint"]["prompt_template"]["messages"]
+    assert answer["request_id"], answer
+    assert answer["raw_response"].choices[0].message.content == "Hello"
+    turns = answer["prompt_blueprint"]["prompt_template"]["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant"], turns
     assert Provider.seen["temperature"] == 0
-    found = sdk.do("run", "greeting", input_variables=NAME, model_parameter_overrides={"temperature": 1})
+    answer = sdk.do("run", "greeting", input_variables=NAME, model_parameter_overrides={"temperature": 1})
     assert Provider.seen["temperature"] == 1, Provider.seen
     sdk.do("run", "greeting", input_variables=NAME, provider="openai", model="gpt-4")
     assert Provider.seen["model"] == "gpt-4", Provider.seen
-    found = sdk.do(
+    answer = sdk.do(
         "run",
         "greeting",
         input_variables=NAME,
@@ -222,7 +222,7 @@ def _run(sdk):
         model="claude-sonnet-4",
         prompt_version=1,
     )
-    assert found["raw_response"].content[0].text == "Hello"
+    assert answer["raw_response"].content[0].text == "Hello"
     assert Provider.seen["path"].endswith("/v1/messages"), Provider.seen
     pieces = list(sdk.do("run", "greeting", input_variables=NAME, stream=True))
     assert pieces[-1]["request_id"], pieces[-1]
@@ -231,10 +231,10 @@ def _run(sdk):
 @probe("run_workflow")
 def _run_workflow(sdk):
     for how in ({}, {"workflow_version": 1}, {"workflow_label_name": "prod"}):
-        found = sdk.do("run_workflow", "echo-agent", input_variables=NAME, **how)
-        assert found == "Hi Ana", found
-    found = sdk.do("run_workflow", "echo-agent", input_variables=NAME, return_all_outputs=True)
-    assert found["answer"]["status"] == "SUCCESS", found
+        answer = sdk.do("run_workflow", "echo-agent", input_variables=NAME, **how)
+        assert answer == "Hi Ana", answer
+    answer = sdk.do("run_workflow", "echo-agent", input_variables=NAME, return_all_outputs=True)
+    assert answer["answer"]["status"] == "SUCCESS", answer
 
 
 @probe("log_request")
@@ -375,10 +375,10 @@ def _skills_pull(sdk):
 def _skills_update(sdk):
     skill = _skill(sdk, "updated")
     updates = [{"path": "SKILL.md", "content": "# Changed"}]
-    found = sdk.do(
+    answer = sdk.do(
         "skills.update", skill, file_updates=updates, commit_message="change", release_label="prod"
     )
-    assert found["version"], found
+    assert answer["version"], answer
     assert "# Changed" in json.dumps(sdk.do("skills.pull", skill, label="prod"))
 
 
@@ -430,8 +430,9 @@ def outcome(sdk, name, method):
             called(sdk)
         else:
             parameters = inspect.signature(method).parameters.values()
-            required = [one for one in parameters if one.default is one.empty]
-            sdk.wait(lambda: method(*({} if one.name in ("body", "params") else "1" for one in required)))
+            required = [parameter for parameter in parameters if parameter.default is parameter.empty]
+            arguments = [{} if parameter.name in ("body", "params") else "1" for parameter in required]
+            sdk.wait(lambda: method(*arguments))
     except ModuleNotFoundError:
         return "not installed"
     except BaseException as error:
@@ -447,14 +448,14 @@ def main(url):
     os.environ.update(OPENAI_BASE_URL=f"{address}/v1", OPENAI_API_KEY="sk-test")
     os.environ.update(ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="sk-test")
     os.environ.update(PROMPTLAYER_BASE_URL=url, PROMPTLAYER_API_KEY="pl_test")
-    found = {}
+    outcomes = {}
     for kind in ("sync", "async"):
         sdk = Sdk(kind, url)
         for name, method in methods(sdk):
-            found.setdefault(name, {})[kind] = outcome(sdk, name, method)
+            outcomes.setdefault(name, {})[kind] = outcome(sdk, name, method)
     provider.shutdown()
     version = importlib.metadata.version("promptlayer")
-    sys.stdout.write(json.dumps({"language": "Python", "version": version, "methods": found}) + "\n")
+    sys.stdout.write(json.dumps({"language": "Python", "version": version, "methods": outcomes}) + "\n")
 
 
 if __name__ == "__main__":

@@ -109,9 +109,9 @@ def recordings(folder: Path) -> Iterator[list[Recording]]:
     """Yield the recordings of each file that holds requests to PromptLayer."""
     for path in sorted(folder.glob("*.yaml")):
         read = yaml.safe_load(path.read_text("utf-8"))["interactions"]
-        found = [_recording(path.stem, one["request"], one["response"]) for one in read]
-        if mine := [one for one in found if one is not None]:
-            yield mine
+        exchanges = [_recording(path.stem, item["request"], item["response"]) for item in read]
+        if recorded := [recording for recording in exchanges if recording is not None]:
+            yield recorded
 
 
 def _recording(name: str, request: Any, response: Any) -> Recording | None:
@@ -139,14 +139,14 @@ class Replay:
     ids: dict[int, int] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
 
-    def answer(self, one: Recording) -> Answer:
+    def answer(self, recording: Recording) -> Answer:
         """Send the request, after what it needs."""
-        self._prepare(one)
-        sent = one.sent
+        self._prepare(recording)
+        sent = recording.sent
         if isinstance(sent, dict):
             sent = {key: self._id(value) if key.endswith("_id") else value for key, value in sent.items()}
-        answer = self.call(one.method, re.sub(ID_IN_TARGET, self._id_in_target, one.target), sent)
-        self._learn(one.body, answer.body)
+        answer = self.call(recording.method, re.sub(ID_IN_TARGET, self._id_in_target, recording.target), sent)
+        self._learn(recording.body, answer.body)
         return answer
 
     def _id(self, value: Any) -> Any:
@@ -162,16 +162,16 @@ class Replay:
                     self.ids[value] = here[key]
                 self._learn(value, here.get(key))
 
-    def _prepare(self, one: Recording) -> None:
-        if one.request.startswith("POST /prompt-templates/"):
-            self._publish(one.body)
-        elif one.request == "GET /prompt-templates":
-            for item in sorted(one.body["items"], key=lambda item: item["id"]):
+    def _prepare(self, recording: Recording) -> None:
+        if recording.request.startswith("POST /prompt-templates/"):
+            self._publish(recording.body)
+        elif recording.request == "GET /prompt-templates":
+            for item in sorted(recording.body["items"], key=lambda item: item["id"]):
                 self._publish(item)
-        elif one.request == "POST /rest/prompt-templates":
-            self.published.add(one.body["prompt_name"])
-        elif one.request == "GET /workflow-version-execution-results":
-            self._run(one)
+        elif recording.request == "POST /rest/prompt-templates":
+            self.published.add(recording.body["prompt_name"])
+        elif recording.request == "GET /workflow-version-execution-results":
+            self._run(recording)
 
     def _publish(self, stored: dict[str, Any]) -> None:
         name = stored["prompt_name"]
@@ -182,12 +182,12 @@ class Replay:
             assert created.status == 201, created.body
         self.published.add(name)
 
-    def _run(self, one: Recording) -> None:
-        value = one.body[NODE]["value"] if isinstance(one.body, dict) else one.body
+    def _run(self, recording: Recording) -> None:
+        value = recording.body[NODE]["value"] if isinstance(recording.body, dict) else recording.body
         text = {"type": "completion", "content": [{"type": "text", "text": value}]}
         self.call("POST", "/rest/prompt-templates", {"prompt_name": PROMPT, "prompt_template": text})
         started = self.call("POST", "/workflows/1/run", {}).body["workflow_version_execution_id"]
-        recorded = re.search(r"execution_id=(\d+)", one.target)
+        recorded = re.search(r"execution_id=(\d+)", recording.target)
         assert recorded is not None
         self.ids[int(recorded[1])] = started
         deadline = time.monotonic() + 30
@@ -196,18 +196,22 @@ class Replay:
             time.sleep(0.01)
 
 
-def replayed(found: list[Recording]) -> Iterator[tuple[Recording, list[str]]]:
+def replayed(exchanges: list[Recording]) -> Iterator[tuple[Recording, list[str]]]:
     """Replay the recordings of one file; yield each with its differences."""
-    agents = [one.body["workflow"]["name"] for one in found if one.request.startswith("GET /workflows/")]
+    agents = [
+        recording.body["workflow"]["name"]
+        for recording in exchanges
+        if recording.request.startswith("GET /workflows/")
+    ]
     with tempfile.TemporaryDirectory() as folder:
         fixtures = Path(folder, "registry.yaml")
         fixtures.write_text(FIXTURES.format(agent=[*agents, "agent"][0], node=NODE, prompt=PROMPT))
         with create_app(Path(folder, "registry.db"), fixtures=fixtures) as app:
             replay = Replay(Caller(app))
-            for one in found:
-                answer = replay.answer(one)
-                different = differences(one.status, answer.status, "status")
-                yield one, [*different, *differences(one.body, answer.body)]
+            for recording in exchanges:
+                answer = replay.answer(recording)
+                different = differences(recording.status, answer.status, "status")
+                yield recording, [*different, *differences(recording.body, answer.body)]
 
 
 # -- comparing ----------------------------------------------------------------------------------------------
@@ -238,12 +242,12 @@ def main(folder: Path) -> int:
     """Print a line for each answer and its differences, and return the exit code."""
     counts: Counter[str] = Counter()
     unused = set(KNOWN)
-    for one, found in (pair for file in recordings(folder) for pair in replayed(file)):
-        known = {text: set(_known(one, text)) for text in sorted(set(found))}
+    for recording, differing in (pair for file in recordings(folder) for pair in replayed(file)):
+        known = {text: set(_known(recording, text)) for text in sorted(set(differing))}
         unused -= set().union(*known.values())
         outcome = "matches" if not known else "as known" if all(known.values()) else "differs"
         counts[outcome] += 1
-        print(f"{outcome:8}  {one.name}  {one.request}")
+        print(f"{outcome:8}  {recording.name}  {recording.request}")
         for text, lines in known.items():
             print(f"          {text}", *(f"({why})" for _, _, why in lines))
     for request, difference, _ in sorted(unused):
@@ -252,9 +256,9 @@ def main(folder: Path) -> int:
     return int(bool(counts["differs"] or unused or not counts))
 
 
-def _known(one: Recording, difference: str) -> Iterator[tuple[str, str, str]]:
+def _known(recording: Recording, difference: str) -> Iterator[tuple[str, str, str]]:
     for known in KNOWN:
-        if re.fullmatch(known[0], one.request) and re.fullmatch(known[1], difference):
+        if re.fullmatch(known[0], recording.request) and re.fullmatch(known[1], difference):
             yield known
 
 

@@ -148,11 +148,13 @@ def called(command: list[str]) -> tuple[str, dict[str, Outcome]]:
     Methods that need a package which is not installed are absent.
     """
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as url:
-        done = subprocess.run([*command, url], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    column = f"{found['language']} {found['version']}"
-    methods = {name: kinds for name, kinds in found["methods"].items() if NOT_INSTALLED not in kinds.values()}
+        process = subprocess.run([*command, url], capture_output=True, text=True, timeout=300, check=False)
+    assert process.returncode == 0, process.stderr
+    report = json.loads(process.stdout.splitlines()[-1])
+    column = f"{report['language']} {report['version']}"
+    methods = {
+        name: kinds for name, kinds in report["methods"].items() if NOT_INSTALLED not in kinds.values()
+    }
     return column, {name: _method(column, name, kinds) for name, kinds in methods.items()}
 
 
@@ -183,8 +185,11 @@ def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
     yield _row(*["---"] * (len(columns) + 2))
     rows: dict[tuple[str, ...], list[str]] = {}
     for name in sorted({name for column in columns.values() for name in column}):
-        found = [column.get(name, Outcome(NO_METHOD)) for column in columns.values()]
-        cells = *(one.status for one in found), "; ".join(filter(None, (one.lacks for one in found)))
+        outcomes = [column.get(name, Outcome(NO_METHOD)) for column in columns.values()]
+        cells = (
+            *(outcome.status for outcome in outcomes),
+            "; ".join(filter(None, (outcome.lacks for outcome in outcomes))),
+        )
         # Methods of one manager that are all not there share a row.
         alone = "" if NOT_THERE in cells else name
         rows.setdefault((name.partition(".")[0], *cells, alone), []).append(name)
@@ -211,8 +216,8 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |\n".replace("|  |", "| |")
 
 
-def _counts(found: Iterator[Outcome] | Mapping[str, Outcome]) -> str:
-    statuses = [one.status for one in found]
+def _counts(outcomes: Iterator[Outcome] | Mapping[str, Outcome]) -> str:
+    statuses = [outcome.status for outcome in outcomes]
     counts = {status: statuses.count(status) for status in (WORKS, PARTLY, NOT_THERE)}
     return ", ".join(f"{count} {status.removesuffix('s')}" for status, count in counts.items() if count)
 
@@ -230,7 +235,7 @@ def written() -> dict[str, dict[str, Outcome]]:
         for name in re.findall(r"`([^`]+)`", row[0]):
             for column, status in zip(head[1:], row[1:], strict=False):
                 if column in columns and status != NO_METHOD:
-                    mine = "; ".join(one for one in lacks if one.startswith(f"{column},"))
+                    mine = "; ".join(reason for reason in lacks if reason.startswith(f"{column},"))
                     columns[column][name] = Outcome(status, mine)
     return columns
 

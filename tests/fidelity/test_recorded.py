@@ -20,7 +20,7 @@ def test_the_recorded_answers_differ_only_as_known(capsys):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "found"),
+    ("first", "second", "expected"),
     [
         ({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}, []),
         ({"a": 1}, {}, ["a: only recorded"]),
@@ -34,8 +34,8 @@ def test_the_recorded_answers_differ_only_as_known(capsys):
         ({"id": 1}, {}, ["id: only recorded"]),
     ],
 )
-def test_differences(first, second, found):
-    assert list(recorded.differences(first, second)) == found
+def test_differences(first, second, expected):
+    assert list(recorded.differences(first, second)) == expected
 
 
 PUBLISH, FOLDERS = "/rest/prompt-templates", "/api/public/v2/folders/entities"
@@ -65,7 +65,7 @@ def recording(method, target, sent, status, body):
 @pytest.fixture
 def interactions(tmp_path):
     """Recordings of the embedded registry itself."""
-    found = [{"request": {"uri": "https://api.openai.com/v1/chat/completions"}, "response": {}}]
+    exchanges = [{"request": {"uri": "https://api.openai.com/v1/chat/completions"}, "response": {}}]
     with create_app(tmp_path / "registry.db") as app:
         call = Caller(app)
         for unrecorded in UNRECORDED:
@@ -75,8 +75,8 @@ def interactions(tmp_path):
                 call("POST", PUBLISH, {"prompt_name": "known before", "prompt_template": chat()})
             answer = call(method, target, sent)
             assert answer.status < 300, answer.body
-            found.append(recording(method, target, sent, answer.status, answer.raw.decode()))
-    return found
+            exchanges.append(recording(method, target, sent, answer.status, answer.raw.decode()))
+    return exchanges
 
 
 def replay(tmp_path, capsys, interactions):

@@ -29,11 +29,11 @@ def send_to(providers: str) -> None:
 
 
 async def run(client: Any, options: dict[str, Any]) -> Any:
-    found = client.run(**options)
+    answer = client.run(**options)
     if isinstance(client, promptlayer.AsyncPromptLayer):
-        found = await found
-        return [chunk async for chunk in found][-1] if options.get("stream") else found
-    return list(found)[-1] if options.get("stream") else found
+        answer = await answer
+        return [chunk async for chunk in answer][-1] if options.get("stream") else answer
+    return list(answer)[-1] if options.get("stream") else answer
 
 
 async def main() -> None:

@@ -354,13 +354,13 @@ SAID = [
 
 def conversation(template: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the role and the texts of each message; the images of a completion are its content."""
-    found = []
+    turns = []
     for message in template.get("messages") or [{"role": "completion", **template}]:
         blocks = [block for block in message["content"] if block["type"] in ("text", "output_media")]
         said = "".join(block.get("text") or block["type"] for block in blocks)
         # Gemini writes the JSON of a result anew.
-        found.append((message["role"], said.replace(": ", ":") if message["role"] == "tool" else said))
-    return found
+        turns.append((message["role"], said.replace(": ", ":") if message["role"] == "tool" else said))
+    return turns
 
 
 def expected_conversation(name: str) -> list[tuple[str, str]]:
@@ -395,7 +395,7 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
         for options in [*runs, OVERRIDDEN]
     ]
     program = Path(__file__).with_name("run_providers.py")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(program), kind, registry, providers.url],
         input=json.dumps(cases),
         env=environ,
@@ -403,7 +403,7 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
         text=True,
         timeout=120,
     )
-    said = [json.loads(line) for line in done.stdout.splitlines()]
+    said = [json.loads(line) for line in process.stdout.splitlines()]
     failed = {
         str(case["options"]): answer
         for case, answer in zip(cases, said, strict=True)
@@ -416,11 +416,11 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
     expected.append((RUNS["anthropic"].path, changed))
     if kind == "async":
         # This function of the SDK does not take the arguments that the SDK passes.
-        assert len(failed) == 1, (failed, done.stderr)
+        assert len(failed) == 1, (failed, process.stderr)
         assert "amistral_request() got an unexpected keyword argument" in next(iter(failed.values()))
         expected.remove((RUNS["mistral"].path, RUNS["mistral"].body))
     else:
-        assert failed == {}, done.stderr
+        assert failed == {}, process.stderr
     arrived = providers.taken()
     assert [path for path, _ in arrived] == [path for path, _ in expected]
     for (path, body), (_, wanted) in zip(arrived, expected, strict=True):
@@ -428,8 +428,8 @@ def test_every_provider_gets_its_request_and_the_conversation_is_logged(
         assert (camel(body) if "enerateContent" in path else body) == wanted, path
     for case, blueprint in zip(cases, said, strict=True):
         if isinstance(blueprint, dict):
-            found = conversation(blueprint["prompt_template"])
-            assert found == expected_conversation(case["options"]["prompt_name"]), case
+            turns = conversation(blueprint["prompt_template"])
+            assert turns == expected_conversation(case["options"]["prompt_name"]), case
 
 
 # -- what arrives is what the provider documents --------------------------------------------------------

@@ -268,8 +268,10 @@ def test_skills_in_archives(sdk: Sdk, tmp_path: Path) -> None:
         more.writestr("logo.png", logo)
     updated = sdk.do("skills.update", "copy", zip=file, deletes=["CLAUDE.md"], release_label="prod")
     assert updated["version"]["file_paths"] == ["logo.png", "triage/SKILL.md"]
-    with zipfile.ZipFile(io.BytesIO(sdk.do("skills.pull", "copy", label="prod", format="zip"))) as found:
-        assert found.read(".claude/logo.png") == logo
+    with zipfile.ZipFile(
+        io.BytesIO(sdk.do("skills.pull", "copy", label="prod", format="zip"))
+    ) as pulled_archive:
+        assert pulled_archive.read(".claude/logo.png") == logo
     for words, name, arguments, options in (
         ("no skill collection called 'nobody'", "skills.pull", ["nobody"], {}),
         ("no release label 'dev'", "skills.pull", ["copy"], {"label": "dev"}),

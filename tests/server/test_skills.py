@@ -71,10 +71,10 @@ def test_a_collection_is_found_by_id_name_and_root_path(call, create) -> None:
     made = create(files=[{"path": "a.md", "content": "ü"}, {"path": "empty"}], commit_message="first")
     about = made["skill_collection"]
     for identifier in (about["id"], "team", "%2Fteam"):
-        found = call("GET", f"{SKILLS}/{identifier}").body
-        assert found["skill_collection"] == about
-        assert found["files"] == {"a.md": "ü", "empty": ""}
-        assert found["version"] == made["version"]
+        answer = call("GET", f"{SKILLS}/{identifier}").body
+        assert answer["skill_collection"] == about
+        assert answer["files"] == {"a.md": "ü", "empty": ""}
+        assert answer["version"] == made["version"]
     assert (made["version"]["number"], made["version"]["commit_message"]) == (1, "first")
     assert call("GET", SKILLS).body["skill_collections"] == [about]
 
@@ -104,8 +104,8 @@ def test_a_rename_keeps_the_id_and_the_versions(call, create) -> None:
     renamed = call("PATCH", f"{SKILLS}/team", {"name": "crew"}).body["skill_collection"]
     assert (renamed["id"], renamed["name"], renamed["root_path"]) == (about["id"], "crew", "/crew")
     assert call("GET", f"{SKILLS}/team").status == 404
-    found = call("GET", f"{SKILLS}/{about['id']}").body
-    assert found["version"]["root_path_at_version"] == "/team"
+    answer = call("GET", f"{SKILLS}/{about['id']}").body
+    assert answer["version"]["root_path_at_version"] == "/team"
     assert call("PATCH", f"{SKILLS}/crew", {"name": "crew"}).status == 200
 
 
@@ -167,8 +167,8 @@ def test_an_archive_can_be_sent_and_read_with_binary_files(call, create) -> None
         assert answer.status == 201, answer.body
         read = call("GET", f"{SKILLS}/{name}?format=zip")
         assert read.headers["Content-Type"] == "application/zip"
-        with zipfile.ZipFile(io.BytesIO(read.raw)) as found:
-            assert {entry: found.read(entry) for entry in found.namelist()} == {
+        with zipfile.ZipFile(io.BytesIO(read.raw)) as pulled:
+            assert {entry: pulled.read(entry) for entry in pulled.namelist()} == {
                 ".claude/CLAUDE.md": b"CLAUDE.md",
                 ".claude/logo.png": BINARY,
                 ".claude/skills/d/SKILL.md": "ü".encode(),
