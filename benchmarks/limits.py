@@ -94,9 +94,9 @@ class Limited:
             is_accepted = self._limit.accepts(time.monotonic())
             self._accepted += is_accepted
             self._rejected += not is_accepted
+        time.sleep(_LATENCY)
         if is_accepted:
             return self._app(environ, start_response)
-        time.sleep(_LATENCY)
         start_response("429 Too Many Requests", self._headers)
         return [b'{"success": false, "message": "Too many requests"}']
 
@@ -145,7 +145,7 @@ def _main(database: str, kind: str, retry_after: str) -> None:
         sys.stdout.write(base_url("127.0.0.1", port) + "\n")
         sys.stdout.flush()
 
-    with create_app(database, latency=_LATENCY) as app:
+    with create_app(database) as app:
         run_server(Limited(app, _KINDS[kind](), retry_after), bind("127.0.0.1", 0), ready, threads=40)
 
 

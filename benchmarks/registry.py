@@ -34,8 +34,9 @@ _THREADS = 40
 class Counting:
     """The application, and beside it a path that answers with the counts since it was last requested."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, latency: float) -> None:
         self._app = app
+        self._latency = latency
         self._lock = threading.Lock()
         self._requests = self._reads = 0
         self._cpu = 0.0
@@ -52,6 +53,7 @@ class Counting:
                 return [json.dumps(counts).encode()]
             self._requests += 1
             self._reads += _reads_version(path)
+        time.sleep(self._latency)
         return self._app(environ, start_response)
 
 
@@ -107,8 +109,8 @@ def _main(database: str, latency: str) -> None:
         sys.stdout.write(base_url("127.0.0.1", port) + "\n")
         sys.stdout.flush()
 
-    with create_app(database, latency=float(latency)) as app:
-        run_server(Counting(app), bind("127.0.0.1", 0), ready, threads=_THREADS)
+    with create_app(database) as app:
+        run_server(Counting(app, float(latency)), bind("127.0.0.1", 0), ready, threads=_THREADS)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,18 @@ LOCAL = "local:"
     help="File with datasets, evaluations, agents and tools (default: that of the local: remote).",
 )
 @click.option(
+    "--keep-requests",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Keep the newest N logged requests (default: as before, at first 100,000).",
+)
+@click.option(
+    "--keep-days",
+    metavar="DAYS",
+    type=click.IntRange(min=0),
+    help="Delete logged requests after so many days; 0 keeps them (default: as before, at first 0).",
+)
+@click.option(
     "--print-env",
     is_flag=True,
     help="Print the export lines for PromptLayer's SDK and exit, without starting a server.",
@@ -68,6 +80,8 @@ def command(
     allowed: tuple[str, ...],
     api_key: str | None,
     fixtures: Path | None,
+    keep_requests: int | None,
+    keep_days: int | None,
     print_env: bool,
 ) -> Outcome:
     """Serve the registry of this working copy until Ctrl-C; its URL is the first line on stdout.
@@ -109,7 +123,14 @@ def command(
             if model is not None:
                 session.say(f"evaluations and agents use {output.name(model.name)}")
 
-        with create_app(path, api_key=api_key, fixtures=fixtures, model=model) as app:
+        with create_app(
+            path,
+            api_key=api_key,
+            fixtures=fixtures,
+            model=model,
+            logged_requests=keep_requests,
+            days=keep_days,
+        ) as app:
             # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             names = allowed if is_loopback(host) else (host, *allowed)

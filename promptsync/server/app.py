@@ -5,16 +5,18 @@ from __future__ import annotations
 import hmac
 import logging
 import sqlite3
-import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
 
 from promptsync import __version__
 from promptsync.server.checks.model import Echo, Model
 from promptsync.server.checks.runs import Runner
 from promptsync.server.http.answer import ApiError, Response
-from promptsync.server.http.body import read_parts
+from promptsync.server.http.body import parts_of, read_body
 from promptsync.server.http.request import Request, split_target
 from promptsync.server.routes import OTHER_BODIES, load, match
 from promptsync.server.store.database import Store, StoreError
@@ -34,7 +36,6 @@ def create_app(
     api_key: str | None = None,
     fixtures: str | Path | None = None,
     model: Model | None = None,
-    latency: float = 0.0,
     max_body: int = MAX_BODY,
     logged_requests: int | None = None,
     days: int | None = None,
@@ -42,10 +43,10 @@ def create_app(
     """Open or create the registry database ``path`` and return the application over it.
 
     Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
-    ``registry.yaml``. ``model`` responds in evaluations and agents, by default an ``Echo``. Each response is
-    delayed by ``latency`` seconds. The newest ``logged_requests`` are kept, for ``days`` days or, with 0, for
-    ever; ``None`` leaves the limit in the database as it is, at first 100,000 requests of any age. Raises
-    ``StoreError`` and ``FixtureError``. Close the application when it is no longer needed.
+    ``registry.yaml``. ``model`` responds in evaluations and agents, by default an ``Echo``. The newest
+    ``logged_requests`` are kept, for ``days`` days or, with 0, for ever; ``None`` leaves the limit in the
+    database as it is, at first 100,000 requests of any age. Raises ``StoreError`` and ``FixtureError``. Close
+    the application when it is no longer needed.
     """
     store = Store(path)
     try:
@@ -61,25 +62,18 @@ def create_app(
     except BaseException:
         store.close()
         raise
-    runner = Runner(store, model or Echo())
-    return Application(store, runner, api_key=api_key, latency=latency, max_body=max_body)
+    return Application(store, Runner(store, model or Echo()), api_key, max_body)
 
 
-class Application:
+class Application(Struct, frozen=True):
     """A WSGI callable; any number of threads may call it at once."""
 
-    def __init__(
-        self, store: Store, runner: Runner, *, api_key: str | None, latency: float, max_body: int
-    ) -> None:
-        self.store = store
-        self.runner = runner
-        self._key = None if api_key is None else api_key.encode()
-        self._latency = latency
-        self._max_body = max_body
+    store: Store
+    runner: Runner
+    api_key: str | None
+    max_body: int
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._latency:
-            time.sleep(self._latency)
         return self._answer(environ)(environ, start_response)
 
     def close(self) -> None:
@@ -120,42 +114,32 @@ class Application:
             with self.store.read() as db:
                 db.execute("SELECT 1")
             return Response({"status": "ok", "registry": "promptsync", "version": __version__})
-        # The key comes first: without it, nobody finds out which paths exist.
-        key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
-        body = attached = None
-        if key:
-            self._check_key(key)
-        else:
-            body = self._body_with_key(environ)
+        # The key comes before the path: without it, nobody finds out which paths exist.
+        sent = read_body(environ, self.max_body)
+        self._check_key(environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace") or _key_in(sent))
         handler, values = match(method, path)
-        if key:
-            # Unknown paths were refused above, without reading a body for them.
-            body, attached = read_parts(environ, self._max_body, OTHER_BODIES.get(handler, ""))
-            body, _ = _without_key(body)
+        body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), OTHER_BODIES.get(handler, ""))
+        if isinstance(body, dict):
+            body.pop("api_key", None)
         request = Request(self.store, self.runner, values, query, body, attached)
         request.check_scope()
         return load(handler)(request)
-
-    def _body_with_key(self, environ: WSGIEnvironment) -> Any:
-        """Return the parsed body of a request whose key is in it, as in some calls of the SDK."""
-        try:
-            body, key = _without_key(read_parts(environ, self._max_body)[0])
-        except ApiError as error:
-            if error.status == 413:
-                raise
-            body, key = None, b""  # a broken body holds no key
-        self._check_key(key)
-        return body
 
     def _check_key(self, key: bytes) -> None:
         if not key:
             raise ApiError(401, "The API key is missing; send it in the X-API-KEY header.")
         # A plain comparison would take longer the more characters match.
-        if self._key is not None and not hmac.compare_digest(key, self._key):
+        if self.api_key is not None and not hmac.compare_digest(key, self.api_key.encode()):
             raise ApiError(401, "The API key is not valid for this registry.")
 
 
-def _without_key(body: Any) -> tuple[Any, bytes]:
-    """Return the body without its ``api_key``, and that key, empty if there is none."""
-    sent = body.pop("api_key", None) if isinstance(body, dict) else None
-    return body, sent.encode() if isinstance(sent, str) else b""
+class _KeyBody(Struct):
+    api_key: str = ""
+
+
+def _key_in(body: bytes) -> bytes:
+    """Return the key in a JSON body, where some calls of the SDK have it; empty if there is none."""
+    try:
+        return msgspec.json.decode(body, type=_KeyBody).api_key.encode()
+    except (ValueError, RecursionError):
+        return b""

@@ -19,6 +19,8 @@ from worlds import World
 FIXTURES = """\
 datasets: [{name: cases, rows: [{question: Hello}]}]
 """
+TEXT = {"type": "completion", "content": [{"type": "text", "text": "Hi"}]}
+TIMES = {"request_start_time": 1767225700, "request_end_time": 1767225701}
 
 
 @contextmanager
@@ -89,6 +91,17 @@ def test_a_database_fixtures_and_a_key_can_be_set(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
         assert "pl_secret" not in err
+
+
+def test_how_many_logged_requests_are_kept_can_be_set(tmp_path: Path) -> None:
+    with serving(tmp_path, "--keep-requests", "1", "--keep-days", "30") as (_, url), httpx.Client() as client:
+        log = {"provider": "openai", "model": "x", "input": TEXT, "output": TEXT, **TIMES}
+        for number in (1, 2):
+            assert (
+                client.post(f"{url}/log-request", json=log, headers={"X-API-KEY": "k"}).json()["id"] == number
+            )
+        statuses = [get(url, f"/api/public/v2/requests/{number}").status_code for number in (1, 2)]
+        assert statuses == [404, 200]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 from registry_server import Caller, chat, flat
@@ -234,13 +233,6 @@ def test_a_body_without_a_length_is_read_when_the_server_ends_it(app):
     seen = []
     app(environ, lambda line, headers: seen.append(int(line[:3])))
     assert seen == [200]
-
-
-def test_each_answer_is_delayed_by_the_latency(tmp_path):
-    with create_app(tmp_path / "r.db", latency=0.05) as app:
-        began = time.perf_counter()
-        Caller(app)("GET", "/prompt-templates")
-        assert time.perf_counter() - began >= 0.05
 
 
 def test_a_closed_application_answers_503(tmp_path):

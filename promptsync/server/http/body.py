@@ -29,19 +29,18 @@ _JSON_FIELDS, _FILE_FIELDS = ("metadata", "json"), ("archive", "zip", "files")
 _MAX_PARTS = 10
 
 
-def read_parts(environ: WSGIEnvironment, limit: int, also: str = "") -> tuple[Any, bytes | None]:
-    """Return the JSON value of the body, and the file of a form or the bytes of protobuf.
+def parts_of(body: bytes, content_type: str, also: str) -> tuple[Any, bytes | None]:
+    """Return the JSON value of a body, and the file of a form or the bytes of protobuf.
 
-    ``also`` is the media type that this request may have instead of JSON; 415 for the other one. See
-    ``read_body`` for ``limit``.
+    ``also`` is the media type that this request may have instead of JSON; 415 for the other one.
     """
-    sent = environ.get("CONTENT_TYPE", "")
-    kind = media_type(sent)
+    kind = media_type(content_type)
     if kind in {FORM, PROTOBUF} and kind != also:
-        raise wrong_type(sent)
-    body = read_body(environ, min(limit, MAX_PROTOBUF) if kind == PROTOBUF else limit)
+        raise wrong_type(content_type)
+    if kind == PROTOBUF and len(body) > MAX_PROTOBUF:
+        raise too_large(MAX_PROTOBUF)
     if kind == FORM:
-        return _form(sent, body)
+        return _form(content_type, body)
     return (None, body) if kind == PROTOBUF else (parse_json(body), None)
 
 
