@@ -77,7 +77,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", f"{EVALUATIONS}/<evaluation_id>/run", "checks.evaluations.run_evaluation"),
     ("GET", f"{EVALUATIONS}/<evaluation_id>/rows", "checks.evaluations.get_rows"),
     ("GET", "/reports/<report_id>", "checks.evaluations.get_evaluation"),
-    ("POST", "/reports/<report_id>/run", "checks.evaluations.run_report"),
+    ("POST", "/reports/<report_id>/run", "checks.evaluations.run_evaluation"),
     ("GET", "/reports/<report_id>/score", "checks.evaluations.get_score"),
     ("GET", "/workflows", "checks.agents.list_workflows"),
     ("GET", "/workflows/<identifier>", "checks.agents.get_workflow"),

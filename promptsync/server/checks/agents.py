@@ -12,7 +12,6 @@ from promptsync.server.checks.runs import (
     RunStep,
     chosen_version,
     create_run,
-    is_under_way,
     steps_of,
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
@@ -200,7 +199,8 @@ def node_results(db: Database, run_id: int) -> tuple[bool, Nodes]:
         raise not_found(f"There is no execution with the id {run_id}.")
     steps = steps_of(db, run_id)
     nodes = [step for step in steps if CALLBACK not in step.inputs]
-    return not is_under_way(steps), {node.inputs["name"]: _node_result(node, run["model"]) for node in nodes}
+    is_finished = all(step.cells is not None for step in steps)
+    return is_finished, {node.inputs["name"]: _node_result(node, run["model"]) for node in nodes}
 
 
 def _node_result(node: RunStep, model: str | None) -> dict[str, Any]:

@@ -44,8 +44,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     """Make the active datasets, evaluations, agents, tools and protected labels those of ``fixtures``."""
     for agent in fixtures.agents:
-        version = _save(db, WORKFLOW, agent["name"], {"nodes": agent["nodes"]})
-        _labels(db, version, agent)
+        _labels(db, _save(db, WORKFLOW, agent["name"], {"nodes": agent["nodes"]}), agent)
     for dataset in fixtures.datasets:
         _save(db, DATASET, dataset["name"], {"columns": dataset["columns"], "rows": dataset["rows"]})
     for evaluation in fixtures.evaluations:
@@ -54,7 +53,8 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     for tool in fixtures.tools:
         # The same name is the same tool, whatever its id.
         item = items.save(db, TOOL, tool["name"], uid=str(tool["id"]))
-        _labels(db, items.add_version(db, item, tool["definition"], number=tool["version"]), tool)
+        definition = {"type": "function", "function": tool["function"]}
+        _labels(db, items.add_version(db, item, definition, number=tool["version"]), tool)
     # Items are marked and not deleted, because runs and old versions refer to them.
     _retire(db, "items", DATASET, fixtures.datasets)
     _retire(db, "items", WORKFLOW, fixtures.agents)

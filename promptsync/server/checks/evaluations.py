@@ -5,7 +5,6 @@ An evaluation of the fixtures file is a pipeline ("blueprint"); a run of it is a
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -17,7 +16,6 @@ from promptsync.server.checks.runs import (
     StepCell,
     chosen_version,
     create_run,
-    is_under_way,
     steps_of,
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
@@ -66,7 +64,7 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def is_under_way(self) -> bool:
         """Whether rows are left to do."""
-        return is_under_way(self.steps)
+        return any(step.cells is None for step in self.steps)
 
     @property
     def columns(self) -> list[ReportColumn]:
@@ -125,15 +123,9 @@ class ReportRunBody(EvaluationRunBody, kw_only=True):
 
 def run_evaluation(request: Request) -> Response:
     """Start a run: 201 with its id, which is polled."""
-    return _start_run(request, request.id("evaluation_id"), request.read(EvaluationRunBody))
-
-
-def run_report(request: Request) -> Response:
-    """Start a run on the vendor's other path."""
-    return _start_run(request, request.id("report_id"), request.read(ReportRunBody))
-
-
-def _start_run(request: Request, pipeline_id: int, body: EvaluationRunBody) -> Response:
+    parameter = next(iter(request.path))
+    body = request.read(ReportRunBody if parameter == "report_id" else EvaluationRunBody)
+    pipeline_id = request.id(parameter)
     if body.refresh_dataset:
         raise ApiError(403, "Datasets of this registry come from its fixtures file and cannot be refreshed.")
     with request.store.write() as db:
@@ -189,12 +181,10 @@ def get_rows(request: Request) -> Response:
     report = _polled(request, request.id("evaluation_id"))
     page = request.parameters(PageQuery).of(len(report.steps))
     columns = [column.name for column in report.columns]
-    waiting = [_cell("QUEUED", StepCell())] * (len(columns) - len(report.dataset_columns))
+    waiting: list[StepCell | None] = [None] * (len(columns) - len(report.dataset_columns))
     rows = [
-        [
-            *({"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns),
-            *(waiting if step.cells is None else (_cell(_status(cell), cell) for cell in step.cells)),
-        ]
+        [{"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns]
+        + [_cell(cell) for cell in step.cells or waiting]
         for step in report.steps[page.offset : page.offset + page.per_page]
     ]
     return Response({**_OK, "columns": columns, "rows": rows, **page.counts})
@@ -229,12 +219,10 @@ def _polled(request: Request, report_id: int) -> Report:
 # -- what a report says -------------------------------------------------------------------------------------
 
 
-def _status(cell: StepCell) -> str:
-    return "COMPLETED" if cell.error is None else "FAILED"
-
-
-def _cell(status: str, cell: StepCell) -> dict[str, Any]:
-    return {"type": "eval", "status": status, "value": cell.value, "error_message": cell.error}
+def _cell(cell: StepCell | None) -> dict[str, Any]:
+    status = "QUEUED" if cell is None else "COMPLETED" if cell.error is None else "FAILED"
+    value, error = (None, None) if cell is None else (cell.value, cell.error)
+    return {"type": "eval", "status": status, "value": value, "error_message": error}
 
 
 def _described(report: Report) -> dict[str, Any]:
@@ -250,11 +238,12 @@ def _described(report: Report) -> dict[str, Any]:
 
 def _status_counts(report: Report) -> dict[str, int]:
     """Return how many cells are in which state; all cells of the row in progress count as running."""
-    counts = Counter(_status(cell) for step in report.steps for cell in step.cells or ())
-    width = len(report.spec["scores"]) + 1
-    waiting = width * sum(step.cells is None for step in report.steps)
-    counts.update(RUNNING=min(width, waiting), QUEUED=max(waiting - width, 0))
-    return {status: counts[status] for status in ("COMPLETED", "FAILED", "QUEUED", "RUNNING")}
+    cells = [cell for step in report.steps for cell in step.cells or ()]
+    failed, width = sum(cell.error is not None for cell in cells), len(report.spec["scores"]) + 1
+    waiting = len(report.steps) * width - len(cells)
+    running = min(width, waiting)
+    counts = {"COMPLETED": len(cells) - failed, "FAILED": failed}
+    return counts | {"QUEUED": waiting - running, "RUNNING": running}
 
 
 def _score(report: Report) -> dict[str, Any]:

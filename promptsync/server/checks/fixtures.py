@@ -122,10 +122,7 @@ def _completed(declared: Spec) -> Fixtures:
         [_dataset(item) for item in lists["datasets"]],
         [_evaluation(item) for item in lists["evaluations"]],
         [_agent(item) for item in lists["agents"]],
-        [
-            _filled(item, version=1, labels=[], definition={"type": "function", "function": item["function"]})
-            for item in lists["tools"]
-        ],
+        [_filled(item, version=1, labels=[]) for item in lists["tools"]],
         [_filled(_mapping(item), prompts=["*"], answer=PENDING) for item in lists["protected_labels"]],
     )
 

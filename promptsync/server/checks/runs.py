@@ -82,11 +82,6 @@ def next_step(db: Database, run_id: int) -> RunStep | None:
     return None if row is None else msgspec.convert(dict(row), RunStep)
 
 
-def is_under_way(steps: list[RunStep]) -> bool:
-    """Return whether a step is left to do."""
-    return any(step.cells is None for step in steps)
-
-
 def store_cells(db: Database, run_id: int, step: RunStep, cells: list[StepCell], model: str) -> None:
     """Store what a step results in, unless another process was faster."""
     # A model can answer with half a character, which SQLite does not store.
