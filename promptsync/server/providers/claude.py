@@ -10,19 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from promptsync.prompt.texts import is_text_block
-from promptsync.server.providers.parts import (
-    Arguments,
-    Message,
-    ModelRequest,
-    as_mapping,
-    calls,
-    filled,
-    json_object,
-    media_file,
-    plain_text,
-    take_schema,
-    tool_choice,
-)
+from promptsync.server.providers import parts
+from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
 _MAX_TOKENS = 4096
 """Anthropic requires a limit. Every model accepts this one."""
@@ -47,12 +36,12 @@ def messages(request: ModelRequest) -> Arguments:
     """Return the arguments of Anthropic's ``messages.create``."""
 
     def content(message: Message) -> list[Arguments]:
-        parts = request.parts(message, _anthropic_part)
+        blocks = request.parts(message, _anthropic_part)
         if message.get("role") == "tool":
-            return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": parts}]
-        return parts + [
+            return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": blocks}]
+        return blocks + [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": call.values}
-            for call in calls(message)
+            for call in parts.calls(message)
         ]
 
     parameters = request.parameters("max_tokens", "top_p", "top_k", "stop_sequences")
@@ -63,7 +52,7 @@ def messages(request: ModelRequest) -> Arguments:
     tools += request.built_in(
         lambda kind, config: {**_BUILT_IN[kind], **config} if kind in _BUILT_IN else None
     )
-    kind, name = tool_choice(request.template)
+    kind, name = parts.tool_choice(request.template)
     choice = kind and {"type": kind, **filled(name=name)}
     return {
         **filled(model=request.model),
@@ -81,7 +70,7 @@ def _anthropic_part(block: Message) -> Arguments | None:
         return {"type": "text", "text": block["text"]} if block["text"] else {}
     if block.get("type") == "thinking" and block.get("signature"):
         return {key: block.get(key) for key in ("type", "thinking", "signature")}
-    file = media_file(block)
+    file = parts.media_file(block)
     if file is None or not (file.is_image or file.mime == "application/pdf"):
         return None
     source = {"type": "base64", "media_type": file.mime, "data": file.data}
@@ -98,19 +87,19 @@ def converse(request: ModelRequest) -> Arguments:
 
     def content(message: Message) -> list[Arguments]:
         if message.get("role") == "tool":
-            values, text = json_object(plain_text(message)), plain_text(message)
+            values, text = parts.json_object(parts.plain_text(message)), parts.plain_text(message)
             result = {"json": values} if values else {"text": text}
             return [{"toolResult": {"toolUseId": message.get("tool_call_id"), "content": [result]}}]
         return request.parts(message, _converse_part) + [
             {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.values}}
-            for call in calls(message)
+            for call in parts.calls(message)
         ]
 
     parameters = request.parameters("maxTokens", "topP", "stopSequences")
     schema = _schema(request, parameters)
     top = {"modelId": parameters.pop("model")} if "model" in parameters else {}
-    inference = dict(as_mapping(parameters.pop("inferenceConfig", None)))
-    own = dict(as_mapping(parameters.pop("additionalModelRequestFields", None)))
+    inference = dict(parts.as_mapping(parameters.pop("inferenceConfig", None)))
+    own = dict(parts.as_mapping(parameters.pop("additionalModelRequestFields", None)))
     for name, value in parameters.items():
         place = top if name in _TOP else inference if name in _INFERENCE else own
         place[name] = value
@@ -130,7 +119,7 @@ def _converse_tools(request: ModelRequest) -> Arguments:
         schema = {"json": function.pop("parameters", {"type": "object"})}
         tools.append({"toolSpec": {**function, "inputSchema": schema}})
     request.built_in(lambda kind, config: None)
-    kind, name = tool_choice(request.template)
+    kind, name = parts.tool_choice(request.template)
     # Converse cannot forbid the use of tools.
     if not tools or kind == "none":
         return {}
@@ -140,7 +129,7 @@ def _converse_tools(request: ModelRequest) -> Arguments:
 def _converse_part(block: Message) -> Arguments | None:
     if is_text_block(block):
         return filled(text=block["text"])
-    file = media_file(block)
+    file = parts.media_file(block)
     # Converse accepts either bytes, which JSON cannot hold, or an S3 location.
     if file is None or not file.is_image or not file.url.startswith("s3://"):
         return None
@@ -154,17 +143,17 @@ def _alternating(
     """Return the turns that have content; adjacent turns of one role are joined."""
     turns: list[Arguments] = []
     for message in request.turns:
-        role, parts = "assistant" if message.get("role") == "assistant" else "user", content(message)
+        role, blocks = "assistant" if message.get("role") == "assistant" else "user", content(message)
         if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += parts
-        elif parts:
-            turns.append({"role": role, "content": parts})
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
     return turns
 
 
 def _schema(request: ModelRequest, parameters: Arguments) -> Message | None:
     """Return the schema of the answer. JSON without a schema is left out."""
-    schema = take_schema(parameters)
+    schema = parts.take_schema(parameters)
     if schema is not None and not schema:
         request.left_out["response_format"] = None
     return schema

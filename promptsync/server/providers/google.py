@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from promptsync.prompt.texts import is_text_block
-from promptsync.server.providers.parts import (
-    Arguments,
-    Message,
-    ModelRequest,
-    as_mapping,
-    calls,
-    filled,
-    json_object,
-    media_file,
-    plain_text,
-    take_schema,
-    tool_choice,
-)
+from promptsync.server.providers import parts
+from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
 _SNAKE_CASE = ("max_output_tokens", "top_p", "top_k", "stop_sequences", "seed")
 _CAMEL_CASE = ("maxOutputTokens", "topP", "topK", "stopSequences")
@@ -35,8 +24,8 @@ _MODES = {"auto": "AUTO", "none": "NONE", "any": "ANY", "tool": "ANY"}
 def gemini(request: ModelRequest) -> Arguments:
     """Return the model, all turns (``contents`` for a completion) and ``generation_config``."""
     parameters = request.parameters(*_SNAKE_CASE, *_CAMEL_CASE)
-    config = {**_config(request), **as_mapping(parameters.pop("generation_config", None))}
-    schema = take_schema(parameters)
+    config = {**_config(request), **parts.as_mapping(parameters.pop("generation_config", None))}
+    schema = parts.take_schema(parameters)
     if schema is not None:
         config |= {"response_mime_type": "application/json"}
         config |= filled(response_json_schema=schema.get("schema"))
@@ -55,7 +44,7 @@ def _config(request: ModelRequest) -> Arguments:
     functions = request.functions("name", "description", parameters="parametersJsonSchema")
     tools = [{"function_declarations": functions}] if functions else []
     tools += request.built_in(lambda kind, config: {_BUILT_IN[kind]: config} if kind in _BUILT_IN else None)
-    kind, name = tool_choice(request.template)
+    kind, name = parts.tool_choice(request.template)
     calling = {"mode": _MODES[kind], **filled(allowed_function_names=name and [name])} if kind else {}
     return filled(
         system_instruction=system and {"parts": system},
@@ -72,19 +61,19 @@ def _turns(request: ModelRequest) -> list[Arguments]:
     for message in request.turns:
         role = message.get("role")
         if role == "tool":
-            answer = json_object(plain_text(message)) or {"result": plain_text(message)}
+            answer = parts.json_object(parts.plain_text(message)) or {"result": parts.plain_text(message)}
             # A result has only the id of its call.
             name = names.get(str(message.get("tool_call_id"))) or message.get("name")
-            parts: list[Arguments] = [{"function_response": {"name": name, "response": answer}}]
+            blocks: list[Arguments] = [{"function_response": {"name": name, "response": answer}}]
         else:
-            parts = request.parts(message, _part)
-            for call in calls(message):
+            blocks = request.parts(message, _part)
+            for call in parts.calls(message):
                 names[str(call.id)] = call.name
-                parts.append({"function_call": {"name": call.name, "args": call.values}})
+                blocks.append({"function_call": {"name": call.name, "args": call.values}})
         if role == previous == "tool":
-            turns[-1]["parts"] += parts
-        elif parts:
-            turns.append({"role": "model" if role == "assistant" else "user", "parts": parts})
+            turns[-1]["parts"] += blocks
+        elif blocks:
+            turns.append({"role": "model" if role == "assistant" else "user", "parts": blocks})
         previous = role
     return turns
 
@@ -92,8 +81,7 @@ def _turns(request: ModelRequest) -> list[Arguments]:
 def _part(block: Message) -> Arguments | None:
     if is_text_block(block):
         return {"text": block["text"], **filled(thought_signature=block.get("thought_signature"))}
-    file = media_file(block)
-    if file is None:
+    if (file := parts.media_file(block)) is None:
         return None
     if file.data:
         return {"inline_data": {"mime_type": file.mime, "data": file.data}}

@@ -9,16 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptsync.prompt.texts import is_text_block, mappings
-from promptsync.server.providers.parts import (
-    Arguments,
-    Message,
-    ModelRequest,
-    filled,
-    media_file,
-    plain_text,
-    take_schema,
-    tool_choice,
-)
+from promptsync.server.providers import parts
+from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
 
 def chat(request: ModelRequest) -> Arguments:
@@ -26,7 +18,7 @@ def chat(request: ModelRequest) -> Arguments:
     template, model = request.template, filled(model=request.model)
     if request.is_completion:
         parameters = request.parameters("max_tokens", "top_p", "stop", "seed")
-        return {"prompt": plain_text(template), **model, **parameters}
+        return {"prompt": parts.plain_text(template), **model, **parameters}
     tools = [tool for tool in mappings(template.get("tools")) if isinstance(tool.get("function"), Mapping)]
     functions = ("functions", "function_call") if template.get("functions") else ()
     return {
@@ -82,8 +74,7 @@ def _message(request: ModelRequest, message: Message, takes_files: bool = True) 
 def _part(block: Message, takes_files: bool) -> Arguments | None:
     if is_text_block(block):
         return {"type": "text", "text": block["text"]}
-    file = media_file(block)
-    if file is None:
+    if (file := parts.media_file(block)) is None:
         return None
     if file.is_image:
         return {"type": "image_url", "image_url": filled(url=file.address, detail=file.detail)}
@@ -94,16 +85,16 @@ def _part(block: Message, takes_files: bool) -> Arguments | None:
 
 def responses(request: ModelRequest) -> Arguments:
     """Return the arguments of OpenAI's Responses API."""
-    sent: Any = plain_text(request.template)
+    sent: Any = parts.plain_text(request.template)
     if not request.is_completion:
         sent = [item for message in request.messages for item in _items(request, message)]
     about = {"type": "function", "strict": False, "parameters": {}}
     tools = [{**about, **function} for function in request.functions()]
     tools += request.built_in(lambda kind, config: {"type": kind, **config})
-    kind, name = tool_choice(request.template)
+    kind, name = parts.tool_choice(request.template)
     choice: Any = {"type": "function", "name": name} if name else {"any": "required"}.get(kind, kind)
     parameters = request.parameters("max_output_tokens", "top_p")
-    schema = take_schema(parameters)
+    schema = parts.take_schema(parameters)
     if schema is not None:
         form = {"type": "json_schema", **schema} if schema else {"type": "json_object"}
         parameters["text"] = {"format": form}
@@ -114,12 +105,12 @@ def responses(request: ModelRequest) -> Arguments:
 def _items(request: ModelRequest, message: Message) -> list[Arguments]:
     role = message.get("role")
     if role == "tool":
-        output = {"call_id": message.get("tool_call_id"), "output": plain_text(message)}
+        output = {"call_id": message.get("tool_call_id"), "output": parts.plain_text(message)}
         return [{"type": "function_call_output", **output}]
     content: Any = request.parts(message, _input_part)
     if role == "assistant":
         # A model's message must be plain text: in a list, it would need ids that only OpenAI assigns.
-        content = plain_text(message)
+        content = parts.plain_text(message)
     said = [{"role": "user" if role == "function" else role, "content": content}] if content else []
     return said + [
         {"type": "function_call", "call_id": call["id"], **call["function"]}
@@ -131,8 +122,7 @@ def _items(request: ModelRequest, message: Message) -> list[Arguments]:
 def _input_part(block: Message) -> Arguments | None:
     if is_text_block(block):
         return {"type": "input_text", "text": block["text"]}
-    file = media_file(block)
-    if file is None:
+    if (file := parts.media_file(block)) is None:
         return None
     if file.is_image:
         return {"type": "input_image", "image_url": file.address, "detail": file.detail or "auto"}
@@ -143,14 +133,14 @@ def _input_part(block: Message) -> Arguments | None:
 
 def media_generation(request: ModelRequest, argument: str = "prompt") -> Arguments:
     """Return the arguments that generate an image, a video or speech from all texts of the template."""
-    text = "\n\n".join(filter(None, map(plain_text, request.messages)))
+    text = "\n\n".join(filter(None, map(parts.plain_text, request.messages)))
     return {argument: text, **filled(model=request.model), **request.parameters()}
 
 
 def cohere(request: ModelRequest) -> Arguments:
     """Return the arguments of Cohere's chat API, version 2."""
     built = compatible(request, ("max_tokens", "p", "k", "stop_sequences", "seed"))
-    kind, _ = tool_choice(request.template)
+    kind, _ = parts.tool_choice(request.template)
     if built.pop("tool_choice", None) and kind in ("any", "none"):
         built["tool_choice"] = {"any": "REQUIRED", "none": "NONE"}[kind]
     elif kind == "tool":
@@ -159,6 +149,6 @@ def cohere(request: ModelRequest) -> Arguments:
         function = tool.get("function")
         if isinstance(function, dict) and function.pop("strict", False):
             built["strict_tools"] = True
-    if (form := take_schema(built)) is not None:
+    if (form := parts.take_schema(built)) is not None:
         built["response_format"] = {"type": "json_object", **filled(json_schema=form.get("schema"))}
     return built
