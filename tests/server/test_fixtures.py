@@ -63,10 +63,8 @@ def test_an_empty_file_declares_nothing(text):
     assert parse_fixtures(text.encode(), "r.yaml").datasets == []
 
 
-EVALUATION = (
-    "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {{name: p}}, scores: [{}]}}]"
-)
 PROMPT = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {}}}]"
+SCORE = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: p, scores: [{}]}}]"
 AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 
 
@@ -78,47 +76,25 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
         ("datsets: []", "Unknown key datsets. Did you mean datasets?"),
         ("datasets: {}\nagents: 3", "agents must be a list"),
         ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
-        ("datasets: [{name: 3}]", "Quote it"),
         ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
-        ("datasets: [{name: a, name: b}]", "appears twice"),
         ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
-        ("datasets: [{name: a, row: []}]", "Unknown key datasets[0].row"),
         ("datasets: [{name: a, rows: [{day: 2026-01-01}]}]", "Quote it"),
         ("datasets: [{name: a, rows: [{1: x}]}]", "a key must be text"),
-        ("datasets: [{name: a, rows: [{x: .nan}]}]", "JSON has no number"),
         ("evaluations: [{name: e, dataset: d, prompt: {name: p}}]", "no dataset 'd'"),
-        ("datasets: [{name: d}]\nevaluations: [{name: e, dataset: d}]", "lacks the key prompt"),
-        (
-            "datasets: [{name: d}]\nevaluations: [{name: e, dataset: d, prompt: p, scores: x}]",
-            "scores must be a list",
-        ),
+        (PROMPT.format("p, scores: x"), "scores must be a list"),
         (PROMPT.format("{name: p, version: 1, label: x}"), "not both"),
-        (PROMPT.format("{name: p, version: x}"), "must be a whole number"),
         (PROMPT.format("{name: p, version: 0}"), "minimum of 1"),
-        (PROMPT.format("{name: p, version: 99999999999999999999}"), "maximum"),
-        (PROMPT.format("{name: p, label: 1}"), "must be text"),
         (PROMPT.format("3"), "must be text or a mapping"),
-        (EVALUATION.format("x"), "must be a mapping"),
-        (EVALUATION.format("{}"), "exactly one of"),
-        (EVALUATION.format("{contains: a, equals: b}"), "exactly one of"),
-        (EVALUATION.format("{contain: a}"), "Did you mean contains?"),
-        (EVALUATION.format("{contains: 3}"), "Quote it"),
-        (EVALUATION.format("{contains: '{{ x'}"), "contains:"),
-        (EVALUATION.format("{regex: '('}"), "regex:"),
-        (EVALUATION.format("{max_length: -1}"), "minimum of 0"),
-        (EVALUATION.format("{json_valid: maybe}"), "true or false"),
-        ("agents: [{name: a}]", "lacks the key nodes"),
+        (SCORE.format("{}"), "exactly one of"),
+        (SCORE.format("{contains: a, equals: b}"), "exactly one of"),
+        (SCORE.format("{contain: a}"), "Did you mean contains?"),
+        (SCORE.format("{contains: '{{ x'}"), "contains:"),
+        (SCORE.format("{regex: '('}"), "regex:"),
+        (SCORE.format("{max_length: -1}"), "minimum of 0"),
         ("agents: [{name: a, nodes: []}]", "needs at least one node"),
-        (
-            "agents: [{name: a, nodes: [{name: n, prompt: p}, {name: n, prompt: p}]}]",
-            "name 'n' is used twice",
-        ),
-        ("agents: [{name: a, nodes: [{name: n, prompt: p}], labels: prod}]", "labels must be a list"),
-        (AGENT.format("prompt: 3"), "must be text or a mapping"),
+        (AGENT.format("prompt: p}, {name: n, prompt: p"), "name 'n' is used twice"),
         (AGENT.format("prompt: p, output: 1"), "must be true or false"),
         (AGENT.format("prompt: p, variables: {x: 1}"), "variables.x must be text"),
-        (AGENT.format("prompt: p, input: {}"), "Unknown key agents[0].nodes[0].input"),
-        ("protected_labels: prod", "must be a list"),
         ("protected_labels: [{name: prod, answer: maybe}]", '"pending", "forbidden" or "conflict"'),
     ],
 )
@@ -180,13 +156,6 @@ def test_every_problem_has_its_line_and_column(text, places):
     assert "schema fixtures" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["3", "a: 2026-01-01", "datasets: [&a [*a]]"])
-def test_a_problem_with_the_whole_file_has_a_place_too(text):
-    with pytest.raises(FixtureError) as caught:
-        parse_fixtures(text.encode(), "r.yaml")
-    assert caught.value.details
-
-
 @pytest.mark.parametrize(
     ("kind", "value", "output", "result"),
     [
@@ -194,11 +163,9 @@ def test_a_problem_with_the_whole_file_has_a_place_too(text):
         ("contains", "Refund", "a refund", False),
         ("contains", "", "", True),
         ("equals", "a {{ x }}", "a und", False),
-        ("equals", "a {{ x }}", "a und", False),
         ("equals", "{{ x }}", "fund", True),
         ("not_contains", "x", "y", True),
         ("not_contains", "y", "y", False),
-        ("regex", r"^\d+$", "42", True),
         ("regex", r"^\d+$", "x42", False),
         ("regex", "{{ x }}?", "fun", True),
         ("json_valid", True, '{"a": 1}', True),
@@ -221,48 +188,26 @@ def test_a_score_that_cannot_be_computed_says_why(kind, value):
 
 
 def test_the_database_follows_the_file(tmp_path):
-    file = tmp_path / "registry.yaml"
-    file.write_text(EXAMPLE)
+    def applied(text):
+        (tmp_path / "registry.yaml").write_text(text)
+        with create_app(tmp_path / "r.db", fixtures=tmp_path / "registry.yaml") as app:
+            paths = {"evaluations": "/api/public/v2/evaluations?status=all", "items": "/workflows"}
+            paths["datasets"] = "/api/public/v2/datasets"
+            return tuple(Caller(app)("GET", path).body[key] for key, path in paths.items())
 
-    def opened():
-        return create_app(tmp_path / "r.db", fixtures=file)
-
-    with opened() as app:
-        call = Caller(app)
-        first = call("GET", "/api/public/v2/evaluations").body["evaluations"][0]
-        assert call("GET", "/api/public/v2/datasets").body["datasets"][0]["version_number"] == 1
-        assert call("GET", "/workflows").body["items"][0]["release_labels"] == ["prod"]
-    file.write_text("# a comment\n" + EXAMPLE)
-    with opened() as app:
-        call = Caller(app)
-        assert call("GET", "/api/public/v2/evaluations").body["evaluations"][0] == first
-        assert call("GET", "/api/public/v2/datasets").body["total"] == 1
-        assert call("GET", "/workflows").body["items"][0]["latest_version_number"] == 1
-    file.write_text(
-        EXAMPLE.replace("Hello", "Hi").replace("name: answer", "name: reply").replace("[prod]", "[dev]")
-    )
-    with opened() as app:
-        call = Caller(app)
-        versions = [
-            item["version_number"] for item in call("GET", "/api/public/v2/datasets").body["datasets"]
-        ]
-        assert versions == [2, 1]
-        agent = call("GET", "/workflows").body["items"][0]
-        assert (agent["latest_version_number"], agent["release_labels"]) == (2, ["dev"])
-    file.write_text("")
-    with opened() as app:
-        call = Caller(app)
-        assert call("GET", "/workflows").body["items"] == []
-        assert call("GET", "/api/public/v2/datasets").body["total"] == 0
-        assert call("GET", "/api/public/v2/evaluations").body["total"] == 0
-        assert (
-            call("GET", "/api/public/v2/evaluations?status=deleted").body["evaluations"][0]["deleted"] is True
-        )
-        assert call("GET", "/workflows/refund-agent").status == 404
-    file.write_text(EXAMPLE)
-    with opened() as app:
-        again = Caller(app)("GET", "/api/public/v2/evaluations").body["evaluations"][0]
-        assert again["id"] == first["id"]
+    (first,), (agent,), (dataset,) = applied(EXAMPLE)
+    assert (agent["latest_version_number"], agent["release_labels"]) == (1, ["prod"])
+    assert dataset["version_number"] == 1
+    assert applied("# a comment\n" + EXAMPLE) == ([first], [agent], [dataset])
+    changed = EXAMPLE.replace("Hello", "Hi").replace("name: answer", "name: reply").replace("[prod]", "[dev]")
+    (second,), (agent,), datasets = applied(changed)
+    assert second == first
+    assert (agent["latest_version_number"], agent["release_labels"]) == (2, ["dev"])
+    assert [dataset["version_number"] for dataset in datasets] == [2, 1]
+    (deleted,), agents, datasets = applied("")
+    assert (deleted["id"], deleted["deleted"], agents, datasets) == (first["id"], True, [], [])
+    (again,), _, _ = applied(EXAMPLE)
+    assert (again["id"], again["deleted"]) == (first["id"], False)
 
 
 def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):
