@@ -283,18 +283,17 @@ def test_what_a_run_refuses(call, field, value):
 
 def changed(token):
     """Return tokens of other channels and times that nobody issued."""
-    mac, rest = token[:64], token[64:]
-    expires, _, channel = rest.partition(":")
+    mac, expires, channel = token.split(":", 2)
     return [
         "x",
-        rest,
+        f"{expires}:{channel}",
         token + "d",
         token[:-1],
-        mac + f"{int(expires) + 1}:{channel}",
-        mac + f"{'9' * 5000}:{channel}",
-        mac + f"{expires}:workflows:2:run:abc",
-        "0" * 64 + rest,
-        "ü" * 64 + rest,
+        f"{mac}:{int(expires) + 1}:{channel}",
+        f"{mac}:{'9' * 5000}:{channel}",
+        f"{mac}:{expires}:workflows:2:run:abc",
+        f"{'0' * 64}:{expires}:{channel}",
+        f"{'ü' * 64}:{expires}:{channel}",
         "",
     ]
 
@@ -323,8 +322,8 @@ def test_a_socket_without_a_token_is_closed(url, parameters):
 def test_a_token_expires(call, url, monkeypatch):
     monkeypatch.setattr(updates, "TOKEN_SECONDS", -1)
     with client(url) as found:
-        reply = found.do("connect", token=token_for(call))
-        assert reply == {"error": {"code": 109, "message": "token expired"}}
+        found.send({"id": 1, "connect": {"token": token_for(call)}})
+        assert found.closed() == (3500, "invalid token")
 
 
 # -- the protocol --------------------------------------------------------------------------------------
@@ -349,10 +348,8 @@ def test_commands_that_are_refused(call, url):
         denied = {"error": {"code": 103, "message": "permission denied"}}
         for channel in ("workflows:1:run:other", "workflow_updates:1", ""):
             assert found.do("subscribe", channel=channel) == denied
-        assert found.do("subscribe") == denied
-        assert found.do("subscribe", channel=CHANNEL)["error"]["code"] == 105
-        for method in ("publish", "presence", "history", "rpc", "refresh", "nothing"):
-            assert found.do(method, channel=CHANNEL)["error"] == {"code": 108, "message": "not available"}
+        for method in ("subscribe", "publish", "history", "nothing"):
+            assert found.do(method) == denied
 
 
 BROKEN = [
