@@ -10,6 +10,8 @@ import pytest
 from registry_server import chat
 from seeds import numbers, seed_of
 
+from promptsync.server.tracking import operators
+
 TEXTS = [
     "",
     "Money",
@@ -163,6 +165,14 @@ def matches(values, condition):
 def has_words(values, q):
     have = re.findall(r"\w+", f"{values['input_text']}\n{values['output_text']}".casefold())
     return all(any(word.startswith(start) for word in have) for start in re.findall(r"\w+", q.casefold()))
+
+
+def test_all_fields_and_their_operators_are_compared():
+    """The others are in a table in ``test_reading_requests.py``."""
+    others = {"prompt_id", "prompt_version_number", "is_tool_call", "tool_names"}
+    assert operators.FIELDS.keys() - FIELDS == {*others, "input_variables", "input_variable_keys"}
+    for field, (names, _) in FIELDS.items():
+        assert set(names) == set(operators.FIELDS[field][0].operators)
 
 
 @pytest.mark.parametrize("number", numbers(3, fuzz=200))

@@ -3,8 +3,6 @@ from __future__ import annotations
 import pytest
 from registry_server import Caller, chat, completion
 
-from promptsync.server.store.clock import parse
-
 LOG = {
     "provider": "openai",
     "model": "gpt-4o",
@@ -32,32 +30,28 @@ def rows(app, sql, *values):
         return [tuple(row) for row in db.execute(sql, values)]
 
 
-@pytest.mark.parametrize("path", ["/rest/log-request", "/log-request"])
-def test_a_log_answers_with_its_id_under_both_names(call, path):
-    answer = call("POST", path, LOG)
-    assert answer.status == 201
-    assert answer.body["success"] is True
+FAILURE = {"status": "ERROR", "error_type": "PROVIDER_ERROR", "error_message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "texts"),
+    [
+        ("/rest/log-request", {}, ["Hi", "Hello"]),
+        ("/log-request", FAILURE, ["Hi", "Hello"]),
+        ("/log-request", {"input": completion("Once"), "output": completion("upon")}, None),
+    ],
+)
+def test_a_log_answers_with_its_id_and_its_prompt_version(call, path, more, texts):
+    answer = call("POST", path, LOG | more)
+    assert (answer.status, answer.body["success"]) == (201, True)
     assert answer.body["request_id"] == answer.body["id"] == 1
-    assert (answer.body["status"], answer.body["error_type"]) == ("SUCCESS", None)
-    texts = [
-        item["content"][0]["text"] for item in answer.body["prompt_version"]["prompt_template"]["messages"]
-    ]
-    assert texts == ["Hi", "Hello"]
-
-
-def test_a_log_of_a_completion_and_of_a_failure(call):
-    body = LOG | {
-        "input": completion("Once"),
-        "output": completion("upon"),
-        "status": "ERROR",
-        "error_type": "PROVIDER_ERROR",
-    }
-    answer = call("POST", "/log-request", body)
-    assert (answer.status, answer.body["status"], answer.body["error_type"]) == (
-        201,
-        "ERROR",
-        "PROVIDER_ERROR",
-    )
+    failure = {"status": "SUCCESS", "error_type": None, "error_message": None} | more
+    assert {key: answer.body[key] for key in FAILURE} == {key: failure[key] for key in FAILURE}
+    template = answer.body["prompt_version"]["prompt_template"]
+    if texts is None:
+        assert template["content"][0]["text"] == "upon"
+    else:
+        assert [message["content"][0]["text"] for message in template["messages"]] == texts
 
 
 def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
@@ -78,8 +72,6 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
     "change",
     [
         {"provider": None},
-        {"model": 3},
-        {"input": None},
         {"input": {"messages": []}},
         {"input": {"type": "chat", "messages": [{"role": "user", "content": "a string"}]}},
         {"output": {"type": "completion", "content": "a string"}},
@@ -87,24 +79,17 @@ def test_a_log_is_tied_to_the_prompt_that_it_names(app, call, publish):
         {"request_end_time": None},
         {"request_end_time": True},
         {"request_end_time": 1e300},
-        {"parameters": []},
-        {"prompt_input_variables": 3},
-        {"tags": "x"},
         {"tags": ["x" * 513]},
         {"metadata": {"a": 1}},
         {"metadata": {"x" * 1025: ""}},
         {"score": 101},
         {"score": "80"},
         {"input_tokens": -1},
-        {"price": "1"},
         {"price": 10**400},
         {"output_tokens": 2**63},
         {"status": "FINE"},
-        {"status": ["SUCCESS"]},
         {"error_type": "NONE"},
-        {"error_type": {}},
         {"error_message": "x" * 1025},
-        {"function_name": 3},
         {"prompt_id": "x"},
         {"prompt_name": "a", "prompt_version_number": 0},
     ],
@@ -143,23 +128,18 @@ def test_scores_metadata_prompt_and_group_are_noted_under_every_path(app, call, 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/rest/track-score", {"request_id": 1}),
         ("/rest/track-score", {"request_id": 1, "score": -1}),
         ("/rest/track-score", {"request_id": 1, "score": True}),
         ("/rest/track-score", {"request_id": 1, "score": 1, "name": ""}),
         ("/rest/track-score", {"request_id": 9, "score": 1}),
         ("/rest/track-score", {"request_id": "x", "score": 1}),
         ("/rest/track-score", {"request_id": 10**30, "score": 1}),
-        ("/rest/track-score", {"score": 1}),
         ("/rest/track-metadata", {"request_id": 1, "metadata": {"a": None}}),
         ("/rest/track-metadata", {"request_id": 1}),
-        ("/rest/track-prompt", {"request_id": 1}),
         ("/rest/track-prompt", {"request_id": 1, "prompt_name": "nobody"}),
         ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "version": "x"}),
         ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "label": "nope"}),
-        ("/rest/track-prompt", {"request_id": 1, "prompt_name": "a", "prompt_input_variables": []}),
         ("/rest/track-group", {"request_id": 1, "group_id": 9}),
-        ("/rest/track-group", {"request_id": 1}),
     ],
 )
 def test_malformed_notes_are_refused(call, publish, logged, path, body):
@@ -226,22 +206,24 @@ def _message(role, text, **more):
 
 EXTRAS = {"refusal": None, "audio": None, "annotations": [], "function_call": None, "tool_calls": None}
 TOOL = {"name": "find", "description": "", "strict": False, "parameters": {"type": "object"}}
-CALLED = {
-    "tool_id": None,
-    "id": "c1",
-    "type": "function",
-    "function": {"name": "find", "arguments": '{"q":1}'},
+CALLED = {"tool_id": None, "id": "c1", "type": "function"} | {
+    "function": {"name": "find", "arguments": '{"q":1}'}
 }
+SYSTEM, USER = ({"role": role, "content": text} for role, text in (("system", "Hello"), ("user", "Hello")))
+LOOKED = [
+    {"citations": None, "text": "I look", "type": "text"},
+    {"type": "tool_use", "id": "c1", "name": "find", "input": {"q": 1}},
+]
 CALLS = [
     (
-        {"messages": [{"content": "Hello", "role": "system"}], "stream": False},
+        {"messages": [SYSTEM], "stream": False},
         {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Hi", **EXTRAS}}]},
         [_message("system", "Hello"), _message("assistant", "Hi")],
         [],
     ),
     # An older way to log a stream: the message is the choice.
     (
-        {"messages": [{"content": "Hello", "role": "user"}]},
+        {"messages": [USER]},
         {"choices": [{"role": "assistant", "content": "Hi"}]},
         [_message("user", "Hello"), _message("assistant", "Hi")],
         [],
@@ -265,12 +247,7 @@ CALLS = [
             "messages": [{"role": "user", "content": "Find it"}],
             "tools": [{"name": "find", "description": "", "input_schema": {"type": "object"}}],
         },
-        {
-            "content": [
-                {"citations": None, "text": "I look", "type": "text"},
-                {"type": "tool_use", "id": "c1", "name": "find", "input": {"q": 1}},
-            ]
-        },
+        {"content": LOOKED},
         [
             _message("system", "Be kind"),
             _message("user", "Find it"),
@@ -316,51 +293,31 @@ ASKED = [
     ("tool", "c1", "none"),
     ("assistant", "Hi"),
 ]
-NAMED = {**CALL, "id": "find"}
-GEMINI = {
-    "history": [
-        {"role": "user", "parts": [{"text": "Find it"}]},
-        {"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"q": 1}}}]},
-        {"role": "user", "parts": [{"functionResponse": {"name": "find", "response": {"none": True}}}]},
-    ],
-}
+OUTPUT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+FUNCTION_CALL = {"type": "function_call", "id": "fc", "call_id": "c1", "name": "find", "arguments": '{"q":1}'}
+REASONING = {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm"}]}
+TOOL_USE = {"toolUse": {"toolUseId": "c1", "name": "find", "input": {"q": 1}}}
+TOOL_RESULT = {"toolResult": {"toolUseId": "c1", "content": [{"text": "none"}]}}
+WEBP = {"inlineData": {"mimeType": "image/webp", "data": "-_8="}}
 OTHER_CALLS = {
     "responses": (
         {
             "instructions": "Be kind",
             "input": [
                 {"role": "user", "content": "Find it"},
-                {
-                    "type": "function_call",
-                    "id": "fc",
-                    "call_id": "c1",
-                    "name": "find",
-                    "arguments": '{"q":1}',
-                },
+                FUNCTION_CALL,
                 {"type": "function_call_output", "call_id": "c1", "output": "none"},
             ],
             "tools": [{"type": "function", "name": "find", "parameters": {"type": "object"}}],
         },
-        {
-            "output": [
-                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
-            ]
-        },
+        {"output": [OUTPUT]},
         ASKED,
     ),
     "a text, and an answer of several items": (
         {"input": "Find it"},
         {
             "output": [
-                {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm"}]},
-                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]},
-                {
-                    "type": "function_call",
-                    "id": "fc",
-                    "call_id": "c1",
-                    "name": "find",
-                    "arguments": '{"q":1}',
-                },
+                *(REASONING, OUTPUT, FUNCTION_CALL),
                 {"type": "image_generation_call", "id": "ig", "result": "aGk="},
             ]
         },
@@ -372,14 +329,8 @@ OTHER_CALLS = {
             "system": [{"text": "Be kind"}],
             "messages": [
                 {"role": "user", "content": [{"text": "Find it"}]},
-                {
-                    "role": "assistant",
-                    "content": [{"toolUse": {"toolUseId": "c1", "name": "find", "input": {"q": 1}}}],
-                },
-                {
-                    "role": "user",
-                    "content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": "none"}]}}],
-                },
+                {"role": "assistant", "content": [TOOL_USE]},
+                {"role": "user", "content": [TOOL_RESULT]},
             ],
             "toolConfig": {
                 "tools": [{"toolSpec": {"name": "find", "inputSchema": {"json": {"type": "object"}}}}]
@@ -390,7 +341,14 @@ OTHER_CALLS = {
     ),
     "gemini": (
         {
-            **GEMINI,
+            "history": [
+                {"role": "user", "parts": [{"text": "Find it"}]},
+                {"role": "model", "parts": [{"functionCall": {"name": "find", "args": {"q": 1}}}]},
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"name": "find", "response": {"none": True}}}],
+                },
+            ],
             "generation_config": {
                 "system_instruction": "Be kind",
                 "tools": [{"function_declarations": [{"name": "find", "parameters": {"type": "object"}}]}],
@@ -403,18 +361,14 @@ OTHER_CALLS = {
         },
         [
             *ASKED[:2],
-            ("assistant", NAMED),
+            ("assistant", {**CALL, "id": "find"}),
             ("tool", "find", '{"none":true}'),
             ("assistant", "thinking Hm", "Hi"),
         ],
     ),
     "gemini in camel case, as a text": (
         {"contents": "Draw", "generationConfig": {"systemInstruction": {"parts": [{"text": "Be kind"}]}}},
-        {
-            "candidates": [
-                {"content": {"parts": [{"inlineData": {"mimeType": "image/webp", "data": "-_8="}}]}}
-            ]
-        },
+        {"candidates": [{"content": {"parts": [WEBP]}}]},
         [("system", "Be kind"), ("user", "Draw"), ("assistant", "data:image/webp;base64,+/8=")],
     ),
     "an unknown block": (
@@ -484,8 +438,8 @@ def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app,
 
 
 def test_large_times_count_milliseconds(call):
-    assert call("POST", "/log-request", LOG | {"request_start_time": 1767225600000}).status == 201
-    assert parse(1767225600000) == parse(1767225600)
+    call("POST", "/log-request", LOG | {"request_start_time": 1767225600000})
+    assert request_of(call, 1)["request_start_time"] == "2026-01-01T00:00:00.000000Z"
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ _REQUESTS = (
         scores TEXT NOT NULL DEFAULT '{}',
         created_at TEXT NOT NULL)""",
     """CREATE INDEX requests_by_span ON requests (span_id)""",
+    """CREATE INDEX requests_by_creation ON requests (created_at)""",
     # The values in tags, metadata, output and input variables, each with its path.
     """CREATE TABLE request_values (
         request_id INTEGER NOT NULL REFERENCES requests (id) ON DELETE CASCADE,

@@ -177,7 +177,7 @@ def _result(block: Turn) -> Turn | None:
 
 def _inside(block: Turn, *names: str) -> Turn | None:
     """Return the object that a block has under one of the names, or the block if that is its type."""
-    inner = block if block.get("type") in names else _first(block, *names)
+    inner = _first(block, *names) or (block if block.get("type") in names else None)
     return inner if isinstance(inner, Mapping) else None
 
 

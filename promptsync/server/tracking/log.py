@@ -180,18 +180,15 @@ def _version(
 def _delete_oldest(db: Database) -> None:
     """Delete the requests over the limits, with the traces that they belong to."""
     # Only the oldest requests are ever deleted, so ids count them.
-    first = db.execute(
-        """WITH newest (id) AS (SELECT max(id) FROM requests), since (moment) AS (
-            SELECT iif(days, strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days || ' days'), '')
-            FROM request_limits)
-        SELECT max(newest.id - l.requests + 1,
-            ifnull((SELECT min(id) FROM requests WHERE created_at >= since.moment), newest.id + 1))
-        FROM request_limits l, newest, since"""
-    ).fetchone()[0]
-    for sql in (
-        "DELETE FROM spans WHERE trace_id IN (SELECT s.trace_id FROM requests r"
-        " JOIN spans s ON s.log_span_id = r.span_id WHERE r.id < ?)",
-        "DELETE FROM request_words WHERE rowid < ?",
-        "DELETE FROM requests WHERE id < ?",
-    ):
-        db.execute(sql, (first,))
+    deleted = db.execute(
+        """DELETE FROM requests
+        WHERE id <= (SELECT max(id) FROM requests) - (SELECT requests FROM request_limits)
+            OR created_at < (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days || ' days')
+                FROM request_limits WHERE days)
+        RETURNING id, span_id"""
+    ).fetchall()
+    db.executemany("DELETE FROM request_words WHERE rowid = ?", [(row["id"],) for row in deleted])
+    db.executemany(
+        "DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans WHERE log_span_id = ?)",
+        [(row["span_id"],) for row in deleted],
+    )

@@ -147,6 +147,9 @@ def save_span(db: Database, span: Span) -> int:
         " DO UPDATE SET log_span_id = excluded.log_span_id, body = excluded.body RETURNING id",
         values,
     ).fetchone()
+    # Spans without a request are not deleted with one.
+    limit = "SELECT 10 * requests FROM request_limits"
+    db.execute(f"DELETE FROM spans WHERE id <= ? - ({limit})", (row["id"],))
     return int(row["id"])
 
 
