@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PHASES = {
     "the registry": ["registry.promptlayer.connection:Connection.call"],
-    "parsing responses": ["registry.promptlayer.parse:listed", "registry.promptlayer.parse:remote_version"],
+    "parsing responses": ["registry.promptlayer.parse:version"],
     "reading files": ["files.worktree:scan"],
     "comparing": ["compare.gather:gather"],
     "git": ["files.git.program:GitProgram.line", "files.git.program:GitProgram.run"],

@@ -80,7 +80,7 @@ def serving(database: Path, latency: float) -> Iterator[str]:
 def warm(url: str) -> None:
     """Send requests until each thread of a registry has its modules, its connection and its pages."""
     with (
-        PromptLayer(url, KEY["PROMPTLAYER_API_KEY"], connections=_THREADS) as registry,
+        PromptLayer(url, KEY["PROMPTLAYER_API_KEY"], jobs=_THREADS) as registry,
         ThreadPoolExecutor(_THREADS) as pool,
     ):
         listed = registry.prompts.list()

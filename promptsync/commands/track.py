@@ -95,7 +95,14 @@ def prompt_command(
     """
     values = variables(session, assignments, source)
     with _tracking(session, "prompt") as tracking:
-        tracking.track_prompt(request_id, name, version=at.number, label=at.label, variables=values or None)
+        tracking.track(
+            request_id,
+            "prompt",
+            prompt_name=name,
+            version=at.number,
+            label=at.label,
+            prompt_input_variables=values or None,
+        )
     body = {"request_id": request_id, "name": name, "version": at.number, "label": at.label}
     return Outcome([f"request {request_id}: prompt {output.name(name)}"], {**body, "variables": values})
 
@@ -113,7 +120,7 @@ def score_command(session: Session, request_id: int | str, score: int, name: str
     if name is not None and not name.strip():
         raise UsageError("--name is empty", hint="drop --name for the default score")
     with _tracking(session, "score") as tracking:
-        tracking.track_score(request_id, score, name=name)
+        tracking.track(request_id, "score", score=score, name=name)
     named = f" for {output.name(name)}" if name is not None else ""
     body = {"request_id": request_id, "score": score, "name": name}
     return Outcome([f"request {request_id}: score {score}{named}"], body)
@@ -130,7 +137,7 @@ def metadata_command(session: Session, request_id: int | str, pairs: tuple[str, 
     """
     metadata = dict(map(_pair, pairs))
     with _tracking(session, "metadata") as tracking:
-        tracking.track_metadata(request_id, metadata)
+        tracking.track(request_id, "metadata", metadata=metadata)
     body = {"request_id": request_id, "metadata": metadata}
     return Outcome([f"request {request_id}: {', '.join(map(output.name, metadata))}"], body)
 
@@ -163,6 +170,6 @@ def group_command(session: Session, request_id: int | str | None, group_id: int 
             group = tracking.create_group()
     if request_id is not None:
         with _tracking(session, "group") as tracking:
-            tracking.track_group(request_id, group)
+            tracking.track(request_id, "group", group_id=group)
     lines = [str(group) if new else f"request {request_id}: group {group}"]
     return Outcome(lines, {"request_id": request_id, "group_id": group})

@@ -12,7 +12,7 @@ class Version(msgspec.Struct, frozen=True):
 
     A version that was read by itself has its snippet references unexpanded. In the registry's list they may
     be expanded: there an equal body means an equal prompt, but a different one may not mean a different
-    prompt, and ``author``, ``created_at`` and ``workspace_id`` are missing. ``problem`` is why the body
+    prompt, and ``author``, ``created_at`` and ``workspace_id`` may be missing. ``problem`` is why the body
     cannot be used; then ``prompt`` has only the name and the tags.
     """
 

@@ -25,27 +25,16 @@ _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s/\\?#@\[\]:]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#\\]*)?",
     re.IGNORECASE,
 )
-_SAFE: Final = "/%!$&'()*+,:;=@[]^|"
-"""What stays as it is in the path of a registry's URL."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The parts of a registry's URL.
-
-    ``base`` is all of it, ``origin`` the part before its path, and ``path`` is percent-encoded; none of them
-    has a slash at its end.
-    """
+    """The parts of a registry's URL. ``base`` is all of it, without a slash at its end."""
 
     base: str
-    origin: str
     scheme: str
     host: str
     port: int
-    path: str = ""
-
-    @property
-    def is_loopback(self) -> bool:
-        return _is_loopback(self.host)
+    is_loopback: bool
 
 
 def address(url: str) -> Address:
@@ -55,7 +44,7 @@ def address(url: str) -> Address:
     if it has a user name, a password, a query or a fragment.
     """
     if url.startswith(LOCAL):
-        return Address(_LOCAL_BASE, _LOCAL_BASE, "http", "localhost", 80)
+        return Address(_LOCAL_BASE, "http", "localhost", 80, is_loopback=True)
     match = _URL.fullmatch(url.strip())
     if match is None:
         raise UsageError(f"{_shown(url)} is not a registry URL", hint=_why(url))
@@ -66,15 +55,14 @@ def address(url: str) -> Address:
             f"{_shown(url)} has port {port}; the highest port is 65535",
             hint=f"leave out :{port}, or use the registry's port",
         )
-    if scheme == "http" and not _is_loopback(host):
+    is_loopback = _is_loopback(host)
+    if scheme == "http" and not is_loopback:
         raise UsageError(
             f"refusing plain http to {host}: the API key would cross the network unencrypted",
             hint=f"use https://{host}, or http://127.0.0.1:PORT for a registry on this machine",
         )
     origin = f"{scheme}://{match['host'].lower()}" + (f":{match['port']}" if match["port"] else "")
-    base = f"{origin}{match['path'] or ''}".rstrip("/")
-    path = quote((match["path"] or "").rstrip("/"), safe=_SAFE, errors="replace")
-    return Address(base, origin, scheme, host, port, path)
+    return Address(f"{origin}{match['path'] or ''}".rstrip("/"), scheme, host, port, is_loopback)
 
 
 def segment(value: object) -> str:

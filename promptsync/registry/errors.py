@@ -109,8 +109,3 @@ class RenamedRemotely(RemoteError):
 
     exit_code = 3
     code = "renamed-remotely"
-
-    def __init__(self, message: str, *, old: str, new: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.old = old
-        self.new = new

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from promptsync.registry.address import LOCAL
 from promptsync.registry.promptlayer.client import PromptLayer
-from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from promptsync.registry.protocol import Memory, Registry
+    from promptsync.registry.protocol import Registry
 
 
 def open_registry(
@@ -24,32 +23,18 @@ def open_registry(
     database: str | None = None,
     fixtures: str | None = None,
     model: Any = None,
-    memory: Memory | None = None,
-    timeouts: Timeouts | None = None,
-    jobs: int | None = None,
-    on_wait: Callable[[str], None] | None = None,
-    examining: bool = False,
+    **options: Any,
 ) -> Registry:
     """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 
     The embedded one takes ``database``, another file than the one in its URL, ``fixtures``, the path of a
-    ``registry.yaml``, and ``model``, which responds in evaluations and agents instead of an echo. ``jobs`` is
-    the most requests at once. While ``examining``, nothing is sent again, except once after a rate limit.
-    Raises ``UsageError`` and ``MissingKey``.
+    ``registry.yaml``, and ``model``, which responds in evaluations and agents instead of an echo. The
+    ``options`` are those of ``Connection``. Raises ``UsageError`` and ``MissingKey``.
     """
-    transport = None
     if url.startswith(LOCAL):
-        transport = local_transport(database or url.removeprefix(LOCAL), fixtures=fixtures, model=model)
-    return PromptLayer(
-        url,
-        api_key,
-        transport=transport,
-        memory=memory,
-        timeouts=timeouts,
-        connections=jobs,
-        on_wait=on_wait,
-        examining=examining,
-    )
+        path = database or url.removeprefix(LOCAL)
+        options["transport"] = local_transport(path, fixtures=fixtures, model=model)
+    return PromptLayer(url, api_key, **options)
 
 
 class LocalTransport(httpx.BaseTransport):

@@ -46,25 +46,22 @@ class Prompts(Protocol):
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
-        tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
-        """Return every prompt, from all pages.
+        """Return every prompt, each at its latest version; ``status`` is ``active`` or ``deleted``.
 
-        ``status`` is ``active``, ``deleted`` or ``all``. ``label`` selects the prompts that have it, each at
-        that label's version. ``name`` matches parts of names and ignores case. ``with_tags`` reads the tags
-        of each prompt if the list leaves them out. Snippets may be expanded in the bodies, so two
-        equal bodies mean equal prompts, but different bodies may be equal prompts too.
+        ``label`` selects the prompts that have it, each at that label's version. ``name`` matches parts of
+        names and ignores case. Tags may be missing, except ``with_tags``. Snippets may be expanded in the
+        bodies, so two equal bodies mean equal prompts, but different bodies may be equal prompts too.
         """
 
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
     ) -> builtins.list[Version]:
-        """Return the active prompts with these names, as ``list`` does now with tags.
+        """Return the active prompts with these names, as ``list`` does now with tags, by fewer requests.
 
-        A name costs one search. The whole list is read instead if that costs no more requests, if a search
-        fails, or if it does not find one of the ``needed`` names: only the list shows that it is missing.
+        If one of the ``needed`` names does not exist, the whole list was read to be sure of that.
         """
 
     def get(
@@ -79,9 +76,8 @@ class Prompts(Protocol):
         """Return one version of a prompt as it was published, with unexpanded snippet references.
 
         Pass at most one of ``version`` and ``label``; the default is the latest version. Tags belong to the
-        prompt, so an old version has those of the last list or the last response too. With a label in an A/B
-        release, two calls may return different versions: look the label up in ``labels`` and read by version.
-        A version that was read before may come from the cache, unless ``fresh``.
+        prompt, so an old version has the present ones. A version that was read before may come from the
+        memory, unless ``fresh``.
 
         Raises ``NotFound``, ``RenamedRemotely`` if ``template_id`` has another name now, and
         ``NotReadableRaw`` if the registry returns only a form of this prompt that may not be its source.
@@ -90,21 +86,16 @@ class Prompts(Protocol):
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         """Publish ``prompt`` as a new version, and create or move ``labels`` to it.
 
-        Every success creates a version, so the request is sent again only if the registry certainly did
-        nothing. After ``NotSent``, which includes ``Rejected``, there is no new version. After
-        ``FateUnknown`` there may be one: read back before deciding. Read back after a success too, because
-        the registry may drop fields that it does not know.
+        After ``NotSent``, which includes ``Rejected``, there is no new version. After ``FateUnknown`` there
+        may be one: read back before deciding. Read back after a success too, because the registry may drop
+        fields that it does not know.
         """
 
     def archive(self, template_id: int, is_snippet: bool) -> None:
-        """Archive a prompt with all its versions, as the dashboard does. Raises ``NotFound``."""
+        """Archive a prompt with all its versions. Raises ``NotFound``."""
 
     def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
-        """Return the prompts that reference a snippet.
-
-        ``snippet_usage[]`` has ``prompt_registry_id, prompt_name, version_numbers``; ``label_usage[]`` has
-        the labels through which they do.
-        """
+        """Return who references a snippet: prompts in ``snippet_usage[]``, labels in ``label_usage[]``."""
 
     def render(
         self,
@@ -118,18 +109,13 @@ class Prompts(Protocol):
     ) -> dict[str, Any]:
         """Return what would be sent to a model: ``prompt_template``, ``llm_kwargs``, …
 
-        ``provider`` and ``model`` replace those of the prompt. Pass at most one of ``version`` and
-        ``label``; the default is the latest version. Never store the result as a source, because its
-        snippets are expanded.
+        ``provider`` and ``model`` replace those of the prompt. Never store the result as a source, because
+        its snippets are expanded.
         """
 
 
 class Labels(Protocol):
-    """The release labels of a registry.
-
-    A registry may keep a change on hold for approval, or serve several versions under a label in an A/B
-    release: read the label again after each change.
-    """
+    """The release labels of a registry. It may hold a change for approval: read the label again after it."""
 
     def of(self, template_id: int, name: str) -> list[Label]:
         """Return the labels of one prompt, each with the version that it points at.
@@ -150,8 +136,7 @@ class Labels(Protocol):
     def can_change(self, template_id: int, name: str) -> bool:
         """Whether labels can be created, moved and deleted by themselves, and not only while publishing.
 
-        Nothing is written to find out: a registry that has these operations lists the labels of a prompt as
-        well. This prompt is tried, unless the answer is known; it need not exist.
+        Nothing is written to find out, and the prompt need not exist.
         """
 
     def set(self, template_id: int, name: str, label: str, version: int, existing: Label | None) -> None:
@@ -219,25 +204,11 @@ class Tracking(Protocol):
     def log_request(self, request: Mapping[str, Any]) -> int:
         """Log a request, which has the registry's own shape, and return its id."""
 
-    def track_prompt(
-        self,
-        request_id: int | str,
-        prompt_name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        variables: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record which prompt a request used: the latest version without ``version`` and ``label``."""
+    def track(self, request_id: int | str, what: str, **values: Any) -> None:
+        """Record a ``prompt``, a ``score`` (0 to 100), ``metadata`` or the ``group`` of a request.
 
-    def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
-        """Score a request with 0 to 100, under ``name`` or the registry's default."""
-
-    def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
-        """Add metadata to a request. Existing keys are replaced."""
-
-    def track_group(self, request_id: int | str, group_id: int) -> None:
-        """Put a request into a group."""
+        The values have PromptLayer's keys; those that are ``None`` are left out.
+        """
 
     def create_group(self) -> int:
         """Create a group of requests and return its id."""
@@ -276,10 +247,6 @@ class Registry(Protocol):
     @property
     def width(self) -> int:
         """How many requests may be under way by now, as the registry's responses have shown."""
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent so far, retries included."""
 
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

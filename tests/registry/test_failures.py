@@ -222,7 +222,7 @@ def test_the_reason_is_found_in_every_known_error_body(body: Any, reason: str) -
 def test_a_response_with_success_false_is_an_error() -> None:
     with client(Scripted(Reply({"success": False, "message": "quota"}))) as registry:
         with pytest.raises(Rejected, match="quota"):
-            registry.tracking.track_score(1, 50)
+            registry.tracking.track(1, "score", score=50)
         with pytest.raises(Rejected, match="quota"):
             registry.prompts.publish(PROMPT, message="m")
 

@@ -139,6 +139,6 @@ def test_a_response_for_another_prompt_has_an_unknown_outcome() -> None:
     script = Scripted(Reply({"id": 7, "prompt_name": "other", "version": 1}, status=201))
     with (
         client(script) as registry,
-        pytest.raises(FateUnknown, match="may or may not have been published"),
+        pytest.raises(FateUnknown, match="expected the prompt 'greet'"),
     ):
         registry.prompts.publish(Prompt("greet", template()), message="m")

@@ -57,7 +57,6 @@ class Line:
         self.sender = Sender(
             address("https://registry.example"),
             Timeouts(first_retry=first_wait),
-            connections=32,
             transport=httpx.MockTransport(self.answer),
             on_wait=self.told.append,
             examining=examining,

@@ -37,12 +37,13 @@ def test_archiving_nothing_is_an_error() -> None:
 def test_requests_are_annotated_with_the_values_passed() -> None:
     script = Scripted(Reply({"success": True, "id": 614}))
     with client(script) as registry:
-        registry.tracking.track_prompt(1, "greet", version=2, variables={"name": "Ana"})
-        registry.tracking.track_prompt("1", "greet")
-        registry.tracking.track_score(1, 90)
-        registry.tracking.track_score(1, 90, name="tone")
-        registry.tracking.track_metadata(1, {"k": "v"})
-        registry.tracking.track_group(1, 614)
+        variables = {"name": "Ana"}
+        registry.tracking.track(1, "prompt", prompt_name="greet", version=2, prompt_input_variables=variables)
+        registry.tracking.track("1", "prompt", prompt_name="greet", label=None)
+        registry.tracking.track(1, "score", score=90)
+        registry.tracking.track(1, "score", score=90, name="tone")
+        registry.tracking.track(1, "metadata", metadata={"k": "v"})
+        registry.tracking.track(1, "group", group_id=614)
         assert registry.tracking.create_group() == 614
     assert [(seen.path, seen.body) for seen in script.seen[:-1]] == [
         (
@@ -66,7 +67,7 @@ def test_requests_are_annotated_with_the_values_passed() -> None:
 def test_an_unknown_request_is_not_an_unsupported_operation() -> None:
     gone = Reply({"message": "There is no request 9."}, status=404)
     with client(Scripted(gone)) as registry, pytest.raises(NotFound, match="no request 9"):
-        registry.tracking.track_score(9, 1)
+        registry.tracking.track(9, "score", score=1)
 
 
 def test_the_rows_of_all_pages_of_an_evaluation_are_read() -> None:

@@ -51,7 +51,7 @@ def read_all(registry: PromptLayer, count: int, threads: int) -> list[int]:
 @pytest.mark.parametrize("connections", [1, 3, 8])
 def test_no_more_requests_are_under_way_than_connections(connections: int) -> None:
     crowd = Crowd(connections)
-    with client(crowd, connections=connections) as registry:
+    with client(crowd, jobs=connections) as registry:
         assert read_all(registry, 64, threads=40) == [*range(1, 65)]
         assert registry.requests == 64
     assert crowd.most == connections

@@ -63,7 +63,7 @@ class PromptLayerChecks:
                 columns[:] = listed_in(answer.object(), ("columns",)) or []
             return answer
 
-        rows, _ = read_whole(fetch, ("rows",), connections=self._connection.connections)
+        rows, _ = read_whole(fetch, ("rows",))
         return {"rows": rows, "columns": columns}
 
     def list_agents(self) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ class PromptLayerChecks:
         def fetch(page: int) -> Answer:
             return self._call(operation, query={"page": page, "per_page": PER_PAGE})
 
-        items, _ = read_whole(fetch, keys, connections=self._connection.connections)
+        items, _ = read_whole(fetch, keys)
         if not all(isinstance(item, dict) for item in items):
             raise BadAnswer(
                 f"{self._connection.url} cannot {operation.name}: it listed something that is not an object",

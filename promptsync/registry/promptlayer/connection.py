@@ -16,7 +16,6 @@ import msgspec
 
 from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
-from promptsync.parallel import MOST_REQUESTS
 from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
@@ -43,10 +42,8 @@ class Connection:
     """The connection that all parts of a PromptLayer registry share.
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
-    ``transport`` no key is needed. ``connections`` is the most requests at once, 32 by default. ``memory``
-    keeps what was read for the next process. ``Sender`` has the other parameters.
-
-    Raises ``UsageError`` for the URL, and ``MissingKey``.
+    ``transport`` no key is needed. ``memory`` keeps what was read for the next process. ``Sender`` has the
+    other ``options``. Raises ``UsageError`` for the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -57,27 +54,20 @@ class Connection:
         memory: Memory | None = None,
         transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
-        connections: int | None = None,
-        on_wait: Callable[[str], None] | None = None,
         examining: bool = False,
+        **options: Any,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
             raise UsageError(f"{url!r} is an embedded registry, which needs a transport")
-        self._address = address(url)
-        self.url = url if url.startswith(LOCAL) else self._address.base
+        self.address = address(url)
+        self.url = url if url.startswith(LOCAL) else self.address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self.timeouts = timeouts or Timeouts()
         if examining:
             answer = min(self.timeouts.answer, _LONGEST_EXAMINED)
             self.timeouts = msgspec.structs.replace(self.timeouts, answer=answer)
-        self.connections = connections or MOST_REQUESTS
         self._sender = Sender(
-            self._address,
-            self.timeouts,
-            connections=self.connections,
-            transport=transport,
-            on_wait=on_wait,
-            examining=examining,
+            self.address, self.timeouts, transport=transport, examining=examining, **options
         )
         self._headers = {
             "Accept": "application/json",
@@ -162,12 +152,7 @@ class Connection:
             refused[route] = answer
             if answer.status not in operation.next_route_on:
                 break
-        # The error must not depend on what was tried first, so it has what the usual order would have met.
-        answers: list[Answer] = []
-        for route in operation.routes:
-            if route in refused and (not answers or answers[-1].status in operation.next_route_on):
-                answers.append(refused[route])
-        raise failures.rejected(operation, answers)
+        raise failures.rejected(operation, [refused[route] for route in operation.routes if route in refused])
 
     def _request(
         self,
@@ -204,9 +189,9 @@ class Connection:
                 code="not-json",
             ) from None
         try:
-            url = f"{self._address.origin}{self._address.path}{target}"
+            url = f"{self.address.base}{target}"
             return httpx.Request(route.method, url, headers=headers, content=content)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise NotSent(f"cannot {operation.name}: {error}", hint="check the remote's url") from None
 
     def _answer(
@@ -218,9 +203,7 @@ class Connection:
                 request, is_repeatable=operation.repeatable, before_repeat=before_repeat
             )
         except httpx.RequestError as error:
-            raise failures.transport(
-                self._address, self.url, operation, asked, error, self.scrub, answer=self.timeouts.answer
-            ) from None
+            raise failures.transport(self, operation, asked, error) from None
         answer = Answer(self.url, operation.name, asked, response.status_code, response.content, self.scrub)
         location = self.scrub(response.headers.get("Location", ""))
         if failure := failures.without_result(answer, location):

@@ -115,11 +115,13 @@ DELETE_LABEL: Final = _operation("delete the release label", "DELETE /prompt-lab
 LOG_REQUEST: Final = _operation(
     "log the request", "POST /rest/log-request", "POST /log-request", repeatable=False, item="prompt"
 )
-TRACK_PROMPT: Final = _operation("track the prompt", "POST /rest/track-prompt", item="request")
 # It is not documented whether a second score under the same name replaces the first one.
-TRACK_SCORE: Final = _operation("track the score", "POST /rest/track-score", repeatable=False, item="request")
-TRACK_METADATA: Final = _operation("track the metadata", "POST /rest/track-metadata", item="request")
-TRACK_GROUP: Final = _operation("track the group", "POST /rest/track-group", item="request")
+TRACK: Final = {
+    what: _operation(
+        f"track the {what}", f"POST /rest/track-{what}", repeatable=what != "score", item="request"
+    )
+    for what in ("prompt", "score", "metadata", "group")
+}
 CREATE_GROUP: Final = _operation("create a group", "POST /create-group", repeatable=False)
 
 LIST_DATASETS: Final = _operation("list the datasets", "GET /api/public/v2/datasets")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -14,6 +14,9 @@ from promptsync.registry.errors import FateUnknown, NotFound, NotSent, Rejected,
 from promptsync.registry.promptlayer.endpoints import RUN_EVALUATION, Operation
 from promptsync.registry.promptlayer.http import NO_TLS, NOT_SENT, DeadlinePassed
 from promptsync.registry.promptlayer.responses import WRONG_PLACE, Answer, has_failed, shown
+
+if TYPE_CHECKING:
+    from promptsync.registry.promptlayer.connection import Connection
 
 # A wrong clock and a wrong host are reported as CERTIFICATE_VERIFY_FAILED too, so they come first.
 _NETWORK: Final = (
@@ -108,21 +111,12 @@ def without_result(answer: Answer, location: str) -> RemoteError | None:
 
 
 def transport(
-    address: Address,
-    url: str,
-    operation: Operation,
-    asked: str,
-    error: httpx.RequestError,
-    scrub: Callable[[str], str],
-    *,
-    answer: float,
+    connection: Connection, operation: Operation, asked: str, error: httpx.RequestError
 ) -> RemoteError:
-    """Return the error for a request that got no complete response.
-
-    ``asked`` is its method and path. ``answer`` is the time-out for each step, in seconds.
-    """
+    """Return the error for a request that got no complete response; ``asked`` is its method and path."""
+    url, address = connection.url, connection.address
     place = f"{address.host}:{address.port}"
-    why = shown(scrub(str(error))) or type(error).__name__
+    why = shown(connection.scrub(str(error))) or type(error).__name__
     if isinstance(error, NOT_SENT):
         if isinstance(error, httpx.TimeoutException) and not NO_TLS.search(why):
             why = "timed out"
@@ -134,7 +128,8 @@ def transport(
             return TimedOut(message, hint=_LONGER)
         return FateUnknown(message, hint=WRONG_PLACE, code="unreadable-body")
     if isinstance(error, httpx.TimeoutException):
-        message = f"{url} did not respond within {answer:g} s to the request to {operation.name}"
+        waited = f"{connection.timeouts.answer:g} s"
+        message = f"{url} did not respond within {waited} to the request to {operation.name}"
         return TimedOut(message, hint=_TRY_AGAIN)
     return FateUnknown(
         f"the connection to {place} was lost during the request to {operation.name}: {why}",

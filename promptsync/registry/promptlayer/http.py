@@ -21,6 +21,7 @@ from typing import Final
 
 import httpx
 
+from promptsync.parallel import MOST_REQUESTS
 from promptsync.registry.address import Address
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer.responses import MAX_BYTES, has_failed, shown
@@ -58,8 +59,9 @@ class DeadlinePassed(httpx.ReadTimeout):
 class Sender:
     """Sends the requests to one registry, from many threads at once.
 
-    ``on_wait`` is called with a message before each wait of a second or more. While ``examining`` a request
-    is sent again once, after a 429. Without a ``transport``, the environment names certificates and a proxy.
+    ``jobs`` is the most of them at once, 32 by default. ``on_wait`` is called with a message before each wait
+    of a second or more. While ``examining`` a request is sent again once, after a 429. Without a
+    ``transport``, the environment names certificates and a proxy.
     """
 
     def __init__(
@@ -67,15 +69,15 @@ class Sender:
         address: Address,
         timeouts: Timeouts,
         *,
-        connections: int,
         transport: httpx.BaseTransport | None = None,
+        jobs: int | None = None,
         on_wait: Callable[[str], None] | None = None,
         examining: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._address = address
         self._timeouts = timeouts
-        self._connections = connections
+        self._jobs = jobs or MOST_REQUESTS
         self._transport = transport
         self._on_wait = on_wait
         self._announced_until = 0.0
@@ -83,7 +85,7 @@ class Sender:
         self._sleep = sleep
         self._client: httpx.Client | None = None
         self._changing = threading.Lock()
-        self.throttle = Throttle(connections)
+        self.throttle = Throttle(self._jobs)
         self.requests = 0
         """How many requests were sent so far, retries included."""
 
@@ -197,8 +199,8 @@ class Sender:
                         trust_env=not address.is_loopback,
                         timeout=httpx.Timeout(answer, connect=min(answer, connect), pool=None),
                         limits=httpx.Limits(
-                            max_connections=self._connections,
-                            max_keepalive_connections=self._connections,
+                            max_connections=self._jobs,
+                            max_keepalive_connections=self._jobs,
                             keepalive_expiry=_KEPT_FOR,
                         ),
                     )

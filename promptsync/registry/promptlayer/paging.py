@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from promptsync.errors import RemoteError
-from promptsync.parallel import mapped
+from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.registry.errors import BadAnswer, Unsupported
 from promptsync.registry.promptlayer.responses import MAX_BYTES, Answer, listed_in
 from promptsync.registry.values import number
@@ -50,18 +50,15 @@ class _Page(msgspec.Struct):
         return None if self.pages is None else max(1, self.pages)
 
 
-def read_whole(
-    fetch: Fetch, keys: Sequence[str], *, connections: int, on_page: OnPage | None = None
-) -> tuple[list[Any], int]:
+def read_whole(fetch: Fetch, keys: Sequence[str], *, on_page: OnPage | None = None) -> tuple[list[Any], int]:
     """Return all items, each once, and the number of pages. Reads the list again if its pages do not match.
 
-    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows). After the
-    first page, at most ``connections`` are requested at once.
+    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows).
 
     Raises ``BadAnswer`` if no attempt succeeds, and whatever ``fetch`` raises.
     """
     for _ in range(READINGS):
-        pages = _pages(fetch, keys, connections, on_page)
+        pages = _pages(fetch, keys, on_page)
         items = [item for page in pages for item in page.items]
         if _belong_together(pages, items):
             return items, len(pages)
@@ -82,7 +79,7 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
-def _pages(fetch: Fetch, keys: Sequence[str], connections: int, on_page: OnPage | None) -> list[_Page]:
+def _pages(fetch: Fetch, keys: Sequence[str], on_page: OnPage | None) -> list[_Page]:
     def read(page: int) -> _Page:
         try:
             return _page(fetch(page), keys)
@@ -104,7 +101,7 @@ def _pages(fetch: Fetch, keys: Sequence[str], connections: int, on_page: OnPage 
         if len(pages) == most or not pages[-1].items:
             return pages
         start = len(pages) + 1
-        pages += mapped(read, range(start, min(start + connections, most + 1)), threads=connections)
+        pages += mapped(read, range(start, min(start + MOST_REQUESTS, most + 1)))
 
 
 def _one_by_one(read: Callable[[int], _Page], first: _Page, on_page: OnPage | None) -> list[_Page]:

@@ -28,36 +28,27 @@ _LABEL_PROMPT_IDS: Final = ("prompt_id", "prompt_template_id", "template_id")
 _AUTHORS: Final = ("author", "created_by", "created_by_email", "user_name", "user_email")
 
 
-def remote_version(raw: Mapping[str, Any]) -> Version:
-    """Return the version in a response, which may be ``unusable``."""
+def version(raw: Mapping[str, Any]) -> Version:
+    """Return the version in a response, or in an item of the list that is whole."""
+    content = prompt(raw)
+    problem = _problem(content)
+    if problem:
+        content = Prompt(content.name, {"type": "chat", "messages": []}, tags=content.tags)
+    order = number(raw, "version", "version_number")
     return Version(
         template_id=_needed(number(raw, "id"), "id"),
-        version=version_in(raw),
-        prompt=prompt(raw),
+        version=_needed(order if order and 0 < order <= MAX_VERSION else None, "version"),
+        prompt=content,
         message=text(raw, "commit_message"),
         created_at=text(raw, "created_at"),
         author=text(raw, *_AUTHORS),
         workspace_id=number(raw, "workspace_id"),
-    )
-
-
-def listed(raw: Mapping[str, Any]) -> Version:
-    """Return one item of the list, which must have a version and a template."""
-    content = prompt(raw)
-    problem = unusable(content)
-    if problem:
-        content = Prompt(content.name, {"type": "chat", "messages": []}, tags=content.tags)
-    return Version(
-        template_id=_needed(number(raw, "id"), "id"),
-        version=version_in(raw),
-        prompt=content,
-        message=text(raw, "commit_message"),
         is_snippet=raw.get("is_snippet") is True,
         problem=problem,
     )
 
 
-def unusable(content: Prompt) -> str:
+def _problem(content: Prompt) -> str:
     """Return why no prompt file can hold a prompt, ``""`` if one can."""
     if is_too_deep(content):
         return f"nests deeper than {MAX_DEPTH} levels in the registry"
@@ -68,12 +59,6 @@ def unusable(content: Prompt) -> str:
     if not all(isinstance(part.get("template_format"), str | None) for part in parts):
         return "has a template_format in the registry that is not a text"
     return ""
-
-
-def version_in(raw: Mapping[str, Any]) -> int:
-    """Return the number of a version, which starts at 1."""
-    version = number(raw, "version", "version_number")
-    return _needed(version if version is not None and 0 < version <= MAX_VERSION else None, "version")
 
 
 def is_whole(raw: Mapping[str, Any]) -> bool:

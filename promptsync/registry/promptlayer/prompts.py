@@ -62,17 +62,16 @@ class PromptLayerPrompts:
         status: str = "active",
         label: str | None = None,
         name: str | None = None,
-        tag: str | None = None,
         with_tags: bool = False,
         on_page: OnPage | None = None,
     ) -> builtins.list[Version]:
         wanted = status if status != "active" else None
-        items = self._items(without_none(status=wanted, label=label, name=name, tags=tag), on_page)
+        items = self._items(without_none(status=wanted, label=label, name=name), on_page)
         # An empty list does not show whether the registry lists tags.
         if items:
             self._lists_tags = any("tags" in item for item in items)
         if all(map(parse.is_whole, items)):
-            versions = self._parsed(parse.listed, items)
+            versions = self._parsed(parse.version, items)
         else:
             versions = mapped(lambda item: self._whole(item, label), items)
         if with_tags and not self._lists_tags:
@@ -100,7 +99,7 @@ class PromptLayerPrompts:
         with self._knowing:
             if self._known is None:
                 items = self._items({"status": "all"})
-                self._known = self._parsed(parse.listed, filter(parse.is_whole, items))
+                self._known = self._parsed(parse.version, filter(parse.is_whole, items))
             return self._known
 
     def identifier(self, template_id: int, name: str) -> int | str:
@@ -123,9 +122,7 @@ class PromptLayerPrompts:
         def fetch(page: int) -> Answer:
             return self._call(endpoints.LIST, query={**query, "page": page, "per_page": PER_PAGE})
 
-        items, pages = read_whole(
-            fetch, ("items",), connections=self._connection.connections, on_page=on_page
-        )
+        items, pages = read_whole(fetch, ("items",), on_page=on_page)
         named = self._parsed(parse.identity, items)
         if not query:
             self._pages, self._count = pages, len(named)
@@ -151,7 +148,7 @@ class PromptLayerPrompts:
     def _whole(self, item: Mapping[str, Any], label: str | None) -> Version:
         """Return a list item, with a version and body read on their own if the list leaves them out."""
         if parse.is_whole(item):
-            return self._parsed(parse.listed, [item])[0]
+            return self._parsed(parse.version, [item])[0]
         version = self.get(*parse.identity(item), label=label)
         return Version(
             version.template_id,

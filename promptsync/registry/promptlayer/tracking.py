@@ -24,34 +24,9 @@ class PromptLayerTracking:
             request_id = number(answer.object(), "request_id", "id")
             return request_id or answer.fail("a number under 'request_id' or 'id'")
 
-    def track_prompt(
-        self,
-        request_id: int | str,
-        prompt_name: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        variables: Mapping[str, Any] | None = None,
-    ) -> None:
-        body = without_none(
-            request_id=request_id,
-            prompt_name=prompt_name,
-            version=version,
-            label=label,
-            prompt_input_variables=variables,
-        )
-        self._call(endpoints.TRACK_PROMPT, body=body).acknowledge()
-
-    def track_score(self, request_id: int | str, score: int, *, name: str | None = None) -> None:
-        body = without_none(request_id=request_id, score=score, name=name)
-        self._call(endpoints.TRACK_SCORE, body=body).acknowledge()
-
-    def track_metadata(self, request_id: int | str, metadata: Mapping[str, str]) -> None:
-        body = {"request_id": request_id, "metadata": dict(metadata)}
-        self._call(endpoints.TRACK_METADATA, body=body).acknowledge()
-
-    def track_group(self, request_id: int | str, group_id: int) -> None:
-        self._call(endpoints.TRACK_GROUP, body={"request_id": request_id, "group_id": group_id}).acknowledge()
+    def track(self, request_id: int | str, what: str, **values: Any) -> None:
+        body = without_none(request_id=request_id, **values)
+        self._call(endpoints.TRACK[what], body=body).acknowledge()
 
     def create_group(self) -> int:
         # The vendor's SDK sends the key of this request in the body only, so a registry may look there.

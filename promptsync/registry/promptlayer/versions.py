@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -68,14 +69,11 @@ class Versions:
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
         """Return the tags in a raw read, ``None`` if it has none."""
-        try:
+        with suppress(NotFound):
             answer = self._raw_answer(self._prompts.identifier(template_id, name), name, {})
-        except NotFound:
-            return None
-        raw = answer.object(deep=True) if answer is not None else {}
-        if answer is None or "tags" not in raw:
-            return None
-        return _parsed(answer, raw, {}).prompt.tags
+            if answer is not None and "tags" in (raw := answer.object(deep=True)):
+                return _parsed(answer, raw, {}).prompt.tags
+        return None
 
     def _with_tags(self, version: Version) -> Version:
         """Return a version with its prompt's present tags: a cached response may have older ones."""
@@ -93,8 +91,6 @@ class Versions:
         if template_id is not None and version.template_id == template_id:
             raise RenamedRemotely(
                 f"the prompt {name!r} (id {template_id}) is now named {version.prompt.name!r} in {self._url}",
-                old=name,
-                new=version.prompt.name,
                 hint="rename it in its file too, or back in the PromptLayer dashboard",
             )
         # An id that is also a name may mean that other prompt in a path, and the other way round.
@@ -108,14 +104,12 @@ class Versions:
     def _cached(self, template_id: int | None, name: str, version: int | None) -> Version | None:
         if self._memory is None or self.workspace_id is None or template_id is None or version is None:
             return None
-        raw = self._memory.get(self._url, self.workspace_id, template_id, version)
         try:
-            cached = parse.remote_version(raw) if isinstance(raw, dict) else None
+            cached = parse.version(self._memory.get(self._url, self.workspace_id, template_id, version) or {})
         except ValueError:
             return None
-        if cached is None or (cached.template_id, cached.version) != (template_id, version):
-            return None
-        return cached if cached.prompt.name == name else None
+        is_it = (cached.template_id, cached.version, cached.name) == (template_id, version, name)
+        return cached if is_it and not cached.problem else None
 
     def _read(self, identifier: int | str, name: str, query: Mapping[str, Any]) -> Version:
         answer = self._raw_answer(identifier, name, query)
@@ -198,11 +192,11 @@ def one_version(version: int | None, label: str | None) -> dict[str, Any]:
 
 def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> Version:
     try:
-        version = parse.remote_version(raw)
+        version = parse.version(raw)
     except ValueError as error:
         answer.fail(f"a version of a prompt ({error})")
     if version.version != query.get("version", version.version):
         answer.fail(f"version {query['version']} and not {version.version}")
-    if problem := parse.unusable(version.prompt):
-        raise UnusablePrompt(f"v{version.version} of {version.prompt.name!r} {problem}")
+    if version.problem:
+        raise UnusablePrompt(f"v{version.version} of {version.prompt.name!r} {version.problem}")
     return version
