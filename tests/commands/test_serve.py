@@ -14,6 +14,7 @@ from typing import IO
 
 import httpx
 import pytest
+from idle_clients import hold
 from worlds import World
 
 FIXTURES = """\
@@ -58,8 +59,9 @@ def test_what_it_serves_is_printed_first_and_a_signal_ends_it_cleanly(
         assert url.startswith("http://127.0.0.1:")
         assert get(url, "/prompt-templates").json()["total"] == 0
         assert get(url, "/prompt-templates", key=None).status_code == 401
-        process.send_signal(ending)
-        out, err = process.communicate(timeout=120)
+        with hold(url, 5):  # one for each way to wait
+            process.send_signal(ending)
+            out, err = process.communicate(timeout=120)
         assert (process.returncode, out, "Traceback" in err) == (0, "", False)
         assert options or str(tmp_path / "registry.db") in err
 

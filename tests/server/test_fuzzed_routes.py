@@ -31,6 +31,11 @@ def words(text):
     return text.split()
 
 
+def tried(count):
+    health = [HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples(count), deadline=None, suppress_health_check=health)
+
+
 KEYS = st.sampled_from(
     words(
         "prompt_name prompt_template prompt_version messages content role type text name tags metadata "
@@ -115,9 +120,7 @@ def target(data, path):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route[0]} {route[1]}")
-@settings(
-    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@tried(60)
 @given(data=st.data())
 def test_no_input_is_a_server_error(call, route, data):
     method, path, _ = route
@@ -145,44 +148,27 @@ TURNS = st.lists(
 # What the other providers' calls and responses have, so that each of their shapes is met with odd values.
 BLOCKS = st.dictionaries(
     st.sampled_from(
-        [
-            *(
-                "type",
-                "text",
-                "thought",
-                "toolUse",
-                "toolResult",
-                "functionCall",
-                "function_response",
-                "json",
-            ),
-            *(
-                "reasoningContent",
-                "inline_data",
-                "image_url",
-                "name",
-                "id",
-                "call_id",
-                "arguments",
-                "content",
-            ),
-            *("role", "parts", "output", "result", "summary", "data", "mime_type", "toolUseId", "response"),
-        ]
+        words(
+            "type text thought toolUse toolResult functionCall function_response json reasoningContent "
+            "inline_data image_url name id call_id arguments content role parts output result summary data "
+            "mime_type toolUseId response"
+        )
     ),
     JSON
     | st.sampled_from(
-        ["text", "tool_use", "tool_result", "function_call", "function_call_output", "assistant"]
+        words(
+            "text tool_use tool_result function_call function_call_output assistant reasoning input_text "
+            "image_generation_call model user tool"
+        )
     )
-    | st.sampled_from(["reasoning", "input_text", "image_generation_call", "model", "user", "tool"])
-    | st.dictionaries(st.sampled_from(["name", "id", "args", "content", "response", "data", "text"]), JSON),
+    | st.dictionaries(st.sampled_from(words("name id args content response data text")), JSON),
     max_size=4,
 )
 SAID = JSON | st.lists(
     BLOCKS | st.fixed_dictionaries({"role": st.just("user"), "parts": st.lists(BLOCKS)}), max_size=3
 )
 CALLED = st.dictionaries(
-    st.sampled_from(["input", "history", "contents", "system", "instructions", "prompt", "tools", "modelId"]),
-    SAID,
+    st.sampled_from(words("input history contents system instructions prompt tools modelId")), SAID
 ) | st.fixed_dictionaries(
     {},
     optional={
@@ -196,25 +182,20 @@ ANSWERED = st.fixed_dictionaries({"output": SAID | st.fixed_dictionaries({"messa
     | st.fixed_dictionaries({"data": SAID, "output_format": JSON})
 )
 CONDITIONS = [
-    ({"field": field, "operator": operator, "value": value} | ({"nested_key": "a"} if nested else {}))
-    for field, operator, value, nested in [
-        ("input_text", "contains", "a", False),
-        ("output_text", "contains", "a", False),
-        ("cost", "gt", 0, False),
-        ("latency_ms", "lt", 1, False),
-        ("engine", "in", ["a"], False),
-        ("tool_names", "contains", "a", False),
-        ("tags", "contains", "a", False),
-        ("metadata", "key_contains", "a", True),
-        ("output", "key_equals", 1, True),
-        ("input_variables", "key_equals", "a", True),
-    ]
+    {"field": "input_text", "operator": "contains", "value": "a"},
+    {"field": "output_text", "operator": "contains", "value": "a"},
+    {"field": "cost", "operator": "gt", "value": 0},
+    {"field": "latency_ms", "operator": "lt", "value": 1},
+    {"field": "engine", "operator": "in", "value": ["a"]},
+    {"field": "tool_names", "operator": "contains", "value": "a"},
+    {"field": "tags", "operator": "contains", "value": "a"},
+    {"field": "metadata", "operator": "key_contains", "value": "a", "nested_key": "a"},
+    {"field": "output", "operator": "key_equals", "value": 1, "nested_key": "a"},
+    {"field": "input_variables", "operator": "key_equals", "value": "a", "nested_key": "a"},
 ]
 
 
-@settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@tried(150)
 @given(
     kwargs=JSON
     | CALLED
@@ -239,9 +220,7 @@ def test_whatever_is_tracked_can_be_read_and_searched(call, kwargs, response, mo
         assert call("POST", "/api/public/v2/requests/search", search).status == 200
 
 
-@settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@tried(150)
 @given(
     body=st.binary(max_size=60)
     | st.binary(max_size=40).map(lambda inner: b"\n" + bytes([len(inner)]) + inner),
@@ -254,36 +233,21 @@ def test_no_bytes_are_a_server_error(call, body, encoding):
     assert answer.status in (200, 400)
 
 
-@settings(
-    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@tried(150)
 @given(
     message=st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant", "tool", "placeholder"])},
         optional={
             "content": st.lists(
                 st.fixed_dictionaries(
-                    {
-                        "type": st.sampled_from(
-                            ["text", "image_url", "media", "thinking", "media_variable", "new"]
-                        )
-                    },
-                    optional={
-                        "text": SCALARS,
-                        "image_url": JSON,
-                        "media": JSON,
-                        "name": SCALARS,
-                        "image_variable": JSON,
-                    },
+                    {"type": st.sampled_from(words("text image_url media thinking media_variable new"))},
+                    optional=dict.fromkeys(words("text name"), SCALARS)
+                    | dict.fromkeys(words("image_url media image_variable"), JSON),
                 )
             ),
-            "name": SCALARS,
-            "tool_call_id": SCALARS,
-            "tool_calls": JSON,
-            "function_call": JSON,
-            "input_variables": JSON,
-            "raw_request_display_role": JSON,
-        },
+        }
+        | dict.fromkeys(words("name tool_call_id"), SCALARS)
+        | dict.fromkeys(words("tool_calls function_call input_variables raw_request_display_role"), JSON),
     ),
     tools=st.none() | st.lists(JSON | REFERENCES, max_size=2),
     parameters=st.dictionaries(KEYS, JSON, max_size=3),
@@ -316,9 +280,7 @@ def test_whatever_is_accepted_can_be_read_rendered_and_published_again(
     assert again.body["metadata"] == raw["metadata"]
 
 
-@settings(
-    max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@tried(200)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "", "options", "\0"]),
     path=st.text(max_size=30),

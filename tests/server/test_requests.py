@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import io
+from urllib.parse import quote
 
 import pytest
 from registry_server import Caller, chat, flat
@@ -71,10 +71,8 @@ def test_head_has_the_headers_of_get_and_no_body(call):
     ],
 )
 def test_any_name_is_addressed_by_its_encoded_form(call, publish, name):
-    import urllib.parse
-
     publish(name)
-    path = f"/prompt-templates/{urllib.parse.quote(name, safe='')}"
+    path = f"/prompt-templates/{quote(name, safe='')}"
     rendered = call("POST", path, {})
     assert rendered.status == 200
     assert rendered.body["prompt_name"] == name
@@ -167,10 +165,6 @@ def test_the_key_is_neither_stored_nor_echoed(tmp_path, call):
         assert secret.encode() not in file.read_bytes()
 
 
-def test_without_a_key_a_broken_body_is_still_a_missing_key(app):
-    assert Caller(app, None)("POST", "/rest/prompt-templates", raw=b"{").status == 401
-
-
 @pytest.mark.parametrize(
     "raw",
     [
@@ -221,18 +215,6 @@ def test_a_body_that_is_too_large_is_refused_unread(tmp_path):
         call = Caller(app)
         assert call("POST", "/rest/prompt-templates", raw=b" " * 101).status == 413
         assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
-
-
-def test_a_body_without_a_length_is_read_when_the_server_ends_it(app):
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/prompt-templates",
-        "wsgi.input_terminated": True,
-        "wsgi.input": io.BytesIO(b'{"api_key": "k"}'),
-    }
-    seen = []
-    app(environ, lambda line, headers: seen.append(int(line[:3])))
-    assert seen == [200]
 
 
 def test_a_closed_application_answers_503(tmp_path):

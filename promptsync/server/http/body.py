@@ -8,10 +8,9 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
-from werkzeug.wsgi import get_input_stream
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import PROTOBUF, ApiError, malformed
@@ -70,25 +69,22 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         accepted = {"Accept-Encoding": "gzip"}
         raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
-    try:
-        body = get_input_stream(environ, max_content_length=limit).read()
-        return _unzipped(body, limit) if encoding == "gzip" else body
-    except RequestEntityTooLarge:
-        raise too_large(limit) from None
-    except HTTPException as error:
-        raise malformed(f"The request body cannot be read: {error.description}") from error
+    body: bytes = environ["wsgi.input"].read(limit + 1)
+    if encoding == "gzip" and len(body) <= limit:
+        body = _unzipped(body, limit + 1)
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
 
 
-def _unzipped(body: bytes, limit: int) -> bytes:
-    """Return the decompressed body. Decompression stops after ``limit`` bytes."""
+def _unzipped(body: bytes, most: int) -> bytes:
+    """Return the first ``most`` bytes of the decompressed body."""
     decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        whole = decompressor.decompress(body, limit + 1)
+        whole = decompressor.decompress(body, most)
     except zlib.error as error:
         raise malformed(f"The request body is not valid gzip: {error}.") from error
-    if len(whole) > limit:
-        raise RequestEntityTooLarge
-    if not decompressor.eof or decompressor.unused_data:
+    if len(whole) < most and (not decompressor.eof or decompressor.unused_data):
         raise malformed("The request body is not a single, complete gzip stream.")
     return whole
 
