@@ -20,15 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from registry_server import chat, completion, running
-
-from promptsync.server.app import create_app
-
-FIXTURES = """
-datasets: [{name: cases, rows: [{question: "Where is my money?"}]}]
-evaluations: [{name: quality, dataset: cases, prompt: greeting, scores: [{max_length: 99}]}]
-agents: [{name: agent, labels: [prod], nodes: [{name: answer, prompt: greeting, output: true}]}]
-"""
+from operation_tries import LOGGED, SPANS, TRACE
+from registry_server import chat
+from world import served
 
 ELSEWHERE = """data:text/javascript,
 const real = globalThis.fetch;
@@ -37,63 +31,34 @@ globalThis.fetch = (url, options) =>
 """
 """A module that sends the requests of the server to another base URL, which it has no setting for."""
 
-TURN = {"type": "chat", "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hi"}]}]}
-LOG = {
-    "provider": "openai",
-    "model": "gpt-4o",
-    "input": chat("Hello"),
-    "output": TURN,
-    "request_start_time": "2026-01-01T00:00:00Z",
-    "request_end_time": "2026-01-01T00:00:01Z",
-    "metadata": {"user": "ana"},
+PUBLISHED = {
+    "prompt_template": {"prompt_name": "published", "tags": ["t"]},
+    "prompt_version": {"prompt_template": chat("@@@tone@@@ {name}"), "commit_message": "m"},
+    "release_labels": ["dev"],
 }
-TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-SPANS = [
-    {
-        "name": "step",
-        "context": {"trace_id": TRACE, "span_id": SPAN, "trace_state": ""},
-        "kind": "SpanKind.INTERNAL",
-        "start_time": 1767225600000000000,
-        "end_time": 1767225601000000000,
-        "status": {"status_code": "StatusCode.OK", "description": None},
-        "attributes": {"a": "1"},
-        "resource": {"attributes": {"service.name": "s"}, "schema_url": ""},
-    }
-]
+NAME = {"input_variables": {"name": "Ana"}}
 
-
-def _published(name: str, template: dict[str, Any], **more: Any) -> dict[str, Any]:
-    model = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {}}}
-    version = {"prompt_template": template, "metadata": model, "commit_message": "m"}
-    return {"prompt_template": {"prompt_name": name, "tags": ["t"]}, "prompt_version": version, **more}
-
-
-# In the order in which they make what the next ones read. The ids are those of a new registry.
+# In the order in which they make what the next ones read. The ids are those of ``world.py``.
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create-folder", {"name": "folder"}),
     ("resolve-folder-id", {"path": "folder"}),
-    ("publish-prompt-template", _published("tone", completion("kind"))),
-    (
-        "publish-prompt-template",
-        _published("greeting", chat("@@@tone@@@ {question}"), release_labels=["prod"]),
-    ),
-    ("publish-prompt-template", _published("greeting", chat("@@@tone@@@: {question}"))),
+    ("publish-prompt-template", PUBLISHED),
     ("get-folder-entities", {"flatten": True, "include_metadata": True}),
-    ("get-folder-entities", {"folder_id": 1, "filter_type": "SNIPPET", "search_query": "TO"}),
+    ("get-folder-entities", {"filter_type": "SNIPPET", "search_query": "TO"}),
     ("list-prompt-templates", {"label": "prod", "tags": "t"}),
     ("get-prompt-template", {"prompt_name": "greeting", "label": "prod", "metadata_filters": {"plan": "x"}}),
-    ("get-prompt-template", {"prompt_name": "greeting", "input_variables": {"question": "Why?"}}),
-    ("get-prompt-template-raw", {"identifier": "greeting", "resolve_snippets": False}),
+    ("get-prompt-template", {"prompt_name": "greeting", **NAME}),
+    ("get-prompt-template-raw", {"identifier": "published", "resolve_snippets": False}),
     ("get-snippet-usage", {"identifier": "tone"}),
-    ("create-prompt-label", {"prompt_id": 4, "prompt_version_number": 2, "name": "dev"}),
-    ("move-prompt-label", {"prompt_label_id": 3, "prompt_version_number": 1}),
+    ("create-prompt-label", {"prompt_id": 3, "prompt_version_number": 2, "name": "dev"}),
+    ("move-prompt-label", {"prompt_label_id": 4, "prompt_version_number": 1}),
     ("list-prompt-template-labels", {"identifier": "greeting"}),
-    ("delete-prompt-label", {"prompt_label_id": 3}),
-    ("log-request", LOG | {"prompt_name": "greeting", "prompt_version_number": 1}),
+    ("delete-prompt-label", {"prompt_label_id": 4}),
+    ("log-request", {**LOGGED, "prompt_version_number": 1, "metadata": {"user": "ana"}}),
     ("get-request", {"request_id": 1}),
-    ("search-request-logs", {"q": "hello", "per_page": 5}),
+    ("search-request-logs", {"q": "hi", "per_page": 5}),
     ("search-request-logs", {"filters": [{"field": "engine", "operator": "is", "value": "gpt-4o"}]}),
-    ("create-spans-bulk", {"spans": SPANS}),
+    ("create-spans-bulk", SPANS),
     ("get-trace", {"trace_id": TRACE}),
     ("list-datasets", {"name": "cases"}),
     ("get-dataset-rows", {"dataset_id": 2}),
@@ -103,15 +68,14 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get-report-score", {"report_id": 2}),
     ("get-evaluation-rows", {"evaluation_id": 2}),
     ("list-workflows", {}),
-    ("get-workflow", {"workflow_id_or_name": "agent", "label": "prod"}),
-    ("get-workflow-labels", {"workflow_id_or_name": "agent"}),
-    ("run-workflow", {"workflow_name": "agent", "input_variables": {"question": "Why?"}}),
-    ("get-workflow-version-execution-results", {"workflow_version_execution_id": 3}),
-    (
-        "get-workflow-version-execution-results",
-        {"workflow_version_execution_id": 3, "return_all_outputs": True},
+    ("get-workflow", {"workflow_id_or_name": "echo-agent", "label": "prod"}),
+    ("get-workflow-labels", {"workflow_id_or_name": "echo-agent"}),
+    ("run-workflow", {"workflow_name": "echo-agent", **NAME}),
+    *(
+        ("get-workflow-version-execution-results", {"workflow_version_execution_id": 3, **outputs})
+        for outputs in ({}, {"return_all_outputs": True})
     ),
-    ("delete-folder-entities", {"entities": [{"id": 3, "type": "SNIPPET"}]}),
+    ("delete-folder-entities", {"entities": [{"id": 5, "type": "SNIPPET"}]}),
 )
 
 
@@ -179,19 +143,16 @@ def mcp_server(folder: Path, base_url: str) -> Iterator[Server]:
 def main(folder: Path) -> int:
     """Print a line for each call, then the tools that were not called; return the exit code."""
     failed: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        fixtures = Path(scratch, "registry.yaml")
-        fixtures.write_text(FIXTURES)
-        with (
-            create_app(Path(scratch, "registry.db"), fixtures=fixtures) as app,
-            running(app) as base_url,
-            mcp_server(folder, base_url) as server,
-        ):
-            tools = server.start()
-            for tool, arguments in CALLS:
-                worked, text = server.call(tool, arguments)
-                print(f"{'works' if worked else 'fails':7}{tool:44}{text}")
-                failed += [] if worked else [tool]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        served(Path(scratch)) as base_url,
+        mcp_server(folder, base_url) as server,
+    ):
+        tools = server.start()
+        for tool, arguments in CALLS:
+            worked, text = server.call(tool, arguments)
+            print(f"{'works' if worked else 'fails':7}{tool:44}{text}")
+            failed += [] if worked else [tool]
     for tool in sorted(set(tools) - {tool for tool, _ in CALLS}):
         print(f"{'':7}{tool:44}not called")
     print(f"{len(CALLS)} calls of {len(tools)} tools, {len(failed)} failed")

@@ -1,7 +1,7 @@
 """A request for each operation that the embedded registry has, in an order in which each finds what it needs.
 
 They go to the registry of ``world.py``, in which the ids are known: the agent (1), the dataset (2), the
-prompts ``greeting`` (3, with two versions), ``tone`` (4) and ``uses a snippet`` (5), and one evaluation (1).
+prompts ``greeting`` (3, with two versions), ``tone`` (5) and ``uses a snippet`` (6), and one evaluation (1).
 """
 
 from __future__ import annotations
@@ -9,23 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from operations import OPERATIONS
+from operations import ALL
 from registry_server import chat, flat
-
-BESIDE_THE_SPECIFICATION = """
-GET /prompt-templates/labels
-POST /rest/log-request
-POST /track-request
-POST /create-group
-POST /library-track-prompt
-POST /library-track-score
-POST /library-track-metadata
-POST /track-group
-GET /api/public/v2/evaluations/{eval_id}
-POST /api/public/v2/evaluations/{eval_id}/run
-POST /ws-token-request-library
-"""
-"""Operations that the official SDKs call or that the customer's document names."""
 
 
 class Try(NamedTuple):
@@ -45,13 +30,6 @@ class Try(NamedTuple):
             key=lambda operation: operation.count("{"),
         )
 
-
-ALL = [
-    operation
-    for text in (*OPERATIONS.values(), BESIDE_THE_SPECIFICATION)
-    for operation in text.split("\n")[1:-1]
-]
-"""Every operation, each as method and path."""
 
 TEXT = {"type": "text", "text": "Hi"}
 CALL = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
@@ -164,7 +142,7 @@ TRIES = (
     Try(f"GET {V2}/folders/resolve-id?path=support"),
     Try(f"GET {V2}/folders/entities?include_metadata=true&flatten=true"),
     Try(f"GET {V2}/folders/entities?semantic_search=true", None, 422, "search by meaning"),
-    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 5, "type": "PROMPT"}]}),
+    Try(f"DELETE {V2}/folders/entities", {"entities": [{"id": 6, "type": "PROMPT"}]}),
     Try(f"DELETE {V2}/folders/entities", {}, 400),
     Try(
         f"DELETE {V2}/folders/entities", {"entities": [{"id": 1, "type": "FOLDER"}]}, 400, "deleting folders"

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-OPERATIONS = {
+_PATHS = {
     "prompt templates": """
 GET /prompt-templates
-GET /prompt-templates/{identifier}
-POST /prompt-templates/{identifier}
+GET POST /prompt-templates/{identifier}
 GET /prompt-templates/{identifier}/labels
 GET /prompt-templates/{identifier}/snippet-usage
 POST /rest/prompt-templates
 PATCH /rest/prompt-templates/{identifier}
 """,
     "release labels": """
-DELETE /prompt-labels/{prompt_label_id}
-PATCH /prompt-labels/{prompt_label_id}
+DELETE PATCH /prompt-labels/{prompt_label_id}
 POST /prompts/{prompt_id}/label
 """,
     "folders": """
 POST /api/public/v2/folders
-DELETE /api/public/v2/folders/entities
-GET /api/public/v2/folders/entities
-POST /api/public/v2/folders/entities
+DELETE GET POST /api/public/v2/folders/entities
 GET /api/public/v2/folders/resolve-id
 PATCH /api/public/v2/folders/{folder_id}
 """,
     "external ids": """
-GET /api/public/v2/dataset-groups/{dataset_group_id}/external-ids
-POST /api/public/v2/dataset-groups/{dataset_group_id}/external-ids
+GET POST /api/public/v2/dataset-groups/{dataset_group_id}/external-ids
 DELETE /api/public/v2/dataset-groups/{dataset_group_id}/external-ids/{source}/{external_id}
-GET /api/public/v2/folders/{folder_id}/external-ids
-POST /api/public/v2/folders/{folder_id}/external-ids
+GET POST /api/public/v2/folders/{folder_id}/external-ids
 DELETE /api/public/v2/folders/{folder_id}/external-ids/{source}/{external_id}
-GET /api/public/v2/skill-collections/{skill_collection_id}/external-ids
-POST /api/public/v2/skill-collections/{skill_collection_id}/external-ids
+GET POST /api/public/v2/skill-collections/{skill_collection_id}/external-ids
 DELETE /api/public/v2/skill-collections/{skill_collection_id}/external-ids/{source}/{external_id}
-GET /api/public/v2/tool-registry/{tool_id}/external-ids
-POST /api/public/v2/tool-registry/{tool_id}/external-ids
+GET POST /api/public/v2/tool-registry/{tool_id}/external-ids
 DELETE /api/public/v2/tool-registry/{tool_id}/external-ids/{source}/{external_id}
 PUT /prompt-templates/by-external-id/{source}/{external_id}
-GET /prompt-templates/{prompt_template_id}/external-ids
-POST /prompt-templates/{prompt_template_id}/external-ids
+GET POST /prompt-templates/{prompt_template_id}/external-ids
 DELETE /prompt-templates/{prompt_template_id}/external-ids/{source}/{external_id}
-GET /reports/{report_id}/external-ids
-POST /reports/{report_id}/external-ids
+GET POST /reports/{report_id}/external-ids
 DELETE /reports/{report_id}/external-ids/{source}/{external_id}
-GET /workflows/{workflow_id}/external-ids
-POST /workflows/{workflow_id}/external-ids
+GET POST /workflows/{workflow_id}/external-ids
 DELETE /workflows/{workflow_id}/external-ids/{source}/{external_id}
 """,
     "requests and tracking": """
@@ -83,12 +72,10 @@ GET /api/public/v2/datasets/{dataset_id}/rows
 GET /api/public/v2/evaluations
 GET /api/public/v2/evaluations/{evaluation_id}/rows
 POST /report-columns
-DELETE /report-columns/{report_column_id}
-PATCH /report-columns/{report_column_id}
+DELETE PATCH /report-columns/{report_column_id}
 POST /reports
 DELETE /reports/name/{report_name}
-DELETE /reports/{report_id}
-GET /reports/{report_id}
+DELETE GET /reports/{report_id}
 PATCH /reports/{report_id}/rename
 POST /reports/{report_id}/run
 GET /reports/{report_id}/score
@@ -104,71 +91,72 @@ GET /workflows/{workflow_id_or_name}/labels
 POST /workflows/{workflow_name}/run
 """,
     "tools": """
-GET /api/public/v2/env-vars
-POST /api/public/v2/env-vars
-DELETE /api/public/v2/env-vars/{var_id}
-PATCH /api/public/v2/env-vars/{var_id}
-GET /api/public/v2/tool-registry
-POST /api/public/v2/tool-registry
+GET POST /api/public/v2/env-vars
+DELETE PATCH /api/public/v2/env-vars/{var_id}
+GET POST /api/public/v2/tool-registry
 GET /api/public/v2/tool-registry/{identifier}
-GET /api/public/v2/tool-registry/{identifier}/env-vars
-POST /api/public/v2/tool-registry/{identifier}/env-vars
-DELETE /api/public/v2/tool-registry/{identifier}/env-vars/{var_id}
-PATCH /api/public/v2/tool-registry/{identifier}/env-vars/{var_id}
+GET POST /api/public/v2/tool-registry/{identifier}/env-vars
+DELETE PATCH /api/public/v2/tool-registry/{identifier}/env-vars/{var_id}
 POST /api/public/v2/tool-registry/{identifier}/test-execute
 POST /api/public/v2/tool-registry/{identifier}/versions
 """,
     "skills": """
-GET /api/public/v2/skill-collections
-POST /api/public/v2/skill-collections
-GET /api/public/v2/skill-collections/{identifier}
-PATCH /api/public/v2/skill-collections/{identifier}
+GET POST /api/public/v2/skill-collections
+GET PATCH /api/public/v2/skill-collections/{identifier}
 POST /api/public/v2/skill-collections/{identifier}/versions
 """,
     "tables": """
-GET /api/public/v2/tables
-POST /api/public/v2/tables
-DELETE /api/public/v2/tables/{table_id}
-GET /api/public/v2/tables/{table_id}
-PATCH /api/public/v2/tables/{table_id}
-GET /api/public/v2/tables/{table_id}/sheets
-POST /api/public/v2/tables/{table_id}/sheets
+GET POST /api/public/v2/tables
+DELETE GET PATCH /api/public/v2/tables/{table_id}
+GET POST /api/public/v2/tables/{table_id}/sheets
 GET /api/public/v2/tables/{table_id}/sheets/operations/{operation_id}
-DELETE /api/public/v2/tables/{table_id}/sheets/{sheet_id}
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}
-PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}
+DELETE GET PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/cells/recalculations
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/cells/{cell_id}
-PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/cells/{cell_id}
+GET PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/cells/{cell_id}
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/cells/{cell_id}/recalculations
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns
-POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns
-DELETE /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns/{column_id}
-PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns/{column_id}
+GET POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns
+DELETE PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/columns/{column_id}
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/imports/file
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/imports/request-logs
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations
-POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations
-DELETE /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations/{operation_id}
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations/{operation_id}
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/rows
-POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/rows
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/score
-PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/score
-POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/score
-DELETE /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard
-PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard
+GET POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations
+DELETE GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/operations/{operation_id}
+GET POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/rows
+GET PATCH POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/score
+DELETE GET PATCH /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard
 GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/calculations/{calculation_id}
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/cancel
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/migrate-legacy-score
 POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/recalculate
 GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/rows
 GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/scorecard/rows/{row_index}
-GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/versions
-POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/versions
+GET POST /api/public/v2/tables/{table_id}/sheets/{sheet_id}/versions
 GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/versions/score-history
 GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/versions/{version_id}
 """,
+    # The official SDKs call them, or the customer's document names them.
+    "not in the specification": """
+GET /prompt-templates/labels
+POST /rest/log-request
+POST /track-request
+POST /create-group
+POST /library-track-prompt
+POST /library-track-score
+POST /library-track-metadata
+POST /track-group
+GET /api/public/v2/evaluations/{eval_id}
+POST /api/public/v2/evaluations/{eval_id}/run
+POST /ws-token-request-library
+""",
 }
-"""By area, an operation a line."""
+"""By area, the methods of a path on each line."""
+
+BESIDE_THE_SPECIFICATION = "not in the specification"
+OPERATIONS = {
+    area: [
+        f"{method} {path}" for *methods, path in map(str.split, text.split("\n")[1:-1]) for method in methods
+    ]
+    for area, text in _PATHS.items()
+}
+"""By area, its operations, each as method and path."""
+
+ALL = [operation for area in OPERATIONS.values() for operation in area]

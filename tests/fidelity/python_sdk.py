@@ -14,11 +14,13 @@ import json
 import logging
 import os
 import sys
-import threading
 import urllib.request
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "sdk"))
+
+from provider_fakes import provider_fake
 
 NAVIGATION = {"tables.sheets": ("1",), "tables.sheets.for_sheet": ("1",)}
 """Calls that only return the manager of a part, with their arguments; its methods are called, too."""
@@ -34,57 +36,13 @@ OUTPUT = {"type": "chat", "messages": [{"role": "assistant", "content": [{"type"
 NAME = {"name": "Ana"}
 
 
-class Provider(BaseHTTPRequestHandler):
-    """Answers as the chat endpoints of OpenAI and Anthropic do, and keeps the last request."""
-
-    seen: ClassVar[dict] = {}
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        Provider.seen = {"path": self.path, **body}
-        answer = anthropic_answer(body) if "messages" in self.path else openai_answer(body)
-        kind = "text/event-stream" if body.get("stream") else "application/json"
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
+REQUESTS = []
+"""The paths and bodies that arrived at the providers."""
 
 
-def openai_answer(body):
-    about = {"id": "1", "created": 1, "model": body["model"]}
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    if not body.get("stream"):
-        message = {"role": "assistant", "content": "Hello"}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return json.dumps(
-            {**about, "object": "chat.completion", "choices": [choice], "usage": usage}
-        ).encode()
-    chunk = {**about, "object": "chat.completion.chunk"}
-    deltas = [({"role": "assistant", "content": "Hel"}, None), ({"content": "lo"}, "stop")]
-    chunks = [
-        {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in deltas
-    ]
-    lines = [*map(json.dumps, [*chunks, {**chunk, "choices": [], "usage": usage}]), "[DONE]"]
-    return "".join(f"data: {line}\n\n" for line in lines).encode()
-
-
-def anthropic_answer(body):
-    return json.dumps(
-        {
-            "id": "1",
-            "type": "message",
-            "role": "assistant",
-            "model": body["model"],
-            "content": [{"type": "text", "text": "Hello"}],
-            "stop_reason": "end_turn",
-            "stop_sequence": None,
-            "usage": {"input_tokens": 1, "output_tokens": 1},
-        }
-    ).encode()
+def sent():
+    """Return the body of the last request to a provider."""
+    return REQUESTS[-1][1]
 
 
 class Sdk:
@@ -209,11 +167,11 @@ def _run(sdk):
     assert answer["raw_response"].choices[0].message.content == "Hello"
     turns = answer["prompt_blueprint"]["prompt_template"]["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant"], turns
-    assert Provider.seen["temperature"] == 0
+    assert sent()["temperature"] == 0
     answer = sdk.do("run", "greeting", input_variables=NAME, model_parameter_overrides={"temperature": 1})
-    assert Provider.seen["temperature"] == 1, Provider.seen
+    assert sent()["temperature"] == 1, sent()
     sdk.do("run", "greeting", input_variables=NAME, provider="openai", model="gpt-4")
-    assert Provider.seen["model"] == "gpt-4", Provider.seen
+    assert sent()["model"] == "gpt-4", sent()
     answer = sdk.do(
         "run",
         "greeting",
@@ -223,7 +181,7 @@ def _run(sdk):
         prompt_version=1,
     )
     assert answer["raw_response"].content[0].text == "Hello"
-    assert Provider.seen["path"].endswith("/v1/messages"), Provider.seen
+    assert REQUESTS[-1][0].endswith("/v1/messages"), REQUESTS[-1]
     pieces = list(sdk.do("run", "greeting", input_variables=NAME, stream=True))
     assert pieces[-1]["request_id"], pieces[-1]
 
@@ -442,18 +400,16 @@ def outcome(sdk, name, method):
 
 def main(url):
     logging.disable(logging.NOTSET)
-    provider = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    threading.Thread(target=provider.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{provider.server_port}"
-    os.environ.update(OPENAI_BASE_URL=f"{address}/v1", OPENAI_API_KEY="sk-test")
-    os.environ.update(ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="sk-test")
+    os.environ.update(OPENAI_API_KEY="sk-test", ANTHROPIC_API_KEY="sk-test")
     os.environ.update(PROMPTLAYER_BASE_URL=url, PROMPTLAYER_API_KEY="pl_test")
     outcomes = {}
-    for kind in ("sync", "async"):
-        sdk = Sdk(kind, url)
-        for name, method in methods(sdk):
-            outcomes.setdefault(name, {})[kind] = outcome(sdk, name, method)
-    provider.shutdown()
+    with provider_fake() as providers:
+        providers.requests = REQUESTS
+        os.environ.update(OPENAI_BASE_URL=f"{providers.url}/v1", ANTHROPIC_BASE_URL=providers.url)
+        for kind in ("sync", "async"):
+            sdk = Sdk(kind, url)
+            for name, method in methods(sdk):
+                outcomes.setdefault(name, {})[kind] = outcome(sdk, name, method)
     version = importlib.metadata.version("promptlayer")
     sys.stdout.write(json.dumps({"language": "Python", "version": version, "methods": outcomes}) + "\n")
 

@@ -11,7 +11,8 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 
 import table
-from operation_tries import ALL, TRIES
+from operation_tries import TRIES
+from operations import ALL
 from vendor_spec import SPEC, spec
 
 from promptsync.server.routes import ROUTES

@@ -12,74 +12,38 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-_CHUNK = {
-    "id": "c1",
-    "object": "chat.completion.chunk",
-    "created": 1,
-    "model": "m",
-    "system_fingerprint": "f",
-}
-_CHAT = {
-    **_CHUNK,
-    "object": "chat.completion",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
-    "usage": _USAGE,
-}
-_CLAUDE: dict[str, Any] = {
-    "id": "m1",
-    "type": "message",
-    "role": "assistant",
-    "model": "m",
-    "content": [{"type": "text", "text": "Hello"}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {"input_tokens": 1, "output_tokens": 1},
-}
-_GEMINI = {
-    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP"}],
-    "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2},
-}
-_CONVERSE = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "Hello"}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
-    "metrics": {"latencyMs": 1},
-}
-_RESPONSE: dict[str, Any] = {
-    "id": "r1",
-    "object": "response",
-    "created_at": 1,
-    "status": "completed",
-    "model": "m",
-    "parallel_tool_calls": True,
-    "tool_choice": "auto",
-    "tools": [],
-    "output": [
-        {
-            "id": "o1",
-            "type": "message",
-            "role": "assistant",
-            "status": "completed",
-            "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
-        }
-    ],
-}
+_BODIES = json.loads("""{
+"chat": {"id": "c1", "object": "chat.completion", "created": 1, "model": "m", "system_fingerprint": "f",
+  "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
+  "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}},
+"claude": {"id": "m1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+  "content": [{"type": "text", "text": "Hello"}], "stop_sequence": null,
+  "usage": {"input_tokens": 1, "output_tokens": 1}},
+"gemini": {
+  "candidates": [{"content": {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP"}],
+  "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}},
+"converse": {"output": {"message": {"role": "assistant", "content": [{"text": "Hello"}]}},
+  "stopReason": "end_turn", "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+  "metrics": {"latencyMs": 1}},
+"response": {"id": "r1", "object": "response", "created_at": 1, "status": "completed", "model": "m",
+  "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
+  "output": [{"id": "o1", "type": "message", "role": "assistant", "status": "completed",
+    "content": [{"type": "output_text", "text": "Hello", "annotations": []}]}]},
+"image": {"created": 1, "data": [{"b64_json": "aGk="}]},
+"token": {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
+}""")
+_CHAT, _CLAUDE, _RESPONSE = _BODIES["chat"], _BODIES["claude"], _BODIES["response"]
 _ANSWERS = (
-    ("/token", {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}),
     ("/chat/completions", _CHAT),
-    (
-        "/completions",
-        {**_CHUNK, "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}], "usage": _USAGE},
-    ),
+    ("/completions", {**_CHAT, "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}]}),
     ("/responses", _RESPONSE),
-    ("/images/generations", {"created": 1, "data": [{"b64_json": "aGk="}]}),
-    ("/images", {"created": 1, "data": [{"b64_json": "aGk="}]}),
+    ("/images/generations", _BODIES["image"]),
+    ("/images", _BODIES["image"]),
     ("/messages", _CLAUDE),
     ("/invoke", _CLAUDE),
     (":rawPredict", _CLAUDE),
-    (":generateContent", _GEMINI),
-    ("/converse", _CONVERSE),
+    (":generateContent", _BODIES["gemini"]),
+    ("/converse", _BODIES["converse"]),
 )
 
 
@@ -103,6 +67,10 @@ def _aws(**events: Any) -> tuple[str, bytes]:
     return "application/vnd.amazon.eventstream", b"".join(frames)
 
 
+_CHUNK = {**_CHAT, "object": "chat.completion.chunk"}
+del _CHUNK["usage"]
+
+
 def _chunk(**choice: Any) -> dict[str, Any]:
     return {**_CHUNK, "choices": [{"index": 0, "finish_reason": None, **choice}]}
 
@@ -110,6 +78,8 @@ def _chunk(**choice: Any) -> dict[str, Any]:
 _MESSAGE = _RESPONSE["output"][0]
 _PLACE = {"item_id": "o1", "output_index": 0, "content_index": 0, "sequence_number": 1}
 _TEXT_PART = {"type": "output_text", "text": "", "annotations": []}
+_IMAGE = {"type": "image_generation.completed", "b64_json": "aGk=", "created_at": 1, "output_format": "webp"}
+_STOP = {"stop_reason": "end_turn", "stop_sequence": None}
 _STREAMS = (
     (
         "/chat/completions",
@@ -117,7 +87,7 @@ _STREAMS = (
             _chunk(delta={"role": "assistant", "content": "Hel"}),
             _chunk(delta={"content": "lo"}),
             _chunk(delta={}, finish_reason="stop"),
-            {**_CHUNK, "choices": [], "usage": _USAGE},
+            {**_CHUNK, "choices": [], "usage": _CHAT["usage"]},
             end="data: [DONE]\n\n",
         ),
     ),
@@ -134,18 +104,7 @@ _STREAMS = (
             named=True,
         ),
     ),
-    (
-        "/images/generations",
-        _sse(
-            {
-                "type": "image_generation.completed",
-                "b64_json": "aGk=",
-                "created_at": 1,
-                "output_format": "webp",
-            },
-            named=True,
-        ),
-    ),
+    ("/images/generations", _sse(_IMAGE, named=True)),
     (
         "/messages",
         _sse(
@@ -153,16 +112,12 @@ _STREAMS = (
             {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
             {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
             {"type": "content_block_stop", "index": 0},
-            {
-                "type": "message_delta",
-                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-                "usage": {"output_tokens": 1},
-            },
+            {"type": "message_delta", "delta": _STOP, "usage": {"output_tokens": 1}},
             {"type": "message_stop"},
             named=True,
         ),
     ),
-    (":streamGenerateContent", _sse(_GEMINI)),
+    (":streamGenerateContent", _sse(_BODIES["gemini"])),
     (
         "/converse-stream",
         _aws(
@@ -202,7 +157,7 @@ def provider_fake() -> Iterator[ProviderFake]:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
             if path == "/token":
-                return self._send("application/json", json.dumps(_ANSWERS[0][1]).encode())
+                return self._send("application/json", json.dumps(_BODIES["token"]).encode())
             body = json.loads(data)
             fake.requests.append((self.path, body))
             if body.get("stream") or path.endswith((":streamGenerateContent", "/converse-stream")):
