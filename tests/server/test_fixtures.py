@@ -38,11 +38,13 @@ def test_the_example_of_the_documentation_is_read_and_completed():
     fixtures = parse_fixtures(EXAMPLE.encode(), "registry.yaml")
     assert fixtures.datasets[0]["columns"] == ["question", "expect", "extra"]
     prompt = {"name": "support/refund", "version": None, "label": None}
-    scores = [("contains", "{{ expect }}"), ("polite", "x"), ("contains 2", "y")]
+    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y"}
     (evaluation,), (agent,) = fixtures.evaluations, fixtures.agents
-    assert (evaluation["dataset"], evaluation["prompt"]) == ("refund cases", prompt)
-    assert [(score["name"], score["value"]) for score in evaluation["scores"]] == scores
-    assert agent["nodes"] == [{"name": "answer", "prompt": prompt, "output": True, "variables": {}}]
+    columns = {column["name"]: column["configuration"] for column in evaluation["columns"]}
+    assert columns.pop("output") == {"prompt": prompt}
+    assert columns == {name: {"contains": text} for name, text in scores.items()}
+    assert agent["nodes"][0]["configuration"] == {"prompt": prompt, "variables": {}}
+    assert agent["nodes"][0]["is_output_node"]
 
 
 def test_the_example_of_the_manual_is_read():
@@ -178,12 +180,12 @@ def test_every_problem_has_its_line_and_column(text, places):
 )
 def test_scores(kind, value, output, result):
     assert not isinstance(value, str) or text_problem(kind, value) is None
-    assert scored(kind, value, {"x": "fund"}, output) == StepCell(result)
+    assert scored({kind: value}, {"x": "fund"}, output) == StepCell(result)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("regex", "{{ '(' }}"), ("contains", "{{ 1 / 0 }}")])
 def test_a_score_that_cannot_be_computed_says_why(kind, value):
-    cell = scored(kind, value, {}, "x")
+    cell = scored({kind: value}, {}, "x")
     assert cell.value is None and kind in cell.error
 
 

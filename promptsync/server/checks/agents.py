@@ -7,13 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from promptsync.server.checks.runs import (
-    AGENT_RUN,
-    RunStep,
-    chosen_version,
-    create_run,
-    steps_of,
-)
+from promptsync.server.checks.runs import AGENT_RUN, RunStep, chosen_version, create_run, steps_of
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery, Listing
@@ -73,7 +67,10 @@ def get_workflow(request: Request) -> Response:
             "required_input_variables": dict.fromkeys(required, "string"),
             "release_labels": labels,
             "created_at": version["created_at"],
-            "nodes": _nodes(version["id"], nodes),
+            "nodes": [
+                {"id": str(number), "workflow_version_id": version["id"], **node}
+                for number, node in enumerate(nodes, 1)
+            ],
             "edges": _edges(nodes),
             "workflow": {
                 "id": workflow["id"],
@@ -85,23 +82,6 @@ def get_workflow(request: Request) -> Response:
             },
         }
     )
-
-
-def _nodes(version_id: int, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    # Nodes run one after another, so each depends on the one before it.
-    names = [node["name"] for node in nodes]
-    return [
-        {
-            "id": str(place + 1),
-            "workflow_version_id": version_id,
-            "name": node["name"],
-            "node_type": "PROMPT_TEMPLATE",
-            "is_output_node": node["output"],
-            "configuration": {"prompt": node["prompt"], "variables": node["variables"]},
-            "dependencies": names[:place][-1:],
-        }
-        for place, node in enumerate(nodes)
-    ]
 
 
 def _edges(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +193,7 @@ def _node_result(node: RunStep, model: str | None) -> dict[str, Any]:
         "value": value,
         "error_message": error,
         "raw_error_message": error,
-        "is_output_node": node.inputs["output"],
+        "is_output_node": node.inputs["is_output_node"],
         "model": model,
     }
 
@@ -236,11 +216,12 @@ def _required(db: Database, nodes: list[dict[str, Any]]) -> set[str]:
     required: set[str] = set()
     provided: set[str] = set()
     for node in nodes:
+        configuration = node["configuration"]
         try:
-            template = chosen_version(db, node["prompt"])["body"]["prompt_template"]
+            template = chosen_version(db, configuration["prompt"])["body"]["prompt_template"]
         except ApiError:
             # The run reports the missing prompt, at its node.
             continue
-        required |= set(template["input_variables"]) - provided - node["variables"].keys()
+        required |= set(template["input_variables"]) - provided - configuration["variables"].keys()
         provided.add(node["name"])
     return required

@@ -48,7 +48,8 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     for dataset in fixtures.datasets:
         _save(db, DATASET, dataset["name"], {"columns": dataset["columns"], "rows": dataset["rows"]})
     for evaluation in fixtures.evaluations:
-        _evaluation(db, evaluation)
+        spec = {"dataset": evaluation["dataset"], "columns": evaluation["columns"]}
+        _save_evaluation(db, evaluation["name"], spec)
     db.execute("UPDATE items SET uid = NULL WHERE kind = ?", (TOOL,))
     for tool in fixtures.tools:
         # The same name is the same tool, whatever its id.
@@ -80,12 +81,12 @@ def _labels(db: Database, version: Row, spec: Spec) -> None:
     items.point_labels(db, version, dict.fromkeys(spec["labels"]))
 
 
-def _evaluation(db: Database, spec: Spec) -> None:
+def _save_evaluation(db: Database, name: str, spec: Spec) -> None:
     db.execute(
         "INSERT INTO runs (kind, name, spec, created_at, updated_at) VALUES (:kind, :name, :spec, :now, :now)"
         " ON CONFLICT (name) WHERE kind = 'evaluation' DO UPDATE SET spec = :spec, deleted = 0,"
         " updated_at = CASE WHEN spec = :spec AND NOT deleted THEN updated_at ELSE :now END",
-        {"kind": EVALUATION, "name": spec["name"], "spec": encoded(spec), "now": now()},
+        {"kind": EVALUATION, "name": name, "spec": encoded(spec), "now": now()},
     )
 
 

@@ -37,53 +37,37 @@ _SUMMARY = (
 )
 _REPORT = (
     f"SELECT {_SUMMARY}, v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
-    ' i.spec AS "spec [json]", json_extract(d.body, \'$.columns\') AS "columns [json]"'
-    " FROM runs i LEFT JOIN versions v ON v.id = i.version_id LEFT JOIN versions d ON d.id = i.dataset_id"
+    ' i.spec AS "spec [json]" FROM runs i LEFT JOIN versions v ON v.id = i.version_id'
     f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND NOT i.deleted"
 )
 
 
-class ReportColumn(msgspec.Struct, frozen=True):
-    """A column of a report: a variable of the dataset, the output, or a score in percent of the rows."""
-
-    column_type: str
-    name: str
-    configuration: dict[str, Any] = {}
-    score: float | None = None
-    is_part_of_score: bool = False
-
-
 class Report(msgspec.Struct, frozen=True):
-    """A pipeline or a run as stored: the steps of a run are the rows of its dataset."""
+    """A pipeline or a run as stored.
+
+    The steps of a run are the rows of its dataset, with a cell for the output and for each score.
+    """
 
     summary: dict[str, Any]
-    spec: dict[str, Any]
-    dataset_columns: list[str]
+    dataset: str
+    columns: list[dict[str, Any]]
     steps: list[RunStep]
+    dataset_columns: list[str] = []
 
     @property
     def is_under_way(self) -> bool:
         """Whether rows are left to do."""
         return any(step.cells is None for step in self.steps)
 
-    @property
-    def columns(self) -> list[ReportColumn]:
-        """The columns in their order. Scores are unknown until all rows are done."""
-        scores = self.spec["scores"]
-        shares: list[float | None] = [None] * len(scores)
-        if self.steps and not self.is_under_way:
-            # The first cell is the output. A failed cell did not pass.
-            columns = zip(*((step.cells or [])[1:] for step in self.steps), strict=True)
-            shares = [100 * sum(cell.value is True for cell in cells) / len(self.steps) for cells in columns]
+    def scores(self) -> list[float | None]:
+        """Return for each column the percentage of rows that pass, ``None`` until all rows are done."""
+        if self.is_under_way or not self.steps:
+            return [None] * len(self.columns)
+        columns = zip(*(step.cells or () for step in self.steps), strict=True)
+        # A failed cell did not pass, and the output, which comes first, is no score.
         return [
-            *(ReportColumn("DATASET", name) for name in self.dataset_columns),
-            ReportColumn("PROMPT_TEMPLATE", "output", {"prompt": self.spec["prompt"]}),
-            *(
-                ReportColumn(
-                    score["kind"].upper(), score["name"], {score["kind"]: score["value"]}, share, True
-                )
-                for score, share in zip(scores, shares, strict=True)
-            ),
+            None,
+            *[100 * sum(cell.value is True for cell in cells) / len(cells) for cells in columns][1:],
         ]
 
 
@@ -134,12 +118,12 @@ def run_evaluation(request: Request) -> Response:
         if parent_id is not None:
             raise ApiError(403, f"The report {pipeline_id} is a run, not a pipeline; run {parent_id}.")
         if body.dataset_id is None:
-            dataset = items.version(db, items.find(db, pipeline.spec["dataset"], items.DATASET))
+            dataset = items.version(db, items.find(db, pipeline.dataset, items.DATASET))
         else:
             dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
         try:
             # The version is chosen now, because a publish during the run must not change what is checked.
-            version = chosen_version(db, pipeline.spec["prompt"])
+            version = chosen_version(db, pipeline.columns[0]["configuration"]["prompt"])
         except ApiError as error:
             raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
         run_id = create_run(
@@ -147,7 +131,11 @@ def run_evaluation(request: Request) -> Response:
             EVALUATION_RUN,
             version["id"],
             dataset["body"]["rows"],
-            pipeline.spec,
+            {
+                "dataset": pipeline.dataset,
+                "dataset_columns": dataset["body"]["columns"],
+                "columns": pipeline.columns,
+            },
             name=body.name or f"{name} {now()}",
             parent_id=pipeline_id,
             dataset_id=dataset["id"],
@@ -161,9 +149,20 @@ def get_evaluation(request: Request) -> Response:
     report = _polled(request, request.id(next(iter(request.path))))
     described = _described(report)
     answer = {key: described.pop(key) for key in ("status", "stats")}
+    inputs = [
+        {"column_type": "DATASET", "name": name, "configuration": {}} for name in report.dataset_columns
+    ]
+    scores = [*(None for _ in inputs), *report.scores()]
     columns = [
-        {"id": position, "report_id": described["id"], "position": position, **msgspec.to_builtins(column)}
-        for position, column in enumerate(report.columns, 1)
+        {
+            "id": position,
+            "report_id": described["id"],
+            "position": position,
+            "is_part_of_score": position > len(inputs) + 1,
+            "score": score,
+            **column,
+        }
+        for position, (column, score) in enumerate(zip(inputs + report.columns, scores, strict=True), 1)
     ]
     return Response({**_OK, "report": described, **answer, "report_columns": columns})
 
@@ -180,24 +179,24 @@ def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
     report = _polled(request, request.id("evaluation_id"))
     page = request.parameters(PageQuery).of(len(report.steps))
-    columns = [column.name for column in report.columns]
-    waiting: list[StepCell | None] = [None] * (len(columns) - len(report.dataset_columns))
+    waiting: list[StepCell | None] = [None] * len(report.columns)
     rows = [
         [{"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns]
         + [_cell(cell) for cell in step.cells or waiting]
         for step in report.steps[page.offset : page.offset + page.per_page]
     ]
+    columns = report.dataset_columns + [column["name"] for column in report.columns]
     return Response({**_OK, "columns": columns, "rows": rows, **page.counts})
 
 
 def _reports(db: Database, condition: str, *values: int) -> list[Report]:
     """Return pipelines and runs, newest first."""
-    rows = db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall()
-    summaries = [dict(row) for row in rows]
-    return [
-        Report(summary, summary.pop("spec"), summary.pop("columns") or [], steps_of(db, summary["id"]))
-        for summary in summaries
-    ]
+    reports = []
+    for row in db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall():
+        summary = dict(row)
+        spec = summary.pop("spec")
+        reports.append(Report(summary, **spec, steps=steps_of(db, row["id"])))
+    return reports
 
 
 def _report(db: Database, report_id: int) -> Report:
@@ -239,7 +238,7 @@ def _described(report: Report) -> dict[str, Any]:
 def _status_counts(report: Report) -> dict[str, int]:
     """Return how many cells are in which state; all cells of the row in progress count as running."""
     cells = [cell for step in report.steps for cell in step.cells or ()]
-    failed, width = sum(cell.error is not None for cell in cells), len(report.spec["scores"]) + 1
+    failed, width = sum(cell.error is not None for cell in cells), len(report.columns)
     waiting = len(report.steps) * width - len(cells)
     running = min(width, waiting)
     counts = {"COMPLETED": len(cells) - failed, "FAILED": failed}
@@ -248,16 +247,16 @@ def _status_counts(report: Report) -> dict[str, int]:
 
 def _score(report: Report) -> dict[str, Any]:
     """Return the score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
-    scores = [(column.name, column.score) for column in report.columns if column.score is not None]
+    columns = [
+        {"column_name": column["name"], "score": score, "score_type": "boolean", "num_skipped": 0}
+        for column, score in zip(report.columns, report.scores(), strict=True)
+        if score is not None
+    ]
     answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
-    if not scores:
+    if not columns:
         message = "Not finished." if report.is_under_way else "Nothing is scored."
         return answer | {"details": {"message": message}}
-    answer["overall_score"] = round(sum(score for _, score in scores) / len(scores), 2)
-    columns = [
-        {"column_name": name, "score": score, "score_type": "boolean", "num_skipped": 0}
-        for name, score in scores
-    ]
+    answer["overall_score"] = round(sum(column["score"] for column in columns) / len(columns), 2)
     if len(columns) == 1:
         return answer | {"score_type": "single_column", "details": columns[0]}
     return answer | {"score_type": "multi_column", "details": {"columns": columns}}

@@ -98,10 +98,11 @@ def _contradictions(fixtures: Fixtures) -> Iterator[tuple[Place, str]]:
         if evaluation["dataset"] not in datasets:
             message = f"There is no dataset {evaluation['dataset']!r} in this file."
             yield ("evaluations", index, "dataset"), message
-        for number, score in enumerate(evaluation["scores"]):
-            problem = text_problem(score["kind"], score["value"])
+        for number, column in enumerate(evaluation["columns"][1:]):
+            ((kind, value),) = column["configuration"].items()
+            problem = text_problem(kind, value)
             if problem is not None:
-                yield ("evaluations", index, "scores", number, score["kind"]), f"{problem.rstrip('.')}."
+                yield ("evaluations", index, "scores", number, kind), f"{problem.rstrip('.')}."
     for index, agent in enumerate(fixtures.agents):
         yield from _repeated(("agents", index, "nodes"), agent["nodes"])
 
@@ -146,23 +147,35 @@ def _dataset(item: Spec) -> Spec:
 
 
 def _evaluation(item: Spec) -> Spec:
-    scores: list[Spec] = []
+    """Return an evaluation with its columns as reports describe them: the output, and one for each score."""
     names: Counter[str] = Counter()
+    columns = [_column("prompt", _prompt(item["prompt"]), "output") | {"column_type": "PROMPT_TEMPLATE"}]
     for score in item.get("scores") or ():
         kind = next(kind for kind in KINDS if kind in score)
         name = score.get("name", kind)
         names[name] += 1
-        number = f" {names[name]}" if names[name] > 1 else ""
-        scores.append({"name": name + number, "kind": kind, "value": score[kind]})
-    return {**item, "prompt": _prompt(item["prompt"]), "scores": scores}
+        columns.append(_column(kind, score[kind], name if names[name] == 1 else f"{name} {names[name]}"))
+    return {"name": item["name"], "dataset": item["dataset"], "columns": columns}
+
+
+def _column(kind: str, value: Any, name: str) -> Spec:
+    return {"column_type": kind.upper(), "name": name, "configuration": {kind: value}}
 
 
 def _agent(item: Spec) -> Spec:
-    nodes = [
-        {**_filled(node, output=False, variables={}), "prompt": _prompt(node["prompt"])}
-        for node in item["nodes"]
+    """Return an agent with its nodes as workflows describe them: each depends on the one before it."""
+    names = [node["name"] for node in item["nodes"]]
+    nodes: list[Spec] = [
+        {
+            "name": node["name"],
+            "node_type": "PROMPT_TEMPLATE",
+            "is_output_node": node.get("output", False),
+            "configuration": {"prompt": _prompt(node["prompt"]), "variables": node.get("variables") or {}},
+            "dependencies": names[:place][-1:],
+        }
+        for place, node in enumerate(item["nodes"])
     ]
     # An agent without an output node would return nothing.
-    if not any(node["output"] for node in nodes):
-        nodes[-1]["output"] = True
+    if not any(node["is_output_node"] for node in nodes):
+        nodes[-1]["is_output_node"] = True
     return _filled(item, labels=[]) | {"nodes": nodes}

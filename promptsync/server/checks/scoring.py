@@ -31,8 +31,9 @@ def text_problem(kind: str, text: Any) -> str | None:
     return None
 
 
-def scored(kind: str, value: Any, row: Mapping[str, Any], output: str) -> StepCell:
+def scored(configuration: Mapping[str, Any], row: Mapping[str, Any], output: str) -> StepCell:
     """Return whether ``output`` passes; a text to compare with is a jinja2 template over the row."""
+    ((kind, value),) = configuration.items()
     if kind == "max_length":
         return StepCell(len(output) <= value)
     if kind == "json_valid":

@@ -50,12 +50,12 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
 
 
 def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
-    """Return the output for a row, and whether it passes each score."""
-    scores = decoded(run["spec"])["scores"]
+    """Return a cell for each column: the output for a row, and whether it passes each score."""
+    _, *scores = decoded(run["spec"])["columns"]
     output = _answer(store, model, lambda db: items.version_by_id(db, run["version_id"]), row)
     if output.error is not None:
         return [output] * (len(scores) + 1)
-    return [output, *(scored(score["kind"], score["value"], row, output.value) for score in scores)]
+    return [output, *(scored(score["configuration"], row, output.value) for score in scores)]
 
 
 def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> StepCell:
@@ -65,9 +65,9 @@ def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> Step
     if failed is not None:
         return StepCell(error=f"Skipped, because the node {failed!r} failed.")
     values = decoded(run["spec"])["input_variables"] | {name: cell.value for name, cell in earlier.items()}
-    engine = Engine()
-    values |= {name: engine(text, JINJA2, values).text for name, text in node["variables"].items()}
-    return _answer(store, model, lambda db: chosen_version(db, node["prompt"]), values)
+    engine, configuration = Engine(), node["configuration"]
+    values |= {name: engine(text, JINJA2, values).text for name, text in configuration["variables"].items()}
+    return _answer(store, model, lambda db: chosen_version(db, configuration["prompt"]), values)
 
 
 def _answer(
