@@ -62,10 +62,8 @@ class ModelRequest(Struct, frozen=True):
         def text(block: Message) -> Arguments | None:
             return {**more, "text": block["text"]} if is_text_block(block) else None
 
-        texts = [
-            part for message in self.messages if _instructs(message) for part in self.parts(message, text)
-        ]
-        return [text for text in texts if text["text"]]
+        instructions = [message for message in self.messages if _instructs(message)]
+        return [part for message in instructions for part in self.parts(message, text) if part["text"]]
 
     def parts(self, message: Message, build: Callable[[Message], Arguments | None]) -> list[Arguments]:
         """Build each content block of a message.

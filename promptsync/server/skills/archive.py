@@ -41,25 +41,20 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
                 raise malformed(f"The files of the archive have more than {MAX_TOTAL:,} bytes in total.")
             for entry in entries:
                 # ``filename`` ends at the first NUL.
-                name = entry.orig_filename
+                name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
                 if name in files:
                     raise malformed(f"The archive has two files called {name[:100]!r}.")
-                _check_plain(entry)
+                is_plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & _ENCRYPTED
+                if not is_plain or entry.compress_type not in _METHODS:
+                    raise malformed(
+                        f"{name[:100]!r} in the archive is not a plain file that is stored or deflated: "
+                        "links, encryption and other methods are not supported."
+                    )
                 with archive.open(entry) as file:
                     files[name] = file.read(entry.file_size)
     except _UNREADABLE as error:
         raise malformed(f"The archive cannot be read as a ZIP file: {error}.") from error
     return files
-
-
-def _check_plain(entry: zipfile.ZipInfo) -> None:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    is_plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & _ENCRYPTED
-    if not is_plain or entry.compress_type not in _METHODS:
-        raise malformed(
-            f"{entry.orig_filename[:100]!r} in the archive is not a plain file that is stored or deflated: "
-            "links, encryption and other methods are not supported."
-        )
 
 
 def write_archive(files: Mapping[str, bytes]) -> bytes:
