@@ -284,7 +284,7 @@ REFUSED = [
     ({"filters": [{}]}, "filters[0].field: required"),
     ({"filters": [one("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [one("user_intent", "is", "curious")]}, "field must be one of"),
-    ({"filters": [one("engine", "contains", "gpt")]}, "operator must be one of is, is_not, in, not_in"),
+    ({"filters": [one("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
     ({"filters": [one("engine", "is", 4)]}, "filters[0].value: expected str"),
     ({"filters": [one("engine", "in", "gpt")]}, "value: expected array"),
     ({"filters": [one("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),

@@ -16,7 +16,7 @@ from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded, insert
 from promptsync.server.tracking import logged
 from promptsync.server.tracking.logged import Logged, moment
-from promptsync.server.tracking.notes import Metadata, Score, SentId, index, merge, set_prompt
+from promptsync.server.tracking.notes import Metadata, Score, SentId, index, set_prompt
 
 Status = Literal["SUCCESS", "WARNING", "ERROR"]
 ErrorType = Literal[
@@ -94,18 +94,18 @@ def track_request(request: Request) -> Response:
     body = request.body().values
     stored, span_id, group_id = logged.read(body), body.get("span_id"), read_id(str(body.get("group_id")))
     with request.store.write() as db:
-        request_id = _save(db, stored, span_id if isinstance(span_id, str) else None)
         try:
             used = checked(body, _Used)
             version = _version(db, None, used.prompt_id, used.prompt_version)
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version = None
-        set_prompt(db, request_id, version, body.get("prompt_input_variables") or {})
-        db.execute(
-            "UPDATE requests SET group_id = (SELECT id FROM request_groups WHERE id = ?) WHERE id = ?",
-            (group_id, request_id),
-        )
+        group = db.execute("SELECT id FROM request_groups WHERE id = ?", (group_id,)).fetchone()
+        columns = {
+            "span_id": span_id if isinstance(span_id, str) else None,
+            "group_id": group and group["id"],
+        }
+        request_id = _save(db, stored, version, body.get("prompt_input_variables") or {}, **columns)
     return Response(
         {
             "success": True,
@@ -134,12 +134,10 @@ def checked_log(body: Mapping[str, Any], where: str = "") -> Log:
 def save_log(db: Database, log: Log, stored: Logged, span_id: str | None = None) -> int:
     """Save a log with its score, and return its id. Raises a 404 for an unknown prompt."""
     version = _version(db, log.prompt_name, log.prompt_id, log.prompt_version_number)
-    request_id = _save(db, stored, span_id)
-    set_prompt(db, request_id, version, log.prompt_input_variables or {})
     # 0 is the default of the field, so it does not count as a score.
-    if log.score:
-        merge(db, request_id, "scores", {log.score_name or "default": log.score})
-    return request_id
+    scores = {log.score_name or "default": log.score} if log.score else {}
+    variables = log.prompt_input_variables or {}
+    return _save(db, stored, version, variables, span_id=span_id, scores=encoded(scores))
 
 
 def set_limits(db: Database, requests: int | None, days: int | None) -> None:
@@ -149,8 +147,9 @@ def set_limits(db: Database, requests: int | None, days: int | None) -> None:
     _delete_oldest(db)
 
 
-def _save(db: Database, stored: Logged, span_id: str | None) -> int:
-    request_id = insert(db, "requests", span_id=span_id, created_at=clock.now(), **stored.columns)
+def _save(db: Database, stored: Logged, version: Row | None, variables: Any, **columns: Any) -> int:
+    request_id = insert(db, "requests", created_at=clock.now(), **columns, **stored.columns)
+    set_prompt(db, request_id, version, variables)
     insert(
         db,
         "request_texts",

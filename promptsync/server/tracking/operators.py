@@ -1,8 +1,7 @@
 """The filters of a search as SQL: the fields, and the operators of each type of field.
 
-In a condition, ``{field}`` is the SQL of the field, ``{0}`` the value, ``{0}`` and ``{1}`` those of a range,
-and ``{values}`` those of a list; a condition without them takes no value. A negated operator matches whenever
-its opposite does not, including requests without the field.
+In a test, ``{field}`` is the SQL of the field, ``{0}`` the value, ``{0}`` and ``{1}`` those of a range, and
+``{values}`` those of a list; a test without them takes no value.
 """
 
 from __future__ import annotations
@@ -25,79 +24,76 @@ class FieldType(Struct, frozen=True):
     """A type of field: its operators, what their values are in JSON, and how those are compared."""
 
     operators: Mapping[str, str]
-    value: Any = str
-    compared: Callable[[Any], Any] = lambda value: value
+    value: Any
+    compared: Callable[[Any], Any]
 
 
-_EXACT = {
-    "is": "{field} IS {0}",
-    "is_not": "{field} IS NOT {0}",
-    "in": "{field} IN ({values})",
-    "not_in": "ifnull({field} NOT IN ({values}), 1)",
+# A negated operator matches whenever its opposite does not, also requests without the field.
+_OPPOSITES = {
+    "is": "is_not",
+    "eq": "neq",
+    "in": "not_in",
+    "contains": "not_contains",
+    "key_equals": "key_not_equals",
+    "is_not_null": "is_null",
+    "is_not_empty": "is_empty",
+    "is_true": "is_false",
 }
+
+
+def _type(
+    tests: Mapping[str, str],
+    value: Any = str,
+    compared: Callable[[Any], Any] = lambda value: value,
+    place: str = "{}",
+) -> FieldType:
+    """Return the type whose operators make these tests; ``place`` is for a field that is not in the row."""
+    operators = {name: f"ifnull({place.replace('{}', test)}, 0)" for name, test in tests.items()}
+    opposites = {_OPPOSITES[name]: f"NOT {operators[name]}" for name in tests if name in _OPPOSITES}
+    return FieldType(operators | opposites, value, compared)
+
+
+_EQUAL, _AMONG, _KNOWN = "{field} = {0}", "{field} IN ({values})", "{field} NOT NULL"
+_BETWEEN = "{field} BETWEEN {0} AND {1}"
+_EXACT = {"is": _EQUAL, "in": _AMONG}
 _AMOUNT = {
-    "eq": "{field} IS {0}",
-    "neq": "{field} IS NOT {0}",
+    "eq": _EQUAL,
     "gt": "{field} > {0}",
     "gte": "{field} >= {0}",
     "lt": "{field} < {0}",
     "lte": "{field} <= {0}",
-    "between": "{field} BETWEEN {0} AND {1}",
-    "is_null": "{field} IS NULL",
-    "is_not_null": "{field} IS NOT NULL",
+    "between": _BETWEEN,
+    "is_not_null": _KNOWN,
 }
-_ANY_TEXT = "r.id IN (SELECT id FROM request_texts WHERE "
-_ANY_VALUE = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {field} "
-
-
-def _members(equals: str, differs: str) -> dict[str, str]:
-    """Return the operators of a field that has several values."""
-    return {
-        equals: f"{_ANY_VALUE} = {{0}})",
-        differs: f"NOT {_ANY_VALUE} = {{0}})",
-        "in": f"{_ANY_VALUE} IN ({{values}}))",
-        "not_in": f"NOT {_ANY_VALUE} IN ({{values}}))",
-        "is_empty": f"NOT {_ANY_VALUE} NOT NULL)",
-        "is_not_empty": f"{_ANY_VALUE} NOT NULL)",
-    }
-
-
-def _part(span: str) -> str:
+_TEXT = {
+    "contains": "instr({field}, {0})",
     # SQLite has no parts of an empty blob, not even an empty one.
-    return f"ifnull(substr({{field}}, {span}), x'')"
+    "starts_with": "ifnull(substr({field}, 1, length({0})), x'') = {0}",
+    "ends_with": "ifnull(substr({field}, length({field}) - length({0}) + 1), x'') = {0}",
+}
+_IN_TEXTS = "(r.id IN (SELECT id FROM request_texts WHERE {}))"
+_IN_VALUES = "EXISTS (SELECT 1 FROM request_values WHERE request_id = r.id AND {})"
 
-
-STRING = FieldType(_EXACT)
-TEXT = FieldType(
-    {
-        "contains": f"{_ANY_TEXT} instr({{field}}, {{0}}))",
-        "not_contains": f"NOT {_ANY_TEXT} instr({{field}}, {{0}}))",
-        "starts_with": f"{_ANY_TEXT} {_part('1, length({0})')} = {{0}})",
-        "ends_with": f"{_ANY_TEXT} {_part('length({field}) - length({0}) + 1')} = {{0}})",
-    },
-    compared=lambda value: value.casefold().encode(),
-)
-AMOUNT = FieldType(_AMOUNT, Number)
+STRING = _type(_EXACT)
+TEXT = _type(_TEXT, str, lambda value: value.casefold().encode(), _IN_TEXTS)
+AMOUNT = _type(_AMOUNT, Number)
 # The vendor's document does not say which operators ids have.
-ID = FieldType(_EXACT | _AMOUNT, Number)
-TIME = FieldType(
-    {
-        "is": "{field} IS {0}",
-        "before": "{field} < {0}",
-        "after": "{field} > {0}",
-        "between": "{field} BETWEEN {0} AND {1}",
-    },
-    compared=moment,
+ID = _type(_EXACT | _AMOUNT, Number)
+TIME = _type(
+    {"is": _EQUAL, "before": "{field} < {0}", "after": "{field} > {0}", "between": _BETWEEN}, str, moment
 )
-FLAG = FieldType({"is_true": "{field}", "is_false": "NOT {field}"})
-ARRAY = FieldType(_members("contains", "not_contains"))
-NESTED = FieldType(
+FLAG = _type({"is_true": "{field}"})
+ARRAY = _type({"contains": _EQUAL, "in": _AMONG, "is_not_empty": _KNOWN}, place=_IN_VALUES)
+NESTED = _type(
     {
-        **_members("key_equals", "key_not_equals"),
-        "key_contains": f"{_ANY_VALUE} NOT NULL AND instr(casefold(value), casefold({{0}})))",
+        "key_equals": _EQUAL,
+        "in": _AMONG,
+        "is_not_empty": _KNOWN,
+        "key_contains": "{field} NOT NULL AND instr(casefold(value), casefold({0}))",
     },
     str | int | float | bool,
     written,
+    _IN_VALUES,
 )
 FIELDS: Mapping[str, tuple[FieldType, str]] = {
     "pl_id": (ID, "r.id"),

@@ -30,14 +30,11 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
-_IDS = {"trace": re.compile(r"(?!0{32})[0-9a-f]{32}"), "span": re.compile(r"(?!0{16})[0-9a-f]{16}")}
-
-Id = Callable[[bytes], str]
-
 MAX_TOTAL = 64_000_000
 """Most characters of the spans of one request together, in JSON, which can be much longer than protobuf."""
 
 _MAX_BYTES = 4 * MAX_SPAN  # a character of UTF-8 has up to four bytes
+_TRACE_ID, _SPAN_ID = re.compile(r"(?!0{32})[0-9a-f]{32}"), re.compile(r"(?!0{16})[0-9a-f]{16}")
 
 
 class ClosingQuery(Struct, frozen=True):
@@ -50,23 +47,24 @@ def ingest_traces(request: Request) -> Response:
     """Save spans. Each span with an invalid id or over the size limit is rejected on its own."""
     refuse_closing(request.parameters(ClosingQuery).close_after)
     is_binary = request.attached is not None
-    sent = _parsed(request)
-    check_count(sum(len(scope.spans) for each in sent.resource_spans for scope in each.scope_spans))
-    read_id = bytes.hex if is_binary else _from_json
-    saved, reasons, total = [], [], 0
-    for raw, about in _spans(sent):
+    message = _parsed(request)
+    check_count(
+        sum(len(scope.spans) for resource in message.resource_spans for scope in resource.scope_spans)
+    )
+    spans, reasons, total = [], [], 0
+    for sent, common in _sent(message):
         # An empty event has two bytes, and takes hundreds once it is read.
-        if raw.ByteSize() > _MAX_BYTES:
+        if sent.ByteSize() > _MAX_BYTES:
             reasons.append(f"A span is longer than {_MAX_BYTES:,} bytes.")
             continue
-        span = _read(raw, read_id) | about
+        span = _read(sent, bytes.hex if is_binary else _from_json) | common
         reason = _invalid_id(span) or too_large(span)
-        saved.append(span) if reason is None else reasons.append(reason)
+        spans.append(span) if reason is None else reasons.append(reason)
         total += len(encoded(span))
         if total > MAX_TOTAL:
             raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
     with request.store.write() as db:
-        for span in saved:
+        for span in spans:
             save_span(db, span)
     return _answer(reasons, is_binary)
 
@@ -108,34 +106,34 @@ def _from_json(value: bytes) -> str:
 
 
 def _invalid_id(span: Span) -> str | None:
-    for name, pattern in _IDS.items():
-        if not pattern.fullmatch(span[f"{name}_id"]):
-            return f"A span has an invalid {name} id."
-    return None
+    if not _TRACE_ID.fullmatch(span["trace_id"]):
+        return "A span has an invalid trace id."
+    return None if _SPAN_ID.fullmatch(span["span_id"]) else "A span has an invalid span id."
 
 
-def _spans(sent: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
+def _sent(message: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
     """Yield each span with what it has in common with others."""
-    for each in sent.resource_spans:
-        resource = {"attributes": _attributes(each.resource.attributes), "schema_url": each.schema_url}
-        for scope in each.scope_spans:
+    for group in message.resource_spans:
+        resource = {"attributes": _attributes(group.resource.attributes), "schema_url": group.schema_url}
+        for scope in group.scope_spans:
             library = {"name": scope.scope.name, "version": scope.scope.version}
             for span in scope.spans:
                 yield span, {"resource": resource, "scope": library}
 
 
-def _read(span: OtlpSpan, read_id: Id) -> Span:
+def _read(span: OtlpSpan, read_id: Callable[[bytes], str]) -> Span:
     return {
         "name": span.name,
         "trace_id": read_id(span.trace_id),
         "span_id": read_id(span.span_id),
         "trace_state": span.trace_state,
         "parent_id": read_id(span.parent_span_id) or None,
-        "kind": _word(KINDS, span.kind - 1),
+        # An unknown number is the first word.
+        "kind": dict(enumerate(KINDS)).get(span.kind - 1, KINDS[0]),
         "start_time": moment(span.start_time_unix_nano),
         "end_time": moment(span.end_time_unix_nano),
         "status": {
-            "status_code": _word(STATUS_CODES, span.status.code),
+            "status_code": dict(enumerate(STATUS_CODES)).get(span.status.code, STATUS_CODES[0]),
             "description": span.status.message or None,
         },
         "attributes": _attributes(span.attributes),
@@ -157,11 +155,6 @@ def _read(span: OtlpSpan, read_id: Id) -> Span:
     }
 
 
-def _word(words: tuple[str, ...], number: int) -> str:
-    """Return a word of an enumeration, the first one for an unknown number."""
-    return words[number] if 0 <= number < len(words) else words[0]
-
-
 def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs}
 
@@ -174,6 +167,6 @@ def _value(value: AnyValue) -> Any:
         return _attributes(value.kvlist_value.values)
     if kind == "bytes_value":
         return base64.b64encode(value.bytes_value).decode()
-    found = None if kind is None else getattr(value, kind)
+    item = None if kind is None else getattr(value, kind)
     # Protobuf has infinities and NaN, JSON does not.
-    return str(found) if isinstance(found, float) and not math.isfinite(found) else found
+    return str(item) if isinstance(item, float) and not math.isfinite(item) else item
