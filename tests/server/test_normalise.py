@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_server import chat, completion
 
-from promptsync.server.prompts.template import check_template, normalised_metadata, normalised_template
+from promptsync.server.prompts.template import stored_metadata, stored_template
 
 
 def message(**more):
@@ -13,7 +13,7 @@ def message(**more):
 
 
 def test_a_chat_template_gets_every_key_in_the_recorded_order():
-    filled = normalised_template(chat("{b} {a}"))
+    filled = stored_template(chat("{b} {a}"))
     assert list(filled) == [
         "messages",
         "functions",
@@ -60,18 +60,18 @@ def test_a_chat_template_gets_every_key_in_the_recorded_order():
     ],
 )
 def test_empty_lists_and_none_strings_are_kept_as_sent(sent, kept):
-    filled = normalised_template(chat(**sent))
+    filled = stored_template(chat(**sent))
     assert {key: filled[key] for key in (kept or sent)} == (kept or sent)
 
 
 def test_unknown_keys_are_dropped_from_chat_and_kept_in_completion_templates():
-    assert "provider_base_url_name" not in normalised_template(chat(provider_base_url_name="x"))
-    assert normalised_template(completion("x", new_key={"a": None}))["new_key"] == {"a": None}
+    assert "provider_base_url_name" not in stored_template(chat(provider_base_url_name="x"))
+    assert stored_template(completion("x", new_key={"a": None}))["new_key"] == {"a": None}
 
 
 def test_unknown_keys_of_messages_and_blocks_are_kept():
     template = {"messages": [message(future=1, content=[{"type": "future", "a": None}])]}
-    kept = normalised_template(template)["messages"][0]
+    kept = stored_template(template)["messages"][0]
     assert kept["future"] == 1
     assert kept["content"] == [{"type": "future", "a": None}]
 
@@ -86,14 +86,14 @@ def test_input_variables_are_recomputed_at_both_levels():
         "input_variables": ["stale"],
         "dataset_examples": [1],
     }
-    filled = normalised_template(template)
+    filled = stored_template(template)
     assert [item["input_variables"] for item in filled["messages"]] == [["b"], ["a"], ["history"]]
     assert filled["input_variables"] == ["a", "b", "history"]
     assert filled["dataset_examples"] == []
 
 
 def test_a_template_wide_format_reaches_the_messages_without_one():
-    filled = normalised_template(
+    filled = stored_template(
         {"template_format": "jinja2", "messages": [message(), message(template_format="f-string")]}
     )
     assert [item["template_format"] for item in filled["messages"]] == ["jinja2", "f-string"]
@@ -101,7 +101,7 @@ def test_a_template_wide_format_reaches_the_messages_without_one():
 
 
 def test_a_completion_template_is_filled_in():
-    filled = normalised_template({"content": "{b}{a}"})
+    filled = stored_template({"content": "{b}{a}"})
     assert filled == {
         "content": [{"type": "text", "text": "{b}{a}", "id": None, "annotations": None}],
         "template_format": "f-string",
@@ -113,7 +113,7 @@ def test_a_completion_template_is_filled_in():
 
 def test_assistant_messages_and_their_calls_are_filled_in():
     call = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
-    filled = normalised_template({"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
+    filled = stored_template({"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
     assert list(filled["messages"][0]) == [
         "input_variables",
         "template_format",
@@ -152,7 +152,7 @@ def test_assistant_messages_and_their_calls_are_filled_in():
     ],
 )
 def test_function_tools_are_filled_in_and_others_pass(tool, stored):
-    assert normalised_template(chat(tools=[tool]))["tools"] == [stored or tool]
+    assert stored_template(chat(tools=[tool]))["tools"] == [stored or tool]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_function_tools_are_filled_in_and_others_pass(tool, stored):
     ],
 )
 def test_metadata(sent, stored):
-    filled = normalised_metadata(sent)
+    filled = stored_metadata(sent)
     assert filled == stored
     if sent and sent.get("model"):
         assert list(filled["model"]) == list(stored["model"])
@@ -213,7 +213,7 @@ MESSAGES = st.fixed_dictionaries(
 @given(st.lists(MESSAGES, max_size=3))
 def test_normalising_twice_changes_nothing_and_no_text_is_touched(messages):
     template = {"type": "chat", "messages": messages}
-    once = normalised_template(check_template(template))
-    assert normalised_template(check_template(once)) == once
+    once = stored_template(template)
+    assert stored_template(once) == once
     texts = [block.get("text") for item in messages for block in item["content"]]
     assert [block.get("text") for item in once["messages"] for block in item["content"]] == texts

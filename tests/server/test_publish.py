@@ -68,7 +68,7 @@ MESSAGE = {"role": "user", "content": []}
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({}, "prompt_version"),
+        ({}, "prompt_name"),
         ({"prompt_name": 3}, "prompt_name"),
         ({"prompt_version": 3}, "prompt_version"),
         ({"prompt_version": {}, "prompt_template": []}, "prompt_template"),
@@ -85,11 +85,11 @@ MESSAGE = {"role": "user", "content": []}
         (flat("a", folder_id="7"), "folder_id"),
         (flat("a", folder_id=True), "folder_id"),
         (flat("a", external_ids=[{"source": "s", "external_id": "x"}]), "no external ids"),
-        (flat("a", snippet_overrides={"tone": "loud"}), "support snippet_overrides"),
+        (flat("a", snippet_overrides={"tone": "loud"}), "no snippet_overrides"),
         (flat("a", snippet_overrides=["tone"]), "snippet_overrides"),
         (
             nested("a", prompt_template=chat()) | {"snippet_overrides": {"tone": "loud"}},
-            "support snippet_overrides",
+            "no snippet_overrides",
         ),
         (flat("a", provider_id=3), "provider_id"),
         (nested("a", prompt_template=chat(), inference_client_name="own"), "inference_client_name"),

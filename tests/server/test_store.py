@@ -77,7 +77,7 @@ def test_a_database_of_another_version_is_refused_and_left_alone(tmp_path, versi
     Store(path).close()
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(StoreError, match=rf"{path.name}: made by {made_by} version") as caught:
+    with pytest.raises(StoreError, match=rf"{path.name}: it was made by {made_by} version") as caught:
         Store(path)
     assert caught.value.hint
     with contextlib.closing(sqlite3.connect(path)) as db:

@@ -20,25 +20,31 @@ _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]
 
 
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
-    """Return the active item with this name or, failing that, this id or ``uid``; 404 otherwise."""
+    """Return the active item with this name or, failing that, this ``uid`` or id; 404 otherwise."""
     # A name of digits may be another item's id. Then the name wins.
     keys = {"name": identifier, "uid": identifier, "id": read_id(identifier)}
     for column, value in keys.items():
-        row: Row | None = db.execute(
-            f"SELECT * FROM items WHERE {column} = ? AND kind = ? AND NOT deleted", (value, kind)
-        ).fetchone()
-        if row is not None:
+        if (row := _active(db, kind, column, value)) is not None:
             return row
     raise not_found(f"There is no {kind} called {identifier!r}.")
 
 
 def by_id(db: Database, template_id: int) -> Row:
     """Return the active template with this id; 404 otherwise."""
-    row: Row | None = db.execute(
-        "SELECT * FROM items WHERE id = ? AND kind = ? AND NOT deleted", (template_id, TEMPLATE)
-    ).fetchone()
-    if row is None:
+    if (row := _active(db, TEMPLATE, "id", template_id)) is None:
         raise not_found(f"There is no prompt template with the id {template_id}.")
+    return row
+
+
+def by_uid(db: Database, uid: str, kind: str) -> Row | None:
+    """Return the active item with this ``uid``."""
+    return _active(db, kind, "uid", uid)
+
+
+def _active(db: Database, kind: str, column: str, value: Any) -> Row | None:
+    row: Row | None = db.execute(
+        f"SELECT * FROM items WHERE {column} = ? AND kind = ? AND NOT deleted", (value, kind)
+    ).fetchone()
     return row
 
 

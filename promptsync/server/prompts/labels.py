@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from msgspec import Struct
+
 from promptsync.server.http.answer import ApiError, Response, conflict, invalid, not_found
-from promptsync.server.http.fields import Fields
+from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.prompts.draft import MAX_LABEL
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, decoded, insert
 
@@ -24,21 +25,32 @@ PENDING = "pending"
 
 _REFUSALS = {"forbidden": 403, "conflict": 409}
 
-_LISTED = (
-    "l.name AS release_label, l.id AS release_label_id,"
-    " l.version_id AS prompt_version_id, v.number AS prompt_version_number"
-)
 _SOURCE = (
     "FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
     f" WHERE NOT t.deleted AND t.kind = '{items.TEMPLATE}'"
 )
 
 
+class Target(Struct, frozen=True):
+    """The version of a label in a request: by its number, its id, or both."""
+
+    prompt_version_number: Id | None = None
+    prompt_version_id: Id | None = None
+
+
+class NewLabel(Target, frozen=True, kw_only=True):
+    """The body that creates a label."""
+
+    name: Name
+
+
 def all_labels(request: Request) -> Response:
     """List every label of every active template."""
     with request.store.read() as db:
         rows = db.execute(
-            f"SELECT {_LISTED}, t.id AS prompt_id, t.name AS prompt_name {_SOURCE} ORDER BY t.id, l.name"
+            "SELECT l.name AS release_label, l.id AS release_label_id, l.version_id AS prompt_version_id,"
+            f" v.number AS prompt_version_number, t.id AS prompt_id, t.name AS prompt_name {_SOURCE}"
+            " ORDER BY t.id, l.name"
         ).fetchall()
     return Response({"success": True, "release_labels": [dict(row) for row in rows]})
 
@@ -46,11 +58,17 @@ def all_labels(request: Request) -> Response:
 def template_labels(request: Request) -> Response:
     """List the labels of one template."""
     with request.store.read() as db:
-        template = items.find(db, request.path["identifier"])
-        rows = db.execute(
-            f"SELECT {_LISTED} {_SOURCE} AND t.id = ? ORDER BY l.name", (template["id"],)
-        ).fetchall()
-    return Response({"success": True, "release_labels": [dict(row) for row in rows]})
+        rows = items.labels(db, items.find(db, request.path["identifier"]))
+    labels = [
+        {
+            "release_label": row["name"],
+            "release_label_id": row["id"],
+            "prompt_version_id": row["version_id"],
+            "prompt_version_number": row["number"],
+        }
+        for row in rows
+    ]
+    return Response({"success": True, "release_labels": labels})
 
 
 def create_label(request: Request) -> Response:
@@ -58,42 +76,32 @@ def create_label(request: Request) -> Response:
 
     200 with a message and no label if the label is protected and waits for approval.
     """
-    body = request.body(status=422)
-    name = body.text("name", least=1, most=MAX_LABEL)
+    body = request.read(NewLabel, status=422)
     with request.store.write() as db:
         template = items.by_id(db, request.id("prompt_id"))
-        version = _named_version(db, template, body)
-        known = db.execute(
-            "SELECT id FROM labels WHERE item_id = ? AND name = ?", (template["id"], name)
-        ).fetchone()
-        if known is not None:
+        version_id = _target(db, template, body)
+        known = {row["name"]: row["id"] for row in items.labels(db, template)}
+        if body.name in known:
             raise conflict(
-                f"{template['name']!r} has the label {name!r} already; move it with "
-                f"PATCH /prompt-labels/{known['id']}."
+                f"{template['name']!r} has the label {body.name!r} already; move it with "
+                f"PATCH /prompt-labels/{known[body.name]}."
             )
-        if needs_approval(db, template["name"], name):
-            return Response(_waiting(name))
-        label_id = insert(
-            db,
-            "labels",
-            item_id=template["id"],
-            name=name,
-            version_id=version["id"],
-            created_at=now(),
-        )
-        return Response(_pointer(db, label_id))
+        if needs_approval(db, template["name"], body.name):
+            return Response(_waiting(body.name))
+        label = {"item_id": template["id"], "name": body.name, "version_id": version_id}
+        return Response(_pointer(db, insert(db, "labels", **label, created_at=now())))
 
 
 def move_label(request: Request) -> Response:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
-    label_id = request.id("prompt_label_id")
+    body, label_id = request.read(Target, status=422), request.id("prompt_label_id")
     with request.store.write() as db:
         label = _pointer(db, label_id)
         template = items.by_id(db, label["prompt_id"])
-        version = _named_version(db, template, request.body(status=422))
+        version_id = _target(db, template, body)
         if needs_approval(db, template["name"], label["name"]):
             return Response(label | _waiting(label["name"]))
-        db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version["id"], label_id))
+        db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label_id))
         return Response(_pointer(db, label_id))
 
 
@@ -119,24 +127,19 @@ def _pointer(db: Database, label_id: int) -> dict[str, Any]:
     return dict(row)
 
 
-def _named_version(db: Database, template: Row, body: Fields) -> Row:
-    number, version_id = body.optional_id("prompt_version_number"), body.optional_id("prompt_version_id")
-    if number is None and version_id is None:
-        raise invalid(
-            "prompt_version_number or prompt_version_id is required.", "body", "prompt_version_number"
-        )
-    given = {"number": number, "id": version_id}
-    # Only the columns that were given, because SQLite uses no index for coalesce(:number, number).
-    conditions = "".join(f" AND {column} = :{column}" for column, value in given.items() if value is not None)
-    row: Row | None = db.execute(
-        f"SELECT * FROM versions WHERE item_id = :template{conditions}",
-        {"template": template["id"], **given},
-    ).fetchone()
-    if row is None:
-        wanted = {"prompt_version_number": number, "prompt_version_id": version_id}
-        named = " and ".join(f"{key} {value}" for key, value in wanted.items() if value is not None)
-        raise not_found(f"The prompt template {template['name']!r} has no version with {named}.")
-    return row
+def _target(db: Database, template: Row, target: Target) -> int:
+    """Return the id of the version of a template that a request names."""
+    number, version_id = target.prompt_version_number, target.prompt_version_id
+    if number is not None:
+        version = items.version(db, template, number)
+    elif version_id is not None:
+        version = items.version_by_id(db, version_id)
+    else:
+        required = "prompt_version_number or prompt_version_id is required."
+        raise invalid(required, "body", "prompt_version_number")
+    if version["item_id"] != template["id"] or version_id not in (None, version["id"]):
+        raise not_found(f"{template['name']!r} has no version with the id {version_id}.")
+    return int(version["id"])
 
 
 # -- protection ---------------------------------------------------------------------------------------------
@@ -156,8 +159,8 @@ def needs_approval(db: Database, prompt: str, label: str) -> bool:
 
 
 def unprotected(db: Database, prompt: str, labels: Iterable[str]) -> list[str]:
-    """Return those of the labels that a publish sets at once; raises as ``needs_approval`` does."""
-    return [label for label in labels if not needs_approval(db, prompt, label)]
+    """Return those of the labels that a publish sets, each once; raises as ``needs_approval`` does."""
+    return [label for label in dict.fromkeys(labels) if not needs_approval(db, prompt, label)]
 
 
 def _waiting(label: str) -> dict[str, Any]:

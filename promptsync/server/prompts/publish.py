@@ -1,68 +1,175 @@
-"""Publishing: every call adds a version, with its labels, tags and folder, or nothing."""
+"""Publishing: each request adds a version, with its labels, tags and folder, or nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from promptsync.prompt.prompt import MAX_MESSAGE, MAX_NAME
 from promptsync.prompt.snippets import rendered_in
 from promptsync.server.http.answer import Response, malformed
+from promptsync.server.http.fields import Id, Name, checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items, snippets, tools
-from promptsync.server.prompts.draft import Draft, patched, read_draft
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.labels import unprotected
+from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, decoded
+
+Message = Annotated[str, Meta(max_length=MAX_MESSAGE)]
+
+_REMOVABLE = ("tools", "functions", "function_call", "tool_choice")
+_PATCHABLE = {"chat": ("messages", *_REMOVABLE), "completion": ("content",)}
+
+
+class PromptPart(Struct, frozen=True):
+    """What a publish says about the prompt."""
+
+    prompt_name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+    tags: list[str] | None = None
+    folder_id: Id | None = None
+
+
+class VersionPart(Struct, frozen=True):
+    """What a publish says about the version. This registry has no custom providers."""
+
+    prompt_template: Any = None
+    metadata: dict[str, Any] | None = None
+    commit_message: Message | None = None
+    provider_id: None = None
+    inference_client_name: None = None
+
+
+class PublishBody(Struct, frozen=True):
+    """The body of a publish. Both parts are objects in a nested body, and the body itself in a flat one."""
+
+    prompt_template: Any = None
+    prompt_version: dict[str, Any] | None = None
+    release_labels: list[Name] | None = None
+    snippet_overrides: dict[str, Any] | None = None
+
+
+class PatchBody(Struct, frozen=True):
+    """The body of a patch, besides the keys of the template that it changes."""
+
+    version: Id | None = None
+    label: str | None = None
+    model_parameters: dict[str, Any] | None = None
+    response_format: dict[str, Any] | UnsetType | None = UNSET
+    commit_message: Message | None = None
+    release_labels: list[Name] | None = None
 
 
 def publish(request: Request) -> Response:
     """Add a version: 201, also for a known name.
 
-    Tags and folder that are not given stay as they are. An archived name is restored under its old id, with
+    Tags and folder that are not sent stay as they are. An archived name is restored under its old id, with
     the new version after its old ones: the API has no other way to restore it.
     """
-    draft = read_draft(request.body())
+    body = request.read(PublishBody)
+    if body.snippet_overrides:
+        raise malformed("This registry has no snippet_overrides; publish a version of the snippet instead.")
+    if body.prompt_version is None:
+        prompt, version = checked(request.json, PromptPart), checked(request.json, VersionPart)
+    else:
+        prompt = checked(body.prompt_template, PromptPart, "prompt_template")
+        version = checked(body.prompt_version, VersionPart, "prompt_version")
+    version = VersionPart(
+        stored_template(version.prompt_template), stored_metadata(version.metadata), version.commit_message
+    )
     with request.store.write() as db:
-        answer = add_version(db, draft)
-    return Response(answer, 201)
+        return Response(_add_version(db, prompt, version, body.release_labels), 201)
 
 
 def patch(request: Request) -> Response:
     """Add a version that changes another one, the latest unless the body names one: 201."""
-    body = request.body()
-    number, label = body.version()
-    if number is not None and label is not None:
+    body = request.read(PatchBody)
+    if body.version is not None and body.label is not None:
         raise malformed("Specify version or label, not both.")
     with request.store.write() as db:
-        template = items.find(db, request.path["identifier"])
-        base = items.version(db, template, number, label)
-        answer = add_version(db, patched(template["name"], base, body))
-    return Response(answer, 201)
+        item = items.find(db, request.path["identifier"])
+        base = items.version(db, item, body.version, body.label)["body"]
+        version = VersionPart(
+            _patched_template(base["prompt_template"], request.json or {}),
+            _patched_metadata(base["metadata"], body),
+            body.commit_message,
+        )
+        return Response(_add_version(db, PromptPart(item["name"]), version, body.release_labels), 201)
 
 
-def add_version(db: Database, draft: Draft) -> dict[str, Any]:
-    """Store ``draft`` as the next version of its template, creating it if necessary; return the response."""
-    snippets.check(db, draft.name, draft.template, draft.labels or ())
-    tools.check(draft.template)
-    if draft.folder_id is not None:
-        folder_by_id(db, draft.folder_id, status=400)
+def _add_version(
+    db: Database, prompt: PromptPart, version: VersionPart, labels: Collection[str] | None
+) -> dict[str, Any]:
+    """Store the next version of a prompt, which is created if necessary, and return the response."""
+    template = version.prompt_template
+    snippets.check(db, prompt.prompt_name, template, labels or ())
+    tools.check(template)
+    if prompt.folder_id is not None:
+        folder_by_id(db, prompt.folder_id, status=400)
     # This comes before anything is stored, because a refused label refuses the whole publish.
-    labels = None if draft.labels is None else unprotected(db, draft.name, draft.labels)
-    template = items.save(db, items.TEMPLATE, draft.name, tags=draft.tags, folder_id=draft.folder_id)
-    body = {"prompt_template": draft.template, "metadata": draft.metadata}
-    version = items.add_version(db, template, body, message=draft.message, type=draft.template["type"])
-    items.point_labels(db, version, labels or ())
+    set_now = None if labels is None else unprotected(db, prompt.prompt_name, labels)
+    tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
+    item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
+    body = {"prompt_template": template, "metadata": version.metadata}
+    stored = items.add_version(db, item, body, message=version.commit_message, type=template["type"])
+    items.point_labels(db, stored, set_now or ())
     db.executemany(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
-        [(version["id"], use.name, use.version, use.label) for use in rendered_in(draft.template)],
+        [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],
     )
     return {
-        "id": template["id"],
-        "prompt_name": draft.name,
-        "prompt_version_id": version["id"],
-        "version_number": version["number"],
-        "tags": decoded(template["tags"]),
-        "release_labels": labels,
+        "id": item["id"],
+        "prompt_name": prompt.prompt_name,
+        "prompt_version_id": stored["id"],
+        "version_number": stored["number"],
+        "tags": decoded(item["tags"]),
+        "release_labels": set_now,
         **body,
-        "commit_message": draft.message,
+        "commit_message": version.commit_message,
         "external_ids": [],
     }
+
+
+# -- patches ------------------------------------------------------------------------------------------------
+
+
+def _patched_template(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template that a patch makes. An absent key changes nothing; one that is null removes."""
+    template = dict(base)
+    for key in (key for keys in _PATCHABLE.values() for key in keys if key in changes):
+        # Ignoring the key would return success for a change that was not made.
+        if key not in _PATCHABLE[base["type"]]:
+            raise malformed(f"{key} cannot be changed in a {base['type']} template.")
+        value = changes[key]
+        if value is None and key not in _REMOVABLE:
+            raise malformed(f"{key} cannot be removed.")
+        if isinstance(value, Mapping) and key not in ("function_call", "tool_choice"):
+            value = _replaced_by_index(key, list(template.get(key) or ()), value)
+        template[key] = value
+    return stored_template(template)
+
+
+def _replaced_by_index(key: str, parts: list[Any], replacements: Mapping[str, Any]) -> list[Any]:
+    for index, part in replacements.items():
+        if not (index.isascii() and index.isdigit() and len(index) < 7 and int(index) < len(parts)):
+            raise malformed(f"{key} has no index {index!r}; it has {len(parts)} items.")
+        parts[int(index)] = part
+    return parts
+
+
+def _patched_metadata(base: dict[str, Any] | None, body: PatchBody) -> dict[str, Any] | None:
+    changes = dict(body.model_parameters or {})
+    if body.response_format is not UNSET:
+        if "response_format" in changes:
+            raise malformed("Specify response_format or model_parameters.response_format, not both.")
+        changes["response_format"] = body.response_format
+    if not changes:
+        return base
+    if not base or not base.get("model"):
+        raise malformed("The base version has no model whose parameters could be changed.")
+    parameters = {**base["model"]["parameters"], **changes}
+    if body.response_format is None:
+        del parameters["response_format"]
+    return stored_metadata({**base, "model": {**base["model"], "parameters": parameters}})

@@ -1,13 +1,14 @@
-"""Reading templates as they are stored: the list, and one of them."""
+"""Reading templates: the list, one as it is stored, and one as a model would get it."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
-from promptsync.server.http.answer import Response
+from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import ItemQuery, Listing
 from promptsync.server.http.request import Request
@@ -38,6 +39,19 @@ class TemplateQuery(Struct, frozen=True):
 
     resolve_snippets: bool = True
     include_llm_kwargs: bool = False
+
+
+class RenderBody(Struct, frozen=True):
+    """How to render a template. The filters choose a version of a dynamic label; here each has one."""
+
+    version: Id | None = None
+    label: str | None = None
+    input_variables: dict[str, Any] | None = None
+    model_parameter_overrides: dict[str, Any] | None = None
+    metadata_filters: dict[str, str] | None = None
+    provider: str | None = None
+    model: Annotated[str, Meta(min_length=1)] | None = None
+    skip_input_variable_rendering: Any = None
 
 
 def list_templates(request: Request) -> Response:
@@ -71,35 +85,71 @@ def get_raw(request: Request) -> Response:
     number, label = request.version()
     query = request.parameters(TemplateQuery)
     with request.store.read() as db:
-        row = items.find(db, request.path["identifier"])
-        version = items.version(db, row, number, label)
+        item = items.find(db, request.path["identifier"])
+        version = items.version(db, item, number, label)
         template = version["body"]["prompt_template"]
-        if query.resolve_snippets:
-            template, used = snippets.expanded(db, template)
-        else:
+        if not query.resolve_snippets:
             used = snippets.direct(db, template)
-        sent, _ = tools.resolved(db, template) if query.include_llm_kwargs else (None, ())
-    answer = content(request, row, version, template, used)
-    answer |= {"success": True, "created_at": version["created_at"]}
-    if sent is not None:
-        from promptsync.server.providers.table import llm_kwargs
+        else:
+            template, used = snippets.expanded(db, template)
+        answer = _content(request, item, version, template, used)
+        answer |= {"success": True, "created_at": version["created_at"]}
+        if query.include_llm_kwargs:
+            from promptsync.server.providers.table import llm_kwargs
 
-        answer["llm_kwargs"], _ = llm_kwargs(sent, answer["metadata"])
+            answer["llm_kwargs"], _ = llm_kwargs(tools.resolved(db, template)[0], answer["metadata"])
     return Response(answer)
 
 
-def content(
-    request: Request, row: Row, version: Row, template: Mapping[str, Any], used: snippets.Used
+def get_rendered(request: Request) -> Response:
+    """Return a template as a model would get it. A label wins over a version.
+
+    If the request has another provider or model, ``metadata`` has it, too.
+    """
+    # Imported here, because a list and a template as stored need neither.
+    from promptsync.rendering.engine import render_template
+    from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
+
+    body = request.read(RenderBody, status=422)
+    if body.provider is not None and body.provider not in FORMS:
+        raise invalid(f"provider must be one of {', '.join(FORMS)}.", "body", "provider")
+    with request.store.read() as db:
+        item = items.find(db, request.path["identifier"])
+        version = items.version(db, item, body.version, body.label)
+        template, used = snippets.expanded(db, version["body"]["prompt_template"])
+        template, warnings = tools.resolved(db, template)
+    metadata, assumed = with_override(version["body"]["metadata"], body.provider, body.model)
+    warnings += assumed
+    # As in the official SDK: without variables and without a model, the template stays unrendered.
+    renders = body.input_variables or llm_kwargs(template, metadata, body.provider)[0] is not None
+    if renders and not body.skip_input_variable_rendering:
+        template, missing = render_template(template, body.input_variables or {})
+        warnings += missing
+    arguments, left_out = llm_kwargs(template, metadata, body.provider, body.model_parameter_overrides)
+    answer = {
+        "metadata": metadata,
+        "llm_kwargs": arguments,
+        "provider_base_url": None,
+        "provider_id": None,
+        "custom_provider": None,
+        "warning": " ".join(warnings + left_out) or None,
+        "request_id": uuid.uuid4().hex,
+    }
+    return Response(_content(request, item, version, template, used) | answer)
+
+
+def _content(
+    request: Request, item: Row, version: Row, template: Mapping[str, Any], used: snippets.Used
 ) -> dict[str, Any]:
     """Return what the rendered and the raw form have in common."""
     return {
-        "id": row["id"],
-        "prompt_name": row["name"],
+        "id": item["id"],
+        "prompt_name": item["name"],
         "version": version["number"],
         "workspace_id": request.store.workspace_id,
         "prompt_template": template,
         "metadata": version["body"]["metadata"],
         "commit_message": version["message"],
-        "tags": decoded(row["tags"]),
+        "tags": decoded(item["tags"]),
         "snippets": used,
     }

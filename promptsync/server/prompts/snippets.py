@@ -12,7 +12,7 @@ from promptsync.server.http.answer import ApiError, Response, invalid
 from promptsync.server.http.fields import Id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.prompts.template import normalised_template
+from promptsync.server.prompts.template import filled_template
 from promptsync.server.store.database import Database, Row
 
 IS_SNIPPET = (
@@ -24,25 +24,22 @@ IS_SNIPPET = (
 Used = list[dict[str, Any]]
 """``snippets`` of a response: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
 
-Resolve = Callable[[Reference], Mapping[str, Any]]
-
 
 def check(db: Database, name: str, template: Mapping[str, Any], labels: Collection[str] = ()) -> None:
     """Raise a 422 for a template that references something missing or, through others, itself.
 
     ``labels`` are those that the new version of ``name`` is about to get.
     """
-    resolve = _resolver(db, [], archived=False)
 
-    def resolve_new(reference: Reference) -> Mapping[str, Any]:
+    def resolve(reference: Reference) -> Mapping[str, Any]:
         # The version does not exist in the database yet, but its own labels and "latest" will mean it.
         renews = reference.version is None and (reference.label is None or reference.label in labels)
         if reference.name != name or not renews:
-            return resolve(reference)
+            return _snippet(db, reference, archived=False)[0]
         _check_completion(reference, template["type"])
         return template
 
-    _expand(template, resolve_new)
+    _expand(template, resolve)
 
 
 def expanded(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], Used]:
@@ -51,24 +48,32 @@ def expanded(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
     The variables of the snippets join those of the template.
     """
     used: Used = []
-    whole = _expand(template, _resolver(db, used, archived=True))
-    return (normalised_template(whole) if used else whole), used
+
+    def resolve(reference: Reference) -> Mapping[str, Any]:
+        snippet, entry = _snippet(db, reference)
+        if entry not in used:
+            used.append(entry)
+        return snippet
+
+    whole = _expand(template, resolve)
+    return (filled_template(whole) if used else whole), used
 
 
 def direct(db: Database, template: Mapping[str, Any]) -> Used:
     """Return the snippets that the template itself references, each at the version that it would use now."""
     used: Used = []
-    resolve = _resolver(db, used, archived=True)
     for reference in rendered_in(template):
         try:
-            resolve(reference)
+            _, entry = _snippet(db, reference)
         except ApiError:
             # This list expands nothing, so a missing snippet is left out instead of being an error.
             continue
+        if entry not in used:
+            used.append(entry)
     return used
 
 
-def _expand(template: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
+def _expand(template: Mapping[str, Any], resolve: Callable[[Reference], Mapping[str, Any]]) -> dict[str, Any]:
     snippets: dict[Reference, Mapping[str, Any]] = {}
     try:
         # One at a time, so that they are listed in the order of the text.
@@ -81,27 +86,22 @@ def _expand(template: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
         raise _refusal(error.message) from error
 
 
-def _resolver(db: Database, used: Used, *, archived: bool) -> Resolve:
-    """Return a function that reads a referenced snippet and notes it in ``used``."""
-
-    def resolve(reference: Reference) -> Mapping[str, Any]:
-        row = items.by_name(db, reference.name, archived=archived)
-        if row is None:
-            raise _unusable(reference, "does not exist")
-        try:
-            version = items.version(db, row, reference.version, reference.label)
-        except ApiError as error:
-            pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
-            raise _unusable(reference, f"has no {pin}") from error
-        _check_completion(reference, version["type"])
-        entry = {"prompt_name": reference.name, "version": version["number"]}
-        entry |= {"label": reference.label} if reference.label is not None else {}
-        if entry not in used:
-            used.append(entry)
-        template: Mapping[str, Any] = version["body"]["prompt_template"]
-        return template
-
-    return resolve
+def _snippet(
+    db: Database, reference: Reference, *, archived: bool = True
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return the template that a reference means, and its entry in ``Used``."""
+    item = items.by_name(db, reference.name, archived=archived)
+    if item is None:
+        raise _unusable(reference, "does not exist")
+    try:
+        version = items.version(db, item, reference.version, reference.label)
+    except ApiError as error:
+        pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
+        raise _unusable(reference, f"has no {pin}") from error
+    _check_completion(reference, version["type"])
+    pinned = {} if reference.label is None else {"label": reference.label}
+    entry = {"prompt_name": reference.name, "version": version["number"], **pinned}
+    return version["body"]["prompt_template"], entry
 
 
 def _check_completion(reference: Reference, kind: str) -> None:

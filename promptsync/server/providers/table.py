@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from promptsync.server.prompts.template import normalised_metadata
+from promptsync.server.prompts.template import stored_model
 from promptsync.server.providers import claude, google, openai
 from promptsync.server.providers.parts import Arguments, ModelRequest
 
@@ -97,4 +97,4 @@ def with_override(
         f"No model was passed for {provider}, so {stored['name']} is used, "
         f"the prompt's model of {stored['provider']}."
     )
-    return normalised_metadata({**(metadata or {}), "model": model}), [] if name else [warning]
+    return {**(metadata or {}), "model": stored_model(model)}, [] if name else [warning]

@@ -63,8 +63,8 @@ sqlite3.register_converter("flag", lambda value: value != b"0")
 class Store:
     """An open registry database. Safe to use from many threads; other processes may open it too.
 
-    Raises ``StoreError`` if the file cannot be opened, is not a registry, or was made by another
-    version. ``workspace_id`` is drawn at random when the database is created.
+    Raises ``StoreError`` if the file cannot be opened, is not a registry, or was made by another version.
+    ``workspace_id`` is drawn at random when the database is created.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -74,27 +74,21 @@ class Store:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         _check_link(self.path)
+        connection = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
-        except (OSError, sqlite3.Error, UnicodeError) as error:  # damage may turn up in SQLite's messages
-            raise StoreError(
-                f"Cannot open the registry database {self.path}: {error}.", hint=_hint(error)
-            ) from error
-        try:
             _prepare(connection)
             row = connection.execute("SELECT id FROM workspace").fetchone()
             if row is None:
-                raise StoreError("the database is damaged: it has no workspace.", hint=_DAMAGED)
-            self.workspace_id: int = row[0]
-        except (sqlite3.Error, UnicodeError) as error:
-            connection.close()
-            raise StoreError(
-                f"{self.path} cannot be used as a registry: {error}.", hint=_hint(error)
-            ) from error
-        except StoreError as error:
-            connection.close()
-            raise StoreError(f"{self.path}: {error.message}", hint=error.hint) from error
+                raise sqlite3.DatabaseError("it has no workspace")
+        # Damage may turn up in SQLite's messages.
+        except (OSError, sqlite3.Error, UnicodeError, StoreError) as error:
+            if connection is not None:
+                connection.close()
+            hint = error.hint if isinstance(error, StoreError) else _hint(error)
+            raise StoreError(f"Cannot open the registry {self.path}: {error}", hint=hint) from error
+        self.workspace_id: int = row[0]
         self._idle.append(connection)
 
     @contextmanager
@@ -125,32 +119,21 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        connection = self._take()
-        try:
-            connection.execute(begin)
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-        finally:
-            self._give_back(connection)
-
-    def _take(self) -> sqlite3.Connection:
         with self._lock:
             if self._closed:
                 raise StoreError(f"The registry {self.path} is closed.")
-            if self._idle:
-                return self._idle.pop()
-        return self._connect()
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(connection)
-                return
-        connection.close()
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._connect()
+        try:
+            connection.execute(begin)
+            with connection:
+                yield connection
+        finally:
+            with self._lock:
+                if not self._closed:
+                    self._idle.append(connection)
+            if self._closed:
+                connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         # A connection is used by one thread at a time, but not always by the one that opened it.
@@ -162,15 +145,11 @@ class Store:
             detect_types=sqlite3.PARSE_COLNAMES,
         )
         connection.row_factory = sqlite3.Row
-        try:
-            connection.create_function("casefold", 1, str.casefold, deterministic=True)
-            # SQLite checks foreign keys only in connections that turn this on.
-            connection.execute("PRAGMA foreign_keys = ON")
-            # A power cut may then lose the last commits, but with the write-ahead log it damages nothing.
-            connection.execute("PRAGMA synchronous = NORMAL")
-        except sqlite3.Error:
-            connection.close()
-            raise
+        connection.create_function("casefold", 1, str.casefold, deterministic=True)
+        # SQLite checks foreign keys only in connections that turn this on.
+        connection.execute("PRAGMA foreign_keys = ON")
+        # A power cut may then lose the last commits, but with the write-ahead log it damages nothing.
+        connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
 
@@ -178,7 +157,7 @@ def _check_link(path: Path) -> None:
     """Raise ``Refused`` if the database, or a file that SQLite keeps beside it, is a symbolic link."""
     beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
     # islink(), because is_symlink() raises an error for a path that no file can have.
-    link = next((one for one in beside if os.path.islink(one)), None)  # noqa: PTH114
+    link = next((path for path in beside if os.path.islink(path)), None)  # noqa: PTH114
     if link is not None:
         raise Refused(
             f"{link} is a symbolic link, and a registry is never written through one",
@@ -189,32 +168,26 @@ def _check_link(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Check that the database is a registry of this version; create the tables of a new one."""
-    # In one transaction, so that what another process creates is seen in full or not at all.
-    connection.execute("BEGIN")
-    try:
-        _is_new(connection)
-    finally:
-        connection.rollback()
+    if not _is_new(connection):
+        return
     _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Read again: another process may have created the tables while this one waited for the lock.
+    with connection:
+        # Another process may have created the tables while this one waited for the lock.
         if _is_new(connection):
             for statement in SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:
     """Whether the database is empty. Raises ``StoreError`` for one that this version cannot use."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    # In one statement, so that what another process creates is seen in full or not at all.
+    version, owner, tables = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     if not (owner or version or tables):
         return True
     if owner != APPLICATION_ID:
@@ -223,12 +196,12 @@ def _is_new(connection: sqlite3.Connection) -> bool:
         )
     if version > SCHEMA_VERSION:
         raise StoreError(
-            f"made by a newer version of promptsync (schema {version}; this one has {SCHEMA_VERSION}).",
+            f"it was made by a newer version of promptsync (schema {version}).",
             hint="Upgrade promptsync, or use another file.",
         )
     if version < SCHEMA_VERSION:
         raise StoreError(
-            f"made by an older development version of promptsync (schema {version}, now {SCHEMA_VERSION}).",
+            f"it was made by an older development version of promptsync (schema {version}).",
             hint="Pull its prompts with the version that made it, delete the file, and push them again.",
         )
     return False

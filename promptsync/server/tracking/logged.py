@@ -15,7 +15,7 @@ from msgspec import Struct
 from promptsync.prompt.texts import mappings
 from promptsync.server.http.answer import ApiError
 from promptsync.server.http.body import parse_json
-from promptsync.server.prompts.template import check_template, normalised_metadata, normalised_template
+from promptsync.server.prompts.template import stored_model, stored_template
 from promptsync.server.providers.parts import as_mapping
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, encoded
@@ -144,10 +144,10 @@ def _blueprint(
 ) -> dict[str, Any]:
     """Return a request as a prompt version, without messages if its format is unknown."""
     try:
-        normalised = normalised_template(check_template(template))
+        stored = stored_template(template)
     except ApiError:
         # The call can be anything, and a response without messages is better than an error.
-        normalised = normalised_template({"type": "chat", "messages": [], "functions": [], "tools": []})
+        stored = stored_template({"type": "chat", "messages": [], "functions": [], "tools": []})
     parameters = parameters if isinstance(parameters, dict) else {}
     model = {
         "provider": _string(provider),
@@ -160,8 +160,8 @@ def _blueprint(
         "api_type": api_type,
     }
     nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
-    metadata = normalised_metadata({"model": model})
-    return {"prompt_template": normalised, "metadata": metadata, **dict.fromkeys(nulls)}
+    metadata = {"model": stored_model(model)}
+    return {"prompt_template": stored, "metadata": metadata, **dict.fromkeys(nulls)}
 
 
 def _messages(template: Mapping[str, Any], role: str) -> Iterator[Turn]:
