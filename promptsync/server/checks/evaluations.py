@@ -99,17 +99,9 @@ class EvaluationRunBody(msgspec.Struct):
     refresh_dataset: bool | None = None
 
 
-class ReportRunBody(EvaluationRunBody, kw_only=True):
-    """The body that starts a run on the vendor's other path, which requires ``name``."""
-
-    name: Name
-
-
 def run_evaluation(request: Request) -> Response:
     """Start a run: 201 with its id, which is polled."""
-    parameter = next(iter(request.path))
-    body = request.read(ReportRunBody if parameter == "report_id" else EvaluationRunBody)
-    pipeline_id = request.id(parameter)
+    pipeline_id, body = request.id("report_id"), request.read(EvaluationRunBody)
     if body.refresh_dataset:
         raise ApiError(403, "Datasets of this registry come from its fixtures file and cannot be refreshed.")
     with request.store.write() as db:
@@ -144,9 +136,16 @@ def run_evaluation(request: Request) -> Response:
     return Response({"success": True, "report_id": run_id}, 201)
 
 
+def run_report(request: Request) -> Response:
+    """Start a run on the vendor's other path, which requires a name."""
+    if request.read(EvaluationRunBody).name is None:
+        raise malformed("name: required.")
+    return run_evaluation(request)
+
+
 def get_evaluation(request: Request) -> Response:
     """Return a pipeline or a run, with its status."""
-    report = _polled(request, request.id(next(iter(request.path))))
+    report = _polled(request)
     described = _described(report)
     answer = {key: described.pop(key) for key in ("status", "stats")}
     inputs = [
@@ -169,7 +168,7 @@ def get_evaluation(request: Request) -> Response:
 
 def get_score(request: Request) -> Response:
     """Return the score of a run: 400 for a pipeline, which has none."""
-    report = _polled(request, request.id("report_id"))
+    report = _polled(request)
     if report.summary["is_blueprint"]:
         raise malformed("A pipeline has no score; request that of one of its runs.")
     return Response({**_OK, "score": _score(report)})
@@ -177,7 +176,7 @@ def get_score(request: Request) -> Response:
 
 def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
-    report = _polled(request, request.id("evaluation_id"))
+    report = _polled(request)
     page = request.parameters(PageQuery).of(len(report.steps))
     waiting: list[StepCell | None] = [None] * len(report.columns)
     rows = [
@@ -206,8 +205,9 @@ def _report(db: Database, report_id: int) -> Report:
     raise not_found(f"There is no evaluation with the id {report_id}.")
 
 
-def _polled(request: Request, report_id: int) -> Report:
-    """Return a report, and work on it if it is a run that is under way."""
+def _polled(request: Request) -> Report:
+    """Return the report of a request, and work on it if it is a run that is under way."""
+    report_id = request.id("report_id")
     with request.store.read() as db:
         report = _report(db, report_id)
     if report.is_under_way:
