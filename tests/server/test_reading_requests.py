@@ -88,10 +88,10 @@ def three(call):
 def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
     answer = call("GET", f"{REQUESTS}/1")
     assert answer.status == 200
-    found = answer.body
-    blueprint, created = found.pop("prompt_blueprint"), found.pop("created_at")
+    logged = answer.body
+    blueprint, created = logged.pop("prompt_blueprint"), logged.pop("created_at")
     assert created.endswith("Z")
-    assert found == {
+    assert logged == {
         "success": True,
         "request_id": 1,
         "id": 1,
@@ -122,7 +122,7 @@ def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
         "group_id": 1,
     }
     messages = blueprint["prompt_template"]["messages"]
-    assert [(one["role"], one["content"][0]["text"]) for one in messages] == [
+    assert [(message["role"], message["content"][0]["text"]) for message in messages] == [
         ("user", "Where is my Money?"),
         ("assistant", "In your bank"),
     ]
@@ -130,11 +130,11 @@ def test_a_log_is_read_with_all_that_was_noted_about_it(call, three):
 
 
 def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
-    found = call("GET", f"{REQUESTS}/2").body
+    logged = call("GET", f"{REQUESTS}/2").body
     keys = ("provider", "model", "input_tokens", "output_tokens", "tokens", "latency_ms", "span_id")
-    assert [found[key] for key in keys] == ["openai", "gpt-4o", 8, 2, 10, 250, "00000000000000ab"]
+    assert [logged[key] for key in keys] == ["openai", "gpt-4o", 8, 2, 10, 250, "00000000000000ab"]
     # What the registry does not know is not there, because the vendor's schema has no null for it.
-    assert "price" not in found
+    assert "price" not in logged
     failed = call("GET", f"{REQUESTS}/3").body
     assert [failed[key] for key in ("status", "error_type", "error_message")] == [
         "ERROR",
@@ -143,7 +143,7 @@ def test_a_call_is_read_with_the_tokens_of_its_response(call, three):
     ]
     assert {"tokens", "input_tokens"} & failed.keys() == set()
     calls = failed["prompt_blueprint"]["prompt_template"]["messages"][-1]["tool_calls"]
-    assert [one["function"]["name"] for one in calls] == ["find", "send"]
+    assert [tool_call["function"]["name"] for tool_call in calls] == ["find", "send"]
 
 
 @pytest.mark.parametrize("request_id", ["9", "0", "x", "9" * 30])
@@ -163,10 +163,10 @@ def test_a_request_that_does_not_exist_is_not_found(call, request_id):
 )
 def test_a_call_of_any_shape_can_be_read(call, body):
     assert call("POST", "/track-request", body).status == 200
-    found = call("GET", f"{REQUESTS}/1")
-    assert found.status == 200
-    assert found.body["prompt_blueprint"]["prompt_template"]["messages"] == []
-    assert {"provider", "model", "tokens", "price", "latency"} & found.body.keys() == set()
+    logged = call("GET", f"{REQUESTS}/1")
+    assert logged.status == 200
+    assert logged.body["prompt_blueprint"]["prompt_template"]["messages"] == []
+    assert {"provider", "model", "tokens", "price", "latency"} & logged.body.keys() == set()
 
 
 def test_numbers_that_are_too_large_count_as_absent(call, three):
@@ -174,11 +174,11 @@ def test_numbers_that_are_too_large_count_as_absent(call, three):
     most = 10**4300 - 1
     sent = {**CALL, "request_response": {}, "input_tokens": most, "output_tokens": most, "price": most}
     assert call("POST", "/track-request", sent).status == 200
-    found = call("GET", f"{REQUESTS}/4")
-    assert found.status == 200
-    assert {"input_tokens", "output_tokens", "tokens", "price"} & found.body.keys() == set()
+    logged = call("GET", f"{REQUESTS}/4")
+    assert logged.status == 200
+    assert {"input_tokens", "output_tokens", "tokens", "price"} & logged.body.keys() == set()
     assert search(call, sort_by="cost") == [1, 4, 3, 2]
-    assert search(call, filters=[one("cost", "gt", 0.1)]) == [1]
+    assert search(call, filters=[where("cost", "gt", 0.1)]) == [1]
 
 
 def search(call, **body):
@@ -187,49 +187,49 @@ def search(call, **body):
     return [item["id"] for item in answer.body["items"]]
 
 
-def one(field, operator, value=None, nested_key=None):
-    found = {"field": field, "operator": operator, "value": value, "nested_key": nested_key}
-    return {key: value for key, value in found.items() if value is not None}
+def where(field, operator, value=None, nested_key=None):
+    condition = {"field": field, "operator": operator, "value": value, "nested_key": nested_key}
+    return {key: value for key, value in condition.items() if value is not None}
 
 
 FILTERS = [
-    (one("pl_id", "eq", 2), [2]),
-    (one("prompt_id", "eq", 1), [1]),
-    (one("prompt_version_number", "not_in", [1]), [3, 2]),
-    (one("engine", "is", "gpt-4o"), [3, 2]),
-    (one("provider_type", "not_in", ["openai"]), [1]),
-    (one("status", "is", "ERROR"), [3]),
-    (one("input_text", "contains", "money"), [1]),
-    (one("input_text", "starts_with", "[user]: hi"), [2]),
-    (one("output_text", "contains", "mood.now: good"), [2]),
-    (one("output_text", "contains", "active users"), [3]),
-    (one("input_tokens", "eq", 8), [2]),
-    (one("output_tokens", "lt", 5), [2]),
-    (one("cost", "between", [0.2, 0.3]), [1]),
-    (one("latency_ms", "gt", 999), [3, 1]),
-    (one("request_start_time", "is", "2026-01-01T01:00:00+01:00"), [1]),
-    (one("request_end_time", "between", ["2026-01-01", "2026-01-01T00:01:00Z"]), [1]),
-    (one("is_json", "is_true"), [2]),
-    (one("is_tool_call", "is_true"), [3]),
-    (one("is_plain_text", "is_true"), [1]),
-    (one("tags", "contains", "prod"), [1]),
-    (one("metadata_keys", "contains", "plan"), [1]),
-    (one("metadata", "key_equals", "paid", "plan"), [1]),
-    (one("metadata", "key_equals", "free", "plan"), []),
-    (one("metadata", "key_equals", 7, "user"), [2]),
-    (one("tool_names", "contains", "find"), [3]),
-    (one("output_keys", "contains", "mood.now"), [2]),
-    (one("output", "key_equals", "good", "mood.now"), [2]),
-    (one("output", "key_equals", 2, "n"), [2]),
-    (one("output", "key_contains", "active", "tool_calls.function.arguments.query"), [3]),
-    (one("output", "key_equals", "send", "tool_calls.function.name"), [3]),
-    (one("input_variables", "key_equals", "Ana", "name"), [1]),
+    (where("pl_id", "eq", 2), [2]),
+    (where("prompt_id", "eq", 1), [1]),
+    (where("prompt_version_number", "not_in", [1]), [3, 2]),
+    (where("engine", "is", "gpt-4o"), [3, 2]),
+    (where("provider_type", "not_in", ["openai"]), [1]),
+    (where("status", "is", "ERROR"), [3]),
+    (where("input_text", "contains", "money"), [1]),
+    (where("input_text", "starts_with", "[user]: hi"), [2]),
+    (where("output_text", "contains", "mood.now: good"), [2]),
+    (where("output_text", "contains", "active users"), [3]),
+    (where("input_tokens", "eq", 8), [2]),
+    (where("output_tokens", "lt", 5), [2]),
+    (where("cost", "between", [0.2, 0.3]), [1]),
+    (where("latency_ms", "gt", 999), [3, 1]),
+    (where("request_start_time", "is", "2026-01-01T01:00:00+01:00"), [1]),
+    (where("request_end_time", "between", ["2026-01-01", "2026-01-01T00:01:00Z"]), [1]),
+    (where("is_json", "is_true"), [2]),
+    (where("is_tool_call", "is_true"), [3]),
+    (where("is_plain_text", "is_true"), [1]),
+    (where("tags", "contains", "prod"), [1]),
+    (where("metadata_keys", "contains", "plan"), [1]),
+    (where("metadata", "key_equals", "paid", "plan"), [1]),
+    (where("metadata", "key_equals", "free", "plan"), []),
+    (where("metadata", "key_equals", 7, "user"), [2]),
+    (where("tool_names", "contains", "find"), [3]),
+    (where("output_keys", "contains", "mood.now"), [2]),
+    (where("output", "key_equals", "good", "mood.now"), [2]),
+    (where("output", "key_equals", 2, "n"), [2]),
+    (where("output", "key_contains", "active", "tool_calls.function.arguments.query"), [3]),
+    (where("output", "key_equals", "send", "tool_calls.function.name"), [3]),
+    (where("input_variables", "key_equals", "Ana", "name"), [1]),
     # Only the variables of the prompt are searched.
-    (one("input_variable_keys", "contains", "unused"), []),
+    (where("input_variable_keys", "contains", "unused"), []),
 ]
 
 
-@pytest.mark.parametrize(("condition", "expected"), FILTERS, ids=[str(one) for one, _ in FILTERS])
+@pytest.mark.parametrize(("condition", "expected"), FILTERS, ids=[str(condition) for condition, _ in FILTERS])
 def test_each_filter_selects(call, three, condition, expected):
     assert search(call, filter_group={"filters": [condition]}) == expected
     assert search(call, filters=[condition]) == expected
@@ -270,38 +270,31 @@ def test_the_name_of_the_prompt_comes_when_it_is_wanted(call, three):
 
 
 REFUSED = [
-    ({"q": 1}, "q: expected str"),
     ({"per_page": 26}, "per_page: expected int <= 25"),
-    ({"page": 0}, "page: expected int >= 1"),
     ({"sort_by": "id"}, "sort_by: invalid enum value"),
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
+    ({"q": " ".join(map(str, range(101)))}, "q can have at most 100 different words"),
     ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
-    ({"filtr_group": {}}, "unknown field filtr_group"),
     ({"filter_group": {}}, "filter_group.filters: required"),
-    ({"filter_group": {"filters": {}}}, "filter_group.filters: expected array"),
     ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: invalid enum value 'XOR'"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
     ({"filters": [{}]}, "filters[0].field: required"),
-    ({"filters": [one("nothing", "is", "x")]}, "field must be one of pl_id, "),
-    ({"filters": [one("user_intent", "is", "curious")]}, "field must be one of"),
-    ({"filters": [one("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
-    ({"filters": [one("engine", "is", 4)]}, "filters[0].value: expected str"),
-    ({"filters": [one("engine", "in", "gpt")]}, "value: expected array"),
-    ({"filters": [one("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
-    ({"filters": [one("cost", "gt", True)]}, "value: expected int | float"),
-    ({"filters": [one("cost", "between", [1])]}, "value: expected array of length 2"),
-    ({"filters": [one("cost", "is_null", 1)]}, "value: expected null"),
-    ({"filters": [one("request_start_time", "before", "soon")]}, "ISO 8601"),
-    ({"filters": [one("metadata", "key_equals", "x")]}, "nested_key"),
-    ({"filters": [one("metadata", "key_equals", [], "user")]}, "value: expected bool | int | float | str"),
-    ({"filters": [one("engine", "is", "x", "user")]}, "does not apply to other fields"),
+    ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
+    ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
+    ({"filters": [where("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
+    ({"filters": [where("cost", "between", [1])]}, "value: expected array of length 2"),
+    ({"filters": [where("cost", "is_null", 1)]}, "value: expected null"),
+    ({"filters": [where("request_start_time", "before", "soon")]}, "ISO 8601"),
+    ({"filters": [where("metadata", "key_equals", "x")]}, "nested_key"),
+    ({"filters": [where("metadata", "key_equals", [], "user")]}, "value: expected bool | int | float | str"),
+    ({"filters": [where("engine", "is", "x", "user")]}, "does not apply to other fields"),
     (
-        {"filters": [{**one("engine", "is", "x"), "case": 1}]},
+        {"filters": [{**where("engine", "is", "x"), "case": 1}]},
         "filters[0]: object contains unknown field case",
     ),
-    ({"filters": [one("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
+    ({"filters": [where("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
     (
-        {"filter_group": {"filters": [{"filters": [one("engine", "gt", 1)]}]}},
+        {"filter_group": {"filters": [{"filters": [where("engine", "gt", 1)]}]}},
         "filter_group.filters[0].filters[0].operator must be one of",
     ),
 ]
@@ -337,6 +330,11 @@ def test_the_oldest_requests_are_deleted_with_their_texts_and_traces(tmp_path):
         assert (search(call), search(call, q="good"), search(call, q="call")) == ([3, 2], [], [3, 2])
         with app.store.read() as db:
             assert db.execute("SELECT count(*) FROM request_values WHERE request_id = 1").fetchone()[0] == 0
+        # Spans that no request names are counted themselves.
+        for number in range(25):
+            context = {"trace_id": "t", "span_id": f"b{number}"}
+            call("POST", "/spans-bulk", {"spans": [{**span, "context": context}]})
+        assert len(call("GET", "/api/public/v2/traces/t").body["spans"]) == 20
     # The limit belongs to the database, so that a program without it keeps it.
     with create_app(tmp_path / "registry.db") as app:
         assert Caller(app)("POST", "/track-request", FAILED).body["request_id"] == 4

@@ -392,12 +392,14 @@ def test_the_calls_of_other_apis_have_a_conversation(call, name):
     blueprint = call("POST", "/track-request", TRACKED | body | {"return_prompt_blueprint": True}).body[
         "prompt_blueprint"
     ]
-    found = []
+    conversation = []
     for message in blueprint["prompt_template"]["messages"]:
-        calls = [{"id": one["id"], **one["function"]} for one in message.get("tool_calls") or ()]
+        calls = [
+            {"id": tool_call["id"], **tool_call["function"]} for tool_call in message.get("tool_calls") or ()
+        ]
         called = [message["tool_call_id"]] if message["role"] == "tool" else []
-        found.append([message["role"], *called, *_shown(message), *calls])
-    assert [sorted(map(str, one)) for one in found] == [sorted(map(str, one)) for one in said]
+        conversation.append([message["role"], *called, *_shown(message), *calls])
+    assert [sorted(map(str, turn)) for turn in conversation] == [sorted(map(str, turn)) for turn in said]
     functions = [tool["function"] for tool in blueprint["prompt_template"]["tools"]]
     assert functions == [TOOL] * ("find" in str(arguments) and name in ("responses", "converse", "gemini"))
     model = blueprint["metadata"]["model"]
@@ -409,7 +411,7 @@ def test_the_blueprint_of_an_image_is_a_completion(call):
     body["request_response"] = {"data": [{"b64_json": "aGk="}, {"url": "https://a"}], "output_format": "webp"}
     template = call("POST", "/track-request", body).body["prompt_blueprint"]["prompt_template"]
     assert template["type"] == "completion"
-    assert [one.get("text") or one["url"] for one in template["content"]] == [
+    assert [block.get("text") or block["url"] for block in template["content"]] == [
         "Draw",
         "data:image/webp;base64,aGk=",
         "https://a",
