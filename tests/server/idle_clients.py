@@ -50,37 +50,37 @@ def hold(url: str, count: int) -> Iterator[list[socket.socket]]:
     host = url.removeprefix("http://")
     address = host.rpartition(":")[0], int(host.rpartition(":")[2])
     ways = list(WAYS_TO_WAIT)
-    done = threading.Event()
+    finished = threading.Event()
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(count)]
         for number, connection in enumerate(held):
             connection.sendall(WAYS_TO_WAIT[ways[number % len(ways)]].replace("HERE", host).encode())
-        slow = [one for number, one in enumerate(held) if ways[number % len(ways)].startswith("half")]
-        dripper = threading.Thread(target=_drip, args=(slow, done))
+        slow = [held[number] for number in range(count) if ways[number % len(ways)].startswith("half")]
+        dripper = threading.Thread(target=_drip, args=(slow, finished))
         dripper.start()
         try:
             yield held
         finally:
-            done.set()
+            finished.set()
             dripper.join()
 
 
-def _drip(slow: list[socket.socket], done: threading.Event) -> None:
-    while not done.wait(0.5):
+def _drip(slow: list[socket.socket], finished: threading.Event) -> None:
+    while not finished.wait(0.5):
         for connection in slow:
             with contextlib.suppress(OSError):
                 connection.sendall(b"x")
 
 
-def write_all(url: str, *, writers: int, each: int) -> list[Write]:
+def write_all(url: str, *, writers: int, writes: int) -> list[Write]:
     """Let all writers start at once; each writes to a prompt of its own and to one that all share."""
     barrier = threading.Barrier(writers)
 
-    def write(writer: int) -> list[Write]:
+    def write_some(writer: int) -> list[Write]:
         made = []
         with httpx.Client(base_url=url, headers=KEY, timeout=60, trust_env=False) as client:
             barrier.wait()
-            for number in range(each):
+            for number in range(writes):
                 name = SHARED if number % 2 else f"writer-{writer}"
                 text = f"{writer}/{number}"
                 template = {"type": "completion", "content": [{"type": "text", "text": text}]}
@@ -91,12 +91,12 @@ def write_all(url: str, *, writers: int, each: int) -> list[Write]:
         return made
 
     with ThreadPoolExecutor(writers) as pool:
-        return [one for made in pool.map(write, range(writers)) for one in made]
+        return [write for written in pool.map(write_some, range(writers)) for write in written]
 
 
 def read_back(url: str) -> list[Write]:
     """Return every version of every prompt in the registry."""
-    found = []
+    stored = []
     with httpx.Client(base_url=url, headers=KEY, timeout=60, trust_env=False) as client:
         page, pages = 1, 1
         while page <= pages:
@@ -106,18 +106,18 @@ def read_back(url: str) -> list[Write]:
                 name = item["prompt_name"]
                 for version in range(1, item["version"] + 1):
                     raw = client.get(f"/prompt-templates/{name}", params={"version": version}).json()
-                    found.append(Write(name, version, raw["prompt_template"]["content"][0]["text"]))
-    return found
+                    stored.append(Write(name, version, raw["prompt_template"]["content"][0]["text"]))
+    return stored
 
 
-def lost_and_doubled(written: list[Write], found: list[Write]) -> tuple[int, int]:
+def lost_and_doubled(written: list[Write], stored: list[Write]) -> tuple[int, int]:
     """Return how many acknowledged writes are not in the registry, and how many texts are there twice."""
-    counts = Counter((one.name, one.text) for one in found)
-    return len(set(written) - set(found)), sum(count - 1 for count in counts.values())
+    counts = Counter((write.name, write.text) for write in stored)
+    return len(set(written) - set(stored)), sum(count - 1 for count in counts.values())
 
 
 def main() -> int:
-    writers, each, idle = 50, 20, 120
+    writers, writes, idle = 50, 20, 120
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "promptsync", "-C", folder, "serve", "--port", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -126,22 +126,22 @@ def main() -> int:
                 url = server.stdout.readline().strip()
                 with hold(url, idle):
                     began = time.monotonic()
-                    written = write_all(url, writers=writers, each=each)
+                    written = write_all(url, writers=writers, writes=writes)
                     seconds = time.monotonic() - began
-                    found = read_back(url)
+                    stored = read_back(url)
             finally:
                 server.terminate()
-    lost, doubled = lost_and_doubled(written, found)
+    lost, doubled = lost_and_doubled(written, stored)
     for line in (
         f"{writers} writers with {idle} idle connections: {seconds:.1f} s",
-        f"  sent          {writers * each}",
+        f"  sent          {writers * writes}",
         f"  acknowledged  {len(written)}",
-        f"  versions      {len(found)}",
+        f"  versions      {len(stored)}",
         f"  lost          {lost}",
         f"  doubled       {doubled}",
     ):
         sys.stdout.write(line + "\n")
-    return int(bool(lost or doubled or len(written) != len(found)))
+    return int(bool(lost or doubled or len(written) != len(stored)))
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ def test_beyond_the_limit_of_connections_requests_are_refused_until_there_is_roo
 def test_many_writers_lose_nothing_while_more_clients_wait(app) -> None:
     """Run as a program, ``idle_clients.py`` does it with 50 writers and 120 waiting clients."""
     with running(app) as url, hold(url, 60):
-        written = write_all(url, writers=10, each=4)
+        written = write_all(url, writers=10, writes=4)
         stored = read_back(url)
     assert len(written) == len(stored) == 40
     assert lost_and_doubled(written, stored) == (0, 0)

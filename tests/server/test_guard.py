@@ -110,10 +110,6 @@ def test_hosts(host: str, on_loopback: bool, on_a_network: bool) -> None:
     assert PUBLIC.accept(host) is on_a_network
 
 
-def test_port_80_may_be_left_out() -> None:
-    assert Hosts(80, loopback=True).accept("127.0.0.1")
-
-
 # -- what a page can send ------------------------------------------------------------------------------------
 
 
@@ -264,28 +260,19 @@ def test_another_address_with_a_key_and_allowed_names(tmp_path) -> None:
             assert Sent(url, "GET", "/prompt-templates", {"X-API-KEY": key, "Host": host}).status == status
 
 
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.255.255.254", True),
-        ("::1", True),
-        ("0:0:0:0:0:0:0:1", True),
-        ("::ffff:127.0.0.1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("::ffff:0.0.0.0", False),
-        ("::ffff:192.168.0.7", False),
-        ("128.0.0.1", False),
-        ("10.0.0.1", False),
-        ("fe80::1", False),
-        ("localhost.example", False),
-        ("", False),
-    ],
-)
-def test_loopback_addresses(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
+def test_loopback_addresses() -> None:
+    loopback = ["127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost"]
+    others = [
+        "0.0.0.0",
+        "::",
+        "::ffff:0.0.0.0",
+        "::ffff:192.168.0.7",
+        "10.0.0.1",
+        "fe80::1",
+        "a.localhost",
+        "",
+    ]
+    assert list(filter(is_loopback, [*loopback, *others])) == loopback
 
 
 def exists(address: str) -> bool:
@@ -307,19 +294,7 @@ def test_the_ipv6_loopback_address_works(app) -> None:
 
 @pytest.mark.parametrize(
     ("host", "is_loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.1.2.3", True),
-        ("127.1", True),
-        ("localhost", True),
-        ("LOCALHOST", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("0", False),
-        ("::", False),
-        ("::ffff:0.0.0.0", False),
-        ("192.0.2.1", False),
-    ],
+    [("127.1", True), ("LOCALHOST", True), ("::1", True), ("0", False), ("::", False), ("192.0.2.1", False)],
 )
 def test_only_loopback_addresses_are_bound_without_a_key(host: str, is_loopback: bool) -> None:
     try:
@@ -369,17 +344,7 @@ def test_curl_publishes(tmp_path, app, url, body) -> None:
     """A large body makes curl ask with ``Expect: 100-continue`` first."""
     text = "x" * (2_000_000 if body == "large" else 10)
     (tmp_path / "body.json").write_text(json.dumps(flat("mine", completion(text))))
-    command = [
-        "curl",
-        "--silent",
-        "--fail-with-body",
-        "--noproxy",
-        "*",
-        "-H",
-        "X-API-KEY: k",
-        "-d",
-        "@body.json",
-    ]
+    command = ["curl", "-s", "--fail-with-body", "--noproxy", "*", "-H", "X-API-KEY: k", "-d", "@body.json"]
     done = subprocess.run(
         [*command, "-H", f"Content-Type: {JSON}", url + PUBLISH], cwd=tmp_path, capture_output=True, text=True
     )

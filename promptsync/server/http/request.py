@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from promptsync.server.http.answer import SUPPORTED, invalid, malformed, not_found
-from promptsync.server.http.fields import Fields, Id, Shape, checked, read_id
+from promptsync.server.http.fields import Id, Shape, checked, read_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -44,20 +44,16 @@ class Request(Struct, frozen=True):
     json: Any = None
     attached: bytes | None = None
 
-    def body(self, *, status: int = 400) -> Fields:
-        """Return the body as an object, an empty or ``null`` one as ``{}``.
-
-        ``status`` is that of the errors which reading its fields raises.
-        """
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body, which must be an object; an empty or ``null`` one is ``{}``."""
         if not isinstance(self.json, dict | None):
             raise malformed("The request body must be a JSON object.")
-        return Fields(self.json or {}, status=status)
+        return self.json or {}
 
     def read(self, shape: type[Shape], *, status: int = 400) -> Shape:
-        """Return the body as a ``shape``, an empty or ``null`` one as ``{}``. Its errors have ``status``."""
-        if not isinstance(self.json, dict | None):
-            raise malformed("The request body must be a JSON object.")
-        return checked(self.json or {}, shape, status=status)
+        """Return the body as a ``shape``. Its errors have ``status``."""
+        return checked(self.body, shape, status=status)
 
     def parameters(self, shape: type[Shape]) -> Shape:
         """Return the parameters of the query as a ``shape``; its errors are 422.

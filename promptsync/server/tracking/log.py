@@ -70,7 +70,7 @@ class _Used(Struct, frozen=True):
 
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
-    body = request.body().values
+    body = request.body
     log = checked_log(body)
     stored = logged.read(body)
     with request.store.write() as db:
@@ -91,7 +91,7 @@ def log_request(request: Request) -> Response:
 
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
-    body = request.body().values
+    body = request.body
     stored, span_id, group_id = logged.read(body), body.get("span_id"), read_id(str(body.get("group_id")))
     with request.store.write() as db:
         try:

@@ -49,7 +49,7 @@ class _Group(Struct, frozen=True):
 
 def track_prompt(request: Request) -> Response:
     """Note which version a request used: the newest unless a label or a version is given."""
-    body = request.body().values
+    body = request.body
     if body.get("request_id") is True and isinstance(body.get("prompt_input_variables"), str):
         # The SDK's asynchronous client (seen in 1.5.14) passes its arguments one place too late, so that
         # request_id is true and prompt_name the id; the label is lost.

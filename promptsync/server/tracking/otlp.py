@@ -80,7 +80,7 @@ def _parsed(request: Request) -> ExportTraceServiceRequest:
         if request.attached is not None:
             message.ParseFromString(request.attached)
         else:
-            ParseDict(dict(request.body().values), message, ignore_unknown_fields=True)
+            ParseDict(dict(request.body), message, ignore_unknown_fields=True)
     except (DecodeError, ParseError, OverflowError) as error:
         raise malformed(f"The body is not an ExportTraceServiceRequest: {str(error)[:300]}") from error
     return message
