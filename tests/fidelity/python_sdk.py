@@ -58,7 +58,7 @@ class Sdk:
     def with_options(self, **options):
         return Sdk(self.kind, self.url, **options)
 
-    def do(self, name, *arguments, **options):
+    def do(self, name, /, *arguments, **options):
         method = self.client
         for part in name.split("."):
             method = getattr(method, part)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
-
 import table
 from operation_tries import TRIES
 from operations import ALL

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import io
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from python_sdk import Sdk
 from registry_server import Caller, chat, completion, running
 
 from promptsync.prompt.canonical import digest
@@ -50,30 +49,6 @@ def app(tmp_path: Path) -> Iterator[Application]:
 def url(app: Application) -> Iterator[str]:
     with running(app) as url:
         yield url
-
-
-class Sdk:
-    """One of the SDK's clients; ``do`` calls a method by its dotted name and awaits it if necessary."""
-
-    def __init__(self, kind: str, url: str, **options: Any) -> None:
-        self.kind = kind
-        self.options = {"api_key": "pl_test", "base_url": url, **options}
-        self.client = (promptlayer.PromptLayer if kind == "sync" else promptlayer.AsyncPromptLayer)(
-            **self.options
-        )
-
-    def do(self, name: str, /, *arguments: Any, **options: Any) -> Any:
-        method: Any = self.client
-        for part in name.split("."):
-            method = getattr(method, part)
-        return self.wait(lambda: method(*arguments, **options))
-
-    def wait(self, call: Any) -> Any:
-        async def awaited() -> Any:
-            answer = call()
-            return await answer if inspect.isawaitable(answer) else answer
-
-        return call() if self.kind == "sync" else asyncio.run(awaited())
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -116,7 +91,7 @@ def test_templates_are_read_and_listed(sdk: Sdk, publish: Any) -> None:
 
 
 def test_the_cache_of_the_sdk_renders_what_the_registry_renders(sdk: Sdk, publish: Any) -> None:
-    cached = Sdk(sdk.kind, sdk.options["base_url"], cache_ttl_seconds=60)
+    cached = sdk.with_options(cache_ttl_seconds=60)
     texts = ["{a} {missing}", "{{ a }} {{ missing.x }}", '{"a": 1}', "{a:>5}", "{a.b}"]
     texts += ["{% if a %}yes{% endif %}\n", "{"]
     for written in ("f-string", "jinja2"):
@@ -202,7 +177,7 @@ def test_traces_are_exported_and_can_be_read(sdk: Sdk, app: Application, caplog:
     from opentelemetry import trace
 
     call = Caller(app)
-    client = Sdk(sdk.kind, sdk.options["base_url"], enable_tracing=True).client
+    client = sdk.with_options(enable_tracing=True).client
 
     def track() -> Any:
         """Log a request of the span, as ``run`` does after the provider has responded."""

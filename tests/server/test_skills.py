@@ -270,6 +270,7 @@ LARGE = [{"path": "a", "content": "x" * (MAX_FILE + 1)}]
     [
         ("POST", "", {"name": None}, 400, "name: "),
         ("POST", "", {"name": "taken"}, 400, "'taken' already"),
+        ("POST", "", {"name": "/x"}, 400, "start with a slash"),
         ("POST", "", {"provider": "cursor"}, 400, "provider: "),
         ("POST", "", {"folder_id": 9}, 400, "no folder with the id 9"),
         ("POST", "", {"external_ids": [{"source": "a", "external_id": "b"}]}, 400, "no external ids"),
