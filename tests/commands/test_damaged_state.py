@@ -108,7 +108,7 @@ DATABASES: dict[str, Callable[[Path], Any]] = {
     "the header alone": lambda path: path.write_bytes(path.read_bytes()[:100]),
     "a directory": lambda path: (path.unlink(), path.mkdir()),
     "without a table": statement("DROP TABLE items"),
-    "without a workspace": statement("DELETE FROM workspace"),
+    "without a workspace": statement("DELETE FROM registry"),
     "a later version": statement("PRAGMA user_version = 999"),
     "another program's": statement("PRAGMA application_id = 5"),
     "a text that is no JSON": statement("UPDATE versions SET body = '{'"),

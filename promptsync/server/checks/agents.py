@@ -38,7 +38,7 @@ def list_workflows(request: Request) -> Response:
     columns = (
         'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
         " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
-        ' ORDER BY name)) AS "release_labels [json]", (SELECT id FROM workspace) AS workspace_id,'
+        ' ORDER BY name)) AS "release_labels [json]", (SELECT workspace_id FROM registry) AS workspace_id,'
         " NULL AS user_id, '[]' AS \"external_ids [json]\""
     )
     with request.store.read() as db:

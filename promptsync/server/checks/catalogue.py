@@ -19,7 +19,7 @@ from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, Store, encoded, insert
+from promptsync.server.store.database import Database, Row, Store, encoded
 
 _OK = {"success": True, "message": "success"}
 
@@ -32,13 +32,12 @@ def load_fixtures(store: Store, path: str | Path) -> None:
     data = read_fixtures(path)
     digest = hashlib.sha256(data).hexdigest()
     with store.read() as db:
-        known = db.execute("SELECT digest FROM catalogue").fetchone()
-    if known is None or known["digest"] != digest:
+        known = db.execute("SELECT fixtures FROM registry").fetchone()["fixtures"]
+    if known != digest:
         fixtures = parse_fixtures(data, path)
         with store.write() as db:
             apply_fixtures(db, fixtures)
-            db.execute("DELETE FROM catalogue")
-            insert(db, "catalogue", digest=digest)
+            db.execute("UPDATE registry SET fixtures = ?", (digest,))
 
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
@@ -61,9 +60,7 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     _retire(db, "items", WORKFLOW, fixtures.agents)
     _retire(db, "items", TOOL, fixtures.tools)
     _retire(db, "runs", EVALUATION, fixtures.evaluations)
-    db.execute("DELETE FROM protected_labels")
-    for spec in fixtures.protected_labels:
-        insert(db, "protected_labels", **{**spec, "prompts": encoded(spec["prompts"])})
+    db.execute("UPDATE registry SET protected_labels = ?", (encoded(fixtures.protected_labels),))
 
 
 def _save(db: Database, kind: str, name: str, body: Spec) -> Row:
@@ -133,7 +130,7 @@ def list_datasets(request: Request) -> Response:
         "i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,"
         " 1 AS user_id,"
         ' json_extract(i.body, \'$.columns\') AS "column_names [json]", i.deleted AS "is_deleted [flag]",'
-        " json_object('id', i.item_id, 'name', i.name, 'workspace_id', (SELECT id FROM workspace),"
+        " json_object('id', i.item_id, 'name', i.name, 'workspace_id', (SELECT workspace_id FROM registry),"
         " 'is_deleted', json(iif(i.deleted, 'true', 'false'))) AS \"dataset_group [json]\","
         " '[]' AS \"external_ids [json]\""
     )

@@ -32,7 +32,7 @@ _OK = {"success": True, "message": "success"}
 _SUMMARY = (
     "i.id, i.name, 'model: ' || i.model AS comment, i.created_at, i.updated_at, i.dataset_id,"
     " i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
-    ' i.deleted AS "deleted [flag]", (SELECT id FROM workspace) AS workspace_id, NULL AS folder_id,'
+    ' i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,'
     " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\""
 )
 _REPORT = (

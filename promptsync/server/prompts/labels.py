@@ -147,15 +147,14 @@ def _target(db: Database, template: Row, target: Target) -> int:
 
 def needs_approval(db: Database, prompt: str, label: str) -> bool:
     """Return whether changes of this label of a prompt wait for approval; 403 or 409 if they are refused."""
-    answers = [
-        row["answer"]
-        for row in db.execute("SELECT * FROM protected_labels WHERE name = ? ORDER BY id", (label,))
-        if any(fnmatchcase(prompt, pattern) for pattern in decoded(row["prompts"]))
-    ]
-    # The first matching line of the fixtures counts.
-    if answers and answers[0] != PENDING:
-        raise ApiError(_REFUSALS[answers[0]], f"The release label {label!r} is protected.")
-    return bool(answers)
+    protected = decoded(db.execute("SELECT protected_labels FROM registry").fetchone()[0])
+    for line in protected:
+        # The first matching line of the fixtures counts.
+        if line["name"] == label and any(fnmatchcase(prompt, pattern) for pattern in line["prompts"]):
+            if line["answer"] != PENDING:
+                raise ApiError(_REFUSALS[line["answer"]], f"The release label {label!r} is protected.")
+            return True
+    return False
 
 
 def unprotected(db: Database, prompt: str, labels: Iterable[str]) -> list[str]:

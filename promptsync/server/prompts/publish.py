@@ -35,7 +35,7 @@ class PromptPart(Struct, frozen=True):
 class VersionPart(Struct, frozen=True):
     """What a publish says about the version. This registry has no custom providers."""
 
-    prompt_template: Any = None
+    prompt_template: dict[str, Any]
     metadata: dict[str, Any] | None = None
     commit_message: Message | None = None
     provider_id: None = None
@@ -104,17 +104,17 @@ def _add_version(
 ) -> dict[str, Any]:
     """Store the next version of a prompt, which is created if necessary, and return the response."""
     template = version.prompt_template
-    snippets.check(db, prompt.prompt_name, template, labels or ())
     tools.check(template)
     if prompt.folder_id is not None:
         folder_by_id(db, prompt.folder_id, status=400)
-    # This comes before anything is stored, because a refused label refuses the whole publish.
     set_now = None if labels is None else unprotected(db, prompt.prompt_name, labels)
     tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
     item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
     body = {"prompt_template": template, "metadata": version.metadata}
     stored = items.add_version(db, item, body, message=version.commit_message, type=template["type"])
     items.point_labels(db, stored, set_now or ())
+    # After the version is stored, because it may be what its own snippets reference. An error undoes it.
+    snippets.expanded(db, template, archived=False)
     db.executemany(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
         [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],

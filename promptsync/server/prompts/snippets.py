@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -25,92 +26,55 @@ Used = list[dict[str, Any]]
 """``snippets`` of a response: ``prompt_name``, ``version`` and, if the reference has one, ``label``."""
 
 
-def check(db: Database, name: str, template: Mapping[str, Any], labels: Collection[str] = ()) -> None:
-    """Raise a 422 for a template that references something missing or, through others, itself.
-
-    ``labels`` are those that the new version of ``name`` is about to get.
-    """
-
-    def resolve(reference: Reference) -> Mapping[str, Any]:
-        # The version does not exist in the database yet, but its own labels and "latest" will mean it.
-        renews = reference.version is None and (reference.label is None or reference.label in labels)
-        if reference.name != name or not renews:
-            return _snippet(db, reference, archived=False)[0]
-        _check_completion(reference, template["type"])
-        return template
-
-    _expand(template, resolve)
-
-
-def expanded(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], Used]:
+def expanded(
+    db: Database, template: Mapping[str, Any], *, archived: bool = True
+) -> tuple[dict[str, Any], Used]:
     """Return the template with all snippets in place, and the versions used, nested ones included.
 
-    The variables of the snippets join those of the template.
+    The variables of the snippets join those of the template. Raises a 422 for a template that references
+    something missing or, through others, itself; an archived snippet is missing unless ``archived`` is set.
     """
+    texts: dict[Reference, Mapping[str, Any]] = {}
     used: Used = []
-
-    def resolve(reference: Reference) -> Mapping[str, Any]:
-        snippet, entry = _snippet(db, reference)
-        if entry not in used:
-            used.append(entry)
-        return snippet
-
-    whole = _expand(template, resolve)
-    return (filled_template(whole) if used else whole), used
+    try:
+        # One at a time, so that they are listed in the order of the text.
+        while True:
+            whole, missing = expand(template, texts)
+            if not missing:
+                return (filled_template(whole) if used else whole), used
+            texts[missing[0]] = _read(db, missing[0], used, archived=archived)
+    except SnippetError as error:
+        raise _refusal(error.message) from error
 
 
 def direct(db: Database, template: Mapping[str, Any]) -> Used:
     """Return the snippets that the template itself references, each at the version that it would use now."""
     used: Used = []
     for reference in rendered_in(template):
-        try:
-            _, entry = _snippet(db, reference)
-        except ApiError:
-            # This list expands nothing, so a missing snippet is left out instead of being an error.
-            continue
-        if entry not in used:
-            used.append(entry)
+        # This list expands nothing, so a missing snippet is left out instead of being an error.
+        with suppress(ApiError):
+            _read(db, reference, used)
     return used
 
 
-def _expand(template: Mapping[str, Any], resolve: Callable[[Reference], Mapping[str, Any]]) -> dict[str, Any]:
-    snippets: dict[Reference, Mapping[str, Any]] = {}
-    try:
-        # One at a time, so that they are listed in the order of the text.
-        while True:
-            whole, missing = expand(template, snippets)
-            if not missing:
-                return whole
-            snippets[missing[0]] = resolve(missing[0])
-    except SnippetError as error:
-        raise _refusal(error.message) from error
-
-
-def _snippet(
-    db: Database, reference: Reference, *, archived: bool = True
-) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return the template that a reference means, and its entry in ``Used``."""
+def _read(db: Database, reference: Reference, used: Used, *, archived: bool = True) -> Mapping[str, Any]:
+    """Return the template that a reference means, and note it in ``used``."""
     item = items.by_name(db, reference.name, archived=archived)
     if item is None:
-        raise _unusable(reference, "does not exist")
+        raise _refusal(f"The snippet {reference.name!r} does not exist.")
     try:
         version = items.version(db, item, reference.version, reference.label)
     except ApiError as error:
         pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
-        raise _unusable(reference, f"has no {pin}") from error
-    _check_completion(reference, version["type"])
-    pinned = {} if reference.label is None else {"label": reference.label}
-    entry = {"prompt_name": reference.name, "version": version["number"], **pinned}
-    return version["body"]["prompt_template"], entry
-
-
-def _check_completion(reference: Reference, kind: str) -> None:
-    if kind != "completion":
-        raise _unusable(reference, "is a chat template; only completion templates can be snippets")
-
-
-def _unusable(reference: Reference, why: str) -> ApiError:
-    return _refusal(f"The snippet {reference.name!r} {why}.")
+        raise _refusal(f"The snippet {reference.name!r} has no {pin}.") from error
+    if version["type"] != "completion":
+        raise _refusal(f"{reference.name!r} is a chat template; only completion templates can be snippets.")
+    entry = {"prompt_name": reference.name, "version": version["number"]}
+    entry |= {} if reference.label is None else {"label": reference.label}
+    if entry not in used:
+        used.append(entry)
+    template: Mapping[str, Any] = version["body"]["prompt_template"]
+    return template
 
 
 def _refusal(message: str) -> ApiError:

@@ -18,18 +18,13 @@ from promptsync.prompt.texts import F_STRING, format_of
 from promptsync.server.http.answer import malformed
 
 
-def check_template(template: Any) -> str:
-    """Return the type of a template, ``chat`` or ``completion``; 400 for anything but a template."""
-    if not isinstance(template, Mapping):
-        raise malformed("prompt_template must be an object.")
-    # Its keys show the type if it has none.
+def check_template(template: Mapping[str, Any]) -> str:
+    """Return the type of a template, which its keys show if it has none; 400 for anything but a template."""
     kind = template.get("type")
     if kind is None:
         kind = "chat" if "messages" in template else "completion" if "content" in template else None
-        if kind is None:
-            raise malformed("prompt_template requires messages (chat) or content (completion).")
     if kind not in ("chat", "completion"):
-        raise malformed("The type of a template must be chat or completion.")
+        raise malformed("The type of a template is chat, with messages, or completion, with content.")
     _refuse(rejected_template(template))
     return str(kind)
 
@@ -39,7 +34,7 @@ def _refuse(rejections: Iterator[Rejection], where: str = "") -> None:
         raise malformed(f"{where}{readable(rejection.path)} {rejection.what}.")
 
 
-def stored_template(template: Any) -> dict[str, Any]:
+def stored_template(template: Mapping[str, Any]) -> dict[str, Any]:
     """Return a template as it is stored and returned; 400 for anything but a template.
 
     Unknown keys are dropped from a chat template and kept in a completion template, as in the vendor's

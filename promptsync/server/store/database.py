@@ -79,7 +79,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connect()
             _prepare(connection)
-            row = connection.execute("SELECT id FROM workspace").fetchone()
+            row = connection.execute("SELECT workspace_id FROM registry").fetchone()
             if row is None:
                 raise sqlite3.DatabaseError("it has no workspace")
         # Damage may turn up in SQLite's messages.

@@ -16,10 +16,13 @@ SCHEMA_VERSION: Final = 9
 # -- items with versions and labels -------------------------------------------------------------------------
 
 _ITEMS = (
-    """CREATE TABLE workspace (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL)""",
+    # One row. fixtures is the digest of the file whose content is in the database.
+    """CREATE TABLE registry (
+        workspace_id INTEGER NOT NULL,
+        fixtures TEXT NOT NULL DEFAULT '',
+        protected_labels TEXT NOT NULL DEFAULT '[]')""",
     # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
-    """INSERT INTO workspace
-        SELECT 1000000 + abs(random() % 2146483648), strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')""",
+    """INSERT INTO registry (workspace_id) SELECT 1000000 + abs(random() % 2146483648)""",
     # A path has the names from the root, joined by slashes.
     """CREATE TABLE folders (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,11 +72,6 @@ _ITEMS = (
         number INTEGER,
         label TEXT)""",
     """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
-    """CREATE TABLE protected_labels (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL,
-        prompts TEXT NOT NULL,
-        answer TEXT NOT NULL)""",
 )
 
 # -- logged requests ----------------------------------------------------------------------------------------
@@ -143,7 +141,6 @@ _SPANS = (
 # -- evaluations and runs -----------------------------------------------------------------------------------
 
 _RUNS = (
-    """CREATE TABLE catalogue (digest TEXT NOT NULL)""",
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
     # whether to send those of all nodes.
