@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, to_builtins
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, decoded, encoded
+from promptsync.server.store.database import MAX_INTEGER, Database, encoded
 from promptsync.server.tracking import logged
 from promptsync.server.tracking.log import checked_log, save_log
 
@@ -38,7 +38,7 @@ Span = dict[str, Any]
 class _Context(Struct, frozen=True):
     trace_id: SpanId
     span_id: SpanId
-    trace_state: str | None = None
+    trace_state: str = ""
 
 
 class _Status(Struct, frozen=True):
@@ -48,7 +48,7 @@ class _Status(Struct, frozen=True):
 
 class _Resource(Struct, frozen=True):
     attributes: dict[str, Any]
-    schema_url: str | None = None
+    schema_url: str = ""
 
 
 class _Span(Struct, frozen=True):
@@ -61,33 +61,20 @@ class _Span(Struct, frozen=True):
     attributes: dict[str, Any]
     resource: _Resource
     parent_id: Annotated[str, Meta(max_length=128)] | None = None
-    events: list[dict[str, Any]] | None = None
-    links: list[dict[str, Any]] | None = None
+    events: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
     log_request: dict[str, Any] | None = None
 
     def stored(self) -> Span:
         """Return the span as it is stored and read, without its request."""
-        parent_id = self.parent_id or None
+        span = to_builtins(self)
+        del span["log_request"]
+        context, parent_id = span.pop("context"), self.parent_id or None
         if parent_id is not None and set(parent_id) <= set("0123456789abcdef"):
             # It may come as a hexadecimal number without leading zeros.
             parent_id = parent_id.zfill(16)
-        return {
-            "name": self.name,
-            **to_builtins(self.context),
-            "trace_state": self.context.trace_state or "",
-            "parent_id": parent_id,
-            "kind": self.kind,
-            "start_time": moment(int(self.start_time)),
-            "end_time": moment(int(self.end_time)),
-            "status": to_builtins(self.status),
-            "attributes": self.attributes,
-            "events": self.events or [],
-            "links": self.links or [],
-            "resource": {
-                "attributes": self.resource.attributes,
-                "schema_url": self.resource.schema_url or "",
-            },
-        }
+        times = {key: moment(int(span[key])) for key in ("start_time", "end_time")}
+        return {**span, **context, "parent_id": parent_id, **times}
 
 
 class _Spans(Struct, frozen=True):
@@ -119,16 +106,14 @@ def get_trace(request: Request) -> Response:
     trace_id = request.path["trace_id"]
     with request.store.read() as db:
         rows = db.execute(
-            "SELECT id, body, (SELECT max(id) FROM requests WHERE span_id = s.log_span_id) AS request_log_id"
-            " FROM spans s WHERE trace_id = ? ORDER BY id",
+            """SELECT id, body AS "body [json]",
+            (SELECT max(id) FROM requests WHERE span_id = s.log_span_id) AS request_log_id
+            FROM spans s WHERE trace_id = ? ORDER BY json_extract(body, '$.start_time'), id""",
             (trace_id,),
         ).fetchall()
     if not rows:
         raise not_found(f"There is no trace with the id {trace_id[:128]}.")
-    spans = [
-        {"id": row["id"], **decoded(row["body"]), "request_log_id": row["request_log_id"]} for row in rows
-    ]
-    spans.sort(key=lambda span: span["start_time"])
+    spans = [{"id": row["id"], **row["body"], "request_log_id": row["request_log_id"]} for row in rows]
     return Response({"success": True, "trace_id": trace_id, "spans": spans})
 
 
