@@ -12,8 +12,8 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,6 +23,9 @@ from promptsync.server.http.fields import Id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts.items import WORKFLOW, find
 from promptsync.server.store.database import Database, Store, encoded
+
+if TYPE_CHECKING:
+    from promptsync.server.http.gateway import Receive, Send
 
 TOKEN_SECONDS: Final = 3600
 CONNECT_SECONDS = 15.0
@@ -109,12 +112,7 @@ class _Command(msgspec.Struct):
     unsubscribe: _Channel | None = None
 
 
-Message = MutableMapping[str, Any]
-
-
-async def converse(
-    store: Store, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def converse(store: Store, receive: Receive, send: Send) -> None:
     """Answer the commands of one client and send it results, until it is gone."""
     conversation = _Conversation(store)
     deadline = time.monotonic() + CONNECT_SECONDS

@@ -16,30 +16,18 @@ SUPPORTED = "see docs/compatibility.md in promptsync."
 
 
 class Response(werkzeug.Response):
-    """An HTTP response: JSON with a final newline, or protobuf as bytes. Status 204 has no body."""
+    """An HTTP response: JSON with a final newline, or bytes of another type."""
 
     def __init__(
-        self, value: Any = None, status: int = 200, headers: Mapping[str, str] | None = None
+        self,
+        value: Any = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
     ) -> None:
-        kind: str | None = "application/json"
-        if status == 204:
-            value, kind = b"", None
-        elif isinstance(value, bytes):
-            kind = PROTOBUF
-        else:
+        if not isinstance(value, bytes):
             value = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
-        super().__init__(value, status, headers, content_type=kind)
-
-    default_mimetype = None
-
-
-class Download(Response):
-    """A file as an HTTP response."""
-
-    def __init__(self, data: bytes, media_type: str, filename: str) -> None:
-        super().__init__(headers={"Content-Disposition": f'attachment; filename="{filename}"'})
-        self.data = data
-        self.content_type = media_type
+        super().__init__(value, status, headers, content_type=content_type)
 
 
 class ApiError(Exception):

@@ -32,8 +32,6 @@ MAX_BUFFERED = 64 * 1024 * 1024
 BODY_SECONDS = 30.0
 """How long a client may take to send a body."""
 
-_FRAMING: Final = {b"content-length", b"transfer-encoding"}
-
 _log = logging.getLogger(__name__)
 
 
@@ -73,10 +71,7 @@ class Gateway:
         async def receive_body() -> Message:
             return {"type": "http.request", "body": body}
 
-        # A chunked body had no length.
-        headers = [(b"content-length", b"%d" % len(body))]
-        headers += [header for header in scope["headers"] if header[0] not in _FRAMING]
-        await self._call({**scope, "headers": headers}, receive_body, send)
+        await self._call(scope, receive_body, send)
 
     async def _converse(self, scope: Message, receive: Receive, send: Send) -> None:
         from promptsync.server.checks.updates import SocketClosed, converse

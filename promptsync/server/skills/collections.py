@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http.answer import Download, Response, malformed
+from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import ItemQuery, Listing
 from promptsync.server.http.request import Request
@@ -66,7 +66,8 @@ def get_collection(request: Request) -> Response:
         contents = _contents(db, version["body"])
         shown = _version(request, db, skill, version, label)
     if as_archive:
-        return Download(write_archive(contents), "application/zip", "skills.zip")
+        headers = {"Content-Disposition": 'attachment; filename="skills.zip"'}
+        return Response(write_archive(contents), headers=headers, content_type="application/zip")
     texts = {}
     for path, content in contents.items():
         with suppress(UnicodeDecodeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import ApiError, Response, malformed
+from promptsync.server.http.answer import PROTOBUF, ApiError, Response, malformed
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import encoded
 from promptsync.server.tracking.spans import (
@@ -97,7 +97,7 @@ def _answer(reasons: list[str], is_binary: bool) -> Response:
     if reasons:
         answer.partial_success.rejected_spans = len(reasons)
         answer.partial_success.error_message = message
-    return Response(answer.SerializeToString())
+    return Response(answer.SerializeToString(), content_type=PROTOBUF)
 
 
 def _from_json(value: bytes) -> str:
