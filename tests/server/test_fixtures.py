@@ -36,15 +36,16 @@ agents:
 
 def test_the_example_of_the_documentation_is_read_and_completed():
     fixtures = parse_fixtures(EXAMPLE.encode(), "registry.yaml")
-    assert fixtures.datasets[0]["columns"] == ["question", "expect", "extra"]
+    (agent,), (dataset,), (evaluation,), _ = fixtures.items.values()
+    assert dataset.body["columns"] == ["question", "expect", "extra"]
+    assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund cases")
     prompt = {"name": "support/refund", "version": None, "label": None}
-    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y"}
-    (evaluation,), (agent,) = fixtures.evaluations, fixtures.agents
-    columns = {column["name"]: column["configuration"] for column in evaluation["columns"]}
+    columns = {column["name"]: column["configuration"] for column in evaluation.body["columns"]}
     assert columns.pop("output") == {"prompt": prompt}
+    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y"}
     assert columns == {name: {"contains": text} for name, text in scores.items()}
-    assert agent["nodes"][0]["configuration"] == {"prompt": prompt, "variables": {}}
-    assert agent["nodes"][0]["is_output_node"]
+    (node,) = agent.body["nodes"]
+    assert (node["configuration"], node["is_output_node"]) == ({"prompt": prompt, "variables": {}}, True)
 
 
 def test_the_example_of_the_manual_is_read():
@@ -53,16 +54,14 @@ def test_the_example_of_the_manual_is_read():
         block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
     ]
     fixtures = parse_fixtures(example.encode(), "registry.yaml")
-    assert [item["name"] for item in (*fixtures.evaluations, *fixtures.agents)] == [
-        "refund quality",
-        "refund-agent",
-    ]
+    names = {kind: [item.name for item in items] for kind, items in fixtures.items.items()}
+    assert (names["evaluation"], names["workflow"]) == (["refund quality"], ["refund-agent"])
     assert fixtures.protected_labels == [{"name": "prod", "prompts": ["*"], "answer": "pending"}]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "datasets:\n", "datasets: []\nagents: []"])
 def test_an_empty_file_declares_nothing(text):
-    assert parse_fixtures(text.encode(), "r.yaml").datasets == []
+    assert not any(parse_fixtures(text.encode(), "r.yaml").items.values())
 
 
 PROMPT = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {}}}]"

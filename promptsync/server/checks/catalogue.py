@@ -6,20 +6,19 @@ A changed item gets a new version; an item that is no longer in the file is mark
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptsync.server.checks.fixtures import Fixtures, Spec, parse_fixtures, read_fixtures
+from promptsync.server.checks.fixtures import Declared, Fixtures, parse_fixtures, read_fixtures
 from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.http.answer import Response
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
-from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
+from promptsync.server.prompts.items import DATASET, TOOL
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, Store, encoded
+from promptsync.server.store.database import Database, Store, encoded
 
 _OK = {"success": True, "message": "success"}
 
@@ -42,56 +41,37 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     """Make the active datasets, evaluations, agents, tools and protected labels those of ``fixtures``."""
-    for agent in fixtures.agents:
-        _labels(db, _save(db, WORKFLOW, agent["name"], {"nodes": agent["nodes"]}), agent)
-    for dataset in fixtures.datasets:
-        _save(db, DATASET, dataset["name"], {"columns": dataset["columns"], "rows": dataset["rows"]})
-    for evaluation in fixtures.evaluations:
-        spec = {"dataset": evaluation["dataset"], "columns": evaluation["columns"]}
-        _save_evaluation(db, evaluation["name"], spec)
+    # A tool is known by its name, so that another one can have its id.
     db.execute("UPDATE items SET uid = NULL WHERE kind = ?", (TOOL,))
-    for tool in fixtures.tools:
-        # The same name is the same tool, whatever its id.
-        item = items.save(db, TOOL, tool["name"], uid=str(tool["id"]))
-        definition = {"type": "function", "function": tool["function"]}
-        _labels(db, items.add_version(db, item, definition, number=tool["version"]), tool)
-    # Items are marked and not deleted, because runs and old versions refer to them.
-    _retire(db, "items", DATASET, fixtures.datasets)
-    _retire(db, "items", WORKFLOW, fixtures.agents)
-    _retire(db, "items", TOOL, fixtures.tools)
-    _retire(db, "runs", EVALUATION, fixtures.evaluations)
+    for kind, declared in fixtures.items.items():
+        for item in declared:
+            (_save_evaluation if kind == EVALUATION else _save_item)(db, kind, item)
+        # Items are marked and not deleted, because runs and old versions refer to them.
+        db.execute(
+            f"UPDATE {'runs' if kind == EVALUATION else 'items'} SET deleted = 1, updated_at = ?"
+            " WHERE kind = ? AND NOT deleted AND name NOT IN (SELECT value FROM json_each(?))",
+            (now(), kind, encoded([item.name for item in declared])),
+        )
     db.execute("UPDATE registry SET protected_labels = ?", (encoded(fixtures.protected_labels),))
 
 
-def _save(db: Database, kind: str, name: str, body: Spec) -> Row:
-    """Return the newest version of an item, after adding one if ``body`` is different."""
-    item = items.save(db, kind, name)
-    latest = items.version(db, item) if item["latest"] else None
+def _save_item(db: Database, kind: str, declared: Declared) -> None:
+    """Store a version if it differs from the newest one or has a number, and point the labels at it."""
+    item = items.save(db, kind, declared.name, uid=declared.uid)
+    version = None if declared.number or not item["latest"] else items.version(db, item)
     # Compared as text, because 1 and true are equal in Python.
-    same = latest is not None and encoded(latest["body"]) == encoded(body)
-    return latest if latest is not None and same else items.add_version(db, item, body)
+    if version is None or encoded(version["body"]) != encoded(declared.body):
+        version = items.add_version(db, item, declared.body, number=declared.number)
+    db.execute("DELETE FROM labels WHERE item_id = ?", (item["id"],))
+    items.point_labels(db, version, dict.fromkeys(declared.labels))
 
 
-def _labels(db: Database, version: Row, spec: Spec) -> None:
-    """Set the labels of an item to exactly those of ``spec``, all at this version."""
-    db.execute("DELETE FROM labels WHERE item_id = ?", (version["item_id"],))
-    items.point_labels(db, version, dict.fromkeys(spec["labels"]))
-
-
-def _save_evaluation(db: Database, name: str, spec: Spec) -> None:
+def _save_evaluation(db: Database, kind: str, declared: Declared) -> None:
     db.execute(
         "INSERT INTO runs (kind, name, spec, created_at, updated_at) VALUES (:kind, :name, :spec, :now, :now)"
         " ON CONFLICT (name) WHERE kind = 'evaluation' DO UPDATE SET spec = :spec, deleted = 0,"
         " updated_at = CASE WHEN spec = :spec AND NOT deleted THEN updated_at ELSE :now END",
-        {"kind": EVALUATION, "name": name, "spec": encoded(spec), "now": now()},
-    )
-
-
-def _retire(db: Database, table: str, kind: str, kept: Sequence[Spec]) -> None:
-    db.execute(
-        f"UPDATE {table} SET deleted = 1, updated_at = ?"
-        " WHERE kind = ? AND NOT deleted AND name NOT IN (SELECT value FROM json_each(?))",
-        (now(), kind, encoded([spec["name"] for spec in kept])),
+        {"kind": kind, "name": declared.name, "spec": encoded(declared.body), "now": now()},
     )
 
 

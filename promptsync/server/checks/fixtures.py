@@ -6,7 +6,7 @@ The API cannot create them, or not as well as a file can. ``fixtures.schema.json
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import msgspec
 
 from promptsync.errors import UsageError
 from promptsync.prompt.prompt import Problem
+from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.checks.scoring import KINDS, text_problem
+from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING
 
 Spec = dict[str, Any]
@@ -27,13 +29,20 @@ class FixtureError(UsageError):
     code = "fixtures"
 
 
-class Fixtures(msgspec.Struct, frozen=True):
-    """What a fixtures file declares: each spec has all its keys."""
+class Declared(msgspec.Struct, frozen=True):
+    """An item that the file declares, with the body of its version."""
 
-    datasets: list[Spec]
-    evaluations: list[Spec]
-    agents: list[Spec]
-    tools: list[Spec]
+    name: str
+    body: Spec
+    labels: list[str] = []
+    uid: str | None = None
+    number: int | None = None
+
+
+class Fixtures(msgspec.Struct, frozen=True):
+    """What a fixtures file declares: items by kind, and each protected label with all its keys."""
+
+    items: dict[str, list[Declared]]
     protected_labels: list[Spec]
 
 
@@ -68,14 +77,16 @@ def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
         raise _invalid(path, error.problems) from None
     if problems := schema.check(loaded, path.name, "fixtures"):
         raise _invalid(path, problems)
-    fixtures = _completed(loaded.value or {})
+    value = loaded.value or {}
+    lists = {key: value.get(key) or [] for key in _LISTS}
     problems = [
         Problem(path.name, *load.position(loaded.text, place), "fixtures", message)
-        for place, message in _contradictions(fixtures)
+        for place, message in _contradictions(lists)
     ]
     if problems:
         raise _invalid(path, problems)
-    return fixtures
+    items = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
+    return Fixtures(items, [_protected(item) for item in value.get("protected_labels") or ()])
 
 
 def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
@@ -88,22 +99,22 @@ def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
     )
 
 
-def _contradictions(fixtures: Fixtures) -> Iterator[tuple[Place, str]]:
+def _contradictions(lists: dict[str, list[Spec]]) -> Iterator[tuple[Place, str]]:
     """Yield what a schema cannot express, with its place."""
-    for key in ("datasets", "evaluations", "agents", "tools"):
-        yield from _repeated((key,), getattr(fixtures, key))
-    yield from _repeated(("tools",), fixtures.tools, "id")
-    datasets = {dataset["name"] for dataset in fixtures.datasets}
-    for index, evaluation in enumerate(fixtures.evaluations):
+    for key, items in lists.items():
+        yield from _repeated((key,), items)
+    yield from _repeated(("tools",), lists["tools"], "id")
+    datasets = {dataset["name"] for dataset in lists["datasets"]}
+    for index, evaluation in enumerate(lists["evaluations"]):
         if evaluation["dataset"] not in datasets:
             message = f"There is no dataset {evaluation['dataset']!r} in this file."
             yield ("evaluations", index, "dataset"), message
-        for number, column in enumerate(evaluation["columns"][1:]):
-            ((kind, value),) = column["configuration"].items()
-            problem = text_problem(kind, value)
+        for number, score in enumerate(evaluation.get("scores") or ()):
+            kind = _kind(score)
+            problem = text_problem(kind, score[kind])
             if problem is not None:
                 yield ("evaluations", index, "scores", number, kind), f"{problem.rstrip('.')}."
-    for index, agent in enumerate(fixtures.agents):
+    for index, agent in enumerate(lists["agents"]):
         yield from _repeated(("agents", index, "nodes"), agent["nodes"])
 
 
@@ -114,23 +125,11 @@ def _repeated(place: Place, items: list[Spec], key: str = "name") -> Iterator[tu
             yield (*place, index, key), f"The {key} {value!r} is used twice."
 
 
+def _kind(score: Spec) -> str:
+    return next(kind for kind in KINDS if kind in score)
+
+
 # -- filling in ---------------------------------------------------------------------------------------------
-
-
-def _completed(declared: Spec) -> Fixtures:
-    lists = {key: declared.get(key) or [] for key in Fixtures.__struct_fields__}
-    return Fixtures(
-        [_dataset(item) for item in lists["datasets"]],
-        [_evaluation(item) for item in lists["evaluations"]],
-        [_agent(item) for item in lists["agents"]],
-        [_filled(item, version=1, labels=[]) for item in lists["tools"]],
-        [_filled(_mapping(item), prompts=["*"], answer=PENDING) for item in lists["protected_labels"]],
-    )
-
-
-def _filled(item: Spec, **defaults: Any) -> Spec:
-    """Return a mapping with defaults for the keys that it lacks, or that are null."""
-    return defaults | {key: value for key, value in item.items() if value is not None}
 
 
 def _mapping(item: str | Spec) -> Spec:
@@ -138,44 +137,65 @@ def _mapping(item: str | Spec) -> Spec:
 
 
 def _prompt(item: str | Spec) -> Spec:
-    return _filled(_mapping(item), version=None, label=None)
+    return {"version": None, "label": None, **_mapping(item)}
 
 
-def _dataset(item: Spec) -> Spec:
-    dataset = _filled(item, rows=[])
-    return dataset | {"columns": list(dict.fromkeys(column for row in dataset["rows"] for column in row))}
+def _dataset(item: Spec) -> Declared:
+    rows = item.get("rows") or []
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return Declared(item["name"], {"columns": columns, "rows": rows})
 
 
-def _evaluation(item: Spec) -> Spec:
+def _evaluation(item: Spec) -> Declared:
     """Return an evaluation with its columns as reports describe them: the output, and one for each score."""
     names: Counter[str] = Counter()
     columns = [_column("prompt", _prompt(item["prompt"]), "output") | {"column_type": "PROMPT_TEMPLATE"}]
     for score in item.get("scores") or ():
-        kind = next(kind for kind in KINDS if kind in score)
+        kind = _kind(score)
         name = score.get("name", kind)
         names[name] += 1
         columns.append(_column(kind, score[kind], name if names[name] == 1 else f"{name} {names[name]}"))
-    return {"name": item["name"], "dataset": item["dataset"], "columns": columns}
+    return Declared(item["name"], {"dataset": item["dataset"], "columns": columns})
 
 
 def _column(kind: str, value: Any, name: str) -> Spec:
     return {"column_type": kind.upper(), "name": name, "configuration": {kind: value}}
 
 
-def _agent(item: Spec) -> Spec:
+def _agent(item: Spec) -> Declared:
     """Return an agent with its nodes as workflows describe them: each depends on the one before it."""
     names = [node["name"] for node in item["nodes"]]
-    nodes: list[Spec] = [
+    # An agent without an output node would return nothing.
+    outputs = [node["name"] for node in item["nodes"] if node.get("output")] or names[-1:]
+    nodes = [
         {
             "name": node["name"],
             "node_type": "PROMPT_TEMPLATE",
-            "is_output_node": node.get("output", False),
+            "is_output_node": node["name"] in outputs,
             "configuration": {"prompt": _prompt(node["prompt"]), "variables": node.get("variables") or {}},
             "dependencies": names[:place][-1:],
         }
         for place, node in enumerate(item["nodes"])
     ]
-    # An agent without an output node would return nothing.
-    if not any(node["is_output_node"] for node in nodes):
-        nodes[-1]["is_output_node"] = True
-    return _filled(item, labels=[]) | {"nodes": nodes}
+    return Declared(item["name"], {"nodes": nodes}, item.get("labels") or [])
+
+
+def _tool(item: Spec) -> Declared:
+    definition = {"type": "function", "function": item["function"]}
+    labels, number = item.get("labels") or [], item.get("version") or 1
+    return Declared(item["name"], definition, labels, str(item["id"]), number)
+
+
+def _protected(item: str | Spec) -> Spec:
+    label = _mapping(item)
+    return {"prompts": ["*"], "answer": PENDING} | {
+        key: label[key] for key in label if label[key] is not None
+    }
+
+
+_LISTS: Mapping[str, tuple[str, Callable[[Spec], Declared]]] = {
+    "agents": (WORKFLOW, _agent),
+    "datasets": (DATASET, _dataset),
+    "evaluations": (EVALUATION, _evaluation),
+    "tools": (TOOL, _tool),
+}
