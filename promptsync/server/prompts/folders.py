@@ -29,12 +29,6 @@ class NewFolder(Struct, frozen=True):
     parent_id: Id | None = None
 
 
-class PathQuery(Struct, frozen=True):
-    """The parameter that names a folder."""
-
-    path: str | None = None
-
-
 class EntityQuery(ListQuery, frozen=True):
     """The parameters of the list of entities."""
 
@@ -76,17 +70,18 @@ def create_folder(request: Request) -> Response:
             " ORDER BY length(f.path)",
             {"path": path},
         ).fetchall()
-        about = {"name": body.name, "parent_id": body.parent_id, "created_at": moment, "updated_at": moment}
+        about = {"name": body.name, "parent_id": body.parent_id, "created_at": moment}
         folder_id = insert(db, "folders", **about, path=path)
     above = [dict(row) for row in parents] or None
-    common = {"workspace_id": request.store.workspace_id, "external_ids": []}
+    # Nothing changes a folder.
+    common = {"updated_at": moment, "workspace_id": request.store.workspace_id, "external_ids": []}
     return Response({"success": True, "folder": {"id": folder_id, **about, "path": above, **common}}, 201)
 
 
 def resolve_folder(request: Request) -> Response:
     """Return the id of a folder from its path: names joined by dots or slashes, if only one folder fits."""
-    path = request.parameters(PathQuery).path
-    if path is None:
+    path = request.query.get("path", [""])[-1]
+    if not path:
         raise malformed("path is required.")
     with request.store.read() as db:
         rows = db.execute(
@@ -100,8 +95,8 @@ def resolve_folder(request: Request) -> Response:
 
 
 _ENTITIES = (
-    "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, updated_at, '[]' AS tags,"
-    " NULL AS latest FROM folders"
+    "(SELECT id, name, 'FOLDER' AS type, parent_id AS folder_id, created_at, created_at AS updated_at,"
+    " '[]' AS tags, NULL AS latest FROM folders"
     " UNION ALL SELECT id, name, 'REPORT', NULL, created_at, updated_at, '[]', NULL"
     " FROM runs WHERE NOT deleted AND kind = 'evaluation'"
     " UNION ALL SELECT t.id, t.name, CASE t.kind WHEN 'workflow' THEN 'WORKFLOW' WHEN 'dataset'"

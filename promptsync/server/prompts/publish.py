@@ -76,9 +76,6 @@ def publish(request: Request) -> Response:
     else:
         prompt = checked(body.prompt_template, PromptPart, "prompt_template")
         version = checked(body.prompt_version, VersionPart, "prompt_version")
-    version = VersionPart(
-        stored_template(version.prompt_template), stored_metadata(version.metadata), version.commit_message
-    )
     with request.store.write() as db:
         return Response(_add_version(db, prompt, version, body.release_labels), 201)
 
@@ -103,14 +100,14 @@ def _add_version(
     db: Database, prompt: PromptPart, version: VersionPart, labels: Collection[str] | None
 ) -> dict[str, Any]:
     """Store the next version of a prompt, which is created if necessary, and return the response."""
-    template = version.prompt_template
+    template, metadata = stored_template(version.prompt_template), stored_metadata(version.metadata)
     tools.check(template)
     if prompt.folder_id is not None:
         folder_by_id(db, prompt.folder_id, status=400)
     set_now = None if labels is None else unprotected(db, prompt.prompt_name, labels)
     tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
     item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
-    body = {"prompt_template": template, "metadata": version.metadata}
+    body = {"prompt_template": template, "metadata": metadata}
     stored = items.add_version(db, item, body, message=version.commit_message, type=template["type"])
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
@@ -148,7 +145,7 @@ def _patched_template(base: Mapping[str, Any], changes: Mapping[str, Any]) -> di
         if isinstance(value, Mapping) and key not in ("function_call", "tool_choice"):
             value = _replaced_by_index(key, list(template.get(key) or ()), value)
         template[key] = value
-    return stored_template(template)
+    return template
 
 
 def _replaced_by_index(key: str, parts: list[Any], replacements: Mapping[str, Any]) -> list[Any]:
@@ -172,4 +169,4 @@ def _patched_metadata(base: dict[str, Any] | None, body: PatchBody) -> dict[str,
     parameters = {**base["model"]["parameters"], **changes}
     if body.response_format is None:
         del parameters["response_format"]
-    return stored_metadata({**base, "model": {**base["model"], "parameters": parameters}})
+    return {**base, "model": {**base["model"], "parameters": parameters}}

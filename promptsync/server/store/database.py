@@ -155,15 +155,15 @@ class Store:
 
 def _check_link(path: Path) -> None:
     """Raise ``Refused`` if the database, or a file that SQLite keeps beside it, is a symbolic link."""
-    beside = (path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm", "-journal"))
-    # islink(), because is_symlink() raises an error for a path that no file can have.
-    link = next((path for path in beside if os.path.islink(path)), None)  # noqa: PTH114
-    if link is not None:
-        raise Refused(
-            f"{link} is a symbolic link, and a registry is never written through one",
-            hint=f"rm {shlex.quote(str(link))}",
-            code="private-link",
-        )
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        link = f"{path}{suffix}"
+        # Not is_symlink(), which raises an error for a path that no file can have.
+        if os.path.islink(link):  # noqa: PTH114
+            raise Refused(
+                f"{link} is a symbolic link, and a registry is never written through one",
+                hint=f"rm {shlex.quote(link)}",
+                code="private-link",
+            )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -29,8 +29,7 @@ _ITEMS = (
         parent_id INTEGER REFERENCES folders (id),
         name TEXT NOT NULL,
         path TEXT NOT NULL UNIQUE,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
+        created_at TEXT NOT NULL)""",
     # The kinds are in prompts/items.py. Clients know some of them by a uid instead of the id.
     """CREATE TABLE items (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
