@@ -9,8 +9,7 @@ from pathlib import Path
 
 from promptsync.files.prompt_text import render_new
 from promptsync.prompt.prompt import Local, Prompt
-from promptsync.registry.open import local_transport
-from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.open import open_registry
 
 _PHRASES = (
     "You answer questions about refunds",
@@ -80,7 +79,7 @@ def write_files(root: Path, files: Iterable[Prompt]) -> None:
 
 def publish(database: Path, given: Iterable[Prompt], message: str) -> None:
     """Fill a database without a network."""
-    with PromptLayer("local:", None, transport=local_transport(str(database))) as registry:
+    with open_registry(f"local:{database}", None) as registry:
         for prompt in given:
             registry.prompts.publish(prompt, message=message)
 

@@ -6,7 +6,7 @@ Loads no HTTP library.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote
 
@@ -20,7 +20,6 @@ LOCAL: Final = "local:"
 
 # The requests to an embedded registry never leave this process.
 _LOCAL_BASE: Final = "http://localhost"
-_LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[^\s/\\?#@\[\]:]+)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s?#\\]*)?",
     re.IGNORECASE,
@@ -95,12 +94,9 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        host_address = ip_address(host)
+        return ip_address(host).is_loopback
     except ValueError:
         return False
-    if isinstance(host_address, IPv4Address):
-        return host_address in _LOOPBACK
-    return host_address == IPv6Address("::1")
 
 
 def _shown(url: str) -> str:

@@ -18,8 +18,6 @@ Reads raise ``FateUnknown`` too. There it only means that they failed. The ``cod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from promptsync.errors import RemoteError
 
 
@@ -41,16 +39,9 @@ class Rejected(NotSent):
     code = "rejected"
 
     def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        reason: str = "",
-        hint: str = "",
-        details: Sequence[str] = (),
-        code: str = "",
+        self, message: str, *, status: int, reason: str = "", hint: str = "", code: str = ""
     ) -> None:
-        super().__init__(message, hint=hint, details=details, code=code)
+        super().__init__(message, hint=hint, code=code)
         self.status = status
         self.reason = reason
 

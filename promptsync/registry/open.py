@@ -32,8 +32,10 @@ def open_registry(
     ``options`` are those of ``Connection``. Raises ``UsageError`` and ``MissingKey``.
     """
     if url.startswith(LOCAL):
-        path = database or url.removeprefix(LOCAL)
-        options["transport"] = local_transport(path, fixtures=fixtures, model=model)
+        from promptsync.server.app import create_app
+
+        app = create_app(database or url.removeprefix(LOCAL), fixtures=fixtures, model=model)
+        options["transport"] = LocalTransport(app)
     return PromptLayer(url, api_key, **options)
 
 
@@ -55,10 +57,3 @@ class LocalTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Call ``close`` of the application if it has one."""
         getattr(self._app, "close", lambda: None)()
-
-
-def local_transport(path: str, *, fixtures: str | None = None, model: Any = None) -> LocalTransport:
-    """Return a transport to the embedded registry in the database file ``path``; see ``open_registry``."""
-    from promptsync.server.app import create_app
-
-    return LocalTransport(create_app(path, fixtures=fixtures, model=model))

@@ -241,8 +241,8 @@ class Registry(Protocol):
     def workspace_seen(self) -> int | None:
         """The workspace if a response so far has named it. Costs no request."""
 
-    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
-        """Find out what the registry supports, with the first of its prompts."""
+    def capabilities(self, prompt: Version) -> Capabilities:
+        """Find out what the registry supports, with one of its prompts."""
 
     @property
     def width(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+_DIGITS: Final = re.compile(r"-?[0-9]{1,18}")
 _LARGEST: Final = 10**18
 
 
@@ -22,14 +22,23 @@ class Timeouts(msgspec.Struct, frozen=True):
     connect: float = 10.0
     connect_loopback: float = 3.0
     """A server on this machine accepts at once, or something else is listening."""
+    attempts: int = 6
+    """How often a request is sent at most."""
     first_retry: float = 0.5
     """Before the first retry of a request; doubled for each further one."""
+    longest_wait: float = 60.0
+    """Before any retry. A longer ``Retry-After`` counts as this much."""
     read_back: float = 1.0
     """Between two attempts to find out whether a publish without a response succeeded."""
 
     def limited_to(self, request: float) -> Timeouts:
         """Return these, with another time for a whole request; half of it may pass without any byte."""
         return msgspec.structs.replace(self, request=request, answer=request / 2)
+
+    def examining(self) -> Timeouts:
+        """Return these for somebody who waits to hear how the registry does."""
+        answer = min(self.answer, 10.0)
+        return msgspec.structs.replace(self, answer=answer, attempts=2, longest_wait=10.0)
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -47,15 +56,9 @@ class StartedAgent(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a registry supports.
+    """Whether a registry returns prompts ``raw``, with unexpanded snippets, and what it does with labels."""
 
-    ``raw`` says whether it returns prompts with unexpanded snippets, ``None`` if there is no prompt to try.
-    ``labels`` are the labels of all prompts, or of the first one if there is no list of all; ``None`` if they
-    cannot be read. ``changes_labels`` says whether it has operations to change them.
-    """
-
-    raw: bool | None
-    labels: tuple[str, ...] | None
+    raw: bool
     lists_all_labels: bool
     changes_labels: bool
 
@@ -65,13 +68,12 @@ def number(raw: Mapping[str, Any], *keys: str) -> int | None:
 
     Booleans do not count, and neither do numbers that are too large to be an id or a version.
     """
-    return next((value for key in keys if (value := as_number(raw.get(key))) is not None), None)
+    return next((value for key in keys if (value := _number(raw.get(key))) is not None), None)
 
 
-def as_number(value: object) -> int | None:
-    """Return an integer, or what ``number`` takes for one."""
+def _number(value: object) -> int | None:
     if isinstance(value, str):
-        value = int(value) if _NUMBER.fullmatch(value) else None
+        value = int(value) if _DIGITS.fullmatch(value) else None
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:

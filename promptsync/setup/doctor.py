@@ -180,7 +180,7 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
             yield ok(
                 "registry", f"it listed {_counted(len(prompts), 'prompt')} in {seconds:.2f} s{workspace}"
             )
-            yield _dialect(registry.capabilities(prompts))
+            yield _dialect(registry.capabilities(prompts[0]) if prompts else None)
     except PromptsyncError as problem:
         is_key = problem.code in ("unauthorized", "forbidden")
         waited = "; promptsync waited once and gave up" if problem.code == "rate-limited" else ""
@@ -215,6 +215,7 @@ def _embedded(project: Project) -> Finding | None:
 def _opened(project: Project, directory: Path) -> Registry:
     """Connect to the registry. An embedded one is copied first, because opening it may write."""
     from promptsync.registry.open import open_registry
+    from promptsync.registry.values import Timeouts
 
     database = directory / "registry.db" if project.url.startswith(LOCAL) else None
     # Recent changes may still be in the write-ahead log beside the database.
@@ -227,15 +228,14 @@ def _opened(project: Project, directory: Path) -> Registry:
         project.api_key if database is None else None,
         database=str(database) if database else None,
         fixtures=str(project.fixtures) if project.fixtures else None,
-        timeouts=project.timeouts,
+        timeouts=(project.timeouts or Timeouts()).examining(),
         jobs=project.jobs,
         on_wait=project.on_wait,
-        examining=True,
     )
 
 
-def _dialect(capabilities: Capabilities) -> Finding:
-    if capabilities.raw is None:
+def _dialect(capabilities: Capabilities | None) -> Finding:
+    if capabilities is None:
         return ok("dialect", "unknown until it has a prompt")
     if not capabilities.raw:
         return _warning(
@@ -243,7 +243,7 @@ def _dialect(capabilities: Capabilities) -> Finding:
             "the basic API only, without raw prompts, so prompts that use snippets cannot be read",
             "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
         )
-    if capabilities.labels is None:
+    if not capabilities.lists_all_labels and not capabilities.changes_labels:
         message = "its labels cannot be read, so they can be set only while publishing"
         return _warning("dialect", message, "promptsync push --label LABEL")
     if not capabilities.changes_labels:

@@ -22,7 +22,7 @@ from promptsync.cli import run
 from promptsync.registry.promptlayer.connection import Connection
 
 KILLED = 137
-_READING = ("GET", "HEAD")
+_READING = ("GET ", "HEAD ")
 
 
 class Killer:
@@ -52,7 +52,7 @@ def killed_at(write: int, arguments: list[str]) -> int:
     killing = killer.around(call)
 
     def chosen(connection: Connection, operation: Any, **options: Any) -> Any:
-        is_read = all(route.method in _READING for route in operation.routes)
+        is_read = all(route.request.startswith(_READING) for route in operation.routes)
         return (call if is_read else killing)(connection, operation, **options)
 
     Connection.call = chosen  # type: ignore[method-assign]

@@ -16,8 +16,8 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import parse
 from promptsync.lint.check import check
 from promptsync.registry.errors import Rejected
-from promptsync.registry.open import local_transport
-from promptsync.registry.promptlayer.client import PromptLayer
+from promptsync.registry.open import open_registry
+from promptsync.registry.protocol import Registry
 
 CHAT = "messages:\n- {role: user, content: Hi}\n"
 
@@ -178,17 +178,14 @@ documents = st.builds(
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PromptLayer]:
-    transport = local_transport(str(tmp_path_factory.mktemp("registry") / "registry.db"))
-    with PromptLayer("local:", None, transport=transport) as found:
-        yield found
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with open_registry(f"local:{tmp_path_factory.mktemp('registry') / 'registry.db'}", None) as opened:
+        yield opened
 
 
 @settings(deadline=None, max_examples=examples(300))
 @given(documents)
-def test_the_registry_accepts_exactly_what_lint_accepts(
-    registry: PromptLayer, document: dict[str, Any]
-) -> None:
+def test_the_registry_accepts_exactly_what_lint_accepts(registry: Registry, document: dict[str, Any]) -> None:
     try:
         file = parse(yaml.safe_dump(document).encode(), "a.yaml", "a")
     except InvalidFile:

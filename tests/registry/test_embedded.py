@@ -12,7 +12,7 @@ from scripted_registry import KEY, template
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Prompt
 from promptsync.registry.errors import Rejected
-from promptsync.registry.open import LocalTransport, local_transport
+from promptsync.registry.open import LocalTransport, open_registry
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import create_app
 
@@ -97,7 +97,7 @@ def test_a_wrong_key_is_rejected(tmp_path: Path) -> None:
 def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "registry.db"
     for count in (1, 2):
-        with PromptLayer("local:", None, transport=local_transport(str(path))) as registry:
+        with open_registry(f"local:{path}", None) as registry:
             registry.prompts.publish(TONE, message="m")
             assert [one.version for one in registry.prompts.list()] == [count]
     assert path.exists()

@@ -55,14 +55,6 @@ def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> N
     assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
 
 
-def test_a_version_and_a_label_together_are_refused() -> None:
-    with client(Scripted(Reply(version()))) as registry:
-        with pytest.raises(ValueError, match="not both"):
-            registry.prompts.get(7, "greet", version=1, label="prod")
-        with pytest.raises(ValueError, match="not both"):
-            registry.prompts.render("greet", version=1, label="prod")
-
-
 BROKEN = [
     {"id": None},
     {"id": True},

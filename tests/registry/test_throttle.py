@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.registry.promptlayer.http import ATTEMPTS
 from promptsync.registry.promptlayer.throttle import Throttle
+from promptsync.registry.values import Timeouts
 
 LIMIT = 32
 FIRST_RETRY = 0.5
@@ -232,4 +232,4 @@ def test_no_request_fails_because_of_a_usual_rate_limit(
 ) -> None:
     simulation = Simulation(limit(rate), retry_after, latency)
     simulation.run(300)
-    assert simulation.most_attempts <= ATTEMPTS
+    assert simulation.most_attempts <= Timeouts().attempts

@@ -1,16 +1,14 @@
-"""Datasets, evaluations and agents, which check prompts."""
+"""Datasets, evaluations and agents, which check prompts, and what is recorded about requests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.registry.errors import BadAnswer
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
-from promptsync.registry.promptlayer.endpoints import Operation
-from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
+from promptsync.registry.promptlayer.paging import read_whole
+from promptsync.registry.promptlayer.responses import fate_unknown_if_unreadable, listed_in
 from promptsync.registry.values import StartedAgent, number
 
 _STILL_RUNNING = 202
@@ -20,14 +18,13 @@ class PromptLayerChecks:
     """See ``promptsync.registry.protocol.Checks``."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
         self._call = connection.call
 
     def list_datasets(self) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_DATASETS, ("datasets", "items"))
+        return read_whole(self._call, endpoints.LIST_DATASETS)[0]
 
     def list_evaluations(self) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_EVALUATIONS, ("evaluations", "items"))
+        return read_whole(self._call, endpoints.LIST_EVALUATIONS)[0]
 
     def run_evaluation(self, evaluation_id: int, name: str) -> int:
         path = {"evaluation_id": evaluation_id}
@@ -50,24 +47,12 @@ class PromptLayerChecks:
         return score
 
     def evaluation_rows(self, report_id: int) -> dict[str, Any]:
-        columns: list[Any] = []
-
-        def fetch(page: int) -> Answer:
-            answer = self._call(
-                endpoints.EVALUATION_ROWS,
-                path={"report_id": report_id},
-                query={"page": page, "per_page": PER_PAGE},
-                fresh=True,
-            )
-            if page == 1:
-                columns[:] = listed_in(answer.object(), ("columns",)) or []
-            return answer
-
-        rows, _ = read_whole(fetch, ("rows",))
-        return {"rows": rows, "columns": columns}
+        path = {"report_id": report_id}
+        rows, first = read_whole(self._call, endpoints.EVALUATION_ROWS, path=path, fresh=True)
+        return {"rows": rows, "columns": listed_in(first, ("columns",)) or []}
 
     def list_agents(self) -> list[dict[str, Any]]:
-        return self._objects(endpoints.LIST_AGENTS, ("items", "workflows"))
+        return read_whole(self._call, endpoints.LIST_AGENTS)[0]
 
     def agent(
         self, agent: int | str, *, label: str | None = None, version: int | None = None
@@ -103,14 +88,27 @@ class PromptLayerChecks:
             return False, None
         return True, answer.json()
 
-    def _objects(self, operation: Operation, keys: tuple[str, ...]) -> list[dict[str, Any]]:
-        def fetch(page: int) -> Answer:
-            return self._call(operation, query={"page": page, "per_page": PER_PAGE})
 
-        items, _ = read_whole(fetch, keys)
-        if not all(isinstance(item, dict) for item in items):
-            raise BadAnswer(
-                f"{self._connection.url} cannot {operation.name}: it listed something that is not an object",
-                hint="check the remote's url",
-            )
-        return items
+class PromptLayerTracking:
+    """See ``promptsync.registry.protocol.Tracking``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._call = connection.call
+
+    def log_request(self, request: Mapping[str, Any]) -> int:
+        answer = self._call(endpoints.LOG_REQUEST, body=request)
+        with fate_unknown_if_unreadable():
+            request_id = number(answer.object(), "request_id", "id")
+            return request_id or answer.fail("a number under 'request_id' or 'id'")
+
+    def track(self, request_id: int | str, what: str, **values: Any) -> None:
+        body = without_none(request_id=request_id, **values)
+        self._call(endpoints.TRACK[what], body=body).acknowledge()
+
+    def create_group(self) -> int:
+        # The vendor's SDK sends the key of this request in the body only, so a registry may look there.
+        key = self._connection.key
+        answer = self._call(endpoints.CREATE_GROUP, body={"api_key": key} if key else {})
+        with fate_unknown_if_unreadable():
+            return number(answer.object(), "id", "group_id") or answer.fail("a number under 'id'")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from promptsync.errors import RemoteError
-from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
+from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.checks import PromptLayerChecks
+from promptsync.registry.promptlayer.checks import PromptLayerChecks, PromptLayerTracking
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.promptlayer.tracking import PromptLayerTracking
 from promptsync.registry.values import Capabilities
 
 if TYPE_CHECKING:
@@ -47,37 +44,22 @@ class PromptLayer:
                     self.prompts.get(*self.prompts.first)
         return self.workspace_seen
 
-    def capabilities(self, prompts: Sequence[Version]) -> Capabilities:
-        template_id, name = (prompts[0].template_id, prompts[0].name) if prompts else (0, "")
-        labels = everything = self.labels.all()
-        if everything is None and prompts:
-            with contextlib.suppress(Unsupported, NotFound):
-                labels = self.labels.of(template_id, name)
+    def capabilities(self, prompt: Version) -> Capabilities:
+        with contextlib.suppress(NotReadableRaw, UnusablePrompt):
+            self.prompts.get(prompt.template_id, prompt.name)
         return Capabilities(
-            raw=self._returns_raw(template_id, name) if prompts else None,
-            labels=None if labels is None else tuple(sorted({label.name for label in labels})),
-            lists_all_labels=everything is not None,
-            changes_labels=self.labels.can_change(template_id, name),
+            raw=self.connection.has_route(endpoints.READ),
+            lists_all_labels=self.labels.all() is not None,
+            changes_labels=self.labels.can_change(prompt.template_id, prompt.name),
         )
-
-    def _returns_raw(self, template_id: int, name: str) -> bool:
-        try:
-            self.prompts.get(template_id, name)
-        except NotReadableRaw:
-            return False
-        except RemoteError:
-            # After a raw read that worked, an error is about this prompt and not about the registry.
-            if not self.connection.has_route(endpoints.READ):
-                raise
-        return self.connection.has_route(endpoints.READ)
 
     @property
     def width(self) -> int:
-        return self.connection.width
+        return self.connection.sender.throttle.width
 
     @property
     def requests(self) -> int:
-        return self.connection.requests
+        return self.connection.sender.requests
 
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""

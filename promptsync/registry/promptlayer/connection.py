@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import httpx
-import msgspec
 
 from promptsync import __version__
 from promptsync.errors import RemoteError, UsageError
@@ -27,9 +27,6 @@ from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Memory
-
-_LONGEST_EXAMINED: Final = 10.0
-"""Seconds within which a registry that is examined should begin to respond."""
 
 _NO_KEY: Final = "local"
 """Sent if no key is needed: an embedded registry accepts any key, but not none."""
@@ -54,7 +51,6 @@ class Connection:
         memory: Memory | None = None,
         transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
-        examining: bool = False,
         **options: Any,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
@@ -63,12 +59,7 @@ class Connection:
         self.url = url if url.startswith(LOCAL) else self.address.base
         self.key = checked_key(api_key, self.url, is_needed=transport is None)
         self.timeouts = timeouts or Timeouts()
-        if examining:
-            answer = min(self.timeouts.answer, _LONGEST_EXAMINED)
-            self.timeouts = msgspec.structs.replace(self.timeouts, answer=answer)
-        self._sender = Sender(
-            self.address, self.timeouts, transport=transport, examining=examining, **options
-        )
+        self.sender = Sender(self.address, self.timeouts, transport=transport, **options)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": ENCODING,
@@ -82,20 +73,10 @@ class Connection:
         self.memory = memory
         self.facts = Facts(self.url, memory)
 
-    @property
-    def width(self) -> int:
-        """How many requests may be under way by now."""
-        return self._sender.throttle.width
-
-    @property
-    def requests(self) -> int:
-        """How many requests were sent so far, retries included."""
-        return self._sender.requests
-
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""
         self.facts.save()
-        self._sender.close()
+        self.sender.close()
 
     def call(
         self,
@@ -115,16 +96,27 @@ class Connection:
         ``registry.errors``; if several routes were rejected, the error names all the reasons.
         """
 
-        def send(route: Route) -> Answer:
-            sent = body(route.form) if callable(body) else body
-            request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
-            return self._answer(operation, request, before_repeat)
-
-        if operation in self._routes or operation.repeatable:
-            return self._by_some_route(operation, send)
-        # Of several writes at once, the first finds the route for all the others.
-        with self._discovering:
-            return self._by_some_route(operation, send)
+        # A registry does not change its routes, so the one that worked is used from then on. Of several
+        # writes at once, the first finds it for all the others. Between two processes the registry may have
+        # been upgraded, so what it lacked before is only the last to be tried.
+        is_open = operation in self._routes or operation.repeatable
+        with nullcontext() if is_open else self._discovering:
+            known = self._routes.get(operation)
+            refused: dict[Route, Answer] = {}
+            for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
+                sent = body(route.form) if callable(body) else body
+                request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
+                answer = self._answer(operation, request, before_repeat)
+                if 200 <= answer.status < 300:
+                    self._routes[operation] = route
+                    self.facts.keep(route, exists=True)
+                    for other in refused:
+                        self.facts.keep(other, exists=False)
+                    return answer
+                refused[route] = answer
+                if answer.status not in operation.next_route_on:
+                    break
+        raise failures.rejected(operation, [refused[route] for route in operation.routes if route in refused])
 
     def has_route(self, operation: Operation) -> bool:
         """Whether ``operation`` has succeeded on this connection."""
@@ -135,24 +127,6 @@ class Connection:
         if len(self.key) < _SHORTEST_SCRUBBED:
             return text
         return text.replace(self.key, "***").replace(self._key_in_path, "***")
-
-    def _by_some_route(self, operation: Operation, send: Callable[[Route], Answer]) -> Answer:
-        # A registry does not change its routes, so the one that worked is used from then on. Between two
-        # processes it may have been upgraded, so what it lacked before is only the last to be tried.
-        known = self._routes.get(operation)
-        refused: dict[Route, Answer] = {}
-        for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
-            answer = send(route)
-            if answer.is_success:
-                self._routes[operation] = route
-                self.facts.keep(route, exists=True)
-                for other in refused:
-                    self.facts.keep(other, exists=False)
-                return answer
-            refused[route] = answer
-            if answer.status not in operation.next_route_on:
-                break
-        raise failures.rejected(operation, [refused[route] for route in operation.routes if route in refused])
 
     def _request(
         self,
@@ -165,12 +139,13 @@ class Connection:
         fresh: bool,
     ) -> httpx.Request:
         headers = {**self._headers, "Cache-Control": "no-cache"} if fresh else self._headers
-        if route.extra and route.method == "GET":
+        method, path_of_route = route.request.split(" ")
+        if route.extra and method == "GET":
             query = {**(query or {}), **dict(route.extra)}
         elif route.extra:
             body = {**(body or {}), **dict(route.extra)}
         try:
-            target = route.path.format_map({key: segment(value) for key, value in path.items()})
+            target = path_of_route.format_map({key: segment(value) for key, value in path.items()})
             if query:
                 target += f"?{urlencode({key: _spelled(value) for key, value in query.items()})}"
             content = b""
@@ -190,7 +165,7 @@ class Connection:
             ) from None
         try:
             url = f"{self.address.base}{target}"
-            return httpx.Request(route.method, url, headers=headers, content=content)
+            return httpx.Request(method, url, headers=headers, content=content)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise NotSent(f"cannot {operation.name}: {error}", hint="check the remote's url") from None
 
@@ -199,7 +174,7 @@ class Connection:
     ) -> Answer:
         asked = f"{request.method} {shown(self.scrub(request.url.raw_path.decode('ascii')))}"
         try:
-            response = self._sender.send(
+            response = self.sender.send(
                 request, is_repeatable=operation.repeatable, before_repeat=before_repeat
             )
         except httpx.RequestError as error:

@@ -7,7 +7,7 @@ never be sent again in another form.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -25,13 +25,12 @@ NO_SHAPE: Final = NO_ROUTE | NO_PARAMETER
 
 
 class Route(msgspec.Struct, frozen=True):
-    """``path`` has ``{placeholders}``. ``form`` names one of several forms of the same request.
+    """``request`` is a method and a path with ``{placeholders}``; ``form`` names one of several forms of it.
 
     ``extra`` are parameters of this form: of the query of a GET, of the body otherwise.
     """
 
-    method: str
-    path: str
+    request: str
     form: str = ""
     extra: tuple[tuple[str, object], ...] = ()
 
@@ -41,7 +40,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     ``name`` completes "cannot …" in messages. Sending a ``repeatable`` operation twice has the same effect as
     sending it once. After the statuses in ``next_route_on``, the next route is tried. ``item`` is the word
-    for what the path names and a 404 can be about; it is empty if only the route can be missing.
+    for what the path names and a 404 can be about; it is empty if only the route can be missing. The pages
+    of a list have it under one of the ``keys``, and it ``holds`` values of one type.
     """
 
     name: str
@@ -49,41 +49,32 @@ class Operation(msgspec.Struct, frozen=True):
     repeatable: bool = True
     next_route_on: frozenset[int] = NO_ROUTE
     item: str = ""
+    keys: tuple[str, ...] = ()
+    holds: type = dict
 
 
-def _operation(
-    name: str,
-    *routes: str | Route,
-    repeatable: bool = True,
-    next_route_on: frozenset[int] = NO_ROUTE,
-    item: str = "",
-) -> Operation:
-    """Return an operation. A route without a form is its method and its path."""
-
-    def parsed(route: str) -> Route:
-        method, path = route.split(" ")
-        return Route(method, path)
-
-    known = tuple(route if isinstance(route, Route) else parsed(route) for route in routes)
-    return Operation(name, known, repeatable, next_route_on, item)
+def _operation(name: str, *routes: str | Route, **options: Any) -> Operation:
+    parsed = [route if isinstance(route, Route) else Route(route) for route in routes]
+    return Operation(name, tuple(parsed), **options)
 
 
 LIST: Final = _operation(
     "list the prompts",
     # Sorted by id, a list that changes while it is read shifts only at its end.
-    Route("GET", "/prompt-templates", "sorted", (("sort_by", "id"), ("sort_order", "asc"))),
+    Route("GET /prompt-templates", "sorted", (("sort_by", "id"), ("sort_order", "asc"))),
     "GET /prompt-templates",
     next_route_on=NO_PARAMETER,
+    keys=("items",),
 )
 READ: Final = _operation(
     "read the prompt",
-    Route("GET", "/prompt-templates/{identifier}", "raw", (("resolve_snippets", False),)),
+    Route("GET /prompt-templates/{identifier}", "raw", (("resolve_snippets", False),)),
     item="prompt",
 )
 # These two are POSTs that only read.
 READ_RENDERED: Final = _operation(
     "read the prompt",
-    Route("POST", "/prompt-templates/{identifier}", "unfilled", (("skip_input_variable_rendering", True),)),
+    Route("POST /prompt-templates/{identifier}", "unfilled", (("skip_input_variable_rendering", True),)),
     "POST /prompt-templates/{identifier}",
     next_route_on=NO_PARAMETER,
     item="prompt",
@@ -91,8 +82,8 @@ READ_RENDERED: Final = _operation(
 RENDER: Final = _operation("render the prompt", "POST /prompt-templates/{identifier}", item="prompt")
 PUBLISH: Final = _operation(
     "publish the prompt",
-    Route("POST", "/rest/prompt-templates", "flat"),
-    Route("POST", "/rest/prompt-templates", "nested"),
+    Route("POST /rest/prompt-templates", "flat"),
+    Route("POST /rest/prompt-templates", "nested"),
     repeatable=False,
     next_route_on=NO_SHAPE,
     item="prompt",
@@ -124,12 +115,15 @@ TRACK: Final = {
 }
 CREATE_GROUP: Final = _operation("create a group", "POST /create-group", repeatable=False)
 
-LIST_DATASETS: Final = _operation("list the datasets", "GET /api/public/v2/datasets")
+LIST_DATASETS: Final = _operation(
+    "list the datasets", "GET /api/public/v2/datasets", keys=("datasets", "items")
+)
 LIST_EVALUATIONS: Final = _operation(
     "list the evaluations",
-    Route("GET", "/api/public/v2/evaluations", "with runs", (("include_runs", True),)),
+    Route("GET /api/public/v2/evaluations", "with runs", (("include_runs", True),)),
     "GET /api/public/v2/evaluations",
     next_route_on=NO_PARAMETER,
+    keys=("evaluations", "items"),
 )
 RUN_EVALUATION: Final = _operation(
     "run the evaluation",
@@ -152,9 +146,11 @@ EVALUATION_ROWS: Final = _operation(
     "read the rows of the evaluation",
     "GET /api/public/v2/evaluations/{report_id}/rows",
     item="evaluation",
+    keys=("rows",),
+    holds=list,
 )
 
-LIST_AGENTS: Final = _operation("list the agents", "GET /workflows")
+LIST_AGENTS: Final = _operation("list the agents", "GET /workflows", keys=("items", "workflows"))
 READ_AGENT: Final = _operation("read the agent", "GET /workflows/{agent}", item="agent")
 RUN_AGENT: Final = _operation("run the agent", "POST /workflows/{agent}/run", repeatable=False, item="agent")
 AGENT_RESULT: Final = _operation(

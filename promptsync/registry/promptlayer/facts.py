@@ -52,4 +52,4 @@ class Facts:
 
 
 def _text(route: Route) -> str:
-    return f"{route.method} {route.path} {route.form}".strip()
+    return f"{route.request} {route.form}".strip()

@@ -49,7 +49,7 @@ _LONGER: Final = (
     "try again; if this registry is slow, set a higher timeout: for the remote in promptsync.yaml"
 )
 _NO_SUCH_OPERATION: Final = frozenset({404, 405, 501})
-_REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message.*(72|long|length|char)|72.char", re.IGNORECASE)
+_REAL_CAUSE: Final = re.compile(r"snippet|@@@|commit.?message", re.IGNORECASE)
 """What a registry says only if it has understood the body."""
 
 _NO_ROWS: Final = re.compile(r"request|dataset|row", re.IGNORECASE)
@@ -71,8 +71,7 @@ def explained(address: Address, why: str) -> tuple[str, str]:
 
 def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
     """Return the error for a request that was rejected by every route that was tried, at least one."""
-    answer = min(answers, key=_rank)
-    others = [other for other in answers if _outcome(other) != _outcome(answer)]
+    answer = min(answers, key=_noise)
     said = answer.reason()
     if answer.status in _NO_SUCH_OPERATION:
         if answer.status == 404 and operation.item and not answer.is_about_route():
@@ -83,11 +82,9 @@ def rejected(operation: Operation, answers: Sequence[Answer]) -> RemoteError:
             hint="check the remote's url; if it is right, this registry does not support that",
         )
     hint, code = _advice(answer, operation)
-    message = f"{answer.message_start}: {_outcome(answer)}"
-    noise = [f"sent in another form: {_outcome(other)}" for other in others]
-    if _rank(answer) > 0:
-        message, noise = "; ".join([message, *noise]), []
-    return Rejected(message, status=answer.status, reason=said, hint=hint, details=noise, code=code)
+    outcomes = dict.fromkeys(map(_outcome, [answer, *answers]))
+    why = "; sent in another form: ".join(outcomes)
+    return Rejected(f"{answer.message_start}: {why}", status=answer.status, reason=said, hint=hint, code=code)
 
 
 def without_result(answer: Answer, location: str) -> RemoteError | None:
@@ -138,15 +135,10 @@ def transport(
     )
 
 
-def _rank(answer: Answer) -> int:
-    """Return how little a response says about the reason, compared with those of other routes."""
-    # Only a registry that understood the body can complain about a snippet or the message in it.
-    if answer.status in {400, 422} and _REAL_CAUSE.search(answer.reason()):
-        return 0
-    # A route that exists says more about the request than one that does not.
-    if answer.status not in _NO_SUCH_OPERATION:
-        return 1
-    return 3 if answer.is_about_route() else 2
+def _noise(answer: Answer) -> tuple[bool, ...]:
+    """Return how little a response says about the cause, compared with those of other routes."""
+    is_missing = answer.status in _NO_SUCH_OPERATION
+    return is_missing, answer.is_about_route(), not _REAL_CAUSE.search(answer.reason())
 
 
 def _outcome(answer: Answer) -> str:

@@ -39,14 +39,8 @@ NO_TLS: Final = re.compile(
 )
 """How https fails if a server speaks http. Some servers only wait for more."""
 
-ATTEMPTS: Final = 6
 
 _TOO_MANY: Final = 429
-_LONGEST_WAIT: Final = 60.0
-"""Seconds. A longer ``Retry-After`` counts as this much."""
-_LONGEST_EXAMINED: Final = 10.0
-"""The same for a registry that is examined: somebody waits for the findings."""
-_JITTER: Final = 0.25
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES // 1024**2} MB"
 _KEPT_FOR: Final = 5.0
 """Seconds for which a connection without a request stays open."""
@@ -60,8 +54,7 @@ class Sender:
     """Sends the requests to one registry, from many threads at once.
 
     ``jobs`` is the most of them at once, 32 by default. ``on_wait`` is called with a message before each wait
-    of a second or more. While ``examining`` a request is sent again once, after a 429. Without a
-    ``transport``, the environment names certificates and a proxy.
+    of a second or more. Without a ``transport``, the environment names certificates and a proxy.
     """
 
     def __init__(
@@ -72,7 +65,6 @@ class Sender:
         transport: httpx.BaseTransport | None = None,
         jobs: int | None = None,
         on_wait: Callable[[str], None] | None = None,
-        examining: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._address = address
@@ -81,7 +73,6 @@ class Sender:
         self._transport = transport
         self._on_wait = on_wait
         self._announced_until = 0.0
-        self._examining = examining
         self._sleep = sleep
         self._client: httpx.Client | None = None
         self._changing = threading.Lock()
@@ -133,19 +124,18 @@ class Sender:
     def _attempts(self, outcome: httpx.Response | httpx.TransportError, *, is_repeatable: bool) -> int:
         """Return how often a request may be sent in all if this became of it last."""
         status = outcome.status_code if isinstance(outcome, httpx.Response) else None
-        if self._examining:
-            return 2 if status == _TOO_MANY else 1
+        most = self._timeouts.attempts
         if status == _TOO_MANY:
-            return ATTEMPTS
+            return most
         if isinstance(outcome, NOT_SENT):
             # Another attempt does not change the protocol.
-            return 1 if NO_TLS.search(str(outcome)) else 2
+            return 1 if NO_TLS.search(str(outcome)) else min(2, most)
         # After the deadline, another attempt would take as long as the user allowed for all.
         if not is_repeatable or isinstance(outcome, DeadlinePassed):
             return 1
         if isinstance(outcome, httpx.TimeoutException):
-            return 2
-        return ATTEMPTS if status in (None, 500, 502, 503, 504) else 1
+            return min(2, most)
+        return most if status in (None, 500, 502, 503, 504) else 1
 
     def _wait(self, outcome: httpx.Response | httpx.TransportError, attempt: int) -> None:
         """Wait before the next attempt. All other requests wait too if the registry wants that."""
@@ -155,9 +145,8 @@ class Sender:
         first = self._timeouts.first_retry
         # By default this is at least a second: most registries count the requests of a second.
         least = 2 * first if status == _TOO_MANY else 0.0
-        backoff = first * 2 ** (attempt - 1) * random.uniform(1, 1 + _JITTER)
-        longest = _LONGEST_EXAMINED if self._examining else _LONGEST_WAIT
-        seconds = min(requested or max(backoff, least), longest)
+        backoff = first * 2 ** (attempt - 1) * random.uniform(1, 1.25)
+        seconds = min(requested or max(backoff, least), self._timeouts.longest_wait)
         if requested or status == _TOO_MANY:
             self.throttle.close_for(seconds)
         now = time.monotonic()

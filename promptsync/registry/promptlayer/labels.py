@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from promptsync.errors import RemoteError
 from promptsync.prompt.prompt import Label
-from promptsync.registry.errors import FateUnknown, NotFound, Rejected, Unsupported
+from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, Rejected, Unsupported
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection
-from promptsync.registry.promptlayer.responses import Answer, listed_in
+from promptsync.registry.promptlayer.responses import Answer
 from promptsync.registry.values import number
 
 if TYPE_CHECKING:
@@ -29,15 +29,10 @@ class PromptLayerLabels:
         self._can_change: bool | None = None
 
     def of(self, template_id: int, name: str) -> list[Label]:
-        answer = self._call(
-            endpoints.LABELS, path={"identifier": self._prompts.identifier(template_id, name)}, fresh=True
-        )
+        path = {"identifier": self._prompts.identifier(template_id, name)}
+        answer = self._call(endpoints.LABELS, path=path, fresh=True)
         self._can_change = True
-        items = answer.listed(*_KEYS)
-        try:
-            return [parse.label(item, template_id, name) for item in items]
-        except ValueError as error:
-            answer.fail(f"release labels ({error})")
+        return _labels(answer, template_id, name)
 
     def all(self) -> list[Label] | None:
         try:
@@ -76,10 +71,9 @@ class PromptLayerLabels:
         except FateUnknown as unknown:
             # Unlike a version, a label can be looked up before it is created again.
             try:
-                labels = self.of(template_id, name)
+                made = self._find(template_id, name, label)
             except RemoteError:
                 raise unknown from None
-            made = next((existing for existing in labels if existing.name == label), None)
             if made is None:
                 self._call(endpoints.CREATE_LABEL, path=path, body=body).acknowledge()
             elif made.version != version:
@@ -93,14 +87,16 @@ class PromptLayerLabels:
             if error.status != 404:
                 raise
 
+    def _find(self, template_id: int, name: str, label: str) -> Label | None:
+        return next((existing for existing in self.of(template_id, name) if existing.name == label), None)
+
     def _move(self, template_id: int, name: str, label: Label, version: int) -> None:
         def check() -> bool:
             # Somebody may have moved it during the wait before the retry.
             try:
-                labels = self.of(template_id, name)
+                moved = self._find(template_id, name, label.name)
             except RemoteError:
                 return False
-            moved = next((other for other in labels if other.name == label.name), None)
             if moved is not None and moved.version not in (label.version, version):
                 raise Rejected(
                     f"somebody else moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
@@ -117,18 +113,22 @@ class PromptLayerLabels:
         ).acknowledge()
 
 
+def _labels(answer: Answer, template_id: int | None = None, name: str | None = None) -> list[Label]:
+    items = answer.listed(*_KEYS)
+    try:
+        return [parse.label(item, template_id, name) for item in items]
+    except ValueError as error:
+        answer.fail(f"release labels ({error})")
+
+
 def _all_labels(answer: Answer) -> list[Label] | None:
     """Return the labels in a response, ``None`` if it is anything else or does not name their prompts."""
     body = answer.json()
     # The vendor's registry takes this path for the prompt named "labels".
-    is_template = isinstance(body, dict) and "prompt_template" in body
-    items = listed_in(body, _KEYS)
-    if is_template or items is None or not all(isinstance(item, dict) for item in items):
-        return None
-    if isinstance(body, dict) and (number(body, "pages") or 1) > 1:
+    if isinstance(body, dict) and ("prompt_template" in body or (number(body, "pages") or 1) > 1):
         return None
     try:
-        labels = [parse.label(item) for item in items]
-    except ValueError:
+        labels = _labels(answer)
+    except BadAnswer:
         return None
     return labels if all(label.template_id is not None or label.prompt_name for label in labels) else None

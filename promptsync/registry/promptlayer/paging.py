@@ -11,6 +11,7 @@ import msgspec
 from promptsync.errors import RemoteError
 from promptsync.parallel import MOST_REQUESTS, mapped
 from promptsync.registry.errors import BadAnswer, Unsupported
+from promptsync.registry.promptlayer.endpoints import Operation
 from promptsync.registry.promptlayer.responses import MAX_BYTES, Answer, listed_in
 from promptsync.registry.values import number
 
@@ -27,20 +28,28 @@ MOST_BYTES: Final = 8 * MAX_BYTES
 
 _NO_SUCH_PAGE: Final = frozenset({400, 404, 416, 422})
 
-Fetch = Callable[[int], Answer]
-"""Returns the response for a page number, which starts at 1."""
-
 
 class _Page(msgspec.Struct):
-    """One page, and what it says about the list. What the registry leaves out is ``None``."""
+    """One page, and what else the response has, which says something about the list."""
 
     items: list[Any]
-    pages: int | None = None
-    total: int | None = None
-    has_next: bool | None = None
+    envelope: Mapping[str, Any] = {}
     size: int = 0
     request: str = ""
     """The registry, what it was asked for and how, for messages."""
+
+    @property
+    def pages(self) -> int | None:
+        return number(self.envelope, "pages")
+
+    @property
+    def total(self) -> int | None:
+        return number(self.envelope, "total")
+
+    @property
+    def has_next(self) -> bool | None:
+        has_next = self.envelope.get("has_next")
+        return has_next if isinstance(has_next, bool) else None
 
     @property
     def count(self) -> int | None:
@@ -50,18 +59,38 @@ class _Page(msgspec.Struct):
         return None if self.pages is None else max(1, self.pages)
 
 
-def read_whole(fetch: Fetch, keys: Sequence[str], *, on_page: OnPage | None = None) -> tuple[list[Any], int]:
-    """Return all items, each once, and the number of pages. Reads the list again if its pages do not match.
+def read_whole(
+    call: Callable[..., Answer],
+    operation: Operation,
+    *,
+    query: Mapping[str, Any] | None = None,
+    on_page: OnPage | None = None,
+    **parameters: Any,
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """Return all items of a list, each once, and what else the first page has.
 
-    The list is under one of ``keys`` in each response. Its items are objects, or lists (rows).
-
-    Raises ``BadAnswer`` if no attempt succeeds, and whatever ``fetch`` raises.
+    ``call`` is ``Connection.call`` and gets the ``parameters``. The list is read again if its pages do not
+    belong together. Raises ``BadAnswer`` if no attempt succeeds, and whatever ``call`` raises.
     """
+
+    def read(page: int) -> _Page:
+        try:
+            answer = call(
+                operation, query={**(query or {}), "page": page, "per_page": PER_PAGE}, **parameters
+            )
+            return _page(answer, operation)
+        except RemoteError as error:
+            # It may have disappeared, and what a registry says then differs. No list with a hole is whole.
+            is_end = isinstance(error, Unsupported) or getattr(error, "status", 0) in _NO_SUCH_PAGE
+            if page == 1 or not is_end:
+                raise
+            return _Page([])
+
     for _ in range(READINGS):
-        pages = _pages(fetch, keys, on_page)
+        pages = _pages(read, on_page)
         items = [item for page in pages for item in page.items]
         if _belong_together(pages, items):
-            return items, len(pages)
+            return items, pages[0].envelope
     raise BadAnswer(
         f"{pages[0].request}: the list kept changing while it was read, in {READINGS} attempts in a row",
         hint="try again; if nobody changes the registry, it contradicts itself about the length of the list",
@@ -79,17 +108,7 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
-def _pages(fetch: Fetch, keys: Sequence[str], on_page: OnPage | None) -> list[_Page]:
-    def read(page: int) -> _Page:
-        try:
-            return _page(fetch(page), keys)
-        except RemoteError as error:
-            # It may have disappeared, and what a registry says then differs. No list with a hole is whole.
-            is_end = isinstance(error, Unsupported) or getattr(error, "status", 0) in _NO_SUCH_PAGE
-            if page == 1 or not is_end:
-                raise
-            return _Page([])
-
+def _pages(read: Callable[[int], _Page], on_page: OnPage | None) -> list[_Page]:
     pages = [read(1)]
     most = pages[0].count
     if most is None:
@@ -131,21 +150,13 @@ def _check(pages: Sequence[_Page], most: int) -> None:
         )
 
 
-def _page(answer: Answer, keys: Sequence[str]) -> _Page:
+def _page(answer: Answer, operation: Operation) -> _Page:
     body = answer.json(deep=True)
-    items = listed_in(body, keys)
-    if items is None or not all(isinstance(item, dict | list) for item in items):
-        answer.fail(f"a list of objects under {keys[0]!r}")
-    envelope: Mapping[str, Any] = body if isinstance(body, dict) else {}
-    has_next = envelope.get("has_next")
-    return _Page(
-        items,
-        number(envelope, "pages"),
-        number(envelope, "total"),
-        has_next if isinstance(has_next, bool) else None,
-        len(answer.content),
-        answer.message_start,
-    )
+    items = listed_in(body, operation.keys)
+    if items is None or not all(isinstance(item, operation.holds) for item in items):
+        answer.fail(f"a list of objects under {operation.keys[0]!r}")
+    envelope = body if isinstance(body, dict) else {}
+    return _Page(items, envelope, len(answer.content), answer.message_start)
 
 
 def _identity(item: Any) -> object:

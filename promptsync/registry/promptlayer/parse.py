@@ -70,8 +70,6 @@ def is_whole(raw: Mapping[str, Any]) -> bool:
 
 def identity(raw: Mapping[str, Any]) -> tuple[int, str]:
     """Return the id and the name of a list item."""
-    if not isinstance(raw, dict):
-        raise ValueError("an item is not an object")
     return _needed(number(raw, "id"), "id"), _needed(text(raw, "prompt_name"), "prompt_name")
 
 

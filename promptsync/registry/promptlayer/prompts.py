@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,8 +20,8 @@ from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, NotRead
 from promptsync.registry.promptlayer import endpoints, parse
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_whole
-from promptsync.registry.promptlayer.responses import WRONG_PLACE, Answer, fate_unknown_if_unreadable, shown
-from promptsync.registry.promptlayer.versions import Versions, one_version
+from promptsync.registry.promptlayer.responses import WRONG_PLACE, fate_unknown_if_unreadable, shown
+from promptsync.registry.promptlayer.versions import Versions
 from promptsync.registry.values import NewVersion, number, text
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class PromptLayerPrompts:
         """The tags of each prompt, by id, in the last list."""
         self._lists_tags = True
         self._reads_tags = True
-        self._pages = self._count = 0
+        self._pages = 0
         self._digit_names: set[str] = set()
         self._known: builtins.list[Version] | None = None
         self._knowing = threading.Lock()
@@ -83,11 +84,7 @@ class PromptLayerPrompts:
     def latest(
         self, names: Collection[str], *, needed: Collection[str] = (), on_page: OnPage | None = None
     ) -> builtins.list[Version]:
-        # A name costs a search, and another request for its tags if the list leaves them out.
-        cost, all_cost = len(names), self._pages
-        if not self._lists_tags and self._reads_tags:
-            cost, all_cost = 2 * cost, all_cost + self._count
-        if cost < all_cost:
+        if len(names) < self._pages:  # a name costs a search
             with suppress(RemoteError):  # it may be unable to search
                 versions = [version for version in mapped(self._named, sorted(names)) if version is not None]
                 if {*needed} <= {version.name for version in versions}:
@@ -118,14 +115,10 @@ class PromptLayerPrompts:
 
     def _items(self, query: Mapping[str, str], on_page: OnPage | None = None) -> Sequence[Any]:
         """Return the items of all pages."""
-
-        def fetch(page: int) -> Answer:
-            return self._call(endpoints.LIST, query={**query, "page": page, "per_page": PER_PAGE})
-
-        items, pages = read_whole(fetch, ("items",), on_page=on_page)
+        items, _ = read_whole(self._call, endpoints.LIST, query=query, on_page=on_page)
         named = self._parsed(parse.identity, items)
         if not query:
-            self._pages, self._count = pages, len(named)
+            self._pages = math.ceil(len(named) / PER_PAGE)
         self._digit_names.update(name for _, name in named if name.isdigit())
         self.first, self.has_listed = self.first or next(iter(named), None), True
         return items
@@ -150,13 +143,7 @@ class PromptLayerPrompts:
         if parse.is_whole(item):
             return self._parsed(parse.version, [item])[0]
         version = self.get(*parse.identity(item), label=label)
-        return Version(
-            version.template_id,
-            version.version,
-            version.prompt,
-            version.message,
-            is_snippet=item.get("is_snippet") is True,
-        )
+        return replace(version, is_snippet=item.get("is_snippet") is True)
 
     def _with_tags(self, versions: builtins.list[Version]) -> builtins.list[Version]:
         """Return the prompts with the tags of raw reads; a single request if raw reads have no tags."""
@@ -232,8 +219,8 @@ class PromptLayerPrompts:
         model: str | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        query = one_version(version, label)
-        body = without_none(**query, provider=provider, model=model, input_variables=dict(variables or {}))
+        body = without_none(version=version, label=label, provider=provider, model=model)
+        body["input_variables"] = dict(variables or {})
         answer = self._call(endpoints.RENDER, path={"identifier": name}, body=body)
         # A registry may take an all-digit name for the id of another prompt.
         is_other = name.isdigit() and text(answer.object(), "prompt_name") not in {None, name}

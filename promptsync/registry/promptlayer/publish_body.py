@@ -15,21 +15,19 @@ def wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
 
     The template and each message have their variables, because not every registry finds them in the text.
     """
-    sent = dict(template)
-    sent.setdefault("type", kind_of(sent))
+    sent = {"type": kind_of(template), **template}
     if isinstance(sent.get("messages"), list):
-        sent["messages"] = [_wire_message(message, format_of(sent)) for message in sent["messages"]]
+        sent["messages"] = [
+            {**message, "input_variables": sorted(template_variables(message, format_of(sent)))}
+            if isinstance(message, Mapping)
+            else message
+            for message in sent["messages"]
+        ]
     sent["input_variables"] = sorted(template_variables(sent))
     return sent
 
 
-def _wire_message(message: Any, template_format: str) -> Any:
-    if not isinstance(message, Mapping):
-        return message
-    return {**message, "input_variables": sorted(template_variables(message, template_format))}
-
-
-def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str) -> dict[str, Any]:
+def publish_body(prompt: Prompt, message: str, labels: Sequence[str], form: str) -> dict[str, Any]:
     """Return the body of a publish: ``flat`` in the customer's document, ``nested`` in the vendor's.
 
     Tags are always included, because it is undefined whether leaving them out clears them.
@@ -39,6 +37,6 @@ def publish_body(prompt: Prompt, message: str, labels: Sequence[str], shape: str
         version["metadata"] = dict(prompt.metadata)
     template = {"prompt_name": prompt.name, "tags": list(prompt.tags)}
     labelled: dict[str, Any] = {"release_labels": list(labels)} if labels else {}
-    if shape == "flat":
+    if form == "flat":
         return {**version, **template, **labelled}
     return {"prompt_template": template, "prompt_version": version, **labelled}

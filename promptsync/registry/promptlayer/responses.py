@@ -58,10 +58,6 @@ class Answer(msgspec.Struct, frozen=True):
         """The start of messages about this response."""
         return f"{self.url} cannot {self.purpose} ({self.request})"
 
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.status < 300
-
     def json(self, *, deep: bool = False) -> Any:
         """Return the body as JSON. Only prompts may be ``deep``: each is checked by itself."""
         size = len(self.content)

@@ -58,7 +58,7 @@ class Versions:
         fresh: bool = False,
     ) -> Version:
         """Return a version; see ``Prompts.get``."""
-        query = one_version(version, label)
+        query = without_none(version=version, label=label)
         # The cache's keys include the workspace, which only a response names.
         if self._memory is not None and version is not None and not self.has_read:
             with self._learning:
@@ -181,13 +181,6 @@ class Versions:
             except NotFound:
                 continue
             yield _parsed(answer, {"id": item.template_id, **answer.object(deep=True)}, query).prompt
-
-
-def one_version(version: int | None, label: str | None) -> dict[str, Any]:
-    """Return the parameters that select a version. Raises ``ValueError`` for both a version and a label."""
-    if version is not None and label is not None:
-        raise ValueError("pass a version or a label, not both")
-    return without_none(version=version, label=label)
 
 
 def _parsed(answer: Answer, raw: Mapping[str, Any], query: Mapping[str, Any]) -> Version:
