@@ -165,29 +165,10 @@ def test_a_tracked_request_answers_with_its_id_and_no_blueprint(app, tmp_path):
     assert all(b"pl_in_body_only" not in file.read_bytes() for file in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("response", "texts"),
-    [
-        (TRACKED["request_response"], ["Hi", "Hello"]),
-        ({"content": [{"type": "text", "text": "Hello"}]}, ["Hi", "Hello"]),
-        ({"error": "x"}, ["Hi"]),
-        ("text", ["Hi"]),
-        ({"choices": [{"message": {"role": "nobody"}}]}, []),
-    ],
-)
-def test_the_blueprint_is_the_conversation_with_its_answer(call, response, texts):
-    body = TRACKED | {"request_response": response, "return_prompt_blueprint": True}
-    blueprint = call("POST", "/track-request", body).body["prompt_blueprint"]
-    assert [item["content"][0]["text"] for item in blueprint["prompt_template"]["messages"]] == texts
-    assert blueprint["metadata"]["model"] == {
-        "provider": "openai",
-        "model_config_display_name": None,
-        "base_model": None,
-        "name": "gpt-4o",
-        "parameters": {"temperature": 0},
-        "display_params": {"temperature": "0"},
-        "api_type": "chat-completions",
-    }
+def blueprint_of(call, **more):
+    answer = call("POST", "/track-request", {**TRACKED, **more, "return_prompt_blueprint": True})
+    assert (answer.status, answer.body["message"]) == (200, "Request tracked successfully")
+    return answer.body["prompt_blueprint"]
 
 
 def _message(role, text, **more):
@@ -214,75 +195,61 @@ LOOKED = [
     {"citations": None, "text": "I look", "type": "text"},
     {"type": "tool_use", "id": "c1", "name": "find", "input": {"q": 1}},
 ]
+HELLO, HI = _message("user", "Hello"), _message("assistant", "Hi")
 CALLS = [
     (
         {"messages": [SYSTEM], "stream": False},
         {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "Hi", **EXTRAS}}]},
-        [_message("system", "Hello"), _message("assistant", "Hi")],
-        [],
+        [_message("system", "Hello"), HI],
     ),
     # An older way to log a stream: the message is the choice.
-    (
-        {"messages": [USER]},
-        {"choices": [{"role": "assistant", "content": "Hi"}]},
-        [_message("user", "Hello"), _message("assistant", "Hi")],
-        [],
-    ),
+    ({"messages": [USER]}, {"choices": [{"role": "assistant", "content": "Hi"}]}, [HELLO, HI]),
     # A failed call has no response.
-    (
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]},
-        {},
-        [_message("user", "Hello")],
-        [],
-    ),
-    (
-        {"prompt": "Once"},
-        {"choices": [{"text": "upon a time", "index": 0}]},
-        [_message("user", "Once"), _message("assistant", "upon a time")],
-        [],
-    ),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]}, {}, [HELLO]),
+    ({"messages": [USER]}, {"error": "x"}, [HELLO]),
+    ({"messages": [USER]}, "text", [HELLO]),
+    ({"messages": [USER]}, {"choices": [{"message": {"role": "nobody"}}]}, []),
+    ({"prompt": "Hello"}, {"choices": [{"text": "Hi", "index": 0}]}, [HELLO, HI]),
     (
         {
             "system": "Be kind",
-            "messages": [{"role": "user", "content": "Find it"}],
+            "messages": [USER],
             "tools": [{"name": "find", "description": "", "input_schema": {"type": "object"}}],
         },
         {"content": LOOKED},
-        [
-            _message("system", "Be kind"),
-            _message("user", "Find it"),
-            _message("assistant", "I look", tool_calls=[CALLED]),
-        ],
-        [{"type": "function", "function": TOOL}],
+        [_message("system", "Be kind"), HELLO, _message("assistant", "I look", tool_calls=[CALLED])],
     ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "response", "messages", "tools"), CALLS)
-def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, messages, tools):
+@pytest.mark.parametrize(("arguments", "response", "messages"), CALLS)
+def test_a_blueprint_has_the_keys_that_were_recorded(call, arguments, response, messages):
     kwargs = {**arguments, "model": "m", "max_tokens": 256, "temperature": 0.5}
-    body = TRACKED | {"kwargs": kwargs, "request_response": response, "return_prompt_blueprint": True}
-    answer = call("POST", "/track-request", body).body
-    assert answer["message"] == "Request tracked successfully"
-    blueprint = answer["prompt_blueprint"]
-    assert blueprint["prompt_template"] == {
-        "messages": messages,
-        "functions": [],
-        "tools": tools,
-        "function_call": None,
-        "tool_choice": None,
-        "type": "chat",
-        "input_variables": [],
-        "dataset_examples": [],
+    streamed = {key: value for key, value in arguments.items() if key == "stream"}
+    nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
+    assert blueprint_of(call, kwargs=kwargs, request_response=response) == dict.fromkeys(nulls) | {
+        "prompt_template": {
+            "messages": messages,
+            "functions": [],
+            "tools": [{"type": "function", "function": TOOL}] if "tools" in arguments and messages else [],
+            "function_call": None,
+            "tool_choice": None,
+            "type": "chat",
+            "input_variables": [],
+            "dataset_examples": [],
+        },
+        "metadata": {
+            "model": {
+                "provider": "openai",
+                "model_config_display_name": None,
+                "base_model": None,
+                "name": "m",
+                "parameters": {"max_tokens": 256, "temperature": 0.5} | streamed,
+                "display_params": {"max_tokens": "256", "temperature": "0.5"} | streamed,
+                "api_type": "chat-completions",
+            }
+        },
     }
-    assert blueprint["metadata"]["model"]["parameters"] == {"max_tokens": 256, "temperature": 0.5} | {
-        key: value for key, value in arguments.items() if key == "stream"
-    }
-    assert blueprint["metadata"]["model"]["display_params"] == {"max_tokens": "256", "temperature": "0.5"} | {
-        key: value for key, value in arguments.items() if key == "stream"
-    }
-    others = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
-    assert {key: blueprint[key] for key in others} == dict.fromkeys(others)
 
 
 CALL = {"id": "c1", "name": "find", "arguments": '{"q":1}'}
@@ -388,10 +355,8 @@ def _shown(message):
 @pytest.mark.parametrize("name", OTHER_CALLS)
 def test_the_calls_of_other_apis_have_a_conversation(call, name):
     arguments, response, said = OTHER_CALLS[name]
-    body = {"kwargs": {"model": "m", **arguments}, "request_response": response, "provider_type": "x"}
-    blueprint = call("POST", "/track-request", TRACKED | body | {"return_prompt_blueprint": True}).body[
-        "prompt_blueprint"
-    ]
+    kwargs = {"model": "m", **arguments}
+    blueprint = blueprint_of(call, kwargs=kwargs, request_response=response, provider_type="x")
     conversation = []
     for message in blueprint["prompt_template"]["messages"]:
         calls = [
@@ -407,9 +372,8 @@ def test_the_calls_of_other_apis_have_a_conversation(call, name):
 
 
 def test_the_blueprint_of_an_image_is_a_completion(call):
-    body = TRACKED | {"kwargs": {"model": "m", "prompt": "Draw"}, "return_prompt_blueprint": True}
-    body["request_response"] = {"data": [{"b64_json": "aGk="}, {"url": "https://a"}], "output_format": "webp"}
-    template = call("POST", "/track-request", body).body["prompt_blueprint"]["prompt_template"]
+    response = {"data": [{"b64_json": "aGk="}, {"url": "https://a"}], "output_format": "webp"}
+    template = blueprint_of(call, kwargs={"prompt": "Draw"}, request_response=response)["prompt_template"]
     assert template["type"] == "completion"
     assert [block.get("text") or block["url"] for block in template["content"]] == [
         "Draw",
@@ -453,6 +417,5 @@ def test_large_times_count_milliseconds(call):
     ],
 )
 def test_a_blueprint_names_the_api_that_answered(call, response, api_type):
-    body = {"provider_type": "openai", "kwargs": {"model": "gpt-5"}, "request_response": response}
-    answer = call("POST", "/track-request", {**body, "return_prompt_blueprint": True}).body
-    assert answer["prompt_blueprint"]["metadata"]["model"]["api_type"] == api_type
+    model = blueprint_of(call, request_response=response)["metadata"]["model"]
+    assert model["api_type"] == api_type
