@@ -133,8 +133,8 @@ def test_a_result_arrives_on_the_channel_of_the_run(call, url):
             "result_code": "OK",
         }
         second = call("POST", "/workflows/1/run", RUN | {"channel_name_suffix": "other"}).body
-        found = others.result("workflows:1:run:other")["workflow_version_execution_id"]
-        assert found == second["workflow_version_execution_id"]
+        result = others.result("workflows:1:run:other")
+        assert result["workflow_version_execution_id"] == second["workflow_version_execution_id"]
 
 
 @pytest.mark.parametrize("everything", [None, False, True])
@@ -143,9 +143,9 @@ def test_a_result_is_what_polling_returns(call, url, agent, everything):
     body = RUN | {"return_all_outputs": everything}
     execution = call("POST", f"/workflows/{agent}/run", body).body["workflow_version_execution_id"]
     channel = f"workflow_updates:{execution}"
-    with client(url) as found:
-        found.subscribe(token_for(call, channel), channel)
-        sent = found.result(channel)["final_output"]
+    with client(url) as subscriber:
+        subscriber.subscribe(token_for(call, channel), channel)
+        sent = subscriber.result(channel)["final_output"]
     flag = "true" if everything else "false"
     path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
     assert call("GET", f"{path}&return_all_outputs={flag}").body == sent
@@ -168,18 +168,18 @@ def test_a_finished_execution_sends_its_result_to_every_subscription(call, url):
 
 def test_a_result_of_another_process_arrives(app, url, tmp_path):
     app.runner.close()  # only the other one runs jobs
-    with create_app(tmp_path / "registry.db") as other, client(url) as found:
-        found.subscribe(token_for(Caller(app)))
+    with create_app(tmp_path / "registry.db") as other, client(url) as subscriber:
+        subscriber.subscribe(token_for(Caller(app)))
         Caller(other)("POST", "/workflows/1/run", RUN)
-        assert found.result()["final_output"] == RESULT
+        assert subscriber.result()["final_output"] == RESULT
 
 
 def test_a_long_result_has_to_be_fetched(call, url, monkeypatch):
     monkeypatch.setattr(updates, "MAX_OUTPUT", len(json.dumps(RESULT)) - 1)
-    with client(url) as found:
-        found.subscribe(token_for(call))
+    with client(url) as subscriber:
+        subscriber.subscribe(token_for(call))
         call("POST", "/workflows/1/run", RUN)
-        result = found.result()
+        result = subscriber.result()
     assert result["result_code"] == "EXCEEDS_SIZE_LIMIT"
     path = result["final_output"].rpartition("GET ")[2].rstrip(".")
     assert call("GET", f"{path}&return_all_outputs=false").body == RESULT
@@ -200,18 +200,18 @@ RUNS = [
 def run_with_sdk(promptlayer, url, is_async, **arguments):
     kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
     sdk = kind(api_key="pl_test", base_url=url)
-    found = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
-    return asyncio.run(found) if is_async else found
+    outputs = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
+    return asyncio.run(outputs) if is_async else outputs
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(("arguments", "outputs"), RUNS)
 def test_the_sdk_runs_an_agent(url, arguments, outputs, is_async):
     promptlayer = pytest.importorskip("promptlayer")
-    found = run_with_sdk(promptlayer, url, is_async, **arguments)
+    sent = run_with_sdk(promptlayer, url, is_async, **arguments)
     if isinstance(outputs, dict):
-        found = {name: node["value"] for name, node in found.items()}
-    assert found == outputs
+        sent = {name: node["value"] for name, node in sent.items()}
+    assert sent == outputs
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -307,23 +307,26 @@ def test_a_socket_with_another_token_is_closed(call, url):
 
 def test_a_token_of_another_registry_is_not_valid(call, url, tmp_path):
     (tmp_path / "other.yaml").write_text(FIXTURES)
-    with create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other, client(url) as found:
-        found.send({"id": 1, "connect": {"token": token_for(Caller(other))}})
-        assert found.closed() == (3500, "invalid token")
+    with (
+        create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other,
+        client(url) as subscriber,
+    ):
+        subscriber.send({"id": 1, "connect": {"token": token_for(Caller(other))}})
+        assert subscriber.closed() == (3500, "invalid token")
 
 
 @pytest.mark.parametrize("parameters", [{}, {"token": None}, {"token": 7}])
 def test_a_socket_without_a_token_is_closed(url, parameters):
-    with client(url) as found:
-        found.send({"id": 1, "connect": parameters})
-        assert found.closed() == (3501, "bad request")
+    with client(url) as subscriber:
+        subscriber.send({"id": 1, "connect": parameters})
+        assert subscriber.closed() == (3501, "bad request")
 
 
 def test_a_token_expires(call, url, monkeypatch):
     monkeypatch.setattr(updates, "TOKEN_SECONDS", -1)
-    with client(url) as found:
-        found.send({"id": 1, "connect": {"token": token_for(call)}})
-        assert found.closed() == (3500, "invalid token")
+    with client(url) as subscriber:
+        subscriber.send({"id": 1, "connect": {"token": token_for(call)}})
+        assert subscriber.closed() == (3500, "invalid token")
 
 
 # -- the protocol --------------------------------------------------------------------------------------
@@ -331,25 +334,25 @@ def test_a_token_expires(call, url, monkeypatch):
 
 def test_commands_arrive_together_or_in_pieces_or_as_bytes(call, url):
     connect_command = {"id": 1, "connect": {"token": token_for(call)}}
-    with client(url) as found:
-        found.send(connect_command, {"id": 2, "subscribe": {"channel": CHANNEL}})
-        assert [found.read()["id"], found.read()["id"]] == [1, 2]
-    with client(url) as found:
+    with client(url) as subscriber:
+        subscriber.send(connect_command, {"id": 2, "subscribe": {"channel": CHANNEL}})
+        assert [subscriber.read()["id"], subscriber.read()["id"]] == [1, 2]
+    with client(url) as subscriber:
         text = json.dumps(connect_command)
-        found.connection.send([text[:5], text[5:9], text[9:]])
-        assert found.read()["id"] == 1
-        found.connection.send(b'{"id": 2, "subscribe": {"channel": "x"}}\n')
-        assert found.read()["id"] == 2
+        subscriber.connection.send([text[:5], text[5:9], text[9:]])
+        assert subscriber.read()["id"] == 1
+        subscriber.connection.send(b'{"id": 2, "subscribe": {"channel": "x"}}\n')
+        assert subscriber.read()["id"] == 2
 
 
 def test_commands_that_are_refused(call, url):
-    with client(url) as found:
-        found.subscribe(token_for(call))
+    with client(url) as subscriber:
+        subscriber.subscribe(token_for(call))
         denied = {"error": {"code": 103, "message": "permission denied"}}
         for channel in ("workflows:1:run:other", "workflow_updates:1", ""):
-            assert found.do("subscribe", channel=channel) == denied
+            assert subscriber.do("subscribe", channel=channel) == denied
         for method in ("subscribe", "publish", "history", "nothing"):
-            assert found.do(method) == denied
+            assert subscriber.do(method) == denied
 
 
 BROKEN = [
@@ -370,34 +373,34 @@ BROKEN = [
 
 @pytest.mark.parametrize("message", BROKEN)
 def test_what_is_no_command_closes_the_socket(call, url, message):
-    with client(url) as found:
-        found.do("connect", token=token_for(call))
-        found.connection.send(message)
-        assert found.closed() == (3501, "bad request")
+    with client(url) as subscriber:
+        subscriber.do("connect", token=token_for(call))
+        subscriber.connection.send(message)
+        assert subscriber.closed() == (3501, "bad request")
 
 
 @pytest.mark.parametrize("command", [{}, {"id": 1, "subscribe": {"channel": CHANNEL}}])
 def test_the_first_command_is_connect(url, command):
-    with client(url) as found:
-        found.send(command)
-        assert found.closed() == (3501, "bad request")
+    with client(url) as subscriber:
+        subscriber.send(command)
+        assert subscriber.closed() == (3501, "bad request")
 
 
 def test_a_message_has_a_limit(url):
     for message in ("x" * (MAX_MESSAGE + 1), ["x" * MAX_MESSAGE, "x"]):
-        with client(url) as found:
+        with client(url) as subscriber:
             # The server may close before the last part is sent.
             with suppress(ConnectionClosed):
-                found.connection.send(message)
-            assert found.closed()[0] == 1009
+                subscriber.connection.send(message)
+            assert subscriber.closed()[0] == 1009
 
 
 def test_a_failure_closes_the_socket(app, call, url, caplog):
-    with client(url) as found:
-        found.do("connect", token=token_for(call))
+    with client(url) as subscriber:
+        subscriber.do("connect", token=token_for(call))
         app.store.close()
-        found.send({"id": 2, "subscribe": {"channel": CHANNEL}})
-        assert found.closed() == (1011, "the registry failed; see its log")
+        subscriber.send({"id": 2, "subscribe": {"channel": CHANNEL}})
+        assert subscriber.closed() == (1011, "the registry failed; see its log")
     assert "is closed" in caplog.text
 
 
@@ -406,8 +409,8 @@ def test_a_failure_closes_the_socket(app, call, url, caplog):
 
 def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
     monkeypatch.setattr(updates, "CONNECT_SECONDS", 0.0)
-    with client(url) as found:
-        assert found.closed() == (3502, "stale")
+    with client(url) as subscriber:
+        assert subscriber.closed() == (3502, "stale")
 
 
 # -- the server ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -61,11 +62,10 @@ class Request(Struct, frozen=True):
         An empty value counts as absent. A field whose default is a list gets all the values.
         """
         values: dict[str, Any] = {}
-        for field in fields(shape):
-            name = field.encode_name
+        for name, is_list in _names(shape):
             sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ()) if value]
             if sent:
-                values[name] = sent if field.default_factory is list else sent[-1]
+                values[name] = sent if is_list else sent[-1]
         return checked(values, shape, status=422, part="query", strict=False)
 
     def version(self) -> tuple[int | None, str | None]:
@@ -96,6 +96,12 @@ class Request(Struct, frozen=True):
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
         if not {query.workspace_id, *named} <= {None, str(self.store.workspace_id)}:
             raise malformed("Invalid workspace_id.")
+
+
+@cache
+def _names(shape: type[Struct]) -> list[tuple[str, bool]]:
+    """Return the names of the parameters, each with whether it is a list."""
+    return [(field.encode_name, field.default_factory is list) for field in fields(shape)]
 
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
