@@ -45,8 +45,8 @@ def _id(call: Caller, name: str) -> int:
 
 
 def labels(call: Caller, name: str) -> dict[str, tuple[int, int]]:
-    found = call("GET", f"/prompt-templates/{name.replace('/', '%2F')}/labels").body["release_labels"]
-    return {one["release_label"]: (one["release_label_id"], one["prompt_version_number"]) for one in found}
+    rows = call("GET", f"/prompt-templates/{name.replace('/', '%2F')}/labels").body["release_labels"]
+    return {row["release_label"]: (row["release_label_id"], row["prompt_version_number"]) for row in rows}
 
 
 def test_a_pending_move_returns_200_and_the_unchanged_label(opened: Opened) -> None:

@@ -14,13 +14,14 @@ from promptsync.server.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 
 def test_a_new_database_draws_a_workspace_that_it_keeps(tmp_path):
-    path = tmp_path / "deep" / "down" / "registry.db"
-    first = Store(path)
-    first.close()
-    again, other = Store(path), Store(tmp_path / "other.db")
-    assert again.workspace_id == first.workspace_id != other.workspace_id
-    again.close()
-    other.close()
+    path, empty = tmp_path / "deep" / "down" / "registry.db", tmp_path / "empty.db"
+    empty.touch()
+    Store(path).close()
+    stores = [Store(path), Store(path), Store(empty)]
+    ids = [store.workspace_id for store in stores]
+    assert ids[0] == ids[1] != ids[2]
+    for store in stores:
+        store.close()
 
 
 def test_the_file_is_marked_as_a_registry(tmp_path):
@@ -31,12 +32,6 @@ def test_the_file_is_marked_as_a_registry(tmp_path):
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
     store.close()
-
-
-def test_an_empty_file_becomes_a_registry(tmp_path):
-    path = tmp_path / "registry.db"
-    path.touch()
-    Store(path).close()
 
 
 @pytest.mark.parametrize("content", [b"prompts: prompts\n" * 100, b"SQLite format 3\0" + b"\xff" * 2000])
@@ -92,12 +87,13 @@ def test_a_directory_or_an_unreachable_path_is_refused(tmp_path):
         Store(tmp_path / "file" / "registry.db")
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_file_is_refused(tmp_path):
+def test_a_read_only_file_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "registry.db"
     Store(path).close()
     path.chmod(stat.S_IRUSR)
-    with pytest.raises(StoreError):
+    if os.geteuid() == 0:  # root may write anywhere
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreError, match="read-only"):
         Store(path)
 
 

@@ -77,6 +77,8 @@ class Store:
         connection = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_file() and not os.access(self.path, os.W_OK):
+                raise OSError("the file is read-only")
             connection = self._connect()
             _prepare(connection)
             row = connection.execute("SELECT workspace_id FROM registry").fetchone()
