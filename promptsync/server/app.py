@@ -51,7 +51,7 @@ def create_app(
     store = Store(path)
     try:
         if fixtures is not None:
-            from promptsync.server.checks.catalogue import load_fixtures
+            from promptsync.server.checks.fixtures import load_fixtures
 
             load_fixtures(store, fixtures)
         if logged_requests is not None or days is not None:

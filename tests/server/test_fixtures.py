@@ -36,7 +36,7 @@ agents:
 
 def test_the_example_of_the_documentation_is_read_and_completed():
     fixtures = parse_fixtures(EXAMPLE.encode(), "registry.yaml")
-    (agent,), (dataset,), (evaluation,), _ = fixtures.items.values()
+    (agent,), (dataset,), (evaluation,), _ = fixtures.declared.values()
     assert dataset.body["columns"] == ["question", "expect", "extra"]
     assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund cases")
     prompt = {"name": "support/refund", "version": None, "label": None}
@@ -54,14 +54,14 @@ def test_the_example_of_the_manual_is_read():
         block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
     ]
     fixtures = parse_fixtures(example.encode(), "registry.yaml")
-    names = {kind: [item.name for item in items] for kind, items in fixtures.items.items()}
+    names = {kind: [item.name for item in items] for kind, items in fixtures.declared.items()}
     assert (names["evaluation"], names["workflow"]) == (["refund quality"], ["refund-agent"])
     assert fixtures.protected_labels == [{"name": "prod", "prompts": ["*"], "answer": "pending"}]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "datasets:\n", "datasets: []\nagents: []"])
 def test_an_empty_file_declares_nothing(text):
-    assert not any(parse_fixtures(text.encode(), "r.yaml").items.values())
+    assert not any(parse_fixtures(text.encode(), "r.yaml").declared.values())
 
 
 PROMPT = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {}}}]"

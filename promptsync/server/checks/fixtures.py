@@ -1,10 +1,12 @@
 """``registry.yaml``: the datasets, evaluations, agents, tools and protected labels of an embedded registry.
 
-The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file.
+The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file. A
+changed item gets a new version; an item that is no longer in the file is marked as deleted.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,8 +18,11 @@ from promptsync.errors import UsageError
 from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.checks.scoring import KINDS, text_problem
+from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import Database, Store, encoded
 
 Spec = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -42,8 +47,60 @@ class Declared(msgspec.Struct, frozen=True):
 class Fixtures(msgspec.Struct, frozen=True):
     """What a fixtures file declares: items by kind, and each protected label with all its keys."""
 
-    items: dict[str, list[Declared]]
+    declared: dict[str, list[Declared]]
     protected_labels: list[Spec]
+
+
+def load_fixtures(store: Store, path: str | Path) -> None:
+    """Apply what the file at ``path`` declares, unless the database has done so already.
+
+    Raises ``FixtureError`` if the file cannot be read, is invalid, or does not fit the database.
+    """
+    data = read_fixtures(path)
+    digest = hashlib.sha256(data).hexdigest()
+    with store.read() as db:
+        known = db.execute("SELECT fixtures FROM registry").fetchone()["fixtures"]
+    if known != digest:
+        fixtures = parse_fixtures(data, path)
+        with store.write() as db:
+            apply_fixtures(db, fixtures)
+            db.execute("UPDATE registry SET fixtures = ?", (digest,))
+
+
+def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
+    """Make the active datasets, evaluations, agents, tools and protected labels those of ``fixtures``."""
+    # A tool is known by its name, so that another one can have its id.
+    db.execute("UPDATE items SET uid = NULL WHERE kind = ?", (TOOL,))
+    for kind, declared in fixtures.declared.items():
+        for item in declared:
+            (_save_evaluation if kind == EVALUATION else _save_item)(db, kind, item)
+        # Items are marked and not deleted, because runs and old versions refer to them.
+        db.execute(
+            f"UPDATE {'runs' if kind == EVALUATION else 'items'} SET deleted = 1, updated_at = ?"
+            " WHERE kind = ? AND NOT deleted AND name NOT IN (SELECT value FROM json_each(?))",
+            (now(), kind, encoded([item.name for item in declared])),
+        )
+    db.execute("UPDATE registry SET protected_labels = ?", (encoded(fixtures.protected_labels),))
+
+
+def _save_item(db: Database, kind: str, declared: Declared) -> None:
+    """Store a version if it differs from the newest one or has a number, and point the labels at it."""
+    item = items.save(db, kind, declared.name, uid=declared.uid)
+    version = None if declared.number or not item["latest"] else items.version(db, item)
+    # Compared as text, because 1 and true are equal in Python.
+    if version is None or encoded(version["body"]) != encoded(declared.body):
+        version = items.add_version(db, item, declared.body, number=declared.number)
+    db.execute("DELETE FROM labels WHERE item_id = ?", (item["id"],))
+    items.point_labels(db, version, dict.fromkeys(declared.labels))
+
+
+def _save_evaluation(db: Database, kind: str, declared: Declared) -> None:
+    db.execute(
+        "INSERT INTO runs (kind, name, spec, created_at, updated_at) VALUES (:kind, :name, :spec, :now, :now)"
+        " ON CONFLICT (name) WHERE kind = 'evaluation' DO UPDATE SET spec = :spec, deleted = 0,"
+        " updated_at = CASE WHEN spec = :spec AND NOT deleted THEN updated_at ELSE :now END",
+        {"kind": kind, "name": declared.name, "spec": encoded(declared.body), "now": now()},
+    )
 
 
 def read_fixtures(path: str | Path) -> bytes:
@@ -85,8 +142,8 @@ def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
     ]
     if problems:
         raise _invalid(path, problems)
-    items = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
-    return Fixtures(items, [_protected(item) for item in value.get("protected_labels") or ()])
+    declared = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
+    return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()])
 
 
 def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
@@ -101,8 +158,8 @@ def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
 
 def _contradictions(lists: dict[str, list[Spec]]) -> Iterator[tuple[Place, str]]:
     """Yield what a schema cannot express, with its place."""
-    for key, items in lists.items():
-        yield from _repeated((key,), items)
+    for key, specs in lists.items():
+        yield from _repeated((key,), specs)
     yield from _repeated(("tools",), lists["tools"], "id")
     datasets = {dataset["name"] for dataset in lists["datasets"]}
     for index, evaluation in enumerate(lists["evaluations"]):
@@ -118,8 +175,8 @@ def _contradictions(lists: dict[str, list[Spec]]) -> Iterator[tuple[Place, str]]
         yield from _repeated(("agents", index, "nodes"), agent["nodes"])
 
 
-def _repeated(place: Place, items: list[Spec], key: str = "name") -> Iterator[tuple[Place, str]]:
-    values = [item[key] for item in items]
+def _repeated(place: Place, specs: list[Spec], key: str = "name") -> Iterator[tuple[Place, str]]:
+    values = [spec[key] for spec in specs]
     for index, value in enumerate(values):
         if value in values[:index]:
             yield (*place, index, key), f"The {key} {value!r} is used twice."
