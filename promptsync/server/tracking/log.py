@@ -30,10 +30,29 @@ ErrorType = Literal[
     "VARIABLE_MISSING_OR_EMPTY",
     "UNKNOWN_ERROR",
 ]
-Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
+Amount = Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
 
 
-class Log(Struct, frozen=True):
+class UsedPrompt(Struct, frozen=True):
+    """The prompt that a request names."""
+
+    prompt_name: str | None = None
+    prompt_id: SentId | None = None
+    prompt_version_number: SentId | None = None
+
+    def version(self, db: Database) -> Row | None:
+        """Return the version that it means, if it names one; 404 if that does not exist."""
+        if self.prompt_name is not None:
+            item = items.find(db, self.prompt_name)
+        elif self.prompt_id is not None:
+            item = items.by_id(db, int(self.prompt_id))
+        else:
+            return None
+        number = self.prompt_version_number
+        return items.version(db, item, None if number is None else int(number))
+
+
+class Log(UsedPrompt, frozen=True, kw_only=True):
     """A request with its input and output as templates, as the vendor documents it."""
 
     provider: str
@@ -43,9 +62,6 @@ class Log(Struct, frozen=True):
     request_start_time: str | float
     request_end_time: str | float
     parameters: dict[str, Any] | None = None
-    prompt_name: str | None = None
-    prompt_id: SentId | None = None
-    prompt_version_number: SentId | None = None
     prompt_input_variables: dict[str, Any] | None = None
     input_tokens: Amount = 0
     output_tokens: Amount = 0
@@ -59,13 +75,6 @@ class Log(Struct, frozen=True):
     metadata: Metadata | None = None
     score: Score | None = None
     score_name: str | None = None
-
-
-class _Used(Struct, frozen=True):
-    """What a call to a provider says it used."""
-
-    prompt_id: SentId | None = None
-    prompt_version: SentId | None = None
 
 
 def log_request(request: Request) -> Response:
@@ -95,8 +104,8 @@ def track_request(request: Request) -> Response:
     stored, span_id, group_id = logged.read(body), body.get("span_id"), read_id(str(body.get("group_id")))
     with request.store.write() as db:
         try:
-            used = checked(body, _Used)
-            version = _version(db, None, used.prompt_id, used.prompt_version)
+            keys = {"prompt_id": body.get("prompt_id"), "prompt_version_number": body.get("prompt_version")}
+            version = checked(keys, UsedPrompt).version(db)
         except ApiError:
             # The request was made, so it is logged even if its prompt no longer exists.
             version = None
@@ -133,7 +142,7 @@ def checked_log(body: Mapping[str, Any], where: str = "") -> Log:
 
 def save_log(db: Database, log: Log, stored: Logged, span_id: str | None = None) -> int:
     """Save a log with its score, and return its id. Raises a 404 for an unknown prompt."""
-    version = _version(db, log.prompt_name, log.prompt_id, log.prompt_version_number)
+    version = log.version(db)
     # 0 is the default of the field, so it does not count as a score.
     scores = {log.score_name or "default": log.score} if log.score else {}
     variables = log.prompt_input_variables or {}
@@ -164,16 +173,6 @@ def _save(db: Database, stored: Logged, version: Row | None, variables: Any, **c
         index(db, request_id, field, value)
     _delete_oldest(db)
     return request_id
-
-
-def _version(
-    db: Database, name: str | None, prompt_id: int | str | None, number: int | str | None
-) -> Row | None:
-    """Return the version that a request names by prompt name or id; 404 if it does not exist."""
-    if name is None and prompt_id is None:
-        return None
-    template = items.by_id(db, int(prompt_id or 0)) if name is None else items.find(db, name)
-    return items.version(db, template, None if number is None else int(number))
 
 
 def _delete_oldest(db: Database) -> None:
