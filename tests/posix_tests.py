@@ -41,7 +41,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_killed_server_keeps_everything_that_it_confirmed",
             "test_an_interrupted_server_stops_and_frees_its_port",
         ],
-        "server/test_runs.py": ["test_a_run_whose_process_was_killed_is_taken_over"],
+        "server/test_runs.py": ["test_a_run_whose_process_was_killed_goes_on_when_it_is_polled"],
     },
     "opens a pseudo-terminal": {
         "commands/test_completion.py": ["test_a_tab_in_bash_completes_the_line"],

@@ -55,8 +55,10 @@ def test_a_request_is_logged_and_its_id_is_all_that_is_printed(
     done = here.ok("track", "request", "request.json")
     assert (done.out, done.err) == ("1\n", "")
     assert here.ok("track", "request", "request.json", "--json").document["request_id"] == 2
-    ((body,),) = kept(here, "SELECT body FROM requests WHERE id = 1")
-    assert json.loads(body) == REQUEST
+    columns = "provider_type, engine, request_start_time, latency_ms"
+    assert kept(here, f"SELECT {columns} FROM requests WHERE id = 1") == [
+        ("openai", "gpt-4o", "2026-01-01T00:00:00.000000Z", 1000)
+    ]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(REQUEST).encode())))
     assert here.ok("track", "request", "-").out == "3\n"
 
@@ -83,13 +85,15 @@ def test_everything_can_be_noted_about_a_request(here: World) -> None:
     ):
         done = here.ok("track", *line.split())
         assert (done.out[:11], done.err) == ("request 1: ", "")
-    assert kept(here, "SELECT version_id, variables, group_id FROM requests") == [
-        (1, '{"question":"why","n":3}', int(group))
+    ((version, *notes, group_id),) = kept(
+        here, "SELECT version_id, prompt_input_variables, scores, metadata, group_id FROM requests"
+    )
+    assert (version, group_id) == (1, int(group))
+    assert [json.loads(note) for note in notes] == [
+        {"question": "why", "n": 3},
+        {"default": 80, "tone": 90},
+        {"empty": "", "url": "a=b", "user": "42"},
     ]
-    scores = sorted(kept(here, "SELECT name, score FROM request_scores"))
-    assert scores == [("default", 80), ("tone", 90)]
-    metadata = dict(kept(here, "SELECT key, value FROM request_metadata"))
-    assert metadata == {"empty": "", "url": "a=b", "user": "42"}
     body = here.ok("track", "group", "1", "--new", "--json").document
     assert body["request_id"] == 1
     assert kept(here, "SELECT group_id FROM requests") == [(body["group_id"],)]

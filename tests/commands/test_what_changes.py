@@ -94,7 +94,7 @@ show ops/twice:prod
 eval list
 eval show greeting
 agent list
-agent show 1
+agent show 3
 dataset list
 doctor
 schema config
@@ -166,6 +166,7 @@ def busy(directory: Path) -> Iterator[World]:
         world.path("ops/deleted").unlink()
         world.commit("Greet again")
         (world.root / "request.json").write_text(json.dumps(REQUEST), "utf-8")
+        # The evaluation and its run for the deploy have the ids 1 and 2.
         for command in ("agent run greeter", "track request request.json", "track group --new"):
             world.ok(*command.split(), "-C", str(world.root))
         world.forget()

@@ -116,7 +116,7 @@ TABLE: list[tuple[str, dict[str, str], Prepare | None]] = [
     ("agent list", {}, None),
     ("agent run refund-agent --var question=Where", {"customer": RESULT}, None),
     ("agent run refund-agent --no-wait", {}, None),
-    ("agent show 1 --wait", {"customer": RESULT}, agent_started),
+    ("agent show 2 --wait", {"customer": RESULT}, agent_started),
     ("doctor", {}, None),
     ("dataset list", {}, None),
     ("track request request.json", {}, None),

@@ -19,7 +19,7 @@ from promptsync.prompt.document import to_document, to_prompt
 from promptsync.prompt.prompt import Local, Prompt, plain
 from promptsync.prompt.shapes import BLOCKS, SHAPES
 from promptsync.server.http.answer import ApiError
-from promptsync.server.prompts.template import check_template, normalised_metadata, normalised_template
+from promptsync.server.prompts.template import check_template, stored_metadata, stored_template
 
 IGNORED = {"input_variables", "dataset_examples", "raw_request_display_role", "display_params"}
 EMPTY = {"functions", "tools", "tool_calls", "annotations"}
@@ -27,8 +27,9 @@ EMPTY = {"functions", "tools", "tool_calls", "annotations"}
 
 def stored(prompt: Prompt) -> dict[str, Any]:
     """What the embedded registry makes of a prompt."""
-    metadata = normalised_metadata(prompt.metadata or None)
-    return {"template": normalised_template(check_template(prompt.template)), "metadata": metadata or {}}
+    check_template(prompt.template)
+    metadata = stored_metadata(dict(prompt.metadata) or None)
+    return {"template": stored_template(prompt.template), "metadata": metadata or {}}
 
 
 def pushed_again(held: dict[str, Any]) -> dict[str, Any]:
