@@ -281,25 +281,8 @@ def test_what_a_run_refuses(call, field, value):
     assert (answer.status, answer.body["message"].startswith(field)) == (400, True)
 
 
-def changed(token):
-    """Return tokens of other channels and times that nobody issued."""
-    mac, expires, channel = token.split(":", 2)
-    return [
-        "x",
-        f"{expires}:{channel}",
-        token + "d",
-        token[:-1],
-        f"{mac}:{int(expires) + 1}:{channel}",
-        f"{mac}:{'9' * 5000}:{channel}",
-        f"{mac}:{expires}:workflows:2:run:abc",
-        f"{'0' * 64}:{expires}:{channel}",
-        f"{'ü' * 64}:{expires}:{channel}",
-        "",
-    ]
-
-
 def test_a_socket_with_another_token_is_closed(call, url):
-    for token in changed(token_for(call)):
+    for token in ("", "x", token_for(call) + "x"):
         with client(url) as stranger:
             stranger.send({"id": 1, "connect": {"token": token}})
             assert stranger.closed() == (3500, "invalid token"), token
@@ -322,10 +305,13 @@ def test_a_socket_without_a_token_is_closed(url, parameters):
         assert subscriber.closed() == (3501, "bad request")
 
 
-def test_a_token_expires(call, url, monkeypatch):
-    monkeypatch.setattr(updates, "TOKEN_SECONDS", -1)
+def test_the_newest_tokens_are_valid(call, url, monkeypatch):
+    monkeypatch.setattr(updates, "MAX_TOKENS", 2)
+    tokens = [token_for(call) for _ in range(3 + len(updates._CHANNELS))]
     with client(url) as subscriber:
-        subscriber.send({"id": 1, "connect": {"token": token_for(call)}})
+        subscriber.subscribe(tokens[-1])
+    with client(url) as subscriber:
+        subscriber.send({"id": 1, "connect": {"token": tokens[0]}})
         assert subscriber.closed() == (3500, "invalid token")
 
 
