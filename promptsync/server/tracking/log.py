@@ -30,7 +30,7 @@ ErrorType = Literal[
     "VARIABLE_MISSING_OR_EMPTY",
     "UNKNOWN_ERROR",
 ]
-Amount = Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
+Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
 
 
 class UsedPrompt(Struct, frozen=True):
