@@ -36,9 +36,11 @@ def by_id(db: Database, template_id: int) -> Row:
     return row
 
 
-def by_uid(db: Database, uid: str, kind: str) -> Row | None:
-    """Return the active item with this ``uid``."""
-    return _active(db, kind, "uid", uid)
+def by_uid(db: Database, uid: str, kind: str) -> Row:
+    """Return the active item with this ``uid``; 404 otherwise."""
+    if (row := _active(db, kind, "uid", uid)) is None:
+        raise not_found(f"There is no {kind} with the id {uid}.")
+    return row
 
 
 def _active(db: Database, kind: str, column: str, value: Any) -> Row | None:

@@ -101,7 +101,6 @@ def _add_version(
 ) -> dict[str, Any]:
     """Store the next version of a prompt, which is created if necessary, and return the response."""
     template, metadata = stored_template(version.prompt_template), stored_metadata(version.metadata)
-    tools.check(template)
     if prompt.folder_id is not None:
         folder_by_id(db, prompt.folder_id, status=400)
     set_now = None if labels is None else unprotected(db, prompt.prompt_name, labels)
@@ -112,6 +111,7 @@ def _add_version(
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
     snippets.expanded(db, template, archived=False)
+    tools.resolved(db, template)
     db.executemany(
         "INSERT INTO snippet_uses (version_id, name, number, label) VALUES (?, ?, ?, ?)",
         [(stored["id"], use.name, use.version, use.label) for use in rendered_in(template)],

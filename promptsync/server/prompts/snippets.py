@@ -14,7 +14,7 @@ from promptsync.server.http.fields import Id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import filled_template
-from promptsync.server.store.database import Database, Row
+from promptsync.server.store.database import Database
 
 IS_SNIPPET = (
     "(v.type = 'completion' AND EXISTS (SELECT 1 FROM snippet_uses u JOIN versions p ON p.id = u.version_id"
@@ -83,13 +83,12 @@ def _refusal(message: str) -> ApiError:
 
 # -- who uses a snippet -------------------------------------------------------------------------------------
 
+_PROMPT = "SELECT DISTINCT t.id AS prompt_registry_id, t.name AS prompt_name"
 _USES = (
-    "SELECT DISTINCT t.id, t.name, p.number, u.label FROM snippet_uses u"
-    " JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id"
+    "FROM snippet_uses u JOIN versions p ON p.id = u.version_id JOIN items t ON t.id = p.item_id"
     " WHERE u.name = :name AND NOT t.deleted AND (:number IS NULL OR coalesce(u.number, ("
     "  SELECT v.number FROM labels l JOIN versions v ON v.id = l.version_id"
     "  WHERE l.item_id = :id AND l.name = u.label), :latest) = :number)"
-    " ORDER BY t.id, p.number"
 )
 
 
@@ -109,28 +108,24 @@ def snippet_usage(request: Request) -> Response:
         template = items.find(db, request.path["identifier"])
         if number is not None:
             items.version(db, template, number)
-        rows = db.execute(_USES, {**dict(template), "number": number}).fetchall()
-    prompts: dict[int, dict[str, Any]] = {}
-    labels: dict[tuple[int, str], dict[str, Any]] = {}
-    for row in rows:
-        prompt = prompts.setdefault(row["id"], {**_prompt(row), "version_numbers": []})
-        # One version can reference the snippet through several pins.
-        if row["number"] not in prompt["version_numbers"]:
-            prompt["version_numbers"].append(row["number"])
-        if row["label"] is not None:
-            labels[row["id"], row["label"]] = {**_prompt(row), "label_name": row["label"]}
+        values = {**dict(template), "number": number}
+        prompts = db.execute(
+            f'{_PROMPT}, json_group_array(DISTINCT p.number) AS "version_numbers [json]" {_USES}'
+            " GROUP BY t.id ORDER BY t.id",
+            values,
+        ).fetchall()
+        labels = db.execute(
+            f"{_PROMPT}, u.label AS label_name {_USES} AND u.label IS NOT NULL ORDER BY t.id", values
+        ).fetchall()
+    usage = [{**dict(row), "version_numbers": sorted(row["version_numbers"])} for row in prompts]
     return Response(
         {
             "success": True,
             "message": "Snippet usage read.",
             "snippet_name": template["name"],
-            "snippet_usage": list(prompts.values()),
-            "total_prompts_using_snippet": len(prompts),
-            "label_usage": list(labels.values()),
+            "snippet_usage": usage,
+            "total_prompts_using_snippet": len(usage),
+            "label_usage": [dict(row) for row in labels],
             "total_labels_using_snippet": len(labels),
         }
     )
-
-
-def _prompt(row: Row) -> dict[str, Any]:
-    return {"prompt_registry_id": row["id"], "prompt_name": row["name"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -32,46 +32,25 @@ class ToolReference(Struct, frozen=True):
         return f"The tool {self.tool_registry_id}{number}"
 
 
-def check(template: Mapping[str, Any]) -> None:
-    """Raise a 422 for a reference that could name no tool, whichever tools there are.
-
-    A tool that does not exist here is accepted: prompts are copied from workspaces that have it, and only a
-    fixtures file can create it under its id.
-    """
-    list(_tools_of(template))
-
-
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template with functions in place of references, and warnings.
 
-    A reference without its tool is left out with a warning, as PromptLayer does for deleted tools.
+    A reference without its tool is left out with a warning, as PromptLayer does for deleted tools: prompts
+    are copied from workspaces that have it, and only a fixtures file can create it under its id. Raises a 422
+    for a reference that could name no tool.
     """
     tools: list[Mapping[str, Any]] = []
     warnings = []
-    for tool, reference in _tools_of(template):
-        function = tool if reference is None else _function(db, reference)
-        if function is not None:
-            tools.append(function)
-        else:
+    for index, tool in enumerate(template.get("tools") or () if template["type"] == "chat" else ()):
+        if tool.get("type") != "registry":
+            tools.append(tool)
+            continue
+        reference = checked(tool, ToolReference, f"tools[{index}]", status=422)
+        try:
+            item = items.by_uid(db, str(reference.tool_registry_id), items.TOOL)
+            version = items.version(db, item, reference.version_number, reference.label)
+        except ApiError:
             warnings.append(f"{reference} does not exist in this registry, and is left out.")
+        else:
+            tools.append(stored_tool(version["body"]))
     return {**template, "tools": tools} if tools or warnings else dict(template), warnings
-
-
-def _tools_of(template: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], ToolReference | None]]:
-    """Yield each tool of a template, and what it references."""
-    tools = template.get("tools") if template["type"] == "chat" else None
-    for index, tool in enumerate(tools or ()):
-        is_reference = tool.get("type") == "registry"
-        yield tool, checked(tool, ToolReference, f"tools[{index}]", status=422) if is_reference else None
-
-
-def _function(db: Database, reference: ToolReference) -> dict[str, Any] | None:
-    """Return the function that a reference stands for now, or ``None`` if there is none."""
-    tool = items.by_uid(db, str(reference.tool_registry_id), items.TOOL)
-    if tool is None:
-        return None
-    try:
-        version = items.version(db, tool, reference.version_number, reference.label)
-    except ApiError:
-        return None
-    return stored_tool(version["body"])
