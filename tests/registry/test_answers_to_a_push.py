@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
 from mutations import Change, everywhere, in_camel_case, mutated, null_when_empty
-from scripted_registry import HTML, Reply, Seen
+from scripted_registry import DROPPED, HTML, Reply, Seen
 from test_hostile_answers import bomb, packed
-from worlds import World, fault, publishing
+from worlds import World, failing, fault, publishing
 
 
 def old_list(world: World, times: int) -> None:
@@ -64,10 +65,22 @@ def meanwhile(world: World, do: Callable[[], object]) -> None:
     world.faults.append(fault(publishing(), publish))
 
 
+def every_fifth(reply: Reply) -> Callable[[World], None]:
+    """Send this in place of each fifth response, and do nothing."""
+    numbers = count(1)
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        return reply if next(numbers) % 5 == 0 else None
+
+    return lambda world: world.faults.append(answer)
+
+
 PUSHES: dict[str, tuple[Callable[[World], None], int, str]] = {
     "the list lags behind once": (lambda world: old_list(world, 1), 0, ""),
     "the list lags behind twice": (lambda world: old_list(world, 2), 0, ""),
     "the list lags behind for good": (lambda world: old_list(world, 999), 0, ""),
+    "429 on every fifth request": (every_fifth(failing(429)), 0, ""),
+    "a dropped connection on every fifth request": (every_fifth(DROPPED), 0, ""),
     "numbers as text": (mutating(with_numbers_as_text), 0, ""),
     "null in place of empty lists": (mutating(everywhere(null_when_empty)), 0, ""),
     "another API's names after the publish": (mutating(in_camel_case, "POST"), 0, ""),

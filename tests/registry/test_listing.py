@@ -144,6 +144,9 @@ HARMLESS: list[dict[str, Any]] = [
     {"pages": None},
     {"has_next": False},
     {"has_next": None},
+    {"total": 4.5},
+    {"pages": []},
+    {"pages": "3"},
 ]
 LIES: list[dict[str, Any]] = [
     {"total": 1},

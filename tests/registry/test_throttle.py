@@ -6,7 +6,6 @@ import heapq
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -137,27 +136,11 @@ class Window:
         return True
 
 
-class Bucket:
-    """Holds up to ``rate`` tokens, gets as many in a second, and takes one for each request."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate = self._tokens = rate
-        self._filled = 0.0
-
-    def accepts(self, now: float) -> bool:
-        self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 @dataclass
 class Simulation:
     """Threads that send requests to a registry that limits their rate, with a clock that takes no time."""
 
-    limit: Window | Bucket
+    limit: Window
     retry_after: float | None
     latency: float
     jitter: random.Random = field(default_factory=lambda: random.Random(1))
@@ -213,23 +196,21 @@ class Simulation:
 
 @pytest.mark.parametrize("latency", [0.005, 0.02, 0.1])
 @pytest.mark.parametrize("retry_after", [1.0, None])
-@pytest.mark.parametrize("limit", [Window, Bucket])
 @pytest.mark.parametrize("count", [300, 3000])
 def test_a_rate_limit_costs_at_most_two_fifths_of_its_own_time(
-    count: int, limit: Callable[[int], Window | Bucket], retry_after: float | None, latency: float
+    count: int, retry_after: float | None, latency: float
 ) -> None:
-    simulation = Simulation(limit(50), retry_after, latency)
+    simulation = Simulation(Window(50), retry_after, latency)
     assert simulation.run(count) <= 1.4 * count / 50
     assert simulation.most_attempts == 2
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.02, 0.1, 0.5])
 @pytest.mark.parametrize("retry_after", [1.0, 3.2, None])
-@pytest.mark.parametrize("limit", [Window, Bucket])
 @pytest.mark.parametrize("rate", [10, 20, 50, 100, 200])
 def test_no_request_fails_because_of_a_usual_rate_limit(
-    rate: int, limit: Callable[[int], Window | Bucket], retry_after: float | None, latency: float
+    rate: int, retry_after: float | None, latency: float
 ) -> None:
-    simulation = Simulation(limit(rate), retry_after, latency)
+    simulation = Simulation(Window(rate), retry_after, latency)
     simulation.run(300)
     assert simulation.most_attempts <= Timeouts().attempts
