@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from promptsync.prompt.texts import is_text_block
 from promptsync.server.providers import parts
@@ -114,10 +113,10 @@ def converse(request: ModelRequest) -> Arguments:
 
 
 def _converse_tools(request: ModelRequest) -> Arguments:
-    tools = []
-    for function in request.functions("name", "description", "parameters"):
-        schema = {"json": function.pop("parameters", {"type": "object"})}
-        tools.append({"toolSpec": {**function, "inputSchema": schema}})
+    tools = [
+        {"toolSpec": {**function, "inputSchema": {"json": function.get("inputSchema", {"type": "object"})}}}
+        for function in request.functions("name", "description", parameters="inputSchema")
+    ]
     request.built_in(lambda kind, config: None)
     kind, name = parts.tool_choice(request.template)
     # Converse cannot forbid the use of tools.
@@ -137,9 +136,7 @@ def _converse_part(block: Message) -> Arguments | None:
     return {"image": image}
 
 
-def _alternating(
-    request: ModelRequest, content: Callable[[Message], list[Arguments]]
-) -> list[dict[str, Any]]:
+def _alternating(request: ModelRequest, content: Callable[[Message], list[Arguments]]) -> list[Arguments]:
     """Return the turns that have content; adjacent turns of one role are joined."""
     turns: list[Arguments] = []
     for message in request.turns:
