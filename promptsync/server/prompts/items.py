@@ -71,20 +71,14 @@ def save(
 
     What is ``None`` stays as it is.
     """
+    values = {"kind": kind, "name": name, "uid": uid, "folder": folder_id, "now": now()}
     row: Row = db.execute(
         "INSERT INTO items (kind, name, uid, tags, folder_id, created_at, updated_at)"
         " VALUES (:kind, :name, :uid, coalesce(:tags, '[]'), :folder, :now, :now)"
         " ON CONFLICT (kind, name) DO UPDATE SET deleted = 0, uid = coalesce(:uid, uid),"
         " tags = coalesce(:tags, tags), folder_id = coalesce(:folder, folder_id),"
         " updated_at = CASE WHEN deleted THEN :now ELSE updated_at END RETURNING *",
-        {
-            "kind": kind,
-            "name": name,
-            "uid": uid,
-            "tags": None if tags is None else encoded(tags),
-            "folder": folder_id,
-            "now": now(),
-        },
+        {**values, "tags": None if tags is None else encoded(tags)},
     ).fetchone()
     return row
 

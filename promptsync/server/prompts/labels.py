@@ -25,11 +25,6 @@ PENDING = "pending"
 
 _REFUSALS = {"forbidden": 403, "conflict": 409}
 
-_SOURCE = (
-    "FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
-    f" WHERE NOT t.deleted AND t.kind = '{items.TEMPLATE}'"
-)
-
 
 class Target(Struct, frozen=True):
     """The version of a label in a request: by its number, its id, or both."""
@@ -49,8 +44,10 @@ def all_labels(request: Request) -> Response:
     with request.store.read() as db:
         rows = db.execute(
             "SELECT l.name AS release_label, l.id AS release_label_id, l.version_id AS prompt_version_id,"
-            f" v.number AS prompt_version_number, t.id AS prompt_id, t.name AS prompt_name {_SOURCE}"
-            " ORDER BY t.id, l.name"
+            " v.number AS prompt_version_number, t.id AS prompt_id, t.name AS prompt_name"
+            " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
+            " WHERE NOT t.deleted AND t.kind = ? ORDER BY t.id, l.name",
+            (items.TEMPLATE,),
         ).fetchall()
     return Response({"success": True, "release_labels": [dict(row) for row in rows]})
 
@@ -89,42 +86,41 @@ def create_label(request: Request) -> Response:
         if needs_approval(db, template["name"], body.name):
             return Response(_waiting(body.name))
         label = {"item_id": template["id"], "name": body.name, "version_id": version_id}
-        return Response(_pointer(db, insert(db, "labels", **label, created_at=now())))
+        return Response(_label(db, insert(db, "labels", **label, created_at=now()))[0])
 
 
 def move_label(request: Request) -> Response:
     """Move a label and return it as it is then, which is unchanged if the move waits for approval."""
-    body, label_id = request.read(Target, status=422), request.id("prompt_label_id")
+    body = request.read(Target, status=422)
     with request.store.write() as db:
-        label = _pointer(db, label_id)
-        template = items.by_id(db, label["prompt_id"])
+        label, template = _label(db, request.id("prompt_label_id"))
         version_id = _target(db, template, body)
         if needs_approval(db, template["name"], label["name"]):
             return Response(label | _waiting(label["name"]))
-        db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label_id))
-        return Response(_pointer(db, label_id))
+        db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
+        return Response(label | {"prompt_version_id": version_id})
 
 
 def delete_label(request: Request) -> Response:
     """Delete a label, unless that waits for approval."""
-    label_id = request.id("prompt_label_id")
     with request.store.write() as db:
-        label = _pointer(db, label_id)
-        if needs_approval(db, items.by_id(db, label["prompt_id"])["name"], label["name"]):
+        label, template = _label(db, request.id("prompt_label_id"))
+        if needs_approval(db, template["name"], label["name"]):
             return Response(_waiting(label["name"]))
-        db.execute("DELETE FROM labels WHERE id = ?", (label_id,))
+        db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
     return Response({"success": True, "message": f"Deleted the release label {label['name']!r}."})
 
 
-def _pointer(db: Database, label_id: int) -> dict[str, Any]:
+def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:
+    """Return a label as in a response, and its template; 404 without an active template that has it."""
     row = db.execute(
-        "SELECT l.id, l.name, t.id AS prompt_id, l.version_id AS prompt_version_id, l.created_at"
-        f" {_SOURCE} AND l.id = ?",
+        "SELECT id, name, item_id AS prompt_id, version_id AS prompt_version_id, created_at"
+        " FROM labels WHERE id = ?",
         (label_id,),
     ).fetchone()
     if row is None:
         raise not_found(f"There is no release label with the id {label_id}.")
-    return dict(row)
+    return dict(row), items.by_id(db, row["prompt_id"])
 
 
 def _target(db: Database, template: Row, target: Target) -> int:

@@ -13,9 +13,8 @@ APPLICATION_ID: Final = 0x70737263
 SCHEMA_VERSION: Final = 10
 """Saved in the file as ``PRAGMA user_version``."""
 
-# -- items with versions and labels -------------------------------------------------------------------------
-
-_ITEMS = (
+SCHEMA: Final = (
+    # -- items with versions and labels --
     # One row. fixtures is the digest of the file whose content is in the database.
     """CREATE TABLE registry (
         workspace_id INTEGER NOT NULL,
@@ -71,11 +70,7 @@ _ITEMS = (
         number INTEGER,
         label TEXT)""",
     """CREATE INDEX snippet_uses_by_name ON snippet_uses (name)""",
-)
-
-# -- logged requests ----------------------------------------------------------------------------------------
-
-_REQUESTS = (
+    # -- logged requests --
     """CREATE TABLE request_groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at TEXT NOT NULL)""",
     # Rows are short, because a search reads most of them. Columns are called as in a response.
     """CREATE TABLE requests (
@@ -121,11 +116,7 @@ _REQUESTS = (
     # How many requests to keep, and for how many days; 0 is any number of days.
     """CREATE TABLE request_limits (requests INTEGER NOT NULL, days INTEGER NOT NULL)""",
     """INSERT INTO request_limits VALUES (100000, 0)""",
-)
-
-# -- spans --------------------------------------------------------------------------------------------------
-
-_SPANS = (
+    # -- spans --
     # log_span_id is the span_id of the span's request: its own, or that of another span.
     """CREATE TABLE spans (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -135,11 +126,7 @@ _SPANS = (
         body TEXT NOT NULL,
         UNIQUE (trace_id, span_id))""",
     """CREATE INDEX spans_by_request ON spans (log_span_id)""",
-)
-
-# -- evaluations and runs -----------------------------------------------------------------------------------
-
-_RUNS = (
+    # -- evaluations and runs --
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
     # whether to send those of all nodes.
@@ -167,13 +154,7 @@ _RUNS = (
         inputs TEXT NOT NULL,
         cells TEXT,
         PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
-)
-
-# -- skills -------------------------------------------------------------------------------------------------
-
-_SKILLS = (
+    # -- skills --
     # Versions map paths to digests, because most files stay the same between versions.
     """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
 )
-
-SCHEMA: Final = (*_ITEMS, *_REQUESTS, *_SPANS, *_RUNS, *_SKILLS)
