@@ -7,6 +7,7 @@ import stat
 import threading
 
 import pytest
+from registry_server import chat, flat
 
 from promptsync.server.store import database
 from promptsync.server.store.database import Store, StoreError
@@ -105,6 +106,18 @@ def test_a_failed_transaction_leaves_nothing(tmp_path):
     with store.read() as db:
         assert db.execute("SELECT count(*) FROM request_groups").fetchone()[0] == 0
     store.close()
+
+
+def test_a_full_disk_refuses_a_publish_and_loses_nothing(call, publish, app):
+    publish("a", chat("small"))
+    with app.store.read() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    for name in ("a", "b"):
+        answer = call("POST", "/rest/prompt-templates", flat(name, chat("x" * 100_000)))
+        assert (answer.status, "disk is full" in answer.body["message"]) == (503, True)
+    assert call("GET", "/prompt-templates").body["total"] == 1
+    assert call("GET", "/prompt-templates/a").body["version"] == 1
 
 
 def test_a_reader_sees_one_state_while_others_write(tmp_path):

@@ -18,9 +18,6 @@ EntityType = Literal[
     "FOLDER", "PROMPT", "SNIPPET", "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET"
 ]
 
-_BELOW = "substr({path}, 1, length({folder}) + 1) = {folder} || '/'"
-"""SQL: whether a path is that of something below a folder."""
-
 
 class NewFolder(Struct, frozen=True):
     """The body that creates a folder."""
@@ -66,9 +63,7 @@ def create_folder(request: Request) -> Response:
         if db.execute("SELECT 1 FROM folders WHERE path = ?", (path,)).fetchone():
             raise malformed(f"A folder called {body.name!r} exists there already.")
         parents = db.execute(
-            f"SELECT f.id, f.name FROM folders f WHERE {_BELOW.format(path=':path', folder='f.path')}"
-            " ORDER BY length(f.path)",
-            {"path": path},
+            "SELECT id, name FROM folders WHERE instr(?, path || '/') = 1 ORDER BY length(path)", (path,)
         ).fetchall()
         about = {"name": body.name, "parent_id": body.parent_id, "created_at": moment}
         folder_id = insert(db, "folders", **about, path=path)
@@ -137,7 +132,7 @@ def list_entities(request: Request) -> Response:
     with request.store.read() as db:
         if query.folder_id is not None:
             path = folder_by_id(db, query.folder_id)["path"]
-            listing.where(f"(f.path = :path OR {_BELOW.format(path='f.path', folder=':path')})", path=path)
+            listing.where("instr(f.path || '/', :path || '/') = 1", path=path)
         entities = [dict(row) for row in listing.rows(db, _ENTITY, _ENTITIES)]
     for entity in entities:
         entity["path"] = entity["path"].split("/") if entity["path"] else []
