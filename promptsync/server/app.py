@@ -24,9 +24,6 @@ from promptsync.server.store.database import Store, StoreError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-MAX_BODY = 32 * 1024 * 1024
-"""Longest request body, in bytes, unless ``create_app`` is given another limit."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +33,6 @@ def create_app(
     api_key: str | None = None,
     fixtures: str | Path | None = None,
     model: Model | None = None,
-    max_body: int = MAX_BODY,
     logged_requests: int | None = None,
     days: int | None = None,
 ) -> Application:
@@ -62,7 +58,7 @@ def create_app(
     except BaseException:
         store.close()
         raise
-    return Application(store, Runner(store, model or Echo()), api_key, max_body)
+    return Application(store, Runner(store, model or Echo()), api_key)
 
 
 class Application(Struct, frozen=True):
@@ -71,7 +67,6 @@ class Application(Struct, frozen=True):
     store: Store
     runner: Runner
     api_key: str | None
-    max_body: int
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._answer(environ)(environ, start_response)
@@ -115,7 +110,7 @@ class Application(Struct, frozen=True):
                 db.execute("SELECT 1")
             return Response({"status": "ok", "registry": "promptsync", "version": __version__})
         # The key comes before the path: without it, nobody finds out which paths exist.
-        sent = read_body(environ, self.max_body)
+        sent = read_body(environ)
         self._check_key(environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace") or _key_in(sent))
         handler, values = match(method, path)
         body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), OTHER_BODIES.get(handler, ""))

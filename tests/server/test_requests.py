@@ -210,11 +210,10 @@ def test_surrogate_pairs_are_text(call, publish):
     assert answer.body["prompt_name"] == "\N{GRINNING FACE}"
 
 
-def test_a_body_that_is_too_large_is_refused_unread(tmp_path):
-    with create_app(tmp_path / "r.db", max_body=100) as app:
-        call = Caller(app)
-        assert call("POST", "/rest/prompt-templates", raw=b" " * 101).status == 413
-        assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
+def test_a_body_that_is_too_large_is_refused(call, monkeypatch):
+    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 100)
+    assert call("POST", "/rest/prompt-templates", raw=b" " * 101).status == 413
+    assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
 
 
 def test_a_closed_application_answers_503(tmp_path):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from registry_server import Answer, Caller
 from seeds import examples
 
-from promptsync.server.app import create_app
 from promptsync.server.http.answer import ApiError
 from promptsync.server.skills.archive import MAX_ENTRIES, read_archive
 from promptsync.server.skills.files import MAX_FILE, MAX_FILES, exported_path, stored_path
@@ -379,10 +378,9 @@ def test_a_form_needs_the_key_in_the_header_and_a_path_that_takes_it(app, call, 
     assert send(call, "POST", SKILLS).status == 201
 
 
-def test_a_form_is_limited_like_any_body(tmp_path) -> None:
-    with create_app(tmp_path / "r.db", max_body=1000) as app:
-        sent = form([NAME, ("zip", b"\0" * 1000)])
-        assert Caller(app)("POST", SKILLS, **sent).status == 413
+def test_a_form_is_limited_like_any_body(call, monkeypatch) -> None:
+    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 1000)
+    assert call("POST", SKILLS, **form([NAME, ("zip", b"\0" * 1000)])).status == 413
 
 
 @settings(

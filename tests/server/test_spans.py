@@ -15,7 +15,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from registry_server import Caller, chat, completion
 
-from promptsync.server.app import create_app
 from promptsync.server.tracking import spans
 
 TRACE, ROOT, CHILD = "d4b5e2a13c8f4e9ab7d61a2b3c4d5e6f", "00000000000000a1", "00000000000000b2"
@@ -329,13 +328,13 @@ def test_closing_traces_is_refused(call):
     assert call("POST", "/v1/traces?close_after=false", otlp(OTLP_SPAN)).status == 200
 
 
-def test_a_body_cannot_grow_beyond_the_limit(tmp_path):
-    with create_app(tmp_path / "registry.db", max_body=10_000) as app:
-        bomb = gzip.compress(b" " * 10_001)
-        answer = send(app, bomb, kind="application/json", content_encoding="gzip")
-        assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
-        fits = send(app, gzip.compress(b"{}".ljust(10_000)), kind="application/json", content_encoding="gzip")
-        assert fits.status == 200
+def test_a_body_cannot_grow_beyond_the_limit(app, monkeypatch):
+    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 10_000)
+    bomb = gzip.compress(b" " * 10_001)
+    answer = send(app, bomb, kind="application/json", content_encoding="gzip")
+    assert (answer.status, "10,000 bytes" in answer.body["message"]) == (413, True)
+    fits = send(app, gzip.compress(b"{}".ljust(10_000)), kind="application/json", content_encoding="gzip")
+    assert fits.status == 200
 
 
 def test_what_spans_share_counts_for_each_of_them(app, call):

@@ -65,11 +65,6 @@ def not_found(message: str) -> ApiError:
     return ApiError(404, message)
 
 
-def conflict(message: str) -> ApiError:
-    """409."""
-    return ApiError(409, message)
-
-
 def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:
     """422 with a ``detail`` list whose location is ``where``, for example ``"body", "version"``."""
     return ApiError(422, message, detail=[{"loc": list(where), "msg": message, "type": kind}])

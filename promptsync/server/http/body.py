@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
+MAX_BODY = 32 * 1024 * 1024
+"""Longest body, in bytes, before and after decompression."""
+
 MAX_PROTOBUF: Final = 8 * 1024 * 1024
 """Longest body in protobuf, in bytes after decompression: parsed, it can take a hundred times as much."""
 
@@ -63,17 +66,17 @@ def too_large(limit: int) -> ApiError:
     return ApiError(413, f"The request body is larger than {limit:,} bytes.")
 
 
-def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
-    """Return the whole body; 413 if it is longer than ``limit`` bytes, before or after decompression."""
+def read_body(environ: WSGIEnvironment) -> bytes:
+    """Return the whole body, decompressed; 413 if it is longer than ``MAX_BODY``."""
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         accepted = {"Accept-Encoding": "gzip"}
         raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
-    body: bytes = environ["wsgi.input"].read(limit + 1)
-    if encoding == "gzip" and len(body) <= limit:
-        body = _unzipped(body, limit + 1)
-    if len(body) > limit:
-        raise too_large(limit)
+    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    if encoding == "gzip" and len(body) <= MAX_BODY:
+        body = _unzipped(body, MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise too_large(MAX_BODY)
     return body
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from a2wsgi import WSGIMiddleware
 
 from promptsync.server.http.answer import ApiError
-from promptsync.server.http.body import too_large
+from promptsync.server.http.body import MAX_BODY, too_large
 from promptsync.server.http.guard import Hosts, check
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ WEBSOCKET: Final = "/connection/websocket"
 
 MAX_SOCKETS = 50
 """Most WebSockets that are open at once."""
-
-MAX_BUFFERED = 64 * 1024 * 1024
-"""Longest body that is received, in bytes. The application has a lower limit of its own."""
 
 BODY_SECONDS = 30.0
 """How long a client may take to send a body."""
@@ -120,8 +117,8 @@ async def _complete_body(receive: Receive) -> bytes | None:
         async with asyncio.timeout(BODY_SECONDS):
             while (message := await receive())["type"] == "http.request":
                 body += message["body"]
-                if len(body) > MAX_BUFFERED:
-                    raise too_large(MAX_BUFFERED)
+                if len(body) > MAX_BODY:
+                    raise too_large(MAX_BODY)
                 if not message["more_body"]:
                     return bytes(body)
     except TimeoutError:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import ApiError, Response, conflict, invalid, not_found
+from promptsync.server.http.answer import ApiError, Response, invalid, not_found
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
@@ -79,9 +79,10 @@ def create_label(request: Request) -> Response:
         version_id = _target(db, template, body)
         known = {row["name"]: row["id"] for row in items.labels(db, template)}
         if body.name in known:
-            raise conflict(
+            raise ApiError(
+                409,
                 f"{template['name']!r} has the label {body.name!r} already; move it with "
-                f"PATCH /prompt-labels/{known[body.name]}."
+                f"PATCH /prompt-labels/{known[body.name]}.",
             )
         if needs_approval(db, template["name"], body.name):
             return Response(_waiting(body.name))
