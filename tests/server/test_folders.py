@@ -42,6 +42,7 @@ def test_a_folder_knows_where_it_is(call, make, app):
         ({"name": "x" * 256}, 400),
         ({"name": 3}, 400),
         ({"name": "taken"}, 400),
+        ({"name": "a/b"}, 400),
         ({"name": "x", "parent_id": 99}, 404),
         ({"name": "x", "parent_id": "1"}, 400),
         ({"name": "x", "workspace_id": 1}, 400),
@@ -91,6 +92,8 @@ def test_prompts_are_published_into_folders_and_listed_with_them(call, make, pub
         ("SNIPPET", "tone"),
     ]
     assert len(listed(call, "flatten=true")) == 5
+    # The start of a name is not a folder above.
+    assert listed(call, f"folder_id={make('out')}&flatten=true") == []
     assert listed(call, "flatten=true&filter_type=SNIPPET&filter_type=PROMPT&search_query=EE") == [
         ("PROMPT", "deep")
     ]
