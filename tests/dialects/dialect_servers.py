@@ -79,33 +79,33 @@ class Dialect:
 
     def answer(self, environ: dict[str, Any], method: str, target: str, raw: bytes) -> tuple[int, Any]:
         path, _, query = target.partition("?")
-        known = [one for one in self.rules if one.pattern.fullmatch(path)]
-        found = next((one for one in known if one.method == method), None)
-        if found is None:
+        known = [rule for rule in self.rules if rule.pattern.fullmatch(path)]
+        rule = next((rule for rule in known if rule.method == method), None)
+        if rule is None:
             return (405, {"detail": "Method Not Allowed"}) if known else (404, {"detail": "Not Found"})
         if not environ.get("HTTP_X_API_KEY"):
             return 401, {"message": "Unauthorized"}
-        extra = sorted(set(parse_qs(query)) - found.query)
+        extra = sorted(set(parse_qs(query)) - rule.query)
         if extra:
             return refused("query", extra[0], "Extra inputs are not permitted")
         body = json.loads(raw) if raw else None
-        problem, body = self.read(found, body)
+        problem, body = self.read(rule, body)
         if problem is not None:
             return problem
-        asked = found.shape(*self.ask(method, target, body))
-        self.check(found.path, method, *asked)
+        asked = rule.shape(*self.ask(method, target, body))
+        self.check(rule.path, method, *asked)
         return asked
 
-    def read(self, found: Rule, body: Any) -> tuple[tuple[int, Any] | None, Any]:
-        if not isinstance(body, dict) or found.fields is None:
+    def read(self, rule: Rule, body: Any) -> tuple[tuple[int, Any] | None, Any]:
+        if not isinstance(body, dict) or rule.fields is None:
             return None, body
-        missing = sorted(found.needed - body.keys())
+        missing = sorted(rule.needed - body.keys())
         if missing:
             return refused("body", missing[0], "Field required"), body
-        extra = sorted(body.keys() - found.fields)
-        if extra and not found.ignored:
+        extra = sorted(body.keys() - rule.fields)
+        if extra and not rule.ignored:
             return refused("body", extra[0], "Extra inputs are not permitted"), body
-        return None, {key: value for key, value in body.items() if key in found.fields}
+        return None, {key: value for key, value in body.items() if key in rule.fields}
 
     def ask(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         answer: Answer = Caller(self.inner)(method, target, body)

@@ -56,10 +56,10 @@ def mutated(change: Change, method: str = "") -> Fault:
             body = json.loads(reply.content)
         except ValueError:
             return reply
-        found = change(seen, body)
-        if not isinstance(found, Reply):
-            return replace(reply, body=json.dumps(found))
-        return replace(found, status=reply.status) if found.status == 200 else found
+        changed = change(seen, body)
+        if not isinstance(changed, Reply):
+            return replace(reply, body=json.dumps(changed))
+        return replace(changed, status=reply.status) if changed.status == 200 else changed
 
     return answer
 
@@ -91,18 +91,18 @@ def bare(seen: Seen, body: Any) -> Any:
     """Return lists without anything around them."""
     is_list = seen.path in PAGED or seen.path.endswith("/labels")
     keys = ("items", "release_labels", "datasets", "evaluations", "workflows")
-    found = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
-    return found if is_list and seen.method == "GET" and found is not None else body
+    items = next((body[key] for key in keys if isinstance(body.get(key), list)), None)
+    return items if is_list and seen.method == "GET" and items is not None else body
 
 
-def null_when_empty(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if item == [] else item for key, item in found.items()}
+def null_when_empty(raw: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if item == [] else item for key, item in raw.items()}
 
 
 def _spelled(spell: Callable[[int], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def change(found: dict[str, Any]) -> dict[str, Any]:
-        is_number = {key for key, item in found.items() if type(item) is int and key.endswith(NUMBERS)}
-        return {key: spell(item) if key in is_number else item for key, item in found.items()}
+    def change(raw: dict[str, Any]) -> dict[str, Any]:
+        is_number = {key for key, item in raw.items() if type(item) is int and key.endswith(NUMBERS)}
+        return {key: spell(item) if key in is_number else item for key, item in raw.items()}
 
     return change
 
@@ -125,8 +125,8 @@ def _camel(key: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def reordered(found: dict[str, Any]) -> dict[str, Any]:
-    return dict(reversed(found.items()))
+def reordered(raw: dict[str, Any]) -> dict[str, Any]:
+    return dict(reversed(raw.items()))
 
 
 def with_bom(seen: Seen, body: Any) -> Reply:

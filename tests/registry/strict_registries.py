@@ -39,14 +39,14 @@ class Strict:
         with self.lock:
             self.seen.append(seen)
             for method, pattern, name in self.routes:
-                found = re.fullmatch(pattern, seen.path)
-                if found and method == seen.method:
+                match = re.fullmatch(pattern, seen.path)
+                if match and method == seen.method:
                     handler: Handler = getattr(self, name)
-                    return handler(seen, *map(unquote, found.groups()))
+                    return handler(seen, *map(unquote, match.groups()))
             return self.no_route
 
     def asked(self) -> list[str]:
-        return [f"{one.method} {one.path}" for one in self.seen]
+        return [f"{seen.method} {seen.path}" for seen in self.seen]
 
     def template_id(self, name: str) -> int:
         return [*self.prompts].index(name) + 1
@@ -116,7 +116,7 @@ class Customer(Strict):
             return error(404, f"no prompt {identifier}")
         used: list[str] = []
         template = self.expanded(versions[number - 1]["prompt_template"], used)
-        told = {"snippets": [{"prompt_name": one} for one in used]} if self.tells_snippets else {}
+        told = {"snippets": [{"prompt_name": name} for name in used]} if self.tells_snippets else {}
         return Reply(
             {
                 "prompt_name": name,
@@ -131,11 +131,11 @@ class Customer(Strict):
     def expanded(self, value: Any, used: list[str]) -> Any:
         if isinstance(value, dict):
             return {
-                key: one if key == "input_variables" else self.expanded(one, used)
-                for key, one in value.items()
+                key: item if key == "input_variables" else self.expanded(item, used)
+                for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self.expanded(one, used) for one in value]
+            return [self.expanded(item, used) for item in value]
         if not isinstance(value, str):
             return value
 
@@ -202,7 +202,7 @@ class Vendor(Strict):
 
     def labels(self, seen: Seen, identifier: str) -> Reply:
         name = self.find(identifier)
-        found = [
+        labels = [
             {
                 "release_label": pointer["name"],
                 "release_label_id": number,
@@ -212,7 +212,7 @@ class Vendor(Strict):
             for number, pointer in self.pointers.items()
             if pointer["prompt"] == name
         ]
-        return Reply({"release_labels": found})
+        return Reply({"release_labels": labels})
 
     def create_label(self, seen: Seen, number: str) -> Reply:
         self.pointers[len(self.pointers) + 1] = {**seen.body, "prompt": self.find(number)}

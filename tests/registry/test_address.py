@@ -31,8 +31,8 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("url", "base", "host", "port"), ALLOWED)
 def test_a_url_is_split_into_its_parts(url: str, base: str, host: str, port: int) -> None:
-    found = address(url)
-    assert (found.base, found.host, found.port) == (base, host, port)
+    parts = address(url)
+    assert (parts.base, parts.host, parts.port) == (base, host, port)
 
 
 REFUSED = [

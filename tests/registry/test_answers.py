@@ -99,16 +99,16 @@ def test_a_list_is_found_alone_or_under_a_key(body: Any, found: Any) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_shown_text_is_one_short_printable_line(text: str) -> None:
-    found = shown(text)
-    assert found.isprintable()
-    assert len(found) <= EXCERPT * len("\\U0001f600")
+    line = shown(text)
+    assert line.isprintable()
+    assert len(line) <= EXCERPT * len("\\U0001f600")
 
 
 @given(st.binary(max_size=300), st.sampled_from([200, 404, 422]))
 def test_any_bytes_can_be_read_as_an_error(content: bytes, status: int) -> None:
-    found = answer(content, status)
-    assert found.reason().isprintable()
-    found.is_about_route()
+    response = answer(content, status)
+    assert response.reason().isprintable()
+    response.is_about_route()
     with pytest.raises(BadAnswer) as caught:
-        found.fail("a list")
+        response.fail("a list")
     assert caught.value.message.isprintable()

@@ -42,7 +42,7 @@ def after_publish(reply: Callable[[], Reply]) -> Callable[[World], None]:
 
 def with_numbers_as_text(seen: Seen, body: Any) -> Any:
     return everywhere(
-        lambda found: {key: str(item) if key in ("id", "version") else item for key, item in found.items()}
+        lambda raw: {key: str(item) if key in ("id", "version") else item for key, item in raw.items()}
     )(seen, body)
 
 

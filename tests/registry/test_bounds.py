@@ -180,9 +180,9 @@ def test_the_deepest_file_comes_back_as_it_was(world: World) -> None:
 
 def nested_metadata(name: str, levels: int) -> Change:
     def change(seen: Seen, body: Any) -> Any:
-        for one in body.get("items", [body]) if isinstance(body, dict) else ():
-            if one.get("prompt_name") == name and "prompt_template" in one:
-                one["metadata"] = {"deep": deep(levels)}
+        for prompt in body.get("items", [body]) if isinstance(body, dict) else ():
+            if prompt.get("prompt_name") == name and "prompt_template" in prompt:
+                prompt["metadata"] = {"deep": deep(levels)}
         return body
 
     return change

@@ -71,8 +71,8 @@ class ExpandsEverywhere(Customer):
         super().__init__(tells_snippets=False)
 
     def listed(self, name: str) -> dict[str, Any]:
-        found = super().listed(name)
-        return {**found, "prompt_template": self.expanded(found["prompt_template"], [])}
+        listed = super().listed(name)
+        return {**listed, "prompt_template": self.expanded(listed["prompt_template"], [])}
 
 
 @pytest.mark.parametrize("reference", ["@@@tone@@@", "@@@tone@version_number:1@@@"])

@@ -40,11 +40,11 @@ def test_what_is_published_is_what_is_read_and_costs_one_request(registry: Promp
     for number, prompt in enumerate((TONE, PARENT), start=1):
         made = registry.prompts.publish(prompt, message=f"m (v{number})", labels=["prod"])
         assert made.version == 1
-        found = registry.prompts.get(made.template_id, prompt.name)
-        assert digest(found.prompt) == digest(prompt)
-        assert set(found.prompt.tags) == set(prompt.tags)
-        assert found.message == f"m (v{number})"
-        assert found.prompt.extra == {}
+        version = registry.prompts.get(made.template_id, prompt.name)
+        assert digest(version.prompt) == digest(prompt)
+        assert set(version.prompt.tags) == set(prompt.tags)
+        assert version.message == f"m (v{number})"
+        assert version.prompt.extra == {}
     assert registry.requests == 4
     assert isinstance(registry.workspace_id, int)
 
@@ -58,14 +58,14 @@ def test_moved_labels_are_read_in_both_ways(registry: PromptLayer) -> None:
     registry.labels.set(made.template_id, TONE.name, "dev", 1, None)
     every = registry.labels.all()
     assert every is not None
-    assert {(one.name, one.version, one.prompt_name) for one in every} == {
+    assert {(label.name, label.version, label.prompt_name) for label in every} == {
         ("prod", 2, TONE.name),
         ("dev", 1, TONE.name),
     }
-    assert [one.version for one in registry.prompts.list(label="prod")] == [2]
+    assert [version.version for version in registry.prompts.list(label="prod")] == [2]
     assert registry.prompts.get(None, TONE.name, label="dev").version == 1
     registry.labels.delete(prod)
-    assert [one.name for one in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
+    assert [label.name for label in registry.labels.of(made.template_id, TONE.name)] == ["dev"]
 
 
 def test_an_all_digit_name_is_not_mistaken_for_an_id(registry: PromptLayer) -> None:
@@ -99,5 +99,5 @@ def test_a_local_remote_opens_its_database_by_itself(tmp_path: Path) -> None:
     for count in (1, 2):
         with open_registry(f"local:{path}", None) as registry:
             registry.prompts.publish(TONE, message="m")
-            assert [one.version for one in registry.prompts.list()] == [count]
+            assert [version.version for version in registry.prompts.list()] == [count]
     assert path.exists()

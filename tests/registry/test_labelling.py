@@ -114,4 +114,4 @@ def test_a_label_is_looked_up_before_it_is_created_again(is_made: bool, elsewher
     with client(LosesAnswers(is_made=is_made, version=elsewhere)) as registry:
         registry.prompts.publish(PROMPT, message="m")
         registry.labels.set(1, PROMPT.name, "prod", 2, None)
-        assert [(one.name, one.version) for one in registry.labels.of(1, PROMPT.name)] == [("prod", 2)]
+        assert [(label.name, label.version) for label in registry.labels.of(1, PROMPT.name)] == [("prod", 2)]

@@ -33,7 +33,7 @@ def pages_of(items: list[dict[str, Any]], *, cap: int = 100, keys: str = "pages 
 
 
 def ids(registry: Any) -> list[int]:
-    return [one.template_id for one in registry.prompts.list()]
+    return [prompt.template_id for prompt in registry.prompts.list()]
 
 
 @pytest.mark.parametrize("keys", ["pages total has_next", "pages", "total", "has_next", ""])
@@ -69,8 +69,8 @@ def test_pages_are_read_in_parallel_and_in_order_with_progress() -> None:
 
     told: list[tuple[int, int]] = []
     with client(react) as registry:
-        found = registry.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
-    assert [one.template_id for one in found] == [*range(1, 501)]
+        prompts = registry.prompts.list(on_page=lambda done, pages: told.append((done, pages)))
+    assert [prompt.template_id for prompt in prompts] == [*range(1, 501)]
     assert told == [(1, 5), (5, 5)]
 
 
@@ -230,12 +230,12 @@ def test_a_list_item_has_everything_that_the_registry_returns() -> None:
         provider_base_url=None,
     )
     with client(Scripted(Reply({"items": [raw], "pages": 1, "total": 1}))) as registry:
-        (found,) = registry.prompts.list()
-    assert (found.template_id, found.name, found.version, found.message) == (5, "a/b", 4, "m (v4)")
-    assert found.is_snippet
-    assert found.prompt.tags == ("x",)
-    assert found.prompt.metadata == {"model": {"provider": "openai", "name": "gpt-4o"}}
-    assert found.prompt.extra == {"temperament": "sunny"}
+        (listed,) = registry.prompts.list()
+    assert (listed.template_id, listed.name, listed.version, listed.message) == (5, "a/b", 4, "m (v4)")
+    assert listed.is_snippet
+    assert listed.prompt.tags == ("x",)
+    assert listed.prompt.metadata == {"model": {"provider": "openai", "name": "gpt-4o"}}
+    assert listed.prompt.extra == {"temperament": "sunny"}
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_a_template_has_a_type_and_blocks_whatever_was_stored(
     given: dict[str, Any], template_type: str, content: Any
 ) -> None:
     with client(Scripted(Reply({"items": [{**item(1), "prompt_template": given}], "pages": 1}))) as registry:
-        (found,) = registry.prompts.list()
-    assert found.prompt.template["type"] == template_type
-    part = found.prompt.template["messages"][0] if template_type == "chat" else found.prompt.template
+        (listed,) = registry.prompts.list()
+    assert listed.prompt.template["type"] == template_type
+    part = listed.prompt.template["messages"][0] if template_type == "chat" else listed.prompt.template
     assert part["content"] == content
 
 
@@ -270,7 +270,7 @@ def test_a_version_or_body_that_the_list_leaves_out_is_read_on_its_own() -> None
         return Reply(version(bare[number - 1]["prompt_name"], 4, number))
 
     with client(react) as registry:
-        assert [(one.name, one.version) for one in registry.prompts.list()] == [
+        assert [(prompt.name, prompt.version) for prompt in registry.prompts.list()] == [
             ("one", 4),
             ("two", 4),
             ("p3", 1),

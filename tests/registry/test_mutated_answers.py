@@ -37,21 +37,21 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def shown(world: World, line: str) -> tuple[int, Any]:
     """The exit code and the document of a command, without the ids of runs."""
     done = world.run(*line.split(), "--json")
-    found = json.loads(done.out)
-    for evaluation in found.get("evaluations", ()):
+    document = json.loads(done.out)
+    for evaluation in document.get("evaluations", ()):
         del evaluation["runs"]  # each of these tests adds one
-    for run in found.get("runs", ()):
+    for run in document.get("runs", ()):
         for key in ("report_id", "execution_id", "previous_score", "seconds", "request_ids", "change"):
             run.pop(key, None)
-    return done.code, found
+    return done.code, document
 
 
 @pytest.fixture(scope="module")
 def plain(copy: World) -> dict[str, tuple[int, Any]]:
     """What each command shows if nothing is mutated."""
-    found = {line: shown(copy, line) for line in (*READING, *RUNNING)}
-    assert {code for code, _ in found.values()} == {0}
-    return found
+    documents = {line: shown(copy, line) for line in (*READING, *RUNNING)}
+    assert {code for code, _ in documents.values()} == {0}
+    return documents
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=list(HARMLESS))

@@ -18,7 +18,7 @@ PROMPT = Prompt("support/refund", template("Hi {b} and {a}"), MODEL, ("billing",
 
 
 def publishes(registry: Strict) -> list[dict[str, Any]]:
-    return [one.body for one in registry.seen if one.path == "/rest/prompt-templates"]
+    return [seen.body for seen in registry.seen if seen.path == "/rest/prompt-templates"]
 
 
 def test_the_flat_body_comes_first_and_the_nested_one_after_it() -> None:
@@ -55,7 +55,7 @@ def test_the_shape_that_works_is_found_once_even_by_many_publishers_at_once() ->
         made = pool.map(
             lambda n: registry.prompts.publish(Prompt(f"p{n}", template()), message="m"), range(24)
         )
-        assert [one.version for one in made] == [1] * 24
+        assert [version.version for version in made] == [1] * 24
     assert len(publishes(vendor)) == 25
 
 
@@ -78,7 +78,7 @@ def test_tags_and_type_are_always_sent_and_variables_sorted() -> None:
     assert chat["tags"] == [] and "metadata" not in chat and "release_labels" not in chat
     assert chat["prompt_template"]["type"] == "chat"
     assert chat["prompt_template"]["input_variables"] == ["history", "y", "z"]
-    assert [one["input_variables"] for one in chat["prompt_template"]["messages"]] == [
+    assert [message["input_variables"] for message in chat["prompt_template"]["messages"]] == [
         ["y", "z"],
         ["history"],
     ]

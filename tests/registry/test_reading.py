@@ -35,14 +35,14 @@ class Shelf:
 def test_a_raw_read_is_fresh_unresolved_and_addressed_by_id() -> None:
     script = Scripted(Reply(version("a/b", 3, created_at="2026-02-01T08:00:00Z", tags=["t"])))
     with client(script) as registry:
-        found = registry.prompts.get(7, "a/b", version=3)
+        read = registry.prompts.get(7, "a/b", version=3)
         assert registry.workspace_id == 9
     assert script.seen[0].target == "/prompt-templates/7?version=3&resolve_snippets=false"
     assert script.seen[0].headers["Cache-Control"] == "no-cache"
-    assert (found.template_id, found.version, found.workspace_id) == (7, 3, 9)
-    assert (found.message, found.created_at) == ("first (v1)", "2026-02-01T08:00:00Z")
-    assert found.prompt.tags == ("t",)
-    assert found.prompt.extra == {}
+    assert (read.template_id, read.version, read.workspace_id) == (7, 3, 9)
+    assert (read.message, read.created_at) == ("first (v1)", "2026-02-01T08:00:00Z")
+    assert read.prompt.tags == ("t",)
+    assert read.prompt.extra == {}
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "ä 50%", ".."])
@@ -55,25 +55,8 @@ def test_a_prompt_without_an_id_is_addressed_by_its_encoded_name(name: str) -> N
     assert script.seen[0].target == f"/prompt-templates/{segment(name)}?label=prod&resolve_snippets=false"
 
 
-BROKEN = [
-    {"id": None},
-    {"id": True},
-    {"prompt_name": None},
-    {"version": None},
-    {"version": "3"},
-    {"prompt_template": None},
-    {"prompt_template": []},
-    {"prompt_template": {"type": "chat"}},
-    {"metadata": []},
-    {"tags": "x"},
-    {"tags": [1]},
-    {"version": 2},
-]
-
-
-@pytest.mark.parametrize("change", BROKEN)
-def test_a_response_of_another_shape_is_refused(change: dict[str, Any]) -> None:
-    with client(Scripted(Reply({**version(), **change}))) as registry, pytest.raises(BadAnswer) as caught:
+def test_another_version_than_the_one_that_was_asked_for_is_refused() -> None:
+    with client(Scripted(Reply(version(number=2)))) as registry, pytest.raises(BadAnswer) as caught:
         registry.prompts.get(7, "greet", version=1)
     assert "GET /prompt-templates/7" in caught.value.message
 
@@ -82,7 +65,7 @@ def test_a_prompt_is_missing_only_if_both_ways_of_reading_agree() -> None:
     script = Scripted(NOT_FOUND)
     with client(script) as registry, pytest.raises(NotFound, match=r"no prompt 'greet' with the version 3"):
         registry.prompts.get(7, "greet", version=3)
-    assert [one.method for one in script.seen] == ["GET", "POST"]
+    assert [seen.method for seen in script.seen] == ["GET", "POST"]
 
 
 def test_once_the_raw_read_is_known_a_missing_prompt_costs_one_request() -> None:

@@ -131,8 +131,8 @@ def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None
 def test_a_prompt_is_rendered_by_the_registry() -> None:
     script = Scripted(Reply({**version("greet"), "llm_kwargs": {"model": "gpt-4o"}}))
     with client(script) as registry:
-        found = registry.prompts.render("greet", label="prod", provider="openai", variables={"name": "Ana"})
-        assert found["llm_kwargs"] == {"model": "gpt-4o"}
+        rendered = registry.prompts.render("greet", label="prod", provider="openai", variables={"name": "A"})
+        assert rendered["llm_kwargs"] == {"model": "gpt-4o"}
         with pytest.raises(RemoteError, match="expected the prompt 'other'"):
             registry.prompts.render("other")
-    assert script.seen[0].body == {"label": "prod", "provider": "openai", "input_variables": {"name": "Ana"}}
+    assert script.seen[0].body == {"label": "prod", "provider": "openai", "input_variables": {"name": "A"}}

@@ -9,8 +9,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from promptsync.registry.promptlayer.throttle import Throttle
 from promptsync.registry.values import Timeouts
@@ -61,20 +59,6 @@ def test_the_width_follows_what_happened(events: str, width: int) -> None:
     for count, what in (event.split() for event in filter(None, events.split(", "))):
         happened(throttle, what, int(count))
     assert throttle.width == width
-
-
-Events = st.lists(st.tuples(st.sampled_from(["succeed", "fail"]), st.integers(1, 40)))
-
-
-@given(st.integers(-1, 40), Events)
-def test_the_width_is_always_within_its_limits(limit: int, events: list[tuple[str, int]]) -> None:
-    throttle = Throttle(limit)
-    for what, count in events:
-        before = throttle.width
-        happened(throttle, what, count)
-        assert 1 <= throttle.width <= max(1, limit)
-        if what == "fail":
-            assert throttle.width == max(1, before // 2)
 
 
 def test_nothing_starts_while_the_throttle_is_closed() -> None:

@@ -40,9 +40,8 @@ SAID = [
 
 @pytest.mark.parametrize(("url", "said", "reason", "hint"), SAID, ids=[row[1][:40] for row in SAID])
 def test_network_errors_have_a_reason_and_a_fix(url, said, reason, hint):
-    found = explained(address(url), said)
-    assert reason in found[0]
-    assert hint in found[1]
+    told, advice = explained(address(url), said)
+    assert reason in told and hint in advice
 
 
 def test_https_to_a_server_that_speaks_http_is_recognized():

@@ -39,7 +39,6 @@ NO_TLS: Final = re.compile(
 )
 """How https fails if a server speaks http. Some servers only wait for more."""
 
-
 _TOO_MANY: Final = 429
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES // 1024**2} MB"
 _KEPT_FOR: Final = 5.0
