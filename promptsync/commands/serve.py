@@ -59,13 +59,13 @@ LOCAL = "local:"
     "--keep-requests",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Keep the newest N logged requests (default: as before, at first 100,000).",
+    help="Keep the newest N logged requests from now on (at first 100,000).",
 )
 @click.option(
     "--keep-days",
     metavar="DAYS",
     type=click.IntRange(min=0),
-    help="Delete logged requests after so many days; 0 keeps them (default: as before, at first 0).",
+    help="Delete logged requests after so many days from now on; 0 keeps them (at first 0).",
 )
 @click.option(
     "--print-env",

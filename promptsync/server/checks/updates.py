@@ -10,7 +10,6 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -20,7 +19,7 @@ from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.fields import Id
 from promptsync.server.http.request import Request
 from promptsync.server.prompts.items import WORKFLOW, find
-from promptsync.server.store.database import Database, Store, encoded
+from promptsync.server.store.database import Store, encoded
 
 if TYPE_CHECKING:
     from promptsync.server.http.gateway import Receive, Send
@@ -115,13 +114,13 @@ async def converse(store: Store, receive: Receive, send: Send) -> None:
                     return
                 data = message.get("bytes") or message.get("text", "").encode()
                 for line in filter(None, data.split(b"\n")):
-                    await send({"type": "websocket.send", "text": encoded(conversation.answer(line))})
+                    await send({"type": "websocket.send", "text": conversation.answer(line)})
                 receiving = asyncio.ensure_future(receive())
             if conversation.channel is None and time.monotonic() > deadline:
                 raise SocketClosed(3502, "stale")
             if conversation.is_subscribed:
                 for push in await asyncio.to_thread(conversation.results):
-                    await send({"type": "websocket.send", "text": encoded(push)})
+                    await send({"type": "websocket.send", "text": push})
     finally:
         receiving.cancel()
 
@@ -136,7 +135,7 @@ class _Conversation:
         self.is_subscribed = False
         self._sent: set[int] = set()
 
-    def answer(self, line: bytes) -> dict[str, Any]:
+    def answer(self, line: bytes) -> str:
         """Return the response to a command."""
         try:
             command = msgspec.json.decode(line, type=_Command)
@@ -144,7 +143,7 @@ class _Conversation:
             raise SocketClosed(3501, "bad request") from None
         if (command.connect is None) is (self.channel is None):
             raise SocketClosed(3501, "bad request")
-        return {"id": command.id, **self._obey(command)}
+        return encoded({"id": command.id, **self._obey(command)})
 
     def _obey(self, command: _Command) -> dict[str, Any]:
         if command.connect is not None:
@@ -159,33 +158,24 @@ class _Conversation:
         self._sent.clear()
         return {"subscribe" if command.subscribe else "unsubscribe": {}}
 
-    def results(self) -> list[dict[str, Any]]:
-        """Return the results that the client has not heard yet."""
+    def results(self) -> list[str]:
+        """Return messages with the results that the client has not heard yet."""
+        channel = self.channel or ""
+        values = channel, channel.removeprefix("workflow_updates:"), _MOST_RUNS
+        sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT ?"
+        messages = []
         # Another process may finish executions of the same database, so only the database knows.
         with self._store.read() as db:
-            return list(self._results(db, self.channel or ""))
-
-    def _results(self, db: Database, channel: str) -> Iterator[dict[str, Any]]:
-        for execution_id, everything in _executions(db, channel):
-            if execution_id in self._sent:
-                continue
-            is_finished, nodes = node_results(db, execution_id)
-            if is_finished:
-                self._sent.add(execution_id)
-                result = _completed(execution_id, output(nodes, everything=everything))
-                data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(result)}
-                yield {"push": {"channel": channel, "pub": {"data": data}}}
-
-
-def _executions(db: Database, channel: str) -> list[tuple[int, bool]]:
-    """Return the newest executions of a channel: their ids, and whether each returns all nodes."""
-    prefix, _, execution_id = channel.partition(":")
-    column, value = ("id", execution_id) if prefix == "workflow_updates" else ("channel", channel)
-    rows = db.execute(
-        f"SELECT id, all_outputs FROM runs WHERE {column} = ? ORDER BY id DESC LIMIT {_MOST_RUNS}",
-        (value,),
-    )
-    return [(row["id"], bool(row["all_outputs"])) for row in rows]
+            for run in db.execute(sql, values).fetchall():
+                if run["id"] in self._sent:
+                    continue
+                is_finished, nodes = node_results(db, run["id"])
+                if is_finished:
+                    self._sent.add(run["id"])
+                    result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))
+                    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(result)}
+                    messages.append(encoded({"push": {"channel": channel, "pub": {"data": data}}}))
+        return messages
 
 
 def _completed(execution_id: int, result: Any) -> dict[str, Any]:

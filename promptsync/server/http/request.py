@@ -63,7 +63,7 @@ class Request(Struct, frozen=True):
         """
         values: dict[str, Any] = {}
         for name, is_list in _names(shape):
-            sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ()) if value]
+            sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ())]
             if sent:
                 values[name] = sent if is_list else sent[-1]
         return checked(values, shape, status=422, part="query", strict=False)
