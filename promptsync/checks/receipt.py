@@ -108,7 +108,7 @@ class CheckResults(Struct, frozen=True):
         if self.interrupted:
             running = self.under_way
             return Interrupted(
-                "interrupted; the registry continues what was started" if running else "interrupted",
+                "interrupted before what was started had ended" if running else "interrupted",
                 hint=_follow(running),
                 details=[f"{result.run.name}: {result.run.location}" for result in running],
             )

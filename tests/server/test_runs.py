@@ -153,7 +153,10 @@ def test_datasets_are_listed(call):
 @pytest.mark.parametrize("path", [DATASETS, EVALUATIONS, "/workflows"])
 @pytest.mark.parametrize("query", ["per_page=101", "sort_by=size"])
 def test_every_list_of_fixtures_refuses_what_its_parameters_do_not_allow(call, path, query):
-    assert call("GET", f"{path}?{query}").status == 422
+    answer = call("GET", f"{path}?{query}")
+    assert answer.status == 422
+    if "sort_by" in query:
+        assert "expected one of created_at, updated_at, name, id, got 'size'" in answer.body["message"]
 
 
 @pytest.mark.parametrize("moment", ["created_after", "created_before", "updated_after", "updated_before"])
@@ -327,8 +330,11 @@ def test_a_run_cannot_be_run_again(call):
 INPUTS = {"input_variables": {"question": "Where?"}}
 
 
+RESULTS = "/workflow-version-execution-results?workflow_version_execution_id="
+
+
 def results(call, execution, *, everything=False):
-    path = f"/workflow-version-execution-results?workflow_version_execution_id={execution}"
+    path = f"{RESULTS}{execution}"
     flag = "" if everything is None else f"&return_all_outputs={str(everything).lower()}"
     return call("GET", path + flag)
 
@@ -377,6 +383,17 @@ def test_all_outputs_are_by_node(call):
 def test_outputs_are_by_node_unless_the_client_chooses(call):
     nodes = finished_run(call, AGENT, everything=None).body
     assert {name: node["value"] for name, node in nodes.items()} == {"answer": "Q: Where?! Q: WHERE?"}
+
+
+@pytest.mark.parametrize(
+    ("node", "names"),
+    [("name=draft", ["draft"]), ("id=2", ["answer"]), ("name=nobody", None), ("id=3", None)],
+)
+def test_the_result_of_one_node(call, node, names):
+    execution = started_run(call, AGENT)
+    finished(call, execution)
+    answer = call("GET", f"{RESULTS}{execution}&return_all_outputs=false&workflow_node_{node}")
+    assert (answer.status, list(answer.body) if names else None) == (200 if names else 404, names)
 
 
 def test_several_outputs_are_by_node_too(call):
@@ -443,7 +460,7 @@ def test_bodies_that_start_an_agent(call, body, status):
         (f"/workflows/{AGENT}?version=2", 404),
         (f"/workflows/{AGENT}?version=1&label=prod", 422),
         ("/workflow-version-execution-results", 422),
-        ("/workflow-version-execution-results?workflow_version_execution_id=999", 404),
+        (f"{RESULTS}999", 404),
     ],
 )
 def test_how_agents_answer_unusual_requests(call, path, status):

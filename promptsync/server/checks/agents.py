@@ -160,16 +160,25 @@ class ResultsQuery(msgspec.Struct):
 
     workflow_version_execution_id: Id
     return_all_outputs: bool | None = None
+    workflow_node_name: str | None = None
+    workflow_node_id: Id | None = None
 
 
 def execution_results(request: Request) -> Response:
     """Return the results of an execution: 200 if it is finished, 202 while it runs."""
     query = request.parameters(ResultsQuery)
+    run_id, name = query.workflow_version_execution_id, query.workflow_node_name or query.workflow_node_id
     with request.store.read() as db:
-        is_finished, nodes = node_results(db, query.workflow_version_execution_id)
+        is_finished, nodes = node_results(db, run_id)
     if not is_finished:
-        request.runner.work_on(query.workflow_version_execution_id)
-    return Response(output(nodes, everything=query.return_all_outputs), 200 if is_finished else 202)
+        request.runner.work_on(run_id)
+    results = output(nodes, everything=query.return_all_outputs)
+    if name:
+        # The ids of nodes count from 1, as in the description of the agent.
+        results = {key: node for number, (key, node) in enumerate(nodes.items(), 1) if name in (key, number)}
+        if not results:
+            raise not_found(f"The execution {run_id} has no node {name}.")
+    return Response(results, 200 if is_finished else 202)
 
 
 def node_results(db: Database, run_id: int) -> tuple[bool, Nodes]:

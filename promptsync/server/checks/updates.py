@@ -6,6 +6,7 @@ A client gets a token for one channel, sends it in its first message, and subscr
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
 import secrets
 import time
@@ -22,10 +23,8 @@ from promptsync.server.prompts.items import WORKFLOW, find
 from promptsync.server.store.database import Store, encoded
 
 if TYPE_CHECKING:
+    from promptsync.server.checks.runs import Runner
     from promptsync.server.http.gateway import Receive, Send
-
-MAX_TOKENS = 1000
-"""How many tokens are valid; the oldest one goes first."""
 
 CONNECT_SECONDS = 15.0
 """How long a client may take to send its token."""
@@ -40,8 +39,8 @@ _CHANNEL: Final = re.compile(
     re.DOTALL,
 )
 _MOST_RUNS: Final = 100
-_CHANNELS: Final[dict[str, tuple[int, str]]] = {}
-"""The workspace and the channel of each token."""
+_SECRET: Final = secrets.token_bytes()
+"""Signs the tokens of this process."""
 
 
 class _TokenQuery(msgspec.Struct):
@@ -60,18 +59,21 @@ def issue_token(request: Request) -> Response:
             find(db, match["workflow"], WORKFLOW)
         else:
             node_results(db, int(match["execution"]))
-    token, issued = secrets.token_urlsafe(), int(time.time() * 1000)
-    _CHANNELS[token] = (request.store.workspace_id, channel)
-    if len(_CHANNELS) > MAX_TOKENS:
-        del _CHANNELS[next(iter(_CHANNELS))]
+    issued = int(time.time() * 1000)
     details = {
         "expires": issued + 3600 * 1000,
-        "token": token,
+        "token": _token(request.store, channel),
         "issued": issued,
         "capability": {channel: ["subscribe"]},
         "clientId": str(request.store.workspace_id),
     }
     return Response({"success": True, "token_details": details, "messaging_backend": "centrifugo"}, 201)
+
+
+def _token(store: Store, channel: str) -> str:
+    """Return the only token for a channel, which ends with its name."""
+    signed = f"{store.workspace_id} {channel}".encode()
+    return f"{hmac.digest(_SECRET, signed, 'sha256').hex()} {channel}"
 
 
 class SocketClosed(Exception):
@@ -100,9 +102,9 @@ class _Command(msgspec.Struct):
     unsubscribe: _Channel | None = None
 
 
-async def converse(store: Store, receive: Receive, send: Send) -> None:
+async def converse(store: Store, runner: Runner, receive: Receive, send: Send) -> None:
     """Answer the commands of one client and send it results, until it is gone."""
-    conversation = _Conversation(store)
+    conversation = _Conversation(store, runner)
     deadline = time.monotonic() + CONNECT_SECONDS
     receiving = asyncio.ensure_future(receive())
     try:
@@ -128,8 +130,9 @@ async def converse(store: Store, receive: Receive, send: Send) -> None:
 class _Conversation:
     """What one client may hear, and what it has heard."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, runner: Runner) -> None:
         self._store = store
+        self._runner = runner
         self.channel: str | None = None
         """The channel of the token, ``None`` until the client has sent one."""
         self.is_subscribed = False
@@ -147,8 +150,9 @@ class _Conversation:
 
     def _obey(self, command: _Command) -> dict[str, Any]:
         if command.connect is not None:
-            workspace_id, self.channel = _CHANNELS.get(command.connect.token, (0, None))
-            if workspace_id != self._store.workspace_id:
+            token = command.connect.token
+            self.channel = token.partition(" ")[2]
+            if not hmac.compare_digest(token.encode(), _token(self._store, self.channel).encode()):
                 raise SocketClosed(3500, "invalid token")
             return {"connect": {"client": str(uuid.uuid4())}}
         subscription = command.subscribe or command.unsubscribe
@@ -159,7 +163,7 @@ class _Conversation:
         return {"subscribe" if command.subscribe else "unsubscribe": {}}
 
     def results(self) -> list[str]:
-        """Return messages with the results that the client has not heard yet."""
+        """Return messages with the results that the client has not heard yet; work on those that are due."""
         channel = self.channel or ""
         values = channel, channel.removeprefix("workflow_updates:"), _MOST_RUNS
         sql = "SELECT id, all_outputs FROM runs WHERE channel = ? OR id = ? ORDER BY id DESC LIMIT ?"
@@ -170,11 +174,13 @@ class _Conversation:
                 if run["id"] in self._sent:
                     continue
                 is_finished, nodes = node_results(db, run["id"])
-                if is_finished:
-                    self._sent.add(run["id"])
-                    result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))
-                    data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(result)}
-                    messages.append(encoded({"push": {"channel": channel, "pub": {"data": data}}}))
+                if not is_finished:
+                    self._runner.work_on(run["id"])
+                    continue
+                self._sent.add(run["id"])
+                result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))
+                data = {"message_name": "SET_WORKFLOW_COMPLETE", "data": encoded(result)}
+                messages.append(encoded({"push": {"channel": channel, "pub": {"data": data}}}))
         return messages
 
 

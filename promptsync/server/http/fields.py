@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -43,7 +43,20 @@ def checked(
         problem, _, below = str(error).removesuffix("`").partition(" - at `$")
         if missing := _MISSING.fullmatch(problem):
             below, problem = f"{below}.{missing[1]}", "required"
+        if problem.startswith("Invalid enum value"):
+            choices = _choices(shape, re.findall(r"\.(\w+)", below))
+            problem = f"expected one of {', '.join(choices)}, got{problem.partition('value')[2]}"
         path = f"{where}{below}".strip(".")
         message = f"{path or part}: {problem[:1].lower()}{problem[1:]}.".replace("`", "")
         names = re.findall(r"[^.\[\]]+", path)
         raise malformed(message) if status == 400 else invalid(message, part, *names) from None
+
+
+def _choices(kind: Any, names: list[str]) -> list[str]:
+    """Return the texts that the type ``kind`` allows at the path ``names``."""
+    if get_origin(kind) is Literal:
+        return list(get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        return _choices(types[names[0]], names[1:])
+    return [choice for part in get_args(kind) for choice in _choices(part, names)]

@@ -41,7 +41,7 @@ class Gateway:
             return app({**environ, "REQUEST_URI": _target(environ["asgi.scope"])}, start_response)
 
         self._call: Any = WSGIMiddleware(with_target, workers=threads)
-        self._store = getattr(app, "store", None)
+        self._registry: Any = app if hasattr(app, "store") else None
         self._hosts = hosts
         self._sockets = 0
 
@@ -73,7 +73,7 @@ class Gateway:
     async def _converse(self, scope: Message, receive: Receive, send: Send) -> None:
         from promptsync.server.checks.updates import SocketClosed, converse
 
-        if scope["path"] != WEBSOCKET or self._store is None:
+        if scope["path"] != WEBSOCKET or self._registry is None:
             raise ApiError(404, f"The only WebSocket of this registry is {WEBSOCKET}.")
         if self._sockets >= MAX_SOCKETS:
             message = f"All {MAX_SOCKETS} WebSockets of this registry are in use; try again later."
@@ -82,7 +82,7 @@ class Gateway:
         try:
             await receive()
             await send({"type": "websocket.accept"})
-            await converse(self._store, receive, send)
+            await converse(self._registry.store, self._registry.runner, receive, send)
         except SocketClosed as closed:
             await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
         except OSError as error:
