@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from registry_server import Caller
 
-from promptsync.files.schema import schema
+from promptsync.files.errors import InvalidFile, text_of
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
 from promptsync.server.checks.runs import StepCell
-from promptsync.server.checks.scoring import KINDS, scored, text_problem
+from promptsync.server.checks.scoring import scored, text_problem
 
 EXAMPLE = """
 datasets:
@@ -100,10 +100,9 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
     ],
 )
 def test_problems_are_named(text, says):
-    with pytest.raises(FixtureError) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parse_fixtures(text.encode(), "registry.yaml")
-    assert "registry.yaml" in caught.value.message
-    assert says in " ".join([caught.value.message, *caught.value.details])
+    assert says in " ".join(map(text_of, caught.value.problems))
 
 
 PLACED = """\
@@ -151,10 +150,9 @@ tools: [{id: 1, name: a, function: {name: f}}, {id: 1, name: b, function: {name:
     ids=["schema", "contradictions"],
 )
 def test_every_problem_has_its_line_and_column(text, places):
-    with pytest.raises(FixtureError) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parse_fixtures(text.encode(), "r.yaml")
-    assert [detail.partition(": ")[0] for detail in caught.value.details] == [f"r.yaml:{at}" for at in places]
-    assert "schema fixtures" in caught.value.hint
+    assert [f"{problem.line}:{problem.column}" for problem in caught.value.problems] == places
 
 
 @pytest.mark.parametrize(
@@ -216,10 +214,6 @@ def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):
         create_app(tmp_path / "r.db", fixtures=tmp_path / "none.yaml")
     for content in (b"\xff", b"x: 1"):
         (tmp_path / "bad.yaml").write_bytes(content)
-        with pytest.raises(FixtureError, match="not a valid fixtures file"):
+        with pytest.raises(FixtureError, match="not a valid fixtures file") as caught:
             create_app(tmp_path / "r.db", fixtures=tmp_path / "bad.yaml")
-
-
-def test_the_kinds_of_scores_are_those_of_the_schema():
-    properties = schema("fixtures")["$defs"]["score"]["properties"]
-    assert set(properties) - {"name"} == set(KINDS)
+        assert caught.value.details[0].startswith("bad.yaml:1:1: ")

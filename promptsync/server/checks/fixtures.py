@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 from promptsync.errors import UsageError
 from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.runs import EVALUATION
-from promptsync.server.checks.scoring import KINDS, text_problem
+from promptsync.server.checks.scoring import text_problem
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING
@@ -29,7 +29,7 @@ Place = tuple[str | int, ...]
 
 
 class FixtureError(UsageError):
-    """The fixtures file cannot be read; ``details`` lists everything that is wrong with it."""
+    """The fixtures file cannot be used; ``details`` lists everything that is wrong with it."""
 
     code = "fixtures"
 
@@ -54,17 +54,35 @@ class Fixtures(msgspec.Struct, frozen=True):
 def load_fixtures(store: Store, path: str | Path) -> None:
     """Apply what the file at ``path`` declares, unless the database has done so already.
 
-    Raises ``FixtureError`` if the file cannot be read, is invalid, or does not fit the database.
+    Raises ``FixtureError`` if the file cannot be read or is invalid.
     """
-    data = read_fixtures(path)
-    digest = hashlib.sha256(data).hexdigest()
+    from promptsync.files.errors import InvalidFile, text_of
+    from promptsync.files.yaml import load
+
+    path = Path(path)
     with store.read() as db:
         known = db.execute("SELECT fixtures FROM registry").fetchone()["fixtures"]
-    if known != digest:
-        fixtures = parse_fixtures(data, path)
-        with store.write() as db:
-            apply_fixtures(db, fixtures)
-            db.execute("UPDATE registry SET fixtures = ?", (digest,))
+    try:
+        with path.open("rb") as file:
+            data = load.read(file, path.name)
+        digest = hashlib.sha256(data).hexdigest()
+        if digest == known:
+            return
+        fixtures = parse_fixtures(data, path.name)
+    except InvalidFile as error:
+        raise FixtureError(
+            f"{path} is not a valid fixtures file.",
+            details=[text_of(problem) for problem in error.problems],
+            hint="promptsync schema fixtures",
+        ) from None
+    except OSError as error:
+        raise FixtureError(
+            f"Cannot read the fixtures file {path}: {error.strerror}.",
+            hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
+        ) from error
+    with store.write() as db:
+        apply_fixtures(db, fixtures)
+        db.execute("UPDATE registry SET fixtures = ?", (digest,))
 
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
@@ -103,57 +121,26 @@ def _save_evaluation(db: Database, kind: str, declared: Declared) -> None:
     )
 
 
-def read_fixtures(path: str | Path) -> bytes:
-    """Return the contents of a fixtures file; raises ``FixtureError``."""
-    from promptsync.files.errors import InvalidFile
-    from promptsync.files.yaml import load
-
-    try:
-        with Path(path).open("rb") as file:
-            return load.read(file, Path(path).name)
-    except InvalidFile as error:
-        raise _invalid(Path(path), error.problems) from None
-    except OSError as error:
-        raise FixtureError(
-            f"Cannot read the fixtures file {path}: {error.strerror}.",
-            hint="Create it, or remove `fixtures` from the remote in promptsync.yaml.",
-        ) from error
-
-
-def parse_fixtures(data: bytes, where: str | Path) -> Fixtures:
-    """Return what a fixtures file declares; raises ``FixtureError`` with the problems in ``data``."""
-    # Imported here, because the file is read only after it has changed.
+def parse_fixtures(data: bytes, name: str) -> Fixtures:
+    """Return what the fixtures file called ``name`` declares; raises InvalidFile."""
+    # Imported here, because the file is parsed only after it has changed.
     from promptsync.files import schema
     from promptsync.files.errors import InvalidFile
     from promptsync.files.yaml import load
 
-    path = Path(where)
-    try:
-        loaded = load.load(data, path.name)
-    except InvalidFile as error:
-        raise _invalid(path, error.problems) from None
-    if problems := schema.check(loaded, path.name, "fixtures"):
-        raise _invalid(path, problems)
+    loaded = load.load(data, name)
+    if problems := schema.check(loaded, name, "fixtures"):
+        raise InvalidFile(problems)
     value = loaded.value or {}
     lists = {key: value.get(key) or [] for key in _LISTS}
     problems = [
-        Problem(path.name, *load.position(loaded.text, place), "fixtures", message)
+        Problem(name, *load.position(loaded.text, place), "fixtures", message)
         for place, message in _contradictions(lists)
     ]
     if problems:
-        raise _invalid(path, problems)
+        raise InvalidFile(problems)
     declared = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
     return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()])
-
-
-def _invalid(path: Path, problems: Iterable[Problem]) -> FixtureError:
-    from promptsync.files.errors import text_of
-
-    return FixtureError(
-        f"{path} is not a valid fixtures file.",
-        details=[text_of(problem) for problem in sorted(problems)],
-        hint="promptsync schema fixtures",
-    )
 
 
 def _contradictions(lists: dict[str, list[Spec]]) -> Iterator[tuple[Place, str]]:
@@ -183,7 +170,7 @@ def _repeated(place: Place, specs: list[Spec], key: str = "name") -> Iterator[tu
 
 
 def _kind(score: Spec) -> str:
-    return next(kind for kind in KINDS if kind in score)
+    return next(key for key in score if key != "name")
 
 
 # -- filling in ---------------------------------------------------------------------------------------------

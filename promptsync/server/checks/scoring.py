@@ -12,8 +12,6 @@ from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import render_text
 from promptsync.server.checks.runs import StepCell
 
-KINDS = ("contains", "equals", "not_contains", "regex", "json_valid", "max_length")
-
 
 def text_problem(kind: str, text: Any) -> str | None:
     """Return why a check of ``kind`` cannot compare with ``text``, or ``None``."""
