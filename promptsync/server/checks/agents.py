@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from promptsync.server.checks.runs import AGENT_RUN, RunStep, chosen_version, create_run, steps_of
+from promptsync.server.checks.runs import AGENT_RUN, RunStep, chosen_version, create_run, described, steps_of
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery, Listing
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW
+from promptsync.server.prompts.labels import list_labels
 from promptsync.server.store.database import Database
 
 MAX_SUFFIX = 200
@@ -99,17 +100,7 @@ def _edges(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def workflow_labels(request: Request) -> Response:
     """List the labels of an agent."""
-    with request.store.read() as db:
-        labels = [
-            {
-                "release_label": row["name"],
-                "release_label_id": row["id"],
-                "workflow_version_id": row["version_id"],
-                "workflow_version_number": row["number"],
-            }
-            for row in items.labels(db, items.find(db, request.path["identifier"], WORKFLOW))
-        ]
-    return Response({"success": True, "release_labels": labels})
+    return list_labels(request, WORKFLOW, "workflow_version")
 
 
 class AgentRunBody(msgspec.Struct):
@@ -193,15 +184,10 @@ def node_results(db: Database, run_id: int) -> tuple[bool, Nodes]:
 
 
 def _node_result(node: RunStep, model: str | None) -> dict[str, Any]:
-    status, value, error = "QUEUED", None, None
-    if node.cells is not None:
-        value, error = node.cells[0].value, node.cells[0].error
-        status = "SUCCESS" if error is None else "FAILED"
+    result = described(node.cells[0] if node.cells else None, "SUCCESS")
     return {
-        "status": status,
-        "value": value,
-        "error_message": error,
-        "raw_error_message": error,
+        **result,
+        "raw_error_message": result["error_message"],
         "is_output_node": node.inputs["is_output_node"],
         "model": model,
     }

@@ -12,7 +12,7 @@ from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
 from promptsync.server.store.database import encoded
 
-_OK = {"success": True, "message": "success"}
+OK = {"success": True, "message": "success"}
 
 
 class DatasetsQuery(ItemQuery, frozen=True):
@@ -57,7 +57,7 @@ def list_datasets(request: Request) -> Response:
     )
     with request.store.read() as db:
         page, rows = listing.page(db, columns, source)
-    return Response({**_OK, "datasets": [dict(row) for row in rows], **page.counts})
+    return Response({**OK, "datasets": [dict(row) for row in rows], **page.counts})
 
 
 def get_dataset_rows(request: Request) -> Response:
@@ -74,7 +74,7 @@ def get_dataset_rows(request: Request) -> Response:
         [{"type": "dataset", "value": value} for value in row]
         for row in rows[page.offset : page.offset + page.per_page]
     ]
-    return Response({**_OK, "columns": columns, "rows": cells, **page.counts})
+    return Response({**OK, "columns": columns, "rows": cells, **page.counts})
 
 
 def _as_text(value: Any) -> str:

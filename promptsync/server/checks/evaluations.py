@@ -5,17 +5,19 @@ An evaluation of the fixtures file is a pipeline ("blueprint"); a run of it is a
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
+from promptsync.server.checks.datasets import OK
 from promptsync.server.checks.runs import (
     EVALUATION,
     EVALUATION_RUN,
     RunStep,
-    StepCell,
     chosen_version,
     create_run,
+    described,
     steps_of,
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
@@ -25,8 +27,6 @@ from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database
-
-_OK = {"success": True, "message": "success"}
 
 # The comment of every result names the model, because an echo checks the prompt and not a model.
 _SUMMARY = (
@@ -49,15 +49,21 @@ class Report(msgspec.Struct, frozen=True):
     """
 
     summary: dict[str, Any]
-    dataset: str
     columns: list[dict[str, Any]]
     steps: list[RunStep]
+    dataset: str = ""
     dataset_columns: list[str] = []
 
     @property
     def is_under_way(self) -> bool:
         """Whether rows are left to do."""
         return any(step.cells is None for step in self.steps)
+
+    @property
+    def rows(self) -> list[list[dict[str, Any]]]:
+        """The cells of all rows as in a response, without those of the dataset."""
+        waiting = [None] * len(self.columns)
+        return [[described(cell, "COMPLETED") for cell in step.cells or waiting] for step in self.steps]
 
     def scores(self) -> list[float | None]:
         """Return for each column the percentage of rows that pass, ``None`` until all rows are done."""
@@ -86,9 +92,9 @@ def list_evaluations(request: Request) -> Response:
         evaluations = [dict(row) for row in rows]
         for evaluation in evaluations if query.include_runs else ():
             runs = _reports(db, "i.parent_id = ?", evaluation["id"])
-            evaluation["runs"] = [_described(report) for report in runs]
+            evaluation["runs"] = [_about(report) for report in runs]
     # Clients read one key or the other.
-    return Response({**_OK, "evaluations": evaluations, "items": evaluations, **page.counts})
+    return Response({**OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
 
 class EvaluationRunBody(msgspec.Struct):
@@ -123,11 +129,7 @@ def run_evaluation(request: Request) -> Response:
             EVALUATION_RUN,
             version["id"],
             dataset["body"]["rows"],
-            {
-                "dataset": pipeline.dataset,
-                "dataset_columns": dataset["body"]["columns"],
-                "columns": pipeline.columns,
-            },
+            {"dataset_columns": dataset["body"]["columns"], "columns": pipeline.columns},
             name=body.name or f"{name} {now()}",
             parent_id=pipeline_id,
             dataset_id=dataset["id"],
@@ -146,8 +148,8 @@ def run_report(request: Request) -> Response:
 def get_evaluation(request: Request) -> Response:
     """Return a pipeline or a run, with its status."""
     report = _polled(request)
-    described = _described(report)
-    answer = {key: described.pop(key) for key in ("status", "stats")}
+    about = _about(report)
+    answer = {key: about.pop(key) for key in ("status", "stats")}
     inputs = [
         {"column_type": "DATASET", "name": name, "configuration": {}} for name in report.dataset_columns
     ]
@@ -155,7 +157,7 @@ def get_evaluation(request: Request) -> Response:
     columns = [
         {
             "id": position,
-            "report_id": described["id"],
+            "report_id": about["id"],
             "position": position,
             "is_part_of_score": position > len(inputs) + 1,
             "score": score,
@@ -163,7 +165,7 @@ def get_evaluation(request: Request) -> Response:
         }
         for position, (column, score) in enumerate(zip(inputs + report.columns, scores, strict=True), 1)
     ]
-    return Response({**_OK, "report": described, **answer, "report_columns": columns})
+    return Response({**OK, "report": about, **answer, "report_columns": columns})
 
 
 def get_score(request: Request) -> Response:
@@ -171,21 +173,20 @@ def get_score(request: Request) -> Response:
     report = _polled(request)
     if report.summary["is_blueprint"]:
         raise malformed("A pipeline has no score; request that of one of its runs.")
-    return Response({**_OK, "score": _score(report)})
+    return Response({**OK, "score": _score(report)})
 
 
 def get_rows(request: Request) -> Response:
     """Return a page of rows, each with the cells of the dataset first."""
     report = _polled(request)
     page = request.parameters(PageQuery).of(len(report.steps))
-    waiting: list[StepCell | None] = [None] * len(report.columns)
     rows = [
         [{"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns]
-        + [_cell(cell) for cell in step.cells or waiting]
-        for step in report.steps[page.offset : page.offset + page.per_page]
-    ]
+        + [{"type": "eval", **cell} for cell in cells]
+        for step, cells in zip(report.steps, report.rows, strict=True)
+    ][page.offset : page.offset + page.per_page]
     columns = report.dataset_columns + [column["name"] for column in report.columns]
-    return Response({**_OK, "columns": columns, "rows": rows, **page.counts})
+    return Response({**OK, "columns": columns, "rows": rows, **page.counts})
 
 
 def _reports(db: Database, condition: str, *values: int) -> list[Report]:
@@ -218,13 +219,7 @@ def _polled(request: Request) -> Report:
 # -- what a report says -------------------------------------------------------------------------------------
 
 
-def _cell(cell: StepCell | None) -> dict[str, Any]:
-    status = "QUEUED" if cell is None else "COMPLETED" if cell.error is None else "FAILED"
-    value, error = (None, None) if cell is None else (cell.value, cell.error)
-    return {"type": "eval", "status": status, "value": value, "error_message": error}
-
-
-def _described(report: Report) -> dict[str, Any]:
+def _about(report: Report) -> dict[str, Any]:
     return {
         **report.summary,
         "score": None if report.is_under_way else _score(report),
@@ -237,12 +232,10 @@ def _described(report: Report) -> dict[str, Any]:
 
 def _status_counts(report: Report) -> dict[str, int]:
     """Return how many cells are in which state; all cells of the row in progress count as running."""
-    cells = [cell for step in report.steps for cell in step.cells or ()]
-    failed, width = sum(cell.error is not None for cell in cells), len(report.columns)
-    waiting = len(report.steps) * width - len(cells)
-    running = min(width, waiting)
-    counts = {"COMPLETED": len(cells) - failed, "FAILED": failed}
-    return counts | {"QUEUED": waiting - running, "RUNNING": running}
+    counts = Counter(cell["status"] for cells in report.rows for cell in cells)
+    running = min(len(report.columns), counts["QUEUED"])
+    counts.update(RUNNING=running, QUEUED=-running)
+    return {status: counts[status] for status in ("COMPLETED", "FAILED", "QUEUED", "RUNNING")}
 
 
 def _score(report: Report) -> dict[str, Any]:

@@ -44,6 +44,14 @@ class RunStep(msgspec.Struct, frozen=True):
     cells: list[StepCell] | None
 
 
+def described(cell: StepCell | None, done: str) -> dict[str, Any]:
+    """Return a cell as in a response. ``done`` is the status of a value, ``None`` a cell that waits."""
+    if cell is None:
+        return {"status": "QUEUED", "value": None, "error_message": None}
+    status = done if cell.error is None else "FAILED"
+    return {"status": status, "value": cell.value, "error_message": cell.error}
+
+
 def chosen_version(db: Database, prompt: dict[str, Any]) -> Row:
     """Return the version of a prompt that a fixtures file refers to; 404 otherwise."""
     return items.version(db, items.find(db, prompt["name"]), prompt["version"], prompt["label"])

@@ -54,14 +54,19 @@ def all_labels(request: Request) -> Response:
 
 def template_labels(request: Request) -> Response:
     """List the labels of one template."""
+    return list_labels(request, items.TEMPLATE, "prompt_version")
+
+
+def list_labels(request: Request, kind: str, version: str) -> Response:
+    """List the labels of the item in the path, whose versions are called ``version`` in a response."""
     with request.store.read() as db:
-        rows = items.labels(db, items.find(db, request.path["identifier"]))
+        rows = items.labels(db, items.find(db, request.path["identifier"], kind))
     labels = [
         {
             "release_label": row["name"],
             "release_label_id": row["id"],
-            "prompt_version_id": row["version_id"],
-            "prompt_version_number": row["number"],
+            f"{version}_id": row["version_id"],
+            f"{version}_number": row["number"],
         }
         for row in rows
     ]
