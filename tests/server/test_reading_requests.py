@@ -275,10 +275,10 @@ REFUSED = [
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
     ({"q": " ".join(map(str, range(101)))}, "q can have at most 100 different words"),
     ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
-    ({"filter_group": {}}, "filter_group.filters: required"),
+    ({"filter_group": {}}, "field must be one of pl_id, "),
+    ({"filter_group": {"filters": [], "operator": "is"}}, "either a field or filters"),
     ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: expected one of AND, OR"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
-    ({"filters": [{}]}, "filters[0].field: required"),
     ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
     ({"filters": [where("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
@@ -295,7 +295,7 @@ REFUSED = [
     ({"filters": [where("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
     (
         {"filter_group": {"filters": [{"filters": [where("engine", "gt", 1)]}]}},
-        "filter_group.filters[0].filters[0].operator must be one of",
+        "engine: operator must be one of",
     ),
 ]
 
