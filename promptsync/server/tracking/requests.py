@@ -142,8 +142,6 @@ def _sql(condition: Condition, values: dict[str, Any]) -> str:
         shape = None
     sent = checked(condition.value, shape, f"{name}.value")
     compared = [kind.compared(item) for item in (sent if isinstance(sent, list | tuple) else [sent])]
-    if sent is not None and None in compared:
-        raise malformed(f"{name}.value must be an ISO 8601 date-time.")
     field = column.format(key=_parameter(condition.nested_key, values))
     marks = [_parameter(value, values) for value in compared]
     return sql.format(*marks, values=", ".join(marks), field=field)
