@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -98,6 +99,32 @@ def test_an_error_does_not_depend_on_what_is_remembered(flat: int, nested: int) 
     assert told[0] == told[1]
 
 
+def test_the_next_process_requests_all_pages_at_once() -> None:
+    together = threading.Barrier(3, timeout=120)
+    pages, memory = pages_of([item(n) for n in range(1, 251)]), Memory()
+
+    def react(seen: Seen) -> Reply:
+        if memory.kept:
+            together.wait()
+        reply: Reply = pages(seen)
+        return reply
+
+    for _ in range(2):
+        with process(react, memory) as opened:
+            assert [listed.template_id for listed in opened.prompts.list()] == [*range(1, 251)]
+            assert opened.requests == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 250, 350, 1200])
+@pytest.mark.parametrize("remembered", [-1, 1, 2, 9, 10**9])
+def test_a_list_that_changed_in_between_is_read_whole(remembered: int, count: int) -> None:
+    memory = Memory()
+    memory.kept = {"pages": remembered}
+    with process(pages_of([item(n) for n in range(1, count + 1)]), memory) as opened:
+        assert [listed.template_id for listed in opened.prompts.list()] == [*range(1, count + 1)]
+    assert memory.kept["pages"] == -(-count // 100)
+
+
 def test_an_order_that_a_registry_refuses_is_tried_again_after_a_day() -> None:
     calls: list[dict[str, str]] = []
     pages = pages_of([item(n) for n in range(1, 251)])
@@ -115,7 +142,7 @@ def test_an_order_that_a_registry_refuses_is_tried_again_after_a_day() -> None:
     memory = Memory(SORTED, seconds_ago=A_DAY_AGO)
     with process(pages, memory) as opened:
         assert len(opened.prompts.list()) == 250
-    assert memory.kept == {}
+    assert memory.kept == {"pages": 3}
 
 
 def test_a_label_list_that_failed_is_not_worth_a_request_for_a_day_and_is_found_again() -> None:

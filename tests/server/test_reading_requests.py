@@ -155,10 +155,9 @@ def test_a_request_that_does_not_exist_is_not_found(call, request_id):
     "body",
     [
         {},
-        {"kwargs": [], "request_response": [], "tags": 3, "metadata": [], "request_start_time": "never"},
-        {"kwargs": {"messages": [{"role": 3}], "model": []}, "provider_type": {}, "status": 1},
-        {"input": {"type": "chat"}, "output": {"type": "chat"}, "provider": [], "request_end_time": 1e300},
-        {"request_response": {"usage": {"input_tokens": "9", "output_tokens": -1}}, "price": "1"},
+        {"kwargs": {"messages": [{"role": 3}], "model": []}, "request_response": [], "tags": None},
+        {"request_response": {"usage": {"input_tokens": "9", "output_tokens": -1}}},
+        {"request_response": {"usage": {"prompt_tokens": 10**4300 - 1}}},
     ],
 )
 def test_a_call_of_any_shape_can_be_read(call, body):
@@ -169,16 +168,14 @@ def test_a_call_of_any_shape_can_be_read(call, body):
     assert {"provider", "model", "tokens", "price", "latency"} & logged.body.keys() == set()
 
 
-def test_numbers_that_are_too_large_count_as_absent(call, three):
-    # Their sum has more digits than Python writes, and no float is as large.
-    most = 10**4300 - 1
-    sent = {**CALL, "request_response": {}, "input_tokens": most, "output_tokens": most, "price": most}
-    assert call("POST", "/track-request", sent).status == 200
-    logged = call("GET", f"{REQUESTS}/4")
-    assert logged.status == 200
-    assert {"input_tokens", "output_tokens", "tokens", "price"} & logged.body.keys() == set()
-    assert search(call, sort_by="cost") == [1, 4, 3, 2]
-    assert search(call, filters=[where("cost", "gt", 0.1)]) == [1]
+@pytest.mark.parametrize(
+    "body",
+    [{"kwargs": []}, {"tags": 3}, {"provider_type": {}}, {"status": 1}, {"prompt_id": 0}]
+    + [{"request_end_time": time} for time in ("never", 1e300, 10**400, True)],
+)
+def test_a_call_with_a_value_of_another_type_is_refused(call, body):
+    assert call("POST", "/track-request", body).status == 400
+    assert search(call) == []
 
 
 def search(call, **body):
@@ -206,6 +203,7 @@ FILTERS = [
     (where("input_tokens", "eq", 8), [2]),
     (where("output_tokens", "lt", 5), [2]),
     (where("cost", "between", [0.2, 0.3]), [1]),
+    (where("cost", "gt", 0.1), [1]),
     (where("latency_ms", "gt", 999), [3, 1]),
     (where("request_start_time", "is", "2026-01-01T01:00:00+01:00"), [1]),
     (where("request_end_time", "between", ["2026-01-01", "2026-01-01T00:01:00Z"]), [1]),
@@ -275,10 +273,10 @@ REFUSED = [
     ({"sort_order": "asc"}, "sort_order requires sort_by"),
     ({"q": " ".join(map(str, range(101)))}, "q can have at most 100 different words"),
     ({"metadata_cost_breakdown_key": "user"}, "unknown field metadata_cost_breakdown_key"),
-    ({"filter_group": {}}, "filter_group.filters: required"),
+    ({"filter_group": {}}, "field must be one of pl_id, "),
+    ({"filter_group": {"filters": [], "operator": "is"}}, "either a field or filters"),
     ({"filter_group": {"filters": [], "logic": "XOR"}}, "filter_group.logic: expected one of AND, OR"),
     ({"filter_group": {"filters": [], "logics": "OR"}}, "filter_group: object contains unknown field logics"),
-    ({"filters": [{}]}, "filters[0].field: required"),
     ({"filters": [where("nothing", "is", "x")]}, "field must be one of pl_id, "),
     ({"filters": [where("engine", "contains", "gpt")]}, "operator must be one of is, in, is_not, not_in"),
     ({"filters": [where("engine", "in", ["a"] * 101)]}, "value: expected array of length <= 100"),
@@ -295,7 +293,7 @@ REFUSED = [
     ({"filters": [where("pl_id", "eq", 1)] * 101}, "at most 100 filters"),
     (
         {"filter_group": {"filters": [{"filters": [where("engine", "gt", 1)]}]}},
-        "filter_group.filters[0].filters[0].operator must be one of",
+        "engine: operator must be one of",
     ),
 ]
 

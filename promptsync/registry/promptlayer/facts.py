@@ -1,6 +1,6 @@
-"""What earlier processes found that a registry lacks, so this process tries it last.
+"""What earlier processes found out about a registry: how many pages its list has, and what it lacks.
 
-After a day it is tried as before, because registries are upgraded.
+What it lacks is tried last, and as before after a day, because registries are upgraded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Memory
 
 _A_DAY: Final = 24 * 60 * 60
+_PAGES: Final = "pages"
 
 
 class Facts:
@@ -27,27 +28,30 @@ class Facts:
         self._memory = memory
         self._before = memory.facts(url) if memory is not None else {}
         try:
-            self._lacks = msgspec.convert(self._before, dict[str, int])
+            self._kept = msgspec.convert(self._before, dict[str, int])
         except msgspec.ValidationError:  # it was damaged
-            self._lacks = {}
+            self._kept = {}
+        self.pages = self._kept.pop(_PAGES, 1)
+        """How many pages the list of all prompts had when it was last read."""
         self._changing = threading.Lock()
 
     def lacks(self, route: Route) -> bool:
         """Whether the registry did not have a route less than a day ago."""
-        return 0 <= int(time.time()) - self._lacks.get(_text(route), 0) < _A_DAY
+        return 0 <= int(time.time()) - self._kept.get(_text(route), 0) < _A_DAY
 
     def keep(self, route: Route, *, exists: bool) -> None:
         """Keep whether the registry has a route."""
         with self._changing:
             if exists:
-                self._lacks.pop(_text(route), None)
+                self._kept.pop(_text(route), None)
             elif not self.lacks(route):
-                self._lacks[_text(route)] = int(time.time())
+                self._kept[_text(route)] = int(time.time())
 
     def save(self) -> None:
         with self._changing:
-            if self._memory is not None and self._lacks != self._before:
-                self._before = dict(self._lacks)
+            now = {**self._kept, _PAGES: self.pages}
+            if self._memory is not None and now != self._before:
+                self._before = now
                 self._memory.keep_facts(self._url, self._before)
 
 

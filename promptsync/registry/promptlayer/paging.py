@@ -64,30 +64,31 @@ def read_whole(
     operation: Operation,
     *,
     query: Mapping[str, Any] | None = None,
+    expected: int = 1,
     on_page: OnPage | None = None,
     **parameters: Any,
 ) -> tuple[list[Any], Mapping[str, Any]]:
     """Return all items of a list, each once, and what else the first page has.
 
-    ``call`` is ``Connection.call`` and gets the ``parameters``. The list is read again if its pages do not
-    belong together. Raises ``BadAnswer`` if no attempt succeeds, and whatever ``call`` raises.
+    ``call`` is ``Connection.call`` and gets the ``parameters``. The ``expected`` number of pages is requested
+    at once. The list is read again if its pages do not belong together. Raises ``BadAnswer`` if no attempt
+    succeeds, and whatever ``call`` raises.
     """
 
     def read(page: int) -> _Page:
         try:
-            answer = call(
-                operation, query={**(query or {}), "page": page, "per_page": PER_PAGE}, **parameters
-            )
-            return _page(answer, operation)
+            sent = {**(query or {}), "page": page, "per_page": PER_PAGE}
+            return _page(call(operation, query=sent, **parameters), operation)
         except RemoteError as error:
             # It may have disappeared, and what a registry says then differs. No list with a hole is whole.
             is_end = isinstance(error, Unsupported) or getattr(error, "status", 0) in _NO_SUCH_PAGE
-            if page == 1 or not is_end:
+            if page == 1 or not (is_end or page <= expected):
                 raise
             return _Page([])
 
     for _ in range(READINGS):
-        pages = _pages(read, on_page)
+        pages = _pages(read, expected, on_page)
+        expected = 1  # if this attempt fails, that may be the reason
         items = [item for page in pages for item in page.items]
         if _belong_together(pages, items):
             return items, pages[0].envelope
@@ -108,11 +109,12 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
-def _pages(read: Callable[[int], _Page], on_page: OnPage | None) -> list[_Page]:
-    pages = [read(1)]
+def _pages(read: Callable[[int], _Page], expected: int, on_page: OnPage | None) -> list[_Page]:
+    pages = mapped(read, range(1, max(1, min(expected, MOST_REQUESTS)) + 1))
     most = pages[0].count
     if most is None:
         return _one_by_one(read, pages[0], on_page)
+    del pages[most:]
     while True:
         if on_page is not None:
             on_page(len(pages), most)

@@ -7,7 +7,6 @@ label from the fixtures approves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -157,11 +156,6 @@ def needs_approval(db: Database, prompt: str, label: str) -> bool:
                 raise ApiError(_REFUSALS[line["answer"]], f"The release label {label!r} is protected.")
             return True
     return False
-
-
-def unprotected(db: Database, prompt: str, labels: Iterable[str]) -> list[str]:
-    """Return those of the labels that a publish sets, each once; raises as ``needs_approval`` does."""
-    return [label for label in dict.fromkeys(labels) if not needs_approval(db, prompt, label)]
 
 
 def _waiting(label: str) -> dict[str, Any]:

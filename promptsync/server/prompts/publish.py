@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,7 +14,7 @@ from promptsync.server.http.fields import Id, Name, checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.prompts.labels import unprotected
+from promptsync.server.prompts.labels import needs_approval
 from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, decoded
 
@@ -97,13 +97,15 @@ def patch(request: Request) -> Response:
 
 
 def _add_version(
-    db: Database, prompt: PromptPart, version: VersionPart, labels: Collection[str] | None
+    db: Database, prompt: PromptPart, version: VersionPart, labels: list[str] | None
 ) -> dict[str, Any]:
     """Store the next version of a prompt, which is created if necessary, and return the response."""
     template, metadata = stored_template(version.prompt_template), stored_metadata(version.metadata)
     if prompt.folder_id is not None:
         folder_by_id(db, prompt.folder_id, status=400)
-    set_now = None if labels is None else unprotected(db, prompt.prompt_name, labels)
+    set_now = labels and [
+        label for label in dict.fromkeys(labels) if not needs_approval(db, prompt.prompt_name, label)
+    ]
     tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
     item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
     body = {"prompt_template": template, "metadata": metadata}

@@ -22,8 +22,6 @@ Row = sqlite3.Row
 BUSY_SECONDS = 30.0
 """How long a transaction waits for another process before it fails."""
 
-_DAMAGED = "Restore the file from a backup, or move it away to start with an empty registry."
-
 MAX_INTEGER = 2**63 - 1
 """The largest integer that SQLite stores."""
 
@@ -227,5 +225,5 @@ def _hint(error: Exception) -> str:
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return "The file is not a SQLite database; give the registry a file of its own."
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return _DAMAGED
+        return "Restore the file from a backup, or move it away to start with an empty registry."
     return "Check that the path is a writable file on a local disk."

@@ -1,26 +1,43 @@
-"""A logged request in either form, as the registry stores it: columns, texts and values to search, blueprint.
-
-A body can be any JSON, so values of the wrong type count as absent.
-"""
+"""A request in either form in which clients log it, and what the registry stores of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from promptsync.prompt.texts import mappings
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import parse_json
-from promptsync.server.prompts.template import stored_model, stored_template
+from promptsync.server.http.fields import Id
+from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
 from promptsync.server.providers.parts import as_mapping
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, encoded
 from promptsync.server.tracking import conversation
 from promptsync.server.tracking.conversation import Turn
+
+SentId = Id | Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]
+"""An id, which some calls of the SDK send as text."""
+
+Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Score = Annotated[int, Meta(ge=0, le=100)]
+Metadata = dict[Annotated[str, Meta(max_length=1024)], str]
+Status = Literal["SUCCESS", "WARNING", "ERROR"]
+ErrorType = Literal[
+    "PROVIDER_TIMEOUT",
+    "PROVIDER_QUOTA_LIMIT",
+    "PROVIDER_RATE_LIMIT",
+    "PROVIDER_PARTIAL_RESPONSE",
+    "PROVIDER_AUTH_ERROR",
+    "PROVIDER_ERROR",
+    "TEMPLATE_RENDER_ERROR",
+    "VARIABLE_MISSING_OR_EMPTY",
+    "UNKNOWN_ERROR",
+]
 
 
 class Logged(Struct, frozen=True):
@@ -33,47 +50,103 @@ class Logged(Struct, frozen=True):
     blueprint: dict[str, Any]
 
 
-def read(body: Mapping[str, Any]) -> Logged:
-    """Return what is stored of a request."""
-    has_templates = all(isinstance(body.get(key), Mapping) for key in ("input", "output"))
-    sent, answer, blueprint = _templates(body) if has_templates else _call(body)
-    model = blueprint["metadata"]["model"]
-    texts = [_text(turn) for turn in answer]
-    kind, output = "tool_call", _tool_calls(answer)
-    if not output:
-        parsed = _json_object("".join(texts))
-        kind, output = ("plain_text", {}) if parsed is None else ("json", parsed)
-    start, end = moment(body.get("request_start_time")), moment(body.get("request_end_time"))
-    latency = None
-    if start and end:
-        duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-        latency = round(duration.total_seconds() * 1000, 3)
-    tags, metadata = body.get("tags"), body.get("metadata")
-    values = {
-        "tags": [tag for tag in (tags if isinstance(tags, list) else ()) if isinstance(tag, str)],
-        "metadata": metadata if isinstance(metadata, dict) else {},
-        "output": output,
-    }
-    columns = {
-        "provider_type": model["provider"],
-        "engine": model["name"],
-        "status": _string(body.get("status")) or "SUCCESS",
-        "error_type": _string(body.get("error_type")),
-        "error_message": _string(body.get("error_message")),
-        "input_tokens": _tokens(body, "input_tokens", "prompt_tokens"),
-        "output_tokens": _tokens(body, "output_tokens", "completion_tokens"),
-        "price": _amount(body.get("price")),
-        "request_start_time": start,
-        "request_end_time": end,
-        "latency_ms": latency,
-        "output_kind": kind,
-        "tags": encoded(values["tags"]),
-        "metadata": encoded(values["metadata"]),
-    }
-    input_text = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in sent)
-    lines = [] if kind == "json" else texts
-    output_text = "\n".join([*lines, *(f"{key}: {value}" for key, value in flat(output))])
-    return Logged(columns, input_text, output_text, values, blueprint)
+class SentRequest(Struct, frozen=True, kw_only=True):
+    """What a request has in either form."""
+
+    prompt_name: str | None = None
+    prompt_id: SentId | None = None
+    number: SentId | None = field(default=None, name="prompt_version_number")
+    prompt_input_variables: dict[str, Any] | None = None
+    request_start_time: str | float | None = None
+    request_end_time: str | float | None = None
+    status: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+    api_type: str | None = None
+
+
+class Log(SentRequest, frozen=True, kw_only=True):
+    """A request with its input and output as templates, as the vendor documents it."""
+
+    provider: str
+    model: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+    request_start_time: str | float
+    request_end_time: str | float
+    parameters: dict[str, Any] | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    price: Count | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)] | None = None
+    status: Status | None = None
+    error_type: ErrorType | None = None
+    error_message: Annotated[str, Meta(max_length=1024)] | None = None
+    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
+    metadata: Metadata | None = None
+    score: Score | None = None
+    score_name: str | None = None
+
+    def logged(self) -> Logged:
+        """Return what is stored of it; 400 for templates or times that are none."""
+        sent = _messages("input", self.input, "user")
+        answer = _messages("output", self.output, "assistant")
+        # A completion has no turns, so only the output fits.
+        is_completion = "completion" in (self.input["type"], self.output["type"])
+        template = self.output if is_completion else {**self.input, "messages": [*sent, *answer]}
+        blueprint = _blueprint(
+            filled_template(template), self.provider, self.model, self.parameters or {}, self.api_type
+        )
+        amounts = {key: getattr(self, key) for key in ("input_tokens", "output_tokens", "price")}
+        return _logged(self, sent, answer, blueprint, amounts)
+
+
+class Call(SentRequest, frozen=True, kw_only=True):
+    """A call to a provider, as the SDK's ``run`` and its provider proxies send it."""
+
+    kwargs: dict[str, Any] | None = None
+    request_response: Any = None
+    provider_type: str | None = None
+    number: SentId | None = field(default=None, name="prompt_version")
+    group_id: SentId | None = None
+    span_id: str | None = None
+    return_prompt_blueprint: bool | None = None
+
+    def logged(self) -> Logged:
+        """Return what is stored of it, without a conversation if its form is unknown."""
+        arguments, response = self.kwargs or {}, self.request_response
+        sent, answer = [*conversation.sent(arguments)], [*conversation.answer(response)]
+        template: dict[str, Any] = {
+            "type": "chat",
+            "messages": [*sent, *answer],
+            "functions": arguments.get("functions") or [],
+            "tools": conversation.tools(arguments),
+            **{key: arguments.get(key) for key in ("function_call", "tool_choice")},
+        }
+        if conversation.images(response):
+            # Documented: the images are the content of a completion.
+            content = [block for turn in [*sent, *answer] for block in turn["content"]]
+            template = {"type": "completion", "content": content}
+        try:
+            stored = stored_template(template)
+        except ApiError:
+            # The call can be anything, and a response without messages is better than an error.
+            stored = stored_template({"type": "chat", "messages": [], "functions": [], "tools": []})
+        name = arguments.get("model") or arguments.get("modelId")
+        blueprint = _blueprint(
+            stored,
+            self.provider_type,
+            name if isinstance(name, str) else None,
+            conversation.parameters(arguments),
+            self.api_type or conversation.api_type(response),
+        )
+        usage = as_mapping(as_mapping(response).get("usage"))
+        amounts = {
+            "input_tokens": _count(usage, "input_tokens", "prompt_tokens"),
+            "output_tokens": _count(usage, "output_tokens", "completion_tokens"),
+        }
+        return _logged(self, sent, answer, blueprint, amounts)
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -98,60 +171,76 @@ def words(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"\w+", text.casefold())))
 
 
-def moment(value: Any) -> str | None:
-    """Return a timestamp for a date-time in JSON, or ``None``."""
+def moment(value: str | float) -> str:
+    """Return the timestamp for a date-time in JSON; 400 for anything else."""
     try:
-        return clock.parse(value) if type(value) in (str, int, float) else None
-    except ValueError:
-        return None
+        return clock.parse(value)
+    except ValueError as error:
+        raise malformed("Times must be ISO 8601 date-times or seconds since 1970.") from error
 
 
-def _templates(body: Mapping[str, Any]) -> tuple[list[Turn], list[Turn], dict[str, Any]]:
-    """Read a request that has its input and output as templates."""
-    sent, answer = [*_messages(body["input"], "user")], [*_messages(body["output"], "assistant")]
-    # A completion has no turns, so only the output fits.
-    is_completion = "completion" in (body["input"].get("type"), body["output"].get("type"))
-    template = dict(body["output"]) if is_completion else {**body["input"], "messages": [*sent, *answer]}
-    return sent, answer, _blueprint(template, *map(body.get, ("provider", "model", "parameters", "api_type")))
-
-
-def _call(body: Mapping[str, Any]) -> tuple[list[Turn], list[Turn], dict[str, Any]]:
-    """Read a request that has the arguments of a call to a provider, and its response."""
-    arguments, response = as_mapping(body.get("kwargs")), body.get("request_response")
-    sent, answer = [*conversation.sent(arguments)], [*conversation.answer(response)]
-    template: dict[str, Any] = {
-        "type": "chat",
-        "messages": [*sent, *answer],
-        "functions": arguments.get("functions") or [],
-        "tools": conversation.tools(arguments),
-        **{key: arguments.get(key) for key in ("function_call", "tool_choice")},
+def _logged(
+    request: SentRequest,
+    sent: list[Turn],
+    answer: list[Turn],
+    blueprint: dict[str, Any],
+    amounts: Mapping[str, float | None],
+) -> Logged:
+    texts = [_text(turn) for turn in answer]
+    kind, output = "tool_call", _tool_calls(answer)
+    if not output:
+        parsed = _json_object("".join(texts))
+        kind, output = ("plain_text", {}) if parsed is None else ("json", parsed)
+    times = (request.request_start_time, request.request_end_time)
+    start, end = (None if time is None else moment(time) for time in times)
+    latency = None
+    if start and end:
+        duration = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+        latency = round(duration.total_seconds() * 1000, 3)
+    values = {"tags": request.tags or [], "metadata": request.metadata or {}, "output": output}
+    columns = {
+        **amounts,
+        "provider_type": blueprint["metadata"]["model"]["provider"],
+        "engine": blueprint["metadata"]["model"]["name"],
+        "status": request.status or "SUCCESS",
+        "error_type": request.error_type,
+        "error_message": request.error_message,
+        "request_start_time": start,
+        "request_end_time": end,
+        "latency_ms": latency,
+        "output_kind": kind,
+        "tags": encoded(values["tags"]),
+        "metadata": encoded(values["metadata"]),
     }
-    if conversation.images(response):
-        # Documented: the images are the content of a completion.
-        content = [block for turn in [*sent, *answer] for block in turn["content"]]
-        template = {"type": "completion", "content": content}
-    name, api = arguments.get("model") or arguments.get("modelId"), conversation.api_type(response)
-    parameters = conversation.parameters(arguments)
-    return (
-        sent,
-        answer,
-        _blueprint(template, body.get("provider_type"), name, parameters, body.get("api_type") or api),
-    )
+    input_text = "\n\n".join(f"[{turn.get('role')}]: {_text(turn)}" for turn in sent)
+    lines = [] if kind == "json" else texts
+    output_text = "\n".join([*lines, *(f"{key}: {value}" for key, value in flat(output))])
+    return Logged(columns, input_text, output_text, values, blueprint)
+
+
+def _messages(key: str, template: Mapping[str, Any], role: str) -> list[Turn]:
+    """Return the messages of a template in a log; a completion is one message with this role."""
+    if template.get("type") not in ("chat", "completion"):
+        raise malformed(f"{key} must be a template of the type chat or completion.")
+    check_template(template)
+    is_chat = template["type"] == "chat"
+    messages = template["messages"] if is_chat else [{"role": role, "content": template.get("content")}]
+    if any(isinstance(message.get("content"), str) for message in messages):
+        raise malformed(f"{key}: content must be a list of content blocks, not a string.")
+    return messages
 
 
 def _blueprint(
-    template: Mapping[str, Any], provider: Any, name: Any, parameters: Any, api_type: Any
+    template: dict[str, Any],
+    provider: str | None,
+    name: str | None,
+    parameters: dict[str, Any],
+    api_type: str | None,
 ) -> dict[str, Any]:
-    """Return a request as a prompt version, without messages if its format is unknown."""
-    try:
-        stored = stored_template(template)
-    except ApiError:
-        # The call can be anything, and a response without messages is better than an error.
-        stored = stored_template({"type": "chat", "messages": [], "functions": [], "tools": []})
-    parameters = parameters if isinstance(parameters, dict) else {}
+    """Return a request as a prompt version."""
     model = {
-        "provider": _string(provider),
-        "name": _string(name),
+        "provider": provider,
+        "name": name,
         "parameters": parameters,
         # As recorded: numbers as text, other values unchanged.
         "display_params": {
@@ -161,19 +250,11 @@ def _blueprint(
     }
     nulls = ("commit_message", "provider_base_url_name", "report_id", "inference_client_name", "provider_id")
     metadata = {"model": stored_model(model)}
-    return {"prompt_template": stored, "metadata": metadata, **dict.fromkeys(nulls)}
-
-
-def _messages(template: Mapping[str, Any], role: str) -> Iterator[Turn]:
-    if template.get("type") == "completion":
-        yield {"role": role, "content": template.get("content")}
-    else:
-        yield from mappings(template.get("messages"))
+    return {"prompt_template": template, "metadata": metadata, **dict.fromkeys(nulls)}
 
 
 def _text(turn: Turn) -> str:
-    content = turn.get("content")
-    texts = [content] if isinstance(content, str) else [block.get("text") for block in mappings(content)]
+    texts = (block.get("text") for block in mappings(turn.get("content")))
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
@@ -195,17 +276,7 @@ def _json_object(text: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _tokens(body: Mapping[str, Any], key: str, alias: str) -> int | None:
-    """Return a count from the request, or from the provider's response."""
-    usage = as_mapping(as_mapping(body.get("request_response")).get("usage"))
-    counts = (_amount(value) for value in (body.get(key), usage.get(key), usage.get(alias)))
-    return next((int(count) for count in counts if count is not None), None)
-
-
-def _amount(value: Any) -> float | None:
-    # SQLite does not store larger integers.
-    return value if type(value) in (int, float) and 0 <= value <= MAX_INTEGER else None
+def _count(usage: Mapping[str, Any], *keys: str) -> int | None:
+    """Return the first of these values that is a count that the database can hold."""
+    counts = (usage.get(key) for key in keys)
+    return next((count for count in counts if type(count) is int and 0 <= count <= MAX_INTEGER), None)

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta, Struct, to_builtins
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
+from promptsync.server.http.fields import checked
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded
-from promptsync.server.tracking import logged
-from promptsync.server.tracking.log import checked_log, save_log
+from promptsync.server.tracking.log import save_log
+from promptsync.server.tracking.logged import Log
 
 MAX_SPANS = 10_000
 """Most spans in one request."""
@@ -164,12 +165,12 @@ def moment(nanoseconds: int) -> str:
 def _log(db: Database, sent: dict[str, Any], span: Span, where: str) -> int | None:
     """Log the request of a span once, and return its id, or ``None`` if its prompt does not exist."""
     body = {"request_start_time": span["start_time"], "request_end_time": span["end_time"], **sent}
-    log = checked_log(body, where)
+    log = checked(body, Log, where)
     known = db.execute("SELECT id FROM requests WHERE span_id = ?", (span["span_id"],)).fetchone()
     if known is not None:
         return int(known["id"])
     try:
-        return save_log(db, log, logged.read(body), span["span_id"])
+        return save_log(db, log, log.logged(), span["span_id"])
     except ApiError as error:
         if error.status == 404:
             return None
