@@ -39,8 +39,8 @@ def messages(request: ModelRequest) -> Arguments:
         if message.get("role") == "tool":
             return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": blocks}]
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.values}
-            for call in parts.calls(message)
+            {"type": "tool_use", "id": call_id, "name": name, "input": values}
+            for call_id, name, values in parts.calls(message)
         ]
 
     parameters = request.parameters("max_tokens", "top_p", "top_k", "stop_sequences")
@@ -90,8 +90,8 @@ def converse(request: ModelRequest) -> Arguments:
             result = {"json": values} if values else {"text": text}
             return [{"toolResult": {"toolUseId": message.get("tool_call_id"), "content": [result]}}]
         return request.parts(message, _converse_part) + [
-            {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.values}}
-            for call in parts.calls(message)
+            {"toolUse": {"toolUseId": call_id, "name": name, "input": values}}
+            for call_id, name, values in parts.calls(message)
         ]
 
     parameters = request.parameters("maxTokens", "topP", "stopSequences")

@@ -67,9 +67,9 @@ def _turns(request: ModelRequest) -> list[Arguments]:
             blocks: list[Arguments] = [{"function_response": {"name": name, "response": answer}}]
         else:
             blocks = request.parts(message, _part)
-            for call in parts.calls(message):
-                names[str(call.id)] = call.name
-                blocks.append({"function_call": {"name": call.name, "args": call.values}})
+            for call_id, name, values in parts.calls(message):
+                names[str(call_id)] = name
+                blocks.append({"function_call": {"name": name, "args": values}})
         if role == previous == "tool":
             turns[-1]["parts"] += blocks
         elif blocks:

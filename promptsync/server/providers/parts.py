@@ -167,19 +167,11 @@ def media_file(block: Message) -> MediaFile | None:
     return MediaFile(mime, url, data, texts.get("title", ""), texts.get("detail", ""))
 
 
-class FunctionCall(Struct, frozen=True):
-    """A call of a function by the model."""
-
-    id: Any
-    name: Any
-    values: Message
-
-
-def calls(message: Message) -> Iterator[FunctionCall]:
-    """Yield the tool calls of a message."""
+def calls(message: Message) -> Iterator[tuple[Any, Any, Message]]:
+    """Yield the id, the function and the arguments of each tool call of a message."""
     for call in mappings(message.get("tool_calls")):
         function = as_mapping(call.get("function"))
-        yield FunctionCall(call.get("id"), function.get("name"), json_object(function.get("arguments")))
+        yield call.get("id"), function.get("name"), json_object(function.get("arguments"))
 
 
 def json_object(text: Any) -> Message:
