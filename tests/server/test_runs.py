@@ -445,6 +445,8 @@ def test_agents_are_listed(call):
         ({"workflow_label_name": "prod", "workflow_version_number": 1}, 400),
         ({"callback_url": "ftp://x"}, 400),
         ({"channel_name_suffix": ""}, 400),
+        ({"channel_name_suffix": "a" * 201}, 400),
+        ({"return_all_outputs": "x"}, 400),
     ],
 )
 def test_bodies_that_start_an_agent(call, body, status):
