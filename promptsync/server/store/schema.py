@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -155,6 +155,9 @@ SCHEMA: Final = (
         cells TEXT,
         PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
     # -- skills --
-    # Versions map paths to digests, because most files stay the same between versions.
-    """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
+    """CREATE TABLE skill_files (
+        version_id INTEGER NOT NULL REFERENCES versions (id),
+        path TEXT NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (version_id, path)) WITHOUT ROWID""",
 )
