@@ -283,6 +283,7 @@ def test_a_run_takes_another_dataset(call):
 def test_a_run_cannot_be_run_again(call):
     answer = call("POST", f"/reports/{run(call, 'quality')}/run", {"name": "x"})
     assert answer.status == 403
+    assert call("POST", "/reports/1/run", {}).status == 400  # a name is required
     assert f"run {evaluation_id(call, 'quality')}." in answer.body["message"]
 
 
@@ -571,7 +572,7 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
     assert gate.asked.wait(120)
     report = call("GET", f"/reports/{run_id}").body
     assert (report["status"], report["report"]["score"]) == ("RUNNING", None)
-    assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 2, "RUNNING": 2}
+    assert report["stats"]["status_counts"] == {"COMPLETED": 0, "FAILED": 0, "QUEUED": 4, "RUNNING": 0}
     assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] is None
     assert call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]["status"] == "QUEUED"
     waiting = results(call, execution)

@@ -28,6 +28,8 @@ from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database
 
+_STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
+
 # The comment of every result names the model, because an echo checks the prompt and not a model.
 _SUMMARY = (
     "i.id, i.name, 'model: ' || i.model AS comment, i.created_at, i.updated_at, i.dataset_id,"
@@ -220,22 +222,15 @@ def _polled(request: Request) -> Report:
 
 
 def _about(report: Report) -> dict[str, Any]:
+    cells = Counter(cell["status"] for cells in report.rows for cell in cells)
     return {
         **report.summary,
         "score": None if report.is_under_way else _score(report),
         "score_matrix": None,
         "score_calculation_error": None,
         "status": "RUNNING" if report.is_under_way else "COMPLETED",
-        "stats": {"status_counts": _status_counts(report)},
+        "stats": {"status_counts": dict.fromkeys(_STATUSES, 0) | cells},
     }
-
-
-def _status_counts(report: Report) -> dict[str, int]:
-    """Return how many cells are in which state; all cells of the row in progress count as running."""
-    counts = Counter(cell["status"] for cells in report.rows for cell in cells)
-    running = min(len(report.columns), counts["QUEUED"])
-    counts.update(RUNNING=running, QUEUED=-running)
-    return {status: counts[status] for status in ("COMPLETED", "FAILED", "QUEUED", "RUNNING")}
 
 
 def _score(report: Report) -> dict[str, Any]:
