@@ -22,7 +22,7 @@ from promptsync.server.checks.runs import (
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
+from promptsync.server.http.listing import ItemQuery, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
@@ -88,9 +88,8 @@ class EvaluationsQuery(ItemQuery, frozen=True):
 def list_evaluations(request: Request) -> Response:
     """List the pipelines; with ``include_runs`` also their runs."""
     query = request.parameters(EvaluationsQuery)
-    listing = Listing.of_kind(query, EVALUATION)
     with request.store.read() as db:
-        page, rows = listing.page(db, _SUMMARY, "runs i")
+        page, rows = query.select_page(db, _SUMMARY, "runs i", f"i.kind = '{EVALUATION}'")
         evaluations = [dict(row) for row in rows]
         for evaluation in evaluations if query.include_runs else ():
             runs = _reports(db, "i.parent_id = ?", evaluation["id"])

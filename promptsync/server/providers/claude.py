@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from promptsync.prompt.texts import is_text_block
+from promptsync.prompt.texts import as_mapping, is_text_block
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
@@ -97,8 +97,8 @@ def converse(request: ModelRequest) -> Arguments:
     parameters = request.parameters("maxTokens", "topP", "stopSequences")
     schema = _schema(request, parameters)
     top = {"modelId": parameters.pop("model")} if "model" in parameters else {}
-    inference = dict(parts.as_mapping(parameters.pop("inferenceConfig", None)))
-    own = dict(parts.as_mapping(parameters.pop("additionalModelRequestFields", None)))
+    inference = dict(as_mapping(parameters.pop("inferenceConfig", None)))
+    own = dict(as_mapping(parameters.pop("additionalModelRequestFields", None)))
     for name, value in parameters.items():
         place = top if name in _TOP else inference if name in _INFERENCE else own
         place[name] = value

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.texts import is_text_block, mappings
+from promptsync.prompt.texts import as_mapping, is_text_block, mappings
 
 Arguments = dict[str, Any]
 Message = Mapping[str, Any]
@@ -201,8 +201,3 @@ def take_schema(parameters: Arguments) -> Message | None:
     if form.get("type") == "json_schema":
         return as_mapping(form.get("json_schema"))
     return {} if form.get("type") == "json_object" else None
-
-
-def as_mapping(value: Any) -> Message:
-    """Return ``value`` if it is an object, otherwise an empty one."""
-    return value if isinstance(value, Mapping) else {}

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import ItemQuery, Listing
+from promptsync.server.http.listing import ItemQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
@@ -51,9 +51,9 @@ class SentName(Struct, frozen=True):
 
 def list_collections(request: Request) -> Response:
     """List the collections, by default the newest first."""
-    listing = Listing.of_kind(request.parameters(ItemQuery), SKILL)
+    query = request.parameters(ItemQuery)
     with request.store.read() as db:
-        collections = [dict(row) for row in listing.rows(db, _COLLECTION, _LATEST)]
+        collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
     return Response({"success": True, "skill_collections": collections})
 
 

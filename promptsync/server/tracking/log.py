@@ -13,9 +13,16 @@ from promptsync.server.tracking.logged import Call, Log, Logged, SentRequest, wo
 from promptsync.server.tracking.notes import index, set_prompt
 
 
+class SentLog(Log, frozen=True, kw_only=True):
+    """A request to log. Only one that belongs to a span can have its times."""
+
+    request_start_time: str | float
+    request_end_time: str | float
+
+
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
-    log = request.read(Log)
+    log = request.read(SentLog)
     logged = log.logged()
     with request.store.write() as db:
         request_id = save_log(db, log, logged)
