@@ -51,7 +51,7 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
 
 def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
     """Return a cell for each column: the output for a row, and whether it passes each score."""
-    _, *scores = decoded(run["spec"])["columns"]
+    scores = [column for column in decoded(run["spec"])["columns"] if column["is_part_of_score"]]
     output = _answer(store, model, lambda db: items.version_by_id(db, run["version_id"]), row)
     if output.error is not None:
         return [output] * (len(scores) + 1)
