@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 11
+SCHEMA_VERSION: Final = 12
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -120,12 +120,18 @@ SCHEMA: Final = (
     # log_span_id is the span_id of the span's request: its own, or that of another span.
     """CREATE TABLE spans (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        trace_id TEXT NOT NULL,
-        span_id TEXT NOT NULL,
-        log_span_id TEXT NOT NULL,
         body TEXT NOT NULL,
+        trace_id TEXT AS (json_extract(body, '$.trace_id')),
+        span_id TEXT AS (json_extract(body, '$.span_id')),
+        log_span_id TEXT AS (
+            ifnull(json_extract(body, '$.attributes."promptlayer.request_log.span_id"'), span_id)),
         UNIQUE (trace_id, span_id))""",
     """CREATE INDEX spans_by_request ON spans (log_span_id)""",
+    # A request goes with its words and with the traces that it belongs to.
+    """CREATE TRIGGER requests_deleted AFTER DELETE ON requests BEGIN
+        DELETE FROM request_words WHERE rowid = old.id;
+        DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans WHERE log_span_id = old.span_id);
+        END""",
     # -- evaluations and runs --
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
