@@ -30,8 +30,9 @@ SCHEMA: Final = (
         path TEXT NOT NULL UNIQUE,
         created_at TEXT NOT NULL)""",
     # The kinds are in prompts/items.py. Clients know some of them by a uid instead of the id.
+    # Rows are never deleted, so ids need no AUTOINCREMENT, which would use one up for each update.
     """CREATE TABLE items (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
         uid TEXT,
@@ -47,7 +48,7 @@ SCHEMA: Final = (
     """CREATE INDEX items_by_folder ON items (folder_id)""",
     # The type is that of a prompt template: chat or completion.
     """CREATE TABLE versions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         item_id INTEGER NOT NULL REFERENCES items (id),
         number INTEGER NOT NULL,
         body TEXT NOT NULL,

@@ -83,7 +83,7 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
     if request.prompt_name is not None:
         item = items.find(db, request.prompt_name)
     elif request.prompt_id is not None:
-        item = items.by_id(db, int(request.prompt_id))
+        item = items.get(db, items.TEMPLATE, "id", int(request.prompt_id))
     else:
         return None
     return items.version(db, item, None if request.number is None else int(request.number))
