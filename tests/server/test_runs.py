@@ -261,7 +261,7 @@ def test_a_prompt_that_breaks_later_fails_its_cells(call):
     assert report["stats"]["status_counts"]["FAILED"] == 6
     assert call("GET", f"/reports/{run_id}/score").body["score"]["overall_score"] == 0
     cell = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"][0][2]
-    assert "no label 'prod'" in cell["error_message"]
+    assert "no release label 'prod'" in cell["error_message"]
 
 
 def test_runs_are_listed_newest_first_on_request(call):

@@ -150,7 +150,7 @@ def delete_entities(request: Request) -> Response:
         if entity.type not in ("PROMPT", "SNIPPET"):
             raise malformed(f"This registry does not delete a {entity.type}, only prompts and snippets.")
     with request.store.write() as db:
-        templates = {items.by_id(db, entity.id)["id"] for entity in entities}
+        templates = {items.get(db, items.TEMPLATE, "id", entity.id)["id"] for entity in entities}
         db.executemany(
             "UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?",
             [(now(), template_id) for template_id in templates],

@@ -79,7 +79,7 @@ def create_label(request: Request) -> Response:
     """
     body = request.read(NewLabel, status=422)
     with request.store.write() as db:
-        template = items.by_id(db, request.id("prompt_id"))
+        template = items.get(db, items.TEMPLATE, "id", request.id("prompt_id"))
         version_id = _target(db, template, body)
         known = {row["name"]: row["id"] for row in items.labels(db, template)}
         if body.name in known:
@@ -125,22 +125,23 @@ def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:
     ).fetchone()
     if row is None:
         raise not_found(f"There is no release label with the id {label_id}.")
-    return dict(row), items.by_id(db, row["prompt_id"])
+    return dict(row), items.get(db, items.TEMPLATE, "id", row["prompt_id"])
 
 
 def _target(db: Database, template: Row, target: Target) -> int:
     """Return the id of the version of a template that a request names."""
     number, version_id = target.prompt_version_number, target.prompt_version_id
-    if number is not None:
-        version = items.version(db, template, number)
-    elif version_id is not None:
-        version = items.version_by_id(db, version_id)
-    else:
+    if number is None and version_id is None:
         required = "prompt_version_number or prompt_version_id is required."
         raise invalid(required, "body", "prompt_version_number")
-    if version["item_id"] != template["id"] or version_id not in (None, version["id"]):
-        raise not_found(f"{template['name']!r} has no version with the id {version_id}.")
-    return int(version["id"])
+    row = db.execute(
+        "SELECT id FROM versions WHERE item_id = ? AND number = coalesce(?, number) AND id = coalesce(?, id)",
+        (template["id"], number, version_id),
+    ).fetchone()
+    if row is None:
+        what = "the id" if number is None else "the number"
+        raise not_found(f"{template['name']!r} has no version with {what} {number or version_id}.")
+    return int(row["id"])
 
 
 # -- protection ---------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def _find(db: Database, request: Request) -> Row:
 def _check_name(db: Database, name: str) -> None:
     if name.startswith("/"):
         raise malformed("The name of a skill collection cannot start with a slash.")
-    if items.by_name(db, name, SKILL) is not None:
+    if db.execute("SELECT 1 FROM items WHERE kind = ? AND name = ?", (SKILL, name)).fetchone():
         raise malformed(f"A skill collection called {name!r} already exists.")
 
 

@@ -222,6 +222,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _hint(error: Exception) -> str:
+    if "no such module: fts5" in str(error):
+        return "Use a Python whose SQLite has FTS5, such as those of python.org."
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
         return "The file is not a SQLite database; give the registry a file of its own."
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):

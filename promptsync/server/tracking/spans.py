@@ -20,9 +20,6 @@ MAX_SPANS = 10_000
 MAX_SPAN = 1_000_000
 """Longest span, in characters of its JSON."""
 
-LOG_SPAN_ID = "promptlayer.request_log.span_id"
-"""The attribute of a span with the id of the span whose request it shares."""
-
 Kind = Literal[
     "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
 ]
@@ -130,18 +127,10 @@ def get_trace(request: Request) -> Response:
 
 def save_span(db: Database, span: Span) -> int:
     """Save a span and return its id. A span sent again replaces the saved one."""
-    log_span_id = span["attributes"].get(LOG_SPAN_ID)
-    values = {
-        "trace_id": span["trace_id"],
-        "span_id": span["span_id"],
-        "log_span_id": log_span_id if isinstance(log_span_id, str) else span["span_id"],
-        "body": encoded(span),
-    }
     row = db.execute(
-        "INSERT INTO spans (trace_id, span_id, log_span_id, body)"
-        " VALUES (:trace_id, :span_id, :log_span_id, :body) ON CONFLICT (trace_id, span_id)"
-        " DO UPDATE SET log_span_id = excluded.log_span_id, body = excluded.body RETURNING id",
-        values,
+        "INSERT INTO spans (body) VALUES (?)"
+        " ON CONFLICT (trace_id, span_id) DO UPDATE SET body = excluded.body RETURNING id",
+        (encoded(span),),
     ).fetchone()
     # Spans without a request are not deleted with one.
     limit = "SELECT 10 * requests FROM request_limits"
