@@ -32,7 +32,8 @@ evaluations:
       - {contains: "money"}
   - {name: one score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "money|Hello"}]}
   - {name: unscored, dataset: cases, prompt: {name: support/refund}}
-  - {name: pinned, dataset: cases, prompt: {name: support/refund, label: prod}, scores: [{max_length: 100}]}
+  - {name: pinned, dataset: cases, prompt: {name: support/refund, label: prod}, scores: [{contains: "Q:"}]}
+  - {name: first, dataset: cases, prompt: {name: support/refund, version: 1}, scores: [{contains: "Q:"}]}
   - {name: no rows, dataset: empty, prompt: {name: support/refund}, scores: [{max_length: 1}]}
   - {name: no prompt, dataset: cases, prompt: {name: nobody}, scores: [{max_length: 1}]}
   - {name: broken score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "{{ '(' }}"}]}
@@ -171,7 +172,7 @@ def test_fixtures_are_listed_at_the_root_of_the_folders(call):
     assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
     assert kinds["DATASET"][0] == ("cases", {"isDraft": False, "latest_version_number": 1})
     assert kinds["REPORT"][0] == ("quality", {})
-    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 7
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 8
 
 
 def test_the_rows_of_a_dataset_are_read_in_pages(call):
@@ -537,7 +538,7 @@ def test_a_run_with_an_endpoint_names_it_and_fails_only_the_cells_that_failed(tm
 
 
 class Gate:
-    """A model that does not answer until its gate is open."""
+    """A model that does not answer until its gate is open, and repeats the prompt then."""
 
     name, parallel = "gate", 1
 
@@ -547,7 +548,7 @@ class Gate:
     def answer(self, template, metadata):
         self.asked.set()
         assert self.open.wait(120)
-        return "answered"
+        return f"answered {Echo().answer(template, metadata)}"
 
 
 @pytest.fixture
@@ -581,6 +582,23 @@ def test_progress_can_be_seen_while_it_runs(slow, gate):
     finished_report(call, run_id)
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "score"), [("one score", 2, 0), ("pinned", 2, 0), ("first", 1, 100)]
+)
+def test_a_run_keeps_its_version_and_the_next_run_resolves_the_prompt_again(slow, gate, name, version, score):
+    call = Caller(slow)
+    run_id = run(call, name)
+    assert gate.asked.wait(120)
+    call("POST", "/rest/prompt-templates", flat("support/refund", chat("second"), release_labels=["prod"]))
+    gate.open.set()
+    report = finished_report(call, run_id).body["report"]
+    assert (report["prompt_version_number"], report["score"]["overall_score"]) == (1, 100)
+    rows = call("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
+    assert [row[2]["value"] for row in rows] == ["answered Q: Where is my money?", "answered Q: Hello"]
+    report = finished_report(call, run(call, name)).body["report"]
+    assert (report["prompt_version_number"], report["score"]["overall_score"]) == (version, score)
+
+
 @pytest.mark.parametrize("hangs", [True, False])
 def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, hangs):
     run_id = run(Caller(slow), "one score")
@@ -593,7 +611,7 @@ def test_a_run_interrupted_by_close_goes_on_when_it_is_polled(slow, gate, app, h
     assert report["stats"]["status_counts"]["COMPLETED"] == 4
     rows = Caller(app)("GET", f"{EVALUATIONS}/{run_id}/rows").body["rows"]
     # Closing waits for the step that is being done.
-    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "answered")
+    assert rows[0][2]["value"] == ("Q: Where is my money?" if hangs else "answered Q: Where is my money?")
 
 
 @pytest.mark.parametrize("url", [URL, "http://[", "http://127.0.0.1:9/"])
