@@ -84,11 +84,7 @@ class Store:
         except (OSError, sqlite3.Error, UnicodeError, StoreError) as error:
             if connection is not None:
                 connection.close()
-            hint = "Check that the path is a writable file on a local disk."
-            if isinstance(error, StoreError):
-                hint = error.hint
-            elif type(error) is sqlite3.DatabaseError:  # its subclasses are no damage
-                hint = "Restore the file from a backup, or give the registry a file of its own."
+            hint = error.hint if isinstance(error, StoreError) else _hint(error)
             raise StoreError(f"Cannot open the registry {self.path}: {error}", hint=hint) from error
         self.workspace_id: int = row["workspace_id"]
         self._idle.append(connection)
@@ -217,3 +213,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def _hint(error: Exception) -> str:
+    if "no such module: fts5" in str(error):
+        return "Use a Python whose SQLite has FTS5, such as those of python.org."
+    if type(error) is sqlite3.DatabaseError:  # its subclasses are no damage
+        return "Restore the file from a backup, or give the registry a file of its own."
+    return "Check that the path is a writable file on a local disk."
