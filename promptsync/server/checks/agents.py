@@ -55,7 +55,8 @@ def get_workflow(request: Request) -> Response:
         version = items.version(db, workflow, number, label)
         nodes = version["body"]["nodes"]
         required = sorted(_required(db, nodes))
-        labels = [row["name"] for row in items.labels(db, workflow) if row["version_id"] == version["id"]]
+        names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
+        labels = [row["name"] for row in db.execute(names, (version["id"],))]
     return Response(
         {
             "success": True,

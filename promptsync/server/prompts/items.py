@@ -129,12 +129,3 @@ def point_labels(db: Database, version: Row, labels: Iterable[str]) -> None:
         " ON CONFLICT (item_id, name) DO UPDATE SET version_id = excluded.version_id",
         [(version["item_id"], label, version["id"], now()) for label in labels],
     )
-
-
-def labels(db: Database, item: Row) -> list[Row]:
-    """Return the labels of an item, by name, each with the ``number`` of its version."""
-    return db.execute(
-        "SELECT l.*, v.number FROM labels l JOIN versions v ON v.id = l.version_id"
-        " WHERE l.item_id = ? ORDER BY l.name",
-        (item["id"],),
-    ).fetchall()
