@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import Subject, messages_of
 from promptsync.prompt.models import PARAMETERS, PROVIDERS, RESPONSE_FORMATS, meant
 from promptsync.prompt.prompt import KeyPath, Problem
 from promptsync.prompt.shapes import SHAPES
+from promptsync.prompt.texts import as_mapping
 
 _MESSAGE_KEYS: Final = frozenset(SHAPES["message"])
 _MODEL_KEYS: Final = frozenset(SHAPES["model"])
@@ -25,7 +26,7 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
         where = ".".join(map(str, path))
         message = f"{where if path[-1] == word else f'{where}: {word}'} looks misspelled."
         yield subject.problem("misspelled", _place(subject, path), message, hint=f"Did you mean {likely}?")
-    for key in sorted(_mapping(subject.prompt.metadata.get("model")).keys() & PARAMETERS):
+    for key in sorted(as_mapping(subject.prompt.metadata.get("model")).keys() & PARAMETERS):
         place = _place(subject, ("model", key))
         message = f"model.{key} belongs in model.parameters."
         yield subject.problem("misplaced", place, message, hint="Move it there.")
@@ -33,9 +34,9 @@ def check(subject: Subject, _: Snippets) -> Iterator[Problem]:
 
 def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
     """Yield keys and values with their places, and the known words of the same kind."""
-    model = _mapping(subject.prompt.metadata.get("model"))
-    parameters = _mapping(model.get("parameters"))
-    form = _mapping(parameters.get("response_format"))
+    model = as_mapping(subject.prompt.metadata.get("model"))
+    parameters = as_mapping(model.get("parameters"))
+    form = as_mapping(parameters.get("response_format"))
     below: KeyPath = ("model", "parameters")
     yield from ((("model", key), key, _MODEL_KEYS) for key in model.keys() - PARAMETERS)
     yield from (((*below, key), key, PARAMETERS) for key in parameters)
@@ -48,10 +49,6 @@ def _words(subject: Subject) -> Iterator[tuple[KeyPath, str, frozenset[str]]]:
             yield path, value, known
     for index, message in messages_of(subject.template):
         yield from ((("messages", index, key), key, _MESSAGE_KEYS) for key in message.keys() - _MESSAGE_KEYS)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _place(subject: Subject, path: KeyPath) -> KeyPath:

@@ -81,3 +81,8 @@ def format_of(part: Mapping[str, Any], default: str = F_STRING) -> str:
 def mappings(value: Any) -> Iterator[Mapping[str, Any]]:
     """Return the objects in a JSON list, and none for anything that is not a list."""
     return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is an object, otherwise an empty one."""
+    return value if isinstance(value, Mapping) else {}

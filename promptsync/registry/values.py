@@ -35,7 +35,7 @@ class Timeouts(msgspec.Struct, frozen=True):
         """Return these, with another time for a whole request; half of it may pass without any byte."""
         return msgspec.structs.replace(self, request=request, answer=request / 2)
 
-    def examining(self) -> Timeouts:
+    def shortened(self) -> Timeouts:
         """Return these for somebody who waits to hear how the registry does."""
         answer = min(self.answer, 10.0)
         return msgspec.structs.replace(self, answer=answer, attempts=2, longest_wait=10.0)

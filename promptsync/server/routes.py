@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
@@ -95,11 +95,8 @@ OTHER_BODIES: Mapping[str, str] = {
 }
 """The media type that a handler accepts instead of JSON."""
 
-_MOST_MAPS: Final = 64
-"""More than there are first segments in the paths above; anything can be the first segment of a request."""
 
-
-@lru_cache(_MOST_MAPS)
+@lru_cache
 def _routes(first: str) -> MapAdapter:
     """Return the routes whose paths start with the segment ``first``.
 
@@ -108,16 +105,11 @@ def _routes(first: str) -> MapAdapter:
     rules = [
         Rule(path, methods=[method], endpoint=handler)
         for method, path, handler in ROUTES
-        if _first(path) == first
+        if path.split("/")[1] == first
     ]
     # Redirects would lose the body of a POST, so a trailing slash is simply accepted.
     compiled = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
     return compiled.bind("")
-
-
-def _first(path: str) -> str:
-    # As werkzeug, which ignores additional slashes at the beginning.
-    return path.lstrip("/").partition("/")[0]
 
 
 def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
@@ -127,7 +119,9 @@ def match(method: str, path: str) -> tuple[str, Mapping[str, str]]:
     repeat requests after a 5xx.
     """
     try:
-        handler, raw = _routes(_first(path)).match(path, method=method)
+        # As werkzeug, which ignores additional slashes at the beginning.
+        first = path.lstrip("/").partition("/")[0]
+        handler, raw = _routes(first).match(path, method=method)
     except (NotFound, MethodNotAllowed):
         shown = f"{method[:20]} {path[:200]}"
         raise not_found(f"This registry does not support {shown}; {SUPPORTED}") from None

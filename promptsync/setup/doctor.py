@@ -228,7 +228,7 @@ def _opened(project: Project, directory: Path) -> Registry:
         project.api_key if database is None else None,
         database=str(database) if database else None,
         fixtures=str(project.fixtures) if project.fixtures else None,
-        timeouts=(project.timeouts or Timeouts()).examining(),
+        timeouts=(project.timeouts or Timeouts()).shortened(),
         jobs=project.jobs,
         on_wait=project.on_wait,
     )

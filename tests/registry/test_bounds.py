@@ -77,7 +77,7 @@ def test_what_arrives_byte_by_byte_ends_at_the_deadline_and_is_not_requested_aga
 def test_a_request_that_is_read_slowly_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with PromptLayer(url, KEY, timeouts=QUICK) as registry, pytest.raises(TimedOut):
+        with PromptLayer(url, KEY, timeouts=QUICK.limited_to(1)) as registry, pytest.raises(TimedOut):
             # Nobody accepts the connection, so the system takes only what fits into its buffers.
             registry.prompts.publish(Prompt("a", {"content": "x" * 50_000_000}), message="m")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from scripted_registry import DROPPED, Reply, Scripted, Seen, client, version
+from scripted_registry import Reply, Scripted, Seen, client, version
 from test_listing import asked
 
 from promptsync.errors import RemoteError
-from promptsync.registry.errors import FateUnknown, NotFound, Rejected
-from promptsync.registry.protocol import Registry
+from promptsync.registry.errors import NotFound, Rejected
 
 
 @pytest.mark.parametrize(("is_snippet", "kinds"), [(False, ["PROMPT"]), (True, ["SNIPPET", "PROMPT"])])
@@ -115,17 +112,6 @@ def test_an_agent_run_sends_label_or_version_only_if_set() -> None:
         ("/workflows/3/run", {"input_variables": {}}),
         ("/workflows/a%2Fb/run", {"input_variables": {"x": 1}, "workflow_label_name": "prod"}),
     ]
-
-
-@pytest.mark.parametrize(
-    "use",
-    [lambda registry: registry.checks.run_agent(3), lambda registry: registry.checks.run_evaluation(44, "n")],
-)
-def test_runs_are_never_started_twice(use: Callable[[Registry], object]) -> None:
-    script = Scripted(DROPPED)
-    with client(script) as registry, pytest.raises(FateUnknown):
-        use(registry)
-    assert len(script.seen) == 1
 
 
 def test_a_prompt_is_rendered_by_the_registry() -> None:

@@ -23,6 +23,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 def happened(throttle: Throttle, what: str, count: int) -> None:
     """Let that many requests succeed one after the other, or fail together."""

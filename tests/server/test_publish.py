@@ -155,8 +155,8 @@ def test_labels_move_to_the_new_version_and_others_stay(call, publish):
     }
 
 
-def test_names_are_case_sensitive(publish):
-    assert publish("a")["id"] != publish("A")["id"]
+def test_names_are_case_sensitive_and_ids_have_no_gaps(publish):
+    assert [publish(name)["id"] for name in ("a", "A", "A", "b")] == [1, 2, 2, 3]
 
 
 def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publish):
@@ -176,12 +176,12 @@ def test_an_archived_name_comes_back_under_its_id_with_its_versions(call, publis
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
-        ("@@@nobody@@@", "'nobody' does not exist"),
+        ("@@@nobody@@@", "the name 'nobody'"),
         ("@@@tone@version_number:2@@@", "'tone' has no version 2"),
-        ("@@@tone@label:prod@@@", "'tone' has no label 'prod'"),
-        ("@@@Tone@@@", "'Tone' does not exist"),
+        ("@@@tone@label:prod@@@", "'tone' has no release label 'prod'"),
+        ("@@@Tone@@@", "the name 'Tone'"),
         ("@@@talk@@@", "only completion templates"),
-        ("@@@gone@@@", "'gone' does not exist"),
+        ("@@@gone@@@", "the name 'gone'"),
     ],
 )
 def test_a_reference_to_a_missing_snippet_is_a_422(call, publish, reference, says):

@@ -85,6 +85,16 @@ def test_spans_are_kept_and_read_by_trace(call):
     }
 
 
+def test_null_counts_as_absent(call):
+    sent = {**SPAN, **dict.fromkeys(("events", "links", "parent_id", "log_request"))}
+    for part, key in (("context", "trace_state"), ("resource", "schema_url")):
+        sent[part] = {**SPAN[part], key: None}
+    assert call("POST", "/spans-bulk", {"spans": [sent]}).status == 201
+    span = trace(call)[0]
+    assert [span[key] for key in ("events", "links", "trace_state")] == [[], [], ""]
+    assert span["resource"]["schema_url"] == ""
+
+
 def test_times_may_be_written_as_text(call):
     times = {key: str(SPAN[key]) for key in ("start_time", "end_time")}
     assert call("POST", "/spans-bulk", {"spans": [{**SPAN, **times}]}).status == 201

@@ -55,6 +55,13 @@ def test_a_damaged_database_says_what_to_do(tmp_path):
     assert caught.value.hint.startswith("Restore the file from a backup")
 
 
+def test_an_sqlite_without_full_text_search_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "SCHEMA", ("CREATE VIRTUAL TABLE words USING fts5_missing (words)",))
+    with pytest.raises(StoreError, match="no such module: fts5") as caught:
+        Store(tmp_path / "registry.db")
+    assert "whose SQLite has FTS5" in caught.value.hint
+
+
 def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "registry.db"
     with sqlite3.connect(path) as db:

@@ -111,14 +111,6 @@ def client(url, **options):
         yield Client(connection)
 
 
-def refused(url, **options):
-    """Return the status and the body of a server that refuses a socket."""
-    with pytest.raises(InvalidStatus) as caught, client(url, **options):
-        pass
-    response = caught.value.response
-    return response.status_code, json.loads(response.body)
-
-
 # -- results -------------------------------------------------------------------------------------------
 
 
@@ -199,36 +191,26 @@ RUNS = [
 ]
 
 
-def run_with_sdk(promptlayer, url, is_async, **arguments):
-    kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
-    sdk = kind(api_key="pl_test", base_url=url)
-    outputs = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
-    return asyncio.run(outputs) if is_async else outputs
-
-
+@pytest.mark.parametrize("longest", [1, updates.MAX_OUTPUT], ids=["fetched", "sent"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(("arguments", "outputs"), RUNS)
-def test_the_sdk_runs_an_agent(url, arguments, outputs, is_async):
+def test_the_sdk_runs_an_agent(url, monkeypatch, arguments, outputs, is_async, longest):
     promptlayer = pytest.importorskip("promptlayer")
-    sent = run_with_sdk(promptlayer, url, is_async, **arguments)
+    monkeypatch.setattr(updates, "MAX_OUTPUT", longest)
+    kind = promptlayer.AsyncPromptLayer if is_async else promptlayer.PromptLayer
+    sdk = kind(api_key="pl_test", base_url=url)
+    sent = sdk.run_workflow(input_variables=RUN["input_variables"], **arguments)
+    sent = asyncio.run(sent) if is_async else sent
     if isinstance(outputs, dict):
         sent = {name: node["value"] for name, node in sent.items()}
     assert sent == outputs
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_the_sdk_fetches_a_long_result(url, is_async, monkeypatch):
-    promptlayer = pytest.importorskip("promptlayer")
-    monkeypatch.setattr(updates, "MAX_OUTPUT", 1)
-    assert run_with_sdk(promptlayer, url, is_async, workflow_id_or_name=1) == RESULT
-
-
 def test_the_sdk_raises_for_an_agent_that_failed(url):
     promptlayer = pytest.importorskip("promptlayer")
-    with pytest.raises(
-        promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called 'nobody'"
-    ):
-        run_with_sdk(promptlayer, url, False, workflow_id_or_name="failing")
+    sdk = promptlayer.PromptLayer(api_key="pl_test", base_url=url)
+    with pytest.raises(promptlayer.exceptions.PromptLayerAPIError, match="no prompt template called"):
+        sdk.run_workflow("failing", input_variables=RUN["input_variables"])
 
 
 # -- tokens --------------------------------------------------------------------------------------------
@@ -269,42 +251,15 @@ def test_a_token_requires_the_key_of_the_registry(tmp_path):
             assert Caller(app, key)("POST", f"/ws-token-request-library?capability={CHANNEL}").status == 401
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("channel_name_suffix", ""),
-        ("channel_name_suffix", "a" * 201),
-        ("channel_name_suffix", 3),
-        ("return_all_outputs", "x"),
-    ],
-)
-def test_what_a_run_refuses(call, field, value):
-    answer = call("POST", "/workflows/1/run", {field: value})
-    assert (answer.status, answer.body["message"].startswith(field)) == (400, True)
-
-
-def test_a_socket_with_another_token_is_closed(call, url):
-    for token in ("", "x", CHANNEL, token_for(call) + "x", token_for(call)[1:], "ß"):
-        with client(url) as stranger:
-            stranger.send({"id": 1, "connect": {"token": token}})
-            assert stranger.closed() == (3500, "invalid token"), token
-
-
-def test_a_token_of_another_registry_is_not_valid(call, url, tmp_path):
+def test_a_socket_with_another_token_is_closed(call, url, tmp_path):
     (tmp_path / "other.yaml").write_text(FIXTURES)
-    with (
-        create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other,
-        client(url) as subscriber,
-    ):
-        subscriber.send({"id": 1, "connect": {"token": token_for(Caller(other))}})
-        assert subscriber.closed() == (3500, "invalid token")
-
-
-@pytest.mark.parametrize("parameters", [{}, {"token": None}, {"token": 7}])
-def test_a_socket_without_a_token_is_closed(url, parameters):
-    with client(url) as subscriber:
-        subscriber.send({"id": 1, "connect": parameters})
-        assert subscriber.closed() == (3501, "bad request")
+    with create_app(tmp_path / "other.db", fixtures=tmp_path / "other.yaml") as other:
+        of_another_registry = token_for(Caller(other))
+    token = token_for(call)
+    for wrong in ("", "x", CHANNEL, "ß", f"{token}x", token[1:], of_another_registry):
+        with client(url) as stranger:
+            stranger.send({"id": 1, "connect": {"token": wrong}})
+            assert stranger.closed() == (3500, "invalid token"), wrong
 
 
 # -- the protocol --------------------------------------------------------------------------------------
@@ -357,10 +312,12 @@ def test_what_is_no_command_closes_the_socket(call, url, message):
         assert subscriber.closed() == (3501, "bad request")
 
 
-@pytest.mark.parametrize("command", [{}, {"id": 1, "subscribe": {"channel": CHANNEL}}])
-def test_the_first_command_is_connect(url, command):
+@pytest.mark.parametrize(
+    "command", [{}, {"subscribe": {"channel": CHANNEL}}, {"connect": {}}, {"connect": {"token": None}}]
+)
+def test_the_first_command_is_connect_with_a_token(url, command):
     with client(url) as subscriber:
-        subscriber.send(command)
+        subscriber.send({"id": 1, **command})
         assert subscriber.closed() == (3501, "bad request")
 
 
@@ -382,24 +339,19 @@ def test_a_failure_closes_the_socket(app, call, url, caplog):
     assert "is closed" in caplog.text
 
 
-# -- clients that are gone -----------------------------------------------------------------------------
-
-
 def test_a_client_that_sends_no_token_is_closed(url, monkeypatch):
     monkeypatch.setattr(updates, "CONNECT_SECONDS", 0.0)
     with client(url) as subscriber:
         assert subscriber.closed() == (3502, "stale")
 
 
-# -- the server ----------------------------------------------------------------------------------------
-
-
 def test_the_number_of_sockets_has_a_limit(url, call, monkeypatch):
     monkeypatch.setattr(gateway, "MAX_SOCKETS", 1)
     with client(url) as first:
-        status, body = refused(url)
-        assert (status, body["success"]) == (503, False)
-        assert "All 1 WebSockets" in body["message"]
+        with pytest.raises(InvalidStatus) as caught, client(url):
+            pass
+        assert caught.value.response.status_code == 503
+        assert "All 1 WebSockets" in json.loads(caught.value.response.body)["message"]
         first.subscribe(token_for(call))  # it still works
     while True:  # until the server has noticed
         with suppress(InvalidStatus), client(url) as again:
@@ -466,8 +418,3 @@ def first_line(url, data):
 )
 def test_which_handshakes_are_accepted(url, data, status):
     assert first_line(url, data) == status
-
-
-def test_a_page_cannot_open_a_socket(url):
-    status, body = refused(url, origin="http://evil.test")
-    assert (status, body["message"].startswith("Web pages cannot use this registry")) == (403, True)

@@ -10,7 +10,7 @@ import msgspec
 from promptsync.server.checks.runs import AGENT_RUN, RunStep, chosen_version, create_run, described, steps_of
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery, Listing
+from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW
@@ -35,7 +35,7 @@ class WorkflowsQuery(ItemQuery, frozen=True):
 
 def list_workflows(request: Request) -> Response:
     """List agents with the names of their labels."""
-    listing = Listing.of_kind(request.parameters(WorkflowsQuery), WORKFLOW)
+    query = request.parameters(WorkflowsQuery)
     columns = (
         'i.id, i.name, i.deleted AS "is_deleted [flag]", i.latest AS latest_version_number,'
         " (SELECT json_group_array(name) FROM (SELECT name FROM labels WHERE item_id = i.id"
@@ -43,7 +43,7 @@ def list_workflows(request: Request) -> Response:
         " NULL AS user_id, '[]' AS \"external_ids [json]\""
     )
     with request.store.read() as db:
-        page, rows = listing.page(db, columns, "items i")
+        page, rows = query.select_page(db, columns, "items i", f"i.kind = '{WORKFLOW}'")
     return Response({"items": [dict(row) for row in rows], **page.counts, **page.neighbours})
 
 
@@ -55,7 +55,8 @@ def get_workflow(request: Request) -> Response:
         version = items.version(db, workflow, number, label)
         nodes = version["body"]["nodes"]
         required = sorted(_required(db, nodes))
-        labels = [row["name"] for row in items.labels(db, workflow) if row["version_id"] == version["id"]]
+        names = "SELECT name FROM labels WHERE version_id = ? ORDER BY name"
+        labels = [row["name"] for row in db.execute(names, (version["id"],))]
     return Response(
         {
             "success": True,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from promptsync.server.http.answer import Response
 from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
+from promptsync.server.http.listing import ItemQuery, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
@@ -24,6 +24,13 @@ class DatasetsQuery(ItemQuery, frozen=True):
     prompt_version_id: Id | None = None
     prompt_label_id: Id | None = None
 
+    # The last three select datasets that were made from logged requests; a fixtures file has none.
+    filters: ClassVar = ItemQuery.filters | {
+        "dataset_group_id": "i.item_id = :dataset_group_id",
+        "report_id": "i.id IN (SELECT dataset_id FROM runs WHERE :report_id IN (id, parent_id))",
+        **dict.fromkeys(("prompt_id", "prompt_version_id", "prompt_label_id"), "0"),
+    }
+
 
 class RowsQuery(PageQuery, frozen=True):
     """The parameters of the rows of a dataset."""
@@ -34,15 +41,6 @@ class RowsQuery(PageQuery, frozen=True):
 def list_datasets(request: Request) -> Response:
     """List every version of every dataset, newest first; ``name`` is that of the group."""
     query = request.parameters(DatasetsQuery)
-    listing = Listing.of_kind(query, DATASET)
-    if query.dataset_group_id is not None:
-        listing.where("i.item_id = :group", group=query.dataset_group_id)
-    if query.report_id is not None:
-        condition = "i.id IN (SELECT dataset_id FROM runs WHERE :report IN (id, parent_id))"
-        listing.where(condition, report=query.report_id)
-    if query.prompt_id or query.prompt_version_id or query.prompt_label_id:
-        # These select datasets that were made from logged requests; a fixtures file has none.
-        listing.where("0")
     columns = (
         "i.id, i.item_id AS dataset_group_id, i.number AS version_number, NULL AS filter_params,"
         " 1 AS user_id,"
@@ -56,7 +54,7 @@ def list_datasets(request: Request) -> Response:
         " FROM versions v JOIN items t ON t.id = v.item_id) i"
     )
     with request.store.read() as db:
-        page, rows = listing.page(db, columns, source)
+        page, rows = query.select_page(db, columns, source, f"i.kind = '{DATASET}'")
     return Response({**OK, "datasets": [dict(row) for row in rows], **page.counts})
 
 

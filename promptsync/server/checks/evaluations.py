@@ -22,11 +22,13 @@ from promptsync.server.checks.runs import (
 )
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import ItemQuery, Listing, PageQuery
+from promptsync.server.http.listing import ItemQuery, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database
+
+_STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
 # The comment of every result names the model, because an echo checks the prompt and not a model.
 _SUMMARY = (
@@ -45,14 +47,14 @@ _REPORT = (
 class Report(msgspec.Struct, frozen=True):
     """A pipeline or a run as stored.
 
-    The steps of a run are the rows of its dataset, with a cell for the output and for each score.
+    The steps of a run are the rows of its dataset, with a cell for the output and for each score. Its columns
+    begin with those of the dataset.
     """
 
     summary: dict[str, Any]
     columns: list[dict[str, Any]]
     steps: list[RunStep]
     dataset: str = ""
-    dataset_columns: list[str] = []
 
     @property
     def is_under_way(self) -> bool:
@@ -61,19 +63,24 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> list[list[dict[str, Any]]]:
-        """The cells of all rows as in a response, without those of the dataset."""
-        waiting = [None] * len(self.columns)
-        return [[described(cell, "COMPLETED") for cell in step.cells or waiting] for step in self.steps]
+        """The cells of all rows as in a response."""
+        inputs = [column["name"] for column in self.columns if column["column_type"] == "DATASET"]
+        waiting = [None] * (len(self.columns) - len(inputs))
+        return [
+            [{"type": "dataset", "value": step.inputs.get(name)} for name in inputs]
+            + [{"type": "eval", **described(cell, "COMPLETED")} for cell in step.cells or waiting]
+            for step in self.steps
+        ]
 
     def scores(self) -> list[float | None]:
         """Return for each column the percentage of rows that pass, ``None`` until all rows are done."""
         if self.is_under_way or not self.steps:
             return [None] * len(self.columns)
-        columns = zip(*(step.cells or () for step in self.steps), strict=True)
-        # A failed cell did not pass, and the output, which comes first, is no score.
         return [
-            None,
-            *[100 * sum(cell.value is True for cell in cells) / len(cells) for cells in columns][1:],
+            100 * sum(cell["value"] is True for cell in cells) / len(cells)
+            if column["is_part_of_score"]
+            else None
+            for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True)
         ]
 
 
@@ -86,9 +93,8 @@ class EvaluationsQuery(ItemQuery, frozen=True):
 def list_evaluations(request: Request) -> Response:
     """List the pipelines; with ``include_runs`` also their runs."""
     query = request.parameters(EvaluationsQuery)
-    listing = Listing.of_kind(query, EVALUATION)
     with request.store.read() as db:
-        page, rows = listing.page(db, _SUMMARY, "runs i")
+        page, rows = query.select_page(db, _SUMMARY, "runs i", f"i.kind = '{EVALUATION}'")
         evaluations = [dict(row) for row in rows]
         for evaluation in evaluations if query.include_runs else ():
             runs = _reports(db, "i.parent_id = ?", evaluation["id"])
@@ -124,12 +130,14 @@ def run_evaluation(request: Request) -> Response:
             version = chosen_version(db, pipeline.columns[0]["configuration"]["prompt"])
         except ApiError as error:
             raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
+        about = {"column_type": "DATASET", "configuration": {}, "is_part_of_score": False}
+        inputs = [{"name": name, **about} for name in dataset["body"]["columns"]]
         run_id = create_run(
             db,
             EVALUATION_RUN,
             version["id"],
             dataset["body"]["rows"],
-            {"dataset_columns": dataset["body"]["columns"], "columns": pipeline.columns},
+            {"columns": [*inputs, *pipeline.columns]},
             name=body.name or f"{name} {now()}",
             parent_id=pipeline_id,
             dataset_id=dataset["id"],
@@ -150,20 +158,9 @@ def get_evaluation(request: Request) -> Response:
     report = _polled(request)
     about = _about(report)
     answer = {key: about.pop(key) for key in ("status", "stats")}
-    inputs = [
-        {"column_type": "DATASET", "name": name, "configuration": {}} for name in report.dataset_columns
-    ]
-    scores = [*(None for _ in inputs), *report.scores()]
     columns = [
-        {
-            "id": position,
-            "report_id": about["id"],
-            "position": position,
-            "is_part_of_score": position > len(inputs) + 1,
-            "score": score,
-            **column,
-        }
-        for position, (column, score) in enumerate(zip(inputs + report.columns, scores, strict=True), 1)
+        {"id": position, "report_id": about["id"], "position": position, "score": score, **column}
+        for position, (column, score) in enumerate(zip(report.columns, report.scores(), strict=True), 1)
     ]
     return Response({**OK, "report": about, **answer, "report_columns": columns})
 
@@ -177,15 +174,11 @@ def get_score(request: Request) -> Response:
 
 
 def get_rows(request: Request) -> Response:
-    """Return a page of rows, each with the cells of the dataset first."""
+    """Return a page of rows."""
     report = _polled(request)
     page = request.parameters(PageQuery).of(len(report.steps))
-    rows = [
-        [{"type": "dataset", "value": step.inputs.get(name)} for name in report.dataset_columns]
-        + [{"type": "eval", **cell} for cell in cells]
-        for step, cells in zip(report.steps, report.rows, strict=True)
-    ][page.offset : page.offset + page.per_page]
-    columns = report.dataset_columns + [column["name"] for column in report.columns]
+    rows = report.rows[page.offset : page.offset + page.per_page]
+    columns = [column["name"] for column in report.columns]
     return Response({**OK, "columns": columns, "rows": rows, **page.counts})
 
 
@@ -220,22 +213,15 @@ def _polled(request: Request) -> Report:
 
 
 def _about(report: Report) -> dict[str, Any]:
+    counts = Counter(cell["status"] for cells in report.rows for cell in cells if "status" in cell)
     return {
         **report.summary,
         "score": None if report.is_under_way else _score(report),
         "score_matrix": None,
         "score_calculation_error": None,
         "status": "RUNNING" if report.is_under_way else "COMPLETED",
-        "stats": {"status_counts": _status_counts(report)},
+        "stats": {"status_counts": dict.fromkeys(_STATUSES, 0) | counts},
     }
-
-
-def _status_counts(report: Report) -> dict[str, int]:
-    """Return how many cells are in which state; all cells of the row in progress count as running."""
-    counts = Counter(cell["status"] for cells in report.rows for cell in cells)
-    running = min(len(report.columns), counts["QUEUED"])
-    counts.update(RUNNING=running, QUEUED=-running)
-    return {status: counts[status] for status in ("COMPLETED", "FAILED", "QUEUED", "RUNNING")}
 
 
 def _score(report: Report) -> dict[str, Any]:

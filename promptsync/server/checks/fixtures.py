@@ -193,7 +193,8 @@ def _dataset(item: Spec) -> Declared:
 def _evaluation(item: Spec) -> Declared:
     """Return an evaluation with its columns as reports describe them: the output, and one for each score."""
     names: Counter[str] = Counter()
-    columns = [_column("prompt", _prompt(item["prompt"]), "output") | {"column_type": "PROMPT_TEMPLATE"}]
+    output = {"column_type": "PROMPT_TEMPLATE", "is_part_of_score": False}
+    columns = [_column("prompt", _prompt(item["prompt"]), "output") | output]
     for score in item.get("scores") or ():
         kind = _kind(score)
         name = score.get("name", kind)
@@ -203,7 +204,8 @@ def _evaluation(item: Spec) -> Declared:
 
 
 def _column(kind: str, value: Any, name: str) -> Spec:
-    return {"column_type": kind.upper(), "name": name, "configuration": {kind: value}}
+    about = {"column_type": kind.upper(), "is_part_of_score": True}
+    return {"name": name, "configuration": {kind: value}, **about}
 
 
 def _agent(item: Spec) -> Declared:

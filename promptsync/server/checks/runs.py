@@ -44,11 +44,11 @@ class RunStep(msgspec.Struct, frozen=True):
     cells: list[StepCell] | None
 
 
-def described(cell: StepCell | None, done: str) -> dict[str, Any]:
-    """Return a cell as in a response. ``done`` is the status of a value, ``None`` a cell that waits."""
+def described(cell: StepCell | None, success: str) -> dict[str, Any]:
+    """Return a cell as in a response. ``success`` is the status of a value, ``None`` a cell that waits."""
     if cell is None:
         return {"status": "QUEUED", "value": None, "error_message": None}
-    status = done if cell.error is None else "FAILED"
+    status = success if cell.error is None else "FAILED"
     return {"status": status, "value": cell.value, "error_message": cell.error}
 
 

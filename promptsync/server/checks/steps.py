@@ -11,7 +11,7 @@ import httpx
 from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.agents import CALLBACK, node_results
-from promptsync.server.checks.model import Model, ModelError
+from promptsync.server.checks.model import Model
 from promptsync.server.checks.runs import (
     EVALUATION_RUN,
     StepCell,
@@ -51,7 +51,7 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
 
 def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
     """Return a cell for each column: the output for a row, and whether it passes each score."""
-    _, *scores = decoded(run["spec"])["columns"]
+    scores = [column for column in decoded(run["spec"])["columns"] if column["is_part_of_score"]]
     output = _answer(store, model, lambda db: items.version_by_id(db, run["version_id"]), row)
     if output.error is not None:
         return [output] * (len(scores) + 1)
@@ -83,12 +83,10 @@ def _answer(
         return StepCell(error=error.message)
     try:
         return StepCell(model.answer(rendered, chosen["body"]["metadata"]))
-    except ModelError as error:
-        return StepCell(error=str(error))
     except Exception as error:
         # A template can make the client fail in any way. That must fail this cell only.
-        _log.exception("The model %s failed", model.name)
-        return StepCell(error=f"{type(error).__name__}: {error}")
+        _log.warning("The model %s failed: %r", model.name, error)
+        return StepCell(error=str(error) or repr(error))
 
 
 def _call_back(store: Store, url: str, run_id: int) -> StepCell:

@@ -1,19 +1,25 @@
-"""What a list request selects: the filters, the order and the pages that the lists share."""
+"""List requests: the filters, the order and the pages that the lists share."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from promptsync.server.http.answer import invalid
 from promptsync.server.http.fields import Id
 from promptsync.server.store import clock
-from promptsync.server.store.database import MAX_INTEGER, Database, Row
+from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
 
 MAX_PER_PAGE = 100
 
-_STATUS = {"active": "i.deleted = 0", "deleted": "i.deleted = 1", "all": "1"}
+HAS_TAGS = (
+    "NOT EXISTS (SELECT 1 FROM json_each(:tags) WHERE value NOT IN (SELECT value FROM json_each(i.tags)))"
+)
+"""SQL: whether ``i`` has all of the tags in a query."""
+
+_MOMENTS = ("created_after", "created_before", "updated_after", "updated_before")
 
 
 class ListPage(Struct, frozen=True):
@@ -58,7 +64,10 @@ class PageQuery(Struct, frozen=True):
 
 
 class ListQuery(PageQuery, frozen=True):
-    """The parameters of every list of things with a name and two times."""
+    """The parameters of every list of things with a name and two times, and the list that they select.
+
+    SQL names what it lists ``i``, and a parameter of the query like the field.
+    """
 
     created_after: str | None = None
     created_before: str | None = None
@@ -68,6 +77,47 @@ class ListQuery(PageQuery, frozen=True):
     sort_by: Literal["created_at", "updated_at", "name", "id"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
 
+    filters: ClassVar[dict[str, str]] = {
+        "created_after": "i.created_at >= :created_after",
+        "created_before": "i.created_at <= :created_before",
+        "updated_after": "i.updated_at >= :updated_after",
+        "updated_before": "i.updated_at <= :updated_before",
+        "created_by_email": "0",  # this registry has no users
+    }
+    """The condition that each field stands for. A field that is null or empty selects everything."""
+
+    def select(self, db: Database, columns: str, source: str, where: str) -> list[Row]:
+        """Return everything that is selected from ``source``, in order."""
+        selected = self._selected(source, where)
+        return db.execute(f"SELECT {columns} {selected} {self._order}", self._values).fetchall()
+
+    def select_page(
+        self, db: Database, columns: str, source: str, where: str, *, join: str = ""
+    ) -> tuple[ListPage, list[Row]]:
+        """Return the page that is requested, and its rows. ``join`` adds what only the columns need."""
+        selected = self._selected(source, where)
+        page = self.of(db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0])
+        # In two steps, because SQLite computes the columns of every row that it sorts.
+        ids = f"SELECT i.id {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset}"
+        return page, self.select(db, columns, f"{source} {join}", f"i.id IN ({ids})")
+
+    def _selected(self, source: str, where: str) -> str:
+        used = [sql for name, sql in self.filters.items() if getattr(self, name) not in (None, [])]
+        return f"FROM {source} WHERE ({') AND ('.join([where, *used])})"
+
+    @property
+    def _order(self) -> str:
+        # The id as the second column keeps the order of equal items the same from page to page.
+        return f"ORDER BY i.{self.sort_by} {self.sort_order}, i.id {self.sort_order}"
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        values = {
+            name: encoded(value) if isinstance(value, list) else value for name, value in asdict(self).items()
+        }
+        moments = {name: _stamp(name, values[name]) for name in _MOMENTS if values[name] is not None}
+        return values | moments
+
 
 class ItemQuery(ListQuery, frozen=True):
     """The parameters of a list whose items can be deleted."""
@@ -75,70 +125,10 @@ class ItemQuery(ListQuery, frozen=True):
     name: str | None = None
     status: Literal["active", "deleted", "all"] = "active"
 
-
-class Listing:
-    """Builds the query for a list. SQL names what it lists ``i``."""
-
-    def __init__(self, query: ListQuery) -> None:
-        self._query = query
-        self._conditions = ["1"]
-        self._values: dict[str, Any] = {}
-        for column in ("created", "updated"):
-            for bound, sign in (("after", ">="), ("before", "<=")):
-                name = f"{column}_{bound}"
-                if (moment := getattr(query, name)) is not None:
-                    self.where(f"i.{column}_at {sign} :{name}", **{name: _stamp(name, moment)})
-        if query.created_by_email is not None:
-            # This registry has no users.
-            self.where("0")
-
-    @classmethod
-    def of_kind(cls, query: ItemQuery, kind: str) -> Listing:
-        """Select the items of ``kind`` that have the name and the status of the query."""
-        listing = cls(query)
-        listing.where("i.kind = :kind", kind=kind)
-        listing.where(_STATUS[query.status])
-        listing.by_name(query.name)
-        return listing
-
-    def where(self, condition: str, **values: Any) -> None:
-        """Select only what meets ``condition``; ``values`` are the parameters that it names."""
-        self._conditions.append(condition)
-        self._values |= values
-
-    def by_name(self, part: str | None) -> None:
-        """Apply the filter for a part of the name, whatever its case."""
-        if part is not None:
-            self.where("instr(casefold(i.name), casefold(:name_part))", name_part=part)
-
-    def by_tags(self, tags: list[str]) -> None:
-        """Apply the filter for tags: all of them."""
-        for index, tag in enumerate(tags):
-            condition = f"EXISTS (SELECT 1 FROM json_each(i.tags) WHERE value = :tag{index})"
-            self.where(condition, **{f"tag{index}": tag})
-
-    def rows(self, db: Database, columns: str, source: str) -> list[Row]:
-        """Return everything that is selected from ``source``, in order."""
-        return db.execute(f"SELECT {columns} {self._selected(source)} {self._order}", self._values).fetchall()
-
-    def page(self, db: Database, columns: str, source: str, *, join: str = "") -> tuple[ListPage, list[Row]]:
-        """Return the page that the request names, and its rows. ``join`` adds what only the columns need."""
-        selected = self._selected(source)
-        page = self._query.of(db.execute(f"SELECT count(*) {selected}", self._values).fetchone()[0])
-        # In two steps, because SQLite computes the columns of every row that it sorts.
-        self.where(
-            f"i.id IN (SELECT i.id {selected} {self._order} LIMIT {page.per_page} OFFSET {page.offset})"
-        )
-        return page, self.rows(db, columns, f"{source} {join}")
-
-    def _selected(self, source: str) -> str:
-        return f"FROM {source} WHERE {' AND '.join(self._conditions)}"
-
-    @property
-    def _order(self) -> str:
-        direction = self._query.sort_order
-        # The id as the second column keeps the order of equal items the same from page to page.
-        return f"ORDER BY i.{self._query.sort_by} {direction}, i.id {direction}"
+    filters: ClassVar = ListQuery.filters | {
+        "name": "instr(casefold(i.name), casefold(:name))",
+        "status": ":status = 'all' OR i.deleted = (:status = 'deleted')",
+    }
 
 
 def _stamp(name: str, moment: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
 from promptsync.server.http.answer import ApiError, Response, invalid, malformed, not_found
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import Listing, ListQuery
+from promptsync.server.http.listing import HAS_TAGS, ListQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded, insert
+from promptsync.server.store.database import Database, Row, insert
 
 EntityType = Literal[
     "FOLDER", "PROMPT", "SNIPPET", "WORKFLOW", "DATASET", "REPORT", "AB_TEST", "INPUT_VARIABLE_SET"
@@ -36,6 +36,15 @@ class EntityQuery(ListQuery, frozen=True):
     semantic_search: bool = False
     tags: list[str] = field(default_factory=list)
     include_metadata: bool = False
+
+    filters: ClassVar = ListQuery.filters | {
+        "search_query": "instr(casefold(i.name), casefold(:search_query))",
+        "tags": HAS_TAGS,
+        "filter_type": "i.type IN (SELECT value FROM json_each(:filter_type))",
+        "flatten": ":flatten OR i.folder_id IS :folder_id",
+        # Directly in the folder, or further down.
+        "folder_id": "instr(f.path || '/', (SELECT path FROM folders WHERE id = :folder_id) || '/') = 1",
+    }
 
 
 class Entity(Struct, frozen=True):
@@ -121,19 +130,10 @@ def list_entities(request: Request) -> Response:
     if query.semantic_search:
         message = "semantic_search is not supported by this registry; search_query searches names."
         raise invalid(message, "query", "semantic_search")
-    listing = Listing(query)
-    listing.by_name(query.search_query)
-    listing.by_tags(query.tags)
-    if query.filter_type:
-        types = encoded(query.filter_type)
-        listing.where("i.type IN (SELECT value FROM json_each(:types))", types=types)
-    if not query.flatten:
-        listing.where("i.folder_id IS :folder", folder=query.folder_id)
     with request.store.read() as db:
         if query.folder_id is not None:
-            path = folder_by_id(db, query.folder_id)["path"]
-            listing.where("instr(f.path || '/', :path || '/') = 1", path=path)
-        entities = [dict(row) for row in listing.rows(db, _ENTITY, _ENTITIES)]
+            folder_by_id(db, query.folder_id)
+        entities = [dict(row) for row in query.select(db, _ENTITY, _ENTITIES, "1")]
     for entity in entities:
         entity["path"] = entity["path"].split("/") if entity["path"] else []
         latest = entity.pop("latest")
@@ -150,7 +150,7 @@ def delete_entities(request: Request) -> Response:
         if entity.type not in ("PROMPT", "SNIPPET"):
             raise malformed(f"This registry does not delete a {entity.type}, only prompts and snippets.")
     with request.store.write() as db:
-        templates = {items.by_id(db, entity.id)["id"] for entity in entities}
+        templates = {items.get(db, items.TEMPLATE, "id", entity.id)["id"] for entity in entities}
         db.executemany(
             "UPDATE items SET deleted = 1, updated_at = ? WHERE id = ?",
             [(now(), template_id) for template_id in templates],

@@ -22,39 +22,26 @@ _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this ``uid`` or id; 404 otherwise."""
     # A name of digits may be another item's id. Then the name wins.
-    keys = {"name": identifier, "uid": identifier, "id": read_id(identifier)}
-    for column, value in keys.items():
-        if (row := _active(db, kind, column, value)) is not None:
-            return row
-    raise not_found(f"There is no {kind} called {identifier!r}.")
-
-
-def by_id(db: Database, template_id: int) -> Row:
-    """Return the active template with this id; 404 otherwise."""
-    if (row := _active(db, TEMPLATE, "id", template_id)) is None:
-        raise not_found(f"There is no prompt template with the id {template_id}.")
-    return row
-
-
-def by_uid(db: Database, uid: str, kind: str) -> Row:
-    """Return the active item with this ``uid``; 404 otherwise."""
-    if (row := _active(db, kind, "uid", uid)) is None:
-        raise not_found(f"There is no {kind} with the id {uid}.")
-    return row
-
-
-def _active(db: Database, kind: str, column: str, value: Any) -> Row | None:
     row: Row | None = db.execute(
-        f"SELECT * FROM items WHERE {column} = ? AND kind = ? AND NOT deleted", (value, kind)
+        "SELECT * FROM items WHERE kind = :kind AND NOT deleted AND (name = :name OR uid = :name OR id = :id)"
+        " ORDER BY name = :name DESC, uid = :name DESC LIMIT 1",
+        {"kind": kind, "name": identifier, "id": read_id(identifier)},
     ).fetchone()
+    if row is None:
+        raise not_found(f"There is no {kind} called {identifier!r}.")
     return row
 
 
-def by_name(db: Database, name: str, kind: str = TEMPLATE, *, archived: bool = False) -> Row | None:
-    """Return the item with exactly this name, an archived one only if ``archived`` is set."""
+def get(db: Database, kind: str, column: str, value: str | int, *, archived: bool = False) -> Row:
+    """Return the item with exactly this name, ``uid`` or id; 404 otherwise.
+
+    An archived item is returned only if ``archived`` is set.
+    """
     row: Row | None = db.execute(
-        "SELECT * FROM items WHERE kind = ? AND name = ? AND deleted <= ?", (kind, name, archived)
+        f"SELECT * FROM items WHERE kind = ? AND {column} = ? AND deleted <= ?", (kind, value, archived)
     ).fetchone()
+    if row is None:
+        raise not_found(f"There is no {kind} with the {column} {value!r}.")
     return row
 
 
@@ -142,12 +129,3 @@ def point_labels(db: Database, version: Row, labels: Iterable[str]) -> None:
         " ON CONFLICT (item_id, name) DO UPDATE SET version_id = excluded.version_id",
         [(version["item_id"], label, version["id"], now()) for label in labels],
     )
-
-
-def labels(db: Database, item: Row) -> list[Row]:
-    """Return the labels of an item, by name, each with the ``number`` of its version."""
-    return db.execute(
-        "SELECT l.*, v.number FROM labels l JOIN versions v ON v.id = l.version_id"
-        " WHERE l.item_id = ? ORDER BY l.name",
-        (item["id"],),
-    ).fetchall()

@@ -41,14 +41,8 @@ class NewLabel(Target, frozen=True, kw_only=True):
 def all_labels(request: Request) -> Response:
     """List every label of every active template."""
     with request.store.read() as db:
-        rows = db.execute(
-            "SELECT l.name AS release_label, l.id AS release_label_id, l.version_id AS prompt_version_id,"
-            " v.number AS prompt_version_number, t.id AS prompt_id, t.name AS prompt_name"
-            " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
-            " WHERE NOT t.deleted AND t.kind = ? ORDER BY t.id, l.name",
-            (items.TEMPLATE,),
-        ).fetchall()
-    return Response({"success": True, "release_labels": [dict(row) for row in rows]})
+        kind = f"t.kind = '{items.TEMPLATE}' AND NOT t.deleted"
+        return _listed(db, "prompt_version", ", t.id AS prompt_id, t.name AS prompt_name", kind)
 
 
 def template_labels(request: Request) -> Response:
@@ -59,17 +53,18 @@ def template_labels(request: Request) -> Response:
 def list_labels(request: Request, kind: str, version: str) -> Response:
     """List the labels of the item in the path, whose versions are called ``version`` in a response."""
     with request.store.read() as db:
-        rows = items.labels(db, items.find(db, request.path["identifier"], kind))
-    labels = [
-        {
-            "release_label": row["name"],
-            "release_label_id": row["id"],
-            f"{version}_id": row["version_id"],
-            f"{version}_number": row["number"],
-        }
-        for row in rows
-    ]
-    return Response({"success": True, "release_labels": labels})
+        item = items.find(db, request.path["identifier"], kind)
+        return _listed(db, version, "", f"t.id = {item['id']}")
+
+
+def _listed(db: Database, version: str, columns: str, where: str) -> Response:
+    rows = db.execute(
+        "SELECT l.name AS release_label, l.id AS release_label_id,"
+        f" v.id AS {version}_id, v.number AS {version}_number{columns}"
+        " FROM labels l JOIN versions v ON v.id = l.version_id JOIN items t ON t.id = l.item_id"
+        f" WHERE {where} ORDER BY t.id, l.name"
+    )
+    return Response({"success": True, "release_labels": [dict(row) for row in rows]})
 
 
 def create_label(request: Request) -> Response:
@@ -79,19 +74,19 @@ def create_label(request: Request) -> Response:
     """
     body = request.read(NewLabel, status=422)
     with request.store.write() as db:
-        template = items.by_id(db, request.id("prompt_id"))
+        template = items.get(db, items.TEMPLATE, "id", request.id("prompt_id"))
         version_id = _target(db, template, body)
-        known = {row["name"]: row["id"] for row in items.labels(db, template)}
-        if body.name in known:
-            raise ApiError(
-                409,
-                f"{template['name']!r} has the label {body.name!r} already; move it with "
-                f"PATCH /prompt-labels/{known[body.name]}.",
-            )
+        label = {"item_id": template["id"], "name": body.name}
+        known = db.execute(
+            "SELECT id FROM labels WHERE item_id = :item_id AND name = :name", label
+        ).fetchone()
+        if known is not None:
+            what = f"{template['name']!r} has the label {body.name!r} already"
+            raise ApiError(409, f"{what}; move it with PATCH /prompt-labels/{known['id']}.")
         if needs_approval(db, template["name"], body.name):
             return Response(_waiting(body.name))
-        label = {"item_id": template["id"], "name": body.name, "version_id": version_id}
-        return Response(_label(db, insert(db, "labels", **label, created_at=now()))[0])
+        label_id = insert(db, "labels", **label, version_id=version_id, created_at=now())
+        return Response(_label(db, label_id)[0])
 
 
 def move_label(request: Request) -> Response:
@@ -125,22 +120,23 @@ def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:
     ).fetchone()
     if row is None:
         raise not_found(f"There is no release label with the id {label_id}.")
-    return dict(row), items.by_id(db, row["prompt_id"])
+    return dict(row), items.get(db, items.TEMPLATE, "id", row["prompt_id"])
 
 
 def _target(db: Database, template: Row, target: Target) -> int:
     """Return the id of the version of a template that a request names."""
     number, version_id = target.prompt_version_number, target.prompt_version_id
-    if number is not None:
-        version = items.version(db, template, number)
-    elif version_id is not None:
-        version = items.version_by_id(db, version_id)
-    else:
+    if number is None and version_id is None:
         required = "prompt_version_number or prompt_version_id is required."
         raise invalid(required, "body", "prompt_version_number")
-    if version["item_id"] != template["id"] or version_id not in (None, version["id"]):
-        raise not_found(f"{template['name']!r} has no version with the id {version_id}.")
-    return int(version["id"])
+    row = db.execute(
+        "SELECT id FROM versions WHERE item_id = ? AND number = coalesce(?, number) AND id = coalesce(?, id)",
+        (template["id"], number, version_id),
+    ).fetchone()
+    if row is None:
+        what = "the id" if number is None else "the number"
+        raise not_found(f"{template['name']!r} has no version with {what} {number or version_id}.")
+    return int(row["id"])
 
 
 # -- protection ---------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
 from promptsync.server.http.answer import Response, invalid
 from promptsync.server.http.fields import Id
-from promptsync.server.http.listing import ItemQuery, Listing
+from promptsync.server.http.listing import HAS_TAGS, ItemQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.store.database import Row, decoded
@@ -32,6 +32,12 @@ class TemplatesQuery(ItemQuery, frozen=True):
     tags: list[str] = field(default_factory=list)
     is_snippet: bool | None = None
     label: str | None = None
+
+    filters: ClassVar = ItemQuery.filters | {
+        "tags": HAS_TAGS,
+        "is_snippet": f"{snippets.IS_SNIPPET} = :is_snippet",
+        "label": "l.name = :label",
+    }
 
 
 class TemplateQuery(Struct, frozen=True):
@@ -60,16 +66,11 @@ def list_templates(request: Request) -> Response:
     ``label`` selects the templates that have it and shows the version under it.
     """
     query = request.parameters(TemplatesQuery)
-    listing = Listing.of_kind(query, items.TEMPLATE)
-    listing.by_tags(query.tags)
-    if query.is_snippet is not None:
-        listing.where(f"{snippets.IS_SNIPPET} = :is_snippet", is_snippet=query.is_snippet)
-    if query.label is not None:
-        listing.where("l.name = :label", label=query.label)
     source = f"items i {_LATEST if query.label is None else _LABELLED}"
     folder = "LEFT JOIN folders f ON f.id = i.folder_id"
+    kind = f"i.kind = '{items.TEMPLATE}'"
     with request.store.read() as db:
-        page, rows = listing.page(db, _ITEM, source, join=folder)
+        page, rows = query.select_page(db, _ITEM, source, kind, join=folder)
     templates = [dict(row) for row in rows]
     for template in templates:
         template |= template.pop("body")

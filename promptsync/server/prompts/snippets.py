@@ -59,14 +59,11 @@ def direct(db: Database, template: Mapping[str, Any]) -> Used:
 
 def _read(db: Database, reference: Reference, used: Used, *, archived: bool = True) -> Mapping[str, Any]:
     """Return the template that a reference means, and note it in ``used``."""
-    item = items.by_name(db, reference.name, archived=archived)
-    if item is None:
-        raise _refusal(f"The snippet {reference.name!r} does not exist.")
     try:
+        item = items.get(db, items.TEMPLATE, "name", reference.name, archived=archived)
         version = items.version(db, item, reference.version, reference.label)
     except ApiError as error:
-        pin = f"version {reference.version}" if reference.label is None else f"label {reference.label!r}"
-        raise _refusal(f"The snippet {reference.name!r} has no {pin}.") from error
+        raise _refusal(f"A snippet does not exist: {error.message}") from error
     if version["type"] != "completion":
         raise _refusal(f"{reference.name!r} is a chat template; only completion templates can be snippets.")
     entry = {"prompt_name": reference.name, "version": version["number"]}

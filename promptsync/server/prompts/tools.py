@@ -47,7 +47,7 @@ def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
             continue
         reference = checked(tool, ToolReference, f"tools[{index}]", status=422)
         try:
-            item = items.by_uid(db, str(reference.tool_registry_id), items.TOOL)
+            item = items.get(db, items.TOOL, "uid", str(reference.tool_registry_id))
             version = items.version(db, item, reference.version_number, reference.label)
         except ApiError:
             warnings.append(f"{reference} does not exist in this registry, and is left out.")

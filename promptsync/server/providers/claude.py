@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from promptsync.prompt.texts import is_text_block
+from promptsync.prompt.texts import as_mapping, is_text_block
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
@@ -39,8 +39,8 @@ def messages(request: ModelRequest) -> Arguments:
         if message.get("role") == "tool":
             return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": blocks}]
         return blocks + [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.values}
-            for call in parts.calls(message)
+            {"type": "tool_use", "id": call_id, "name": name, "input": values}
+            for call_id, name, values in parts.calls(message)
         ]
 
     parameters = request.parameters("max_tokens", "top_p", "top_k", "stop_sequences")
@@ -90,15 +90,15 @@ def converse(request: ModelRequest) -> Arguments:
             result = {"json": values} if values else {"text": text}
             return [{"toolResult": {"toolUseId": message.get("tool_call_id"), "content": [result]}}]
         return request.parts(message, _converse_part) + [
-            {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.values}}
-            for call in parts.calls(message)
+            {"toolUse": {"toolUseId": call_id, "name": name, "input": values}}
+            for call_id, name, values in parts.calls(message)
         ]
 
     parameters = request.parameters("maxTokens", "topP", "stopSequences")
     schema = _schema(request, parameters)
     top = {"modelId": parameters.pop("model")} if "model" in parameters else {}
-    inference = dict(parts.as_mapping(parameters.pop("inferenceConfig", None)))
-    own = dict(parts.as_mapping(parameters.pop("additionalModelRequestFields", None)))
+    inference = dict(as_mapping(parameters.pop("inferenceConfig", None)))
+    own = dict(as_mapping(parameters.pop("additionalModelRequestFields", None)))
     for name, value in parameters.items():
         place = top if name in _TOP else inference if name in _INFERENCE else own
         place[name] = value

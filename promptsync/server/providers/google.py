@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptsync.prompt.texts import is_text_block
+from promptsync.prompt.texts import as_mapping, is_text_block
 from promptsync.server.providers import parts
 from promptsync.server.providers.parts import Arguments, Message, ModelRequest, filled
 
@@ -24,7 +24,7 @@ _MODES = {"auto": "AUTO", "none": "NONE", "any": "ANY", "tool": "ANY"}
 def gemini(request: ModelRequest) -> Arguments:
     """Return the model, all turns (``contents`` for a completion) and ``generation_config``."""
     parameters = request.parameters(*_SNAKE_CASE, *_CAMEL_CASE)
-    config = {**_config(request), **parts.as_mapping(parameters.pop("generation_config", None))}
+    config = {**_config(request), **as_mapping(parameters.pop("generation_config", None))}
     schema = parts.take_schema(parameters)
     if schema is not None:
         config |= {"response_mime_type": "application/json"}
@@ -67,9 +67,9 @@ def _turns(request: ModelRequest) -> list[Arguments]:
             blocks: list[Arguments] = [{"function_response": {"name": name, "response": answer}}]
         else:
             blocks = request.parts(message, _part)
-            for call in parts.calls(message):
-                names[str(call.id)] = call.name
-                blocks.append({"function_call": {"name": call.name, "args": call.values}})
+            for call_id, name, values in parts.calls(message):
+                names[str(call_id)] = name
+                blocks.append({"function_call": {"name": name, "args": values}})
         if role == previous == "tool":
             turns[-1]["parts"] += blocks
         elif blocks:

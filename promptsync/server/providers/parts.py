@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from promptsync.prompt.roles import ROLES
-from promptsync.prompt.texts import is_text_block, mappings
+from promptsync.prompt.texts import as_mapping, is_text_block, mappings
 
 Arguments = dict[str, Any]
 Message = Mapping[str, Any]
@@ -167,19 +167,11 @@ def media_file(block: Message) -> MediaFile | None:
     return MediaFile(mime, url, data, texts.get("title", ""), texts.get("detail", ""))
 
 
-class FunctionCall(Struct, frozen=True):
-    """A call of a function by the model."""
-
-    id: Any
-    name: Any
-    values: Message
-
-
-def calls(message: Message) -> Iterator[FunctionCall]:
-    """Yield the tool calls of a message."""
+def calls(message: Message) -> Iterator[tuple[Any, Any, Message]]:
+    """Yield the id, the function and the arguments of each tool call of a message."""
     for call in mappings(message.get("tool_calls")):
         function = as_mapping(call.get("function"))
-        yield FunctionCall(call.get("id"), function.get("name"), json_object(function.get("arguments")))
+        yield call.get("id"), function.get("name"), json_object(function.get("arguments"))
 
 
 def json_object(text: Any) -> Message:
@@ -209,8 +201,3 @@ def take_schema(parameters: Arguments) -> Message | None:
     if form.get("type") == "json_schema":
         return as_mapping(form.get("json_schema"))
     return {} if form.get("type") == "json_object" else None
-
-
-def as_mapping(value: Any) -> Message:
-    """Return ``value`` if it is an object, otherwise an empty one."""
-    return value if isinstance(value, Mapping) else {}

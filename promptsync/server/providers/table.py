@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 from promptsync.server.prompts.template import stored_model
@@ -14,38 +13,34 @@ from promptsync.server.providers.parts import Arguments, ModelRequest
 Form = Callable[[ModelRequest], Arguments]
 Metadata = Mapping[str, Any]
 
-FORMS: Final[Mapping[str, Form]] = MappingProxyType(
-    {
-        "openai": openai.chat,
-        "openai.azure": openai.chat,
-        "openrouter": partial(
-            openai.compatible,
-            own=("max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed"),
-            takes_files=True,
-        ),
-        "mistral": partial(openai.compatible, own=("max_tokens", "top_p", "stop", "random_seed")),
-        "huggingface": partial(openai.compatible, own=("max_tokens", "top_p", "top_k", "stop", "seed")),
-        "cohere": openai.cohere,
-        "anthropic": claude.messages,
-        "anthropic.bedrock": claude.messages,
-        "google": google.gemini,
-        "vertexai": google.gemini,
-        "amazon.bedrock": claude.converse,
-    }
-)
+FORMS: Final[Mapping[str, Form]] = {
+    "openai": openai.chat,
+    "openai.azure": openai.chat,
+    "openrouter": partial(
+        openai.compatible,
+        own=("max_tokens", "max_completion_tokens", "top_p", "top_k", "stop", "seed"),
+        takes_files=True,
+    ),
+    "mistral": partial(openai.compatible, own=("max_tokens", "top_p", "stop", "random_seed")),
+    "huggingface": partial(openai.compatible, own=("max_tokens", "top_p", "top_k", "stop", "seed")),
+    "cohere": openai.cohere,
+    "anthropic": claude.messages,
+    "anthropic.bedrock": claude.messages,
+    "google": google.gemini,
+    "vertexai": google.gemini,
+    "amazon.bedrock": claude.converse,
+}
 """The form for each provider, unless its ``api_type`` or its model requires another."""
 
-_OTHER_FORMS: Final[Mapping[tuple[str, str], Form]] = MappingProxyType(
-    {
-        ("openai", "responses"): openai.responses,
-        ("openai.azure", "responses"): openai.responses,
-        ("openai", "images"): openai.media_generation,
-        ("openai.azure", "images"): openai.media_generation,
-        ("openrouter", "images"): openai.media_generation,
-        ("openrouter", "video"): openai.media_generation,
-        ("openrouter", "speech"): partial(openai.media_generation, argument="input"),
-    }
-)
+_OTHER_FORMS: Final[Mapping[str, Form]] = {
+    "openai responses": openai.responses,
+    "openai.azure responses": openai.responses,
+    "openai images": openai.media_generation,
+    "openai.azure images": openai.media_generation,
+    "openrouter images": openai.media_generation,
+    "openrouter video": openai.media_generation,
+    "openrouter speech": partial(openai.media_generation, argument="input"),
+}
 """The form for a provider and an ``api_type``."""
 
 
@@ -63,19 +58,15 @@ def llm_kwargs(
     """
     model = (metadata or {}).get("model") or {}
     name = model.get("provider") or provider
-    form = _form(str(name), str(model.get("name")), str(model.get("api_type")))
+    form = _OTHER_FORMS.get(f"{name} {model.get('api_type')}") or FORMS.get(str(name))
+    if name == "vertexai" and "claude" in str(model.get("name")):
+        form = claude.messages
     if form is None:
         return None, []
     request = ModelRequest(template, model.get("name"), model.get("parameters") or {}, overrides or {})
     arguments = form(request)
     left_out = ", ".join(request.left_out)
     return arguments, [f"llm_kwargs for {name} cannot hold: {left_out}."] if left_out else []
-
-
-def _form(provider: str, model: str, api_type: str) -> Form | None:
-    if provider == "vertexai" and "claude" in model:
-        return claude.messages
-    return _OTHER_FORMS.get((provider, api_type)) or FORMS.get(provider)
 
 
 def with_override(
@@ -87,14 +78,14 @@ def with_override(
     because only the stored provider understands them.
     """
     stored = (metadata or {}).get("model")
-    if not stored:
+    if not metadata or not stored:
         return metadata, []
     if provider in (None, stored["provider"]):
         keeps_name = name is None or "model" in (stored.get("parameters") or {})
-        return {**(metadata or {}), "model": {**stored, **({} if keeps_name else {"name": name})}}, []
+        return {**metadata, "model": stored if keeps_name else {**stored, "name": name}}, []
     model = {"provider": provider, "name": name or stored["name"]}
     warning = (
         f"No model was passed for {provider}, so {stored['name']} is used, "
         f"the prompt's model of {stored['provider']}."
     )
-    return {**(metadata or {}), "model": stored_model(model)}, [] if name else [warning]
+    return {**metadata, "model": stored_model(model)}, [] if name else [warning]

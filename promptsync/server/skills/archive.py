@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Mapping
 
 from promptsync.server.http.answer import malformed
+from promptsync.server.skills.files import MAX_TOTAL
 
 MAX_ENTRIES = 1000
-MAX_TOTAL = 32 * 1024 * 1024
 
 _ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1

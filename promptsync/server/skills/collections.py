@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -11,15 +10,29 @@ from msgspec import Struct, field
 
 from promptsync.server.http.answer import Response, malformed
 from promptsync.server.http.fields import Id, Name
-from promptsync.server.http.listing import ItemQuery, Listing
+from promptsync.server.http.listing import ItemQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.prompts.items import SKILL
-from promptsync.server.skills.archive import MAX_TOTAL, read_archive, write_archive
+from promptsync.server.skills.archive import read_archive, write_archive
 from promptsync.server.skills.files import SentFile, SentVersion, changed_files, exported_path
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded
+from promptsync.server.store.database import Database, Row
+
+_COLLECTION = """i.uid AS id, i.name, '/' || i.name AS root_path, i.folder_id, i.created_at, i.updated_at,
+    json_extract(v.body, '$.provider') AS provider, (SELECT workspace_id FROM registry) AS workspace_id,
+    i.deleted AS "is_deleted [flag]", NULL AS created_by, NULL AS updated_by, '[]' AS "external_ids [json]"
+"""
+_VERSION = """json_extract(v.body, '$.id') AS id, i.uid AS skill_collection_id,
+    (SELECT workspace_id FROM registry) AS workspace_id, v.number,
+    json_extract(v.body, '$.root_path') AS root_path_at_version,
+    json_extract(v.body, '$.provider') AS provider,
+    (SELECT json_group_array(path) FROM skill_files WHERE version_id = v.id) AS "file_paths [json]",
+    v.message AS commit_message, (SELECT min(name) FROM labels WHERE version_id = v.id) AS release_label,
+    0 AS "archived [flag]", NULL AS created_by, NULL AS user_email, v.created_at"""
+
+_LATEST = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
 
 
 class SentCollection(SentVersion, frozen=True, kw_only=True):
@@ -38,12 +51,9 @@ class SentName(Struct, frozen=True):
 
 def list_collections(request: Request) -> Response:
     """List the collections, by default the newest first."""
-    listing = Listing.of_kind(request.parameters(ItemQuery), SKILL)
-    columns = "i.*, json_extract(v.body, '$.provider') AS provider"
-    source = "items i JOIN versions v ON v.item_id = i.id AND v.number = i.latest"
+    query = request.parameters(ItemQuery)
     with request.store.read() as db:
-        rows = listing.rows(db, columns, source)
-    collections = [_collection(request, row, row["provider"]) for row in rows]
+        collections = [dict(row) for row in query.select(db, _COLLECTION, _LATEST, f"i.kind = '{SKILL}'")]
     return Response({"success": True, "skill_collections": collections})
 
 
@@ -63,16 +73,15 @@ def get_collection(request: Request) -> Response:
     with request.store.read() as db:
         skill = _find(db, request)
         version = items.version(db, skill, number, label)
-        contents = _contents(db, version["body"])
-        shown = _version(request, db, skill, version, label)
+        about, shown = _collection(db, skill), _version(db, version, label)
+        files = {exported_path(path, shown["provider"]): file for path, file in _files(db, version).items()}
     if as_archive:
         headers = {"Content-Disposition": 'attachment; filename="skills.zip"'}
-        return Response(write_archive(contents), headers=headers, content_type="application/zip")
+        return Response(write_archive(files), headers=headers, content_type="application/zip")
     texts = {}
-    for path, content in contents.items():
+    for path, content in files.items():
         with suppress(UnicodeDecodeError):
             texts[path] = content.decode()
-    about = _collection(request, skill, shown["provider"])
     return Response({"success": True, "skill_collection": about, "files": texts, "version": shown})
 
 
@@ -84,9 +93,8 @@ def create_collection(request: Request) -> Response:
         if body.folder_id is not None:
             folder_by_id(db, body.folder_id, status=400)
         skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
-        version = _save(db, skill, {"files": {}, "provider": None}, body, uploaded)
-        shown = _version(request, db, skill, version)
-        about = _collection(request, items.find(db, body.name, SKILL), body.provider)
+        version = _save(db, skill, body, uploaded)
+        about, shown = _collection(db, skill), _version(db, version)
     answer = {"success": True, "skill_collection": about, "version": shown, "external_ids": []}
     return Response(answer, 201)
 
@@ -99,8 +107,7 @@ def rename_collection(request: Request) -> Response:
         if name != skill["name"]:
             _check_name(db, name)
         db.execute("UPDATE items SET name = ?, updated_at = ? WHERE id = ?", (name, now(), skill["id"]))
-        provider = items.version(db, skill)["body"]["provider"]
-        about = _collection(request, items.find(db, name, SKILL), provider)
+        about = _collection(db, skill)
     return Response({"success": True, "skill_collection": about})
 
 
@@ -109,8 +116,7 @@ def save_version(request: Request) -> Response:
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
     with request.store.write() as db:
         skill = _find(db, request)
-        version = _save(db, skill, items.version(db, skill)["body"], body, uploaded)
-        shown = _version(request, db, skill, version, body.release_label)
+        shown = _version(db, _save(db, skill, body, uploaded))
     return Response({"success": True, "version": shown}, 201)
 
 
@@ -122,64 +128,41 @@ def _find(db: Database, request: Request) -> Row:
 def _check_name(db: Database, name: str) -> None:
     if name.startswith("/"):
         raise malformed("The name of a skill collection cannot start with a slash.")
-    if items.by_name(db, name, SKILL) is not None:
+    if db.execute("SELECT 1 FROM items WHERE kind = ? AND name = ?", (SKILL, name)).fetchone():
         raise malformed(f"A skill collection called {name!r} already exists.")
 
 
-def _save(
-    db: Database, skill: Row, latest: Mapping[str, Any], new: SentVersion, uploaded: Mapping[str, bytes]
-) -> Row:
-    """Store the files of ``latest`` with the changes of ``new`` as the next version; it may get a label."""
-    provider = new.provider or latest["provider"]
-    files, contents = changed_files(latest["files"], new, uploaded, provider)
-    db.executemany(
-        "INSERT INTO skill_contents (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING", contents.items()
-    )
-    body = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider, "files": files}
-    if sum(map(len, _contents(db, body).values())) > MAX_TOTAL:
-        raise malformed(f"The files of the collection have more than {MAX_TOTAL:,} bytes in total.")
+def _save(db: Database, skill: Row, new: SentVersion, uploaded: dict[str, bytes]) -> Row:
+    """Store the files of the latest version, if any, with the changes of ``new`` as the next version."""
+    latest = items.version(db, skill) if skill["latest"] else None
+    provider = new.provider or (latest["body"]["provider"] if latest else None)
+    files = _files(db, latest) if latest else {}
+    changed = changed_files(files, new, uploaded, provider)
+    body = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider}
     version = items.add_version(db, skill, body, message=new.commit_message)
+    db.executemany(
+        "INSERT INTO skill_files VALUES (?, ?, ?)", [(version["id"], *file) for file in changed.items()]
+    )
     if new.release_label is not None:
         items.point_labels(db, version, [new.release_label])
     return version
 
 
-def _contents(db: Database, body: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return the files of a version by their exported paths."""
-    rows = db.execute(
-        "SELECT f.key AS path, c.content FROM json_each(?) f JOIN skill_contents c ON c.digest = f.value"
-        " ORDER BY f.key",
-        (encoded(body["files"]),),
+def _files(db: Database, version: Row) -> dict[str, bytes]:
+    """Return the files of a version by their stored paths."""
+    return dict(
+        db.execute(
+            "SELECT path, content FROM skill_files WHERE version_id = ? ORDER BY path", (version["id"],)
+        ).fetchall()
     )
-    return {exported_path(row["path"], body["provider"]): row["content"] for row in rows}
 
 
-def _collection(request: Request, skill: Row, provider: str | None) -> dict[str, Any]:
-    about = {"id": skill["uid"], "name": skill["name"], "root_path": f"/{skill['name']}"}
-    about |= {key: skill[key] for key in ("folder_id", "created_at", "updated_at")}
-    unknown: dict[str, Any] = {"created_by": None, "updated_by": None, "external_ids": []}
-    workspace_id = request.store.workspace_id
-    return {**about, "provider": provider, "workspace_id": workspace_id, "is_deleted": False, **unknown}
+def _collection(db: Database, skill: Row) -> dict[str, Any]:
+    return dict(db.execute(f"SELECT {_COLLECTION} FROM {_LATEST} WHERE i.id = ?", (skill["id"],)).fetchone())
 
 
-def _version(
-    request: Request, db: Database, skill: Row, version: Row, label: str | None = None
-) -> dict[str, Any]:
+def _version(db: Database, version: Row, label: str | None = None) -> dict[str, Any]:
     """Return a version for a response, with ``label``, by default the first of its labels."""
-    first = "SELECT min(name) FROM labels WHERE version_id = ?"
-    body = version["body"]
-    return {
-        "id": body["id"],
-        "skill_collection_id": skill["uid"],
-        "workspace_id": request.store.workspace_id,
-        "number": version["number"],
-        "root_path_at_version": body["root_path"],
-        "provider": body["provider"],
-        "file_paths": list(body["files"]),
-        "commit_message": version["message"],
-        "release_label": label or db.execute(first, (version["id"],)).fetchone()[0],
-        "archived": False,
-        "created_by": None,
-        "user_email": None,
-        "created_at": version["created_at"],
-    }
+    sql = f"SELECT {_VERSION} FROM versions v JOIN items i ON i.id = v.item_id WHERE v.id = ?"
+    shown = dict(db.execute(sql, (version["id"],)).fetchone())
+    return shown | ({"release_label": label} if label else {})

@@ -6,7 +6,6 @@ looks for that file at its exported path, such as ``.claude/skills/triage/SKILL.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -18,6 +17,7 @@ from promptsync.server.http.fields import Name
 
 MAX_FILES = 100
 MAX_FILE = 5 * 1024 * 1024
+MAX_TOTAL = 32 * 1024 * 1024
 MAX_PATH = 512
 
 Provider = Literal["claude_code", "openai", "openclaw"]
@@ -66,13 +66,13 @@ class SentVersion(Struct, frozen=True):
 
 
 def changed_files(
-    files: Mapping[str, str], new: SentVersion, uploaded: Mapping[str, bytes], provider: str | None
-) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Return ``files``, which maps paths to digests, after the changes, and the contents of new digests.
+    files: Mapping[str, bytes], new: SentVersion, uploaded: Mapping[str, bytes], provider: str | None
+) -> dict[str, bytes]:
+    """Return the files of a new version; 400 if its changes do not apply.
 
-    400 if the changes do not apply. ``uploaded`` are the files to write that came in an archive.
+    ``uploaded`` are the files to write that came in an archive.
     """
-    changed = {stored_path(path, provider): digest for path, digest in files.items()}
+    changed = {stored_path(path, provider): content for path, content in files.items()}
     if len(changed) < len(files):
         raise malformed(f"Two files would have the same path for the provider {provider}; move one first.")
     for move in new.moves or ():
@@ -82,8 +82,7 @@ def changed_files(
         changed[path] = _take(changed, old)
     for path in {stored_path(path, provider) for path in new.deletes or ()}:
         _take(changed, path)
-    written: dict[str, str] = {}
-    contents: dict[str, bytes] = {}
+    written: dict[str, bytes] = {}
     texts = ((file.path, (file.content or "").encode()) for file in new.file_updates or ())
     for name, content in (*uploaded.items(), *texts):
         path = stored_path(name, provider)
@@ -91,18 +90,19 @@ def changed_files(
             raise malformed(f"The file {path!r} is sent twice.")
         if len(content) > MAX_FILE:
             raise malformed(f"The file {path!r} is larger than {MAX_FILE:,} bytes.")
-        written[path] = hashlib.sha256(content).hexdigest()
-        contents[written[path]] = content
+        written[path] = content
     changed |= written
     if len(changed) > MAX_FILES:
         raise malformed(f"A collection has at most {MAX_FILES} files; this one would have {len(changed)}.")
+    if sum(map(len, changed.values())) > MAX_TOTAL:
+        raise malformed(f"The files of the collection have more than {MAX_TOTAL:,} bytes in total.")
     folders = {path[:at] for path in changed for at, letter in enumerate(path) if letter == "/"}
     if both := folders & changed.keys():
         raise malformed(f"{min(both)!r} cannot be both a file and a folder.")
-    return dict(sorted(changed.items())), contents
+    return changed
 
 
-def _take(files: dict[str, str], path: str) -> str:
+def _take(files: dict[str, bytes], path: str) -> bytes:
     if path not in files:
         raise malformed(f"The collection has no file {path!r}.")
     return files.pop(path)

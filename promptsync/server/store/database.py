@@ -80,15 +80,13 @@ class Store:
             connection = self._connect()
             _prepare(connection)
             row = connection.execute("SELECT workspace_id FROM registry").fetchone()
-            if row is None:
-                raise sqlite3.DatabaseError("it has no workspace")
         # Damage may turn up in SQLite's messages.
         except (OSError, sqlite3.Error, UnicodeError, StoreError) as error:
             if connection is not None:
                 connection.close()
             hint = error.hint if isinstance(error, StoreError) else _hint(error)
             raise StoreError(f"Cannot open the registry {self.path}: {error}", hint=hint) from error
-        self.workspace_id: int = row[0]
+        self.workspace_id: int = row["workspace_id"]
         self._idle.append(connection)
 
     @contextmanager
@@ -194,15 +192,11 @@ def _is_new(connection: sqlite3.Connection) -> bool:
         raise StoreError(
             "this database belongs to another program.", hint="Give the registry a file of its own."
         )
-    if version > SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
+        age = "a newer" if version > SCHEMA_VERSION else "an older development"
         raise StoreError(
-            f"it was made by a newer version of promptsync (schema {version}).",
-            hint="Upgrade promptsync, or use another file.",
-        )
-    if version < SCHEMA_VERSION:
-        raise StoreError(
-            f"it was made by an older development version of promptsync (schema {version}).",
-            hint="Pull its prompts with the version that made it, delete the file, and push them again.",
+            f"it was made by {age} version of promptsync (schema {version}).",
+            hint="Use that version to pull its prompts, delete the file, and push them again.",
         )
     return False
 
@@ -222,8 +216,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _hint(error: Exception) -> str:
-    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return "The file is not a SQLite database; give the registry a file of its own."
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return "Restore the file from a backup, or move it away to start with an empty registry."
+    if "no such module: fts5" in str(error):
+        return "Use a Python whose SQLite has FTS5, such as those of python.org."
+    if type(error) is sqlite3.DatabaseError:  # its subclasses are no damage
+        return "Restore the file from a backup, or give the registry a file of its own."
     return "Check that the path is a writable file on a local disk."

@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 12
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -30,8 +30,9 @@ SCHEMA: Final = (
         path TEXT NOT NULL UNIQUE,
         created_at TEXT NOT NULL)""",
     # The kinds are in prompts/items.py. Clients know some of them by a uid instead of the id.
+    # Rows are never deleted, so ids need no AUTOINCREMENT, which would use one up for each update.
     """CREATE TABLE items (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
         uid TEXT,
@@ -47,7 +48,7 @@ SCHEMA: Final = (
     """CREATE INDEX items_by_folder ON items (folder_id)""",
     # The type is that of a prompt template: chat or completion.
     """CREATE TABLE versions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         item_id INTEGER NOT NULL REFERENCES items (id),
         number INTEGER NOT NULL,
         body TEXT NOT NULL,
@@ -120,12 +121,18 @@ SCHEMA: Final = (
     # log_span_id is the span_id of the span's request: its own, or that of another span.
     """CREATE TABLE spans (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        trace_id TEXT NOT NULL,
-        span_id TEXT NOT NULL,
-        log_span_id TEXT NOT NULL,
         body TEXT NOT NULL,
+        trace_id TEXT AS (json_extract(body, '$.trace_id')),
+        span_id TEXT AS (json_extract(body, '$.span_id')),
+        log_span_id TEXT AS (
+            ifnull(json_extract(body, '$.attributes."promptlayer.request_log.span_id"'), span_id)),
         UNIQUE (trace_id, span_id))""",
     """CREATE INDEX spans_by_request ON spans (log_span_id)""",
+    # A request goes with its words and with the traces that it belongs to.
+    """CREATE TRIGGER requests_deleted AFTER DELETE ON requests BEGIN
+        DELETE FROM request_words WHERE rowid = old.id;
+        DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans WHERE log_span_id = old.span_id);
+        END""",
     # -- evaluations and runs --
     # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
     # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
@@ -155,6 +162,9 @@ SCHEMA: Final = (
         cells TEXT,
         PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
     # -- skills --
-    # Versions map paths to digests, because most files stay the same between versions.
-    """CREATE TABLE skill_contents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)""",
+    """CREATE TABLE skill_files (
+        version_id INTEGER NOT NULL REFERENCES versions (id),
+        path TEXT NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (version_id, path)) WITHOUT ROWID""",
 )

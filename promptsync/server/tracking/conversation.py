@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from promptsync.prompt.texts import mappings
-from promptsync.server.providers.parts import as_mapping
+from promptsync.prompt.texts import as_mapping, mappings
 from promptsync.server.store.database import encoded
 
 Turn = Mapping[str, Any]

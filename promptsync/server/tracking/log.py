@@ -13,9 +13,16 @@ from promptsync.server.tracking.logged import Call, Log, Logged, SentRequest, wo
 from promptsync.server.tracking.notes import index, set_prompt
 
 
+class SentLog(Log, frozen=True, kw_only=True):
+    """A request to log. Only one that belongs to a span can have its times."""
+
+    request_start_time: str | float
+    request_end_time: str | float
+
+
 def log_request(request: Request) -> Response:
     """Log a request: 201 with its id under both names in use."""
-    log = request.read(Log)
+    log = request.read(SentLog)
     logged = log.logged()
     with request.store.write() as db:
         request_id = save_log(db, log, logged)
@@ -76,7 +83,7 @@ def _used_version(db: Database, request: SentRequest) -> Row | None:
     if request.prompt_name is not None:
         item = items.find(db, request.prompt_name)
     elif request.prompt_id is not None:
-        item = items.by_id(db, int(request.prompt_id))
+        item = items.get(db, items.TEMPLATE, "id", int(request.prompt_id))
     else:
         return None
     return items.version(db, item, None if request.number is None else int(request.number))
@@ -104,17 +111,10 @@ def _save(
 
 
 def _delete_oldest(db: Database) -> None:
-    """Delete the requests over the limits, with the traces that they belong to."""
     # Only the oldest requests are ever deleted, so ids count them.
-    deleted = db.execute(
+    db.execute(
         """DELETE FROM requests
         WHERE id <= (SELECT max(id) FROM requests) - (SELECT requests FROM request_limits)
             OR created_at < (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || days || ' days')
-                FROM request_limits WHERE days)
-        RETURNING id, span_id"""
-    ).fetchall()
-    db.executemany("DELETE FROM request_words WHERE rowid = ?", [(row["id"],) for row in deleted])
-    db.executemany(
-        "DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans WHERE log_span_id = ?)",
-        [(row["span_id"],) for row in deleted],
+                FROM request_limits WHERE days)"""
     )

@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from promptsync.prompt.texts import mappings
+from promptsync.prompt.texts import as_mapping, mappings
 from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import parse_json
 from promptsync.server.http.fields import Id
 from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
-from promptsync.server.providers.parts import as_mapping
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, encoded
 from promptsync.server.tracking import conversation
@@ -59,10 +58,10 @@ class SentRequest(Struct, frozen=True, kw_only=True):
     prompt_input_variables: dict[str, Any] | None = None
     request_start_time: str | float | None = None
     request_end_time: str | float | None = None
-    status: str | None = None
-    error_type: str | None = None
+    status: Status | None = None
+    error_type: ErrorType | None = None
     error_message: str | None = None
-    tags: list[str] | None = None
+    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: dict[str, Any] | None = None
     api_type: str | None = None
 
@@ -74,16 +73,11 @@ class Log(SentRequest, frozen=True, kw_only=True):
     model: str
     input: dict[str, Any]
     output: dict[str, Any]
-    request_start_time: str | float
-    request_end_time: str | float
     parameters: dict[str, Any] | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     price: Count | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)] | None = None
-    status: Status | None = None
-    error_type: ErrorType | None = None
     error_message: Annotated[str, Meta(max_length=1024)] | None = None
-    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: Metadata | None = None
     score: Score | None = None
     score_name: str | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, to_builtins
+from msgspec.structs import replace
 
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
-from promptsync.server.http.fields import checked
 from promptsync.server.http.request import Request
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, encoded
@@ -19,9 +19,6 @@ MAX_SPANS = 10_000
 
 MAX_SPAN = 1_000_000
 """Longest span, in characters of its JSON."""
-
-LOG_SPAN_ID = "promptlayer.request_log.span_id"
-"""The attribute of a span with the id of the span whose request it shares."""
 
 Kind = Literal[
     "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
@@ -39,7 +36,7 @@ Span = dict[str, Any]
 class _Context(Struct, frozen=True):
     trace_id: SpanId
     span_id: SpanId
-    trace_state: str = ""
+    trace_state: str | None = None
 
 
 class _Status(Struct, frozen=True):
@@ -49,7 +46,7 @@ class _Status(Struct, frozen=True):
 
 class _Resource(Struct, frozen=True):
     attributes: dict[str, Any]
-    schema_url: str = ""
+    schema_url: str | None = None
 
 
 class _Span(Struct, frozen=True):
@@ -62,20 +59,31 @@ class _Span(Struct, frozen=True):
     attributes: dict[str, Any]
     resource: _Resource
     parent_id: Annotated[str, Meta(max_length=128)] | None = None
-    events: list[dict[str, Any]] = []
-    links: list[dict[str, Any]] = []
-    log_request: dict[str, Any] | None = None
+    events: list[dict[str, Any]] | None = None
+    links: list[dict[str, Any]] | None = None
+    log_request: Log | None = None
 
     def stored(self) -> Span:
         """Return the span as it is stored and read, without its request."""
-        span = to_builtins(self)
-        del span["log_request"]
-        context, parent_id = span.pop("context"), self.parent_id or None
+        context, resource, parent_id = self.context, self.resource, self.parent_id or None
         if parent_id is not None and set(parent_id) <= set("0123456789abcdef"):
             # It may come as a hexadecimal number without leading zeros.
             parent_id = parent_id.zfill(16)
-        times = {key: moment(int(span[key])) for key in ("start_time", "end_time")}
-        return {**span, **context, "parent_id": parent_id, **times}
+        return {
+            "name": self.name,
+            "trace_id": context.trace_id,
+            "span_id": context.span_id,
+            "trace_state": context.trace_state or "",
+            "parent_id": parent_id,
+            "kind": self.kind,
+            "start_time": moment(int(self.start_time)),
+            "end_time": moment(int(self.end_time)),
+            "status": to_builtins(self.status),
+            "attributes": self.attributes,
+            "events": self.events or [],
+            "links": self.links or [],
+            "resource": {"attributes": resource.attributes, "schema_url": resource.schema_url or ""},
+        }
 
 
 class _Spans(Struct, frozen=True):
@@ -90,15 +98,14 @@ def create_spans(request: Request) -> Response:
     check_count(len(body.spans))
     spans, logs = [], []
     with request.store.write() as db:
-        for index, sent in enumerate(body.spans):
+        for sent in body.spans:
             span = sent.stored()
             if (reason := too_large(span)) is not None:
                 raise malformed(reason)
             span_id = span["span_id"]
             spans.append({"id": save_span(db, span), "name": span["name"], "span_id": span_id})
-            if sent.log_request is not None:
-                request_id = _log(db, sent.log_request, span, f"spans[{index}].log_request")
-                logs += [] if request_id is None else [{"id": request_id, "span_id": span_id}]
+            if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
+                logs.append({"id": request_id, "span_id": span_id})
     return Response({"success": True, "spans": spans, "request_logs": logs}, 201)
 
 
@@ -120,18 +127,10 @@ def get_trace(request: Request) -> Response:
 
 def save_span(db: Database, span: Span) -> int:
     """Save a span and return its id. A span sent again replaces the saved one."""
-    log_span_id = span["attributes"].get(LOG_SPAN_ID)
-    values = {
-        "trace_id": span["trace_id"],
-        "span_id": span["span_id"],
-        "log_span_id": log_span_id if isinstance(log_span_id, str) else span["span_id"],
-        "body": encoded(span),
-    }
     row = db.execute(
-        "INSERT INTO spans (trace_id, span_id, log_span_id, body)"
-        " VALUES (:trace_id, :span_id, :log_span_id, :body) ON CONFLICT (trace_id, span_id)"
-        " DO UPDATE SET log_span_id = excluded.log_span_id, body = excluded.body RETURNING id",
-        values,
+        "INSERT INTO spans (body) VALUES (?)"
+        " ON CONFLICT (trace_id, span_id) DO UPDATE SET body = excluded.body RETURNING id",
+        (encoded(span),),
     ).fetchone()
     # Spans without a request are not deleted with one.
     limit = "SELECT 10 * requests FROM request_limits"
@@ -162,13 +161,16 @@ def moment(nanoseconds: int) -> str:
     return clock.parse(nanoseconds / 1e9)
 
 
-def _log(db: Database, sent: dict[str, Any], span: Span, where: str) -> int | None:
+def _log(db: Database, sent: Log, span: Span) -> int | None:
     """Log the request of a span once, and return its id, or ``None`` if its prompt does not exist."""
-    body = {"request_start_time": span["start_time"], "request_end_time": span["end_time"], **sent}
-    log = checked(body, Log, where)
     known = db.execute("SELECT id FROM requests WHERE span_id = ?", (span["span_id"],)).fetchone()
     if known is not None:
         return int(known["id"])
+    log = replace(
+        sent,
+        request_start_time=sent.request_start_time or span["start_time"],
+        request_end_time=sent.request_end_time or span["end_time"],
+    )
     try:
         return save_log(db, log, log.logged(), span["span_id"])
     except ApiError as error:
