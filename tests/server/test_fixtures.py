@@ -26,6 +26,7 @@ evaluations:
       - {contains: "{{ expect }}"}
       - {contains: "x", name: polite}
       - {contains: "y"}
+      - {contains: "z", name: contains 2}
 agents:
   - name: refund-agent
     labels: [prod]
@@ -42,7 +43,7 @@ def test_the_example_of_the_documentation_is_read_and_completed():
     prompt = {"name": "support/refund", "version": None, "label": None}
     columns = {column["name"]: column["configuration"] for column in evaluation.body["columns"]}
     assert columns.pop("output") == {"prompt": prompt}
-    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y"}
+    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y", "contains 2 2": "z"}
     assert columns == {name: {"contains": text} for name, text in scores.items()}
     (node,) = agent.body["nodes"]
     assert (node["configuration"], node["is_output_node"]) == ({"prompt": prompt, "variables": {}}, True)

@@ -85,7 +85,7 @@ def test_changes_can_be_refused_instead(opened: Opened, answer: str, status: int
 
 
 def test_a_publish_adds_its_version_and_leaves_the_protected_label(opened: Opened) -> None:
-    call = opened("protected_labels: [prod]")
+    call = opened("protected_labels: [{name: prod, prompts: []}]")
     answer = call("POST", "/rest/prompt-templates", flat("a", release_labels=["prod", "dev"]))
     assert (answer.status, answer.body["version_number"], answer.body["release_labels"]) == (201, 3, ["dev"])
     assert {name: version for name, (_, version) in labels(call, "a").items()} == {"prod": 1, "dev": 3}

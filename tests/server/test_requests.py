@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 from urllib.parse import quote
 
 import pytest
 from registry_server import Caller, chat, flat
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import promptsync
 from promptsync.server.app import create_app
@@ -216,6 +218,17 @@ def test_a_body_that_is_too_large_is_refused(call, monkeypatch):
     assert call("POST", "/prompt-templates/x", raw=b" " * 100).status == 404
 
 
+def test_a_server_that_leaves_the_connection_open_gets_an_answer(app):
+    # Reading more than the request would wait for the next one.
+    stream = io.BytesIO(b"{}more")
+    environ = EnvironBuilder("/prompt-templates", headers={"X-API-KEY": "k"}).get_environ()
+    assert run_wsgi_app(app, {**environ, "wsgi.input": stream})[1] == "200 OK"
+    assert stream.tell() == 0
+    environ |= {"CONTENT_LENGTH": "2", "CONTENT_TYPE": "application/json", "REQUEST_METHOD": "POST"}
+    assert run_wsgi_app(app, {**environ, "wsgi.input": stream})[1] == "404 NOT FOUND"
+    assert stream.tell() == 2
+
+
 def test_a_closed_application_answers_503(tmp_path):
     app = create_app(tmp_path / "r.db")
     app.close()
@@ -240,6 +253,9 @@ def test_a_closed_application_answers_503(tmp_path):
         ("sort_by=size", 422),
         ("sort_order=up", 422),
         ("is_snippet=perhaps", 422),
+        ("is_snippet=null", 422),
+        ("per_page=null", 422),
+        ("name=null", 200),
         ("created_after=yesterday", 422),
         ("created_after=2020-01-01", 200),
         ("created_after=2020-01-01T00:00:00Z", 200),

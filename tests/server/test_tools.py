@@ -148,6 +148,15 @@ def test_a_file_that_changes_changes_what_references_mean(opened) -> None:
         assert raw["prompt_template"]["tools"] == pins
 
 
+def test_a_renamed_tool_keeps_its_versions(opened) -> None:
+    with opened(FIXTURES) as app:
+        Caller(app)("POST", PUBLISH, flat("p", chat(tools=[reference(7), reference(7, version_number=3)])))
+    with opened(FIXTURES.replace("get_weather", "look_up").replace("version: 3", "version: 4")) as app:
+        rendered = Caller(app)("POST", "/prompt-templates/p", {}).body
+    tools = rendered["prompt_template"]["tools"]
+    assert [tool["function"]["name"] for tool in tools] == ["look_up", "get_weather"]
+
+
 def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:
     seen: queue.Queue[Any] = queue.Queue()
 

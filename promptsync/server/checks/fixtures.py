@@ -7,7 +7,7 @@ changed item gets a new version; an item that is no longer in the file is marked
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,11 @@ def load_fixtures(store: Store, path: str | Path) -> None:
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
     """Make the active datasets, evaluations, agents, tools and protected labels those of ``fixtures``."""
-    # A tool is known by its name, so that another one can have its id.
+    # A renamed tool keeps its versions. Otherwise a tool is known by its name, and another can get its id.
+    db.executemany(
+        "UPDATE OR IGNORE items SET name = ? WHERE kind = ? AND uid = ?",
+        [(tool.name, TOOL, tool.uid) for tool in fixtures.declared[TOOL]],
+    )
     db.execute("UPDATE items SET uid = NULL WHERE kind = ?", (TOOL,))
     for kind, declared in fixtures.declared.items():
         for item in declared:
@@ -192,14 +196,15 @@ def _dataset(item: Spec) -> Declared:
 
 def _evaluation(item: Spec) -> Declared:
     """Return an evaluation with its columns as reports describe them: the output, and one for each score."""
-    names: Counter[str] = Counter()
+    names: list[str] = []
     output = {"column_type": "PROMPT_TEMPLATE", "is_part_of_score": False}
     columns = [_column("prompt", _prompt(item["prompt"]), "output") | output]
     for score in item.get("scores") or ():
         kind = _kind(score)
-        name = score.get("name", kind)
-        names[name] += 1
-        columns.append(_column(kind, score[kind], name if names[name] == 1 else f"{name} {names[name]}"))
+        wanted = score.get("name", kind)
+        numbered = (f"{wanted} {number}" for number in itertools.count(2))
+        names.append(next(name for name in itertools.chain([wanted], numbered) if name not in names))
+        columns.append(_column(kind, score[kind], names[-1]))
     return Declared(item["name"], {"dataset": item["dataset"], "columns": columns})
 
 
@@ -234,9 +239,7 @@ def _tool(item: Spec) -> Declared:
 
 def _protected(item: str | Spec) -> Spec:
     label = _mapping(item)
-    return {"prompts": ["*"], "answer": PENDING} | {
-        key: label[key] for key in label if label[key] is not None
-    }
+    return {"prompts": ["*"], "answer": PENDING} | {key: value for key, value in label.items() if value}
 
 
 _LISTS: Mapping[str, tuple[str, Callable[[Spec], Declared]]] = {

@@ -11,6 +11,7 @@ import msgspec
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_input_stream
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import PROTOBUF, ApiError, malformed
@@ -72,7 +73,7 @@ def read_body(environ: WSGIEnvironment) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         accepted = {"Accept-Encoding": "gzip"}
         raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    body = get_input_stream(environ).read(MAX_BODY + 1)
     if encoding == "gzip" and len(body) <= MAX_BODY:
         body = _unzipped(body, MAX_BODY + 1)
     if len(body) > MAX_BODY:

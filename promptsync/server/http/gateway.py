@@ -38,7 +38,8 @@ class Gateway:
     def __init__(self, app: WSGIApplication, hosts: Hosts, threads: int) -> None:
         def with_target(environ: Any, start_response: Any) -> Iterable[bytes]:
             # The decoded path cannot tell a slash in a name from one between segments.
-            return app({**environ, "REQUEST_URI": _target(environ["asgi.scope"])}, start_response)
+            more = {"REQUEST_URI": _target(environ["asgi.scope"]), "wsgi.input_terminated": True}
+            return app({**environ, **more}, start_response)
 
         self._call: Any = WSGIMiddleware(with_target, workers=threads)
         self._registry: Any = app if hasattr(app, "store") else None

@@ -62,11 +62,16 @@ class Request(Struct, frozen=True):
         An empty value counts as absent. A field whose default is a list gets all the values.
         """
         values: dict[str, Any] = {}
-        for name, is_list in _names(shape):
+        for _, name, is_list in _names(shape):
             sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ())]
             if sent:
                 values[name] = sent if is_list else sent[-1]
-        return checked(values, shape, status=422, part="query", strict=False)
+        query = checked(values, shape, status=422, part="query", strict=False)
+        for attribute, name, _ in _names(shape):
+            # msgspec reads the text "null" as nothing, and a broken client would get something else.
+            if name in values and getattr(query, attribute) is None:
+                raise invalid(f"{name}: null is not a value.", "query", name)
+        return query
 
     def version(self) -> tuple[int | None, str | None]:
         """Return ``version`` and ``label`` of the query, of which at most one may be specified."""
@@ -99,9 +104,9 @@ class Request(Struct, frozen=True):
 
 
 @cache
-def _names(shape: type[Struct]) -> list[tuple[str, bool]]:
-    """Return the names of the parameters, each with whether it is a list."""
-    return [(field.encode_name, field.default_factory is list) for field in fields(shape)]
+def _names(shape: type[Struct]) -> list[tuple[str, str, bool]]:
+    """Return the names of the fields, those of their parameters, and whether they are lists."""
+    return [(field.name, field.encode_name, field.default_factory is list) for field in fields(shape)]
 
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:

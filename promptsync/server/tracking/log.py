@@ -42,7 +42,7 @@ def log_request(request: Request) -> Response:
 
 def track_request(request: Request) -> Response:
     """Log a request as the SDK's ``run`` and its provider proxies send it."""
-    call = request.read(Call)
+    call = Call.read(request.body)
     logged = call.logged()
     with request.store.write() as db:
         try:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from promptsync.prompt.texts import as_mapping, mappings
 from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import parse_json
-from promptsync.server.http.fields import Id
+from promptsync.server.http.fields import Id, checked
 from promptsync.server.prompts.template import check_template, filled_template, stored_model, stored_template
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, encoded
@@ -22,7 +22,7 @@ from promptsync.server.tracking.conversation import Turn
 SentId = Id | Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]
 """An id, which some calls of the SDK send as text."""
 
-Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)]
 Score = Annotated[int, Meta(ge=0, le=100)]
 Metadata = dict[Annotated[str, Meta(max_length=1024)], str]
 Status = Literal["SUCCESS", "WARNING", "ERROR"]
@@ -64,6 +64,9 @@ class SentRequest(Struct, frozen=True, kw_only=True):
     tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: dict[str, Any] | None = None
     api_type: str | None = None
+    input_tokens: Amount | None = None
+    output_tokens: Amount | None = None
+    price: Amount | None = None
 
 
 class Log(SentRequest, frozen=True, kw_only=True):
@@ -74,9 +77,6 @@ class Log(SentRequest, frozen=True, kw_only=True):
     input: dict[str, Any]
     output: dict[str, Any]
     parameters: dict[str, Any] | None = None
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    price: Count | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)] | None = None
     error_message: Annotated[str, Meta(max_length=1024)] | None = None
     metadata: Metadata | None = None
     score: Score | None = None
@@ -92,8 +92,7 @@ class Log(SentRequest, frozen=True, kw_only=True):
         blueprint = _blueprint(
             filled_template(template), self.provider, self.model, self.parameters or {}, self.api_type
         )
-        amounts = {key: getattr(self, key) for key in ("input_tokens", "output_tokens", "price")}
-        return _logged(self, sent, answer, blueprint, amounts)
+        return _logged(self, sent, answer, blueprint, {})
 
 
 class Call(SentRequest, frozen=True, kw_only=True):
@@ -106,6 +105,20 @@ class Call(SentRequest, frozen=True, kw_only=True):
     group_id: SentId | None = None
     span_id: str | None = None
     return_prompt_blueprint: bool | None = None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Call:
+        """Return the call in a body. It was made, so it is logged without what cannot be read."""
+        for key in ("request_start_time", "request_end_time"):
+            try:
+                moment(body.get(key))
+            except ApiError:
+                body = {**body, key: None}
+        while True:
+            try:
+                return checked(body, cls, status=422)
+            except ApiError as error:
+                body = {**body, error.detail[0]["loc"][1]: None}
 
     def logged(self) -> Logged:
         """Return what is stored of it, without a conversation if its form is unknown."""
@@ -136,11 +149,7 @@ class Call(SentRequest, frozen=True, kw_only=True):
             self.api_type or conversation.api_type(response),
         )
         usage = as_mapping(as_mapping(response).get("usage"))
-        amounts = {
-            "input_tokens": _count(usage, "input_tokens", "prompt_tokens"),
-            "output_tokens": _count(usage, "output_tokens", "completion_tokens"),
-        }
-        return _logged(self, sent, answer, blueprint, amounts)
+        return _logged(self, sent, answer, blueprint, usage)
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -165,11 +174,11 @@ def words(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"\w+", text.casefold())))
 
 
-def moment(value: str | float) -> str:
+def moment(value: Any) -> str:
     """Return the timestamp for a date-time in JSON; 400 for anything else."""
     try:
         return clock.parse(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise malformed("Times must be ISO 8601 date-times or seconds since 1970.") from error
 
 
@@ -178,7 +187,7 @@ def _logged(
     sent: list[Turn],
     answer: list[Turn],
     blueprint: dict[str, Any],
-    amounts: Mapping[str, float | None],
+    usage: Mapping[str, Any],
 ) -> Logged:
     texts = [_text(turn) for turn in answer]
     kind, output = "tool_call", _tool_calls(answer)
@@ -193,7 +202,11 @@ def _logged(
         latency = round(duration.total_seconds() * 1000, 3)
     values = {"tags": request.tags or [], "metadata": request.metadata or {}, "output": output}
     columns = {
-        **amounts,
+        "input_tokens": _count(request.input_tokens, usage.get("input_tokens"), usage.get("prompt_tokens")),
+        "output_tokens": _count(
+            request.output_tokens, usage.get("output_tokens"), usage.get("completion_tokens")
+        ),
+        "price": request.price,
         "provider_type": blueprint["metadata"]["model"]["provider"],
         "engine": blueprint["metadata"]["model"]["name"],
         "status": request.status or "SUCCESS",
@@ -270,7 +283,7 @@ def _json_object(text: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _count(usage: Mapping[str, Any], *keys: str) -> int | None:
+def _count(*values: Any) -> int | None:
     """Return the first of these values that is a count that the database can hold."""
-    counts = (usage.get(key) for key in keys)
-    return next((count for count in counts if type(count) is int and 0 <= count <= MAX_INTEGER), None)
+    counts = (int(value) for value in values if type(value) in (int, float) and 0 <= value <= MAX_INTEGER)
+    return next(counts, None)
