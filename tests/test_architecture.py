@@ -174,7 +174,7 @@ def test_a_heavy_library_is_loaded_by_its_one_module(library: str, owners: set[s
 
 
 def test_what_only_some_runs_need_is_loaded_inside_functions() -> None:
-    deferred = {"jinja2", "deepdiff", "filelock", "opentelemetry", "google", "uvicorn"}
+    deferred = {"jinja2", "deepdiff", "filelock", "uvicorn"}
     gateway = "promptsync.server.http.gateway"
     early = [
         str(one)

@@ -41,6 +41,8 @@ def test_reading_and_publishing_loads_nothing_else(tmp_path):
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):
+    load.cache_clear()
+    monkeypatch.delitem(sys.modules, "promptsync.server.tracking.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.proto.collector.trace.v1.trace_service_pb2", None)
     answer = call("POST", "/v1/traces", raw=b"x", content_type="application/x-protobuf")
     assert answer.status == 400

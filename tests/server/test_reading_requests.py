@@ -170,7 +170,7 @@ def test_a_call_of_any_shape_can_be_read(call, body):
 
 @pytest.mark.parametrize(
     "body",
-    [{"kwargs": []}, {"tags": 3}, {"provider_type": {}}, {"status": 1}, {"prompt_id": 0}]
+    [{"kwargs": []}, {"tags": 3}, {"provider_type": {}}, {"status": "FINE"}, {"prompt_id": 0}]
     + [{"request_end_time": time} for time in ("never", 1e300, 10**400, True)],
 )
 def test_a_call_with_a_value_of_another_type_is_refused(call, body):

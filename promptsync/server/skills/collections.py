@@ -93,7 +93,7 @@ def create_collection(request: Request) -> Response:
         if body.folder_id is not None:
             folder_by_id(db, body.folder_id, status=400)
         skill = items.save(db, SKILL, body.name, uid=str(uuid.uuid4()), folder_id=body.folder_id)
-        version = _save(db, skill, {}, body, body.provider, uploaded)
+        version = _save(db, skill, body, uploaded)
         about, shown = _collection(db, skill), _version(db, version)
     answer = {"success": True, "skill_collection": about, "version": shown, "external_ids": []}
     return Response(answer, 201)
@@ -116,10 +116,7 @@ def save_version(request: Request) -> Response:
     body, uploaded = request.read(SentVersion), read_archive(request.attached)
     with request.store.write() as db:
         skill = _find(db, request)
-        latest = items.version(db, skill)
-        provider = body.provider or latest["body"]["provider"]
-        version = _save(db, skill, _files(db, latest), body, provider, uploaded)
-        shown = _version(db, version, body.release_label)
+        shown = _version(db, _save(db, skill, body, uploaded))
     return Response({"success": True, "version": shown}, 201)
 
 
@@ -135,15 +132,11 @@ def _check_name(db: Database, name: str) -> None:
         raise malformed(f"A skill collection called {name!r} already exists.")
 
 
-def _save(
-    db: Database,
-    skill: Row,
-    files: dict[str, bytes],
-    new: SentVersion,
-    provider: str | None,
-    uploaded: dict[str, bytes],
-) -> Row:
-    """Store ``files`` with the changes of ``new`` as the next version, which may get a label."""
+def _save(db: Database, skill: Row, new: SentVersion, uploaded: dict[str, bytes]) -> Row:
+    """Store the files of the latest version, if any, with the changes of ``new`` as the next version."""
+    latest = items.version(db, skill) if skill["latest"] else None
+    provider = new.provider or (latest["body"]["provider"] if latest else None)
+    files = _files(db, latest) if latest else {}
     changed = changed_files(files, new, uploaded, provider)
     body = {"id": str(uuid.uuid4()), "root_path": f"/{skill['name']}", "provider": provider}
     version = items.add_version(db, skill, body, message=new.commit_message)

@@ -58,10 +58,10 @@ class SentRequest(Struct, frozen=True, kw_only=True):
     prompt_input_variables: dict[str, Any] | None = None
     request_start_time: str | float | None = None
     request_end_time: str | float | None = None
-    status: str | None = None
-    error_type: str | None = None
+    status: Status | None = None
+    error_type: ErrorType | None = None
     error_message: str | None = None
-    tags: list[str] | None = None
+    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: dict[str, Any] | None = None
     api_type: str | None = None
 
@@ -77,10 +77,7 @@ class Log(SentRequest, frozen=True, kw_only=True):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     price: Count | Annotated[float, Meta(ge=0, lt=MAX_INTEGER)] | None = None
-    status: Status | None = None
-    error_type: ErrorType | None = None
     error_message: Annotated[str, Meta(max_length=1024)] | None = None
-    tags: list[Annotated[str, Meta(max_length=512)]] | None = None
     metadata: Metadata | None = None
     score: Score | None = None
     score_name: str | None = None

@@ -6,9 +6,17 @@ import base64
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import DecodeError
 from msgspec import Struct
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from promptsync.server.http.answer import PROTOBUF, ApiError, Response, malformed
 from promptsync.server.http.request import Request
@@ -24,11 +32,6 @@ from promptsync.server.tracking.spans import (
     save_span,
     too_large,
 )
-
-if TYPE_CHECKING:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 MAX_TOTAL = 64_000_000
 """Most characters of the spans of one request together, in JSON, which can be much longer than protobuf."""
@@ -70,11 +73,6 @@ def ingest_traces(request: Request) -> Response:
 
 
 def _parsed(request: Request) -> ExportTraceServiceRequest:
-    # The library loads more slowly than the rest of the registry, and most registries get no spans.
-    from google.protobuf.json_format import ParseDict, ParseError
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
     message = ExportTraceServiceRequest()
     try:
         if request.attached is not None:
@@ -87,8 +85,6 @@ def _parsed(request: Request) -> ExportTraceServiceRequest:
 
 
 def _answer(reasons: list[str], is_binary: bool) -> Response:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
     message = "; ".join(dict.fromkeys(reasons[:10]))
     if not is_binary:
         partial = {"rejectedSpans": len(reasons), "errorMessage": message}
