@@ -34,12 +34,7 @@ _STOP_SECONDS = 2
 
 
 def run_server(
-    app: WSGIApplication,
-    bound: socket.socket,
-    on_ready: Callable[[int], None],
-    *,
-    threads: int = THREADS,
-    allowed: Iterable[str] = (),
+    app: WSGIApplication, bound: socket.socket, on_ready: Callable[[int], None], allowed: Iterable[str] = ()
 ) -> None:
     """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
 
@@ -50,7 +45,7 @@ def run_server(
     port: int = bound.getsockname()[1]
     # It is interrupted again after uvicorn stopped.
     with bound, contextlib.suppress(KeyboardInterrupt):
-        server = make_server(app, bound, threads=threads, allowed=allowed)
+        server = make_server(app, bound, allowed=allowed)
         on_ready(port)
         server.run(sockets=[bound])
 

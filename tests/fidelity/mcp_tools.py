@@ -73,7 +73,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("run-workflow", {"workflow_name": "echo-agent", **NAME}),
     *(
         ("get-workflow-version-execution-results", {"workflow_version_execution_id": 3, **outputs})
-        for outputs in ({}, {"return_all_outputs": True})
+        for outputs in ({}, {"return_all_outputs": True}, {"workflow_node_id": 1})
     ),
     ("delete-folder-entities", {"entities": [{"id": 5, "type": "SNIPPET"}]}),
 )

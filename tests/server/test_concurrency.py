@@ -16,7 +16,6 @@ import pytest
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server.app import create_app
-from promptsync.server.serve import bind
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,20 +130,3 @@ def test_a_killed_server_keeps_everything_that_it_confirmed(server):
     # Each writer may have stored one more version whose answer was cut off.
     assert max(answered) <= latest <= len(answered) + 4
     assert post(url, flat("a"))["version_number"] == latest + 1
-
-
-def test_an_interrupted_server_stops_and_frees_its_port(server):
-    process, url = server()
-    assert post(url, flat("a"))["version_number"] == 1
-    process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 0
-
-
-def test_a_port_in_use_is_a_clear_error(app):
-    from promptsync.errors import UsageError
-
-    with running(app) as url:
-        port = int(url.rpartition(":")[2])
-        with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1 port {port}") as caught:
-            bind("127.0.0.1", port)
-        assert caught.value.message.count("127.0.0.1") == 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from registry_server import Answer, Caller
+from registry_server import Caller
 from seeds import examples
 
 from promptsync.server.http.answer import ApiError
@@ -359,28 +359,6 @@ NAME = ("metadata", '{"name": "team"}')
 def test_a_form_that_is_refused(call, sent, words) -> None:
     answer = call("POST", SKILLS, **sent)
     assert (answer.status, words in answer.body["message"]) == (400, True), answer.body
-
-
-def test_a_form_needs_the_key_in_the_header_and_a_path_that_takes_it(app, call, create) -> None:
-    sent = form([("metadata", '{"name": "team", "api_key": "k"}'), ("zip", archive(("a", "1")))])
-
-    def send(caller: Caller, method: str, path: str) -> Answer:
-        return caller(method, path, **sent)
-
-    assert send(Caller(app, key=None), "POST", SKILLS).status == 401
-    for method, path in (
-        ("POST", "/rest/prompt-templates"),
-        ("PATCH", f"{SKILLS}/team"),
-        ("POST", "/api/public/v2/folders"),
-    ):
-        answer = send(call, method, path)
-        assert (answer.status, "must be application/json" in answer.body["message"]) == (415, True)
-    assert send(call, "POST", SKILLS).status == 201
-
-
-def test_a_form_is_limited_like_any_body(call, monkeypatch) -> None:
-    monkeypatch.setattr("promptsync.server.http.body.MAX_BODY", 1000)
-    assert call("POST", SKILLS, **form([NAME, ("zip", b"\0" * 1000)])).status == 413
 
 
 @settings(

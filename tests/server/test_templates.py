@@ -373,12 +373,6 @@ def test_a_request_for_another_model_gets_its_arguments_and_its_metadata(
     assert call("GET", "/prompt-templates/a").body["metadata"]["model"]["name"] == stored["name"]
 
 
-def test_an_unknown_provider_is_refused(call, publish):
-    publish("a", metadata={"model": GPT})
-    answer = call("POST", "/prompt-templates/a", {"provider": "acme", "model": "m"})
-    assert (answer.status, "provider must be one of openai," in answer.body["message"]) == (422, True)
-
-
 def test_a_part_that_the_provider_has_no_place_for_is_named(call, publish):
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
     template = chat("Hi")

@@ -100,9 +100,9 @@ def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish, 
 @pytest.mark.parametrize(
     ("pin", "what"),
     [
-        ({"tool_registry_id": 99}, "The tool 99"),
-        ({"version_number": 2}, "The tool 7 in version 2"),
-        ({"label": "beta"}, "The tool 7 with the label 'beta'"),
+        ({"tool_registry_id": 99}, "There is no tool with the uid '99'."),
+        ({"version_number": 2}, "The tool 'weather' has no version 2."),
+        ({"label": "beta"}, "The tool 'weather' has no release label 'beta'."),
     ],
     ids=str,
 )
@@ -111,7 +111,7 @@ def test_a_tool_of_another_workspace_is_left_out_of_what_is_rendered(call, publi
     publish("p", chat("Hello", tools=[pinned, INLINE]), metadata=OPENAI)
     assert call("GET", "/prompt-templates/p").body["prompt_template"]["tools"][0] == pinned
     rendered = call("POST", "/prompt-templates/p", {}).body
-    assert rendered["warning"] == f"{what} does not exist in this registry, and is left out."
+    assert rendered["warning"] == f"tools[0] is left out. {what}"
     assert [tool["type"] for tool in rendered["llm_kwargs"]["tools"]] == ["function"]
 
 
@@ -130,14 +130,14 @@ def test_a_file_that_changes_changes_what_references_mean(opened) -> None:
         (
             FIXTURES.replace("get_weather", "look_up").replace("[prod]", "[beta]"),
             ["look_up", "get_time", "look_up"],
-            "The tool 7 with the label 'prod' does not exist",
+            "tools[0] is left out. The tool 'weather' has no release label 'prod'.",
         ),
         (
             FIXTURES.replace("version: 3", "version: 4"),
             ["get_weather", "look_up", "get_time", "get_weather"],
             "",
         ),
-        ("tools: [{id: 8, name: other, function: {name: f}}]", [], "The tool 9 does not exist"),
+        ("tools: [{id: 8, name: other, function: {name: f}}]", [], "There is no tool with the uid '9'."),
         (FIXTURES, ["get_weather", "get_weather", "get_time", "get_weather"], ""),
     ):
         with opened(text) as app:

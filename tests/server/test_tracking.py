@@ -277,7 +277,7 @@ OTHER_CALLS = {
             ],
             "tools": [{"type": "function", "name": "find", "parameters": {"type": "object"}}],
         },
-        {"output": [OUTPUT]},
+        {"object": "response", "output": [OUTPUT]},
         ASKED,
     ),
     "a text, and an answer of several items": (
@@ -369,12 +369,14 @@ def test_the_calls_of_other_apis_have_a_conversation(call, name):
     assert functions == [TOOL] * ("find" in str(arguments) and name in ("responses", "converse", "gemini"))
     model = blueprint["metadata"]["model"]
     assert (model["name"], model["parameters"]) == ("m", {})
+    assert model.get("api_type") == (name if name == "responses" else None)
 
 
 def test_the_blueprint_of_an_image_is_a_completion(call):
     response = {"data": [{"b64_json": "aGk="}, {"url": "https://a"}], "output_format": "webp"}
-    template = blueprint_of(call, kwargs={"prompt": "Draw"}, request_response=response)["prompt_template"]
-    assert template["type"] == "completion"
+    blueprint = blueprint_of(call, kwargs={"prompt": "Draw"}, request_response=response)
+    template = blueprint["prompt_template"]
+    assert (template["type"], blueprint["metadata"]["model"]["api_type"]) == ("completion", "images")
     assert [block.get("text") or block["url"] for block in template["content"]] == [
         "Draw",
         "data:image/webp;base64,aGk=",
@@ -406,16 +408,3 @@ def test_a_body_whose_values_are_one_place_off_is_understood(call, publish, app,
 def test_large_times_count_milliseconds(call):
     call("POST", "/log-request", LOG | {"request_start_time": 1767225600000})
     assert request_of(call, 1)["request_start_time"] == "2026-01-01T00:00:00.000000Z"
-
-
-@pytest.mark.parametrize(
-    ("response", "api_type"),
-    [
-        ({"object": "response", "output": []}, "responses"),
-        ({"data": [{"b64_json": "aGk="}]}, "images"),
-        ({"object": "chat.completion", "choices": []}, "chat-completions"),
-    ],
-)
-def test_a_blueprint_names_the_api_that_answered(call, response, api_type):
-    model = blueprint_of(call, request_response=response)["metadata"]["model"]
-    assert model["api_type"] == api_type

@@ -132,7 +132,7 @@ def run_workflow(request: Request) -> Response:
             AGENT_RUN,
             version["id"],
             nodes if body.callback_url is None else [*nodes, {CALLBACK: body.callback_url}],
-            {"input_variables": inputs, "metadata": body.metadata},
+            {"input_variables": inputs},
             name=workflow["name"],
             channel=None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}",
             all_outputs=bool(body.return_all_outputs),

@@ -39,6 +39,7 @@ _SUMMARY = (
 )
 _REPORT = (
     f"SELECT {_SUMMARY}, v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
+    " NULL AS score_matrix, NULL AS score_calculation_error,"
     ' i.spec AS "spec [json]" FROM runs i LEFT JOIN versions v ON v.id = i.version_id'
     f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND NOT i.deleted"
 )
@@ -72,6 +73,13 @@ class Report(msgspec.Struct, frozen=True):
             for step in self.steps
         ]
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """The status as in a response, and how many cells have which."""
+        counts = Counter(cell["status"] for cells in self.rows for cell in cells if "status" in cell)
+        status = "RUNNING" if self.is_under_way else "COMPLETED"
+        return {"status": status, "stats": {"status_counts": dict.fromkeys(_STATUSES, 0) | counts}}
+
     def scores(self) -> list[float | None]:
         """Return for each column the percentage of rows that pass, ``None`` until all rows are done."""
         if self.is_under_way or not self.steps:
@@ -98,7 +106,7 @@ def list_evaluations(request: Request) -> Response:
         evaluations = [dict(row) for row in rows]
         for evaluation in evaluations if query.include_runs else ():
             runs = _reports(db, "i.parent_id = ?", evaluation["id"])
-            evaluation["runs"] = [_about(report) for report in runs]
+            evaluation["runs"] = [_about(report) | report.state for report in runs]
     # Clients read one key or the other.
     return Response({**OK, "evaluations": evaluations, "items": evaluations, **page.counts})
 
@@ -156,13 +164,12 @@ def run_report(request: Request) -> Response:
 def get_evaluation(request: Request) -> Response:
     """Return a pipeline or a run, with its status."""
     report = _polled(request)
-    about = _about(report)
-    answer = {key: about.pop(key) for key in ("status", "stats")}
+    report_id = report.summary["id"]
     columns = [
-        {"id": position, "report_id": about["id"], "position": position, "score": score, **column}
+        {"id": position, "report_id": report_id, "position": position, "score": score, **column}
         for position, (column, score) in enumerate(zip(report.columns, report.scores(), strict=True), 1)
     ]
-    return Response({**OK, "report": about, **answer, "report_columns": columns})
+    return Response({**OK, "report": _about(report), **report.state, "report_columns": columns})
 
 
 def get_score(request: Request) -> Response:
@@ -213,15 +220,7 @@ def _polled(request: Request) -> Report:
 
 
 def _about(report: Report) -> dict[str, Any]:
-    counts = Counter(cell["status"] for cells in report.rows for cell in cells if "status" in cell)
-    return {
-        **report.summary,
-        "score": None if report.is_under_way else _score(report),
-        "score_matrix": None,
-        "score_calculation_error": None,
-        "status": "RUNNING" if report.is_under_way else "COMPLETED",
-        "stats": {"status_counts": dict.fromkeys(_STATUSES, 0) | counts},
-    }
+    return {**report.summary, "score": None if report.is_under_way else _score(report)}
 
 
 def _score(report: Report) -> dict[str, Any]:

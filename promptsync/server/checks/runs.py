@@ -125,7 +125,7 @@ class Runner:
                 return
             self._pending.add(run_id)
             self._queue.put(run_id)
-            if len(self._threads) < min(self._model.parallel, len(self._pending)):
+            if len(self._threads) < self._model.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
                 thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
                 self._threads.append(thread)

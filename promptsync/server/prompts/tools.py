@@ -25,12 +25,6 @@ class ToolReference(Struct, frozen=True):
         if self.version_number is not None and self.label is not None:
             raise ValueError("version_number cannot be combined with label")
 
-    def __str__(self) -> str:
-        if self.label is not None:
-            return f"The tool {self.tool_registry_id} with the label {self.label!r}"
-        number = "" if self.version_number is None else f" in version {self.version_number}"
-        return f"The tool {self.tool_registry_id}{number}"
-
 
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the template with functions in place of references, and warnings.
@@ -49,8 +43,8 @@ def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any],
         try:
             item = items.get(db, items.TOOL, "uid", str(reference.tool_registry_id))
             version = items.version(db, item, reference.version_number, reference.label)
-        except ApiError:
-            warnings.append(f"{reference} does not exist in this registry, and is left out.")
+        except ApiError as error:
+            warnings.append(f"tools[{index}] is left out. {error.message}")
         else:
             tools.append(stored_tool(version["body"]))
     return {**template, "tools": tools} if tools or warnings else dict(template), warnings
