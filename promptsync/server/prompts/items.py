@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from promptsync.server.http.answer import not_found
+from promptsync.server.http.answer import ApiError, not_found
 from promptsync.server.http.fields import read_id
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
@@ -22,17 +23,13 @@ _VERSION = 'id, item_id, number, type, message, created_at, body AS "body [json]
 def find(db: Database, identifier: str, kind: str = TEMPLATE) -> Row:
     """Return the active item with this name or, failing that, this ``uid`` or id; 404 otherwise."""
     # A name of digits may be another item's id. Then the name wins.
-    row: Row | None = db.execute(
-        "SELECT * FROM items WHERE kind = :kind AND NOT deleted AND (name = :name OR uid = :name OR id = :id)"
-        " ORDER BY name = :name DESC, uid = :name DESC LIMIT 1",
-        {"kind": kind, "name": identifier, "id": read_id(identifier)},
-    ).fetchone()
-    if row is None:
-        raise not_found(f"There is no {kind} called {identifier!r}.")
-    return row
+    for column, value in {"name": identifier, "uid": identifier, "id": read_id(identifier)}.items():
+        with suppress(ApiError):
+            return get(db, kind, column, value)
+    raise not_found(f"There is no {kind} called {identifier!r}.")
 
 
-def get(db: Database, kind: str, column: str, value: str | int, *, archived: bool = False) -> Row:
+def get(db: Database, kind: str, column: str, value: str | int | None, *, archived: bool = False) -> Row:
     """Return the item with exactly this name, ``uid`` or id; 404 otherwise.
 
     An archived item is returned only if ``archived`` is set.
