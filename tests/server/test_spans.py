@@ -274,7 +274,7 @@ def test_a_span_with_a_bad_id_is_rejected_by_itself(app, call):
     binary = send(app, message(*bad, OTLP_SPAN).SerializeToString())
     partial = ExportTraceServiceResponse.FromString(binary.raw).partial_success
     assert (partial.rejected_spans, "invalid span id" in partial.error_message) == (2, True)
-    assert "longer than 4,000,000 bytes" in partial.error_message
+    assert "longer than 1,000,000 characters" in partial.error_message
     assert len(trace(call)) == 1
 
 

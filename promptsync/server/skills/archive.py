@@ -15,11 +15,10 @@ from promptsync.server.skills.files import MAX_TOTAL
 MAX_ENTRIES = 1000
 
 _ENTRY = b"PK\x01\x02"
-_ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    # What ``zipfile`` raises for impossible numbers and flags.
+    # What ``zipfile`` raises for impossible numbers and flags, and for encrypted files.
     *(ValueError, OverflowError, RuntimeError),
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -44,11 +43,10 @@ def read_archive(data: bytes | None) -> dict[str, bytes]:
                 name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
                 if name in files:
                     raise malformed(f"The archive has two files called {name[:100]!r}.")
-                is_plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & _ENCRYPTED
-                if not is_plain or entry.compress_type not in _METHODS:
+                if kind not in (0, stat.S_IFREG) or entry.compress_type not in _METHODS:
                     raise malformed(
                         f"{name[:100]!r} in the archive is not a plain file that is stored or deflated: "
-                        "links, encryption and other methods are not supported."
+                        "links and other methods are not supported."
                     )
                 with archive.open(entry) as file:
                     files[name] = file.read(entry.file_size)

@@ -1,6 +1,7 @@
 """The conversation of a call to a provider, by the shape of its arguments and of its response.
 
-OpenAI has four (chat, completions, images, Responses); Anthropic, Gemini and Converse have one each.
+OpenAI has four (chat, completions, images, Responses); Anthropic, Gemini and Converse have one each. The SDK
+for JavaScript sends the keys for Gemini in camel case.
 """
 
 from __future__ import annotations

@@ -25,12 +25,12 @@ from promptsync.server.tracking.spans import (
     KINDS,
     MAX_SPAN,
     STATUS_CODES,
+    TOO_LONG,
     Span,
     check_count,
-    moment,
     refuse_closing,
     save_span,
-    too_large,
+    timestamp,
 )
 
 MAX_TOTAL = 64_000_000
@@ -54,21 +54,22 @@ def ingest_traces(request: Request) -> Response:
     check_count(
         sum(len(scope.spans) for resource in message.resource_spans for scope in resource.scope_spans)
     )
-    spans, reasons, total = [], [], 0
+    texts, reasons, total = [], [], 0
     for sent, common in _sent(message):
         # An empty event has two bytes, and takes hundreds once it is read.
         if sent.ByteSize() > _MAX_BYTES:
-            reasons.append(f"A span is longer than {_MAX_BYTES:,} bytes.")
+            reasons.append(TOO_LONG)
             continue
         span = _read(sent, bytes.hex if is_binary else _from_json) | common
-        reason = _invalid_id(span) or too_large(span)
-        spans.append(span) if reason is None else reasons.append(reason)
-        total += len(encoded(span))
+        text = encoded(span)
+        reason = _invalid_id(span) or (TOO_LONG if len(text) > MAX_SPAN else None)
+        texts.append(text) if reason is None else reasons.append(reason)
+        total += len(text)
         if total > MAX_TOTAL:
             raise ApiError(413, f"The spans are longer than {MAX_TOTAL:,} characters together.")
     with request.store.write() as db:
-        for span in spans:
-            save_span(db, span)
+        for text in texts:
+            save_span(db, text)
     return _answer(reasons, is_binary)
 
 
@@ -126,8 +127,8 @@ def _read(span: OtlpSpan, read_id: Callable[[bytes], str]) -> Span:
         "parent_id": read_id(span.parent_span_id) or None,
         # An unknown number is the first word.
         "kind": dict(enumerate(KINDS)).get(span.kind - 1, KINDS[0]),
-        "start_time": moment(span.start_time_unix_nano),
-        "end_time": moment(span.end_time_unix_nano),
+        "start_time": timestamp(span.start_time_unix_nano),
+        "end_time": timestamp(span.end_time_unix_nano),
         "status": {
             "status_code": dict(enumerate(STATUS_CODES)).get(span.status.code, STATUS_CODES[0]),
             "description": span.status.message or None,

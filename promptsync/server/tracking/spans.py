@@ -20,6 +20,8 @@ MAX_SPANS = 10_000
 MAX_SPAN = 1_000_000
 """Longest span, in characters of its JSON."""
 
+TOO_LONG = f"A span is longer than {MAX_SPAN:,} characters."
+
 Kind = Literal[
     "SpanKind.INTERNAL", "SpanKind.SERVER", "SpanKind.CLIENT", "SpanKind.PRODUCER", "SpanKind.CONSUMER"
 ]
@@ -76,8 +78,8 @@ class _Span(Struct, frozen=True):
             "trace_state": context.trace_state or "",
             "parent_id": parent_id,
             "kind": self.kind,
-            "start_time": moment(int(self.start_time)),
-            "end_time": moment(int(self.end_time)),
+            "start_time": timestamp(int(self.start_time)),
+            "end_time": timestamp(int(self.end_time)),
             "status": to_builtins(self.status),
             "attributes": self.attributes,
             "events": self.events or [],
@@ -100,10 +102,10 @@ def create_spans(request: Request) -> Response:
     with request.store.write() as db:
         for sent in body.spans:
             span = sent.stored()
-            if (reason := too_large(span)) is not None:
-                raise malformed(reason)
-            span_id = span["span_id"]
-            spans.append({"id": save_span(db, span), "name": span["name"], "span_id": span_id})
+            text, span_id = encoded(span), span["span_id"]
+            if len(text) > MAX_SPAN:
+                raise malformed(TOO_LONG)
+            spans.append({"id": save_span(db, text), "name": span["name"], "span_id": span_id})
             if sent.log_request is not None and (request_id := _log(db, sent.log_request, span)) is not None:
                 logs.append({"id": request_id, "span_id": span_id})
     return Response({"success": True, "spans": spans, "request_logs": logs}, 201)
@@ -125,12 +127,12 @@ def get_trace(request: Request) -> Response:
     return Response({"success": True, "trace_id": trace_id, "spans": spans})
 
 
-def save_span(db: Database, span: Span) -> int:
-    """Save a span and return its id. A span sent again replaces the saved one."""
+def save_span(db: Database, text: str) -> int:
+    """Save a span, which is JSON, and return its id. A span sent again replaces the saved one."""
     row = db.execute(
         "INSERT INTO spans (body) VALUES (?)"
         " ON CONFLICT (trace_id, span_id) DO UPDATE SET body = excluded.body RETURNING id",
-        (encoded(span),),
+        (text,),
     ).fetchone()
     # Spans without a request are not deleted with one.
     limit = "SELECT 10 * requests FROM request_limits"
@@ -144,19 +146,13 @@ def check_count(count: int) -> None:
         raise ApiError(413, f"The request has {count:,} spans; at most {MAX_SPANS:,} are allowed.")
 
 
-def too_large(span: Span) -> str | None:
-    """Return why a span is too large to save, or ``None``."""
-    size = len(encoded(span))
-    return f"The span {span['span_id']} is longer than {MAX_SPAN:,} characters." if size > MAX_SPAN else None
-
-
 def refuse_closing(close_after: bool | None) -> None:
     """Raise a 400 for a request that wants its traces closed."""
     if close_after:
         raise malformed("close_after is not supported: this registry does not close traces.")
 
 
-def moment(nanoseconds: int) -> str:
+def timestamp(nanoseconds: int) -> str:
     """Return a timestamp for the time of a span."""
     return clock.parse(nanoseconds / 1e9)
 
