@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from promptsync.server.store.database import Store
 
 
-class _ScopeQuery(Struct, frozen=True):
-    workspace_id: str | None = None
-    external_id: str | None = None
-
-
 class _VersionQuery(Struct, frozen=True):
     version: Id | None = None
     label: str | None = None
@@ -62,14 +57,14 @@ class Request(Struct, frozen=True):
         An empty value counts as absent. A field whose default is a list gets all the values.
         """
         values: dict[str, Any] = {}
-        for _, name, is_list in _names(shape):
+        for name, is_list in _names(shape):
             sent = [value for key in (name, f"{name}[]") for value in self.query.get(key, ())]
             if sent:
                 values[name] = sent if is_list else sent[-1]
         query = checked(values, shape, status=422, part="query", strict=False)
-        for attribute, name, _ in _names(shape):
+        for name in values:
             # msgspec reads the text "null" as nothing, and a broken client would get something else.
-            if name in values and getattr(query, attribute) is None:
+            if getattr(query, name) is None:
                 raise invalid(f"{name}: null is not a value.", "query", name)
         return query
 
@@ -95,18 +90,18 @@ class Request(Struct, frozen=True):
         body = self.json if isinstance(self.json, dict) else {}
         # A nested publish body has both beside the template.
         parts = [part for part in (body, body.get("prompt_template")) if isinstance(part, dict)]
-        query = self.parameters(_ScopeQuery)
-        if query.external_id or any(part.get("external_ids") for part in parts):
+        workspace, external = (self.query.get(name, [None])[-1] for name in ("workspace_id", "external_id"))
+        if external or any(part.get("external_ids") for part in parts):
             raise malformed("This registry has no external ids.")
         named = [json.dumps(part["workspace_id"]) for part in parts if part.get("workspace_id") is not None]
-        if not {query.workspace_id, *named} <= {None, str(self.store.workspace_id)}:
+        if not {workspace, *named} <= {None, str(self.store.workspace_id)}:
             raise malformed("Invalid workspace_id.")
 
 
 @cache
-def _names(shape: type[Struct]) -> list[tuple[str, str, bool]]:
-    """Return the names of the fields, those of their parameters, and whether they are lists."""
-    return [(field.name, field.encode_name, field.default_factory is list) for field in fields(shape)]
+def _names(shape: type[Struct]) -> list[tuple[str, bool]]:
+    """Return the names of the parameters, each with whether it is a list."""
+    return [(field.name, field.default_factory is list) for field in fields(shape)]
 
 
 def split_target(environ: WSGIEnvironment) -> tuple[str, dict[str, list[str]]]:
