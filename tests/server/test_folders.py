@@ -120,16 +120,16 @@ def test_entities_carry_paths_and_metadata_when_asked(call, make, publish):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("created_by_email=a@b.c", []),
         ("semantic_search=false&semantic_search_top_k=3", [("FOLDER", "f"), ("PROMPT", "p")]),
     ],
 )
-def test_entities_are_filtered(call, make, publish, query, found):
+def test_entities_are_filtered(call, make, publish, query, expected):
     make("f")
     publish("p")
-    assert listed(call, query) == found
+    assert listed(call, query) == expected
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,9 @@ def test_whatever_is_tracked_can_be_read_and_searched(call, kwargs, response, mo
     if tracked.status == 400:  # for example a prompt_id that is none
         return
     assert tracked.status == 200
-    found = call("GET", f"/api/public/v2/requests/{tracked.body['request_id']}")
-    assert found.status == 200
-    assert found.body["prompt_blueprint"] == tracked.body["prompt_blueprint"]
+    logged = call("GET", f"/api/public/v2/requests/{tracked.body['request_id']}")
+    assert logged.status == 200
+    assert logged.body["prompt_blueprint"] == tracked.body["prompt_blueprint"]
     for condition in CONDITIONS:
         search = {"filters": [condition], "q": "a", "sort_by": "cost"}
         assert call("POST", "/api/public/v2/requests/search", search).status == 200

@@ -192,8 +192,8 @@ def test_a_form_is_accepted_for_skills_and_with_the_key_in_its_header_only(
     form = f'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{about}\r\n--b--\r\n'
     sent = Sent(url, "POST", target, {"Content-Type": "Multipart/Form-Data; boundary=b", **headers}, form)
     assert sent.status == status, sent.body
-    found = Caller(app)("GET", SKILLS).body["skill_collections"]
-    assert ([one["name"] for one in found], published(app)) == (["mine"] if status == 201 else [], [])
+    skills = Caller(app)("GET", SKILLS).body["skill_collections"]
+    assert ([skill["name"] for skill in skills], published(app)) == (["mine"] if status == 201 else [], [])
 
 
 @pytest.mark.parametrize("target", ["/prompt-templates", PUBLISH, "/nowhere", "*"])
@@ -286,15 +286,15 @@ def test_curl_publishes(tmp_path, app, url, body) -> None:
     text = "x" * (2_000_000 if body == "large" else 10)
     (tmp_path / "body.json").write_text(json.dumps(flat("mine", completion(text))))
     command = ["curl", "-s", "--fail-with-body", "--noproxy", "*", "-H", "X-API-KEY: k", "-d", "@body.json"]
-    done = subprocess.run(
+    ran = subprocess.run(
         [*command, "-H", f"Content-Type: {JSON}", url + PUBLISH], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert published(app) == ["mine"]
     # Without the header curl sends a form, and the answer has the fix.
-    done = subprocess.run([*command, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 22
-    assert "add -H 'Content-Type: application/json'" in json.loads(done.stdout)["message"]
+    ran = subprocess.run([*command, url + PUBLISH], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 22
+    assert "add -H 'Content-Type: application/json'" in json.loads(ran.stdout)["message"]
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
@@ -306,6 +306,6 @@ def test_fetch_of_node_publishes(app, url) -> None:
     """
     body = json.dumps(flat("mine", chat()))
     command = ["node", "-e", program, url + PUBLISH, body]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "201", done.stderr
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.strip() == "201", ran.stderr
     assert published(app) == ["mine"]

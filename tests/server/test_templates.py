@@ -67,7 +67,7 @@ def shelf(call, publish):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("", ["greeting", "tone", "support/Refund"]),
         ("sort_order=asc", ["support/Refund", "tone", "greeting"]),
@@ -96,10 +96,10 @@ def shelf(call, publish):
         ("created_by_email=a@b.c", []),
     ],
 )
-def test_filters(call, shelf, query, found):
+def test_filters(call, shelf, query, expected):
     answer = call("GET", f"/prompt-templates?{query}")
-    assert names(answer) == found
-    assert answer.body["total"] == len(found)
+    assert names(answer) == expected
+    assert answer.body["total"] == len(expected)
 
 
 def test_a_label_shows_its_version(call, shelf):
@@ -378,7 +378,7 @@ def test_a_part_that_the_provider_has_no_place_for_is_named(call, publish):
     template = chat("Hi")
     template["messages"][0]["content"].append(image)
     publish("a", template, metadata={"model": {"provider": "amazon.bedrock", "name": "m"}})
-    found = call("POST", "/prompt-templates/a", {}).body
-    assert found["warning"] == "llm_kwargs for amazon.bedrock cannot hold: image_url."
+    rendered = call("POST", "/prompt-templates/a", {}).body
+    assert rendered["warning"] == "llm_kwargs for amazon.bedrock cannot hold: image_url."
     raw = call("GET", "/prompt-templates/a?include_llm_kwargs=true").body
     assert raw["llm_kwargs"] == {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}

@@ -100,7 +100,7 @@ def test_a_reference_that_could_name_no_tool_refuses_the_publish(call, publish, 
 @pytest.mark.parametrize(
     ("pin", "what"),
     [
-        ({"tool_registry_id": 99}, "There is no tool with the uid '99'."),
+        ({"tool_registry_id": 99}, "There is no tool with the id '99'."),
         ({"version_number": 2}, "The tool 'weather' has no version 2."),
         ({"label": "beta"}, "The tool 'weather' has no release label 'beta'."),
     ],
@@ -137,7 +137,7 @@ def test_a_file_that_changes_changes_what_references_mean(opened) -> None:
             ["get_weather", "look_up", "get_time", "get_weather"],
             "",
         ),
-        ("tools: [{id: 8, name: other, function: {name: f}}]", [], "There is no tool with the uid '9'."),
+        ("tools: [{id: 8, name: other, function: {name: f}}]", [], "There is no tool with the id '9'."),
         (FIXTURES, ["get_weather", "get_weather", "get_time", "get_weather"], ""),
     ):
         with opened(text) as app:

@@ -38,7 +38,8 @@ def get(db: Database, kind: str, column: str, value: str | int | None, *, archiv
         f"SELECT * FROM items WHERE kind = ? AND {column} = ? AND deleted <= ?", (kind, value, archived)
     ).fetchone()
     if row is None:
-        raise not_found(f"There is no {kind} with the {column} {value!r}.")
+        known_by = "name" if column == "name" else "id"
+        raise not_found(f"There is no {kind} with the {known_by} {value!r}.")
     return row
 
 
