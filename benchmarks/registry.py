@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import KEY, ROOT, Measure, Run, environment
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.server.app import Application, create_app
-from promptsync.server.serve import base_url, bind, run_server
+from promptsync.server.serve import base_url, bind, make_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -105,12 +105,11 @@ def _counts(url: str) -> dict[str, float]:
 
 
 def _main(database: str, latency: str) -> None:
-    def ready(port: int) -> None:
-        sys.stdout.write(base_url("127.0.0.1", port) + "\n")
+    with create_app(database) as app, bind("127.0.0.1", 0) as bound:
+        server = make_server(Counting(app, float(latency)), bound, threads=_THREADS)
+        sys.stdout.write(base_url(*bound.getsockname()) + "\n")
         sys.stdout.flush()
-
-    with create_app(database) as app:
-        run_server(Counting(app, float(latency)), bind("127.0.0.1", 0), ready, threads=_THREADS)
+        server.run(sockets=[bound])
 
 
 if __name__ == "__main__":
