@@ -37,10 +37,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         ],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
         "push/test_push_interrupted.py": [],
-        "server/test_concurrency.py": [
-            "test_a_killed_server_keeps_everything_that_it_confirmed",
-            "test_an_interrupted_server_stops_and_frees_its_port",
-        ],
+        "server/test_concurrency.py": ["test_a_killed_server_keeps_everything_that_it_confirmed"],
         "server/test_runs.py": ["test_a_run_whose_process_was_killed_goes_on_when_it_is_polled"],
     },
     "opens a pseudo-terminal": {
