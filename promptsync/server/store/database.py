@@ -80,6 +80,8 @@ class Store:
             connection = self._connect()
             _prepare(connection)
             row = connection.execute("SELECT workspace_id FROM registry").fetchone()
+            if row is None:
+                raise sqlite3.DatabaseError("it has no workspace id")
         # Damage may turn up in SQLite's messages.
         except (OSError, sqlite3.Error, UnicodeError, StoreError) as error:
             if connection is not None:
