@@ -105,7 +105,7 @@ class Application(Struct, frozen=True):
     def _handle(self, environ: WSGIEnvironment) -> Response:
         method = environ["REQUEST_METHOD"]
         path, query = split_target(environ)
-        if (method, path) == ("GET", "/health"):
+        if path == "/health" and method in ("GET", "HEAD"):
             with self.store.read() as db:
                 db.execute("SELECT 1")
             return Response({"status": "ok", "registry": "promptsync", "version": __version__})

@@ -301,5 +301,6 @@ def test_anybody_can_see_whether_the_registry_works(app):
     call = Caller(app, key=None)
     healthy = {"status": "ok", "registry": "promptsync", "version": promptsync.__version__}
     assert (call("GET", "/health").status, call("GET", "/health").body) == (200, healthy)
+    assert call("HEAD", "/health").status == 200
     app.store.close()
     assert call("GET", "/health").status == 503
