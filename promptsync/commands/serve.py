@@ -58,13 +58,13 @@ LOCAL = "local:"
 @click.option(
     "--keep-requests",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000_000),
     help="Keep the newest N logged requests from now on (at first 100,000).",
 )
 @click.option(
     "--keep-days",
     metavar="DAYS",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 36_500),
     help="Delete logged requests after so many days from now on; 0 keeps them (at first 0).",
 )
 @click.option(

@@ -121,6 +121,8 @@ def test_how_many_logged_requests_are_kept_can_be_set(tmp_path: Path) -> None:
         (["--db", "none/a.db"], "the directory of the database does not exist"),
         (["--fixtures", "none.yaml"], "the fixtures file does not exist"),
         (["--port", "70000"], "70000 is not in the range"),
+        (["--keep-requests", str(2**63)], "is not in the range"),
+        (["--keep-days", str(2**63)], "is not in the range"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_words(world: World, arguments: list[str], message: str) -> None:
