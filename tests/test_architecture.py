@@ -60,9 +60,10 @@ OWNERS = {
     "jsonschema_rs": {"files/schema.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
     | {"server/checks/endpoint.py", "server/checks/steps.py"},
-    "werkzeug": {"server/routes.py", "server/http/answer.py", "server/http/body.py"},
+    "werkzeug": {
+        *("server/routes.py", "server/http/answer.py", "server/http/body.py", "server/http/gateway.py"),
+    },
     "uvicorn": {"server/serve.py"},
-    "a2wsgi": {"server/http/gateway.py"},
     "filelock": {"files/lock.py"},
     "opentelemetry": {"server/tracking/otlp.py"},
     "google": {"server/tracking/otlp.py"},

@@ -100,7 +100,7 @@ def command(
     _check_options(api_key, allowed)
     if print_env:
         return _variables(base_url(host, port), api_key or "local")
-    if missing := [name for name in ("uvicorn", "wsproto", "a2wsgi") if find_spec(name) is None]:
+    if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
         raise UsageError(message, hint="pip install 'promptsync[serve]'")
     with bind(host, port, loopback_only=api_key is None) as bound:

@@ -40,7 +40,10 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     and ``ValueError`` for values that JSON cannot hold.
     """
     line = json.dumps(request).encode() + b"\n"
-    process = _idle.get()
+    try:
+        process = _idle.get(timeout=request["seconds"])
+    except queue.Empty:
+        raise ChildProcessError("other texts take long to render; try again") from None
     try:
         if process is None or process.poll() is not None:
             process = _started()

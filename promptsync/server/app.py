@@ -111,7 +111,7 @@ class Application(Struct, frozen=True):
             return Response({"status": "ok", "registry": "promptsync", "version": __version__})
         # The key comes before the path: without it, nobody finds out which paths exist.
         sent = read_body(environ)
-        self._check_key(environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace") or _key_in(sent))
+        self.check_key(environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace") or _key_in(sent))
         handler, values = match(method, path)
         body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), OTHER_BODIES.get(handler, ""))
         if isinstance(body, dict):
@@ -120,7 +120,8 @@ class Application(Struct, frozen=True):
         request.check_scope()
         return load(handler)(request)
 
-    def _check_key(self, key: bytes) -> None:
+    def check_key(self, key: bytes) -> None:
+        """Raise a 401 for a key that is not the one of this registry."""
         if not key:
             raise ApiError(401, "The API key is missing; send it in the X-API-KEY header.")
         # A plain comparison would take longer the more characters match.

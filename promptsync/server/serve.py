@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import UsageError
 from promptsync.server.http.guard import HEADERS, Hosts, is_loopback
@@ -29,6 +31,9 @@ MAX_MESSAGE = 64 * 1024
 """Longest message over a WebSocket, in bytes."""
 
 _KEEP_ALIVE_SECONDS = 60
+"""How long a connection stays open without a whole head of a request."""
+_LOOK_SECONDS = 5
+"""How long between two looks for connections to close."""
 _STOP_SECONDS = 2
 """How long requests may take to finish after the server was told to stop."""
 
@@ -47,7 +52,11 @@ def run_server(
     with bound, contextlib.suppress(KeyboardInterrupt):
         server = make_server(app, bound, allowed=allowed)
         on_ready(port)
-        server.run(sockets=[bound])
+        try:
+            server.run(sockets=[bound])
+        finally:
+            gateway: Any = server.config.app
+            gateway.close()
 
 
 def make_server(
@@ -57,6 +66,24 @@ def make_server(
     from uvicorn import Config, Server
 
     from promptsync.server.http.gateway import Gateway
+
+    # It warns of each message to a client that is gone.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    since: dict[tuple[Any, Any], float] = {}
+
+    async def close_silent() -> None:
+        # uvicorn only closes connections that had a request. Each request is a cycle of its protocol.
+        nonlocal since
+        now = time.monotonic()
+        waiting = {
+            (connection, connection.cycle)
+            for connection in server.server_state.connections
+            if hasattr(connection, "cycle") and getattr(connection.cycle, "response_complete", True)
+        }
+        since = {key: since.get(key, now) for key in waiting}
+        for (connection, _), start in since.items():
+            if now - start > _KEEP_ALIVE_SECONDS:
+                connection.transport.close()
 
     address, port = bound.getsockname()[:2]
     hosts = Hosts(port, is_loopback(address), frozenset(name.lower() for name in allowed))
@@ -78,9 +105,12 @@ def make_server(
         ws_per_message_deflate=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_notify=_LOOK_SECONDS,
+        callback_notify=close_silent,
     )
     config.load()
-    return Server(config)
+    server = Server(config)
+    return server
 
 
 def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:

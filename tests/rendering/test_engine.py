@@ -136,7 +136,7 @@ def test_waiting_for_a_free_process_takes_none_of_that_time(monkeypatch: pytest.
     now, waited = time.monotonic, [0]
 
     class Late(queue.LifoQueue):
-        def get(self, *arguments: object) -> object:
+        def get(self, **options: object) -> object:
             waited[0] += 100
             return super().get()
 
@@ -158,6 +158,13 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.LifoQueue]:
     yield idle
     if (started := idle.get()) is not None:
         process._stop(started)
+
+
+def test_what_waits_too_long_for_a_process_says_so(alone: queue.LifoQueue) -> None:
+    taken = alone.get()
+    assert "other texts take long to render" in Engine(seconds=0.01)("{{ 1 + 1 }}", J, {}).error
+    alone.put(taken)
+    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
 
 
 def test_the_process_gets_no_keys(monkeypatch: pytest.MonkeyPatch, alone: queue.LifoQueue) -> None:

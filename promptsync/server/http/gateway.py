@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from a2wsgi import WSGIMiddleware
+import werkzeug
 
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http.answer import ApiError, malformed
 from promptsync.server.http.body import MAX_BODY, too_large
 from promptsync.server.http.guard import Hosts, check
 
@@ -36,40 +39,48 @@ class Gateway:
     """Calls the WSGI application ``app`` on one of ``threads`` threads for what the guard accepts."""
 
     def __init__(self, app: WSGIApplication, hosts: Hosts, threads: int) -> None:
-        def with_target(environ: Any, start_response: Any) -> Iterable[bytes]:
-            # The decoded path cannot tell a slash in a name from one between segments.
-            more = {"REQUEST_URI": _target(environ["asgi.scope"]), "wsgi.input_terminated": True}
-            return app({**environ, **more}, start_response)
-
-        self._call: Any = WSGIMiddleware(with_target, workers=threads)
+        self._app = app
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="registry")
         self._registry: Any = app if hasattr(app, "store") else None
         self._hosts = hosts
         self._sockets = 0
+
+    def close(self) -> None:
+        """Start no more requests, and leave those on a thread to end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one request or one WebSocket."""
         is_socket = scope["type"] == "websocket"
         try:
-            check(scope.get("method", "GET"), _target(scope), _headers(scope), self._hosts)
+            headers = _headers(scope)
+            check(scope.get("method", "GET"), _target(scope), headers, self._hosts)
             if is_socket:
                 await self._converse(scope, receive, send)
-            else:
-                await self._request(scope, receive, send)
+                return
+            response = await self._response(scope, headers, receive)
         except ApiError as error:
-            response, kind = error.response(), "websocket.http.response" if is_socket else "http.response"
-            headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
-            await send({"type": f"{kind}.start", "status": response.status_code, "headers": headers})
-            await send({"type": f"{kind}.body", "body": response.get_data()})
+            response = error.response()
+        kind = "websocket.http.response" if is_socket else "http.response"
+        fields = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+        await send({"type": f"{kind}.start", "status": response.status_code, "headers": fields})
+        await send({"type": f"{kind}.body", "body": response.get_data()})
 
-    async def _request(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _response(
+        self, scope: Message, headers: Mapping[str, str], receive: Receive
+    ) -> werkzeug.Response:
+        # Of what is refused, no body is read.
+        if int(headers.get("content-length", 0)) > MAX_BODY:
+            raise too_large(MAX_BODY)
+        if self._registry is not None and "x-api-key" in headers:
+            self._registry.check_key(headers["x-api-key"].encode("latin-1"))
         body = await _complete_body(receive)
-        if body is None:
-            return
-
-        async def receive_body() -> Message:
-            return {"type": "http.request", "body": body}
-
-        await self._call(scope, receive_body, send)
+        # Its length is known now, however it was sent.
+        environ = _environ(scope, {**headers, "transfer-encoding": ""}, body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: werkzeug.Response.from_app(self._app, environ, buffered=True)
+        )
 
     async def _converse(self, scope: Message, receive: Receive, send: Send) -> None:
         from promptsync.server.checks.updates import SocketClosed, converse
@@ -111,8 +122,33 @@ def _headers(scope: Message) -> dict[str, str]:
     return headers
 
 
-async def _complete_body(receive: Receive) -> bytes | None:
-    """Return the body, which so holds no thread while it arrives; ``None`` if the client is gone."""
+def _environ(scope: Message, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    address, port = scope["server"] or ("localhost", 80)
+    return {
+        "REQUEST_METHOD": scope["method"],
+        # The decoded path cannot tell a slash in a name from one between segments.
+        "REQUEST_URI": _target(scope),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("ascii"),
+        "SERVER_NAME": address,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+        "CONTENT_TYPE": headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+
+
+async def _complete_body(receive: Receive) -> bytes:
+    """Return the body, which so holds no thread while it arrives."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -122,7 +158,7 @@ async def _complete_body(receive: Receive) -> bytes | None:
                     raise too_large(MAX_BODY)
                 if not message["more_body"]:
                     return bytes(body)
+            raise malformed("The connection was closed before the body was complete.")
     except TimeoutError:
         reason = f"The request body was not complete within {BODY_SECONDS:g} s."
         raise ApiError(408, reason, headers={"Connection": "close"}) from None
-    return None
