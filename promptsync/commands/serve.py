@@ -12,6 +12,7 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.registry.address import key_problem
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -95,10 +96,11 @@ def command(
     from promptsync.commands.shared.models import endpoint
     from promptsync.server.app import create_app
     from promptsync.server.http.guard import is_loopback
-    from promptsync.server.serve import base_url, bind, run_server
+    from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)
     if print_env:
+        resolve(host, port, loopback_only=api_key is None)
         return _variables(base_url(host, port), api_key or "local")
     if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
@@ -150,8 +152,8 @@ def _variables(url: str, api_key: str) -> Outcome:
 
 
 def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
-    if api_key is not None and not api_key.strip():
-        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
+    if api_key is not None and (problem := key_problem(api_key)):
+        raise UsageError(f"--api-key {problem}", hint="pass the key alone, or remove the option")
     for name in allowed:
         if not name or set(name) & set("/:*@, "):
             raise UsageError(

@@ -82,12 +82,21 @@ def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str
             f"there is no API key for {url}",
             hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
         )
-    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
+    if key and (problem := key_problem(key)):
         raise MissingKey(
-            "PROMPTLAYER_API_KEY is not an API key: it has blanks, quotes or characters that no key has",
+            f"PROMPTLAYER_API_KEY {problem}",
             hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
         )
     return key
+
+
+def key_problem(key: str) -> str:
+    """Return why a text cannot be sent as a key, ``""`` if it can."""
+    if not key.strip():
+        return "is empty"
+    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
+        return "is not an API key: it has blanks, quotes or characters that no key has"
+    return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,10 +8,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from promptsync.errors import UsageError
-from promptsync.server.http.guard import HEADERS, Hosts, is_loopback
+from promptsync.server.http.guard import HEADERS, Hosts, is_address, is_loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -116,29 +117,45 @@ def make_server(
 def bind(host: str, port: int, *, loopback_only: bool = False) -> socket.socket:
     """Return a socket that listens on ``host``; port 0 picks a free one.
 
-    Raises ``UsageError`` if the address cannot be bound, and with ``loopback_only`` if other machines reach
-    it. That is judged by the address, because a name such as ``localhost`` is whatever the machine resolves.
+    Raises ``UsageError`` if the address cannot be bound, and as ``resolve`` does.
+    """
+    family, address = resolve(host, port, loopback_only=loopback_only)
+    try:
+        bound = socket.create_server(address, family=family)
+        # Accepted connections inherit it. Otherwise a response waits until its headers are confirmed.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return bound
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def resolve(host: str, port: int, *, loopback_only: bool) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """Return the address to listen on.
+
+    Raises ``UsageError`` if there is none, and with ``loopback_only`` if other machines reach it. That is
+    judged by the address, because a name such as ``localhost`` is whatever the machine resolves.
     """
     if not host:
         raise UsageError("--host is empty", hint="pass an address, or leave out --host")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if loopback_only and not is_loopback(str(address[0])):
-            raise UsageError(
-                f"{host} can be reached from other machines, which requires --api-key",
-                hint="add --api-key KEY, or leave out --host to serve this machine only",
-            )
-        bound = socket.create_server(address[:2], family=family)
-        # Accepted connections inherit it. Otherwise a response waits until its headers are confirmed.
-        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return bound
-    except (OSError, OverflowError, UnicodeError) as error:
-        # Python adds the address in brackets, which the message has already.
-        why = str(getattr(error, "strerror", None) or error).partition(" (")[0]
+    except (OSError, UnicodeError) as error:
+        raise _cannot_listen(host, port, error) from error
+    if loopback_only and not is_loopback(str(address[0])):
         raise UsageError(
-            f"cannot listen on {host} port {port}: {why}",
-            hint="choose another --host or --port; --port 0 picks a free one",
-        ) from error
+            f"{host} can be reached from other machines, which requires --api-key",
+            hint="add --api-key KEY, or leave out --host to serve this machine only",
+        )
+    return family, (str(address[0]), port)
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> UsageError:
+    # Python adds the address in brackets, which the message has already.
+    why = str(getattr(error, "strerror", None) or error).partition(" (")[0]
+    return UsageError(
+        f"cannot listen on {host} port {port}: {why}",
+        hint="choose another --host or --port; --port 0 picks a free one",
+    )
 
 
 def _raise_open_files() -> None:
@@ -154,5 +171,7 @@ def _raise_open_files() -> None:
 
 
 def base_url(host: str, port: int) -> str:
-    """Return ``http://host:port``, with an IPv6 address in brackets."""
+    """Return the URL for clients on this machine: with an IPv6 address in brackets, and no wildcard."""
+    if is_address(host) and ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -115,6 +115,13 @@ def test_how_many_logged_requests_are_kept_can_be_set(tmp_path: Path) -> None:
         (["--host", "192.0.2.1"], "which requires --api-key"),
         (["--host", "no-such-host.invalid"], "cannot listen on no-such-host.invalid"),
         (["--api-key", " "], "--api-key is empty"),
+        (["--api-key", " x "], "has blanks, quotes or characters that no key has"),
+        (["--api-key", "a\nb"], "has blanks, quotes or characters that no key has"),
+        (["--api-key", "schlüssel"], "has blanks, quotes or characters that no key has"),
+        (["--print-env", "--host", ""], "--host is empty"),
+        (["--print-env", "--host", "a b"], "cannot listen on a b"),
+        (["--print-env", "--host", "0.0.0.0"], "which requires --api-key"),
+        (["--print-env", "--host", "::"], "which requires --api-key"),
         (["--allow-host", "http://registry.test"], "--allow-host http://registry.test is not a host name"),
         (["--allow-host", "registry.test:80"], "is not a host name"),
         (["--allow-host", ""], "is not a host name"),
@@ -172,11 +179,23 @@ def test_without_its_extra_the_command_that_installs_it_is_the_hint(
     assert "uvicorn" in done.err and "hint: pip install 'promptsync[serve]'" in done.err
 
 
-def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World) -> None:
-    quoted = "serve", "--print-env", "--api-key", "it's $ecret", "--host", "::1", "--port", "9"
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("::1", "http://[::1]:9"),
+        ("0.0.0.0", "http://127.0.0.1:9"),
+        ("::", "http://[::1]:9"),
+        ("localhost", "http://localhost:9"),
+    ],
+)
+def test_the_variables_for_the_sdk_are_printed_for_a_shell(world: World, host: str, url: str) -> None:
+    quoted = "serve", "--print-env", "--api-key", "its$ecret;x", "--host", host, "--port", "9"
     shell = f"{world.ok(*quoted).out}echo $PROMPTLAYER_BASE_URL $PROMPTLAYER_API_KEY"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
-    assert done.stdout == "http://[::1]:9 it's $ecret\n"
+    assert done.stdout == f"{url} its$ecret;x\n"
+
+
+def test_the_variables_for_the_sdk_are_those_of_the_defaults(world: World) -> None:
     variables = world.ok("serve", "--print-env", "--json").document["environment"]
     assert variables == {"PROMPTLAYER_BASE_URL": "http://127.0.0.1:8470", "PROMPTLAYER_API_KEY": "local"}
     assert world.run("serve", "--print-env", "--port", "0").code == 2
