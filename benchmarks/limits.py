@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks import world
 from benchmarks.measure import ROOT, environment, promptsync
+from benchmarks.registry import serve
 from benchmarks.table import Row, seconds
 from promptsync.server.app import Application, create_app
-from promptsync.server.serve import base_url, bind, run_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -141,12 +141,8 @@ def _serving(database: Path, kind: str, retry_after: str) -> Iterator[str]:
 
 
 def _main(database: str, kind: str, retry_after: str) -> None:
-    def ready(port: int) -> None:
-        sys.stdout.write(base_url("127.0.0.1", port) + "\n")
-        sys.stdout.flush()
-
     with create_app(database) as app:
-        run_server(Limited(app, _KINDS[kind](), retry_after), bind("127.0.0.1", 0), ready, threads=40)
+        serve(Limited(app, _KINDS[kind](), retry_after))
 
 
 if __name__ == "__main__":

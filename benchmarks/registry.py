@@ -24,7 +24,7 @@ from promptsync.server.app import Application, create_app
 from promptsync.server.serve import base_url, bind, make_server
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _COUNTS = "/benchmark/counts"
 _THREADS = 40
@@ -77,6 +77,15 @@ def serving(database: Path, latency: float) -> Iterator[str]:
             child.terminate()
 
 
+def serve(app: WSGIApplication) -> None:
+    """Print the URL of an application and serve it until this process is told to stop."""
+    with bind("127.0.0.1", 0) as bound:
+        server = make_server(app, bound, threads=_THREADS)
+        sys.stdout.write(base_url(*bound.getsockname()) + "\n")
+        sys.stdout.flush()
+        server.run(sockets=[bound])
+
+
 def warm(url: str) -> None:
     """Send requests until each thread of a registry has its modules, its connection and its pages."""
     with (
@@ -105,11 +114,8 @@ def _counts(url: str) -> dict[str, float]:
 
 
 def _main(database: str, latency: str) -> None:
-    with create_app(database) as app, bind("127.0.0.1", 0) as bound:
-        server = make_server(Counting(app, float(latency)), bound, threads=_THREADS)
-        sys.stdout.write(base_url(*bound.getsockname()) + "\n")
-        sys.stdout.flush()
-        server.run(sockets=[bound])
+    with create_app(database) as app:
+        serve(Counting(app, float(latency)))
 
 
 if __name__ == "__main__":

@@ -223,15 +223,24 @@ def _opened(project: Project, directory: Path) -> Registry:
         source = Path(f"{project.database}{end}")
         if source.is_file():
             shutil.copyfile(source, f"{database}{end}")
-    return open_registry(
-        project.record_url if database else project.url,
-        project.api_key if database is None else None,
-        database=str(database) if database else None,
-        fixtures=str(project.fixtures) if project.fixtures else None,
-        timeouts=(project.timeouts or Timeouts()).shortened(),
-        jobs=project.jobs,
-        on_wait=project.on_wait,
-    )
+    try:
+        return open_registry(
+            project.record_url if database else project.url,
+            project.api_key if database is None else None,
+            database=str(database) if database else None,
+            fixtures=str(project.fixtures) if project.fixtures else None,
+            timeouts=(project.timeouts or Timeouts()).shortened(),
+            jobs=project.jobs,
+            on_wait=project.on_wait,
+        )
+    except PromptsyncError as problem:
+        if database is None:
+            raise
+        # The copy is gone when the message is read.
+        copy, original = str(database), str(project.database)
+        message = problem.message.replace(copy, original)
+        hint = problem.hint.replace(shlex.quote(copy), shlex.quote(original))
+        raise PromptsyncError(message, hint=hint, details=problem.details, code=problem.code) from problem
 
 
 def _dialect(capabilities: Capabilities | None) -> Finding:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +279,22 @@ def test_an_embedded_registry_is_not_written(tmp_path, capsys):
     found = look()
     assert everything(tmp_path) == before
     assert "it listed 1 prompt" in found["registry"]["message"]
+
+
+def test_an_embedded_registry_of_an_older_version_is_named_with_the_command_that_deletes_it(
+    local: World,
+) -> None:
+    local.write("a")
+    local.ok("push")
+    database = str(local.root / ".promptsync/registry.db")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    quoted = shlex.quote(database)
+    for verb in ("doctor", "status"):
+        shown = str(local.run(verb))
+        assert f"Cannot open the registry {database}: it was made by an older" in shown
+        assert "labels, logged requests and runs" in shown
+        assert f"rm -f {quoted} {quoted}-wal {quoted}-shm\n" in shown
 
 
 def test_a_registry_that_knows_the_basic_api_alone_is_reported_apart(healthy: World, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Store:
             if self.path.is_file() and not os.access(self.path, os.W_OK):
                 raise OSError("the file is read-only")
             connection = self._connect()
-            _prepare(connection)
+            _prepare(connection, self.path)
             row = connection.execute("SELECT workspace_id FROM registry").fetchone()
             if row is None:
                 raise sqlite3.DatabaseError("it has no workspace id")
@@ -166,22 +166,22 @@ def _check_link(path: Path) -> None:
             )
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the database is a registry of this version; create the tables of a new one."""
-    if not _is_new(connection):
+    if not _is_new(connection, path):
         return
     _write_ahead(connection)
     connection.execute("BEGIN IMMEDIATE")
     with connection:
         # Another process may have created the tables while this one waited for the lock.
-        if _is_new(connection):
+        if _is_new(connection, path):
             for statement in SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
+def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the database is empty. Raises ``StoreError`` for one that this version cannot use."""
     # In one statement, so that what another process creates is seen in full or not at all.
     version, owner, tables = connection.execute(
@@ -194,11 +194,18 @@ def _is_new(connection: sqlite3.Connection) -> bool:
         raise StoreError(
             "this database belongs to another program.", hint="Give the registry a file of its own."
         )
-    if version != SCHEMA_VERSION:
-        age = "a newer" if version > SCHEMA_VERSION else "an older development"
+    if version > SCHEMA_VERSION:
         raise StoreError(
-            f"it was made by {age} version of promptsync (schema {version}).",
-            hint="Use that version to pull its prompts, delete the file, and push them again.",
+            f"it was made by a newer version of promptsync (schema {version}).", hint="Use that version."
+        )
+    if version < SCHEMA_VERSION:
+        quoted = shlex.quote(str(path))
+        raise StoreError(
+            f"it was made by an older development version of promptsync (schema {version}). "
+            "Deleting it loses its versions, labels, logged requests and runs.",
+            # A log that is left behind would be taken for that of the new file.
+            hint=f"rm -f {quoted} {quoted}-wal {quoted}-shm\n"
+            "to keep its prompts, pull them with that version first",
         )
     return False
 
