@@ -12,6 +12,7 @@ from idle_clients import Write, hold, lost_and_doubled, read_back, write_all
 from registry_server import Caller, chat, flat, running
 
 from promptsync.server import serve
+from promptsync.server.app import create_app
 from promptsync.server.http import gateway
 
 LIST = b"GET /prompt-templates HTTP/1.1\r\nHost: HERE\r\nX-API-KEY: k\r\n"
@@ -167,6 +168,25 @@ def test_a_body_that_does_not_arrive_is_given_up_and_publishes_nothing(
         assert (status, "was not complete" in json.loads(body)["message"]) == (408, True)
         assert wire.response() == (0, b"")  # closed
     assert Caller(app)("GET", "/prompt-templates").body["total"] == 0
+
+
+def test_a_body_for_a_wrong_key_is_not_waited_for(tmp_path) -> None:
+    app = create_app(tmp_path / "r.db", api_key="right")
+    with app, running(app) as url, Wire(address_of(url)) as wire:
+        wire.send(PUBLISH + LENGTH)
+        assert wire.response()[0] == 401
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", LIST, LIST + b"\r\n" + LIST], ids=["nothing", "half a head", "half of a second"]
+)
+def test_a_connection_without_a_whole_request_is_closed(app, monkeypatch, sent) -> None:
+    monkeypatch.setattr(serve, "_KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(serve, "_LOOK_SECONDS", 0.1)
+    with running(app) as url, Wire(address_of(url)) as wire:
+        wire.send(sent)
+        while wire.response() != (0, b""):
+            pass
 
 
 def test_a_client_that_leaves_in_the_middle_of_a_body_publishes_nothing(app, address) -> None:

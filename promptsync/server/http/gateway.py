@@ -46,8 +46,8 @@ class Gateway:
         self._sockets = 0
 
     def close(self) -> None:
-        """Start no more requests, and leave those on a thread to end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Start no more requests, and wait for those that a thread handles."""
+        self._threads.shutdown(cancel_futures=True)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one request or one WebSocket."""
