@@ -94,7 +94,7 @@ def command(
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
     from promptsync.commands.shared.models import endpoint
-    from promptsync.server.app import create_app
+    from promptsync.server.app import create_app, install_command
     from promptsync.server.http.guard import is_loopback
     from promptsync.server.serve import base_url, bind, resolve, run_server
 
@@ -104,7 +104,7 @@ def command(
         return _variables(base_url(host, port), api_key or "local")
     if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
-        raise UsageError(message, hint="pip install 'promptsync[serve]'")
+        raise UsageError(message, hint=install_command())
     with bind(host, port, loopback_only=api_key is None) as bound:
         path, fixtures = _places(session, database, fixtures)
         model = endpoint(session.environment)

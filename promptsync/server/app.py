@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hmac
 import logging
+import shlex
 import sqlite3
+import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +64,14 @@ def create_app(
     return Application(store, Runner(store, model or Echo()), api_key)
 
 
+def install_command() -> str:
+    """Return the command that adds the extra ``serve`` to this Python, whose pip is rarely that on PATH."""
+    python = shlex.quote(sys.executable)
+    if find_spec("pip") is None:  # uv makes environments without it
+        return f"uv pip install 'promptsync[serve]' --python {python}"
+    return f"{python} -m pip install 'promptsync[serve]'"
+
+
 class Application(Struct, frozen=True):
     """A WSGI callable; any number of threads may call it at once."""
 
@@ -89,7 +100,7 @@ class Application(Struct, frozen=True):
             return error.response()
         except ModuleNotFoundError as error:
             # Not a 5xx, after which the SDKs repeat a request.
-            message = f"{error.name} is not installed. Run: pip install 'promptsync[serve]'"
+            message = f"{error.name} is not installed. Run: {install_command()}"
             return ApiError(400, message).response()
         except (sqlite3.OperationalError, StoreError) as error:
             # Locked for longer than the timeout, the disk full, or closed: nothing was written.

@@ -17,6 +17,8 @@ import pytest
 from idle_clients import hold
 from worlds import World
 
+from promptsync.server.app import install_command
+
 FIXTURES = """\
 datasets: [{name: cases, rows: [{question: Hello}]}]
 """
@@ -176,7 +178,7 @@ def test_without_its_extra_the_command_that_installs_it_is_the_hint(
     monkeypatch.setattr("promptsync.commands.serve.find_spec", lambda name: None)
     done = world.run("serve", "--port", "0")
     assert (done.code, done.out) == (2, "")
-    assert "uvicorn" in done.err and "hint: pip install 'promptsync[serve]'" in done.err
+    assert "uvicorn" in done.err and f"hint: {install_command()}\n" in done.err
 
 
 @pytest.mark.parametrize(

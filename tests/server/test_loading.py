@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from promptsync.server.app import install_command
 from promptsync.server.routes import load
 
 ROOT = Path(__file__).parents[2]
@@ -40,4 +43,17 @@ def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs
     answer = call("POST", "/v1/traces", raw=b"x", content_type="application/x-protobuf")
     assert answer.status == 400
     assert "opentelemetry" in answer.body["message"]
-    assert "pip install 'promptsync[serve]'" in answer.body["message"]
+    assert answer.body["message"].endswith(install_command())
+
+
+@pytest.mark.parametrize(
+    ("pip", "command"),
+    [
+        ("here", "'/a b/python' -m pip install 'promptsync[serve]'"),
+        (None, "uv pip install 'promptsync[serve]' --python '/a b/python'"),
+    ],
+)
+def test_the_command_that_installs_it_is_for_the_python_that_runs(monkeypatch, pip, command):
+    monkeypatch.setattr("sys.executable", "/a b/python")
+    monkeypatch.setattr("promptsync.server.app.find_spec", lambda name: pip)
+    assert install_command() == command
