@@ -12,13 +12,12 @@ import click
 
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.registry.address import key_problem
+from promptsync.registry.address import LOCAL, NO_KEY, is_key
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 PORT = 8470
 DATABASE = "registry.db"
-LOCAL = "local:"
 
 
 @verb("serve")
@@ -152,8 +151,10 @@ def _variables(url: str, api_key: str) -> Outcome:
 
 
 def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
-    if api_key is not None and (problem := key_problem(api_key)):
-        raise UsageError(f"--api-key {problem}", hint="pass the key alone, or remove the option")
+    if api_key is not None and not api_key.strip():
+        raise UsageError("--api-key is empty", hint="pass a key, or remove the option")
+    if api_key is not None and not is_key(api_key):
+        raise UsageError(f"--api-key is not an API key: {NO_KEY}", hint="pass a key without them")
     for name in allowed:
         if not name or set(name) & set("/:*@, "):
             raise UsageError(

@@ -18,6 +18,8 @@ from promptsync.registry.errors import MissingKey
 LOCAL: Final = "local:"
 """How the URL of an embedded registry starts."""
 
+NO_KEY: Final = "it has blanks, quotes or characters that no key has"
+
 # The requests to an embedded registry never leave this process.
 _LOCAL_BASE: Final = "http://localhost"
 _URL: Final = re.compile(
@@ -45,13 +47,14 @@ def address(url: str) -> Address:
     if url.startswith(LOCAL):
         return Address(_LOCAL_BASE, "http", "localhost", 80, is_loopback=True)
     match = _URL.fullmatch(url.strip())
+    shown = repr(re.sub(r"//[^/]*@", "//…@", url))  # without what may be a password
     if match is None:
-        raise UsageError(f"{_shown(url)} is not a registry URL", hint=_why(url))
+        raise UsageError(f"{shown} is not a registry URL", hint=_why(url))
     scheme, host = match["scheme"].lower(), match["host"].lower().strip("[]")
     port = int(match["port"] or (443 if scheme == "https" else 80))
     if port > 65535:
         raise UsageError(
-            f"{_shown(url)} has port {port}; the highest port is 65535",
+            f"{shown} has port {port}; the highest port is 65535",
             hint=f"leave out :{port}, or use the registry's port",
         )
     is_loopback = _is_loopback(host)
@@ -76,41 +79,30 @@ def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str
     """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
     key = (api_key or "").strip()
     if not key and is_needed:
-        is_this_machine = url.startswith("http:")  # all other http URLs are refused
-        serve = " (`promptsync serve` accepts any value)" if is_this_machine else ""
+        # All http URLs of other machines are refused.
+        serve = " (`promptsync serve` accepts any value)" if url.startswith("http:") else ""
         raise MissingKey(
             f"there is no API key for {url}",
             hint=f"set PROMPTLAYER_API_KEY to an API key of your workspace{serve}",
         )
-    if key and (problem := key_problem(key)):
+    if key and not is_key(key):
         raise MissingKey(
-            f"PROMPTLAYER_API_KEY {problem}",
+            f"PROMPTLAYER_API_KEY is not an API key: {NO_KEY}",
             hint="set PROMPTLAYER_API_KEY to the key alone, without quotes or line breaks",
         )
     return key
 
 
-def key_problem(key: str) -> str:
-    """Return why a text cannot be sent as a key, ``""`` if it can."""
-    if not key.strip():
-        return "is empty"
-    if not (key.isascii() and key.isprintable()) or set(key) & set(" '\""):
-        return "is not an API key: it has blanks, quotes or characters that no key has"
-    return ""
+def is_key(text: str) -> bool:
+    """Return whether a text can be sent as a key."""
+    return text.isascii() and text.isprintable() and not set(text) & set(" '\"")
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return False
-
-
-def _shown(url: str) -> str:
-    """Return the URL as one line, without what may be a password."""
-    return repr(re.sub(r"//[^/]*@", "//…@", url))
+        return host == "localhost"
 
 
 def _why(url: str) -> str:
