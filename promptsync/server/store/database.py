@@ -204,8 +204,8 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
             f"it was made by an older development version of promptsync (schema {version}). "
             "Deleting it loses its versions, labels, logged requests and runs.",
             # A log that is left behind would be taken for that of the new file.
-            hint=f"rm -f {quoted} {quoted}-wal {quoted}-shm\n"
-            "to keep its prompts, pull them with that version first",
+            hint="to keep its prompts, pull them with that version first\n"
+            f"rm -f {quoted} {quoted}-wal {quoted}-shm",
         )
     return False
 
