@@ -105,14 +105,8 @@ def command(
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
         raise UsageError(message, hint=install_command())
     with bind(host, port, loopback_only=api_key is None) as bound:
-        path, fixtures = _places(session, database, fixtures)
+        path, fixtures = _existing(*_places(session, database, fixtures))
         model = endpoint(session.environment)
-        if not path.parent.is_dir():
-            message = f"the directory of the database does not exist: {path.parent}"
-            raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(path.parent))}")
-        if fixtures is not None and not fixtures.is_file():
-            message = f"the fixtures file does not exist: {fixtures}"
-            raise UsageError(message, hint="correct the path, or remove it")
 
         def announce(port: int) -> None:
             url = base_url(host, port)
@@ -161,6 +155,17 @@ def _check_options(api_key: str | None, allowed: tuple[str, ...]) -> None:
                 f"--allow-host {output.name(name)} is not a host name",
                 hint="pass the name alone, without http:// and without a port",
             )
+
+
+def _existing(database: Path, fixtures: Path | None) -> tuple[Path, Path | None]:
+    """Return both. Raises ``UsageError`` if the directory of the database or the fixtures do not exist."""
+    if not database.parent.is_dir():
+        message = f"the directory of the database does not exist: {database.parent}"
+        raise UsageError(message, hint=f"mkdir -p {shlex.quote(str(database.parent))}")
+    if fixtures is not None and not fixtures.is_file():
+        message = f"the fixtures file does not exist: {fixtures}"
+        raise UsageError(message, hint="correct the path, or remove it")
+    return database, fixtures
 
 
 def _places(session: Session, database: Path | None, fixtures: Path | None) -> tuple[Path, Path | None]:
