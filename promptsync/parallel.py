@@ -31,9 +31,7 @@ _NOTICE = 0.1
 """Seconds within which Ctrl-C is noticed, also on Windows, where it interrupts no lock."""
 
 
-def mapped(
-    do: Callable[[_Item], _Result], items: Iterable[_Item], *, threads: int = MOST_REQUESTS
-) -> list[_Result]:
+def mapped(do: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
     """Return the results of ``do``, which only reads, in the order of the items; several run at a time.
 
     Ctrl-C stops at once. After the first exception, no further item is started.
@@ -46,7 +44,7 @@ def mapped(
     def keep(number: int) -> None:
         results[number] = do(waiting[number])
 
-    for_each(keep, range(len(waiting)), width=lambda: threads, presses=1)
+    for_each(keep, range(len(waiting)), width=lambda: MOST_REQUESTS, presses=1)
     return [results[number] for number in range(len(waiting))]
 
 

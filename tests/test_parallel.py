@@ -24,15 +24,16 @@ def test_results_come_in_the_order_of_the_items() -> None:
             later.set()
         return number * number
 
-    assert mapped(do, range(10), threads=10) == [number * number for number in range(10)]
+    assert mapped(do, range(10)) == [number * number for number in range(10)]
     assert mapped(do, []) == []
     assert mapped(do, [3]) == [9]
 
 
-@pytest.mark.parametrize(
-    "work", [partial(for_each, width=lambda: 1), partial(mapped, threads=1)], ids=["for_each", "mapped"]
-)
-def test_after_the_first_error_nothing_is_started(work: Callable[..., object]) -> None:
+@pytest.mark.parametrize("work", [partial(for_each, width=lambda: 1), mapped], ids=["for_each", "mapped"])
+def test_after_the_first_error_nothing_is_started(
+    work: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptsync.parallel.MOST_REQUESTS", 1)
     done: list[int] = []
 
     def do(number: int) -> None:
@@ -57,7 +58,7 @@ def test_the_first_item_that_failed_is_reported_whichever_thread_was_faster() ->
         raise ValueError(f"number {number}")
 
     with pytest.raises(ValueError, match="number 0"):
-        mapped(do, range(3), threads=3)
+        mapped(do, range(3))
 
 
 def test_no_more_are_under_way_than_threads() -> None:

@@ -128,8 +128,7 @@ def command(
         ) as app:
             # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
-            names = allowed if is_loopback(host) else (host, *allowed)
-            run_server(app, bound, announce, allowed=names)
+            run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed))
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
