@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class Check(Struct, frozen=True):
-    """An evaluation or an agent, by name or id, and the prompts that it checks.
+    """A table, an evaluation or an agent, by name or id, and the prompts that it checks.
 
     ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
-    version that is live. An agent is run once with ``input_variables``.
+    version that is live. An agent is run once with ``input_variables``. ``sheet`` is the one of a table that
+    has the rows (by default its first), and each row runs ``runs`` times.
     """
 
     kind: Kind
@@ -33,6 +34,8 @@ class Check(Struct, frozen=True):
     min_score: float | None = None
     max_drop: float | None = None
     input_variables: Mapping[str, Any] = {}
+    sheet: str | None = None
+    runs: int = 1
 
     def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
         """Return this check with the stricter ones of its own limits and these."""

@@ -16,7 +16,7 @@ from promptsync.registry.values import number, text
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-Kind = Literal["evaluation", "agent"]
+Kind = Literal["evaluation", "agent", "table"]
 """What checks a prompt."""
 
 _PROMPT_STEP: Final = "PROMPT_TEMPLATE"

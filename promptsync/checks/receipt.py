@@ -10,6 +10,7 @@ from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import Kind
 from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.run import Run, Status
+from promptsync.checks.tables.comparison import Comparison
 from promptsync.checks.versions import Unbound
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
@@ -35,7 +36,8 @@ class Failure(Struct, frozen=True):
 class CheckResult(Struct, frozen=True):
     """The result of one check, whose limits include those of the command line.
 
-    ``live`` is the score that its own is compared with. ``unbound`` are the versions that it did not check,
+    ``live`` is the score that its own is compared with. Of a table, ``live_run`` is the run of the live
+    version, and ``comparison`` compares their rows. ``unbound`` are the versions that it did not check,
     although the run itself passed.
     """
 
@@ -45,6 +47,8 @@ class CheckResult(Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
     unbound: tuple[Unbound, ...] = ()
     allow_unscored: bool = False
+    live_run: Run | None = None
+    comparison: Comparison | None = None
 
     @property
     def reason(self) -> str:

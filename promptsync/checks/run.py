@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.catalog import Kind, Use
+from promptsync.checks.tables.comparison import RowResult
 from promptsync.errors import RemoteError
 from promptsync.project.target import LATEST, At
 from promptsync.registry.errors import FateUnknown
@@ -70,6 +71,9 @@ class Run(Struct, frozen=True, kw_only=True):
     ``version`` and ``prompt_id`` are those of the prompt that the report names, ``model`` is what an embedded
     registry ran it on. ``stopped`` is why a report that ended did not complete: it has no score that counts.
 
+    Tables: ``table_id`` and ``sheet_id`` take the place of ``item_id`` and ``id``. ``origin`` is what it was
+    run for, such as ``pull request 12``; ``reused`` says that it is an earlier run. ``cost`` is in dollars.
+
     Agents: ``variables`` and ``at`` are what it is started with, ``outputs`` are those of its nodes.
     """
 
@@ -95,6 +99,14 @@ class Run(Struct, frozen=True, kw_only=True):
     prompt_id: int | None = None
     model: str | None = None
     stopped: str = ""
+
+    table_id: str | None = None
+    sheet_id: str | None = None
+    rows: tuple[RowResult, ...] = ()
+    url: str = ""
+    origin: str = ""
+    reused: bool = False
+    cost: float | None = None
 
     variables: Mapping[str, Any] = {}
     at: At = LATEST
