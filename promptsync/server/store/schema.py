@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 12
+SCHEMA_VERSION: Final = 13
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -161,6 +161,71 @@ SCHEMA: Final = (
         inputs TEXT NOT NULL,
         cells TEXT,
         PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
+    # -- Tables --
+    # The id is for the API, the number for the order. What belongs to a table or a sheet is deleted with it.
+    """CREATE TABLE smart_tables (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL,
+        folder_id INTEGER REFERENCES folders (id),
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    # version_count goes up with each change of the sheet's data, layout or scorecard, and of its results.
+    """CREATE TABLE sheets (
+        id TEXT PRIMARY KEY,
+        table_id TEXT NOT NULL REFERENCES smart_tables (id) ON DELETE CASCADE,
+        title TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        row_count INTEGER NOT NULL DEFAULT 0,
+        version_count INTEGER NOT NULL DEFAULT 1,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE INDEX sheets_by_table ON sheets (table_id, position)""",
+    """CREATE TABLE columns (
+        id TEXT PRIMARY KEY,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        title TEXT NOT NULL,
+        type TEXT NOT NULL,
+        config TEXT NOT NULL,
+        dependencies TEXT NOT NULL,
+        rank REAL NOT NULL,
+        is_output INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE INDEX columns_by_sheet ON columns (sheet_id, rank)""",
+    # Every row of a sheet has a cell in every column.
+    """CREATE TABLE cells (
+        id TEXT PRIMARY KEY,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        column_id TEXT NOT NULL REFERENCES columns (id) ON DELETE CASCADE,
+        row_index INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        value TEXT NOT NULL DEFAULT 'null',
+        display_value TEXT,
+        error TEXT,
+        input_hash TEXT,
+        computed_version INTEGER,
+        metrics TEXT NOT NULL DEFAULT 'null',
+        updated_at TEXT NOT NULL,
+        UNIQUE (sheet_id, row_index, column_id))""",
+    """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
+    # An import of a file; it is complete when the request that started it is answered.
+    """CREATE TABLE table_imports (
+        id TEXT NOT NULL,
+        table_id TEXT NOT NULL REFERENCES smart_tables (id) ON DELETE CASCADE,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        file_name TEXT NOT NULL,
+        rows_added INTEGER NOT NULL,
+        row_count INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (table_id, id)) WITHOUT ROWID""",
+    """CREATE INDEX table_imports_by_sheet ON table_imports (sheet_id)""",
+    """CREATE TABLE sheet_versions (
+        id TEXT PRIMARY KEY,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        snapshot TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        UNIQUE (sheet_id, number))""",
     # -- skills --
     """CREATE TABLE skill_files (
         version_id INTEGER NOT NULL REFERENCES versions (id),

@@ -1,0 +1,1 @@
+"""Tables: sheets with columns, rows and cells, whose computed columns run prompts and checks."""
