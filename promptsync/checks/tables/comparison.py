@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+_DOUBT: Final = 0.05
+"""How often a verdict may be wrong: each bound of the drop is exceeded that often at most."""
+_CERTAIN_RUNS: Final = 3
+"""Repeats from which a row whose repeats all agree is no accident."""
+_FEWEST_ROWS: Final = 10
 
 
 class RowResult(Struct, frozen=True):
@@ -33,7 +41,7 @@ class Comparison(Struct, frozen=True):
 
     ``worse`` and ``better`` are the rows that changed sides, each as live and new. ``least`` and ``most`` are
     by how many points the share of rows that pass has dropped, negative if it rose. ``verdict`` is that on
-    ``max_drop``; ``reason`` says why it cannot be told.
+    ``max_drop``; ``reason`` says in a sentence what it is based on.
     """
 
     rows: int
@@ -43,3 +51,106 @@ class Comparison(Struct, frozen=True):
     most: float = 0
     verdict: Literal["pass", "fail", "cannot tell"] = "pass"
     reason: str = ""
+
+
+def compare(
+    live: Sequence[RowResult], candidate: Sequence[RowResult], runs: int, max_drop: float | None
+) -> Comparison:
+    """Compare two runs of the same inputs: all of them in order, ``runs`` times.
+
+    A row passes if more than half of its repeats do. From ``runs`` of 3 on, a changed row whose repeats all
+    agree counts as it is. Any other could have changed by chance: an exact binomial interval says how many of
+    them got worse. Rows without a verdict on a repeat are not compared.
+    """
+    inputs = [row.inputs for row in live]
+    if inputs != [row.inputs for row in candidate] or len(inputs) % runs:
+        return Comparison(0, verdict="cannot tell", reason="the two runs do not have the same rows")
+    count = len(inputs) // runs
+    worse, better = [], []
+    rows = certain_worse = certain_better = 0
+    for index in range(count):
+        sides = live[index::count], candidate[index::count]
+        if any(row.verdict in ("error", "skipped") for side in sides for row in side):
+            continue
+        rows += 1
+        before, now = (sum(row.passed for row in side) for side in sides)
+        is_certain = runs >= _CERTAIN_RUNS and abs(before - now) == runs
+        if (2 * before > runs) == (2 * now > runs):
+            continue
+        if before > now:
+            worse.append((_example(sides[0], index, passed=True), _example(sides[1], index, passed=False)))
+            certain_worse += is_certain
+        else:
+            better.append((_example(sides[0], index, passed=False), _example(sides[1], index, passed=True)))
+            certain_better += is_certain
+    chances = len(worse) - certain_worse, len(better) - certain_better
+    least, most = (_points(certain_worse - certain_better + rest, rows) for rest in _interval(*chances))
+    comparison = Comparison(rows, tuple(worse), tuple(better), least, most)
+    return comparison if max_drop is None else _judged(comparison, runs, max_drop)
+
+
+def enough_rows(max_drop: float) -> int:
+    """Return how many rows it takes to pass: one of them must not be more than ``max_drop``; at least ten."""
+    return max(_FEWEST_ROWS, math.ceil(100 / max_drop) if max_drop else 0)
+
+
+def _example(repeats: Sequence[RowResult], index: int, *, passed: bool) -> RowResult:
+    return replace(next(row for row in repeats if row.passed is passed), index=index)
+
+
+def _judged(comparison: Comparison, runs: int, max_drop: float) -> Comparison:
+    rows, least, most = comparison.rows, comparison.least, comparison.most
+    changed = f"{len(comparison.worse)} of {rows} rows got worse and {len(comparison.better)} better"
+    reason = f"{changed}: the share that passes has {_movement(least, most)}; max_drop is {max_drop:g}"
+    if least > max_drop and rows >= _FEWEST_ROWS:
+        return replace(comparison, verdict="fail", reason=reason)
+    if rows < enough_rows(max_drop):
+        few = "1 row is" if rows == 1 else f"{rows} rows are"
+        reason = f"{few} too few to tell whether the drop is within max_drop, {max_drop:g}"
+        return replace(
+            comparison, verdict="cannot tell", reason=f"{reason}; it takes {enough_rows(max_drop)}"
+        )
+    if most <= max_drop or not comparison.worse:
+        return replace(comparison, verdict="pass", reason=reason)
+    more = "more rows" if runs >= _CERTAIN_RUNS else f"more rows or runs: {_CERTAIN_RUNS}"
+    return replace(comparison, verdict="cannot tell", reason=f"{reason}; it takes {more} to tell")
+
+
+def _movement(least: float, most: float) -> str:
+    low, high = (f"{abs(points):.1f}".removesuffix(".0") for points in (least, most))
+    if least == most:
+        return "not changed" if not most else f"{'dropped' if most > 0 else 'risen'} by {high} points"
+    if least >= 0:
+        return f"dropped by {low} to {high} points"
+    if most <= 0:
+        return f"risen by {high} to {low} points"
+    return f"dropped by at most {high} points or risen by at most {low}"
+
+
+def _points(rows: float, of: int) -> float:
+    return round(100 * rows / of, 6) if of else 0.0
+
+
+def _interval(worse: int, better: int) -> tuple[float, float]:
+    """Return the least and the most that worse rows outnumber better ones by: a Clopper-Pearson interval."""
+    changed = worse + better
+    least, most = _least_share(worse, changed), 1 - _least_share(better, changed)
+    return (2 * least - 1) * changed, (2 * most - 1) * changed
+
+
+def _least_share(hits: int, trials: int) -> float:
+    """Return the smallest chance of a hit by which so many are not too unlikely."""
+    if not hits:
+        return 0.0
+    # Logarithms, because the numbers of ways are too large for floats from a thousand trials on.
+    ways = [
+        math.lgamma(trials + 1) - math.lgamma(number + 1) - math.lgamma(trials - number + 1)
+        for number in range(hits, trials + 1)
+    ]
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        chance = (low + high) / 2
+        hit, miss = math.log(chance), math.log1p(-chance)
+        terms = (way + number * hit + (trials - number) * miss for number, way in enumerate(ways, hits))
+        low, high = (chance, high) if math.fsum(map(math.exp, terms)) < _DOUBT else (low, chance)
+    return low

@@ -1,0 +1,178 @@
+"""The comparison of rows: which of them changed sides, and what that says of a drop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import comb
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptsync.checks.tables.comparison import Comparison, RowResult, compare, enough_rows
+
+
+def rows(verdicts: str, *, inputs: int | None = None) -> list[RowResult]:
+    """Rows by a letter each: pass, warn, fail, error, skipped; ``inputs`` are repeated."""
+    words = {"p": "pass", "w": "warn", "f": "fail", "e": "error", "s": "skipped"}
+    every = inputs or len(verdicts)
+    return [
+        RowResult(index, {"question": f"q{index % every}"}, f"answer {index} {letter}", None, words[letter])
+        for index, letter in enumerate(verdicts)
+    ]
+
+
+def changed(worse: int, better: int, total: int, runs: int = 1, max_drop: float | None = 5) -> Comparison:
+    live = "p" * worse + "f" * better + "p" * (total - worse - better)
+    now = "f" * worse + "p" * better + "p" * (total - worse - better)
+    return compare(rows(live * runs, inputs=total), rows(now * runs, inputs=total), runs, max_drop)
+
+
+@pytest.mark.parametrize(
+    ("worse", "better", "total", "runs", "verdict"),
+    [
+        (0, 0, 20, 1, "pass"),
+        (0, 3, 20, 1, "pass"),
+        (1, 0, 20, 1, "pass"),  # at most 5 points
+        (2, 0, 20, 1, "cannot tell"),
+        (9, 0, 20, 1, "fail"),
+        (2, 0, 50, 1, "pass"),
+        (3, 0, 50, 1, "cannot tell"),
+        (8, 0, 50, 1, "fail"),
+        (12, 3, 50, 1, "cannot tell"),
+        (15, 3, 50, 1, "fail"),
+        (12, 9, 50, 1, "cannot tell"),
+        (25, 25, 1000, 1, "pass"),
+        (0, 0, 19, 1, "cannot tell"),
+        (9, 0, 19, 1, "fail"),
+        (9, 0, 9, 1, "cannot tell"),
+        # All repeats of each row agree: nothing is left to chance.
+        (1, 0, 20, 3, "pass"),
+        (2, 0, 20, 3, "fail"),
+        (3, 1, 50, 3, "pass"),
+        (3, 0, 50, 3, "fail"),
+        (3, 0, 50, 2, "cannot tell"),
+    ],
+)
+def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: str) -> None:
+    comparison = changed(worse, better, total, runs)
+    assert (len(comparison.worse), len(comparison.better), comparison.rows) == (worse, better, total)
+    assert comparison.verdict == verdict
+    assert comparison.reason
+
+
+@pytest.mark.parametrize(
+    ("comparison", "reason"),
+    [
+        (
+            changed(15, 3, 50),
+            "15 of 50 rows got worse and 3 better: the share that passes has dropped by 8.9 to 32.6 points; "
+            "max_drop is 5",
+        ),
+        (
+            changed(3, 2, 50),
+            "3 of 50 rows got worse and 2 better: the share that passes has dropped by at most 8.5 points or "
+            "risen by at most 6.2; max_drop is 5; it takes more rows or runs: 3 to tell",
+        ),
+        (
+            changed(3, 0, 50, 3),
+            "3 of 50 rows got worse and 0 better: the share that passes has dropped by 6 points; "
+            "max_drop is 5",
+        ),
+        (
+            changed(0, 0, 50),
+            "0 of 50 rows got worse and 0 better: the share that passes has not changed; max_drop is 5",
+        ),
+        (
+            changed(1, 19, 50),
+            "1 of 50 rows got worse and 19 better: the share that passes has risen by 22.7 to 39.8 points; "
+            "max_drop is 5",
+        ),
+        (changed(0, 0, 8), "8 rows are too few to tell whether the drop is within max_drop, 5; it takes 20"),
+        (changed(0, 0, 1), "1 row is too few to tell whether the drop is within max_drop, 5; it takes 20"),
+        (changed(2, 0, 50, max_drop=None), ""),
+    ],
+)
+def test_the_reason(comparison: Comparison, reason: str) -> None:
+    assert comparison.reason == reason
+
+
+@pytest.mark.parametrize(("max_drop", "enough"), [(0, 10), (5, 20), (20, 10), (3, 34), (0.5, 200), (100, 10)])
+def test_enough_rows(max_drop: float, enough: int) -> None:
+    assert enough_rows(max_drop) == enough
+    assert changed(0, 0, enough, max_drop=max_drop).verdict == "pass"
+    assert changed(0, 0, enough - 1, max_drop=max_drop).verdict == "cannot tell"
+
+
+def test_a_warning_passes_and_rows_without_a_verdict_are_not_compared() -> None:
+    comparison = compare(rows("pwfpsep"), rows("wpwefpf"), 1, None)
+    assert comparison.rows == 4
+    assert [(before.index, now.index) for before, now in comparison.worse] == [(6, 6)]
+    assert [(before.index, now.index) for before, now in comparison.better] == [(2, 2)]
+
+
+def test_most_repeats_decide_and_examples_are_from_the_repeats_that_did() -> None:
+    # Row 0: two of three passed, now one. Row 1: unchanged by most.
+    live, now = rows("pffppp", inputs=2), rows("fpfppf", inputs=2)
+    comparison = compare(live, now, 3, None)
+    ((before, after),) = comparison.worse
+    assert (before.index, before.output, before.inputs) == (0, "answer 0 p", {"question": "q0"})
+    assert (after.index, after.output) == (0, "answer 0 f")
+    assert not comparison.better
+
+
+@pytest.mark.parametrize(
+    ("live", "now", "runs"),
+    [
+        (rows("pp"), rows("p"), 1),
+        (rows("pp"), list(reversed(rows("pp"))), 1),
+        (rows("ppp"), rows("ppp"), 2),
+    ],
+)
+def test_other_rows_cannot_be_compared(
+    live: Sequence[RowResult], now: Sequence[RowResult], runs: int
+) -> None:
+    comparison = compare(live, now, runs, 5)
+    assert (comparison.verdict, comparison.reason) == (
+        "cannot tell",
+        "the two runs do not have the same rows",
+    )
+
+
+def at_least(hits: int, trials: int, chance: Fraction) -> Fraction:
+    """The chance of so many hits or more, exactly."""
+    return sum(
+        (comb(trials, n) * chance**n * (1 - chance) ** (trials - n) for n in range(hits, trials + 1)),
+        Fraction(0),
+    )
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
+def test_the_bounds_are_those_of_exact_sums(worse: int, better: int, same: int) -> None:
+    """Each bound is a chance by which what was seen, or more of it, happens once in twenty times."""
+    total = worse + better + same + 1
+    comparison = changed(worse, better, total, max_drop=None)
+    trials, doubt = worse + better, Fraction(1, 20)
+    for points, hits, sign in ((comparison.least, worse, 1), (comparison.most, better, -1)):
+        if not hits:
+            assert points == pytest.approx(-sign * 100 * trials / total, abs=1e-5)
+            continue
+        share = (1 + sign * Fraction(points) * total / 100 / trials) / 2
+        step = Fraction(1, 10**5)
+        assert at_least(hits, trials, max(share - step, Fraction(0))) < doubt
+        assert at_least(hits, trials, min(share + step, Fraction(1))) > doubt
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(20, 200))
+def test_swapping_the_sides_swaps_the_bounds(worse: int, better: int, same: int) -> None:
+    there, back = changed(worse, better, worse + better + same), changed(better, worse, worse + better + same)
+    assert (there.least, there.most) == pytest.approx((-back.most, -back.least))
+    drop = 100 * (worse - better) / (worse + better + same)
+    assert there.least - 1e-5 <= drop <= there.most + 1e-5
+
+
+def test_ten_thousand_rows() -> None:
+    comparison = changed(3_000, 1_000, 10_000)
+    assert comparison.verdict == "fail"
+    assert comparison.least == pytest.approx(19.08, abs=0.02)
