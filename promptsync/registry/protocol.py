@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.prompt.version import Version
-from promptsync.registry.values import Capabilities, NewVersion, StartedAgent, Timeouts
+from promptsync.registry.values import Capabilities, NewVersion, SheetId, StartedAgent, Timeouts
 
 OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""
@@ -198,6 +198,82 @@ class Checks(Protocol):
         """Return whether the run is done, and then its outputs: by node, or the output node's value alone."""
 
 
+class Tables(Protocol):
+    """Tables, their sheets and what computes and scores them. Results are the registry's own objects.
+
+    A write that creates something is never sent twice: after ``FateUnknown``, look for what it created.
+    """
+
+    def titled(self, title: str) -> list[dict[str, Any]]:
+        """Return the tables (``id, title, workspace_id, …``) whose titles contain ``title``, newest first."""
+
+    def get(self, table_id: str) -> dict[str, Any]:
+        """Return a table. Raises ``NotFound``."""
+
+    def create(self, title: str) -> dict[str, Any]:
+        """Create a table without a sheet, and return it."""
+
+    def sheets(self, table_id: str) -> list[dict[str, Any]]:
+        """Return the sheets of a table (``id, title, row_count, created_at, updated_at, …``), in order."""
+
+    def import_sheet(self, table_id: str, title: str, csv: bytes) -> tuple[SheetId, str]:
+        """Create a sheet with the rows of a CSV text; return it, and the id of the import to wait for."""
+
+    def import_status(self, table_id: str, operation_id: str) -> dict[str, Any]:
+        """Return an import: ``status`` (``pending``, ``running``, ``completed``, ``failed``), …"""
+
+    def delete_sheet(self, sheet: SheetId) -> None:
+        """Delete a sheet. It is no error if it does not exist any more."""
+
+    def rows(self, sheet: SheetId, limit: int | None = None) -> dict[str, Any]:
+        """Return the ``columns`` of a sheet, its ``row_count``, and all ``rows`` or the first ones.
+
+        A row has its ``row_index``, and its ``cells`` by the ids of their columns.
+        """
+
+    def create_column(self, sheet: SheetId, column: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a column (``title, type, config, dependencies``), and return it."""
+
+    def scorecard(self, sheet: SheetId) -> dict[str, Any]:
+        """Return the ``scorecard`` of a sheet and its ``latest_calculation``, ``{}`` if it has none."""
+
+    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the scorecard (``name, steps, aggregation``) of a sheet, and return it."""
+
+    def recalculate(
+        self, sheet: SheetId, statuses: Sequence[str], confirmation_token: str | None = None
+    ) -> dict[str, Any]:
+        """Start to compute the cells with some statuses.
+
+        Returns an ``operation_id`` unless there was nothing to do, or ``requires_confirmation`` along with a
+        ``confirmation_token`` and the ``affected_cell_count``: then nothing was started.
+        """
+
+    def operations(self, sheet: SheetId) -> list[dict[str, Any]]:
+        """Return the operations that are under way."""
+
+    def operation(self, sheet: SheetId, operation_id: str) -> dict[str, Any]:
+        """Return an operation: ``status, cell_count, completed_count, failed_count, pending_count``."""
+
+    def cancel_operation(self, sheet: SheetId, operation_id: str) -> None:
+        """Cancel an operation."""
+
+    def score(self, sheet: SheetId) -> str:
+        """Start to score a sheet, and return the id of the calculation."""
+
+    def calculation(self, sheet: SheetId, calculation_id: str) -> dict[str, Any]:
+        """Return a calculation: ``status, aggregate_score`` (0 to 1), ``aggregate_verdict``, …"""
+
+    def cancel_score(self, sheet: SheetId) -> None:
+        """Cancel the calculation that is under way."""
+
+    def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
+        """Return ``row_index, aggregate_score, aggregate_verdict`` of all rows of a calculation."""
+
+    def scored_row(self, sheet: SheetId, calculation_id: str, row_index: int) -> dict[str, Any]:
+        """Return the ``step_results`` of a row, by the ids of the steps."""
+
+
 class Tracking(Protocol):
     """Requests that applications made, and what is recorded about them."""
 
@@ -227,6 +303,8 @@ class Registry(Protocol):
     def labels(self) -> Labels: ...
     @property
     def checks(self) -> Checks: ...
+    @property
+    def tables(self) -> Tables: ...
     @property
     def tracking(self) -> Tracking: ...
 

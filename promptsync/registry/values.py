@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +39,13 @@ class Timeouts(msgspec.Struct, frozen=True):
         """Return these for somebody who waits to hear how the registry does."""
         answer = min(self.answer, 10.0)
         return msgspec.structs.replace(self, answer=answer, attempts=2, longest_wait=10.0)
+
+
+class SheetId(NamedTuple):
+    """The ids of a sheet and of its table."""
+
+    table_id: str
+    sheet_id: str
 
 
 class NewVersion(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from promptsync.registry.promptlayer.checks import PromptLayerChecks, PromptLaye
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
+from promptsync.registry.promptlayer.tables import PromptLayerTables
 from promptsync.registry.values import Capabilities
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class PromptLayer:
         self.prompts = PromptLayerPrompts(self.connection)
         self.labels = PromptLayerLabels(self.connection, self.prompts)
         self.checks = PromptLayerChecks(self.connection)
+        self.tables = PromptLayerTables(self.connection)
         self.tracking = PromptLayerTracking(self.connection)
 
     @property

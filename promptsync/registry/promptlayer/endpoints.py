@@ -156,3 +156,58 @@ RUN_AGENT: Final = _operation("run the agent", "POST /workflows/{agent}/run", re
 AGENT_RESULT: Final = _operation(
     "read the result of the agent", "GET /workflow-version-execution-results", item="execution"
 )
+
+_TABLES: Final = "/api/public/v2/tables"
+_SHEET: Final = _TABLES + "/{table_id}/sheets/{sheet_id}"
+
+LIST_TABLES: Final = _operation("list the tables", f"GET {_TABLES}", keys=("data",))
+READ_TABLE: Final = _operation("read the table", f"GET {_TABLES}/{{table_id}}", item="table")
+CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False)
+LIST_SHEETS: Final = _operation(
+    "list the sheets of the table", f"GET {_TABLES}/{{table_id}}/sheets", item="table", keys=("data",)
+)
+CREATE_SHEET: Final = _operation(
+    "create the sheet", f"POST {_TABLES}/{{table_id}}/sheets", repeatable=False, item="table"
+)
+SHEET_IMPORT: Final = _operation(
+    "read the import of the sheet",
+    f"GET {_TABLES}/{{table_id}}/sheets/operations/{{operation_id}}",
+    item="import",
+)
+DELETE_SHEET: Final = _operation("delete the sheet", f"DELETE {_SHEET}", item="sheet")
+SHEET_ROWS: Final = _operation(
+    "read the rows of the sheet", f"GET {_SHEET}/rows", item="sheet", keys=("data",)
+)
+CREATE_COLUMN: Final = _operation(
+    "create the column", f"POST {_SHEET}/columns", repeatable=False, item="sheet"
+)
+SCORECARD: Final = _operation("read the scorecard", f"GET {_SHEET}/scorecard", item="scorecard")
+SET_SCORECARD: Final = _operation("set the scorecard", f"PATCH {_SHEET}/scorecard", item="sheet")
+# Each of these two starts work that costs money.
+RECALCULATE: Final = _operation(
+    "compute the cells", f"POST {_SHEET}/operations", repeatable=False, item="sheet"
+)
+SCORE: Final = _operation(
+    "score the sheet", f"POST {_SHEET}/scorecard/recalculate", repeatable=False, item="sheet"
+)
+LIST_OPERATIONS: Final = _operation(
+    "list the operations of the sheet", f"GET {_SHEET}/operations", item="sheet"
+)
+READ_OPERATION: Final = _operation(
+    "read the operation", f"GET {_SHEET}/operations/{{operation_id}}", item="operation"
+)
+CANCEL_OPERATION: Final = _operation(
+    "cancel the operation", f"DELETE {_SHEET}/operations/{{operation_id}}", item="operation"
+)
+CANCEL_SCORE: Final = _operation("stop scoring the sheet", f"POST {_SHEET}/scorecard/cancel", item="sheet")
+CALCULATION: Final = _operation(
+    "read the score of the sheet",
+    f"GET {_SHEET}/scorecard/calculations/{{calculation_id}}",
+    item="calculation",
+)
+SCORED_ROWS: Final = _operation(
+    "read the scores of the rows", f"GET {_SHEET}/scorecard/rows", item="calculation", keys=("rows",)
+)
+SCORED_ROW: Final = _operation(
+    "read the score of the row", f"GET {_SHEET}/scorecard/rows/{{row_index}}", item="row"
+)

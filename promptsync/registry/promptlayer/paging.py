@@ -99,6 +99,36 @@ def read_whole(
     )
 
 
+def read_cursored(
+    call: Callable[..., Answer],
+    operation: Operation,
+    *,
+    query: Mapping[str, Any] | None = None,
+    only_first: bool = False,
+    **parameters: Any,
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """Return all items of a list whose pages name the next one, and what else the first page has.
+
+    With ``only_first``, return those of the first page. ``call`` is ``Connection.call`` and gets the
+    ``parameters``. Raises ``BadAnswer`` for a list that does not end, and whatever ``call`` raises.
+    """
+    pages: list[_Page] = []
+    cursors: set[str | int] = set()
+    position: dict[str, str | int] = {}
+    while True:
+        sent = {"limit": PER_PAGE, **(query or {}), **position}
+        pages.append(_page(call(operation, query=sent, **parameters), operation))
+        _check(pages, len(pages))
+        cursor = pages[-1].envelope.get("next_cursor")
+        if only_first or cursor is None or pages[-1].envelope.get("has_more") is False:
+            break
+        if not isinstance(cursor, str | int) or cursor in cursors:
+            raise BadAnswer(f"{pages[-1].request}: the list does not end: its pages come twice")
+        cursors.add(cursor)
+        position = {"cursor": cursor}
+    return [item for page in pages for item in page.items], pages[0].envelope
+
+
 def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     """Whether pages are one whole list: they say the same about it, and that is true."""
     first = pages[0]

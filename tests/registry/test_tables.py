@@ -1,0 +1,83 @@
+"""Tables: lists whose pages name the next one, and answers that are no failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted_registry import Reply, Scripted, Seen, client
+from test_listing import asked
+
+from promptsync.errors import RemoteError
+from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, Unsupported
+from promptsync.registry.values import SheetId
+
+SHEET = SheetId("t1", "s1")
+GONE = Reply({"success": False, "message": "Table or sheet not found"}, status=404)
+NO_ROUTE = Reply({"message": "Not Found"}, status=404)
+
+
+def _rows(seen: Seen) -> Reply:
+    start = int(asked(seen).get("cursor") or 0)
+    end = start + int(asked(seen)["limit"])
+    body: dict[str, Any] = {"data": [{"row_index": index} for index in range(start, min(end, 250))]}
+    more = {"next_cursor": str(end), "has_more": True} if end < 250 else {"next_cursor": None}
+    return Reply({**body, **more, "row_count": 250, "columns": [{"id": "c"}]})
+
+
+def test_all_rows_of_a_sheet_are_read_and_the_columns_of_the_first_page() -> None:
+    script = Scripted(react=_rows)
+    with client(script) as registry:
+        whole = registry.tables.rows(SHEET)
+        first = registry.tables.rows(SHEET, limit=1)
+    assert [row["row_index"] for row in whole["rows"]] == list(range(250))
+    assert (whole["columns"], whole["row_count"]) == ([{"id": "c"}], 250)
+    assert ([*map(str, first["rows"])], first["row_count"]) == (["{'row_index': 0}"], 250)
+    assert [asked(seen).get("cursor") for seen in script.seen] == [None, "100", "200", None]
+
+
+def test_a_list_whose_cursor_comes_twice_does_not_end() -> None:
+    page = Reply({"data": [], "next_cursor": "again", "has_more": True})
+    with client(Scripted(page)) as registry, pytest.raises(BadAnswer, match="pages come twice"):
+        registry.tables.sheets("t1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"), [(GONE, NotFound), (NO_ROUTE, Unsupported), (Reply({"data": 1}), BadAnswer)]
+)
+def test_a_table_that_is_gone_is_not_a_registry_without_tables(reply: Reply, error: type) -> None:
+    with client(Scripted(reply)) as registry, pytest.raises(error):
+        registry.tables.sheets("t1")
+
+
+def test_a_registry_that_wants_a_confirmation_has_not_failed() -> None:
+    asks = {"success": False, "requires_confirmation": True, "confirmation_token": "x", "message": "many"}
+    with client(Scripted(Reply(asks))) as registry:
+        assert registry.tables.recalculate(SHEET, ["STALE"])["confirmation_token"] == "x"
+    with (
+        client(Scripted(Reply({"success": False, "message": "no"}))) as registry,
+        pytest.raises(RemoteError, match="success: false: no"),
+    ):
+        registry.tables.recalculate(SHEET, ["STALE"])
+
+
+def test_what_creates_something_is_sent_once() -> None:
+    script = Scripted(Reply(status=503))
+    with client(script) as registry:
+        tables = registry.tables
+        for write in (
+            lambda: tables.create("t"),
+            lambda: tables.import_sheet("t1", "title", b"a\n"),
+            lambda: tables.create_column(SHEET, {"title": "x"}),
+            lambda: tables.recalculate(SHEET, ["STALE"]),
+            lambda: tables.score(SHEET),
+        ):
+            with pytest.raises(FateUnknown):
+                write()
+    assert len(script.seen) == 5
+
+
+def test_a_sheet_without_a_scorecard_and_one_that_is_deleted_already_are_no_errors() -> None:
+    with client(Scripted(GONE)) as registry:
+        assert registry.tables.scorecard(SHEET) == {}
+        registry.tables.delete_sheet(SHEET)
