@@ -102,7 +102,7 @@ def kept_references(local: Prompt, remote: Prompt) -> dict[int, int]:
         return {}
     own = {function_name(tool) for tool in ours}
     # A registry that returns the reference itself has nothing to replace.
-    references = [at for at, tool in enumerate(ours) if _is_reference(tool) and tool not in theirs]
+    references = [at for at, tool in enumerate(ours) if is_reference(tool) and tool not in theirs]
     expanded = [
         at for at, tool in enumerate(theirs) if _is_definition(tool) and function_name(tool) not in own
     ]
@@ -123,7 +123,8 @@ def comparable(local: Prompt, remote: Prompt) -> Prompt:
     return structs.replace(remote, template={**remote.template, "tools": tools})
 
 
-def _is_reference(tool: Any) -> bool:
+def is_reference(tool: Any) -> bool:
+    """Whether a tool of a template stands for one of the registry."""
     return isinstance(tool, Mapping) and tool.get("type") == "registry"
 
 

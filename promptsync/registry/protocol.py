@@ -97,6 +97,14 @@ class Prompts(Protocol):
     def snippet_usage(self, template_id: int, name: str) -> dict[str, Any]:
         """Return who references a snippet: prompts in ``snippet_usage[]``, labels in ``label_usage[]``."""
 
+    def tool(
+        self, tool: int | str, *, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Return the definition of a registry tool: its latest version, or that of ``version`` or ``label``.
+
+        Raises ``NotFound``.
+        """
+
     def render(
         self,
         name: str,

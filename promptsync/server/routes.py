@@ -40,6 +40,7 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     # The SDK for JavaScript does not encode names. The routes above are matched first.
     ("GET", "/prompt-templates/<path:identifier>", "prompts.read.get_raw"),
     ("POST", "/prompt-templates/<path:identifier>", "prompts.read.get_rendered"),
+    ("GET", "/api/public/v2/tool-registry/<identifier>", "prompts.tools.get_tool"),
     ("POST", "/prompts/<prompt_id>/label", "prompts.labels.create_label"),
     ("PATCH", "/prompt-labels/<prompt_label_id>", "prompts.labels.move_label"),
     ("DELETE", "/prompt-labels/<prompt_label_id>", "prompts.labels.delete_label"),

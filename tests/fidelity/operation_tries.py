@@ -181,6 +181,7 @@ TRIES = (
     Try(f"GET {V2}/skill-collections/team"),
     Try(f"PATCH {V2}/skill-collections/team", {"name": "crew"}),
     Try(f"POST {V2}/skill-collections/crew/versions", CHANGED_SKILL, 201),
+    Try(f"GET {V2}/tool-registry/weather", None, 404),
     Try(f"GET {V2}/datasets"),
     Try(f"GET {V2}/datasets?workspace_id=1", None, 400),
     Try(f"GET {V2}/datasets/2/rows"),

@@ -286,7 +286,7 @@ def test_anything_but_a_date_time_is_a_value_error(value):
         ("POST", "/rest/workflows", 404),
         ("DELETE", "/reports/1/external-ids/a/b%2Fc", 404),
         ("PUT", "/prompt-templates/by-external-id/git/1", 404),
-        ("GET", "/api/public/v2/tool-registry/weather", 404),
+        ("GET", "/api/public/v2/tool-registry", 404),
         ("OPTIONS", "/reports/1", 404),
     ],
 )

@@ -172,3 +172,18 @@ def test_the_model_of_an_agent_gets_the_function(tmp_path) -> None:
         assert call("POST", PUBLISH, flat("p", chat("Hello", tools=[reference(9)]))).status == 201
         assert call("POST", "/workflows/a/run", {}).status == 201
         assert [tool["function"]["name"] for tool in seen.get(timeout=120)] == ["get_time"]
+
+
+@pytest.mark.parametrize("identifier", ["7", "weather", "7?version=3", "7?label=prod"])
+def test_a_tool_is_read_by_its_id_or_name_at_a_version_or_label(call, identifier) -> None:
+    answer = call("GET", f"/api/public/v2/tool-registry/{identifier}")
+    assert answer.status == 200
+    tool = answer.body["tool_registry"]
+    assert (tool["id"], tool["name"], tool["description"]) == (7, "weather", "Look it up")
+    assert tool["tool_definition"] == tool["version"]["tool_definition"] == WEATHER
+    assert tool["version"]["number"] == 3
+
+
+@pytest.mark.parametrize("identifier", ["8", "nothing", "7?version=4", "7?label=x"])
+def test_a_tool_that_does_not_exist_is_not_found(call, identifier) -> None:
+    assert call("GET", f"/api/public/v2/tool-registry/{identifier}").status == 404

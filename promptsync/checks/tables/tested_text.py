@@ -1,21 +1,167 @@
-"""What is tested: the text of a prompt with its snippets and tools expanded, and the model it runs on."""
+"""What is tested: the text of a prompt with its snippets and tools expanded, and the model it runs on.
+
+Nothing says whether a registry expands references in a text that is saved nowhere, so that is done here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+from promptsync.parallel import mapped
+from promptsync.prompt.canonical import digest, encode, is_reference
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.snippets import Reference, SnippetError, expand
+from promptsync.registry.errors import NotFound
+
+if TYPE_CHECKING:
+    from promptsync.project.project import Project
+    from promptsync.prompt.version import Version
+
+Template = Mapping[str, Any]
 
 
 class TestedText(Struct, frozen=True):
     """A text to test. ``template`` is expanded; ``metadata`` has the model and its parameters.
 
-    ``version`` is that of a published text, ``None`` for one of the files. Equal ones have equal texts,
-    models and tools, whichever versions they come from.
+    ``version`` is that of a published text, ``None`` for one of the files. Texts with one ``digest`` have
+    equal texts, models and tools, whichever versions they come from.
     """
 
     name: str
-    template: Mapping[str, Any]
+    template: Template
     metadata: Mapping[str, Any] | None = None
     version: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` and the hash of everything that a model gets to see."""
+        return digest(Prompt(self.name, self.template, self.metadata or {}))
+
+
+class TestedTexts:
+    """Makes texts to test. What several of them need is read once.
+
+    ``files`` are the prompts whose newest version has, or will have, the text of the file; ``listing`` are
+    those of the registry. The label moves to the texts of ``released``, by default to those of all files.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        files: Mapping[str, Prompt],
+        listing: Mapping[str, Version],
+        label: str | None = None,
+        released: Collection[str] | None = None,
+    ) -> None:
+        self._project = project
+        self._files = files
+        self._listing = listing
+        self._label = label
+        self._released = files if released is None else released
+        self._snippets: dict[Reference, Template] = {}
+        self._tools: dict[str, Template] = {}
+
+    def of_files(self, names: Iterable[str]) -> dict[str, TestedText]:
+        """Return the texts of files as they will be live, by name. Raises what ``of_versions`` raises."""
+        return self._expanded({name: (self._files[name], None) for name in names}, as_live=False)
+
+    def of_versions(self, versions: Mapping[str, int], *, as_live: bool = True) -> dict[str, TestedText]:
+        """Return the texts of published versions, by name; not ``as_live``, with the snippets of the files.
+
+        Raises ``SnippetError`` for a snippet or a tool that does not exist, and ``RemoteError``.
+        """
+
+        def read(name: str) -> Prompt:
+            return self._read(Reference(name, versions[name]))
+
+        prompts = dict(zip(versions, self._project.mapped("Reading versions", read, versions), strict=True))
+        return self._expanded({name: (prompts[name], versions[name]) for name in prompts}, as_live=as_live)
+
+    def _expanded(
+        self, prompts: Mapping[str, tuple[Prompt, int | None]], *, as_live: bool
+    ) -> dict[str, TestedText]:
+        known: dict[Reference, Template] = {}
+        # A snippet may refer to further snippets, so repeat until none is missing.
+        while True:
+            templates: dict[str, Template] = {}
+            users: dict[Reference, str] = {}
+            for name, (prompt, _) in prompts.items():
+                templates[name], missing = expand(prompt.template, known)
+                users |= dict.fromkeys(missing, name)
+            if not users:
+                break
+            own = {ref: None if as_live else self._own(ref) for ref in users}
+            unread = [
+                (ref, user) for ref, user in users.items() if own[ref] is None and ref not in self._snippets
+            ]
+            self._snippets |= mapped(self._snippet, unread)
+            for ref, text in own.items():
+                known[ref] = self._snippets[ref] if text is None else text
+                if known[ref].get("type") != "completion":
+                    raise SnippetError(
+                        f"{ref} in {users[ref]} is a chat prompt; only completion prompts can be snippets",
+                        hint="move the text to a completion prompt: content: instead of messages:",
+                    )
+        tools = {
+            encode(tool): (tool, name)
+            for name in templates
+            for tool in filter(is_reference, _tools(templates[name]))
+        }
+        self._tools |= mapped(self._tool, [item for item in tools.items() if item[0] not in self._tools])
+        return {
+            name: TestedText(name, self._with_tools(templates[name]), _model(prompt.metadata), version)
+            for name, (prompt, version) in prompts.items()
+        }
+
+    def _own(self, reference: Reference) -> Template | None:
+        """Return the template of the file that a reference will render, ``None`` if it renders a version."""
+        prompt, listed = self._files.get(reference.name), self._listing.get(reference.name)
+        is_next = reference.version == (listed.version if listed is not None else 0) + 1
+        is_moved = reference.label == self._label and reference.name in self._released
+        is_latest = reference.version is None and (reference.label is None or is_moved)
+        return prompt.template if prompt is not None and (is_next or is_latest) else None
+
+    def _snippet(self, used: tuple[Reference, str]) -> tuple[Reference, Template]:
+        reference, user = used
+        try:
+            return reference, self._read(reference).template
+        except NotFound:
+            where = f"neither in your files nor in {self._project.remote}"
+            raise SnippetError(f"{reference} in {user} exists {where}", hint="promptsync ls-remote") from None
+
+    def _read(self, reference: Reference) -> Prompt:
+        listed, version = self._listing.get(reference.name), reference.version
+        if listed is not None and not reference.pinned:
+            version = listed.version
+        template_id = listed.template_id if listed is not None else None
+        get = self._project.registry.prompts.get
+        return get(template_id, reference.name, version=version, label=reference.label).prompt
+
+    def _tool(self, used: tuple[str, tuple[Template, str]]) -> tuple[str, Template]:
+        key, (tool, user) = used
+        wanted, pin = tool.get("tool_registry_id", ""), (tool.get("version_number"), tool.get("label"))
+        try:
+            return key, self._project.registry.prompts.tool(wanted, version=pin[0], label=pin[1])
+        except NotFound as error:
+            why = error.reason or error.message
+            raise SnippetError(
+                f"{user} uses the registry tool {wanted!r}, which cannot be read: {why}",
+                hint="check the tool in the PromptLayer dashboard",
+            ) from None
+
+    def _with_tools(self, template: Template) -> Template:
+        tools = _tools(template)
+        if not any(map(is_reference, tools)):
+            return template
+        return {**template, "tools": [self._tools.get(encode(tool), tool) for tool in tools]}
+
+
+def _tools(template: Template) -> Collection[Any]:
+    return template.get("tools") or ()
+
+
+def _model(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return {"model": metadata["model"]} if metadata.get("model") is not None else None

@@ -91,6 +91,7 @@ PUBLISH: Final = _operation(
 SNIPPET_USAGE: Final = _operation(
     "list the users of the snippet", "GET /prompt-templates/{identifier}/snippet-usage", item="snippet"
 )
+READ_TOOL: Final = _operation("read the tool", "GET /api/public/v2/tool-registry/{tool}", item="tool")
 ARCHIVE: Final = _operation("archive the prompt", "DELETE /api/public/v2/folders/entities", item="prompt")
 
 ALL_LABELS: Final = _operation("list all release labels", "GET /prompt-templates/labels")

@@ -211,6 +211,19 @@ class PromptLayerPrompts:
             answer.fail("a list under 'snippet_usage'")
         return usage
 
+    def tool(
+        self, tool: int | str, *, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        query = without_none(version=version, label=label)
+        answer = self._call(endpoints.READ_TOOL, path={"tool": tool}, query=query, fresh=True)
+        item = answer.object().get("tool_registry")
+        # The specification has the definition in both places.
+        holders = (item.get("version"), item) if isinstance(item, dict) else ()
+        for holder in holders:
+            if isinstance(holder, dict) and isinstance(definition := holder.get("tool_definition"), dict):
+                return definition
+        answer.fail("an object under 'tool_definition'")
+
     def render(
         self,
         name: str,

@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import ApiError
+from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.fields import Id, checked
+from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.template import stored_tool
 from promptsync.server.store.database import Database
@@ -24,6 +25,30 @@ class ToolReference(Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.version_number is not None and self.label is not None:
             raise ValueError("version_number cannot be combined with label")
+
+
+def get_tool(request: Request) -> Response:
+    """Return a version of a tool, which is found by its id or by its name."""
+    number, label = request.version()
+    identifier = request.path["identifier"]
+    with request.store.read() as db:
+        try:
+            tool = items.get(db, items.TOOL, "uid", identifier)
+        except ApiError:
+            tool = items.get(db, items.TOOL, "name", identifier)
+        version = items.version(db, tool, number, label)
+    definition = stored_tool(version["body"])
+    shown = {
+        "id": int(tool["uid"]),
+        "name": tool["name"],
+        "description": definition["function"]["description"],
+        "workspace_id": request.store.workspace_id,
+        "created_at": tool["created_at"],
+        "updated_at": tool["updated_at"],
+        "version": {"number": version["number"], "tool_definition": definition},
+        "tool_definition": definition,
+    }
+    return Response({"success": True, "tool_registry": shown})
 
 
 def resolved(db: Database, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,176 @@
+"""The texts that tables run: snippets and tools expanded as they will be, or as they are live."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import World, made
+
+from promptsync.checks.tables.tested_text import TestedText, TestedTexts
+from promptsync.errors import PromptsyncError
+from promptsync.prompt.snippets import SnippetCycle, SnippetError
+from promptsync.registry.errors import Unsupported
+
+FIXTURES = """
+tools:
+  - {id: 7, name: weather, version: 2, labels: [prod], function: {name: get_weather}}
+"""
+OLD, NEW = "old", "new"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``tone`` has the versions "old" and "live" (prod), and the file "new"; ``other`` has no file."""
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        for text in ("old", "live", "newest"):
+            world.publish("tone", content=text)
+            world.publish("other", content=f"other {text}")
+        world.publish("nested", content="<@@@tone@@@>")
+        world.point("tone", prod=2, beta=1)
+        world.point("other", prod=1)
+        world.write("tone", content="new")
+        yield world
+
+
+def texts(world: World, **options: Any) -> TestedTexts:
+    from promptsync.files.worktree import scan
+
+    project = world.library
+    files = {name: file.prompt for name, file in scan(project.root, "prompts").files.items()}
+    listing = {listed.name: listed for listed in project.registry.prompts.list()}
+    world.forget()
+    return TestedTexts(project, files, listing, **{"label": "prod", **options})
+
+
+def text(tested: TestedText) -> str:
+    return str(tested.template["messages"][0]["content"][0]["text"])
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "live"),
+    [
+        ("@@@tone@@@", "new", "newest"),
+        ("@@@tone@version_number:1@@@", "old", "old"),
+        ("@@@tone@version_number:4@@@", "new", None),
+        ("@@@tone@version_number:5@@@", None, None),
+        ("@@@tone@label:prod@@@", "new", "live"),
+        ("@@@tone@label:beta@@@", "old", "old"),
+        ("@@@tone@label:nowhere@@@", None, None),
+        ("@@@other@@@", "other newest", "other newest"),
+        ("@@@other@label:prod@@@", "other old", "other old"),
+        ("@@@nested@@@", "<new>", "<newest>"),
+        ("@@@nested@version_number:1@@@", "<new>", "<newest>"),
+        ("@@@nobody@@@", None, None),
+        ("@@@ask@@@", None, None),
+        ("@@@", "@@@", "@@@"),
+    ],
+)
+def test_a_reference_renders_what_it_will_render_and_what_it_renders_live(
+    world: World, reference: str, candidate: str | None, live: str | None
+) -> None:
+    world.publish("ask", "plain")
+    version = world.publish("ask", reference) if live is not None else 1
+    world.write("ask", reference)
+    made = texts(world)
+    if candidate is None:
+        with pytest.raises(SnippetError, match="ask"):
+            made.of_files(["ask"])
+    else:
+        assert text(made.of_files(["ask"])["ask"]) == candidate
+    if live is not None:
+        assert text(made.of_versions({"ask": version})["ask"]) == live
+        again = made.of_versions({"ask": version}, as_live=False)["ask"]
+        assert (text(again), again.version) == (candidate, version)
+
+
+def test_a_label_renders_the_released_texts_only(world: World) -> None:
+    world.write("ask", "@@@tone@label:prod@@@ @@@tone@@@")
+    assert text(texts(world, released=["ask"]).of_files(["ask"])["ask"]) == "live new"
+    assert text(texts(world, label="beta").of_files(["ask"])["ask"]) == "live new"
+
+
+def test_nothing_is_read_twice(world: World) -> None:
+    names = [f"p{number}" for number in range(6)]
+    for name in names:
+        world.publish(name, "@@@other@@@ @@@nested@@@ @@@tone@label:beta@@@")
+        world.write(name, "@@@other@@@ @@@nested@@@ @@@tone@label:beta@@@ @@@tone@version_number:1@@@")
+    made = texts(world)
+    made.of_files(names)
+    made.of_versions(dict.fromkeys(names, 1))
+    made.of_versions(dict.fromkeys(names, 1), as_live=False)
+    requests = Counter(seen.target for seen in world.seen)
+    assert set(requests.values()) == {1}, requests
+    assert len(requests) <= len(names) + 5
+
+
+def test_snippets_that_contain_each_other_are_refused(world: World) -> None:
+    world.write("tone", content="@@@loop@@@")
+    world.write("loop", content="@@@tone@@@")
+    world.write("ask", "@@@loop@@@")
+    with pytest.raises(SnippetCycle):
+        texts(world).of_files(["ask"])
+
+
+TOOL = {"type": "registry", "tool_registry_id": 7}
+DEFINITION = {"type": "function", "function": {"name": "get_weather"}}
+
+
+@pytest.mark.parametrize("pin", [{}, {"version_number": 2}, {"label": "prod"}])
+def test_a_registry_tool_is_the_same_text_as_its_definition(world: World, pin: dict[str, Any]) -> None:
+    world.write("ask", "Hello", tools=[TOOL | pin])
+    world.write("same", "Hello", tools=[DEFINITION])
+    made = texts(world).of_files(["ask", "same"])
+    assert made["ask"].template["tools"][0]["function"]["name"] == "get_weather"
+    assert made["ask"].digest == made["same"].digest
+
+
+@pytest.mark.parametrize("tool", [TOOL | {"label": "nowhere"}, {"type": "registry", "tool_registry_id": 8}])
+def test_a_tool_that_does_not_exist_is_an_error_that_names_the_prompt(
+    world: World, tool: dict[str, Any]
+) -> None:
+    world.write("ask", "Hello", tools=[tool])
+    with pytest.raises(SnippetError, match=r"ask uses the registry tool \d"):
+        texts(world).of_files(["ask"])
+
+
+def test_a_registry_without_the_operation_says_so(world: World) -> None:
+    from worlds import asking, failing, fault
+
+    world.write("ask", "Hello", tools=[TOOL])
+    world.faults.append(fault(asking("GET", "tool-registry"), failing(404, "Not Found")))
+    with pytest.raises(Unsupported, match="cannot read the tool"):
+        texts(world).of_files(["ask"])
+
+
+MODEL = {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_equal"),
+    [
+        ({}, True),
+        ({"metadata": {"owner": "Ada"}}, True),
+        ({"tags": ["x"]}, True),
+        ({"text": "Hello {name}!"}, False),
+        ({"model": {**MODEL, "name": "gpt-5"}}, False),
+        ({"model": {**MODEL, "parameters": {"temperature": 0.6}}}, False),
+        ({"tools": [DEFINITION]}, False),
+    ],
+)
+def test_the_digest_is_of_what_a_model_gets(world: World, change: dict[str, Any], is_equal: bool) -> None:
+    world.write("ask", model=MODEL)
+    version = world.publish("ask", "Hello {name}", metadata={"model": MODEL, "owner": "Bob"})
+    world.write("other", **{"model": MODEL, **change})
+    made = texts(world)
+    files = made.of_files(["ask", "other"])
+    assert files["ask"].digest == made.of_versions({"ask": version})["ask"].digest
+    assert (files["ask"].digest == files["other"].digest) == is_equal
+
+
+def test_a_version_that_is_gone_is_the_registrys_error(world: World) -> None:
+    with pytest.raises(PromptsyncError, match="version"):
+        texts(world).of_versions({"tone": 9})
