@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import noise
 from promptsync.checks.tables.comparison import Comparison, RowResult, compare, enough_rows
 
 
@@ -176,3 +178,22 @@ def test_ten_thousand_rows() -> None:
     comparison = changed(3_000, 1_000, 10_000)
     assert comparison.verdict == "fail"
     assert comparison.least == pytest.approx(19.08, abs=0.02)
+
+
+@pytest.mark.parametrize(("moves", "drop"), [*product(noise.MOVES, noise.DROPS)])
+def test_few_verdicts_are_wrong(moves: int, drop: int) -> None:
+    """A small part of what ``python -m benchmarks.noise`` measures."""
+    mean, once, three = (wrong for wrong, _ in noise.shares(50, moves, drop, 60, seed="suite").values())
+    assert once <= 5
+    # With half a broken row, three runs agree by chance in an eighth of all cases.
+    assert three <= (25 if (moves, drop) == (0, 5) else 5)
+    if moves and drop in (3, 5):
+        assert mean >= 15
+
+
+def test_more_runs_and_more_rows_tell_more() -> None:
+    def unsure(rows: int, drop: int) -> list[float]:
+        return [share for _, share in noise.shares(rows, 5, drop, 100, seed="suite").values()][1:]
+
+    assert unsure(200, 0)[0] < 20 < 90 < unsure(50, 10)[0]
+    assert unsure(50, 10)[1] < 40
