@@ -123,6 +123,7 @@ def command(
             api_key=api_key,
             fixtures=fixtures,
             model=model,
+            model_keys=session.environment.model_keys,
             logged_requests=keep_requests,
             days=keep_days,
         ) as app:

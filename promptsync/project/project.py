@@ -58,6 +58,7 @@ class Project:
     """The most requests at once, ``None`` for the default."""
     given_directory: Path | None = None
     """The directory that paths in arguments are relative to, ``None`` for the root."""
+    model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     _registry: Registry | None = field(default=None, init=False, repr=False)
 
     @property
@@ -235,6 +236,7 @@ def open_project(
     api_key: str | None = None,
     base_url: str | None = None,
     model: Any = None,
+    model_keys: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] | None = None,
     timeouts: Timeouts | None = None,
@@ -244,7 +246,8 @@ def open_project(
     """Return the project for a remote, given by its name in the config or by its URL.
 
     Without ``remote``, ``base_url`` (the official SDK's variable) beats the config's default remote.
-    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``.
+    ``model`` answers in evaluations and agents where the registry is an embedded one, an echo if ``None``;
+    ``model_keys`` are keys for its ``models:`` by name.
     ``jobs``, the most requests at once, beats ``jobs:`` of the remote.
     Raises ``UsageError`` for a name that the config does not have, and ``Refused`` for a private directory
     that is a symbolic link.
@@ -264,6 +267,7 @@ def open_project(
     project = Project(
         config, wanted, wanted, api_key, None, model, progress, on_wait, timeouts, jobs, directory
     )
+    project.model_keys = model_keys or {}
     if known is not None:
         project.remote, project.url = known.name, known.url
         project.fixtures = config.root / known.fixtures if known.fixtures else None
@@ -292,6 +296,7 @@ def connect(project: Project) -> Registry:
         api_key,
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
+        model_keys=project.model_keys,
         memory=Cache(project.root),
         timeouts=project.timeouts,
         jobs=project.jobs,

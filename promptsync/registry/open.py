@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,18 +23,21 @@ def open_registry(
     database: str | None = None,
     fixtures: str | None = None,
     model: Any = None,
+    model_keys: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Registry:
     """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 
     The embedded one takes ``database``, another file than the one in its URL, ``fixtures``, the path of a
-    ``registry.yaml``, and ``model``, which responds in evaluations and agents instead of an echo. The
-    ``options`` are those of ``Connection``. Raises ``UsageError`` and ``MissingKey``.
+    ``registry.yaml``, ``model``, which responds in evaluations and agents instead of an echo, and
+    ``model_keys``, the keys of its ``models:`` by name. The ``options`` are those of ``Connection``. Raises
+    ``UsageError`` and ``MissingKey``.
     """
     if url.startswith(LOCAL):
         from promptsync.server.app import create_app
 
-        app = create_app(database or url.removeprefix(LOCAL), fixtures=fixtures, model=model)
+        path = database or url.removeprefix(LOCAL)
+        app = create_app(path, fixtures=fixtures, model=model, model_keys=model_keys)
         options["transport"] = LocalTransport(app)
     return PromptLayer(url, api_key, **options)
 

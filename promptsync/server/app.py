@@ -7,7 +7,7 @@ import logging
 import shlex
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from promptsync import __version__
 from promptsync.server.checks.model import Echo, Model
+from promptsync.server.checks.models import models_of
 from promptsync.server.checks.runs import Runner
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import parts_of, read_body
 from promptsync.server.http.request import Request, split_target
 from promptsync.server.routes import OTHER_BODIES, load, match
-from promptsync.server.store.database import Store, StoreError
+from promptsync.server.store.database import Store, StoreError, decoded
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,13 +37,15 @@ def create_app(
     api_key: str | None = None,
     fixtures: str | Path | None = None,
     model: Model | None = None,
+    model_keys: Mapping[str, str] | None = None,
     logged_requests: int | None = None,
     days: int | None = None,
 ) -> Application:
     """Open or create the registry database ``path`` and return the application over it.
 
     Without ``api_key`` any key that is not empty is accepted. ``fixtures`` is the path of a
-    ``registry.yaml``. ``model`` responds in evaluations and agents, by default an ``Echo``. The newest
+    ``registry.yaml``. ``model`` responds where no model of that file does, by default an ``Echo``;
+    ``model_keys`` has the keys that the file names. The newest
     ``logged_requests`` are kept, for ``days`` days or, with 0, for ever; ``None`` leaves the limit in the
     database as it is, at first 100,000 requests of any age. Raises ``StoreError`` and ``FixtureError``. Close
     the application when it is no longer needed.
@@ -58,10 +61,12 @@ def create_app(
 
             with store.write() as db:
                 set_limits(db, logged_requests, days)
+        with store.read() as db:
+            specs = decoded(db.execute("SELECT models FROM registry").fetchone()["models"])
     except BaseException:
         store.close()
         raise
-    return Application(store, Runner(store, model or Echo()), api_key)
+    return Application(store, Runner(store, models_of(specs, model or Echo(), model_keys or {})), api_key)
 
 
 def install_command() -> str:

@@ -37,6 +37,8 @@ class Environment:
     model_url: str | None = None
     model_name: str | None = None
     model_key: str | None = field(default=None, repr=False)
+    model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The keys that ``models:`` of a fixtures file can name."""
     ci: bool = False
     colour: bool | None = None
     interactive: bool = False
@@ -178,6 +180,7 @@ class Session:
             api_key=self.environment.api_key,
             base_url=self.environment.base_url,
             model=model,
+            model_keys=self.environment.model_keys,
             progress=self.bar,
             on_wait=self.say,
             timeouts=self.timeouts,

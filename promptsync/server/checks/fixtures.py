@@ -1,4 +1,4 @@
-"""``registry.yaml``: the datasets, evaluations, agents, tools and protected labels of an embedded registry.
+"""``registry.yaml``: the datasets, evaluations, agents, tools, protected labels and models of a registry.
 
 The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file. A
 changed item gets a new version; an item that is no longer in the file is marked as deleted.
@@ -16,6 +16,7 @@ import msgspec
 
 from promptsync.errors import UsageError
 from promptsync.prompt.prompt import Problem
+from promptsync.server.checks.models import model_problem
 from promptsync.server.checks.runs import EVALUATION
 from promptsync.server.checks.scoring import text_problem
 from promptsync.server.prompts import items
@@ -45,10 +46,11 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Fixtures(msgspec.Struct, frozen=True):
-    """What a fixtures file declares: items by kind, and each protected label with all its keys."""
+    """What a fixtures file declares: items by kind, each protected label with all its keys, and models."""
 
     declared: dict[str, list[Declared]]
     protected_labels: list[Spec]
+    models: list[Spec] = []
 
 
 def load_fixtures(store: Store, path: str | Path) -> None:
@@ -102,7 +104,8 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
             " WHERE kind = ? AND NOT deleted AND name NOT IN (SELECT value FROM json_each(?))",
             (now(), kind, encoded([item.name for item in declared])),
         )
-    db.execute("UPDATE registry SET protected_labels = ?", (encoded(fixtures.protected_labels),))
+    values = encoded(fixtures.protected_labels), encoded(fixtures.models)
+    db.execute("UPDATE registry SET protected_labels = ?, models = ?", values)
 
 
 def _save_item(db: Database, kind: str, declared: Declared) -> None:
@@ -136,19 +139,22 @@ def parse_fixtures(data: bytes, name: str) -> Fixtures:
     if problems := schema.check(loaded, name, "fixtures"):
         raise InvalidFile(problems)
     value = loaded.value or {}
-    lists = {key: value.get(key) or [] for key in _LISTS}
+    lists, models = {key: value.get(key) or [] for key in _LISTS}, value.get("models") or []
     problems = [
         Problem(name, *load.position(loaded.text, place), "fixtures", message)
-        for place, message in _contradictions(lists)
+        for place, message in _contradictions(lists, models)
     ]
     if problems:
         raise InvalidFile(problems)
     declared = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
-    return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()])
+    return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()], models)
 
 
-def _contradictions(lists: dict[str, list[Spec]]) -> Iterator[tuple[Place, str]]:
+def _contradictions(lists: dict[str, list[Spec]], models: list[Spec]) -> Iterator[tuple[Place, str]]:
     """Yield what a schema cannot express, with its place."""
+    for index, model in enumerate(models):
+        if wrong := model_problem(model):
+            yield ("models", index, wrong[0]), wrong[1]
     for key, specs in lists.items():
         yield from _repeated((key,), specs)
     yield from _repeated(("tools",), lists["tools"], "id")

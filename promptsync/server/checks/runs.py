@@ -21,7 +21,7 @@ from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, StoreError, encoded, insert
 
 if TYPE_CHECKING:
-    from promptsync.server.checks.model import Model
+    from promptsync.server.checks.models import Models
 
 EVALUATION, EVALUATION_RUN, AGENT_RUN = "evaluation", "evaluation run", "agent run"
 """The kinds of rows in the table of runs. An evaluation is one, because it shares its ids with its runs."""
@@ -90,7 +90,7 @@ def next_step(db: Database, run_id: int) -> RunStep | None:
     return None if row is None else msgspec.convert(dict(row), RunStep)
 
 
-def store_cells(db: Database, run_id: int, step: RunStep, cells: list[StepCell], model: str) -> None:
+def store_cells(db: Database, run_id: int, step: RunStep, cells: list[StepCell], model: str | None) -> None:
     """Store what a step results in, unless another process was faster."""
     # A model can answer with half a character, which SQLite does not store.
     text = encoded(msgspec.to_builtins(cells)).encode(errors="replace").decode()
@@ -99,18 +99,20 @@ def store_cells(db: Database, run_id: int, step: RunStep, cells: list[StepCell],
         (text, run_id, step.position),
     )
     if stored.rowcount:
-        db.execute("UPDATE runs SET updated_at = ?, model = ? WHERE id = ?", (now(), model, run_id))
+        db.execute(
+            "UPDATE runs SET updated_at = ?, model = coalesce(?, model) WHERE id = ?", (now(), model, run_id)
+        )
 
 
 class Runner:
-    """Does the steps of runs on up to ``model.parallel`` threads, each of which works on one run.
+    """Does the steps of runs on up to ``models.parallel`` threads, each of which works on one run.
 
     ``close`` waits for the steps that are being done, for up to ``close_seconds``.
     """
 
-    def __init__(self, store: Store, model: Model) -> None:
+    def __init__(self, store: Store, models: Models) -> None:
         self._store = store
-        self._model = model
+        self.models = models
         self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._pending: set[int] = set()
         self._threads: list[threading.Thread] = []
@@ -125,7 +127,7 @@ class Runner:
                 return
             self._pending.add(run_id)
             self._queue.put(run_id)
-            if len(self._threads) < self._model.parallel:
+            if len(self._threads) < self.models.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
                 thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
                 self._threads.append(thread)
@@ -147,7 +149,7 @@ class Runner:
 
         for run_id in iter(self._queue.get, None):
             try:
-                while not self._stopped and do_next(self._store, self._model, run_id):
+                while not self._stopped and do_next(self._store, self.models, run_id):
                     pass
             except (sqlite3.Error, StoreError) as error:
                 _log.warning("A run was interrupted: %s", error)

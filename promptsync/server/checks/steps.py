@@ -11,7 +11,7 @@ import httpx
 from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.agents import CALLBACK, node_results
-from promptsync.server.checks.model import Model
+from promptsync.server.checks.models import Models
 from promptsync.server.checks.runs import (
     EVALUATION_RUN,
     StepCell,
@@ -30,7 +30,7 @@ _CALLBACK_SECONDS = 10
 _log = logging.getLogger(__name__)
 
 
-def do_next(store: Store, model: Model, run_id: int) -> bool:
+def do_next(store: Store, models: Models, run_id: int) -> bool:
     """Do the first step of a run that has no cells yet; false if there is none."""
     with store.read() as db:
         run = db.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
@@ -39,40 +39,42 @@ def do_next(store: Store, model: Model, run_id: int) -> bool:
         return False
     # No transaction may be open meanwhile, because the model can take minutes.
     if run["kind"] == EVALUATION_RUN:
-        cells = _row(store, model, run, step.inputs)
+        cells, model = _row(store, models, run, step.inputs)
     elif CALLBACK in step.inputs:
-        cells = [_call_back(store, step.inputs[CALLBACK], run_id)]
+        cells, model = [_call_back(store, step.inputs[CALLBACK], run_id)], None
     else:
-        cells = [_node(store, model, run, step.inputs)]
+        cell, model = _node(store, models, run, step.inputs)
+        cells = [cell]
     with store.write() as db:
-        store_cells(db, run_id, step, cells, model.name)
+        store_cells(db, run_id, step, cells, model)
     return True
 
 
-def _row(store: Store, model: Model, run: Row, row: Mapping[str, Any]) -> list[StepCell]:
-    """Return a cell for each column: the output for a row, and whether it passes each score."""
+def _row(store: Store, models: Models, run: Row, row: Mapping[str, Any]) -> tuple[list[StepCell], str | None]:
+    """Return the output for a row and whether it passes each score, and the name of the model."""
     scores = [column for column in decoded(run["spec"])["columns"] if column["is_part_of_score"]]
-    output = _answer(store, model, lambda db: items.version_by_id(db, run["version_id"]), row)
+    output, model = _answer(store, models, lambda db: items.version_by_id(db, run["version_id"]), row)
     if output.error is not None:
-        return [output] * (len(scores) + 1)
-    return [output, *(scored(score["configuration"], row, output.value) for score in scores)]
+        return [output] * (len(scores) + 1), model
+    return [output, *(scored(score["configuration"], row, output.value) for score in scores)], model
 
 
-def _node(store: Store, model: Model, run: Row, node: Mapping[str, Any]) -> StepCell:
+def _node(store: Store, models: Models, run: Row, node: Mapping[str, Any]) -> tuple[StepCell, str | None]:
     with store.read() as db:
         earlier = {step.inputs["name"]: step.cells[0] for step in steps_of(db, run["id"]) if step.cells}
     failed = next((name for name, cell in earlier.items() if cell.error is not None), None)
     if failed is not None:
-        return StepCell(error=f"Skipped, because the node {failed!r} failed.")
+        return StepCell(error=f"Skipped, because the node {failed!r} failed."), None
     values = decoded(run["spec"])["input_variables"] | {name: cell.value for name, cell in earlier.items()}
     engine, configuration = Engine(), node["configuration"]
     values |= {name: engine(text, JINJA2, values).text for name, text in configuration["variables"].items()}
-    return _answer(store, model, lambda db: chosen_version(db, configuration["prompt"]), values)
+    return _answer(store, models, lambda db: chosen_version(db, configuration["prompt"]), values)
 
 
 def _answer(
-    store: Store, model: Model, version: Callable[[Database], Row], values: Mapping[str, Any]
-) -> StepCell:
+    store: Store, models: Models, version: Callable[[Database], Row], values: Mapping[str, Any]
+) -> tuple[StepCell, str | None]:
+    """Return the answer to a prompt, and the name of the model that was asked."""
     try:
         with store.read() as db:
             chosen = version(db)
@@ -80,13 +82,15 @@ def _answer(
             template, _ = tools.resolved(db, template)
         rendered, _ = render_template(template, values)
     except ApiError as error:
-        return StepCell(error=error.message)
+        return StepCell(error=error.message), None
+    metadata = chosen["body"]["metadata"]
+    model = models.of(metadata)
     try:
-        return StepCell(model.answer(rendered, chosen["body"]["metadata"]))
+        return StepCell(model.answer(rendered, metadata)), model.name
     except Exception as error:
         # A template can make the client fail in any way. That must fail this cell only.
         _log.warning("The model %s failed: %r", model.name, error)
-        return StepCell(error=str(error) or repr(error))
+        return StepCell(error=str(error) or repr(error)), model.name
 
 
 def _call_back(store: Store, url: str, run_id: int) -> StepCell:

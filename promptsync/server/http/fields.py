@@ -58,5 +58,5 @@ def _choices(kind: Any, names: list[str]) -> list[str]:
         return list(get_args(kind))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return _choices(types[names[0]], names[1:])
+        return _choices(types[names[0]], names[1:]) if names else []
     return [choice for part in get_args(kind) for choice in _choices(part, names)]

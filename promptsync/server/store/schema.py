@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 13
+SCHEMA_VERSION: Final = 14
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -19,7 +19,8 @@ SCHEMA: Final = (
     """CREATE TABLE registry (
         workspace_id INTEGER NOT NULL,
         fixtures TEXT NOT NULL DEFAULT '',
-        protected_labels TEXT NOT NULL DEFAULT '[]')""",
+        protected_labels TEXT NOT NULL DEFAULT '[]',
+        models TEXT NOT NULL DEFAULT '[]')""",
     # Drawn at random, so that a cache keyed by workspace never mistakes one registry for another.
     """INSERT INTO registry (workspace_id) SELECT 1000000 + abs(random() % 2146483648)""",
     # A path has the names from the root, joined by slashes.

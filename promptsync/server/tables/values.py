@@ -1,0 +1,79 @@
+"""Values of cells as text, JSON and numbers, and what JSON paths such as ``$.items[0].name`` select."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+Read = Callable[[str], Any]
+"""Returns the value of a column in one row, by its id or title. Raises ``NoResult``."""
+
+Ask = Callable[[str], str]
+"""Returns the answer of a model to a text. Raises ``ModelError``."""
+
+
+class NoResult(Exception):
+    """There is no result for this row; the message says why."""
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def as_json(value: Any) -> Any:
+    """Return the JSON value that a text has, other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise NoResult(f"the value is not JSON ({error})") from None
+
+
+def as_number(value: Any) -> float:
+    """Return a value as a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise NoResult(f"{as_text(value)[:100]!r} is not a number") from None
+
+
+_STEP = re.compile(r"""\.([^\s.\[\]'"*]+)|\[(?:'([^']*)'|"([^"]*)"|(-?[0-9]{1,9}))\]|\.\*|\[\*\]""")
+
+
+def path_steps(path: str) -> list[str | int | None]:
+    """Return the keys, the indices and, as ``None``, the wildcards of a JSON path. Raises ``ValueError``."""
+    steps: list[str | int | None] = []
+    place = int(path.startswith("$"))
+    while place < len(path) or not path:
+        match = _STEP.match(path, place)
+        if match is None:
+            raise ValueError(f"{path[:100]!r} is not a path such as $.items[0].name; filters do not run here")
+        *keys, index = match.groups()
+        steps.append(int(index) if index else next((key for key in keys if key is not None), None))
+        place = match.end()
+    return steps
+
+
+def select(value: Any, path: str) -> list[Any]:
+    """Return everything in ``value`` that a JSON path selects."""
+    selected = [value]
+    for step in path_steps(path):
+        selected = [child for parent in selected for child in _children(parent, step)]
+    return selected
+
+
+def _children(parent: Any, step: str | int | None) -> Iterator[Any]:
+    if step is None and isinstance(parent, dict | list):
+        yield from parent.values() if isinstance(parent, dict) else parent
+    elif isinstance(step, str) and isinstance(parent, dict) and step in parent:
+        yield parent[step]
+    elif isinstance(step, int) and isinstance(parent, list):
+        with suppress(IndexError):
+            yield parent[step]

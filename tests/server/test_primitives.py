@@ -1,0 +1,276 @@
+"""The primitives of computed columns and scorecards, and how their results become verdicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptsync.server.checks.model import ModelError
+from promptsync.server.http.answer import ApiError
+from promptsync.server.tables.primitives import primitive, references, score_of
+from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate, step_result
+from promptsync.server.tables.values import NoResult, select
+
+ROW = {
+    "Output": "Your refund is on its way.",
+    "expected": "REFUND",
+    "empty": "",
+    "order": '{"id": 7, "items": [{"name": "a"}, {"name": "b"}], "a b": null}',
+    "same order": '{"items": [{"name": "a"}, {"name": "b"}], "id": 7, "a b": null}',
+    "number": "7.0",
+    "list": [1, 2],
+    "flag": True,
+    "none": None,
+    "questions": '["Is it polite?", "Is it short?"]',
+    "expected_trace": {"accepted_scenarios": [{"required_tools": ["search", "answer"]}, ["other"]]},
+    "Trace": json.dumps(
+        {
+            "name": "Eval: x",
+            "start": "1",
+            "children": [
+                {"name": "Tool: answer", "start": "3", "span_id": "c"},
+                {"name": "Tool:search", "start": "2", "span_id": "b", "children": None},
+                {"name": "other", "start": "4", "children": [{"name": "Tool: late", "start": "5"}]},
+            ],
+        }
+    ),
+}
+
+
+def no_model(text: str) -> str:
+    raise ModelError("no model")
+
+
+def value(kind: str, config: dict[str, Any], ask: Any = no_model) -> Any:
+    return primitive(kind, config, "config").result(ROW.__getitem__, ask)
+
+
+def sources(*names: str, **more: Any) -> dict[str, Any]:
+    return {"sources": list(names), **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "result"),
+    [
+        ("COMPARE", sources("expected", "expected"), True),
+        ("COMPARE", sources("expected", target="refund"), False),
+        ("COMPARE", sources("none", "empty"), True),
+        ("COMPARE", sources("list", target="[1, 2]"), True),
+        ("COMPARE", sources("order", "same order", comparison_type="STRING"), False),
+        ("COMPARE", sources("order", "same order", comparison_type={"type": "JSON"}), True),
+        (
+            "COMPARE",
+            sources("order", target={"id": 7.5}, comparison_type={"type": "JSON", "json_path": "$.id"}),
+            False,
+        ),
+        ("COMPARE", sources("flag", target=1, comparison_type="JSON"), False),
+        ("COMPARE", sources("number", target=7, comparison_type="NUMBER"), True),
+        (
+            "COMPARE",
+            sources("number", target=8, comparison_type={"type": "NUMBER", "operator": "GTE"}),
+            False,
+        ),
+        ("COMPARE", sources("number", target=8, comparison_type={"type": "NUMBER", "operator": "LT"}), True),
+        ("CONTAINS", {"source": "Output", "value": "Refund"}, True),
+        ("CONTAINS", {"source": "Output", "value_source": "expected"}, True),
+        ("CONTAINS", {"source": "Output", "value": "money"}, False),
+        ("REGEX", {"source": "Output", "regex_pattern": r"refund\b"}, True),
+        ("REGEX", {"source": "Output", "regex_pattern": "^refund"}, False),
+        ("ASSERT_VALID", {"source": "order", "type": "object"}, True),
+        ("ASSERT_VALID", {"source": "number", "type": "object"}, False),
+        ("ASSERT_VALID", {"source": "Output", "type": "object"}, False),
+        ("ASSERT_VALID", {"source": "number", "type": "number"}, True),
+        ("ASSERT_VALID", {"source": "flag", "type": "number"}, False),
+        ("COUNT", {"source": "Output", "type": "words"}, 6),
+        ("COUNT", {"source": "Output", "type": "sentences", "max_count": 1}, True),
+        ("COUNT", {"source": "Output", "type": "paragraphs", "min_count": 2}, False),
+        ("COUNT", {"source": "Output", "type": "chars", "min_count": 26, "max_count": 26}, True),
+        ("COUNT", {"source": "empty", "type": "words"}, 0),
+        ("JSON_PATH", {"source": "order", "json_path": "$.items[-1].name"}, "b"),
+        (
+            "JSON_PATH",
+            {"source": "order", "json_path": "$.items[*].name", "return_first_match": False},
+            ["a", "b"],
+        ),
+        ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
+        ("COMPOSITION", {"source": "list"}, [1, 2]),
+        ("TRAJECTORY", {"trace_source": "Trace", "accepted_scenarios": [["search", "answer", "late"]]}, True),
+        ("TRAJECTORY", {"trace_source": "Trace", "accepted_scenarios": [["search", "answer"]]}, False),
+        ("TRAJECTORY", {"trace_source": "Trace", "expected_source": "expected_trace"}, False),
+        (
+            "TRAJECTORY",
+            {"trace_source": "Trace", "expected_source": "expected_trace", "mode": "non_strict"},
+            True,
+        ),
+        ("TRAJECTORY", {"trace_source": "Trace", "accepted_scenarios": [[]], "mode": "non_strict"}, False),
+    ],
+)
+def test_the_result_for_a_row(kind: str, config: dict[str, Any], result: Any) -> None:
+    assert value(kind, config) == result
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "says"),
+    [
+        ("COMPARE", sources("Output", target=1, comparison_type="NUMBER"), "is not a number"),
+        ("COMPARE", sources("Output", target=1, comparison_type="JSON"), "is not JSON"),
+        ("CONTAINS", {"source": "Output", "value_source": "empty"}, "the text to look for is empty"),
+        ("JSON_PATH", {"source": "Output", "json_path": "$.a"}, "is not JSON"),
+        ("TRAJECTORY", {"trace_source": "Trace", "expected_source": "order"}, "not lists of names"),
+        ("LLM_ASSERTION", {"source": "Output", "prompt_source": "empty"}, "the assertion is empty"),
+    ],
+)
+def test_a_row_without_a_result_says_why(kind: str, config: dict[str, Any], says: str) -> None:
+    with pytest.raises(NoResult, match=says):
+        value(kind, config)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "says"),
+    [
+        ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
+        ("COMPARE", sources("a"), "needs two sources, or one source and a target"),
+        ("COMPARE", sources("a", "b", comparison_type="COSINE"), "comparison_type"),
+        (
+            "COMPARE",
+            sources("a", "b", comparison_type={"type": "JSON", "json_path": "$[?(@.x)]"}),
+            "filters do not run",
+        ),
+        ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
+        ("CONTAINS", {"value": "a"}, "config.source: required"),
+        ("REGEX", {"source": "a", "regex_pattern": "("}, "is not a regular expression"),
+        ("ASSERT_VALID", {"source": "a", "type": "sql"}, "config.type"),
+        ("JSON_PATH", {"source": "a", "json_path": "$..a"}, "is not a path such as"),
+        ("COMPOSITION", {}, "config.source: required"),
+        ("TRAJECTORY", {"trace_source": "Trace"}, "needs either accepted_scenarios or expected_source"),
+        ("LLM_ASSERTION", {"source": "a"}, "needs prompt or prompt_source"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_with_its_place(
+    kind: str, config: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        primitive(kind, config, "config")
+    assert caught.value.status == 400 and says in caught.value.message
+
+
+JUDGED = [
+    ('{"value": true, "reasoning": "kind"}', {"value": True, "reasoning": "kind"}),
+    ('```json\n{"value": false}\n```', {"value": False, "reasoning": ""}),
+    ("Yes, it is.", {"value": True, "reasoning": "Yes, it is."}),
+    ("**FAIL**", {"value": False, "reasoning": "**FAIL**"}),
+]
+
+
+@pytest.mark.parametrize(("answer", "judgement"), JUDGED, ids=["JSON", "Markdown", "yes", "fail"])
+def test_an_assertion_is_what_the_model_answers(answer: str, judgement: dict[str, Any]) -> None:
+    asked: list[str] = []
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return answer
+
+    config = {"source": "Output", "prompt": "Is it polite?", "variable_mappings": {"goal": "expected"}}
+    assert value("LLM_ASSERTION", config, ask) == judgement
+    assert all(part in asked[0] for part in ("Is it polite?", ROW["Output"], "goal:\nREFUND"))
+
+
+def test_each_assertion_of_a_list_is_asked_by_itself() -> None:
+    answers = {"polite": "yes", "short": "no"}
+    judged = value(
+        "LLM_ASSERTION",
+        {"source": "Output", "prompt_source": "questions"},
+        lambda text: next(answer for word, answer in answers.items() if word in text),
+    )
+    assert {name: part["value"] for name, part in judged.items()} == {
+        "Is it polite?": True,
+        "Is it short?": False,
+    }
+    assert score_of(judged) == 0.5
+
+
+@pytest.mark.parametrize("answer", ["", "I cannot say.", "Yesterday", "[]", '{"value": "yes"}'])
+def test_an_answer_that_judges_nothing_is_no_score(answer: str) -> None:
+    with pytest.raises(NoResult, match="did not answer true or false"):
+        value("LLM_ASSERTION", {"source": "Output", "prompt": "p"}, lambda text: answer)
+
+
+def test_the_columns_that_a_configuration_reads() -> None:
+    config = {"source": "a", "sources": ["b", 3, ""], "value_source": None, "variable_mappings": {"x": "c"}}
+    assert references({**config, "prompt_template_variable_mappings": {"y": "d"}, "value": "e"}) == list(
+        "abcd"
+    )
+    assert references({"sources": "a", "variable_mappings": []}) == []
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+@settings(max_examples=30)
+def test_a_path_to_every_part_of_a_document_selects_this_part(document: Any) -> None:
+    def parts(part: Any, path: str) -> Any:
+        yield part, path
+        if isinstance(part, dict):
+            for key, child in part.items():
+                if "'" not in key:
+                    yield from parts(child, f"{path}['{key}']")
+        for index, child in enumerate(part if isinstance(part, list) else []):
+            yield from parts(child, f"{path}[{index}]")
+
+    for part, path in parts(document, "$"):
+        assert select(document, path) == [part]
+
+
+# -- scores and verdicts --------------------------------------------------------------------------------
+
+
+def step(**keys: Any) -> ScoringStep:
+    return ScoringStep("a step", "CONTAINS", primitive_config={"source": "Output", "value": "refund"}, **keys)
+
+
+@pytest.mark.parametrize(
+    ("steps", "scores", "how", "result"),
+    [
+        ([step()], [1.0], {}, (1.0, "pass")),
+        ([step()], [0.8], {}, (0.8, "pass")),
+        ([step()], [0.79], {}, (0.79, "warn")),
+        ([step()], [0.59], {}, (0.59, "fail")),
+        ([step(), step(weight=3)], [0.0, 1.0], {}, (0.75, "warn")),
+        ([step(), step(weight=3)], [0.0, 1.0], {"pass_threshold": 0.7}, (0.75, "pass")),
+        ([step(required=True), step(weight=9)], [0.0, 1.0], {}, (0.9, "fail")),
+        ([step(required=True), step(weight=9)], [0.6, 1.0], {}, (0.96, "pass")),
+        (
+            [step(required=True), step(weight=9)],
+            [0.0, 1.0],
+            {"required_step_failure_behavior": "warn"},
+            (0.9, "warn"),
+        ),
+        ([step(required=True)], [0.0], {"required_step_failure_behavior": "warn"}, (0.0, "fail")),
+        ([step(required=True)], [0.0], {"required_step_failure_behavior": "error"}, (0.0, "error")),
+        ([step(), step()], [None, 1.0], {}, (0.5, "error")),
+    ],
+)
+def test_the_weighted_mean_and_its_verdict(steps: Any, scores: Any, how: Any, result: Any) -> None:
+    score, verdict = aggregate(steps, scores, Aggregation(**how))
+    assert (pytest.approx(score), verdict) == result
+
+
+def test_a_step_that_cannot_be_scored_says_why() -> None:
+    strict = step(thresholds=Thresholds(1.0, 0.5))
+    assert step_result(strict, ROW.__getitem__, no_model).verdict == "pass"
+    counted = ScoringStep("words", "COUNT", primitive_config={"source": "Output", "type": "words"})
+    failed = step_result(counted, ROW.__getitem__, no_model)
+    assert (failed.verdict, failed.score, failed.error_message) == (
+        "error",
+        None,
+        "'6' is not a score from 0 to 1",
+    )
+    asked = ScoringStep("judge", "LLM_ASSERTION", primitive_config={"source": "Output", "prompt": "p"})
+    assert step_result(asked, ROW.__getitem__, no_model).error_message == "no model"
