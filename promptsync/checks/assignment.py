@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,11 +13,15 @@ from msgspec.structs import replace
 from promptsync.checks.catalog import Agent, Evaluation, Kind, list_checks, named, pick
 from promptsync.errors import UsageError
 from promptsync.files.config import Config
+from promptsync.files.evaluation import EvaluationFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.registry.address import LOCAL
 
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
+
+
+_ORDER: Final[tuple[Kind, ...]] = ("table", "evaluation", "agent")
 
 
 class Check(Struct, frozen=True):
@@ -46,7 +50,8 @@ class Check(Struct, frozen=True):
     def joined(self, other: Check) -> Check:
         """Return one check for the prompts of both, with the stricter limits."""
         prompts = tuple(dict.fromkeys([*self.prompts, *other.prompts]))
-        return replace(self.with_limits(other.min_score, other.max_drop), prompts=prompts)
+        limited = self.with_limits(other.min_score, other.max_drop)
+        return replace(limited, prompts=prompts, runs=max(self.runs, other.runs))
 
 
 class Place(NamedTuple):
@@ -54,7 +59,7 @@ class Place(NamedTuple):
 
     path: str
     keypath: tuple[str | int, ...]
-    file: PromptFile | None = None
+    file: PromptFile | EvaluationFile | None = None
 
     def __str__(self) -> str:
         if self.file is not None:
@@ -65,14 +70,18 @@ class Place(NamedTuple):
 class Selection(Struct, frozen=True):
     """The checks to run. ``unchecked`` are the prompts that have none.
 
-    ``limits`` are not run: they set limits for the evaluations that they name, in whichever way those are
-    named here. ``places`` are where each check is named.
+    ``limits`` are not run: they set limits for the evaluations and tables that they name, in whichever way
+    those are named here. ``places`` are where each check is named.
     """
 
     checks: tuple[Check, ...] = ()
     unchecked: tuple[str, ...] = ()
     limits: tuple[Check, ...] = ()
     places: Mapping[tuple[Kind, str], Sequence[Place]] = {}
+
+    @property
+    def tables(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.kind == "table")
 
     @property
     def evaluations(self) -> tuple[Check, ...]:
@@ -92,16 +101,29 @@ Located = tuple[tuple[Check, Evaluation | Agent], ...]
 """Checks, each with the evaluation or the agent that it names: evaluations first."""
 
 
-def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config: Config) -> Selection:
+def select_checks(
+    names: Iterable[str],
+    files: Mapping[str, PromptFile],
+    config: Config,
+    evaluations: Sequence[EvaluationFile],
+) -> Selection:
     """Return the checks of the named prompts: each evaluation once, each agent once for the same inputs.
 
-    A prompt without a file has only the checks of the configuration.
+    A prompt without a file has only the checks of the configuration and of evaluation files.
     """
     checks: list[Check] = []
     places: dict[tuple[Kind, str], list[Place]] = {}
     unchecked = []
     for name in sorted(set(names)):
-        assigned = [*_in_file(name, files.get(name)), *_in_config(name, config)]
+        assigned = [
+            *_in_file(name, files.get(name)),
+            *(
+                (_of(file, name), Place(file.path, ("prompts",), file))
+                for file in evaluations
+                if file.matches(name)
+            ),
+            *_in_config(name, config, evaluations),
+        ]
         for check, place in assigned:
             checks.append(check)
             places.setdefault((check.kind, check.name), []).append(place)
@@ -111,10 +133,10 @@ def select_checks(names: Iterable[str], files: Mapping[str, PromptFile], config:
 
 
 def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks, those of one name and the same inputs as one; evaluations come first."""
-    by_key: dict[tuple[bool, str, str], Check] = {}
+    """Return the checks, those of one name and the same inputs as one: tables, evaluations, agents."""
+    by_key: dict[tuple[int, str, str, str | None], Check] = {}
     for check in checks:
-        key = (check.kind == "agent", check.name, _inputs(check))
+        key = (_ORDER.index(check.kind), check.name, _inputs(check), check.sheet)
         by_key[key] = by_key[key].joined(check) if key in by_key else check
     return tuple(by_key[key] for key in sorted(by_key, key=lambda key: key[0]))
 
@@ -123,13 +145,10 @@ def _inputs(check: Check) -> str:
     return json.dumps(check.input_variables, sort_keys=True, default=str)
 
 
-def limits_in(config: Config) -> tuple[Check, ...]:
-    """Return the limits that ``checks:`` sets for evaluations, for any prompts."""
-    return tuple(
-        Check("evaluation", check["evaluation"], (), check.get("min_score"), check.get("max_drop"))
-        for check in config.checks
-        if "evaluation" in check
-    )
+def limits_in(config: Config, evaluations: Sequence[EvaluationFile] = ()) -> tuple[Check, ...]:
+    """Return the limits that ``checks:`` and files set for evaluations and tables, for any prompts."""
+    checks = (_entry(entry, (), evaluations) for entry in config.checks)
+    return (*map(_of, evaluations), *(check for check in checks if check.kind != "agent"))
 
 
 def highest(*scores: float | None) -> float | None:
@@ -153,31 +172,46 @@ def _in_file(name: str, file: PromptFile | None) -> Iterator[tuple[Check, Place]
         yield check, Place(file.path, ("agents", index), file)
 
 
-def _in_config(name: str, config: Config) -> Iterator[tuple[Check, Place]]:
+def _in_config(
+    name: str, config: Config, evaluations: Sequence[EvaluationFile]
+) -> Iterator[tuple[Check, Place]]:
     for index, entry in enumerate(config.checks):
-        if not fnmatchcase(name, entry["match"]):
-            continue
-        place = Place(config.path.name, ("checks", index))
-        if "evaluation" in entry:
-            limits = (entry.get("min_score"), entry.get("max_drop"))
-            yield Check("evaluation", entry["evaluation"], (name,), *limits), place
-        else:
-            inputs = entry.get("input_variables") or {}
-            yield Check("agent", entry["agent"], (name,), input_variables=inputs), place
+        if fnmatchcase(name, entry["match"]):
+            yield _entry(entry, (name,), evaluations), Place(config.path.name, ("checks", index))
+
+
+def _entry(
+    entry: Mapping[str, Any], prompts: tuple[str, ...], evaluations: Sequence[EvaluationFile]
+) -> Check:
+    """Return the check that an entry of ``checks:`` names. A table of a file has its limits, too."""
+    limits = (entry.get("min_score"), entry.get("max_drop"))
+    if "table" in entry:
+        check = Check(
+            "table", entry["table"], prompts, *limits, sheet=entry.get("sheet"), runs=entry.get("runs", 1)
+        )
+        file = next((file for file in evaluations if file.name == check.name), None)
+        return check.joined(_of(file)) if file is not None else check
+    if "evaluation" in entry:
+        return Check("evaluation", entry["evaluation"], prompts, *limits)
+    return Check("agent", entry["agent"], prompts, input_variables=entry.get("input_variables") or {})
+
+
+def _of(file: EvaluationFile, *prompts: str) -> Check:
+    """Return the check of an evaluation file."""
+    return Check("table", file.name, prompts, file.min_score, file.max_drop, runs=file.runs)
 
 
 def find_checks(registry: Registry, selection: Selection) -> Located:
-    """Return the evaluations and agents that the checks of a selection name. Starts nothing.
+    """Return the evaluations and agents that the checks of a selection name, not its tables. Starts nothing.
 
     Two checks that mean one evaluation, by its name and by its id, are joined. Raises ``NoSuchItem``, with
     the places in the files, for what the registry does not have, and ``UsageError`` for an ambiguous name.
     """
-    listed = {
-        kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in selection.checks)
-    }
+    checks = (*selection.evaluations, *selection.agents)
+    listed = {kind: list_checks(registry, kind) for kind in dict.fromkeys(check.kind for check in checks)}
     problems: list[UsageError] = []
     located: dict[tuple[Kind, int, str], tuple[Check, Evaluation | Agent]] = {}
-    for check in selection.checks:
+    for check in checks:
         items = listed[check.kind]
         try:
             item = pick(items, check.name, check.kind, registry.url)
@@ -204,6 +238,6 @@ def with_limits(
 ) -> Check:
     """Return a check with the strictest of the limits that name its evaluation, by name or by id."""
     for limit in limits:
-        if item in named(known, limit.name):
+        if limit.kind == check.kind and item in named(known, limit.name):
             check = check.with_limits(limit.min_score, limit.max_drop)
     return check

@@ -56,7 +56,7 @@ def choose_changed(
     """
     worktree = scan(project.root, project.config.prompts)
     changed = changed_since(project, worktree, since)
-    selection = select_checks(changed.names, worktree.files, project.config)
+    selection = select_checks(changed.names, worktree.files, project.config, project.evaluations)
     checks = [
         replace(check, input_variables={**check.input_variables, **(variables or {})})
         for check in selection.checks

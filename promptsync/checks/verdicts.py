@@ -68,7 +68,9 @@ def verdicts(
     Costs no request if no evaluation is named; otherwise, the reports of up to ``MOST`` runs of each are
     read. A registry that fails makes verdicts unknown, and raises nothing.
     """
-    selections = {name: select_checks([name], files, project.config) for name in sorted(versions)}
+    selections = {
+        name: select_checks([name], files, project.config, project.evaluations) for name in sorted(versions)
+    }
     known: Sequence[Evaluation] = ()
     unread = ""
     if any(selection.evaluations for selection in selections.values()):
@@ -176,7 +178,7 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Ver
     if not new:
         return
     files = scan(project.root, project.config.prompts).files
-    checked = select_checks(new, files, project.config).prompts
+    checked = select_checks(new, files, project.config, project.evaluations).prompts
     versions = {name: change.new or 0 for name, change in new.items() if name in checked}
     template_ids = {name: change.template_id for name, change in new.items()}
     live = {name: change.old for name, change in new.items()}

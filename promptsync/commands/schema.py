@@ -9,7 +9,7 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.show.outcome import Outcome
 
-_KINDS = ("prompt", "config", "fixtures", "request", "output")
+_KINDS = ("prompt", "config", "evaluation", "fixtures", "request", "output")
 
 
 @verb("schema")
@@ -17,9 +17,9 @@ _KINDS = ("prompt", "config", "fixtures", "request", "output")
 def command(session: Session, kind: str) -> Outcome:
     """Print the JSON Schema of a file format, for editors and other tools.
 
-    prompt is for prompt files, config for promptsync.yaml, fixtures for the datasets, evaluations and agents
-    of an embedded registry (registry.yaml), request for the input of promptsync track request, and output
-    for what every verb prints with --json.
+    prompt is for prompt files, config for promptsync.yaml, evaluation for the files in evaluations/, fixtures
+    for the agents and tools of an embedded registry (registry.yaml), request for the input of promptsync
+    track request, and output for what every verb prints with --json.
 
     \b
     promptsync schema prompt > prompt.schema.json

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from promptsync.compare.snapshot import Origin
+from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile
 from promptsync.history.lineage import Lineage, Revision
 from promptsync.history.synced_key import Key
@@ -47,7 +48,7 @@ def is_uncommitted(project: Project, file: PromptFile) -> bool:
 
 
 def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
-    """Return the configuration and the prompt files that ``HEAD`` has differently, or not at all.
+    """Return the configuration, evaluation and prompt files that ``HEAD`` has differently, or not at all.
 
     Local keys and comments count too, and so do deleted files. Outside of git there are none.
     """
@@ -58,15 +59,19 @@ def uncommitted_paths(project: Project, worktree: Worktree) -> list[str]:
 
 
 def uncommitted_config(project: Project) -> list[str]:
-    """Return the path of the configuration if ``HEAD`` has it differently."""
+    """Return the paths of the configuration and of evaluation files that ``HEAD`` has differently."""
     from promptsync.files.git.repository import Repository
 
-    name = project.config.path.name
-    history = Repository.find(project.root, name)
-    if history is None:
-        return [name]
-    history.check_index()
-    return _uncommitted(history, {name})
+    root, name = project.root, project.config.path.name
+    below = {path.relative_to(root).as_posix() for path in (root / FOLDER).rglob("*") if path.is_file()}
+    places = []
+    for top, paths in (name, {name}), (FOLDER, below):
+        history = Repository.find(root, top)
+        if history is None:
+            return [name]
+        history.check_index()
+        places += _uncommitted(history, paths)
+    return places
 
 
 def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:

@@ -129,7 +129,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     push = _plan_push(project, survey, options)
     names = [member.name for member in survey.checked]
     if checks is None:
-        checks = select_checks(names, survey.latest.worktree.files, project.config)
+        checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
     unchecked = _unchecked(survey, checks.unchecked)
     if options.require_checks and unchecked:
         raise Refused(

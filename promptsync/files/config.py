@@ -54,8 +54,8 @@ class Config(Struct, frozen=True):
     """The configuration with its defaults filled in.
 
     ``root`` is the directory of the file, ``prompts`` a path below it with ``/``. ``checks`` are mappings
-    with ``match`` and either ``evaluation``, optionally with ``min_score`` and ``max_drop``, or ``agent``,
-    optionally with ``input_variables``.
+    with ``match`` and ``table`` or ``evaluation``, optionally with ``min_score`` and ``max_drop``, or
+    ``agent``, optionally with ``input_variables``. A table may have ``sheet`` and ``runs``, too.
     """
 
     root: Path
@@ -67,6 +67,14 @@ class Config(Struct, frozen=True):
     labels: dict[str, str] = {}
     checks: tuple[Mapping[str, Any], ...] = ()
     limits_changes: float = 0.5
+    limits_cells: int = 2000
+    """The most cells of tables that one run may compute."""
+    evaluations_reuse: float = 24
+    """The hours for which a result of a table counts for the same text and rows."""
+    evaluations_keep: int = 20
+    """How many of our sheets of one prompt stay in a table."""
+    fails_on_noise: bool = True
+    """Whether a table that cannot tell whether a prompt got worse fails."""
     refuses_dashboard_edits: bool = False
 
     def in_scope(self, name: str) -> bool:
@@ -128,6 +136,7 @@ def parse(path: Path, data: bytes) -> Config:
         raise InvalidConfig(path, problems)
     value = loaded.value or {}
     remotes = _remotes(value)
+    limits, evaluations = value.get("limits") or {}, value.get("evaluations") or {}
     return Config(
         root=path.parent,
         path=path,
@@ -137,7 +146,11 @@ def parse(path: Path, data: bytes) -> Config:
         include=tuple(value.get("include") or ()),
         labels=dict(value.get("labels") or {}),
         checks=tuple(value.get("checks") or ()),
-        limits_changes=float((value.get("limits") or {}).get("changes", 0.5)),
+        limits_changes=float(limits.get("changes", 0.5)),
+        limits_cells=int(limits.get("cells", 2000)),
+        evaluations_reuse=float(evaluations.get("reuse", 24)),
+        evaluations_keep=int(evaluations.get("keep", 20)),
+        fails_on_noise=evaluations.get("on_noise") != "warn",
         refuses_dashboard_edits=(value.get("deploy") or {}).get("dashboard_edits") == "refuse",
     )
 

@@ -19,7 +19,7 @@ from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.shapes import SHAPES
 
-Kind = Literal["prompt", "config", "fixtures", "request", "output"]
+Kind = Literal["prompt", "config", "evaluation", "fixtures", "request", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _MOST_PROBLEMS: Final = 100
@@ -45,7 +45,7 @@ _TYPES: Final = {
 
 @cache
 def schema(kind: Kind) -> dict[str, Any]:
-    """Return the schema of prompt files, promptsync.yaml, fixtures, requests to log, or our documents."""
+    """Return the schema of prompt files, promptsync.yaml, evaluation files, fixtures, or another format."""
     loaded: dict[str, Any] = json.loads(schema_text(kind))
     return loaded
 

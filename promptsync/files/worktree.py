@@ -54,7 +54,7 @@ def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
         )
     if top.exists():
         try:
-            _walk(top, prompts_dir, places, problems)
+            walk(top, prompts_dir, places, problems)
         except OSError as error:
             raise UsageError(
                 f"the prompts directory {top} cannot be read: {error.strerror}",
@@ -76,7 +76,7 @@ def load_paths(root: Path, prompts_dir: str, paths: Iterable[Path]) -> Worktree:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100
         shown = (absolute.relative_to(base) if absolute.is_relative_to(base) else path).as_posix()
         if path.is_dir():
-            _walk(path, shown, places, problems)
+            walk(path, shown, places, problems)
         else:
             places[shown] = path
     return _read(root, prompts_dir, dict(sorted(places.items())), problems)
@@ -119,7 +119,8 @@ def is_skipped(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith("~")
 
 
-def _walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Problem]) -> None:
+def walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Problem]) -> None:
+    """Add the YAML files below a directory, which ``shown`` names, to ``places``, and what is refused."""
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -140,13 +141,13 @@ def _walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Prob
             reason = f"The directory is more than {MAX_DEPTH} levels deep."
         elif is_directory:
             try:
-                _walk(Path(entry.path), path, places, problems)
+                walk(Path(entry.path), path, places, problems)
             except OSError as error:
                 rule, reason = "file-unreadable", f"The directory cannot be read: {error.strerror}."
         elif not entry.is_file():
             reason = "This is neither a file nor a directory."
         elif not entry.name.endswith(SUFFIXES):
-            reason = f"The suffix of a prompt file is {SUFFIXES[0]} in lower case; rename the file."
+            reason = f"The suffix must be {SUFFIXES[0]} in lower case; rename the file."
         else:
             places[path] = Path(entry.path)
         if reason:
@@ -172,7 +173,7 @@ def _read(
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
         name, data = name_for(shown.removeprefix(f"{prompts_dir}/")), b""
         try:
-            data = _data(place, shown)
+            data = read(place, shown)
             file = parse(data, shown, name, merge_keys=merge_keys)
         except InvalidFile as error:
             problems.extend(error.problems)
@@ -188,12 +189,13 @@ def _read(
     return Worktree(root, prompts_dir, files, tuple(sorted(problems)), tuple(places), broken)
 
 
-def _data(path: Path, shown: str) -> bytes:
+def read(path: Path, shown: str, most: int = load.MAX_BYTES) -> bytes:
+    """Return what a regular file contains, up to ``most`` bytes. Raises InvalidFile."""
     reason = "it is not a regular file"
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system
             with open(path, "rb") as file:  # noqa: PTH123
-                return load.read(file, _printable(shown))
+                return load.read(file, _printable(shown), most)
     except OSError as error:
         reason = error.strerror or str(error)
     raise InvalidFile.at(_printable(shown), "file-unreadable", f"The file cannot be read: {reason}.")

@@ -22,6 +22,7 @@ from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
+    from promptsync.files.evaluation import EvaluationFile
     from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry
@@ -71,6 +72,13 @@ class Project:
         if self._registry is None:
             self._registry = connect(self)
         return self._registry
+
+    @cached_property
+    def evaluations(self) -> tuple[EvaluationFile, ...]:
+        """The evaluation files of the working copy. Raises InvalidFile, with everything wrong in them."""
+        from promptsync.files.evaluation import load_evaluations
+
+        return load_evaluations(self.root)
 
     @cached_property
     def history(self) -> Repository | None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from promptsync.checks.assignment import Check, Selection, select_checks
+from promptsync.checks.assignment import Check, Selection, limits_in, select_checks
 from promptsync.checks.choose import rendered_snippets
 from promptsync.files.config import Config
+from promptsync.files.evaluation import EvaluationFile
 from promptsync.files.prompt_file import PromptFile, parse
 
 
@@ -24,8 +25,13 @@ def config(*checks: Mapping[str, Any]) -> Config:
     return Config(Path("/copy"), Path("/copy/promptsync.yaml"), checks=checks)
 
 
-def select(names: Sequence[str], files: Sequence[PromptFile], *checks: Mapping[str, Any]) -> Selection:
-    return select_checks(names, {one.prompt.name: one for one in files}, config(*checks))
+def select(
+    names: Sequence[str],
+    files: Sequence[PromptFile],
+    *checks: Mapping[str, Any],
+    evaluations: Sequence[EvaluationFile] = (),
+) -> Selection:
+    return select_checks(names, {one.prompt.name: one for one in files}, config(*checks), evaluations)
 
 
 A = file("a", evaluations=["quality", "tone"], agents=["bot"])
@@ -121,3 +127,62 @@ def test_only_unpinned_references_and_those_by_the_label_render_the_latest_snipp
     }
     assert rendered_snippets(files, ["a", "e"]) == {"a": {"b", "e"}, "e": set()}
     assert rendered_snippets(files, ["a"], "prod") == {"a": {"b", "c", "e"}}
+
+
+# -- tables --------------------------------------------------------------------------------------------------
+
+QUALITY = EvaluationFile("quality", "evaluations/quality.yaml", ("a", "b/*"), min_score=80, runs=3)
+
+
+def table(*prompts: str, **limits: Any) -> Check:
+    return Check("table", "quality", prompts, **{"min_score": 80, "runs": 3, **limits})
+
+
+@pytest.mark.parametrize(
+    ("names", "entries", "tables"),
+    [
+        (["a", "b/c", "c"], [], [table("a", "b/c")]),
+        (["c"], [], []),
+        (["c"], [{"match": "*", "table": "quality"}], [table("c")]),
+        # The strictest limits and the most runs count, wherever they are.
+        (
+            ["a"],
+            [{"match": "a", "table": "quality", "min_score": 90, "max_drop": 5}],
+            [table("a", min_score=90, max_drop=5)],
+        ),
+        (["a"], [{"match": "a", "table": "quality", "min_score": 70, "runs": 1}], [table("a")]),
+        # Another table of that kind, and another sheet of it, are checks of their own.
+        (
+            ["c"],
+            [{"match": "c", "table": "o", "max_drop": 3}, {"match": "c", "table": "o", "sheet": "Cases"}],
+            [Check("table", "o", ("c",), max_drop=3), Check("table", "o", ("c",), sheet="Cases")],
+        ),
+    ],
+)  # fmt: skip
+def test_tables_of_files_and_of_the_configuration(
+    names: list[str], entries: list[Mapping[str, Any]], tables: list[Check]
+) -> None:
+    files = [file(name) for name in ("a", "b/c", "c")]
+    selection = select(names, files, *entries, evaluations=[QUALITY])
+    assert list(selection.tables) == tables
+    assert (selection.evaluations, selection.agents) == ((), ())
+    assert set(selection.unchecked) == set(names) - selection.prompts
+
+
+def test_a_table_and_an_evaluation_of_one_name_are_two_checks() -> None:
+    selection = select(["a"], [A], evaluations=[QUALITY])
+    assert [(check.kind, check.name) for check in selection.checks] == [
+        ("table", "quality"),
+        ("evaluation", "quality"),
+        ("evaluation", "tone"),
+        ("agent", "bot"),
+    ]
+    assert [str(place) for place in selection.places["table", "quality"]] == ["evaluations/quality.yaml:1"]
+
+
+def test_limits_of_tables_are_found_for_any_prompt() -> None:
+    entries = [{"match": "x", "table": "quality", "min_score": 90}, {"match": "x", "agent": "bot"}]
+    limits = [("table", "quality", 80), ("table", "quality", 90)]
+    assert [
+        (check.kind, check.name, check.min_score) for check in limits_in(config(*entries), [QUALITY])
+    ] == limits

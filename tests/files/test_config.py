@@ -19,7 +19,9 @@ checks:
   - {match: "support/*", evaluation: refund quality, min_score: 80}
   - {match: "*", evaluation: tone, max_drop: 2.5}
   - {match: "*", agent: bot}
-limits: {changes: 0.25}
+  - {match: "*", table: Tone, sheet: Cases, min_score: 70, max_drop: 5, runs: 3}
+limits: {changes: 0.25, cells: 100}
+evaluations: {reuse: 0.5, keep: 3, on_noise: warn}
 deploy: {dashboard_edits: refuse}
 """
 
@@ -54,8 +56,13 @@ def test_everything_in_a_configuration_is_read(tmp_path: Path) -> None:
             {"match": "support/*", "evaluation": "refund quality", "min_score": 80},
             {"match": "*", "evaluation": "tone", "max_drop": 2.5},
             {"match": "*", "agent": "bot"},
+            {"match": "*", "table": "Tone", "sheet": "Cases", "min_score": 70, "max_drop": 5, "runs": 3},
         ),
         limits_changes=0.25,
+        limits_cells=100,
+        evaluations_reuse=0.5,
+        evaluations_keep=3,
+        fails_on_noise=False,
         refuses_dashboard_edits=True,
     )
 
@@ -127,7 +134,20 @@ def test_the_file_is_found_from_below(tmp_path: Path) -> None:
             ['1:10: deploy.dashboard_edits: "ask" is not one of "pass-over" or "refuse".'],
         ),
         ("limits: {changes: 50}\n", ["1:10: limits.changes: 50 is greater than the maximum of 1."]),
-        ("checks: [{match: x}]\n", ["1:10: checks[0] needs either evaluation: or agent:."]),
+        ("checks: [{match: x}]\n", ["1:10: checks[0] needs one of table:, evaluation: and agent:."]),
+        (
+            "checks: [{match: x, table: t, agent: a}]\n",
+            ["1:10: checks[0] needs one of table:, evaluation: and agent:."],
+        ),
+        ("checks: [{match: x, evaluation: e, sheet: s}]\n", ["1:10: checks[0] lacks the key table."]),
+        ("limits: {cells: -1}\n", ["1:10: limits.cells: -1 is less than the minimum of 0."]),
+        (
+            "evaluations: {on_noise: no, keep: 0}\n",
+            [
+                '1:15: evaluations.on_noise: false is not one of "fail" or "warn".',
+                "1:29: evaluations.keep: 0 is less than the minimum of 1.",
+            ],
+        ),
         (
             "checks: [{match: x, evaluation: e, max_drop: -1}, {match: x, evaluation: e, max_drop: 101}]\n",
             [

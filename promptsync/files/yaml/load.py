@@ -87,19 +87,19 @@ def load_all(data: bytes, path: str) -> tuple[Loaded, list[Problem]]:
     return Loaded(reader.value(root, 1), text), reader.problems
 
 
-def read(file: IO[bytes], path: str) -> bytes:
+def read(file: IO[bytes], path: str, most: int = MAX_BYTES) -> bytes:
     """Return what a file or a stream contains. Raises InvalidFile if that is too much, and ``OSError``."""
     # Python sets aside as much memory as a read may return, so most files are read at once in a small one.
     data = file.read(_MOST_FILES)
-    data += file.read(MAX_BYTES + 1 - _MOST_FILES) if len(data) == _MOST_FILES else b""
-    if len(data) > MAX_BYTES:
-        raise too_large(path)
+    data += file.read(most + 1 - _MOST_FILES) if len(data) == _MOST_FILES else b""
+    if len(data) > most:
+        raise too_large(path, most)
     return data
 
 
-def too_large(path: str) -> InvalidFile:
+def too_large(path: str, most: int = MAX_BYTES) -> InvalidFile:
     """Return the error for a file that is too large to be read."""
-    message = f"The file is too large; the limit is {MAX_BYTES:,} bytes."
+    message = f"The file is too large; the limit is {most:,} bytes."
     return InvalidFile.at(path, "file-size", message, "Is this a prompt file?")
 
 

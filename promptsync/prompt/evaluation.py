@@ -1,0 +1,85 @@
+"""What an evaluation declares: the rows, columns and scorecard of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from promptsync.prompt.prompt import KeyPath
+
+OUTPUT: Final = "Output"
+"""The title of the prompt column, unless a file says otherwise."""
+
+SOURCES: Final = (
+    "source",
+    "chat_history_source",
+    "user_persona_source",
+    "conversation_completed_prompt_source",
+    "prompt_source",
+    "iterator_source",
+    "value_source",
+    "content_source",
+    "diff_source",
+    "trace_source",
+    "expected_source",
+    "label_source",
+)
+"""The keys of a ``config`` that name a column."""
+
+MAPPINGS: Final = ("prompt_template_variable_mappings", "variable_mappings", "input_variables")
+"""The keys of a ``config`` whose values name a column for each variable."""
+
+
+class Column(Struct, frozen=True):
+    """A computed column. ``config`` has the vendor's keys, with titles where the API has ids of columns."""
+
+    title: str
+    type: str
+    config: Mapping[str, Any] = {}
+
+
+class ScorecardStep(Struct, frozen=True):
+    """A step of a scorecard, with a ``config`` like a column. ``thresholds`` are ``pass`` and ``warn``."""
+
+    title: str
+    type: str
+    config: Mapping[str, Any] = {}
+    weight: float = 1
+    required: bool = False
+    thresholds: Mapping[str, float] = {}
+
+
+class Scorecard(Struct, frozen=True):
+    """What makes a row pass. The defaults are those of the vendor's SDK."""
+
+    steps: tuple[ScorecardStep, ...] = ()
+    method: str = "weighted_mean"
+    required_step_failure_behavior: str = "fail"
+    pass_threshold: float = 0.8
+    warn_threshold: float = 0.6
+
+
+def sources(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the columns that a ``config`` names, each with its place in there."""
+    for key in SOURCES:
+        if isinstance(title := config.get(key), str):
+            yield (key,), title
+    several = config.get("sources")
+    for index, title in enumerate(several if isinstance(several, list) else ()):
+        if isinstance(title, str):
+            yield ("sources", index), title
+    for key in MAPPINGS:
+        mapping = config.get(key)
+        for variable, title in mapping.items() if isinstance(mapping, Mapping) else ():
+            if isinstance(title, str):
+                yield (key, variable), title
+
+
+def cell_text(value: Any) -> str:
+    """Return the value of a row as the text of a cell: JSON, unless it is text already."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)

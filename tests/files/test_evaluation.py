@@ -1,0 +1,216 @@
+"""Evaluation files: what they declare, and every reason why one cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from promptsync.files.errors import InvalidFile
+from promptsync.files.evaluation import EvaluationFile, load_evaluations, scan_evaluations
+from promptsync.files.yaml.syntax import NESTING
+from promptsync.prompt.evaluation import Column, ScorecardStep
+
+WHOLE = """\
+name: Refund quality
+prompts: support/refund
+rows: cases.csv
+variables: {question: customer question}
+columns:
+- {title: Order, type: JSON_PATH, config: {source: Output, json_path: $.order}}
+scorecard:
+  warn_threshold: 0.5
+  steps:
+  - title: Right
+    type: COMPARE
+    config: {sources: [Order, expected]}
+    weight: 2
+    required: true
+    thresholds: {pass: 1.0}
+min_score: 80
+max_drop: 5
+runs: 3
+"""
+CASES = "customer question,expected\nWhere is my money?,A-17\n"
+
+
+def written(root: Path, files: Mapping[str, str | bytes]) -> Path:
+    for path, text in files.items():
+        place = root / "evaluations" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return root
+
+
+def problems(root: Path, files: Mapping[str, str | bytes]) -> list[str]:
+    """The places and messages of what is wrong, as people see them."""
+    with pytest.raises(InvalidFile) as error:
+        load_evaluations(written(root, files))
+    return [
+        f"{problem.path}:{problem.line}:{problem.column}: {problem.message}"
+        for problem in error.value.problems
+    ]
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    (file,) = load_evaluations(written(tmp_path, {"refund.yaml": WHOLE, "cases.csv": CASES}))
+    assert (file.name, file.path, file.prompts) == (
+        "Refund quality",
+        "evaluations/refund.yaml",
+        ("support/refund",),
+    )
+    assert file.rows == ({"customer question": "Where is my money?", "expected": "A-17"},)
+    assert file.inputs == ("customer question", "expected")
+    assert file.columns == (Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.order"}),)
+    (step,) = file.scorecard.steps
+    assert step == ScorecardStep(
+        "Right", "COMPARE", {"sources": ["Order", "expected"]}, 2, True, {"pass": 1.0}
+    )
+    assert (file.scorecard.pass_threshold, file.scorecard.warn_threshold) == (0.8, 0.5)
+    assert (file.output, file.min_score, file.max_drop, file.runs) == ("Output", 80, 5, 3)
+    assert file.position(("scorecard", "steps", 0)) == (10, 5)
+
+
+def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
+    (file,) = load_evaluations(
+        written(tmp_path, {"support/tone.yml": "rows: [{a: 1, b: null}, {c: [x]}]\nprompts: null"})
+    )
+    assert file == EvaluationFile(
+        "support/tone",
+        "evaluations/support/tone.yml",
+        rows=({"a": 1, "b": None}, {"c": ["x"]}),
+        text=file.text,
+    )
+    assert file.inputs == ("a", "b", "c")
+    assert load_evaluations(tmp_path / "elsewhere") == ()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "matching"),
+    [("a/*", {"a/b", "a/b/c"}), ("[a/b, b]", {"a/b", "b"}), ("'*'", {"a/b", "a/b/c", "b"}), ("[]", set())],
+)
+def test_which_prompts_it_checks(tmp_path: Path, prompts: str, matching: set[str]) -> None:
+    (file,) = load_evaluations(written(tmp_path, {"x.yaml": f"rows: [{{a: 1}}]\nprompts: {prompts}"}))
+    assert {name for name in ("a/b", "a/b/c", "b") if file.matches(name)} == matching
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("x.csv", "a,b\r\n1,2\r\n", [{"a": "1", "b": "2"}]),
+        ("x.csv", b"\xef\xbb\xbfa,b\n1,2", [{"a": "1", "b": "2"}]),
+        ("x.csv", 'a,b\n"1\n, ""x""",\n\n3,4\n', [{"a": '1\n, "x"', "b": ""}, {"a": "3", "b": "4"}]),
+        (
+            "x.jsonl",
+            '{"a": 1}\n\n{"a": null, "b": {"c": ["\u00e4"]}}',
+            [{"a": 1}, {"a": None, "b": {"c": ["ä"]}}],
+        ),
+        ("deep/x.JSONL", '{"a": "b"}', [{"a": "b"}]),
+    ],
+)
+def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list[object]) -> None:
+    (file,) = load_evaluations(written(tmp_path, {"y.yaml": f"rows: {name}", name: text}))
+    assert list(file.rows) == rows
+
+
+def test_ten_thousand_rows(tmp_path: Path) -> None:
+    lines = "".join(f'"question\n{number}",answer {number}\n' for number in range(10_000))
+    (file,) = load_evaluations(written(tmp_path, {"y.yaml": "rows: x.csv", "x.csv": f"q,a\n{lines}"}))
+    assert len(file.rows) == 10_000
+    assert file.rows[-1] == {"q": "question\n9999", "a": "answer 9999"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", ["1:1: The file is empty: an evaluation has rows:."]),
+        ("rows: []", ["1:1: There are no rows, so there is nothing to run."]),
+        ("rows: [{}]", ["1:1: There are no rows, so there is nothing to run."]),
+        ("rows: [{' ': 1}]", ["1:1: A column of the rows has no title."]),
+        ("prompts: a", ["1:1: The file lacks the key rows."]),
+        ("rows: 3", ["1:1: rows must be text or a list, but it is a whole number."]),
+        ("rows: [{a: 1}]\nrow: x.csv", ["2:1: Unknown key row."]),
+        ("rows: [{a: 1}]\nruns: 0", ["2:1: runs: 0 is less than the minimum of 1."]),
+        (
+            "rows: [{a: 1}]\nscorecard: {pass_threshold: 80}",
+            ["2:13: scorecard.pass_threshold: 80 is greater than the maximum of 1."],
+        ),
+        (
+            "rows: [{a: 1}]\nscorecard: {pass_threshold: 0.5}",
+            ["2:1: The threshold for warn, 0.6, is above 0.5 for pass."],
+        ),
+        (
+            "rows: [{a: 1}]\nscorecard: {steps: [{title: T, type: X, thresholds: {warn: 0.9}}]}",
+            ["2:21: T: The threshold for warn, 0.9, is above 0.8 for pass."],
+        ),
+        ("rows: [{a: 1}]\nvariables: {x: b}", ["2:13: The rows have no column 'b'."]),
+        ("rows: [{a: 1}]\noutput: a", ["2:1: The title 'a' is used twice."]),
+        ("rows: [{a: 1}]\ncolumns: [{title: Output, type: X}]", ["2:12: The title 'Output' is used twice."]),
+        (
+            "rows: [{a: 1}]\ncolumns: [{title: B, type: X, config: {source: C}},"
+            " {title: C, type: X, config: {sources: [a, B]}}]",
+            ["2:40: B: no column above has the title 'C'."],
+        ),
+        (
+            "rows: [{a: 1}]\nscorecard: {steps: [{title: S, type: X},"
+            " {title: S, type: X, config: {variable_mappings: {v: S}}}]}",
+            ["2:43: The title 'S' is used twice.", "2:91: S: no column above has the title 'S'."],
+        ),
+        ("rows: x.txt", ["1:1: rows: 'x.txt' is neither a .csv nor a .jsonl file."]),
+        ("rows: x.csv", ["1:1: rows: there is no file evaluations/x.csv."]),
+        ("rows: ../x.csv", ["1:1: rows: '../x.csv' is outside of evaluations/."]),
+        ("rows: /x.csv", ["1:1: rows: '/x.csv' is outside of evaluations/."]),
+        ("rows: 'a\\x.csv'", ["1:1: rows: 'a\\\\x.csv' is outside of evaluations/."]),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_used(tmp_path: Path, text: str, wrong: list[str]) -> None:
+    assert problems(tmp_path, {"y.yaml": text}) == [f"evaluations/y.yaml:{reason}" for reason in wrong]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wrong"),
+    [
+        ("x.csv", "a,b,a\n", ["1:1: The header has the column 'a' twice."]),
+        ("x.csv", 'a,b\n"\n",2\n1\n1,2,3\n', [
+            "4:1: The header has 2 columns, this row has 1.",
+            "5:1: The header has 2 columns, this row has 3.",
+        ]),
+        ("x.csv", 'a\n"x', ["2:1: This is not CSV: unexpected end of data."]),
+        ("x.csv", b"a\n\xff", ["2:1: The byte 0xFF is not UTF-8."]),
+        ("x.jsonl", '{"a": 1}\n{"a": }\n[1]\n{"a": 1, "a": 2}\n{"a": NaN}', [
+            "2:7: This is not JSON: Expecting value.",
+            "3:1: A row must be a mapping.",
+            "4:1: This is not JSON: the key 'a' appears twice.",
+            "5:1: This is not JSON: JSON has no number NaN.",
+        ]),
+        ("x.jsonl", "[" * 100_000, [f"1:1: {NESTING}"]),
+    ],
+)  # fmt: skip
+def test_rows_that_cannot_be_read(tmp_path: Path, name: str, text: str | bytes, wrong: list[str]) -> None:
+    found = problems(tmp_path, {"y.yaml": f"rows: {name}", name: text})
+    assert found == [f"evaluations/{name}:{reason}" for reason in wrong]
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    outside = written(tmp_path / "outside", {"x.csv": "a\n1", "y.yaml": "rows: [{a: 1}]"}) / "evaluations"
+    root = written(tmp_path / "copy", {"y.yaml": "rows: x.csv", "z.yaml": "rows: deep/x.csv"})
+    (root / "evaluations" / "x.csv").symlink_to(outside / "x.csv")
+    (root / "evaluations" / "deep").symlink_to(outside)
+    (root / "evaluations" / "far.yaml").symlink_to(outside / "y.yaml")
+    files, wrong = scan_evaluations(root)
+    assert files == ()
+    assert {(problem.path, "symbolic link" in problem.message) for problem in wrong} == {
+        (f"evaluations/{name}", True) for name in ("y.yaml", "z.yaml", "far.yaml", "deep")
+    } - {("evaluations/deep", True)}
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "evaluations").symlink_to(outside)
+    assert [problem.rule for problem in scan_evaluations(tmp_path / "linked")[1]] == ["file-refused"]
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    files = {"a.yaml": "name: b\nrows: [{a: 1}]", "b.yaml": "rows: [{a: 1}]"}
+    wrong = ["evaluations/b.yaml:1:1: evaluations/a.yaml also contains the evaluation 'b'."]
+    assert problems(tmp_path, files) == wrong
+    # The others are read all the same.
+    assert [file.path for file in scan_evaluations(tmp_path)[0]] == ["evaluations/a.yaml"]
