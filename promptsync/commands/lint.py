@@ -14,11 +14,13 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
+from promptsync.files.evaluation import FOLDER, EvaluationFile, scan_evaluations
 from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
+from promptsync.lint.evaluations import Evaluations
 from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
@@ -43,7 +45,7 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 def command(
     session: Session, files: tuple[Path, ...], form: str | None, strict: bool, deleted: bool, rules: bool
 ) -> Outcome:
-    """Check FILEs, or everything in the prompts directory. Needs no network and no key.
+    """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 
     Exits with 1 when there are errors. A hook passes the files of a commit and --deleted, which reads git: a
     prompt that refers to a deleted one is checked, too, although the commit does not change it.
@@ -167,9 +169,13 @@ def _check(path: Path, selected: set[Path] | None, changed: frozenset[str] = fro
         ]
     if selected is None or path in selected:
         problems += _of_config(config, worktree)
+    files = len(paths)
+    if selected is None or any(place.is_relative_to(config.root / FOLDER) for place in selected):
+        evaluations, broken = scan_evaluations(config.root)
+        problems += [*broken, *_of_evaluations(config, worktree, evaluations)]
+        files += len(evaluations) + len({problem.path for problem in broken})
     return Checked(
-        tuple(sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems)),
-        len(paths),
+        tuple(sorted(replace(problem, path=str(config.root / problem.path)) for problem in problems)), files
     )
 
 
@@ -179,6 +185,8 @@ def _selected(config: Config, selected: set[Path], worktree: Worktree) -> set[st
     paths: set[str] = set()
     for path in sorted(selected - {config.path}):
         shown = path.relative_to(config.root).as_posix()
+        if path.is_relative_to(config.root / FOLDER):
+            continue  # all evaluation files are checked together
         if not path.is_relative_to(config.prompts_path):
             raise UsageError(
                 f"{shown} is outside the prompts directory {config.prompts}/",
@@ -211,6 +219,22 @@ def _of_prompts(
             message = f"include: does not match {file.prompt.name!r}, so the prompt is never published."
             hint = f"Rename the prompt, or add a pattern to include: in {FILE_NAME}."
             yield Problem(file.path, *file.position(("name",)), "not-included", message, "warning", hint)
+
+
+def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[EvaluationFile]) -> Iterator[Problem]:
+    tables: dict[str, list[str]] = {}
+    loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME) if config.checks else None
+    for index, entry in enumerate(config.checks):
+        tables.setdefault(entry.get("table", ""), []).append(entry["match"])
+        if loaded and "sheet" in entry and any(file.name == entry["table"] for file in files):
+            place = yaml_load.position(loaded.text, ("checks", index, "sheet"))
+            message = f"{entry['table']!r} is an evaluation file, which has no sheets."
+            yield Problem(FILE_NAME, *place, "config", message, hint="Remove sheet:.")
+    templates = {name: file.prompt.template for name, file in worktree.files.items()}
+    known = KnownPrompts(templates, unreadable=frozenset(worktree.broken.values()))
+    evaluations = Evaluations(known, tables)
+    for file in files:
+        yield from evaluations.check(file)
 
 
 def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:
