@@ -51,6 +51,13 @@ class CheckResult(Struct, frozen=True):
     comparison: Comparison | None = None
 
     @property
+    def title(self) -> str:
+        """What it is called; a table has a result for each prompt, so the prompt comes first."""
+        if self.check.kind == "table" and self.check.prompts:
+            return f"{self.check.prompts[0]} ({self.run.name})"
+        return self.run.name
+
+    @property
     def reason(self) -> str:
         """Why it failed, empty if it passed or is under way."""
         return "; ".join(failure.message for failure in self.failures)
@@ -95,7 +102,7 @@ class CheckResults(Struct, frozen=True):
     interrupted: bool = False
 
     def of(self, kind: Kind) -> tuple[CheckResult, ...]:
-        """Return the results of evaluations, or those of agents."""
+        """Return the results of one kind."""
         return tuple(result for result in self.all if result.run.kind == kind)
 
     @property
@@ -114,11 +121,11 @@ class CheckResults(Struct, frozen=True):
             return Interrupted(
                 "interrupted before what was started had ended" if running else "interrupted",
                 hint=_follow(running),
-                details=[f"{result.run.name}: {result.run.location}" for result in running],
+                details=[f"{result.title}: {result.run.location}" for result in running],
             )
         failed = [result for result in self.all if result.passed is False]
         reasons = _reasons(failed)
-        unknown = [result.run.name for result in failed if result.run.status is Status.MAYBE_STARTED]
+        unknown = [result.title for result in failed if result.run.status is Status.MAYBE_STARTED]
         if unknown:
             return Incomplete(
                 f"{', '.join(unknown)} may or may not have been started",
@@ -132,7 +139,7 @@ class CheckResults(Struct, frozen=True):
         if not failed:
             return None
         kinds = {result.check.kind for result in failed}
-        noun = kinds.pop() if len(kinds) == 1 else "check"
+        noun = kinds.pop() if len(kinds) == 1 and "table" not in kinds else "check"
         return AnswerIsNo(
             reasons[0] if len(reasons) == 1 else f"{len(reasons)} {noun}s failed",
             hint=_hint(failed),
@@ -150,7 +157,7 @@ def _reasons(failed: Sequence[CheckResult]) -> list[str]:
     """Return a line for each failure, those of the registry first."""
     lines = [(result, result.error.message if result.error else result.reason) for result in failed]
     lines.sort(key=lambda line: line[0].error is None)
-    return [f"{result.run.name}: {reason}" for result, reason in lines]
+    return [f"{result.title}: {reason}" for result, reason in lines]
 
 
 def _follow(running: Sequence[CheckResult]) -> str:

@@ -14,6 +14,7 @@ from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
 from promptsync.show.rows import body
+from promptsync.show.tables import add_tables, cost_text, table_body, table_notes, table_row
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -24,10 +25,23 @@ _MOST_UNBOUND: Final = 5
 _MOST_NAMES: Final = 10
 _LONG_NAME: Final = 40
 _LONG_REASON: Final = 80
+_LONG_COMPARISON: Final = 200
 
 
 def results_lines(results: CheckResults) -> list[str]:
-    """Return a table of the evaluations and one of the agents, each with its notes."""
+    """Return a table for each kind of check, with its notes."""
+    tables = results.of("table")
+    notes = [note for result in tables for note in table_notes(result)]
+    cost = [output.aside(f"cost: {text}", 0)] if (text := cost_text(tables)) else []
+    return _joined(_tables(tables, [*notes, *cost]), _others(results))
+
+
+def _tables(results: Sequence[CheckResult], notes: Sequence[str] = ()) -> list[str]:
+    rows = [{**table_row(result), "Result": _result(result)} for result in results]
+    return [*_table(rows), *notes]
+
+
+def _others(results: CheckResults) -> list[str]:
     evaluations, agents = results.of("evaluation"), results.of("agent")
     # Scores are compared with those of live versions in a deploy, elsewhere with the run before.
     is_compared = any(result.live for result in evaluations)
@@ -36,8 +50,11 @@ def results_lines(results: CheckResults) -> list[str]:
         *(note for result in evaluations for note in _notes(result)),
         *_unbound(evaluations),
     ]
-    lines += [""] if evaluations and agents else []
-    return [*lines, *_table(list(map(_agent_row, agents))), *_unbound(agents)]
+    return _joined(lines, [*_table(list(map(_agent_row, agents))), *_unbound(agents)])
+
+
+def _joined(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    return [*first, *([""] if first and second else []), *second]
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -48,8 +65,15 @@ def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
 def results_markdown(results: CheckResults) -> list[str]:
     """Return results as Markdown."""
     page = Page()
-    page.fence(map(unstyle, results_lines(results)))
+    add_results(page, results)
     return page.lines
+
+
+def add_results(page: Page, results: CheckResults) -> None:
+    """Add results to a page of Markdown: all prompts, then the rows that changed sides."""
+    tables = results.of("table")
+    page.fence(map(unstyle, _joined(_tables(tables), _others(results))))
+    add_tables(page, tables)
 
 
 def _agent_row(result: CheckResult) -> dict[str, str]:
@@ -95,7 +119,9 @@ def _result(result: CheckResult) -> str:
         return output.style("running", "remote") if result.passed is None else output.style("passed", "good")
     # the registry's own words come first; the error below the table names the request as well
     reason = getattr(result.run.error, "reason", "") or result.reason
-    return output.style(f"failed: {cut(reason, _LONG_REASON)}", "bad")
+    most = _LONG_REASON if result.comparison is None else _LONG_COMPARISON
+    word = "cannot tell" if {failure.kind for failure in result.failures} == {"cannot-tell"} else "failed"
+    return output.style(f"{word}: {cut(reason, most)}", "bad")
 
 
 def _notes(result: CheckResult) -> Iterator[str]:
@@ -188,15 +214,19 @@ def choice_body(choice: Choice) -> dict[str, Any]:
 
 
 def runs_body(results: CheckResults, kind: Kind) -> list[dict[str, Any]]:
-    """Return the ``runs`` of an ``eval run`` or ``agent run`` document."""
-    return list(map(run_body, results.of(kind)))
+    """Return the ``runs`` of an ``eval run`` or ``agent run`` document; tables are evaluations there."""
+    tables = results.of("table") if kind == "evaluation" else ()
+    return list(map(run_body, [*tables, *results.of(kind)]))
 
 
 def run_body(result: CheckResult) -> dict[str, Any]:
     """Return a result for a JSON document."""
-    keys = _EVALUATION if result.run.kind == "evaluation" else _AGENT
-    document = body(result, f"{keys} status=run.status passed prompts=check.prompts unbound")
-    return {**document, "reason": result.reason or None}
+    document = body(result, "status=run.status passed prompts=check.prompts unbound")
+    if result.run.kind == "table":
+        own = table_body(result)
+    else:
+        own = body(result, _EVALUATION if result.run.kind == "evaluation" else _AGENT)
+    return {**own, **document, "reason": result.reason or None}
 
 
 _EVALUATION: Final = (

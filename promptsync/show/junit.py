@@ -20,6 +20,7 @@ from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
 from promptsync.show.checks import run_body
+from promptsync.show.tables import changed_rows
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -47,12 +48,12 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         return _document(root)
     for result in results.all:
         run = result.run
-        cases = [*(_score_cases if run.kind == "evaluation" else _node_cases)(result), *_unbound(result)]
+        cases = [*_CASES[run.kind](result), *_unbound(result)]
         # Nodes of an agent that failed are worth more than the word that it failed.
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
             cases = [_not_completed(result)]
-        _suite(root, _unique(run.name, names), run_body(result), cases, run.seconds)
+        _suite(root, _unique(result.title, names), run_body(result), cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)
@@ -114,6 +115,20 @@ def _node_cases(result: CheckResult) -> Iterator[_Case]:
         yield _Case("run", "failure" if result.reason else "", result.reason, str(run.status))
 
 
+def _table_cases(result: CheckResult) -> Iterator[_Case]:
+    """Yield what was demanded of the rows: a row that fails is no failure if its check allows it."""
+    if result.run.status is Status.FAILED:
+        return
+    rows = [line.text for line in changed_rows(result)]
+    for failure in result.failures:
+        if failure.kind != "unbound":
+            yield _Case(
+                failure.kind, "failure", failure.message, failure.kind, "\n".join([failure.message, *rows])
+            )
+    if not result.failures:
+        yield _Case("rows")
+
+
 def _not_completed(result: CheckResult) -> _Case:
     run = result.run
     if run.is_under_way:
@@ -126,6 +141,9 @@ def _unbound(result: CheckResult) -> Iterator[_Case]:
     for gap in result.unbound:
         kind: Literal["failure", "skipped"] = "failure" if result.reason else "skipped"
         yield _Case(f"checks {gap.target}", kind, gap.reason, "unbound")
+
+
+_CASES: Final = {"evaluation": _score_cases, "agent": _node_cases, "table": _table_cases}
 
 
 def _suite(

@@ -220,5 +220,6 @@ def test_a_workflow_gets_a_summary_and_outputs(world: World, tmp_path: Path) -> 
     assert "EVALUATION   PROMPTS  REPORT  SCORE  LAST  CHANGE  MINIMUM  RESULT" in text
     assert "a is polite  a        5       0      -     -       50       failed: score 0 is below" in text
     found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
-    assert (found["passed"], json.loads(found["scores"])) == ("false", {"a is polite": 0})
+    # What the echo model answered is no score.
+    assert (found["passed"], json.loads(found["scores"])) == ("false", {})
     assert json.loads(found["changed"]) == ["a"]

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.past_runs import LiveScore
@@ -56,6 +57,7 @@ live_scores = st.builds(LiveScore) | st.builds(LiveScore, any_text, st.just(2), 
 results_of_one = st.builds(
     CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures, unbound, st.booleans()
 )
+results_of_one |= sheet_results(any_text)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=3).map(tuple))
 
 

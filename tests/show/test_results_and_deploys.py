@@ -9,6 +9,7 @@ from click import unstyle
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_reader import check_only_code, names
+from sheets import results as sheet_results
 
 from promptsync.checks.assignment import Check, Selection
 from promptsync.checks.judge import judge
@@ -56,6 +57,7 @@ live_scores = st.builds(LiveScore) | st.builds(
 )
 failures = st.lists(st.builds(Failure, st.just("failed"), reasons), max_size=1).map(tuple)
 results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, live_scores, failures)
+results_of_one |= sheet_results(names)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
 
 PASSES_OVER = (

@@ -138,7 +138,9 @@ def run_together(
     passed = error is None and not results.under_way
     outputs = {"passed": str(passed).lower(), "changed": json.dumps(choice.changed)}
     if kind == "evaluation":
-        outputs["scores"] = json.dumps({result.run.name: result.run.score for result in results.all})
+        # What the echo model answered is no score.
+        scored = [result for result in results.all if result.run.model != "echo"]
+        outputs["scores"] = json.dumps({result.title: result.run.score for result in scored})
     summary = results_markdown(results) if results.all else [nothing_run(choice, kind), ""]
     return outcome.replaced(error=error, outputs=outputs, summary=summary)
 

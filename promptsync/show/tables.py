@@ -1,0 +1,175 @@
+"""Results of checks on tables: a line for each prompt, the rows that changed sides, and their JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from promptsync.checks.receipt import CheckResult
+from promptsync.checks.run import Run
+from promptsync.checks.tables.comparison import RowResult
+from promptsync.show.lines import cut, number_text, tally
+from promptsync.show.markdown import Page, code, shortened
+from promptsync.show.rows import body
+from promptsync.terminal import output
+from promptsync.terminal.output import count
+
+MOST_ROWS: Final = 10
+"""Rows of a table that got worse, or better, that Markdown and files show; JSON has all."""
+_MOST_IN_TEXT: Final = 3
+
+_MOST_INPUTS: Final = 5
+_LONG_TEXT: Final = 400
+_URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
+_SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
+_NO_MODEL: Final = "ran on the echo model (no real LLM), so there is no score"
+
+
+class RowLine(NamedTuple):
+    """A line about a row of a table; ``live`` and ``new`` are outputs."""
+
+    kind: Literal["row", "input", "live", "new"]
+    text: str
+
+
+def score_text(run: Run | None) -> str:
+    """Return the score of a run; what an echo answered has none."""
+    if run is None:
+        return "-"
+    return cut(run.model or "", 20) or number_text(None if run.score is None else round(run.score, 2))
+
+
+def table_row(result: CheckResult) -> dict[str, str]:
+    """Return the columns of a result, without the last one."""
+    run, live, comparison = result.run, result.live, result.comparison
+    is_echo = run.model is not None
+    score = output.style(score_text(run), "faint" if is_echo else "bad" if result.passed is False else "good")
+    version = "" if live.version is None else f" (v{live.version})"
+    change = None if is_echo or result.drop is None else -result.drop
+    changed = ("-", "-") if comparison is None else (str(len(comparison.worse)), str(len(comparison.better)))
+    return {
+        "Prompt": cut(result.check.prompts[0], 40) if result.check.prompts else "-",
+        "Table": cut(run.name, 40),
+        "Rows": str(len(run.rows) // max(result.check.runs, 1)) if run.rows else "-",
+        "Score": score,
+        "Live": (score_text(result.live_run) if is_echo else number_text(live.score)) + version,
+        "Change": "-" if change is None else f"{change:+g}" if change else "0",
+        "Worse": changed[0],
+        "Better": changed[1],
+    }
+
+
+def table_notes(result: CheckResult) -> Iterator[str]:
+    """Yield where a result comes from, what cannot be told, and the rows that changed sides or failed."""
+    run, title, comparison = result.run, cut(result.title), result.comparison
+    if run.reused:
+        yield output.style(f"{title}: {cut(_reuse(run))}", "faint")
+    if run.model is not None:
+        yield output.style(f"{title}: {_NO_MODEL}", "warn")
+    if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
+        yield output.style(f"{title}: cannot tell: {cut(comparison.reason, 300)}", "warn")
+    for line in changed_rows(result, _MOST_IN_TEXT):
+        text = cut(" ".join(line.text.split()))
+        yield output.Line(f"{title}: {text}" if line.kind == "row" else f"    {line.kind}: {text}", 6)
+
+
+def cost_text(results: Iterable[CheckResult]) -> str:
+    """Return what the runs of these results cost together; empty if no registry said it."""
+    runs = [run for result in results for run in (result.run, result.live_run) if run and not run.reused]
+    costs = [run.cost for run in runs if run.cost is not None]
+    return f"${sum(costs):.2f}" if costs else ""
+
+
+def changed_rows(result: CheckResult, most: int = MOST_ROWS) -> Iterator[RowLine]:
+    """Yield the rows that got worse or better; without a comparison those that failed, if the check did."""
+    comparison = result.comparison
+    if comparison is not None and (comparison.worse or comparison.better):
+        yield from _pairs(comparison.worse, "got worse", most)
+        yield from _pairs(comparison.better, "got better", most)
+    elif result.passed is False:
+        yield from _pairs([(None, row) for row in result.run.rows if not row.passed], "failed", most)
+
+
+def _pairs(pairs: Sequence[tuple[RowResult | None, RowResult]], what: str, most: int) -> Iterator[RowLine]:
+    for live, new in pairs[:most]:
+        steps = ", ".join(new.failed_steps or (live.failed_steps if live is not None else ()))
+        yield RowLine("row", f"row {new.index + 1} {what}" + (f" ({steps})" if steps else ""))
+        for name, value in list(new.inputs.items())[:_MOST_INPUTS]:
+            yield RowLine("input", f"{name}: {shortened(value, _LONG_TEXT)}")
+        if live is not None:
+            yield RowLine("live", shortened(live.output, _LONG_TEXT))
+        yield RowLine("new", shortened(new.output, _LONG_TEXT))
+    if len(pairs) > most:
+        yield RowLine("row", f"{count(len(pairs) - most, 'more row')} {what}")
+
+
+def add_tables(page: Page, results: Sequence[CheckResult]) -> None:
+    """Add to a page where the sheets are and what they cost, and the rows that changed sides."""
+    page.items([line for result in results if (line := _sheet_line(result))])
+    if cost := cost_text(results):
+        page.say(f"Cost: {cost}")
+    changes = []
+    for result in results:
+        lines = [
+            _SIGNS[line.kind] + text
+            for line in changed_rows(result)
+            for text in line.text.splitlines() or [""]
+        ]
+        if lines:
+            changes.append((result.title, _changed_text(result), lines))
+    page.differences(changes)
+
+
+def _changed_text(result: CheckResult) -> str:
+    comparison = result.comparison
+    if comparison is None or not (comparison.worse or comparison.better):
+        return "rows that failed"
+    return tally("row", [(len(comparison.worse), "worse"), (len(comparison.better), "better")])
+
+
+def _sheet_line(result: CheckResult) -> str:
+    run, parts = result.run, []
+    if run.model is not None:
+        parts.append(_NO_MODEL)
+    if run.reused:
+        parts.append(
+            f"evaluated in {code(shortened(run.origin, _LONG_TEXT))}" if run.origin else "evaluated before"
+        )
+    if _URL.fullmatch(run.url):
+        parts.append(f"[sheet]({run.url})")
+    return f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}" if parts else ""
+
+
+def _reuse(run: Run) -> str:
+    score = "" if run.model is not None or run.score is None else f" {score_text(run)}"
+    return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
+
+
+def table_body(result: CheckResult) -> dict[str, Any]:
+    """Return the keys of a result for a JSON document that only tables have."""
+    document = body(result, _KEYS)
+    echoes = result.run.model is not None
+    nothing = {"score": None, "live_score": None, "drop": None} if echoes else {}
+    comparison = result.comparison
+    sides: dict[str, Any] = {"worse": None, "better": None}
+    if comparison is not None:
+        sides = {side: [_pair(*pair) for pair in getattr(comparison, side)] for side in sides}
+    return {**document, **nothing, **sides, "rows": [_row(row) for row in result.run.rows]}
+
+
+def _row(row: RowResult) -> dict[str, Any]:
+    return {**body(row, "inputs output score verdict failed_steps"), "row": row.index + 1}
+
+
+def _pair(live: RowResult, new: RowResult) -> dict[str, Any]:
+    return {"row": new.index + 1, "live": _row(live), "new": _row(new)}
+
+
+_KEYS: Final = (
+    "table=run.name table_id=run.table_id sheet_id=run.sheet_id url=run.url model=run.model score=run.score "
+    "minimum=check.min_score max_drop=check.max_drop runs=check.runs live_version=live.version "
+    "live_score=live.score not_compared=live.reason drop verdict=comparison.verdict "
+    "comparison=comparison.reason least_drop=comparison.least most_drop=comparison.most "
+    "origin=run.origin reused=run.reused cost=run.cost"
+)

@@ -1,0 +1,105 @@
+"""Results of checks on tables, made by hand: what the pages and files about them show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from promptsync.checks.assignment import Check
+from promptsync.checks.past_runs import LiveScore
+from promptsync.checks.receipt import CheckResult, Failure
+from promptsync.checks.run import Run, Status
+from promptsync.checks.tables.comparison import Comparison, RowResult, compare
+
+SHEET = "https://dashboard.promptlayer.com/workspace/1/tables/t1?sheet=s2"
+
+
+def rows(verdicts: str) -> tuple[RowResult, ...]:
+    """Rows by a letter each: p passes, everything else fails the step Right order."""
+    return tuple(
+        RowResult(
+            index,
+            {"question": f"question {index + 1}"},
+            f"answer {letter}",
+            1.0 if letter == "p" else 0.25,
+            "pass" if letter == "p" else "fail",
+            () if letter == "p" else ("Right order",),
+        )
+        for index, letter in enumerate(verdicts)
+    )
+
+
+def sheet(verdicts: str, **fields: Any) -> Run:
+    """A run on a table of refunds."""
+    values = {
+        "status": Status.COMPLETED,
+        "table_id": "t1",
+        "sheet_id": "s2",
+        "score": 100 * verdicts.count("p") / len(verdicts),
+        "rows": rows(verdicts),
+        "url": SHEET,
+        "origin": "pull request 12",
+        "cost": 0.1234,
+        **fields,
+    }
+    return Run(kind="table", name="Refund quality", **values)
+
+
+def result(
+    live: str, new: str, name: str = "support/refund", *, max_drop: float = 5, **fields: Any
+) -> CheckResult:
+    """The result of a prompt whose live version and new text ran, failed if they say so."""
+    run, live_run = sheet(new, **fields), sheet(live, **{**fields, "origin": "commit 3fa9c1a"})
+    comparison = compare(live_run.rows, run.rows, 1, max_drop)
+    kinds = {"fail": "max-drop", "cannot tell": "cannot-tell"}
+    failures = [Failure(kinds[comparison.verdict], comparison.reason)] if comparison.verdict in kinds else []
+    check = Check("table", run.name, (name,), 80, max_drop)
+    score = LiveScore(name, 3, live_run.score)
+    return CheckResult(check, run, score, tuple(failures), live_run=live_run, comparison=comparison)
+
+
+def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
+    """Results with these texts in every place that a registry or a user fills."""
+    row = st.builds(
+        RowResult,
+        st.integers(0, 20),
+        st.dictionaries(texts, texts, max_size=2),
+        texts,
+        st.none() | st.floats(0, 1),
+        st.sampled_from(["pass", "fail", "error"]) | texts,
+        st.lists(texts, max_size=2).map(tuple),
+    )
+    run = st.builds(
+        Run,
+        kind=st.just("table"),
+        name=texts,
+        status=st.sampled_from(Status),
+        score=st.none() | st.floats(0, 100),
+        rows=st.lists(row, max_size=3).map(tuple),
+        url=texts,
+        origin=texts,
+        reused=st.booleans(),
+        cost=st.none() | st.floats(0, 5),
+        model=st.none() | st.just("echo") | texts,
+    )
+    pairs = st.lists(st.tuples(row, row), max_size=3).map(tuple)
+    comparison = st.builds(
+        lambda worse, better, reason: Comparison(9, worse, better, reason=reason),
+        pairs,
+        pairs,
+        texts,
+    )
+    failures = st.lists(
+        st.builds(Failure, st.sampled_from(["max-drop", "cannot-tell", "min-score"]), texts.filter(bool)),
+        max_size=2,
+    )
+    return st.builds(
+        CheckResult,
+        st.builds(Check, st.just("table"), texts, st.lists(texts, max_size=1).map(tuple)),
+        run,
+        st.builds(LiveScore) | st.builds(LiveScore, texts, st.just(2), st.none() | st.floats(0, 100), texts),
+        failures.map(tuple),
+        live_run=st.none() | run,
+        comparison=st.none() | comparison,
+    )

@@ -1,0 +1,182 @@
+"""Results of checks on tables as text, JSON, JUnit and one comment of Markdown."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from click import unstyle
+from markdown_reader import EVIL, active
+from msgspec.structs import replace
+from sheets import SHEET, result, rows, sheet
+
+from promptsync.checks.assignment import Check
+from promptsync.checks.receipt import CheckResult, CheckResults, Failure
+from promptsync.files.schema import schema
+from promptsync.show.checks import results_lines, results_markdown, runs_body
+from promptsync.show.junit import junit
+from promptsync.show.markdown import MOST
+
+WORSE = result("p" * 20, "f" * 9 + "p" * 11)
+UNSURE = result("p" * 18 + "ff", "ff" + "p" * 18, "support/tone", origin="", reused=True)
+FINE = result("p" * 20, "p" * 20, "support/triage", reused=True, cost=None)
+ECHO = result("p" * 20, "p" * 19 + "f", "support/echo", model="echo", cost=None)
+LOW = CheckResult(
+    Check("table", "Refund quality", ("new",), 80),
+    sheet("pppff"),
+    failures=(Failure("min-score", "score 60 is below the minimum of 80"),),
+)
+
+
+def lines(*results: CheckResult) -> list[str]:
+    return [unstyle(line) for line in results_lines(CheckResults(results))]
+
+
+def test_a_line_for_each_prompt() -> None:
+    shown = lines(WORSE, UNSURE, FINE, ECHO, LOW)
+    cells = [re.split(r"  +", line) for line in shown[:6]]
+    assert cells[0] == [*("PROMPT", "TABLE", "ROWS", "SCORE", "LIVE", "CHANGE", "WORSE", "BETTER", "RESULT")]
+    assert [row[2:8] for row in cells[1:]] == [
+        ["20", "55", "100 (v3)", "-45", "9", "0"],
+        ["20", "90", "90 (v3)", "0", "2", "2"],
+        ["20", "100", "100 (v3)", "0", "0", "0"],
+        ["20", "echo", "echo (v3)", "-", "1", "0"],
+        ["5", "60", "-", "-", "-", "-"],
+    ]
+    assert [row[8].partition(":")[0] for row in cells[1:]] == [
+        *("failed", "cannot tell", "passed", "passed", "failed")
+    ]
+
+
+def test_rows_that_changed_are_shown_with_input_and_both_outputs() -> None:
+    shown = lines(WORSE)
+    at = shown.index("support/refund (Refund quality): row 1 got worse (Right order)")
+    assert shown[at : at + 4] == [
+        "support/refund (Refund quality): row 1 got worse (Right order)",
+        "    input: question: question 1",
+        "    live: answer p",
+        "    new: answer f",
+    ]
+    assert "support/refund (Refund quality): 6 more rows got worse" in shown
+    assert shown[-1] == "cost: $0.25"
+
+
+@pytest.mark.parametrize(
+    ("one", "note"),
+    [
+        (UNSURE, "support/tone (Refund quality): row 19 got better (Right order)"),
+        (FINE, "support/triage (Refund quality): Refund quality 100, evaluated in pull request 12"),
+        (
+            ECHO,
+            "support/echo (Refund quality): ran on the echo model (no real LLM), so there is no score",
+        ),
+        (LOW, "new (Refund quality): row 4 failed (Right order)"),
+        (
+            replace(UNSURE, failures=()),
+            f"support/tone (Refund quality): cannot tell: {UNSURE.comparison and UNSURE.comparison.reason}",
+        ),
+    ],
+)
+def test_notes(one: CheckResult, note: str) -> None:
+    assert note in lines(one)
+
+
+def test_the_error_names_the_prompt() -> None:
+    error = CheckResults((WORSE,)).error
+    assert error is not None and error.exit_code == 1
+    assert error.message.startswith("support/refund (Refund quality): 9 of 20 rows got worse")
+    both = CheckResults((WORSE, LOW)).error
+    assert both is not None and both.message == "2 checks failed"
+
+
+def test_the_document_fits_its_schema() -> None:
+    body = runs_body(CheckResults((WORSE, UNSURE, FINE, ECHO, LOW)), "evaluation")
+    document: dict[str, Any] = {
+        "schema": 1,
+        "command": "eval run",
+        "changed": [],
+        "runs": json.loads(json.dumps(body)),
+    }
+    definitions = schema("output")["$defs"]
+    jsonschema.validate(document, {**definitions["eval run"], "$defs": definitions})
+    body = document["runs"]
+    assert body[0]["worse"][0]["live"]["output"] == "answer p"
+    assert body[0]["worse"][0]["new"]["failed_steps"] == ["Right order"]
+    assert (body[0]["verdict"], len(body[0]["rows"]), body[4]["worse"]) == ("fail", 20, None)
+    assert (body[3]["model"], body[3]["score"], body[3]["live_score"], body[3]["drop"]) == (
+        "echo",
+        *[None] * 3,
+    )
+
+
+def test_junit_has_a_suite_for_each_prompt() -> None:
+    root = ElementTree.fromstring(junit(CheckResults((WORSE, FINE, LOW))))
+    assert [suite.attrib["name"] for suite in root] == [
+        *("support/refund (Refund quality)", "support/triage (Refund quality)", "new (Refund quality)")
+    ]
+    assert [suite.attrib["failures"] for suite in root] == ["1", "0", "1"]
+    failure = root.find(".//failure")
+    assert failure is not None and failure.attrib["type"] == "max-drop"
+    assert "row 1 got worse (Right order)" in (failure.text or "")
+    score = root[0].find("properties/property[@name='score']")
+    assert score is not None and score.attrib["value"] == "55.0"
+
+
+def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
+    page = "\n".join(results_markdown(CheckResults((WORSE, FINE, ECHO))))
+    assert f"- `support/refund (Refund quality)`: [sheet]({SHEET})" in page
+    assert "evaluated in `pull request 12`" in page and "Cost: $0.25" in page
+    assert "<details><summary><code>support/refund (Refund quality)</code>: 9 rows worse</summary>" in page
+    assert "@@ row 1 got worse (Right order)\n  question: question 1\n- answer p\n+ answer f" in page
+    assert (
+        "`support/echo (Refund quality)`: ran on the echo model (no real LLM), so there is no score" in page
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        f"https://a.example/) @{EVIL}",
+        f"https://a.example/{EVIL}\n# x",
+        "http://a.example/",
+    ],
+)
+def test_an_address_that_could_break_out_is_no_link(url: str) -> None:
+    page = results_markdown(CheckResults((replace(WORSE, run=replace(WORSE.run, url=url)),)))
+    assert active(page) == [] and "sheet" not in "\n".join(page)
+
+
+def test_two_hundred_prompts_fit_into_a_comment() -> None:
+    long = "long text `with` <b>marks</b> @everybody\n" * 50
+
+    def hostile(run: Any) -> Any:
+        changed = [replace(row, inputs={"question": long}, output=long) for row in run.rows]
+        return replace(run, rows=tuple(changed))
+
+    results = []
+    for number in range(200):
+        one = result("p" * 20, "f" * 9 + "p" * 11, f"support/{number}")
+        assert one.comparison is not None
+        pairs = [
+            tuple(replace(row, output=long, inputs={"q": long}) for row in pair)
+            for pair in one.comparison.worse
+        ]
+        results.append(
+            replace(one, run=hostile(one.run), comparison=replace(one.comparison, worse=tuple(pairs)))
+        )
+    page = results_markdown(CheckResults(tuple(results)))
+    assert 40_000 < sum(len(line) + 1 for line in page) <= MOST
+    assert "support/199" in "\n".join(page)
+    assert [part for part in active(page) if "link" not in part and part != "text: 'sheet'"] == []
+
+
+def test_nothing_is_shown_of_rows_that_did_not_change() -> None:
+    assert rows("pf")[1].failed_steps == ("Right order",)
+    assert lines(FINE)[2:] == [
+        "support/triage (Refund quality): Refund quality 100, evaluated in pull request 12"
+    ]
