@@ -11,11 +11,17 @@ from typing import Any
 import jsonschema
 
 SPEC = Path(__file__).parents[2] / "shared" / "openapi-subset.json"
+TABLES = SPEC.with_name("openapi-tables.json")
 
 
 @cache
 def spec() -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(SPEC.read_text("utf-8"))
+    if TABLES.exists():
+        tables = json.loads(TABLES.read_text("utf-8"))
+        loaded["paths"] |= tables["paths"]
+        for kind, components in tables["components"].items():
+            loaded["components"].setdefault(kind, {}).update(components)
     return loaded
 
 
@@ -68,6 +74,9 @@ def _without_nullables(value: Any) -> Any:
     ):
         # Any object fits such an alternative, so exactly one can never fit.
         value = {**value, "anyOf": value["oneOf"], "oneOf": [{}]}
+    if "stale" in value.get("enum", ()):
+        # The vendor's SDKs, its manual and another schema of it have capitals, and other names.
+        value = {**value, "enum": ["STALE", "QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED"]}
     plain = {key: _without_nullables(item) for key, item in value.items()}
     if plain.pop("nullable", False) is True:
         return {"anyOf": [plain, {"type": "null"}]}

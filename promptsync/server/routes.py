@@ -27,6 +27,9 @@ FOLDERS = "/api/public/v2/folders"
 SKILLS = "/api/public/v2/skill-collections"
 EVALUATIONS = "/api/public/v2/evaluations"
 REQUESTS = "/api/public/v2/requests"
+TABLES = "/api/public/v2/tables"
+TABLE = f"{TABLES}/<table_id>"
+SHEET = f"{TABLE}/sheets/<sheet_id>"
 
 ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/prompt-templates", "prompts.read.list_templates"),
@@ -85,6 +88,32 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", "/workflows/<identifier>/labels", "checks.agents.workflow_labels"),
     ("POST", "/workflows/<identifier>/run", "checks.agents.run_workflow"),
     ("GET", "/workflow-version-execution-results", "checks.agents.execution_results"),
+    ("GET", TABLES, "tables.sheets.list_tables"),
+    ("POST", TABLES, "tables.sheets.create_table"),
+    ("GET", TABLE, "tables.sheets.get_table"),
+    ("PATCH", TABLE, "tables.sheets.update_table"),
+    ("DELETE", TABLE, "tables.sheets.delete_table"),
+    ("GET", f"{TABLE}/sheets", "tables.sheets.list_sheets"),
+    ("POST", f"{TABLE}/sheets", "tables.imports.create_sheet"),
+    ("GET", f"{TABLE}/sheets/operations/<operation_id>", "tables.imports.get_operation"),
+    ("GET", SHEET, "tables.sheets.get_sheet"),
+    ("PATCH", SHEET, "tables.sheets.update_sheet"),
+    ("DELETE", SHEET, "tables.sheets.delete_sheet"),
+    ("GET", f"{SHEET}/columns", "tables.columns.list_columns"),
+    ("POST", f"{SHEET}/columns", "tables.columns.create_column"),
+    ("PATCH", f"{SHEET}/columns/<column_id>", "tables.columns.update_column"),
+    ("DELETE", f"{SHEET}/columns/<column_id>", "tables.columns.delete_column"),
+    ("GET", f"{SHEET}/rows", "tables.rows.list_rows"),
+    ("POST", f"{SHEET}/rows", "tables.rows.add_rows"),
+    ("DELETE", f"{SHEET}/rows", "tables.rows.delete_rows"),
+    ("GET", f"{SHEET}/cells/<cell_id>", "tables.rows.get_cell"),
+    ("PATCH", f"{SHEET}/cells/<cell_id>", "tables.rows.update_cell"),
+    ("GET", f"{SHEET}/status-counts", "tables.rows.count_statuses"),
+    ("POST", f"{SHEET}/imports/file", "tables.imports.import_file"),
+    ("GET", f"{SHEET}/versions", "tables.versions.list_versions"),
+    ("POST", f"{SHEET}/versions", "tables.versions.create_version"),
+    ("GET", f"{SHEET}/versions/<version_id>", "tables.versions.get_version"),
+    ("POST", "/api/public/v2/dataset-versions/add-trace", "tables.imports.add_trace"),
     ("POST", "/ws-token-request-library", "checks.updates.issue_token"),
 )
 """Method, path and handler, which is a name so that it is imported for its first request."""

@@ -6,7 +6,9 @@ prompts ``greeting`` (3, with two versions), ``tone`` (5) and ``uses a snippet``
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from operations import ALL
@@ -14,12 +16,16 @@ from registry_server import chat, flat
 
 
 class Try(NamedTuple):
-    """A request and the status that it must get; ``lacks`` says what is missing if it is refused."""
+    """A request and the status that it must get; ``lacks`` says what is missing if it is refused.
+
+    ``keeps`` names values of the answer by their paths, for ``$NAME`` in later requests.
+    """
 
     request: str
     body: Any = None
     status: int = 200
     lacks: str = ""
+    keeps: Mapping[str, str] = {}
 
     @property
     def operation(self) -> str:
@@ -105,6 +111,10 @@ SKILL = {"name": "team", "provider": "openai", "files": [{"path": "a/SKILL.md", 
 CHANGED_SKILL = {"file_updates": [{"path": "a/SKILL.md", "content": "# B"}], "release_label": "prod"}
 EXECUTION = "/workflow-version-execution-results?workflow_version_execution_id=4"
 CHANGE = {"messages": {"0": {"role": "user", "content": [TEXT]}}}
+CSV = {"file_name": "a.csv", "file_content_base64": base64.b64encode(b"Column A,expected\nHi,Hi\n").decode()}
+TABLES = f"{V2}/tables"
+SHEET = f"{TABLES}/$table/sheets/$sheet"
+COMPUTED = {"title": "same", "type": "compare", "config": {"sources": ["Column A", "expected"]}}
 
 TRIES = (
     Try("GET /prompt-templates?label=prod"),
@@ -205,4 +215,71 @@ TRIES = (
     Try("POST /workflows/echo-agent/run", {"input_variables": 3}, 400),
     *(Try(f"GET {EXECUTION}{outputs}") for outputs in ("&return_all_outputs=true", "")),
     Try("POST /ws-token-request-library?capability=workflow_updates:4", {}, 201),
+    Try(
+        f"POST {TABLES}",
+        {"title": "refunds"},
+        201,
+        keeps={"table": "table.id", "sheet": "default_sheet.id"},
+    ),
+    Try(f"POST {TABLES}", {"title": "empty", "create_default_sheet": False}, 201),
+    Try(f"POST {TABLES}", {"folder_id": 99}, 404),
+    Try(f"GET {TABLES}?name=REFUND&limit=1"),
+    Try(f"GET {TABLES}?prompt_id=3", None, 422, "selecting by prompt"),
+    Try(f"GET {TABLES}/$table"),
+    Try(f"PATCH {TABLES}/$table", {"title": "refund quality", "folder_id": None}),
+    Try(f"POST {TABLES}/$table/sheets", {"title": "blank"}, 201),
+    Try(
+        f"POST {TABLES}/$table/sheets",
+        {"operation_id": "first", "source": {"type": "file", **CSV}},
+        202,
+        keeps={"copy": "sheet.id"},
+    ),
+    Try(
+        f"POST {TABLES}/$table/sheets",
+        {"source": {"type": "request_logs"}},
+        400,
+        "importing logged requests",
+    ),
+    Try(f"POST {TABLES}/$table/sheets", {"index": 0}, 400, "an `index`"),
+    Try(f"GET {TABLES}/$table/sheets/operations/first"),
+    Try(f"GET {TABLES}/$table/sheets"),
+    Try(f"GET {TABLES}/$table/sheets?prompt_id=3", None, 422, "selecting by prompt"),
+    Try(f"GET {SHEET}"),
+    Try(f"PATCH {SHEET}", {"title": "cases"}),
+    Try(f"PATCH {SHEET}", {"index": 1}, 400, "an `index`"),
+    Try(f"POST {SHEET}/imports/file", CSV, 202),
+    Try(f"POST {SHEET}/imports/file", {"file_name": "a.csv"}, 400),
+    Try(f"POST {SHEET}/columns", COMPUTED, 201, keeps={"column": "column.id"}),
+    Try(
+        f"POST {SHEET}/columns",
+        {"title": "x", "type": "CODE_EXECUTION"},
+        400,
+        "the types of columns that the manual does not name",
+    ),
+    Try(f"GET {SHEET}/columns", keeps={"text": "data.0.id"}),
+    Try(f"PATCH {SHEET}/columns/$column", {"title": "the same"}),
+    Try(f"POST {SHEET}/rows", {"values": [{"$text": "Hello"}]}, 201),
+    Try(f"GET {SHEET}/rows?include_columns=true", keeps={"cell": "data.0.cells.$text.id"}),
+    Try(f"DELETE {SHEET}/rows", {"row_indices": [1]}),
+    Try(f"GET {SHEET}/cells/$cell"),
+    Try(f"PATCH {SHEET}/cells/$cell", {"value": "Hello"}),
+    Try(f"GET {SHEET}/status-counts"),
+    Try(f"POST {SHEET}/versions", {"name": "first"}, 201, keeps={"version": "version.id"}),
+    Try(f"POST {SHEET}/versions", {"name": "x", "source_version_id": "$version"}, 400, "restoring a version"),
+    Try(f"GET {SHEET}/versions"),
+    Try(f"GET {SHEET}/versions/$version"),
+    Try(
+        f"POST {V2}/dataset-versions/add-trace",
+        {"trace_id": TRACE, "smart_table_id": "$table", "sheet_id": "$sheet"},
+        201,
+    ),
+    Try(
+        f"POST {V2}/dataset-versions/add-trace",
+        {"trace_id": TRACE, "dataset_group_id": 1},
+        400,
+        "datasets (only sheets of Tables)",
+    ),
+    Try(f"DELETE {SHEET}/columns/$column"),
+    Try(f"DELETE {TABLES}/$table/sheets/$copy"),
+    Try(f"DELETE {TABLES}/$table"),
 )

@@ -146,6 +146,8 @@ POST /track-group
 GET /api/public/v2/evaluations/{eval_id}
 POST /api/public/v2/evaluations/{eval_id}/run
 POST /ws-token-request-library
+DELETE /api/public/v2/tables/{table_id}/sheets/{sheet_id}/rows
+GET /api/public/v2/tables/{table_id}/sheets/{sheet_id}/status-counts
 """,
 }
 """By area, the methods of a path on each line."""

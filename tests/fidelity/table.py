@@ -17,6 +17,7 @@ import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -92,8 +93,9 @@ def call_operations() -> dict[str, Outcome]:
     outcomes = dict.fromkeys(ALL, Outcome(NOT_THERE))
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as app:
         call = Caller(app)
+        known: dict[str, str] = {}
         for attempt in TRIES:
-            _check(attempt, call)
+            _check(attempt, call, known)
             lacks = filter(None, (outcomes[attempt.operation].lacks, attempt.lacks))
             what = "; ".join(lacks)
             outcomes[attempt.operation] = Outcome(PARTLY if what else WORKS, what)
@@ -102,18 +104,27 @@ def call_operations() -> dict[str, Outcome]:
                 method, path = operation.split()
                 answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
                 assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
-                # What stands below a template may also be its name.
-                assert PAGE.name in answer.body["message"] or path.startswith("/prompt-templates/")
+                # What stands below a template may also be its name, and below versions the id of one.
+                is_a_name = path.startswith("/prompt-templates/") or "/versions/" in path
+                assert PAGE.name in answer.body["message"] or is_a_name
     return outcomes
 
 
-def _check(attempt: Try, call: Caller) -> None:
-    method, target = attempt.request.split()
-    answer = call(method, target, attempt.body)
+def _check(attempt: Try, call: Caller, known: dict[str, str]) -> None:
+    def filled(text: str) -> str:
+        return Template(text).substitute(known)
+
+    method, target = filled(attempt.request).split()
+    body = attempt.body
+    if "$" in json.dumps(body) and method != "GET":
+        body = json.loads(filled(json.dumps(body)))
+    answer = call(method, target, body)
     deadline = time.monotonic() + 30
-    while answer.status == 202 and time.monotonic() < deadline:  # the agent is still running
+    while (
+        answer.status == 202 != attempt.status and time.monotonic() < deadline
+    ):  # the agent is still running
         time.sleep(0.02)
-        answer = call(method, target, attempt.body)
+        answer = call(method, target, body)
     assert answer.status == attempt.status, f"{attempt.request}: {answer.status} {answer.body}"
     if attempt.lacks:
         assert 400 <= attempt.status < 500, f"{attempt.request} accepts what it lacks: {attempt.lacks}"
@@ -122,6 +133,11 @@ def _check(attempt: Try, call: Caller) -> None:
             validate(attempt.operation.split()[1], method, answer.status, answer.body)
         except jsonschema.ValidationError as error:
             raise AssertionError(f"{attempt.request}: {error.message} at {error.json_path}") from error
+    for name, path in attempt.keeps.items():
+        value = answer.body
+        for key in filled(path).split("."):
+            value = value[int(key) if isinstance(value, list) else key]
+        known[name] = value
 
 
 def _declares(attempt: Try) -> bool:

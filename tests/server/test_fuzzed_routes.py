@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import urllib.parse
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,8 @@ from seeds import examples
 from promptsync.server.app import create_app
 from promptsync.server.providers.table import FORMS
 from promptsync.server.routes import ROUTES
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import insert
 
 SCALARS = st.one_of(
     st.none(),
@@ -52,6 +56,9 @@ KEYS = st.sampled_from(
         "resourceSpans scopeSpans spanId traceId key value stringValue "
         "tool_registry_id version_number tool_definition execution language code response_schema files path "
         "file_updates moves old_path new_path deletes release_label "
+        "title create_default_sheet index operation_id source file_name file_content_base64 config sources "
+        "comparison_type dependencies column_id is_output_column count values value display_value "
+        "row_indices sheet_id smart_table_id "
     )
 )
 JSON = st.recursive(
@@ -73,7 +80,8 @@ QUERY_KEYS = st.sampled_from(
         "updated_before sort_by sort_order version resolve_snippets include_llm_kwargs "
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
         "return_all_outputs include_runs dataset_id capability workflow_node_name workflow_node_id x "
-        "workspace_id semantic_search search_query created_by_email report_id "
+        "workspace_id semantic_search search_query created_by_email report_id cursor limit order "
+        "include_columns include_row_count "
         "q close_after format "
     )
 )
@@ -110,6 +118,18 @@ def call(tmp_path_factory):
         yield caller
 
 
+def add_table(app):
+    """Add a table whose id, and that of everything in it, is 1, unless it is there."""
+    about = {"id": "1", "title": "a", "created_at": now(), "updated_at": now()}
+    column = {"title": "a", "config": "{}", "rank": 0, "type": "TEXT", "dependencies": "[]"}
+    with app.store.write() as db, suppress(sqlite3.IntegrityError):
+        insert(db, "smart_tables", **about)
+        insert(db, "sheets", table_id="1", **about)
+        insert(db, "columns", id="1", sheet_id="1", **column)
+        cell = {"row_index": 0, "status": "COMPLETED", "updated_at": now()}
+        insert(db, "cells", id="1", sheet_id="1", column_id="1", **cell)
+
+
 def target(data, path):
     parts = []
     for part in path.split("/"):
@@ -124,6 +144,8 @@ def target(data, path):
 @given(data=st.data())
 def test_no_input_is_a_server_error(call, route, data):
     method, path, _ = route
+    if "/tables" in path:
+        add_table(call.app)
     body = data.draw(BODIES) if method != "GET" else None
     answer = call(method, target(data, path), raw=json.dumps(body).encode() if body is not None else b"")
     assert answer.status < 500, answer.body

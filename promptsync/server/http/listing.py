@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
-from promptsync.server.http.answer import invalid
-from promptsync.server.http.fields import Id
+from promptsync.server.http.answer import invalid, malformed
+from promptsync.server.http.fields import Id, read_id
 from promptsync.server.store import clock
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
 
@@ -61,6 +61,40 @@ class PageQuery(Struct, frozen=True):
     def of(self, total: int) -> ListPage:
         """Return the page of a list with ``total`` items."""
         return ListPage(self.page, min(self.per_page, MAX_PER_PAGE), total)
+
+
+class CursorQuery(Struct, frozen=True):
+    """The parameters of a list whose pages are found by the cursor of the page before."""
+
+    cursor: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_PER_PAGE)] = 20
+    order: Literal["asc", "desc"] = "asc"
+
+    def select(
+        self, db: Database, columns: str, source: str, key: str, values: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the rows of a page, and where the list goes on.
+
+        ``source`` is the SQL after ``FROM``, which ends with a condition; ``key`` is a number that orders it.
+        """
+        sign = ">" if self.order == "asc" else "<"
+        after = "" if self.cursor is None else f"AND {key} {sign} :after"
+        rows = db.execute(
+            f"SELECT {columns}, {key} AS page_key FROM {source} {after}"
+            f" ORDER BY {key} {self.order} LIMIT :most",
+            {**values, "after": self._after(), "most": self.limit + 1},
+        ).fetchall()
+        page, more = [dict(row) for row in rows[: self.limit]], len(rows) > self.limit
+        keys = [row.pop("page_key") for row in page]
+        cursor = f"{self.order}:{keys[-1]}" if more else None
+        return page, {"next_cursor": cursor, "prev_cursor": None, "has_more": more, "limit": self.limit}
+
+    def _after(self) -> int:
+        order, _, number = (self.cursor or f"{self.order}:0").partition(":")
+        after = read_id(number)
+        if order != self.order or after is None:
+            raise malformed("cursor: it is not the next_cursor of a page of this list in this order.")
+        return after
 
 
 class ListQuery(PageQuery, frozen=True):

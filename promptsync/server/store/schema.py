@@ -173,15 +173,15 @@ SCHEMA: Final = (
         updated_at TEXT NOT NULL)""",
     # version_count goes up with each change of the sheet's data, layout or scorecard, and of its results.
     """CREATE TABLE sheets (
-        id TEXT PRIMARY KEY,
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
         table_id TEXT NOT NULL REFERENCES smart_tables (id) ON DELETE CASCADE,
         title TEXT NOT NULL,
-        position INTEGER NOT NULL,
         row_count INTEGER NOT NULL DEFAULT 0,
         version_count INTEGER NOT NULL DEFAULT 1,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL)""",
-    """CREATE INDEX sheets_by_table ON sheets (table_id, position)""",
+    """CREATE INDEX sheets_by_table ON sheets (table_id, number)""",
     """CREATE TABLE columns (
         id TEXT PRIMARY KEY,
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
@@ -189,7 +189,7 @@ SCHEMA: Final = (
         type TEXT NOT NULL,
         config TEXT NOT NULL,
         dependencies TEXT NOT NULL,
-        rank REAL NOT NULL,
+        rank INTEGER NOT NULL,
         is_output INTEGER NOT NULL DEFAULT 0)""",
     """CREATE INDEX columns_by_sheet ON columns (sheet_id, rank)""",
     # Every row of a sheet has a cell in every column.
@@ -210,15 +210,13 @@ SCHEMA: Final = (
     """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
     # An import of a file; it is complete when the request that started it is answered.
     """CREATE TABLE table_imports (
-        id TEXT NOT NULL,
-        table_id TEXT NOT NULL REFERENCES smart_tables (id) ON DELETE CASCADE,
+        operation_id TEXT NOT NULL,
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
         file_name TEXT NOT NULL,
         rows_added INTEGER NOT NULL,
         row_count INTEGER NOT NULL,
-        created_at TEXT NOT NULL,
-        PRIMARY KEY (table_id, id)) WITHOUT ROWID""",
-    """CREATE INDEX table_imports_by_sheet ON table_imports (sheet_id)""",
+        created_at TEXT NOT NULL)""",
+    """CREATE INDEX table_imports_by_sheet ON table_imports (sheet_id, operation_id)""",
     """CREATE TABLE sheet_versions (
         id TEXT PRIMARY KEY,
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,

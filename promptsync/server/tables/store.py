@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
-from promptsync.server.http.answer import not_found
+from promptsync.server.http.answer import malformed, not_found
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded
+from promptsync.server.store.database import Database, Row, encoded, insert
 
 TEXT: Final = "TEXT"
 """The type of the columns whose cells are written by people; all others are computed."""
@@ -20,23 +21,32 @@ COMPLETED, FAILED = "COMPLETED", "FAILED"
 STATUSES: Final = (STALE, QUEUED, "DISPATCHED", RUNNING, COMPLETED, FAILED)
 """The statuses that a cell can have in the API."""
 
+MAX_COLUMNS, MAX_CELLS = 200, 500_000
+"""Most columns and cells in a sheet."""
+
 
 class SheetColumn(msgspec.Struct, frozen=True):
     """A column of a sheet. ``dependencies`` are the columns that it reads, as in the API."""
 
     id: str
     sheet_id: str
+    workspace_id: int
     title: str
     type: str
     config: dict[str, Any]
     dependencies: list[dict[str, Any]]
-    rank: float
+    rank: int
     is_output: bool
 
     @property
     def reads(self) -> set[str]:
         """The ids of the columns that it depends on."""
         return {dependency["column_id"] for dependency in self.dependencies}
+
+    def shown(self) -> dict[str, Any]:
+        """Return the column as in a response."""
+        column = asdict(self)
+        return column | {"position_rank": column.pop("rank"), "is_output_column": column.pop("is_output")}
 
 
 class SheetCell(msgspec.Struct, frozen=True):
@@ -55,9 +65,18 @@ class SheetCell(msgspec.Struct, frozen=True):
     computed_version: int | None = None
     metrics: dict[str, Any] | None = None
 
+    def shown(self) -> dict[str, Any]:
+        """Return the cell as in a response, with the model that answered if the metrics name one."""
+        cell = asdict(self)
+        metrics = cell.pop("metrics") or {}
+        cell |= {"error_message": self.error, "last_computed_version": cell.pop("computed_version")}
+        cell |= {"model": metrics.pop("model")} if "model" in metrics else {}
+        return cell | ({"request_metrics": metrics} if metrics else {})
+
 
 _COLUMN = (
-    'id, sheet_id, title, type, config AS "config [json]", dependencies AS "dependencies [json]", rank,'
+    "id, sheet_id, (SELECT workspace_id FROM registry) AS workspace_id, title, type,"
+    ' config AS "config [json]", dependencies AS "dependencies [json]", rank,'
     ' is_output AS "is_output [flag]"'
 )
 _CELL = (
@@ -98,14 +117,16 @@ def cells_of(
     columns: Collection[str] | None = None,
     ids: Collection[str] | None = None,
     statuses: Collection[str] | None = None,
+    most: int = -1,
 ) -> Iterator[SheetCell]:
     """Return the cells of a sheet by row; ``None`` selects all rows, columns, ids or statuses."""
-    where = ["sheet_id = :sheet"]
+    # With the plus sign, SQLite looks up the ids instead of reading the whole sheet.
+    where = ["sheet_id = :sheet" if ids is None else "+sheet_id = :sheet"]
     selected = {"row_index": rows, "column_id": columns, "id": ids, "status": statuses}
     values = {name: encoded(list(wanted)) for name, wanted in selected.items() if wanted is not None}
     where += [f"{name} IN (SELECT value FROM json_each(:{name}))" for name in values]
-    sql = f"SELECT {_CELL} FROM cells WHERE {' AND '.join(where)} ORDER BY row_index"
-    for row in db.execute(sql, {"sheet": sheet_id, **values}):
+    sql = f"SELECT {_CELL} FROM cells WHERE {' AND '.join(where)} ORDER BY row_index LIMIT :most"
+    for row in db.execute(sql, {"sheet": sheet_id, "most": most, **values}):
         yield SheetCell(**row)
 
 
@@ -149,20 +170,40 @@ def mark_stale(
     Without ``pending``, cells that wait for their computation go on waiting for it.
     """
     below = dependents(columns_of(db, sheet_id), column_ids)
+    return mark_columns_stale(db, sheet_id, below, rows, pending=pending)
+
+
+def mark_columns_stale(
+    db: Database,
+    sheet_id: str,
+    column_ids: Collection[str],
+    rows: Collection[int] | None = None,
+    *,
+    pending: bool = True,
+) -> int:
+    """Mark the computed cells in these columns as stale; otherwise like ``mark_stale``."""
     statuses = [status for status in STATUSES if status != STALE] if pending else [COMPLETED, FAILED]
     sql = (
         "UPDATE cells SET status = 'STALE', updated_at = :now WHERE sheet_id = :sheet"
         " AND column_id IN (SELECT value FROM json_each(:columns))"
+        " AND column_id NOT IN (SELECT id FROM columns WHERE sheet_id = :sheet AND type = 'TEXT')"
         " AND status IN (SELECT value FROM json_each(:statuses))"
     )
     if rows is not None:
         sql += " AND row_index IN (SELECT value FROM json_each(:rows))"
-    values = {
-        "columns": encoded(sorted(below)),
-        "statuses": encoded(statuses),
-        "rows": encoded(list(rows or ())),
-    }
-    return db.execute(sql, {"now": now(), "sheet": sheet_id, **values}).rowcount
+    values = {"columns": sorted(column_ids), "statuses": statuses, "rows": list(rows or ())}
+    texts = {name: encoded(value) for name, value in values.items()}
+    return db.execute(sql, {"now": now(), "sheet": sheet_id, **texts}).rowcount
+
+
+def count_statuses(db: Database, sheet_id: str) -> dict[str, int]:
+    """Return how many computed cells of a sheet have each of the statuses."""
+    rows = db.execute(
+        "SELECT status, count(*) AS cells FROM cells WHERE column_id IN"
+        " (SELECT id FROM columns WHERE sheet_id = ? AND type <> 'TEXT') GROUP BY status",
+        (sheet_id,),
+    )
+    return dict.fromkeys(STATUSES, 0) | {row["status"]: row["cells"] for row in rows}
 
 
 def dependents(columns: Sequence[SheetColumn], column_ids: Iterable[str]) -> set[str]:
@@ -175,24 +216,55 @@ def dependents(columns: Sequence[SheetColumn], column_ids: Iterable[str]) -> set
     return below
 
 
-def add_cells(
-    db: Database, sheet_id: str, columns: Sequence[SheetColumn], rows: Mapping[int, Mapping[str, Any]]
-) -> None:
-    """Add a cell for every column to each of ``rows``, which have the values of text columns by their ids."""
-    moment = now()
-    db.executemany(
-        "INSERT INTO cells (id, sheet_id, column_id, row_index, status, value, display_value, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                *(str(uuid.uuid4()), sheet_id, column.id, row_index),
-                *(COMPLETED if column.type == TEXT else STALE, encoded(values.get(column.id))),
-                *(display(values.get(column.id)), moment),
-            )
-            for row_index, values in rows.items()
-            for column in columns
-        ),
+def add_column(
+    db: Database,
+    sheet_id: str,
+    title: str,
+    type: str = TEXT,
+    config: Mapping[str, Any] | None = None,
+    dependencies: Sequence[Mapping[str, Any]] = (),
+    is_output: bool = False,
+) -> SheetColumn:
+    """Add a column at the end of a sheet, with a cell in every row."""
+    columns = columns_of(db, sheet_id)
+    if len(columns) >= MAX_COLUMNS:
+        raise malformed(f"A sheet of this registry has at most {MAX_COLUMNS} columns.")
+    insert(
+        db,
+        "columns",
+        id=str(uuid.uuid4()),
+        sheet_id=sheet_id,
+        title=title,
+        type=type,
+        config=encoded(config or {}),
+        dependencies=encoded(list(dependencies)),
+        rank=columns[-1].rank + 1 if columns else 0,
+        is_output=is_output,
     )
+    column = columns_of(db, sheet_id)[-1]
+    indices = db.execute("SELECT DISTINCT row_index FROM cells WHERE sheet_id = ?", (sheet_id,))
+    rows: dict[int, dict[str, Any]] = {row["row_index"]: {} for row in indices}
+    _add_cells(db, [column], rows, len(columns) * len(rows))
+    return column
+
+
+def add_rows(db: Database, sheet_id: str, rows: Sequence[Mapping[str, Any]]) -> range:
+    """Append rows, which have the values of text columns by their ids; return their indices."""
+    last = db.execute("SELECT max(row_index) FROM cells WHERE sheet_id = ?", (sheet_id,)).fetchone()[0]
+    start = 0 if last is None else last + 1
+    indices, columns = range(start, start + len(rows)), columns_of(db, sheet_id)
+    _add_cells(db, columns, dict(zip(indices, rows, strict=True)), len(columns) * start)
+    db.execute("UPDATE sheets SET row_count = row_count + ? WHERE id = ?", (len(rows), sheet_id))
+    return indices
+
+
+def delete_rows(db: Database, sheet_id: str, indices: Collection[int]) -> int:
+    """Delete rows, and return how many there were. The others keep their indices."""
+    sql = "DELETE FROM cells WHERE sheet_id = ? AND row_index IN (SELECT value FROM json_each(?))"
+    cells = db.execute(f"{sql} RETURNING row_index", (sheet_id, encoded(list(indices)))).fetchall()
+    deleted = len({cell["row_index"] for cell in cells})
+    db.execute("UPDATE sheets SET row_count = row_count - ? WHERE id = ?", (deleted, sheet_id))
+    return deleted
 
 
 def display(value: Any) -> str | None:
@@ -209,3 +281,24 @@ def _text(value: Any) -> str:
 
 def _clean(text: str | None) -> str | None:
     return None if text is None else text.encode(errors="replace").decode()
+
+
+def _add_cells(
+    db: Database, columns: Sequence[SheetColumn], rows: Mapping[int, Mapping[str, Any]], present: int
+) -> None:
+    if present + len(columns) * len(rows) > MAX_CELLS:
+        raise malformed(f"A sheet of this registry has at most {MAX_CELLS:,} cells.")
+    moment = now()
+    db.executemany(
+        "INSERT INTO cells (id, sheet_id, column_id, row_index, status, value, display_value, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                *(str(uuid.uuid4()), column.sheet_id, column.id, row_index),
+                *(COMPLETED if column.type == TEXT else STALE, encoded(values.get(column.id))),
+                *(display(values.get(column.id)), moment),
+            )
+            for row_index, values in rows.items()
+            for column in columns
+        ),
+    )

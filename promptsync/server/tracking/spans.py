@@ -115,16 +115,21 @@ def get_trace(request: Request) -> Response:
     """Return the spans of a trace by start time; 404 if there are none."""
     trace_id = request.path["trace_id"]
     with request.store.read() as db:
-        rows = db.execute(
-            """SELECT id, body AS "body [json]",
-            (SELECT max(id) FROM requests WHERE span_id = s.log_span_id) AS request_log_id
-            FROM spans s WHERE trace_id = ? ORDER BY json_extract(body, '$.start_time'), id""",
-            (trace_id,),
-        ).fetchall()
+        spans = spans_of(db, trace_id)
+    return Response({"success": True, "trace_id": trace_id, "spans": spans})
+
+
+def spans_of(db: Database, trace_id: str) -> list[Span]:
+    """Return the spans of a trace by start time, each with the id of its request; 404 if there are none."""
+    rows = db.execute(
+        """SELECT id, body AS "body [json]",
+        (SELECT max(id) FROM requests WHERE span_id = s.log_span_id) AS request_log_id
+        FROM spans s WHERE trace_id = ? ORDER BY json_extract(body, '$.start_time'), id""",
+        (trace_id,),
+    ).fetchall()
     if not rows:
         raise not_found(f"There is no trace with the id {trace_id[:128]}.")
-    spans = [{"id": row["id"], **row["body"], "request_log_id": row["request_log_id"]} for row in rows]
-    return Response({"success": True, "trace_id": trace_id, "spans": spans})
+    return [{"id": row["id"], **row["body"], "request_log_id": row["request_log_id"]} for row in rows]
 
 
 def save_span(db: Database, text: str) -> int:

@@ -1,0 +1,158 @@
+"""The columns of a sheet: their types, and which columns each of them reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, to_builtins
+from msgspec.structs import replace
+
+from promptsync.server.http.answer import Response, malformed, not_found
+from promptsync.server.http.listing import CursorQuery
+from promptsync.server.http.request import Request
+from promptsync.server.store.database import Database, encoded
+from promptsync.server.tables import store
+from promptsync.server.tables.primitives import PRIMITIVES, primitive, references
+from promptsync.server.tables.sheets import Title, listed
+from promptsync.server.tables.store import TEXT, SheetColumn
+
+PROMPT: Final = "PROMPT_TEMPLATE"
+"""The type of the columns that run a prompt."""
+
+MAX_SHOWN = 100
+"""Most cells of a new column in the response that tells of it."""
+
+
+class _Dependency(Struct, frozen=True, omit_defaults=True):
+    column_id: str
+    reference_type: str = "value"
+    config_key: str | None = None
+    config_meta: dict[str, Any] | None = None
+
+
+class _Change(Struct, frozen=True):
+    title: Title | None = None
+    type: str | None = None
+    config: dict[str, Any] | None = None
+    dependencies: list[_Dependency] | None = None
+    is_output_column: bool | None = None
+
+
+class _New(_Change, frozen=True, kw_only=True):
+    title: Title
+    type: str
+
+
+class _Query(CursorQuery, frozen=True):
+    limit: Annotated[int, Meta(ge=1, le=100)] = 100
+
+
+def list_columns(request: Request) -> Response:
+    """List the columns of a sheet in their order."""
+    query = request.parameters(_Query)
+    with request.store.read() as db:
+        sheet = store.get_sheet(db, request.path)
+        source = "columns WHERE sheet_id = :sheet"
+        rows, pagination = query.select(db, "id", source, "rank", {"sheet": sheet["id"]})
+        columns = {column.id: column for column in store.columns_of(db, sheet["id"])}
+    return listed([columns[row["id"]].shown() for row in rows], pagination)
+
+
+def create_column(request: Request) -> Response:
+    """Add a column at the end, with a cell in every row; the response has the first of these cells."""
+    body = request.read(_New)
+    with request.store.write() as db:
+        sheet = store.get_sheet(db, request.path)
+        draft = SheetColumn(
+            "", sheet["id"], 0, body.title, _stored_type(body.type), {}, [], 0, is_output=False
+        )
+        new = _changed(draft, body, store.columns_of(db, sheet["id"]))
+        settings = (new.title, new.type, new.config, new.dependencies, new.is_output)
+        column = store.add_column(db, sheet["id"], *settings)
+        version = store.touch(db, sheet["id"])
+        cells = store.cells_of(db, sheet["id"], columns=[column.id], most=MAX_SHOWN)
+        answer = {"column": column.shown(), "cells": [cell.shown() for cell in cells], "version": version}
+    return Response({"success": True, **answer}, 201)
+
+
+def update_column(request: Request) -> Response:
+    """Change a column. Its cells, and what depends on them, get stale if they are now computed otherwise."""
+    body = request.read(_Change)
+    with request.store.write() as db:
+        old, others = _column(db, request)
+        if body.type is not None and _stored_type(body.type) != old.type:
+            raise malformed("type: the type of a column cannot be changed; delete it and create another one.")
+        new = _changed(old, body, others)
+        recalculate = (new.config, new.dependencies) != (old.config, old.dependencies)
+        db.execute(
+            "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output = ? WHERE id = ?",
+            (new.title, encoded(new.config), encoded(new.dependencies), new.is_output, new.id),
+        )
+        affected = {new.id} | store.dependents([*others, new], [new.id]) if recalculate else set()
+        store.mark_columns_stale(db, new.sheet_id, affected)
+        answer = {"column": new.shown(), "version": store.touch(db, new.sheet_id)}
+    answer |= {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
+    return Response({"success": True, **answer})
+
+
+def delete_column(request: Request) -> Response:
+    """Delete a column and its cells; what depends on it gets stale. A sheet keeps its last column."""
+    with request.store.write() as db:
+        column, others = _column(db, request)
+        if not others:
+            raise malformed("The last column of a sheet cannot be deleted.")
+        store.mark_stale(db, column.sheet_id, [column.id])
+        db.execute("DELETE FROM columns WHERE id = ?", (column.id,))
+        stale = store.count_statuses(db, column.sheet_id)[store.STALE]
+        version = store.touch(db, column.sheet_id)
+    answer = {"message": "Column deleted.", "stale_count": stale, "version": version}
+    return Response({"success": True, **answer})
+
+
+def _stored_type(sent: str) -> str:
+    kind, kinds = {"COMPARISON": "COMPARE"}.get(sent.upper(), sent.upper()), (TEXT, PROMPT, *PRIMITIVES)
+    if kind not in kinds:
+        raise malformed(f"type: {sent[:100]} columns do not run here. These do: {', '.join(kinds)}.")
+    return kind
+
+
+def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -> SheetColumn:
+    """Return a column after a change, with all that it reads as dependencies; 400 for an invalid one."""
+    new = replace(
+        old,
+        title=change.title or old.title,
+        config=old.config if change.config is None else change.config,
+        is_output=old.is_output if change.is_output_column is None else change.is_output_column,
+    )
+    if new.title in {other.title for other in others}:
+        raise malformed(f"title: the sheet already has a column called {new.title!r}.")
+    if new.title != old.title and any(old.title in references(other.config) for other in others):
+        raise malformed(f"title: other columns read {old.title!r} under this title.")
+    if new.type == TEXT:
+        return new
+    if new.type != PROMPT:
+        primitive(new.type, new.config, "config")
+    known = {name: other.id for other in others for name in (other.title, other.id)}
+    edges = to_builtins(change.dependencies or [])
+    if change.dependencies is None and change.config is None:
+        edges = [edge for edge in old.dependencies if edge["column_id"] in known]
+    sources = references(new.config)
+    for name in (*(edge["column_id"] for edge in edges), *sources):
+        if name not in known:
+            raise malformed(f"The sheet has no other column {name[:100]!r}, which {new.title!r} reads.")
+    linked = {edge["column_id"] for edge in edges}
+    edges += [{"column_id": id} for id in sorted({known[name] for name in sources} - linked)]
+    new = replace(new, dependencies=edges)
+    if new.id in store.dependents([*others, new], [new.id]):
+        raise malformed(f"dependencies: the column {new.title!r} would depend on itself.")
+    return new
+
+
+def _column(db: Database, request: Request) -> tuple[SheetColumn, list[SheetColumn]]:
+    """Return the column of a path, and the others of its sheet; 404 if there is none with this id."""
+    columns = {column.id: column for column in store.columns_of(db, store.get_sheet(db, request.path)["id"])}
+    column = columns.pop(request.path["column_id"], None)
+    if column is None:
+        raise not_found(f"The sheet has no column with the id {request.path['column_id']!r}.")
+    return column, list(columns.values())

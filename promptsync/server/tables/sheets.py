@@ -1,0 +1,198 @@
+"""Tables and their sheets: creating, listing, renaming and deleting them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from promptsync.server.http.answer import Response, malformed
+from promptsync.server.http.fields import Id
+from promptsync.server.http.listing import CursorQuery
+from promptsync.server.http.request import Request
+from promptsync.server.prompts.folders import folder_by_id
+from promptsync.server.store.clock import now
+from promptsync.server.store.database import Database, insert
+from promptsync.server.tables import store
+
+Title = Annotated[str, Meta(min_length=1, max_length=1000)]
+
+SHEET = (
+    "id, table_id, (SELECT workspace_id FROM registry) AS workspace_id, title, (SELECT count(*)"
+    ' FROM sheets o WHERE o.table_id = s.table_id AND o.number < s.number) AS "index",'
+    " row_count, version_count, created_at, updated_at"
+)
+"""SQL: the columns of a sheet ``s`` in a response."""
+
+_TABLE = (
+    "id, (SELECT workspace_id FROM registry) AS workspace_id, title, folder_id,"
+    " (SELECT count(*) FROM sheets WHERE table_id = t.id) AS sheet_count, created_at, updated_at"
+)
+_ROW_COUNTS = (
+    '(SELECT json_group_object(id, row_count) FROM sheets WHERE table_id = t.id) AS "sheet_row_counts [json]"'
+)
+
+
+class _NewTable(Struct, frozen=True):
+    title: Title | None = None
+    folder_id: Id | None = None
+    create_default_sheet: bool = True
+
+
+class _TableChange(Struct, frozen=True):
+    title: Title | None = None
+    folder_id: Id | UnsetType | None = UNSET
+
+
+class _SheetChange(Struct, frozen=True):
+    title: Title | None = None
+    index: int | None = None
+
+
+class _SheetsQuery(CursorQuery, frozen=True):
+    # Selecting by the prompts of columns is refused, because this registry lacks it.
+    prompt_id: None = None
+    prompt_version_id: None = None
+    prompt_label_id: None = None
+
+
+class _TablesQuery(_SheetsQuery, frozen=True):
+    order: Literal["asc", "desc"] = "desc"
+    folder_id: Id | None = None
+    name: str | None = None
+
+
+def create_table(request: Request) -> Response:
+    """Create a table, by default with a sheet that has a column and an empty row."""
+    body, table_id, moment = request.read(_NewTable), str(uuid.uuid4()), now()
+    with request.store.write() as db:
+        if body.folder_id is not None:
+            folder_by_id(db, body.folder_id)
+        count = db.execute("SELECT ifnull(max(number), 0) FROM smart_tables").fetchone()[0]
+        about = {"title": body.title or f"Untitled Table {count + 1}", "folder_id": body.folder_id}
+        insert(db, "smart_tables", id=table_id, **about, created_at=moment, updated_at=moment)
+        answer = {"success": True, "message": "Table created."}
+        if body.create_default_sheet:
+            answer["default_sheet"] = shown_sheet(db, add_blank_sheet(db, table_id, "Sheet 1"))
+        answer["table"] = _shown_table(db, table_id)
+    return Response(answer, 201)
+
+
+def list_tables(request: Request) -> Response:
+    """List tables, the newest first by default; ``name`` is a part of their titles."""
+    query = request.parameters(_TablesQuery)
+    source = (
+        "smart_tables t WHERE (:folder IS NULL OR folder_id = :folder)"
+        " AND instr(casefold(title), casefold(:name))"
+    )
+    values = {"folder": query.folder_id, "name": query.name or ""}
+    with request.store.read() as db:
+        rows, pagination = query.select(db, _TABLE, source, "number", values)
+    return listed(rows, pagination)
+
+
+def get_table(request: Request) -> Response:
+    """Return a table with the number of rows of each of its sheets."""
+    with request.store.read() as db:
+        table = _shown_table(db, request.path["table_id"])
+    return Response({"success": True, "table": table})
+
+
+def update_table(request: Request) -> Response:
+    """Rename a table, or move it to another folder or, with ``null``, to the root."""
+    body, table_id = request.read(_TableChange), request.path["table_id"]
+    with request.store.write() as db:
+        table = store.get_table(db, table_id)
+        folder_id = table["folder_id"] if body.folder_id is UNSET else body.folder_id
+        if folder_id is not None:
+            folder_by_id(db, folder_id)
+        sql = "UPDATE smart_tables SET title = ?, folder_id = ?, updated_at = ? WHERE id = ?"
+        db.execute(sql, (body.title or table["title"], folder_id, now(), table_id))
+        answer = {"success": True, "table": _shown_table(db, table_id)}
+    return Response(answer)
+
+
+def delete_table(request: Request) -> Response:
+    """Delete a table with everything in it."""
+    with request.store.write() as db:
+        store.get_table(db, request.path["table_id"])
+        db.execute("DELETE FROM smart_tables WHERE id = ?", (request.path["table_id"],))
+    return Response({"success": True, "message": "Table deleted."})
+
+
+def list_sheets(request: Request) -> Response:
+    """List the sheets of a table, the oldest first by default."""
+    query, table_id = request.parameters(_SheetsQuery), request.path["table_id"]
+    with request.store.read() as db:
+        store.get_table(db, table_id)
+        source = "sheets s WHERE table_id = :table"
+        rows, pagination = query.select(db, SHEET, source, "number", {"table": table_id})
+    return listed(rows, pagination)
+
+
+def get_sheet(request: Request) -> Response:
+    """Return a sheet."""
+    with request.store.read() as db:
+        sheet = shown_sheet(db, store.get_sheet(db, request.path)["id"])
+    return Response({"success": True, "sheet": sheet})
+
+
+def update_sheet(request: Request) -> Response:
+    """Rename a sheet. What it contains stays the same, and so does its version."""
+    body = request.read(_SheetChange)
+    check_index(body.index)
+    with request.store.write() as db:
+        sheet = store.get_sheet(db, request.path)
+        sql = "UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?"
+        db.execute(sql, (body.title or sheet["title"], now(), sheet["id"]))
+        shown = shown_sheet(db, sheet["id"])
+    return Response({"success": True, "sheet": shown, "version": shown["version_count"]})
+
+
+def delete_sheet(request: Request) -> Response:
+    """Delete a sheet with everything in it."""
+    with request.store.write() as db:
+        sheet = store.get_sheet(db, request.path)
+        db.execute("DELETE FROM sheets WHERE id = ?", (sheet["id"],))
+    return Response({"success": True, "message": "Sheet deleted."})
+
+
+def check_index(index: int | None) -> None:
+    """Raise a 400 for a wish for a position."""
+    if index is not None:
+        raise malformed("index: the sheets of this registry are in the order of their creation.")
+
+
+def add_sheet(db: Database, table_id: str, title: str | None) -> str:
+    """Add a sheet without columns to a table, and return its id."""
+    sheet_id, moment = str(uuid.uuid4()), now()
+    count = db.execute("SELECT count(*) FROM sheets WHERE table_id = ?", (table_id,)).fetchone()[0]
+    about = {"title": title or f"Sheet {count + 1}", "created_at": moment, "updated_at": moment}
+    insert(db, "sheets", id=sheet_id, table_id=table_id, **about)
+    return sheet_id
+
+
+def add_blank_sheet(db: Database, table_id: str, title: str | None) -> str:
+    """Add a sheet with a text column and an empty row, and return its id."""
+    sheet_id = add_sheet(db, table_id, title)
+    store.add_column(db, sheet_id, "Column A")
+    store.add_rows(db, sheet_id, [{}])
+    return sheet_id
+
+
+def shown_sheet(db: Database, sheet_id: str) -> dict[str, Any]:
+    """Return a sheet as in a response."""
+    return dict(db.execute(f"SELECT {SHEET} FROM sheets s WHERE id = ?", (sheet_id,)).fetchone())
+
+
+def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Response:
+    """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
+    again = {key: pagination[key] for key in ("next_cursor", "has_more")}
+    return Response({"success": True, "data": items, **again, "pagination": pagination, **more})
+
+
+def _shown_table(db: Database, table_id: str) -> dict[str, Any]:
+    store.get_table(db, table_id)
+    sql = f"SELECT {_TABLE}, {_ROW_COUNTS} FROM smart_tables t WHERE id = ?"
+    return dict(db.execute(sql, (table_id,)).fetchone())
