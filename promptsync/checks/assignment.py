@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from promptsync.checks.catalog import Agent, Evaluation, Kind, list_checks, named, pick
 from promptsync.errors import UsageError
 from promptsync.files.config import Config
-from promptsync.files.evaluation import EvaluationFile
 from promptsync.files.prompt_file import PromptFile
+from promptsync.files.yaml.load import position
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.registry.address import LOCAL
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         if self.file is not None:
-            return f"{self.path}:{self.file.position(self.keypath)[0]}"
+            return f"{self.path}:{position(self.file.text, self.keypath)[0]}"
         return f"{self.path}, {self.keypath[0]}[{self.keypath[1]}]"
 
 

@@ -14,14 +14,16 @@ from promptsync.commands.shared.options import choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config, InvalidConfig, find, load
-from promptsync.files.evaluation import FOLDER, EvaluationFile, scan_evaluations
+from promptsync.files.evaluation import FOLDER, scan_evaluations
 from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
 from promptsync.lint.check import check
 from promptsync.lint.evaluations import Evaluations
+from promptsync.lint.rules import RULES
 from promptsync.lint.subject import KnownPrompts
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import SUFFIXES, name_for
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.snippets import of_prompt
@@ -234,7 +236,9 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     known = KnownPrompts(templates, unreadable=frozenset(worktree.broken.values()))
     evaluations = Evaluations(known, tables)
     for file in files:
-        yield from evaluations.check(file)
+        for rule, keypath, message, hint in evaluations.check(file):
+            place = yaml_load.position(file.text, keypath)
+            yield Problem(file.path, *place, rule, message, RULES[rule].severity, hint)
 
 
 def _of_config(config: Config, worktree: Worktree) -> Iterator[Problem]:

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from msgspec import Struct, convert
+from msgspec import convert
 
 from promptsync.files import schema
 from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation_rows import read_rows
 from promptsync.files.worktree import read, walk
 from promptsync.files.yaml import load as yaml_load
-from promptsync.prompt.evaluation import OUTPUT, Column, Scorecard, sources
+from promptsync.prompt.evaluation import EvaluationFile, sources
 from promptsync.prompt.prompt import KeyPath, Problem
 
 FOLDER: Final = "evaluations"
 """The directory of evaluation files, beside the configuration."""
-
-
-class EvaluationFile(Struct, frozen=True):
-    """One evaluation file. ``path`` is relative to the configuration, with ``/``.
-
-    ``prompts`` are names or patterns. ``rows`` are inputs by column. ``variables`` are columns by variable,
-    for those with another name. ``output`` is the title of the prompt column. ``text`` is the file itself.
-    """
-
-    name: str
-    path: str
-    prompts: tuple[str, ...] = ()
-    rows: tuple[Mapping[str, Any], ...] = ()
-    variables: Mapping[str, str] = {}
-    output: str = OUTPUT
-    columns: tuple[Column, ...] = ()
-    scorecard: Scorecard = Scorecard()
-    min_score: float | None = None
-    max_drop: float | None = None
-    runs: int = 1
-    text: str = ""
-
-    def matches(self, prompt: str) -> bool:
-        """Whether the evaluation checks a prompt without an entry in ``checks:``."""
-        return any(fnmatchcase(prompt, pattern) for pattern in self.prompts)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The columns of the rows, in order."""
-        return tuple(dict.fromkeys(column for row in self.rows for column in row))
-
-    def position(self, keypath: KeyPath) -> tuple[int, int]:
-        """Return the line and column, from 1, of a key or item, or of the nearest thing around it."""
-        return yaml_load.position(self.text, keypath)
 
 
 def load_evaluations(root: Path) -> tuple[EvaluationFile, ...]:
@@ -69,9 +34,8 @@ def scan_evaluations(root: Path) -> tuple[tuple[EvaluationFile, ...], list[Probl
     problems: list[Problem] = []
     top = root / FOLDER
     if top.is_symlink():
-        return (), [
-            Problem(FOLDER, 1, 1, "file-refused", f"{FOLDER} is a symbolic link; make it a directory.")
-        ]
+        message = "This is a symbolic link; replace it with the directory that it leads to."
+        return (), [Problem(FOLDER, 1, 1, "file-refused", message)]
     if top.is_dir():
         walk(top, FOLDER, places, problems)
     files: dict[str, EvaluationFile] = {}
@@ -85,7 +49,8 @@ def scan_evaluations(root: Path) -> tuple[tuple[EvaluationFile, ...], list[Probl
         if other is not file:
             message = f"{other.path} also contains the evaluation {file.name!r}."
             hint = "Rename or delete one of them."
-            problems.append(Problem(path, *file.position(("name",)), "evaluation", message, hint=hint))
+            at = yaml_load.position(file.text, ("name",))
+            problems.append(Problem(path, *at, "evaluation", message, hint=hint))
     return tuple(files.values()), problems
 
 
@@ -113,7 +78,7 @@ def parse(data: bytes, path: str, top: Path) -> EvaluationFile:
     # In the schema 4.0 is an integer, too.
     file = convert(known, EvaluationFile, strict=False)
     if problems := [
-        Problem(path, *file.position(keypath), "evaluation", message, hint=hint)
+        Problem(path, *yaml_load.position(file.text, keypath), "evaluation", message, hint=hint)
         for keypath, message, hint in _contradictions(file)
     ]:
         raise InvalidFile(problems)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 from promptsync.lint.references import Snippets
-from promptsync.lint.rules import RULES
 from promptsync.lint.subject import KnownPrompts, leaves
-from promptsync.prompt.evaluation import Column, Scorecard, ScorecardStep
-from promptsync.prompt.prompt import KeyPath, Problem
+from promptsync.prompt.evaluation import Column, EvaluationFile, ScorecardStep
+from promptsync.prompt.prompt import KeyPath
 from promptsync.prompt.template import template_variables
 
 TYPES: Final = (
@@ -23,28 +21,8 @@ TYPES: Final = (
 """The types of columns that the registry documents."""
 
 
-_Finding = tuple[str, KeyPath, str, str]
+Finding = tuple[str, KeyPath, str, str]
 """The rule, the place, the message and the hint."""
-
-
-class LocatedEvaluation(Protocol):
-    """An evaluation file that has been read; see ``files.evaluation``."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def prompts(self) -> Sequence[str]: ...
-    @property
-    def inputs(self) -> Sequence[str]: ...
-    @property
-    def variables(self) -> Mapping[str, str]: ...
-    @property
-    def columns(self) -> Sequence[Column]: ...
-    @property
-    def scorecard(self) -> Scorecard: ...
-    def position(self, keypath: KeyPath, /) -> tuple[int, int]: ...
 
 
 class Evaluations:
@@ -58,13 +36,12 @@ class Evaluations:
         self._names = {*known.templates, *known.unreadable}
         self._tables = tables
 
-    def check(self, file: LocatedEvaluation) -> Iterator[Problem]:
-        """Yield the problems of one file."""
-        for rule, keypath, message, hint in chain(self._prompts(file), self._columns(file)):
-            severity = RULES[rule].severity
-            yield Problem(file.path, *file.position(keypath), rule, message, severity, hint)
+    def check(self, file: EvaluationFile) -> Iterator[Finding]:
+        """Yield what is wrong with one file."""
+        yield from self._prompts(file)
+        yield from self._columns(file)
 
-    def _prompts(self, file: LocatedEvaluation) -> Iterator[_Finding]:
+    def _prompts(self, file: EvaluationFile) -> Iterator[Finding]:
         if not file.prompts and file.name not in self._tables:
             hint = f"Set prompts: here, or table: {file.name} in checks: of promptsync.yaml."
             yield "evaluation-unused", (), f"No prompt uses the evaluation {file.name!r}.", hint
@@ -73,7 +50,7 @@ class Evaluations:
                 message = f"No prompt file matches {pattern!r}."
                 yield "evaluation-no-prompt", ("prompts", index), message, "Check the name; case matters."
 
-    def _columns(self, file: LocatedEvaluation) -> Iterator[_Finding]:
+    def _columns(self, file: EvaluationFile) -> Iterator[Finding]:
         if not file.scorecard.steps:
             message = "The scorecard has no steps, so no row can pass or fail."
             yield "evaluation-unscored", ("scorecard",), message, "Add steps: to scorecard:."

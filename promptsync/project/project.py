@@ -18,11 +18,11 @@ from promptsync.files.disk import DIRECTORY, check_private, private_directory, r
 from promptsync.files.record import Record
 from promptsync.history.synced_key import Key, parse_key
 from promptsync.parallel import for_each, mapped
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Local
 from promptsync.registry.address import LOCAL, address
 
 if TYPE_CHECKING:
-    from promptsync.files.evaluation import EvaluationFile
     from promptsync.files.git.repository import Repository
     from promptsync.files.git.revisions import Revisions
     from promptsync.registry.protocol import Registry

@@ -1,9 +1,10 @@
-"""What an evaluation declares: the rows, columns and scorecard of a table."""
+"""What an evaluation file declares: the rows, columns and scorecard of a table."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from msgspec import Struct
@@ -60,6 +61,36 @@ class Scorecard(Struct, frozen=True):
     required_step_failure_behavior: str = "fail"
     pass_threshold: float = 0.8
     warn_threshold: float = 0.6
+
+
+class EvaluationFile(Struct, frozen=True):
+    """One evaluation file. ``path`` is relative to the configuration, with ``/``.
+
+    ``prompts`` are names or patterns. ``rows`` are inputs by column. ``variables`` are columns by variable,
+    for those with another name. ``output`` is the title of the prompt column. ``text`` is the file itself.
+    """
+
+    name: str
+    path: str
+    prompts: tuple[str, ...] = ()
+    rows: tuple[Mapping[str, Any], ...] = ()
+    variables: Mapping[str, str] = {}
+    output: str = OUTPUT
+    columns: tuple[Column, ...] = ()
+    scorecard: Scorecard = Scorecard()
+    min_score: float | None = None
+    max_drop: float | None = None
+    runs: int = 1
+    text: str = ""
+
+    def matches(self, prompt: str) -> bool:
+        """Whether the evaluation checks a prompt without an entry in ``checks:``."""
+        return any(fnmatchcase(prompt, pattern) for pattern in self.prompts)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns of the rows, in order."""
+        return tuple(dict.fromkeys(column for row in self.rows for column in row))
 
 
 def sources(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

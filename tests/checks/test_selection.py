@@ -12,8 +12,8 @@ import yaml
 from promptsync.checks.assignment import Check, Selection, limits_in, select_checks
 from promptsync.checks.choose import rendered_snippets
 from promptsync.files.config import Config
-from promptsync.files.evaluation import EvaluationFile
 from promptsync.files.prompt_file import PromptFile, parse
+from promptsync.prompt.evaluation import EvaluationFile
 
 
 def file(name: str, **local: Any) -> PromptFile:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from promptsync.files.errors import InvalidFile
-from promptsync.files.evaluation import EvaluationFile, load_evaluations, scan_evaluations
+from promptsync.files.evaluation import load_evaluations, scan_evaluations
+from promptsync.files.yaml.load import position
 from promptsync.files.yaml.syntax import NESTING
-from promptsync.prompt.evaluation import Column, ScorecardStep
+from promptsync.prompt.evaluation import Column, EvaluationFile, ScorecardStep
 
 WHOLE = """\
 name: Refund quality
@@ -69,7 +70,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     )
     assert (file.scorecard.pass_threshold, file.scorecard.warn_threshold) == (0.8, 0.5)
     assert (file.output, file.min_score, file.max_drop, file.runs) == ("Output", 80, 5, 3)
-    assert file.position(("scorecard", "steps", 0)) == (10, 5)
+    assert position(file.text, ("scorecard", "steps", 0)) == (10, 5)
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     assert files == ()
     assert {(problem.path, "symbolic link" in problem.message) for problem in wrong} == {
         (f"evaluations/{name}", True) for name in ("y.yaml", "z.yaml", "far.yaml", "deep")
-    } - {("evaluations/deep", True)}
+    }
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "evaluations").symlink_to(outside)
     assert [problem.rule for problem in scan_evaluations(tmp_path / "linked")[1]] == ["file-refused"]
