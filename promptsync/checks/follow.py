@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 5.0
 
 _HOW: Final[Mapping[Kind, Any]] = {"evaluation": evaluations, "agent": agents}
-"""The module with ``start``, ``poll`` and ``complete`` of each kind."""
+"""The module with ``start``, ``poll`` and ``complete`` of each kind. Each run of a table has its own."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: not known yet)."""
@@ -34,16 +34,25 @@ Runs = MutableSequence[Run]
 """Runs whose states are replaced as soon as they are known, so that Ctrl-C loses none of them."""
 
 
-def run_together(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
+def run_together(
+    registry: Registry,
+    runs: Runs,
+    *,
+    timeout: float,
+    progress: Progress,
+    what: str,
+    how: Sequence[Any] = (),
+) -> bool:
     """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
 
-    Returns false if Ctrl-C cut it short: what was started goes on in the registry.
+    ``how`` has what starts and polls each of them, if not the module of its kind. Returns false if Ctrl-C cut
+    it short: what was started goes on in the registry.
     """
 
     def start(index: int) -> None:
         run = replace(runs[index], begun=time.monotonic())
         try:
-            runs[index] = _timed(_HOW[run.kind].start(registry, run))
+            runs[index] = _timed(_how(how, index, run).start(registry, run))
         except RemoteError as error:
             runs[index] = run.start_failed(error)
 
@@ -51,10 +60,18 @@ def run_together(registry: Registry, runs: Runs, *, timeout: float, progress: Pr
         for_each(start, range(len(runs)))
     except KeyboardInterrupt:
         return False
-    return not timeout or follow(registry, runs, timeout=timeout, progress=progress, what=what)
+    return not timeout or follow(registry, runs, timeout=timeout, progress=progress, what=what, how=how)
 
 
-def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
+def follow(
+    registry: Registry,
+    runs: Runs,
+    *,
+    timeout: float,
+    progress: Progress,
+    what: str,
+    how: Sequence[Any] = (),
+) -> bool:
     """Wait until runs that were started have ended; with a ``timeout`` of 0, poll them once.
 
     Returns false if Ctrl-C cut it short.
@@ -64,7 +81,7 @@ def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress
     def poll(index: int) -> None:
         run = runs[index]
         try:
-            run = _HOW[run.kind].poll(registry, run)
+            run = _how(how, index, run).poll(registry, run)
         except RemoteError as error:
             run = replace(run, error=error, status=Status.UNREADABLE)
         runs[index] = _timed(run)
@@ -73,13 +90,15 @@ def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress
         run = runs[index]
         if timeout and run.is_under_way:
             run = _timed(replace(run, status=Status.TIMED_OUT))
-        runs[index] = run if run.is_under_way else _HOW[run.kind].complete(registry, run)
+        runs[index] = run if run.is_under_way else _how(how, index, run).complete(registry, run)
 
     try:
         while True:
             mapped(poll, [index for index, run in enumerate(runs) if run.is_under_way])
             shares = [run.progress for run in runs]
-            progress(what, sum(ended for ended, _ in shares), sum(total for _, total in shares))
+            failed = sum(run.failed for run in runs)
+            doing = f"{what}, {failed} failed" if failed else what
+            progress(doing, sum(ended for ended, _ in shares), sum(total for _, total in shares))
             rest = deadline - time.monotonic()
             if rest <= 0 or not any(run.is_under_way for run in runs):
                 break
@@ -89,6 +108,10 @@ def follow(registry: Registry, runs: Runs, *, timeout: float, progress: Progress
     except KeyboardInterrupt:
         return False
     return True
+
+
+def _how(how: Sequence[Any], index: int, run: Run) -> Any:
+    return how[index] if how else _HOW[run.kind]
 
 
 def _timed(run: Run) -> Run:

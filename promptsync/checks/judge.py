@@ -15,6 +15,7 @@ from promptsync.checks.follow import Progress, follow, run_together
 from promptsync.checks.past_runs import NOT_COMPARED, LiveScore, PastRuns
 from promptsync.checks.receipt import CheckResult, CheckResults, Failure, Standard
 from promptsync.checks.run import Run, Status
+from promptsync.checks.tables.comparison import Comparison
 from promptsync.checks.versions import WantedVersions, latest_of, named_version, unbound
 from promptsync.errors import AnswerIsNo, RemoteError, UsageError
 from promptsync.parallel import mapped
@@ -88,18 +89,25 @@ def run_checks(
     return CheckResults(tuple(with_gaps))
 
 
-def judge(check: Check, run: Run, standard: Standard, live: LiveScore = NOT_COMPARED) -> CheckResult:
+def judge(
+    check: Check,
+    run: Run,
+    standard: Standard,
+    live: LiveScore = NOT_COMPARED,
+    comparison: Comparison | None = None,
+) -> CheckResult:
     """Return the result of a run, which must reach ``standard`` and the limits of its check.
 
-    ``live`` is the score that its own is compared with.
+    ``live`` is the score that its own is compared with. In a table, ``comparison`` compares the rows.
     """
     check = check.with_limits(standard.min_score, standard.max_drop)
-    failures = _failures(check, run, standard, live)
-    return CheckResult(check, run, live, tuple(failures), allow_unscored=standard.allow_unscored)
+    result = CheckResult(check, run, live, allow_unscored=standard.allow_unscored, comparison=comparison)
+    return replace(result, failures=tuple(_failures(result, standard)))
 
 
-def _failures(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
+def _failures(result: CheckResult, standard: Standard) -> Iterator[Failure]:
     """Yield why a run failed; nothing if it passed or is under way."""
+    run = result.run
     failed_node = next((name for name, node in run.outputs.items() if node.failed), None)
     if run.error is not None:
         yield Failure("error", run.error.message)
@@ -112,11 +120,12 @@ def _failures(check: Check, run: Run, standard: Standard, live: LiveScore) -> It
         yield Failure("failed", run.stopped)
     elif run.status not in (Status.COMPLETED, Status.RUNNING):
         yield Failure("failed", f"did not complete: {run.status}")
-    elif run.kind == "evaluation" and run.status is Status.COMPLETED:
-        yield from _shortfalls(check, run, standard, live)
+    elif run.kind != "agent" and run.status is Status.COMPLETED:
+        yield from _shortfalls(result, standard)
 
 
-def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore) -> Iterator[Failure]:
+def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
+    check, run, live = result.check, result.run, result.live
     if run.failed:
         yield Failure("failed-cell", f"{run.failed} failed {'cell' if run.failed == 1 else 'cells'}")
         return
@@ -127,10 +136,24 @@ def _shortfalls(check: Check, run: Run, standard: Standard, live: LiveScore) -> 
         return
     if check.min_score is not None and score < check.min_score:
         yield Failure("min-score", f"score {score:g} is below the minimum of {check.min_score:g}")
+    if run.kind == "table":
+        yield from _noise(result, standard)
+        return
     drop = live.drop(score)
     if drop is not None and check.max_drop is not None and drop > check.max_drop:
         below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
         yield Failure("max-drop", f"score {score:g} is {below}; max_drop is {check.max_drop:g}")
+
+
+def _noise(result: CheckResult, standard: Standard) -> Iterator[Failure]:
+    """Yield why the rows of a table got worse, or why they cannot tell."""
+    comparison = result.comparison
+    if comparison is None or result.check.max_drop is None:
+        return
+    if comparison.verdict == "fail":
+        yield Failure("max-drop", comparison.reason)
+    if comparison.verdict == "cannot tell" and standard.fails_on_noise:
+        yield Failure("cannot-tell", f"cannot tell: {comparison.reason}")
 
 
 def _live_score(

@@ -18,12 +18,16 @@ ALLOW_UNSCORED = "add --allow-unscored"
 
 
 class Standard(Struct, frozen=True):
-    """What the command line demands of all checks: limits besides those of each check, and what it allows."""
+    """What the command line demands of all checks: limits besides those of each check, and what it allows.
+
+    Without ``fails_on_noise``, a table whose rows cannot tell whether a text is worse passes.
+    """
 
     min_score: float | None = None
     allow_unscored: bool = False
     allow_unbound: bool = False
     max_drop: float | None = None
+    fails_on_noise: bool = True
 
 
 class Failure(Struct, frozen=True):
@@ -117,11 +121,15 @@ class CheckResults(Struct, frozen=True):
         A start with an unknown outcome takes precedence, then a failure of the registry.
         """
         if self.interrupted:
-            running = self.under_way
+            running = [result for result in self.all if result.run.is_under_way or result.run.stopped]
+            states = [f": {result.run.stopped}" if result.run.stopped else "" for result in running]
             return Interrupted(
                 "interrupted before what was started had ended" if running else "interrupted",
                 hint=_follow(running),
-                details=[f"{result.title}: {result.run.location}" for result in running],
+                details=[
+                    f"{result.title}: {result.run.location}{state}"
+                    for result, state in zip(running, states, strict=True)
+                ],
             )
         failed = [result for result in self.all if result.passed is False]
         reasons = _reasons(failed)

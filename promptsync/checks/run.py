@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -71,8 +72,9 @@ class Run(Struct, frozen=True, kw_only=True):
     ``version`` and ``prompt_id`` are those of the prompt that the report names, ``model`` is what an embedded
     registry ran it on. ``stopped`` is why a report that ended did not complete: it has no score that counts.
 
-    Tables: ``table_id`` and ``sheet_id`` take the place of ``item_id`` and ``id``. ``origin`` is what it was
-    run for, such as ``pull request 12``; ``reused`` says that it is an earlier run. ``cost`` is in dollars.
+    Tables: ``table_id`` and ``sheet_id`` take the place of ``item_id`` and ``id``; ``sheet`` is the title.
+    ``origin`` is what it was run for, such as ``pull request 12``; ``reused`` says that it is an earlier run.
+    ``cost`` is in dollars.
 
     Agents: ``variables`` and ``at`` are what it is started with, ``outputs`` are those of its nodes.
     """
@@ -102,6 +104,7 @@ class Run(Struct, frozen=True, kw_only=True):
 
     table_id: str | None = None
     sheet_id: str | None = None
+    sheet: str = ""
     rows: tuple[RowResult, ...] = ()
     url: str = ""
     origin: str = ""
@@ -127,22 +130,29 @@ class Run(Struct, frozen=True, kw_only=True):
     @property
     def location(self) -> str:
         """Where to find it in the registry, such as ``report 5``."""
+        if self.kind == "table":
+            return f"sheet {self.sheet!r} of table {self.name!r}" + (f" ({self.url})" if self.url else "")
         return f"{'report' if self.kind == 'evaluation' else 'execution'} {self.id}"
 
     @property
     def verb(self) -> str:
         """The command whose ``show`` reads it."""
-        return "eval" if self.kind == "evaluation" else "agent"
+        return "agent" if self.kind == "agent" else "eval"
 
     @property
     def follow_command(self) -> str:
-        """The command that waits for its result; empty if the registry gave it no id."""
+        """The command that waits for its result; empty if the registry gave it no id.
+
+        A run of a table takes up the sheet of an earlier one.
+        """
+        if self.kind == "table":
+            return f"promptsync eval run {shlex.quote(self.name)}"
         return f"promptsync {self.verb} show {self.id} --wait" if self.id is not None else ""
 
     @property
     def progress(self) -> tuple[int, int]:
         """How much of it is done, and how much there is."""
-        return (self.ended, self.cells) if self.kind == "evaluation" else (int(not self.is_under_way), 1)
+        return (int(not self.is_under_way), 1) if self.kind == "agent" else (self.ended, self.cells)
 
     def start_failed(self, error: RemoteError) -> Run:
         status = Status.MAYBE_STARTED if isinstance(error, FateUnknown) else Status.NOT_STARTED

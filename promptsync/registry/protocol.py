@@ -278,8 +278,11 @@ class Tables(Protocol):
     def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
         """Return ``row_index, aggregate_score, aggregate_verdict`` of all rows of a calculation."""
 
-    def scored_row(self, sheet: SheetId, calculation_id: str, row_index: int) -> dict[str, Any]:
-        """Return the ``step_results`` of a row, by the ids of the steps."""
+    def scored_row(self, sheet: SheetId, row_index: int) -> dict[str, Any]:
+        """Return the ``step_results`` of a row in the latest calculation, by the ids of the steps."""
+
+    def link(self, sheet: SheetId) -> str:
+        """Return the address of a sheet in the dashboard, empty if it is not known."""
 
 
 class Tracking(Protocol):

@@ -6,14 +6,17 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from promptsync.registry.address import segment
 from promptsync.registry.errors import NotFound
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_cursored
 from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
-from promptsync.registry.values import SheetId, text
+from promptsync.registry.values import SheetId, number, text
 
 _FILE_NAME: Final = "rows.csv"
+_VENDOR: Final = ".promptlayer.com"
+"""The end of the vendor's hosts: each ``api.`` has a ``dashboard.``."""
 
 
 class PromptLayerTables:
@@ -21,18 +24,21 @@ class PromptLayerTables:
 
     def __init__(self, connection: Connection) -> None:
         self._call = connection.call
+        self._host = connection.address.host
+        self._workspace_id: int | None = None
 
     def titled(self, title: str) -> list[dict[str, Any]]:
-        return read_cursored(self._call, endpoints.LIST_TABLES, query={"name": title})[0]
+        listed = read_cursored(self._call, endpoints.LIST_TABLES, query={"name": title}, fresh=True)[0]
+        return [*map(self._seen, listed)]
 
     def get(self, table_id: str) -> dict[str, Any]:
         answer = self._call(endpoints.READ_TABLE, path={"table_id": table_id}, fresh=True)
-        return _object(answer, "table")
+        return self._seen(_object(answer, "table"))
 
     def create(self, title: str) -> dict[str, Any]:
         answer = self._call(endpoints.CREATE_TABLE, body={"title": title, "create_default_sheet": False})
         with fate_unknown_if_unreadable():
-            return _object(answer, "table")
+            return self._seen(_object(answer, "table"))
 
     def sheets(self, table_id: str) -> list[dict[str, Any]]:
         path = {"table_id": table_id}
@@ -127,10 +133,20 @@ class PromptLayerTables:
         path = sheet._asdict()
         return read_cursored(self._call, endpoints.SCORED_ROWS, query=query, path=path, fresh=True)[0]
 
-    def scored_row(self, sheet: SheetId, calculation_id: str, row_index: int) -> dict[str, Any]:
+    def scored_row(self, sheet: SheetId, row_index: int) -> dict[str, Any]:
         path = {**sheet._asdict(), "row_index": row_index}
-        query = {"calculation_id": calculation_id}
-        return self._call(endpoints.SCORED_ROW, path=path, query=query, fresh=True).object()
+        return self._call(endpoints.SCORED_ROW, path=path, fresh=True).object()
+
+    def link(self, sheet: SheetId) -> str:
+        host = self._host
+        if self._workspace_id is None or not host.startswith("api.") or not host.endswith(_VENDOR):
+            return ""
+        place = f"workspace/{self._workspace_id}/smart-tables/{segment(sheet.table_id)}"
+        return f"https://dashboard.{host.removeprefix('api.')}/{place}?sheet={segment(sheet.sheet_id)}"
+
+    def _seen(self, table: dict[str, Any]) -> dict[str, Any]:
+        self._workspace_id = number(table, "workspace_id")
+        return table
 
 
 def _object(answer: Answer, key: str) -> dict[str, Any]:

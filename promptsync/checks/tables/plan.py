@@ -1,0 +1,227 @@
+"""Which sheets checks need: those that are there already, those to make, and how many cells that computes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.checks.assignment import Check
+from promptsync.checks.catalog import NoSuchItem
+from promptsync.checks.run import Run, Status
+from promptsync.checks.tables.content import Content, prompt_of
+from promptsync.checks.tables.definition import Definition, of_file, of_sheet
+from promptsync.checks.tables.sheet_run import read_result
+from promptsync.checks.tables.tested_text import TestedText
+from promptsync.errors import UsageError
+from promptsync.parallel import mapped
+from promptsync.prompt.texts import as_mapping
+from promptsync.registry.errors import Unsupported
+from promptsync.registry.values import SheetId, text
+
+if TYPE_CHECKING:
+    from promptsync.project.project import Project
+    from promptsync.prompt.evaluation import EvaluationFile
+    from promptsync.registry.protocol import Registry
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TAKEN_UP: Final = timedelta(days=1)
+"""How old a sheet may be that was begun and has no score yet."""
+
+
+class Wanted(Struct, frozen=True):
+    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with."""
+
+    check: Check
+    candidate: TestedText
+    live: TestedText | None = None
+
+
+class Table(Struct, frozen=True):
+    """A table, and what its checks declare. ``id`` is ``None`` for one that is not made yet."""
+
+    id: str | None
+    definition: Definition
+    sheets: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def known(self) -> frozenset[object]:
+        """The ids of its sheets."""
+        return frozenset(sheet.get("id") for sheet in self.sheets)
+
+
+class PlannedSheet(Struct, frozen=True):
+    """One of our sheets. ``run`` has the state in which it is: complete, begun or not there."""
+
+    table: Table
+    content: Content
+    run: Run
+
+
+class TablePlan(Struct, frozen=True):
+    """The sheets of some checks; ``pairs`` are those of each check: of its text, and of the live one.
+
+    ``not_compared`` has, for some indexes of ``wanted``, why there is no sheet of the live text.
+    """
+
+    wanted: tuple[Wanted, ...] = ()
+    sheets: tuple[PlannedSheet, ...] = ()
+    pairs: tuple[tuple[int, int | None], ...] = ()
+    not_compared: Mapping[int, str] = {}
+
+    @property
+    def to_run(self) -> tuple[PlannedSheet, ...]:
+        """The sheets that are not complete."""
+        return tuple(sheet for sheet in self.sheets if sheet.run.status is not Status.COMPLETED)
+
+    @property
+    def reused(self) -> tuple[PlannedSheet, ...]:
+        """The sheets of earlier runs that are not run again."""
+        return tuple(sheet for sheet in self.sheets if sheet.run.status is Status.COMPLETED)
+
+    @property
+    def cells(self) -> int:
+        """How many cells the checks compute, with the steps of scorecards that call a model."""
+        return sum(sheet.content.cells for sheet in self.to_run)
+
+    @property
+    def model_cells(self) -> int:
+        """How many of them call a model."""
+        return sum(sheet.content.model_cells for sheet in self.to_run)
+
+
+def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | None = None) -> TablePlan:
+    """Return the sheets of some checks. Changes nothing.
+
+    A complete sheet of at most ``reuse`` hours is not run again; the default is that of the configuration.
+    Raises ``UsageError`` for a table that does not exist or cannot be run, and ``RemoteError``.
+    """
+    registry = project.registry
+    names = dict.fromkeys((want.check.name, want.check.sheet) for want in wanted)
+    files = {file.name: file for file in project.evaluations}
+    tables = dict(
+        zip(names, mapped(lambda name: _table(registry, files.get(name[0]), *name), names), strict=True)
+    )
+    contents: dict[tuple[str, str], tuple[Table, Content]] = {}
+    not_compared: dict[int, str] = {}
+
+    def add(want: Wanted, tested: TestedText) -> tuple[str, str]:
+        table = tables[want.check.name, want.check.sheet]
+        content = Content(table.definition, tested, want.check.runs)
+        key = table.id or table.definition.name, content.title
+        contents.setdefault(key, (table, content))
+        return key
+
+    keys = []
+    for index, want in enumerate(wanted):
+        own, live = add(want, want.candidate), None
+        if want.live is not None:
+            try:
+                live = add(want, want.live)
+            except UsageError as error:  # its variables are others
+                not_compared[index] = error.message
+        keys.append((own, live if live != own else None))
+    hours = project.config.evaluations_reuse if reuse is None else reuse
+    oldest = timedelta(hours=hours) if hours < 24 * 36500 else timedelta(days=36500)
+    sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
+    places = {key: index for index, key in enumerate(contents)}
+    pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
+    return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared)
+
+
+def _table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Table:
+    """Return the table of a check: that of an evaluation file, or one of the registry."""
+    tables = registry.tables
+    declared = of_file(file) if file is not None else None
+    try:
+        named = [table for table in tables.titled(name) if table.get("title") == name]
+    except Unsupported as error:
+        message = f"{registry.url} has no Tables: {error.message}"
+        raise Unsupported(message, hint="write evaluation: in checks: for a registry without them") from None
+    if not named and declared is None and _ID.fullmatch(name):
+        named = [tables.get(name)]
+    if len(named) > 1 and declared is None:
+        ids = ", ".join(str(table.get("id")) for table in named)
+        raise UsageError(
+            f"{registry.url} has several tables named {name!r}, with the ids {ids}", hint="use the id instead"
+        )
+    if not named:
+        if declared is not None:
+            return Table(None, declared)
+        hint = "write its new name if it was renamed, or its id, which stays"
+        raise NoSuchItem(
+            f"{registry.url} has no table {name!r}, and no file in evaluations/ has it", hint=hint
+        )
+    # Two first runs at once may have made the table twice.
+    table = min(named, key=lambda table: text(table, "created_at") or "")
+    table_id = str(table.get("id"))
+    sheets = tuple(tables.sheets(table_id))
+    if declared is None:
+        theirs = [other for other in sheets if prompt_of(title_of(other)) is None]
+        chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
+        if chosen is None:
+            titles = ", ".join(map(title_of, theirs)) or "none"
+            missing = "a sheet of its own" if sheet is None else f"the sheet {sheet!r}"
+            raise UsageError(f"table {name!r} has not {missing}", hint=f"its sheets: {titles}")
+        title = text(table, "title") or name
+        declared = of_sheet(tables, SheetId(table_id, str(chosen.get("id"))), title, title_of(chosen))
+    return Table(table_id, declared, sheets)
+
+
+def title_of(sheet: Mapping[str, Any]) -> str:
+    """Return the title of a sheet."""
+    return text(sheet, "title") or ""
+
+
+def age(raw: Mapping[str, Any], *keys: str) -> timedelta:
+    """Return how long ago something was, by the first time that a registry's object has; long, if by none."""
+    try:
+        moment = datetime.fromisoformat(text(raw, *keys) or "")
+    except ValueError:
+        return timedelta.max
+    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _planned(registry: Registry, table: Table, content: Content, oldest: timedelta) -> PlannedSheet:
+    """Return a sheet with its state in the registry: the newest complete one counts, then one begun."""
+    name = table.definition.name
+    new = Run(kind="table", name=name, table_id=table.id, sheet=content.title, cells=content.cells)
+    begun = None
+    same = [sheet for sheet in table.sheets if title_of(sheet) == content.title]
+    for sheet in sorted(same, key=lambda sheet: text(sheet, "created_at") or "", reverse=True):
+        place = SheetId(table.id or "", str(sheet.get("id")))
+        run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
+        run, is_complete = _state(registry, run, content, oldest)
+        if is_complete:
+            return PlannedSheet(table, content, run)
+        if run.status is Status.RUNNING and begun is None and age(sheet, "created_at") < _TAKEN_UP:
+            begun = replace(run, status=Status.NOT_STARTED)
+    return PlannedSheet(table, content, begun or new)
+
+
+def _state(registry: Registry, run: Run, content: Content, oldest: timedelta) -> tuple[Run, bool]:
+    """Return the run of a sheet, and whether it is complete; one with other content has not started."""
+    place = SheetId(run.table_id or "", run.sheet_id or "")
+    read = registry.tables.scorecard(place)
+    scorecard, calculation = as_mapping(read.get("scorecard")), as_mapping(read.get("latest_calculation"))
+    if not scorecard:
+        return run, False
+    rows = registry.tables.rows(place)
+    if not content.matches(rows, scorecard):
+        return run, False
+    hashes = calculation.get("config_hash"), scorecard.get("config_hash")
+    is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or hashes[0] != hashes[1]
+    if text(calculation, "status") == "completed" and not is_stale:
+        if age(calculation, "completed_at") > oldest:
+            return run, False
+        scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
+        origin = text(scorecard, "name") or ""
+        run = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
+        if not run.failed and run.score is not None:
+            return run, True
+        run = replace(run, rows=(), failed_cells=(), failed=0, ended=0, reused=False)
+    return replace(run, status=Status.RUNNING), False

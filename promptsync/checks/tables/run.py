@@ -1,0 +1,178 @@
+"""Runs the checks on tables: each text on the rows of its evaluation, beside the one that is live."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from promptsync.checks.follow import Progress, run_together
+from promptsync.checks.judge import judge
+from promptsync.checks.past_runs import LiveScore
+from promptsync.checks.receipt import CheckResult, CheckResults, Standard
+from promptsync.checks.run import Run, Status
+from promptsync.checks.tables.comparison import Comparison, compare
+from promptsync.checks.tables.content import prompt_of
+from promptsync.checks.tables.plan import TablePlan, Wanted, age, plan_tables, title_of
+from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, certain, explained
+from promptsync.errors import Refused, RemoteError
+from promptsync.parallel import mapped
+from promptsync.registry.values import SheetId, text
+
+if TYPE_CHECKING:
+    from promptsync.project.project import Project
+    from promptsync.registry.protocol import Registry
+
+_IN_USE: Final = timedelta(minutes=10)
+"""Another run may work on a sheet that changed within this time."""
+
+_ORIGIN: Final = "promptsync"
+
+
+def check_tables(
+    project: Project,
+    wanted: Sequence[Wanted] | TablePlan,
+    *,
+    standard: Standard,
+    max_cells: int | None,
+    timeout: float,
+    progress: Progress,
+    origin: str = _ORIGIN,
+    wait: bool = True,
+) -> CheckResults:
+    """Run checks at the same time, wait until they have ended, and return the result of each prompt.
+
+    ``wanted`` may be planned already. Without ``wait``, cells are only started to be computed. ``origin`` is
+    what the checks are run for, such as ``pull request 12``. Ctrl-C cancels what was started, and the results
+    say so. Raises what ``plan_tables`` raises, and ``Refused`` for more than ``max_cells`` cells: both before
+    anything is made. A failure of the registry is in the result of the check that it belongs to.
+    """
+    plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
+    if max_cells is not None and plan.cells > max_cells:
+        calls = f"{plan.cells:,} cells, of which {plan.model_cells:,} call a model"
+        raise Refused(
+            f"the checks would compute {calls}; the limit is {max_cells:,}",
+            hint=f"add --max-cells {plan.cells}",
+            code="too-many-cells",
+        )
+    runs = [replace(sheet.run, origin=sheet.run.origin or origin) for sheet in plan.sheets]
+    interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
+    standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
+    judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
+    if interrupted:
+        return CheckResults(tuple(judged), interrupted=True)
+    results = mapped(lambda result: _explained(project.registry, result), judged)
+    _remove_old(project, plan, runs)
+    return CheckResults(tuple(results))
+
+
+def _run(
+    registry: Registry,
+    plan: TablePlan,
+    runs: list[Run],
+    *,
+    wait: bool,
+    timeout: float,
+    progress: Progress,
+) -> bool:
+    """Run the sheets of a plan that are not complete. Returns false if Ctrl-C cut it short."""
+    indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
+    tables = {plan.sheets[index].table.definition.name: plan.sheets[index].table for index in indexes}
+    made = {name: table.id or _create(registry, name) for name, table in tables.items()}
+    started = [replace(runs[index], table_id=made[runs[index].name]) for index in indexes]
+    work = [
+        SheetRun(registry, plan.sheets[index].content, run, plan.sheets[index].table.known, wait=wait)
+        for index, run in zip(indexes, started, strict=True)
+    ]
+    what = "running checks"
+    has_ended = run_together(registry, started, timeout=timeout, progress=progress, what=what, how=work)
+    reasons = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
+    for index, run, reason in zip(indexes, started, reasons, strict=True):
+        if not has_ended and run.is_under_way:
+            stopped = f"cannot be cancelled: {reason}" if reason else "cancelled"
+            run = replace(run, status=Status.FAILED, stopped=stopped)
+        elif not wait and run.status is Status.COMPLETED:
+            run = replace(run, status=Status.RUNNING)
+        runs[index] = run
+    return has_ended
+
+
+def _create(registry: Registry, name: str) -> str:
+    def look() -> str | None:
+        tables = registry.tables.titled(name)
+        return next((str(table.get("id")) for table in tables if table.get("title") == name), None)
+
+    return certain(lambda: str(registry.tables.create(name).get("id")), look)
+
+
+def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard) -> CheckResult:
+    """Return the result of one check."""
+    wanted, (own, other) = plan.wanted[index], plan.pairs[index]
+    name, tested = wanted.candidate.name, wanted.live
+    check = replace(wanted.check, prompts=(name,)).with_limits(None, standard.max_drop)
+    run, live_run = runs[own], None if other is None else runs[other]
+    if tested is None:
+        return judge(check, run, standard, LiveScore(name, reason=f"{name} is not live yet"))
+    live = LiveScore(name, tested.version, None if live_run is None else live_run.score)
+    comparison = None
+    if live_run is not None and not live_run.failed and live_run.rows:
+        if run.rows:
+            comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
+    elif live_run is None and index not in plan.not_compared:
+        live = replace(live, reason=f"{name} v{tested.version} is live with the same text")
+    else:
+        failed = _why(live_run) if live_run is not None else plan.not_compared[index]
+        live = replace(live, reason=f"{name} v{tested.version} is live, and {failed}")
+        comparison = Comparison(0, verdict="cannot tell", reason=live.reason or "")
+    return replace(judge(check, run, standard, live, comparison), live_run=live_run)
+
+
+def _why(run: Run) -> str:
+    if run.error is not None:
+        return run.error.message
+    return f"{run.failed} of its cells failed" if run.failed else f"its run is {run.status}"
+
+
+def _explained(registry: Registry, result: CheckResult) -> CheckResult:
+    """Return a result whose rows that got worse, or that failed, have the steps that did."""
+    rows, comparison = result.run.rows, result.comparison or Comparison(0)
+    count = len(rows) // result.check.runs
+    # The rows of a comparison are numbered without their repeats.
+    worse = [
+        next(row.index for row in rows[pair[1].index :: count] if not row.passed) for pair in comparison.worse
+    ]
+    failed = [row.index for row in rows if not row.passed and row.index not in worse]
+    indexes = [*worse[:MOST_SHOWN], *(failed[:MOST_SHOWN] if result.failures else ())]
+    if not indexes:
+        return result
+    run = explained(registry, result.run, indexes)
+    pairs = zip(comparison.worse, worse, strict=True)
+    explained_pairs = tuple(
+        (live, replace(row, failed_steps=run.rows[index].failed_steps)) for (live, row), index in pairs
+    )
+    if result.comparison is not None:
+        result = replace(result, comparison=replace(comparison, worse=explained_pairs))
+    return replace(result, run=run)
+
+
+def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
+    """Delete our older sheets: those that a complete one replaces, and those beyond the newest to keep."""
+    in_use = {run.sheet_id for run in runs}
+    complete = {run.sheet for run in runs if run.status is Status.COMPLETED}
+    old: dict[str, SheetId] = {}
+    for sheet in plan.sheets:
+        own = [other for other in sheet.table.sheets if prompt_of(title_of(other)) == sheet.content.text.name]
+        own = [other for other in own if other.get("id") not in in_use]
+        own.sort(key=lambda other: text(other, "created_at") or "", reverse=True)
+        for number, other in enumerate(own, start=2):  # at least one is in use
+            is_replaced = title_of(other) in complete
+            if (is_replaced or number > project.config.evaluations_keep) and age(
+                other, "updated_at"
+            ) > _IN_USE:
+                old[str(other.get("id"))] = SheetId(sheet.table.id or "", str(other.get("id")))
+    with contextlib.suppress(RemoteError):  # the next run removes them
+        for place in old.values():
+            project.registry.tables.delete_sheet(place)

@@ -1,0 +1,274 @@
+"""What our sheets are made of: read from a table, named by a digest, compared with what is there."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from msgspec.structs import replace
+
+from promptsync.checks.tables.content import Content, prompt_of
+from promptsync.checks.tables.definition import Definition, of_file, of_sheet, renamed
+from promptsync.checks.tables.tested_text import TestedText
+from promptsync.errors import UsageError
+from promptsync.prompt.evaluation import Column, EvaluationFile, Scorecard, ScorecardStep
+from promptsync.registry.values import SheetId
+
+MAPPED = "prompt_template_variable_mappings"
+STEP = {"id": "k1", "title": "Right", "primitive_type": "COMPARE", "backing_column_id": "c9", "weight": 2}
+STEP |= {"primitive_config": {"sources": ["c4", "c2"]}, "source_column_ids": ["c4", "c2"], "thresholds": None}
+AGGREGATION = {"method": "weighted_mean", "pass_threshold": 0.8}
+COLUMNS: list[dict[str, Any]] = [
+    {"id": "c1", "title": "question", "type": "TEXT"},
+    {"id": "c2", "title": "expect", "type": "TEXT"},
+    {
+        "id": "c3",
+        "title": "Output",
+        "type": "PROMPT_TEMPLATE",
+        "config": {"template": {"name": "ask"}, MAPPED: {"q": "c1"}, "verbose": False},
+    },
+    {"id": "c4", "title": "Order", "type": "json_path", "config": {"source": "c3", "json_path": "$.a"}},
+    {"id": "c9", "title": "Right", "type": "COMPARE", "config": {}},
+]
+
+
+def text(content: str = "Say {q}", version: int | None = None, **metadata: Any) -> TestedText:
+    template = {"type": "completion", "content": [{"type": "text", "text": content}]}
+    return TestedText("ask", template, metadata or None, version)
+
+
+def rows(*values: tuple[str, str]) -> list[dict[str, Any]]:
+    cells = [{"c1": {"display_value": one}, "c2": {"value": {"value": two}}} for one, two in values]
+    return [{"row_index": index, "cells": row} for index, row in enumerate(cells)][::-1]
+
+
+class Dashboard:
+    """One sheet, as a registry returns it."""
+
+    def __init__(self) -> None:
+        self.columns = copy.deepcopy(COLUMNS)
+        self.data = rows(("one", "1"), ("two", "2"), ("", ""))
+        self.steps = [dict(STEP)]
+
+    def rows(self, _: SheetId) -> dict[str, Any]:
+        return {"columns": self.columns, "rows": self.data}
+
+    def scorecard(self, _: SheetId) -> dict[str, Any]:
+        return {"scorecard": {"steps": self.steps, "aggregation": AGGREGATION}}
+
+    def read(self) -> Definition:
+        return of_sheet(cast(Any, self), SheetId("t", "s"), "Refunds", "Cases")
+
+
+def of_dashboard(runs: int = 1, tested: TestedText | None = None) -> Content:
+    return Content(Dashboard().read(), tested or text(), runs)
+
+
+def test_a_sheet_of_the_dashboard_declares_columns_by_their_titles() -> None:
+    definition = Dashboard().read()
+    assert definition.inputs == ("question", "expect")
+    assert definition.rows == ({"question": "one", "expect": "1"}, {"question": "two", "expect": "2"})
+    assert [column.title for column in definition.columns] == ["Output", "Order"]
+    assert definition.columns[0].config[MAPPED] == {"q": "question"}
+    assert definition.columns[1] == Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.a"})
+    (step,) = definition.steps
+    assert step["primitive_config"] == {"sources": ["Order", "expect"]}
+    assert step["source_column_ids"] == ["Order", "expect"]
+    assert step.keys().isdisjoint({"id", "backing_column_id", "thresholds"})
+    assert definition.aggregation == AGGREGATION
+
+
+def _second_prompt(sheet: Dashboard) -> None:
+    sheet.columns[3]["type"] = "PROMPT_TEMPLATE"
+
+
+def _no_prompt(sheet: Dashboard) -> None:
+    sheet.columns[2]["type"] = "COMPARE"
+
+
+def _twice(sheet: Dashboard) -> None:
+    sheet.columns[0]["title"] = "expect"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_second_prompt, "sheet 'Cases' of table 'Refunds' has 2 prompt columns: Output, Order"),
+        (_no_prompt, "has no prompt column"),
+        (_twice, "has several columns 'expect'"),
+        (lambda sheet: sheet.steps.clear(), "the scorecard of sheet 'Cases' of table 'Refunds' has no steps"),
+        (lambda sheet: sheet.data.clear(), "has no rows"),
+        (lambda sheet: sheet.data.__delitem__(slice(1, None)), "has no rows"),
+    ],
+)
+def test_a_sheet_that_cannot_be_run_says_what_to_change(
+    change: Callable[[Dashboard], object], message: str
+) -> None:
+    sheet = Dashboard()
+    change(sheet)
+    with pytest.raises(UsageError, match=message) as raised:
+        sheet.read()
+    assert raised.value.hint
+
+
+def test_a_variable_without_a_column_is_named() -> None:
+    with pytest.raises(UsageError, match=r"ask has the variable 'x', but sheet .* has no such column"):
+        _ = of_dashboard(tested=text("{q} {x}")).columns
+    sheet = Dashboard()
+    sheet.columns[2]["config"] = {}
+    with pytest.raises(UsageError, match="has the variable 'q'"):
+        _ = Content(sheet.read(), text(), 1).columns
+
+
+def test_a_file_and_a_table_of_the_same_content_are_the_same() -> None:
+    file = EvaluationFile(
+        "Refunds",
+        "evaluations/refunds.yaml",
+        rows=({"question": "one", "expect": 1}, {"question": "two", "expect": "2"}),
+        variables={"q": "question"},
+        columns=(Column("Order", "JSON_PATH", {"source": "Output", "json_path": "$.a"}),),
+        scorecard=Scorecard(
+            (ScorecardStep("Right", "COMPARE", {"sources": ["Order", "expect"]}, 2, True, {"pass": 0.5}),)
+        ),
+    )
+    definition = of_file(file)
+    assert definition.rows == Dashboard().read().rows
+    assert definition.steps[0]["thresholds"] == {"pass": 0.5}
+    assert definition.aggregation["warn_threshold"] == 0.6
+    with pytest.raises(UsageError, match=r"the scorecard of evaluations/refunds\.yaml has no steps"):
+        of_file(replace(file, scorecard=Scorecard()))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        (lambda content: replace(content, text=text(version=7)), True),
+        (lambda content: replace(content, text=text("Tell {q}")), False),
+        (lambda content: replace(content, text=text(model={"name": "gpt-5"})), False),
+        (lambda content: replace(content, runs=3), False),
+        (lambda content: _defined(content, rows=content.definition.rows[:1]), False),
+        (lambda content: _defined(content, steps=({**content.definition.steps[0], "weight": 1},)), False),
+        (lambda content: _defined(content, aggregation={}), False),
+        (lambda content: _defined(content, columns=content.definition.columns[:1]), False),
+        (lambda content: _defined(content, place="elsewhere"), True),
+    ],
+)
+def test_the_title_names_everything_that_was_tested(
+    change: Callable[[Content], Content], is_same: bool
+) -> None:
+    content = of_dashboard()
+    assert prompt_of(content.title) == "ask"
+    assert (change(content).title == content.title) is is_same
+
+
+def _defined(content: Content, **changes: Any) -> Content:
+    return replace(content, definition=replace(content.definition, **changes))
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Cases", "promptsync", "promptsync ask", "promptsync ask 3FA9C1A2", "promptsync ask 3fa9c1a2 copy"],
+)
+def test_no_other_sheet_is_ours(title: str) -> None:
+    assert prompt_of(title) is None
+    assert prompt_of("promptsync support/ask me 3fa9c1a2") == "support/ask me"
+
+
+def made(content: Content) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sheet and the scorecard of a registry that made this content, and added keys of its own."""
+    written = list(csv.DictReader(io.StringIO(content.csv().decode(), newline="")))
+    columns = [{"id": f"n{n}", "title": title, "type": "TEXT"} for n, title in enumerate(written[0])]
+    ids = {column["title"]: column["id"] for column in columns}
+    for body in content.column_bodies(ids):
+        ids[body["title"]] = f"n{len(ids)}"
+        config = {**renamed(body["config"], ids), "position": 1}
+        columns.append(
+            {"id": ids[body["title"]], "title": body["title"], "type": body["type"].lower(), "config": config}
+        )
+    data = [
+        {"row_index": index, "cells": {ids[title]: {"display_value": cell} for title, cell in row.items()}}
+        for index, row in enumerate(written)
+    ]
+    scorecard = content.scorecard(ids, "pull request 12")
+    scorecard["steps"] = [{**step, "id": "k", "config_hash": "x"} for step in scorecard["steps"]]
+    return {"columns": columns, "rows": data}, {**scorecard, "status": "completed"}
+
+
+def test_a_sheet_is_made_with_titles_and_ids_where_the_api_wants_them() -> None:
+    content = of_dashboard(runs=2, tested=text(version=7, model={"name": "gpt-5"}))
+    sheet, scorecard = made(content)
+    assert len(sheet["rows"]) == content.row_count == 4
+    prompt, order = content.column_bodies({"question": "n0", "expect": "n1", "Output": "n2"})
+    inline = prompt["config"]["inline_template"]
+    assert (inline["inline"], inline["source_prompt_version"]) == (True, 7)
+    assert inline["metadata"] == {"model": {"name": "gpt-5"}}
+    assert prompt["config"]["verbose"] is False
+    assert "template" not in prompt["config"]
+    assert prompt["dependencies"] == [
+        {
+            "column_id": "n0",
+            "reference_type": "value",
+            "config_key": MAPPED,
+            "config_meta": {"variable_name": "q"},
+        }
+    ]
+    assert [order["dependencies"][0][key] for key in ("column_id", "config_key")] == ["n2", "source"]
+    (step,) = scorecard["steps"]
+    assert step["primitive_config"] == {"sources": ["n3", "n1"]}
+    assert step["source_column_ids"] == ["n3", "n1"]
+    assert scorecard["evaluated_column_ids"] == []
+
+
+def test_a_sheet_that_was_made_matches_until_somebody_edits_it() -> None:
+    content = of_dashboard(runs=2)
+    sheet, scorecard = made(content)
+    assert content.matches(sheet, scorecard)
+    sheet["columns"].append({"id": "n9", "title": "Notes", "type": "TEXT"})
+    sheet["rows"][0]["cells"]["n1"]["display_value"] = " 1\n"
+    assert content.matches(sheet, scorecard)
+
+    def row(sheet: dict[str, Any], _: Any) -> None:
+        sheet["rows"][2]["cells"]["n0"]["display_value"] = "other"
+
+    def fewer(sheet: dict[str, Any], _: Any) -> None:
+        sheet["rows"].pop()
+
+    def prompt(sheet: dict[str, Any], _: Any) -> None:
+        template = sheet["columns"][2]["config"]["inline_template"]["prompt_template"]
+        sheet["columns"][2]["config"]["inline_template"]["prompt_template"] = {**template, "content": []}
+
+    def column(sheet: dict[str, Any], _: Any) -> None:
+        sheet["columns"][3]["config"]["json_path"] = "$.b"
+
+    def deleted(sheet: dict[str, Any], _: Any) -> None:
+        del sheet["columns"][3]
+
+    def weight(_: Any, scorecard: dict[str, Any]) -> None:
+        scorecard["steps"][0]["weight"] = 1
+
+    def threshold(_: Any, scorecard: dict[str, Any]) -> None:
+        scorecard["aggregation"]["pass_threshold"] = 0.1
+
+    for edit in (row, fewer, prompt, column, deleted, weight, threshold):
+        edited = copy.deepcopy((sheet, scorecard))
+        edit(*edited)
+        assert not content.matches(*edited), edit.__name__
+
+
+def test_cells_that_call_a_model_are_counted_with_judges() -> None:
+    content = of_dashboard(runs=3)
+    assert (content.cells, content.model_cells) == (12, 6)
+    judge = {"title": "Polite", "primitive_type": "LLM_ASSERTION", "primitive_config": {}}
+    content = _defined(content, steps=(*content.definition.steps, judge))
+    assert (content.cells, content.model_cells) == (18, 12)
+
+
+def test_ten_thousand_rows_are_named_and_written_at_once() -> None:
+    content = of_dashboard()
+    content = _defined(content, rows=({"question": 'a "b",\n', "expect": ""},) * 10_000)
+    sheet, scorecard = made(content)
+    assert content.matches(sheet, scorecard)
