@@ -132,8 +132,8 @@ def test_a_missing_operation_is_requested_once(kind: str, app: Application) -> N
         return app(environ, start_response)
 
     with running(counting) as url, pytest.raises(promptlayer.PromptLayerNotFoundError, match="not support"):
-        Sdk(kind, url).do("tables.list")
-    assert paths == ["/api/public/v2/tables"]
+        Sdk(kind, url).do("tables.sheets.scorecards.migrate_legacy_score", "1", "1")
+    assert paths == ["/api/public/v2/tables/1/sheets/1/scorecard/migrate-legacy-score"]
 
 
 def test_the_environment_variables_of_the_sdk(

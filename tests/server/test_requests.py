@@ -281,7 +281,7 @@ def test_anything_but_a_date_time_is_a_value_error(value):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/api/public/v2/tables", 404),
+        ("POST", "/api/public/v2/env-vars", 404),
         ("GET", "/api/public/v2/requests/suggestions", 404),
         ("POST", "/rest/workflows", 404),
         ("DELETE", "/reports/1/external-ids/a/b%2Fc", 404),

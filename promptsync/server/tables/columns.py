@@ -20,9 +20,6 @@ from promptsync.server.tables.store import TEXT, SheetColumn
 PROMPT: Final = "PROMPT_TEMPLATE"
 """The type of the columns that run a prompt."""
 
-MAX_SHOWN = 100
-"""Most cells of a new column in the response that tells of it."""
-
 
 class _Dependency(Struct, frozen=True, omit_defaults=True):
     column_id: str
@@ -52,11 +49,9 @@ def list_columns(request: Request) -> Response:
     """List the columns of a sheet in their order."""
     query = request.parameters(_Query)
     with request.store.read() as db:
-        sheet = store.get_sheet(db, request.path)
-        source = "columns WHERE sheet_id = :sheet"
-        rows, pagination = query.select(db, "id", source, "rank", {"sheet": sheet["id"]})
-        columns = {column.id: column for column in store.columns_of(db, sheet["id"])}
-    return listed([columns[row["id"]].shown() for row in rows], pagination)
+        sheet, source = store.get_sheet(db, request.path), "columns WHERE sheet_id = :sheet"
+        rows, pagination = query.select(db, store.COLUMN, source, "rank", {"sheet": sheet["id"]})
+    return listed([SheetColumn(**row).shown() for row in rows], pagination)
 
 
 def create_column(request: Request) -> Response:
@@ -64,14 +59,10 @@ def create_column(request: Request) -> Response:
     body = request.read(_New)
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
-        draft = SheetColumn(
-            "", sheet["id"], 0, body.title, _stored_type(body.type), {}, [], 0, is_output=False
-        )
+        draft = SheetColumn(sheet["id"], body.title, _stored_type(body.type))
         new = _changed(draft, body, store.columns_of(db, sheet["id"]))
-        settings = (new.title, new.type, new.config, new.dependencies, new.is_output)
-        column = store.add_column(db, sheet["id"], *settings)
-        version = store.touch(db, sheet["id"])
-        cells = store.cells_of(db, sheet["id"], columns=[column.id], most=MAX_SHOWN)
+        column, version = store.add_column(db, new), store.touch(db, sheet["id"])
+        cells = store.cells_of(db, sheet["id"], columns=[column.id], most=100)
         answer = {"column": column.shown(), "cells": [cell.shown() for cell in cells], "version": version}
     return Response({"success": True, **answer}, 201)
 
@@ -89,8 +80,11 @@ def update_column(request: Request) -> Response:
             "UPDATE columns SET title = ?, config = ?, dependencies = ?, is_output = ? WHERE id = ?",
             (new.title, encoded(new.config), encoded(new.dependencies), new.is_output, new.id),
         )
-        affected = {new.id} | store.dependents([*others, new], [new.id]) if recalculate else set()
-        store.mark_columns_stale(db, new.sheet_id, affected)
+        affected = set()
+        if recalculate:
+            affected = {new.id} | store.dependents([*others, new], [new.id])
+            db.execute("UPDATE cells SET status = 'STALE' WHERE column_id = ?", (new.id,))
+            store.mark_stale(db, new.sheet_id, [new.id])
         answer = {"column": new.shown(), "version": store.touch(db, new.sheet_id)}
     answer |= {"requires_recalculation": recalculate, "affected_column_ids": sorted(affected)}
     return Response({"success": True, **answer})

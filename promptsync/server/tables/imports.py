@@ -15,7 +15,8 @@ from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, insert
 from promptsync.server.tables import store
 from promptsync.server.tables.files import read_file
-from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet, check_index, shown_sheet
+from promptsync.server.tables.rows import shown_rows
+from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet, shown_sheet
 from promptsync.server.tables.store import TEXT, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
@@ -31,7 +32,8 @@ class _Source(_File, frozen=True):
 
 class _NewSheet(Struct, frozen=True):
     title: Title | None = None
-    index: int | None = None
+    # Refused, because the sheets of this registry are in the order of their creation.
+    index: None = None
     operation_id: Title | None = None
     source: _Source | None = None
 
@@ -50,12 +52,11 @@ class _TraceImport(Struct, frozen=True):
 def create_sheet(request: Request) -> Response:
     """Create a blank sheet, or one from a file. An ``operation_id`` that is sent again changes nothing."""
     body, table_id = request.read(_NewSheet), request.path["table_id"]
-    check_index(body.index)
     source = body.source
-    lines = None if source is None else read_file(source.file_name, source.file_content_base64)
+    lines = source and read_file(source.file_name, source.file_content_base64)
     with request.store.write() as db:
         store.get_table(db, table_id)
-        if source is None or lines is None:
+        if not source or not lines:
             if body.operation_id is not None:
                 raise malformed("operation_id: only an import has one; add a source.")
             sheet = shown_sheet(db, add_blank_sheet(db, table_id, body.title))
@@ -101,10 +102,9 @@ def add_trace(request: Request) -> Response:
         column = _text_column(db, sheet["id"], "Trace")
         indices = store.add_rows(db, sheet["id"], [{column.id: trace}])
         store.touch(db, sheet["id"])
-        cells = {cell.column_id: cell.shown() for cell in store.cells_of(db, sheet["id"], rows=indices)}
-    row = {"row_index": indices.start, "cells": cells}
+        (row,) = shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
     mode = "trace" if body.span_id is None else "span"
-    return Response({"success": True, "mode": mode, "row_index": indices.start, "row": row}, 201)
+    return Response({"success": True, "mode": mode, "row_index": row["row_index"], "row": row}, 201)
 
 
 def _import(
@@ -113,14 +113,9 @@ def _import(
     titles, *rows = lines
     ids = [_text_column(db, sheet_id, title).id for title in titles]
     store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
-    operation = {
-        "operation_id": operation_id or str(uuid.uuid4()),
-        "sheet_id": sheet_id,
-        "file_name": file_name,
-        "rows_added": len(rows),
-        "row_count": shown_sheet(db, sheet_id)["row_count"],
-        "created_at": now(),
-    }
+    about = {"operation_id": operation_id or str(uuid.uuid4()), "sheet_id": sheet_id, "file_name": file_name}
+    counts = {"rows_added": len(rows), "row_count": shown_sheet(db, sheet_id)["row_count"]}
+    operation = {**about, **counts, "created_at": now()}
     insert(db, "table_imports", **operation)
     return operation
 
@@ -132,7 +127,7 @@ def _text_column(db: Database, sheet_id: str, title: str) -> SheetColumn:
             if column.type != TEXT:
                 raise malformed(f"The column {title[:100]!r} is computed, so an import cannot fill it.")
             return column
-    return store.add_column(db, sheet_id, title)
+    return store.add_column(db, SheetColumn(sheet_id, title))
 
 
 def _operation(db: Database, table_id: str, operation_id: str | None) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from promptsync.server.http.answer import Response, malformed
+from promptsync.server.http.answer import Response
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
@@ -15,6 +15,7 @@ from promptsync.server.prompts.folders import folder_by_id
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, insert
 from promptsync.server.tables import store
+from promptsync.server.tables.store import SheetColumn
 
 Title = Annotated[str, Meta(min_length=1, max_length=1000)]
 
@@ -26,11 +27,9 @@ SHEET = (
 """SQL: the columns of a sheet ``s`` in a response."""
 
 _TABLE = (
-    "id, (SELECT workspace_id FROM registry) AS workspace_id, title, folder_id,"
-    " (SELECT count(*) FROM sheets WHERE table_id = t.id) AS sheet_count, created_at, updated_at"
-)
-_ROW_COUNTS = (
-    '(SELECT json_group_object(id, row_count) FROM sheets WHERE table_id = t.id) AS "sheet_row_counts [json]"'
+    "id, (SELECT workspace_id FROM registry) AS workspace_id, title, folder_id, created_at, updated_at,"
+    " (SELECT count(*) FROM sheets WHERE table_id = t.id) AS sheet_count, (SELECT json_group_object"
+    ' (id, row_count) FROM sheets WHERE table_id = t.id) AS "sheet_row_counts [json]"'
 )
 
 
@@ -47,7 +46,8 @@ class _TableChange(Struct, frozen=True):
 
 class _SheetChange(Struct, frozen=True):
     title: Title | None = None
-    index: int | None = None
+    # Refused, because the sheets of this registry are in the order of their creation.
+    index: None = None
 
 
 class _SheetsQuery(CursorQuery, frozen=True):
@@ -141,7 +141,6 @@ def get_sheet(request: Request) -> Response:
 def update_sheet(request: Request) -> Response:
     """Rename a sheet. What it contains stays the same, and so does its version."""
     body = request.read(_SheetChange)
-    check_index(body.index)
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
         sql = "UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?"
@@ -158,12 +157,6 @@ def delete_sheet(request: Request) -> Response:
     return Response({"success": True, "message": "Sheet deleted."})
 
 
-def check_index(index: int | None) -> None:
-    """Raise a 400 for a wish for a position."""
-    if index is not None:
-        raise malformed("index: the sheets of this registry are in the order of their creation.")
-
-
 def add_sheet(db: Database, table_id: str, title: str | None) -> str:
     """Add a sheet without columns to a table, and return its id."""
     sheet_id, moment = str(uuid.uuid4()), now()
@@ -176,7 +169,7 @@ def add_sheet(db: Database, table_id: str, title: str | None) -> str:
 def add_blank_sheet(db: Database, table_id: str, title: str | None) -> str:
     """Add a sheet with a text column and an empty row, and return its id."""
     sheet_id = add_sheet(db, table_id, title)
-    store.add_column(db, sheet_id, "Column A")
+    store.add_column(db, SheetColumn(sheet_id, "Column A"))
     store.add_rows(db, sheet_id, [{}])
     return sheet_id
 
@@ -194,5 +187,4 @@ def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any)
 
 def _shown_table(db: Database, table_id: str) -> dict[str, Any]:
     store.get_table(db, table_id)
-    sql = f"SELECT {_TABLE}, {_ROW_COUNTS} FROM smart_tables t WHERE id = ?"
-    return dict(db.execute(sql, (table_id,)).fetchone())
+    return dict(db.execute(f"SELECT {_TABLE} FROM smart_tables t WHERE id = ?", (table_id,)).fetchone())

@@ -28,15 +28,15 @@ MAX_COLUMNS, MAX_CELLS = 200, 500_000
 class SheetColumn(msgspec.Struct, frozen=True):
     """A column of a sheet. ``dependencies`` are the columns that it reads, as in the API."""
 
-    id: str
     sheet_id: str
-    workspace_id: int
     title: str
-    type: str
-    config: dict[str, Any]
-    dependencies: list[dict[str, Any]]
-    rank: int
-    is_output: bool
+    type: str = TEXT
+    config: dict[str, Any] = {}
+    dependencies: list[dict[str, Any]] = []
+    is_output: bool = False
+    id: str = ""
+    workspace_id: int = 0
+    rank: int = 0
 
     @property
     def reads(self) -> set[str]:
@@ -74,11 +74,13 @@ class SheetCell(msgspec.Struct, frozen=True):
         return cell | ({"request_metrics": metrics} if metrics else {})
 
 
-_COLUMN = (
+COLUMN = (
     "id, sheet_id, (SELECT workspace_id FROM registry) AS workspace_id, title, type,"
     ' config AS "config [json]", dependencies AS "dependencies [json]", rank,'
     ' is_output AS "is_output [flag]"'
 )
+"""SQL: the columns of the database for a ``SheetColumn``."""
+
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", display_value, error,'
     ' input_hash, computed_version, metrics AS "metrics [json]"'
@@ -105,7 +107,7 @@ def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
 
 def columns_of(db: Database, sheet_id: str) -> list[SheetColumn]:
     """Return the columns of a sheet, in order."""
-    rows = db.execute(f"SELECT {_COLUMN} FROM columns WHERE sheet_id = ? ORDER BY rank", (sheet_id,))
+    rows = db.execute(f"SELECT {COLUMN} FROM columns WHERE sheet_id = ? ORDER BY rank", (sheet_id,))
     return [SheetColumn(**row) for row in rows]
 
 
@@ -138,8 +140,8 @@ def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
         " computed_version = ?, metrics = ?, updated_at = ? WHERE id = ?",
         [
             (
-                *(cell.status, _text(cell.value), _clean(cell.display_value), _clean(cell.error)),
-                *(cell.input_hash, cell.computed_version, _text(cell.metrics), moment, cell.id),
+                *(cell.status, _clean(encoded(cell.value)), _clean(cell.display_value), _clean(cell.error)),
+                *(cell.input_hash, cell.computed_version, encoded(cell.metrics), moment, cell.id),
             )
             for cell in cells
         ],
@@ -169,29 +171,17 @@ def mark_stale(
 
     Without ``pending``, cells that wait for their computation go on waiting for it.
     """
-    below = dependents(columns_of(db, sheet_id), column_ids)
-    return mark_columns_stale(db, sheet_id, below, rows, pending=pending)
-
-
-def mark_columns_stale(
-    db: Database,
-    sheet_id: str,
-    column_ids: Collection[str],
-    rows: Collection[int] | None = None,
-    *,
-    pending: bool = True,
-) -> int:
-    """Mark the computed cells in these columns as stale; otherwise like ``mark_stale``."""
     statuses = [status for status in STATUSES if status != STALE] if pending else [COMPLETED, FAILED]
+    below = sorted(dependents(columns_of(db, sheet_id), column_ids))
+    values: dict[str, list[Any]] = {"columns": below, "statuses": statuses}
     sql = (
         "UPDATE cells SET status = 'STALE', updated_at = :now WHERE sheet_id = :sheet"
         " AND column_id IN (SELECT value FROM json_each(:columns))"
-        " AND column_id NOT IN (SELECT id FROM columns WHERE sheet_id = :sheet AND type = 'TEXT')"
         " AND status IN (SELECT value FROM json_each(:statuses))"
     )
     if rows is not None:
+        values["rows"] = list(rows)
         sql += " AND row_index IN (SELECT value FROM json_each(:rows))"
-    values = {"columns": sorted(column_ids), "statuses": statuses, "rows": list(rows or ())}
     texts = {name: encoded(value) for name, value in values.items()}
     return db.execute(sql, {"now": now(), "sheet": sheet_id, **texts}).rowcount
 
@@ -216,33 +206,17 @@ def dependents(columns: Sequence[SheetColumn], column_ids: Iterable[str]) -> set
     return below
 
 
-def add_column(
-    db: Database,
-    sheet_id: str,
-    title: str,
-    type: str = TEXT,
-    config: Mapping[str, Any] | None = None,
-    dependencies: Sequence[Mapping[str, Any]] = (),
-    is_output: bool = False,
-) -> SheetColumn:
-    """Add a column at the end of a sheet, with a cell in every row."""
-    columns = columns_of(db, sheet_id)
+def add_column(db: Database, new: SheetColumn) -> SheetColumn:
+    """Add a column at the end of its sheet, with a cell in every row, and return it with its id."""
+    columns = columns_of(db, new.sheet_id)
     if len(columns) >= MAX_COLUMNS:
         raise malformed(f"A sheet of this registry has at most {MAX_COLUMNS} columns.")
-    insert(
-        db,
-        "columns",
-        id=str(uuid.uuid4()),
-        sheet_id=sheet_id,
-        title=title,
-        type=type,
-        config=encoded(config or {}),
-        dependencies=encoded(list(dependencies)),
-        rank=columns[-1].rank + 1 if columns else 0,
-        is_output=is_output,
-    )
-    column = columns_of(db, sheet_id)[-1]
-    indices = db.execute("SELECT DISTINCT row_index FROM cells WHERE sheet_id = ?", (sheet_id,))
+    values = asdict(new) | {"id": str(uuid.uuid4()), "rank": columns[-1].rank + 1 if columns else 0}
+    del values["workspace_id"]
+    values |= {"config": encoded(new.config), "dependencies": encoded(new.dependencies)}
+    insert(db, "columns", **values)
+    column = columns_of(db, new.sheet_id)[-1]
+    indices = db.execute("SELECT DISTINCT row_index FROM cells WHERE sheet_id = ?", (new.sheet_id,))
     rows: dict[int, dict[str, Any]] = {row["row_index"]: {} for row in indices}
     _add_cells(db, [column], rows, len(columns) * len(rows))
     return column
@@ -274,12 +248,8 @@ def display(value: Any) -> str | None:
     return encoded(value)
 
 
-def _text(value: Any) -> str:
-    # A model can answer with half a character, which SQLite does not store.
-    return encoded(value).encode(errors="replace").decode()
-
-
 def _clean(text: str | None) -> str | None:
+    # A model can answer with half a character, which SQLite does not store.
     return None if text is None else text.encode(errors="replace").decode()
 
 
