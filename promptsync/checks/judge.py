@@ -135,7 +135,10 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
             yield Failure("unscored", "no score")
         return
     if check.min_score is not None and score < check.min_score:
-        yield Failure("min-score", f"score {score:g} is below the minimum of {check.min_score:g}")
+        # What the echo model answered is no score.
+        is_score = run.kind != "table" or run.model is None
+        reached = f"score {score:g}" if is_score else f"{score:g} on the echo model"
+        yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
     if run.kind == "table":
         yield from _noise(result, standard)
         return

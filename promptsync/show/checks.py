@@ -120,8 +120,8 @@ def _result(result: CheckResult) -> str:
     # the registry's own words come first; the error below the table names the request as well
     reason = getattr(result.run.error, "reason", "") or result.reason
     most = _LONG_REASON if result.comparison is None else _LONG_COMPARISON
-    word = "cannot tell" if {failure.kind for failure in result.failures} == {"cannot-tell"} else "failed"
-    return output.style(f"{word}: {cut(reason, most)}", "bad")
+    word = "" if {failure.kind for failure in result.failures} == {"cannot-tell"} else "failed: "
+    return output.style(word + cut(reason, most), "bad")
 
 
 def _notes(result: CheckResult) -> Iterator[str]:

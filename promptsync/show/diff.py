@@ -256,7 +256,7 @@ def patch_lines(steps: Iterable[Step]) -> Iterator[str]:
         yield f"# {step.title}"
         for change in step.fields:
             yield f"@ {change.path}"
-            old, new = _patch_text(change.old), _patch_text(change.new)
+            old, new = as_text(change.old), as_text(change.new)
             lines = plain(unified(old, new))
             # The first line says where in the text the change is, which is clear if the text has one line.
             yield from lines if "\n" in old and "\n" in new else lines[1:]
@@ -265,5 +265,6 @@ def patch_lines(steps: Iterable[Step]) -> Iterator[str]:
             yield f"@ input variables: {' '.join(signs)}"
 
 
-def _patch_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a field as the text that is compared line by line."""
     return "" if value is None else value if isinstance(value, str) else "\n".join(outline(value))

@@ -19,9 +19,11 @@ MOST_ROWS: Final = 10
 """Rows of a table that got worse, or better, that Markdown and files show; JSON has all."""
 _MOST_IN_TEXT: Final = 3
 
+URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
+"""Addresses that are safe as a link in a page."""
+
 _MOST_INPUTS: Final = 5
 _LONG_TEXT: Final = 400
-_URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
 _SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
 _NO_MODEL: Final = "ran on the echo model (no real LLM), so there is no score"
 
@@ -67,6 +69,8 @@ def table_notes(result: CheckResult) -> Iterator[str]:
         yield output.style(f"{title}: {cut(_reuse(run))}", "faint")
     if run.model is not None:
         yield output.style(f"{title}: {_NO_MODEL}", "warn")
+    if result.live.reason and comparison is None:
+        yield output.style(f"{title}: not compared: {cut(result.live.reason)}", "faint")
     if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
         yield output.style(f"{title}: cannot tell: {cut(comparison.reason, 300)}", "warn")
     for line in changed_rows(result, _MOST_IN_TEXT):
@@ -136,7 +140,7 @@ def _sheet_line(result: CheckResult) -> str:
         parts.append(
             f"evaluated in {code(shortened(run.origin, _LONG_TEXT))}" if run.origin else "evaluated before"
         )
-    if _URL.fullmatch(run.url):
+    if URL.fullmatch(run.url):
         parts.append(f"[sheet]({run.url})")
     return f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}" if parts else ""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check
+from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import LiveScore
-from promptsync.checks.receipt import CheckResult, Failure
+from promptsync.checks.receipt import CheckResult, Failure, Standard
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.comparison import Comparison, RowResult, compare
 
@@ -52,11 +54,14 @@ def result(
     """The result of a prompt whose live version and new text ran, failed if they say so."""
     run, live_run = sheet(new, **fields), sheet(live, **{**fields, "origin": "commit 3fa9c1a"})
     comparison = compare(live_run.rows, run.rows, 1, max_drop)
-    kinds = {"fail": "max-drop", "cannot tell": "cannot-tell"}
-    failures = [Failure(kinds[comparison.verdict], comparison.reason)] if comparison.verdict in kinds else []
-    check = Check("table", run.name, (name,), 80, max_drop)
-    score = LiveScore(name, 3, live_run.score)
-    return CheckResult(check, run, score, tuple(failures), live_run=live_run, comparison=comparison)
+    judged = judge(
+        Check("table", run.name, (name,), 20, max_drop),
+        run,
+        Standard(),
+        LiveScore(name, 3, live_run.score),
+        comparison,
+    )
+    return replace(judged, live_run=live_run)
 
 
 def results(texts: st.SearchStrategy[str]) -> st.SearchStrategy[CheckResult]:
