@@ -112,7 +112,8 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("POST", f"{SHEET}/imports/file", "tables.imports.import_file"),
     ("GET", f"{SHEET}/versions", "tables.versions.list_versions"),
     ("POST", f"{SHEET}/versions", "tables.versions.create_version"),
-    ("GET", f"{SHEET}/versions/<version_id>", "tables.versions.get_version"),
+    # The history of scores stands at the same place.
+    ("GET", f"{SHEET}/versions/<string(length=36):version_id>", "tables.versions.get_version"),
     ("POST", "/api/public/v2/dataset-versions/add-trace", "tables.imports.add_trace"),
     ("POST", "/ws-token-request-library", "checks.updates.issue_token"),
 )

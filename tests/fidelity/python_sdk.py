@@ -7,6 +7,7 @@ generation of the SDK, so it imports only the SDK, the clients of two providers 
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib.metadata
 import inspect
 import io
@@ -34,6 +35,10 @@ CHAT = {"type": "chat", "messages": [TURN]}
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
 OUTPUT = {"type": "chat", "messages": [{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}]}
 NAME = {"name": "Ana"}
+CSV = {
+    "file_name": "cases.csv",
+    "file_content_base64": base64.b64encode(b"question,answer\nRefund?,yes\n").decode(),
+}
 
 
 REQUESTS = []
@@ -355,6 +360,122 @@ def _evaluation(sdk):
     is_new = "expected" in inspect.signature(sdk.module.contains_scorer).parameters
     scorer = sdk.module.contains_scorer(**{"expected" if is_new else "value": "Ana"})
     return {"dataset": [{"input": {"q": "1"}}], "runner": lambda row: row, "scorers": [scorer]}
+
+
+class Sheet:
+    """A new table's sheet, with the managers of the SDK for both."""
+
+    def __init__(self, sdk):
+        self.sdk = sdk
+        self.table = sdk.do("tables.create", {"title": "refunds"})["table"]["id"]
+        self.sheets = sdk.client.tables.sheets(self.table)
+        body = {"title": "cases", "source": {"type": "file", **CSV}}
+        self.id = self.wait(self.sheets.create, body)["sheet"]["id"]
+        self.one = self.sheets.for_sheet(self.id)
+        self.columns = {column["title"]: column["id"] for column in self.wait(self.one.columns.list)["data"]}
+
+    def wait(self, method, *arguments):
+        return self.sdk.wait(lambda: method(*arguments))
+
+    def cell(self, title="answer"):
+        return self.wait(self.one.rows.list)["data"][0]["cells"][self.columns[title]]
+
+    def computed(self):
+        """Add a computed column, and return it."""
+        edges = [{"column_id": column_id} for column_id in self.columns.values()]
+        config = {"sources": list(self.columns.values())}
+        body = {"title": "same", "type": "COMPARE", "config": config, "dependencies": edges}
+        return self.wait(self.one.columns.create, body)["column"]
+
+
+@probe("tables.create")
+@probe("tables.list")
+@probe("tables.get")
+@probe("tables.update")
+@probe("tables.delete")
+def _tables(sdk):
+    table = sdk.do("tables.create", {"title": f"table {sdk.kind}"})["table"]
+    assert table["sheet_count"] == 1, table
+    listed = sdk.do("tables.list", {"name": f"TABLE {sdk.kind}", "limit": 1})["data"]
+    assert [item["id"] for item in listed] == [table["id"]], listed
+    assert sdk.do("tables.update", table["id"], {"title": "new"})["table"]["title"] == "new"
+    assert sdk.do("tables.get", table["id"])["table"]["title"] == "new"
+    assert sdk.do("tables.delete", table["id"]) is True
+    assert sdk.do("tables.list", {"name": "new"})["data"] == []
+
+
+@probe("tables.sheets.create")
+@probe("tables.sheets.list")
+@probe("tables.sheets.for_sheet.get")
+@probe("tables.sheets.for_sheet.update")
+@probe("tables.sheets.for_sheet.delete")
+def _sheets(sdk):
+    sheet = Sheet(sdk)
+    assert sheet.wait(sheet.one.get)["sheet"]["row_count"] == 1
+    assert sheet.wait(sheet.one.update, {"title": "new"})["sheet"]["title"] == "new"
+    assert sheet.wait(sheet.sheets.create, {"title": "empty"})["sheet"]["title"] == "empty"
+    listed = sheet.wait(sheet.sheets.list)["data"]
+    assert [item["title"] for item in listed] == ["Sheet 1", "new", "empty"], listed
+    assert sheet.wait(sheet.one.delete) is True
+    assert len(sheet.wait(sheet.sheets.list)["data"]) == 2
+
+
+@probe("tables.sheets.for_sheet.columns.create")
+@probe("tables.sheets.for_sheet.columns.list")
+@probe("tables.sheets.for_sheet.columns.update")
+@probe("tables.sheets.for_sheet.columns.delete")
+@probe("tables.sheets.for_sheet.status_counts")
+def _columns(sdk):
+    sheet = Sheet(sdk)
+    column = sheet.computed()
+    counts = sheet.wait(sheet.one.status_counts)
+    assert (counts["total_cells"], counts["status_counts"]["STALE"]) == (1, 1), counts
+    changed = sheet.wait(sheet.one.columns.update, column["id"], {"title": "new"})
+    assert (changed["column"]["title"], changed["requires_recalculation"]) == ("new", False), changed
+    listed = [item["title"] for item in sheet.wait(sheet.one.columns.list)["data"]]
+    assert listed == ["question", "answer", "new"], listed
+    assert sheet.wait(sheet.one.columns.delete, column["id"]) is True
+    assert len(sheet.wait(sheet.one.columns.list)["data"]) == 2
+
+
+@probe("tables.sheets.for_sheet.rows.add")
+@probe("tables.sheets.for_sheet.rows.list")
+@probe("tables.sheets.for_sheet.cells.get")
+@probe("tables.sheets.for_sheet.cells.update")
+def _rows(sdk):
+    sheet = Sheet(sdk)
+    added = sheet.wait(sheet.one.rows.add, {"count": 1, "values": [{sheet.columns["answer"]: "x"}]})
+    assert added["row_indices"] == [1], added
+    rows = sheet.wait(sheet.one.rows.list)
+    assert [row["row_index"] for row in rows["data"]] == [0, 1], rows
+    cell = sheet.cell()
+    assert (cell["value"], cell["status"]) == ("yes", "COMPLETED"), cell
+    edited = sheet.wait(sheet.one.cells.update, cell["id"], {"value": "no"})
+    assert edited["cell"]["display_value"] == "no", edited
+    assert sheet.wait(sheet.one.cells.get, cell["id"])["cell"] == edited["cell"]
+
+
+@probe("tables.sheets.for_sheet.versions.create")
+@probe("tables.sheets.for_sheet.versions.list")
+@probe("tables.sheets.for_sheet.versions.get")
+def _versions(sdk):
+    sheet = Sheet(sdk)
+    saved = sheet.wait(sheet.one.versions.create, {"name": "first"})["version"]
+    listed = sheet.wait(sheet.one.versions.list)["data"]
+    assert [version["name"] for version in listed] == ["first"], listed
+    assert sheet.wait(sheet.one.versions.get, saved["id"])["version"] == saved
+
+
+@probe("tables.imports.add_trace")
+def _add_trace(sdk):
+    client = sdk.with_options(enable_tracing=True).client
+    with client.tracer.start_as_current_span("step") as span:
+        trace_id = f"{span.get_span_context().trace_id:032x}"
+    _sent(client.tracer_provider)
+    sheet = Sheet(sdk)
+    body = {"trace_id": trace_id, "sheet_id": sheet.id, "table_id": sheet.table}
+    row = sdk.do("tables.imports.add_trace", body)["row"]
+    assert "step" in {cell["value"]["name"] for cell in row["cells"].values() if cell["value"]}, row
 
 
 def methods(sdk):

@@ -40,6 +40,9 @@ INSTRUMENTATION = "opentelemetry-instrumentation-genai-openai"
 NOT_SENT = "the SDK raises `TypeError` before it sends anything"
 SDK_ERRORS = {
     ("Python 1.0.85", "track.prompt", "sync"): NOT_SENT,
+    # It deletes the empty row of a new table with a request that its client cannot make.
+    ("Python 1.5.16", "evals.run", "async"): NOT_SENT,
+    ("Python 1.5.16", "evaluate", "async"): NOT_SENT,
     **{
         (column, f"tables.sheets.scorecards.{name}", "async"): NOT_SENT
         for column in COLUMNS[:2]
@@ -104,9 +107,8 @@ def call_operations() -> dict[str, Outcome]:
                 method, path = operation.split()
                 answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
                 assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
-                # What stands below a template may also be its name, and below versions the id of one.
-                is_a_name = path.startswith("/prompt-templates/") or "/versions/" in path
-                assert PAGE.name in answer.body["message"] or is_a_name
+                # What stands below a template may also be its name.
+                assert PAGE.name in answer.body["message"] or path.startswith("/prompt-templates/")
     return outcomes
 
 

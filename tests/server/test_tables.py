@@ -386,7 +386,7 @@ def test_a_saved_version_keeps_what_the_sheet_had(world):
     assert all("snapshot" not in version for version in listed)
     for body in ({}, {"name": "x", "source_version_id": saved["id"]}):
         assert world.call("POST", world.at(sheet, "/versions"), body).status == 400
-    assert world.call("GET", world.at(sheet, "/versions/9")).status == 404
+    assert world.call("GET", world.at(sheet, f"/versions/{world.table['id']}")).status == 404
 
 
 def span(span_id, parent_id=None, **attributes):
