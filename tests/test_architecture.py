@@ -32,7 +32,7 @@ MAY_USE: dict[str, set[str]] = {
     "rendering": {"prompt"},
     "files": {"prompt", "history"},
     "registry": {"prompt", "parallel"},
-    "server": {"prompt", "rendering"},
+    "server": {"prompt", "rendering", "parallel"},
     "project": _READ,
     "compare": _READ | {"project"},
     "labels": _READ | {"project", "compare"},

@@ -74,7 +74,7 @@ def _without_nullables(value: Any) -> Any:
     ):
         # Any object fits such an alternative, so exactly one can never fit.
         value = {**value, "anyOf": value["oneOf"], "oneOf": [{}]}
-    if "stale" in value.get("enum", ()):
+    if {"stale", "error"} <= {*value.get("enum", ())}:
         # The vendor's SDKs, its manual and another schema of it have capitals, and other names.
         value = {**value, "enum": ["STALE", "QUEUED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED"]}
     plain = {key: _without_nullables(item) for key, item in value.items()}

@@ -264,13 +264,13 @@ def test_the_weighted_mean_and_its_verdict(steps: Any, scores: Any, how: Any, re
 
 def test_a_step_that_cannot_be_scored_says_why() -> None:
     strict = step(thresholds=Thresholds(1.0, 0.5))
-    assert step_result(strict, ROW.__getitem__, no_model).verdict == "pass"
+    assert step_result(strict, ROW.__getitem__, no_model)["verdict"] == "pass"
     counted = ScoringStep("words", "COUNT", primitive_config={"source": "Output", "type": "words"})
     failed = step_result(counted, ROW.__getitem__, no_model)
-    assert (failed.verdict, failed.score, failed.error_message) == (
+    assert (failed["verdict"], failed["score"], failed["error_message"]) == (
         "error",
         None,
         "'6' is not a score from 0 to 1",
     )
     asked = ScoringStep("judge", "LLM_ASSERTION", primitive_config={"source": "Output", "prompt": "p"})
-    assert step_result(asked, ROW.__getitem__, no_model).error_message == "no model"
+    assert step_result(asked, ROW.__getitem__, no_model)["error_message"] == "no model"

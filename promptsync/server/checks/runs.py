@@ -21,7 +21,12 @@ from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, StoreError, encoded, insert
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from promptsync.server.checks.models import Models
+
+    DoNext = Callable[[Store, Models, Any], bool]
+    """Does the next step of the run with this id; false if there is none."""
 
 EVALUATION, EVALUATION_RUN, AGENT_RUN = "evaluation", "evaluation run", "agent run"
 """The kinds of rows in the table of runs. An evaluation is one, because it shares its ids with its runs."""
@@ -113,20 +118,23 @@ class Runner:
     def __init__(self, store: Store, models: Models) -> None:
         self._store = store
         self.models = models
-        self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._pending: set[int] = set()
+        self._queue: queue.SimpleQueue[tuple[int | str, DoNext | None] | None] = queue.SimpleQueue()
+        self._pending: set[int | str] = set()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopped = False
         self.close_seconds = 5.0
 
-    def work_on(self, run_id: int) -> None:
-        """Do the steps of a run that are left, unless a thread of this process will do so anyway."""
+    def work_on(self, run_id: int | str, do_next: DoNext | None = None) -> None:
+        """Do the steps of a run that are left, unless a thread of this process will do so anyway.
+
+        A sheet or a calculation of a Table is a run whose steps ``do_next`` does.
+        """
         with self._lock:
             if self._stopped or run_id in self._pending:
                 return
             self._pending.add(run_id)
-            self._queue.put(run_id)
+            self._queue.put((run_id, do_next))
             if len(self._threads) < self.models.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
                 thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
@@ -145,9 +153,10 @@ class Runner:
 
     def _work(self) -> None:
         # Imported for the first run, because most commands that open a registry run nothing.
-        from promptsync.server.checks.steps import do_next
+        from promptsync.server.checks.steps import do_next as do_next_of_run
 
-        for run_id in iter(self._queue.get, None):
+        for run_id, chosen in iter(self._queue.get, None):
+            do_next: DoNext = chosen or do_next_of_run
             try:
                 while not self._stopped and do_next(self._store, self.models, run_id):
                     pass

@@ -11,6 +11,7 @@ import httpx
 from promptsync.prompt.texts import JINJA2
 from promptsync.rendering.engine import Engine, render_template
 from promptsync.server.checks.agents import CALLBACK, node_results
+from promptsync.server.checks.model import Model
 from promptsync.server.checks.models import Models
 from promptsync.server.checks.runs import (
     EVALUATION_RUN,
@@ -80,17 +81,24 @@ def _answer(
             chosen = version(db)
             template, _ = snippets.expanded(db, chosen["body"]["prompt_template"])
             template, _ = tools.resolved(db, template)
-        rendered, _ = render_template(template, values)
     except ApiError as error:
         return StepCell(error=error.message), None
     metadata = chosen["body"]["metadata"]
     model = models.of(metadata)
+    return respond(model, template, metadata, values), model.name
+
+
+def respond(
+    model: Model, template: Mapping[str, Any], metadata: Mapping[str, Any] | None, values: Mapping[str, Any]
+) -> StepCell:
+    """Return what a model answers to a template with these values."""
     try:
-        return StepCell(model.answer(rendered, metadata)), model.name
+        rendered, _ = render_template(template, values)
+        return StepCell(model.answer(rendered, metadata))
     except Exception as error:
         # A template can make the client fail in any way. That must fail this cell only.
         _log.warning("The model %s failed: %r", model.name, error)
-        return StepCell(error=str(error) or repr(error)), model.name
+        return StepCell(error=str(error) or repr(error))
 
 
 def _call_back(store: Store, url: str, run_id: int) -> StepCell:

@@ -14,6 +14,7 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+RowIndex = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 _MISSING = re.compile(r"Object missing required field `([^`]*)`?")
 

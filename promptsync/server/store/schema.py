@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 14
+SCHEMA_VERSION: Final = 15
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -205,8 +205,43 @@ SCHEMA: Final = (
         input_hash TEXT,
         computed_version INTEGER,
         metrics TEXT NOT NULL DEFAULT 'null',
+        operation_id TEXT,
         updated_at TEXT NOT NULL,
         UNIQUE (sheet_id, row_index, column_id))""",
+    """CREATE INDEX cells_by_operation ON cells (operation_id, status)""",
+    # It is under way while cells of it are queued.
+    """CREATE TABLE table_operations (
+        id TEXT PRIMARY KEY,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        cell_count INTEGER NOT NULL,
+        cancelled INTEGER NOT NULL DEFAULT 0)""",
+    # The body has the name, the steps and the aggregation, as in the API.
+    """CREATE TABLE scorecards (
+        sheet_id TEXT PRIMARY KEY REFERENCES sheets (id) ON DELETE CASCADE,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    # The body is that of the scorecard, the revision the version of the sheet, when the calculation started.
+    """CREATE TABLE calculations (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        scorecard_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        status TEXT NOT NULL DEFAULT 'queued',
+        summary TEXT NOT NULL DEFAULT '{}',
+        started_at TEXT NOT NULL,
+        completed_at TEXT)""",
+    """CREATE INDEX calculations_by_sheet ON calculations (sheet_id)""",
+    # A calculation is under way while a row of it has no result.
+    """CREATE TABLE calculation_rows (
+        calculation INTEGER NOT NULL REFERENCES calculations (number) ON DELETE CASCADE,
+        row_index INTEGER NOT NULL,
+        verdict TEXT,
+        result TEXT,
+        PRIMARY KEY (calculation, row_index)) WITHOUT ROWID""",
     """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
     # An import of a file; it is complete when the request that started it is answered.
     """CREATE TABLE table_imports (

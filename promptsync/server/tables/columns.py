@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
@@ -13,12 +13,10 @@ from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
-from promptsync.server.tables.primitives import PRIMITIVES, primitive, references
+from promptsync.server.tables.compute import PROMPT, check_config
+from promptsync.server.tables.primitives import PRIMITIVES, references
 from promptsync.server.tables.sheets import Title, listed
 from promptsync.server.tables.store import TEXT, SheetColumn
-
-PROMPT: Final = "PROMPT_TEMPLATE"
-"""The type of the columns that run a prompt."""
 
 
 class _Dependency(Struct, frozen=True, omit_defaults=True):
@@ -125,8 +123,7 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         raise malformed(f"title: other columns read {old.title!r} under this title.")
     if new.type == TEXT:
         return new
-    if new.type != PROMPT:
-        primitive(new.type, new.config, "config")
+    check_config(new.type, new.config)
     known = {name: other.id for other in others for name in (other.title, other.id)}
     edges = to_builtins(change.dependencies or [])
     if change.dependencies is None and change.config is None:

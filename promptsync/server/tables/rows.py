@@ -9,12 +9,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from promptsync.server.http.answer import Response, malformed, not_found
+from promptsync.server.http.fields import RowIndex
 from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
-from promptsync.server.store.database import MAX_INTEGER, Database
+from promptsync.server.store.database import Database
 from promptsync.server.tables import store
+from promptsync.server.tables.compute import compute_next
 from promptsync.server.tables.sheets import listed
-from promptsync.server.tables.store import TEXT, SheetCell
+from promptsync.server.tables.store import QUEUED, TEXT, SheetCell
 
 _RowCount = Annotated[int, Meta(ge=1, le=100)]
 
@@ -25,7 +27,7 @@ class _NewRows(Struct, frozen=True):
 
 
 class _DeletedRows(Struct, frozen=True):
-    row_indices: Annotated[list[Annotated[int, Meta(ge=0, le=MAX_INTEGER)]], Meta(max_length=10_000)]
+    row_indices: Annotated[list[RowIndex], Meta(max_length=10_000)]
 
 
 class _CellChange(Struct, frozen=True):
@@ -95,7 +97,10 @@ def delete_rows(request: Request) -> Response:
 def count_statuses(request: Request) -> Response:
     """Return how many computed cells have each status."""
     with request.store.read() as db:
-        counts = store.count_statuses(db, store.get_sheet(db, request.path)["id"])
+        sheet_id = store.get_sheet(db, request.path)["id"]
+        counts = store.count_statuses(db, sheet_id)
+    if counts[QUEUED]:
+        request.runner.work_on(sheet_id, compute_next)
     return Response({"success": True, "total_cells": sum(counts.values()), "status_counts": counts})
 
 

@@ -1,4 +1,4 @@
-"""From the results of a scorecard's steps to scores and verdicts: of a row, and of the sheet."""
+"""Scorecards: from the results of their steps to the scores and verdicts of rows, and of the sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptsync.server.tables.values import Ask, NoResult, Read
 
 PASS, WARN, FAIL, ERROR, SKIPPED = "pass", "warn", "fail", "error", "skipped"
 VERDICTS: Final = (PASS, WARN, FAIL, ERROR, SKIPPED)
-"""The verdicts, of which each is worse than the one before; the last is that of a sheet without rows."""
+"""The verdicts, from good to bad; the last is that of a sheet without rows."""
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -27,7 +27,7 @@ class Thresholds(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.warning > self.passing:
-            raise ValueError("warn is higher than pass")
+            raise ValueError("the threshold to warn is higher than that to pass")
 
     def verdict(self, score: float) -> str:
         """Return the verdict of a score."""
@@ -43,12 +43,11 @@ class Aggregation(Struct, frozen=True):
     warn_threshold: _Share = 0.6
 
     def __post_init__(self) -> None:
-        if self.warn_threshold > self.pass_threshold:
-            raise ValueError("warn_threshold is higher than pass_threshold")
+        Thresholds(self.pass_threshold, self.warn_threshold)
 
 
-class ScoringStep(Struct, frozen=True, omit_defaults=False):
-    """A step of a scorecard, as in the API. ``id`` is empty until it is stored."""
+class ScoringStep(Struct, frozen=True):
+    """A step of a scorecard, as in the API; it gets an ``id`` when it is stored."""
 
     title: Name
     primitive_type: str
@@ -60,31 +59,32 @@ class ScoringStep(Struct, frozen=True, omit_defaults=False):
     primitive_config: dict[str, Any] = {}
     score_adapter: dict[str, Any] | None = None
     description: str | None = None
-    target_column_id: str | None = None
-    evidence_mode: Literal["summary", "raw", "hidden"] | None = None
     order_index: int = 0
 
 
-class StepResult(Struct, frozen=True):
-    """What a step found in a row. Without a ``score``, ``error_message`` says why."""
+class ScorecardBody(Struct, frozen=True):
+    """A scorecard, as in the API. ``config_hash`` changes with everything that decides about scores."""
 
-    title: str
-    primitive_type: str
-    verdict: str
-    score: float | None = None
-    raw_value: Any = None
-    error_message: str | None = None
+    name: Name
+    aggregation: Aggregation
+    evaluated_column_ids: list[str] = []
+    steps: Annotated[list[ScoringStep], Meta(max_length=100)] = []
+    display_config: dict[str, Any] | None = None
+    baseline_config: dict[str, Any] | None = None
+    config_hash: str | None = None
 
 
-def step_result(step: ScoringStep, read: Read, ask: Ask) -> StepResult:
-    """Return what a step finds in a row."""
-    about = step.title, step.primitive_type
+def step_result(step: ScoringStep, read: Read, ask: Ask) -> dict[str, Any]:
+    """Return what a step finds in a row, as in the API. Without a score, it has an ``error_message``."""
+    value = score = message = None
     try:
         value = primitive(step.primitive_type, step.primitive_config, "").result(read, ask)
         score = score_of(value)
     except (NoResult, ModelError) as error:
-        return StepResult(*about, ERROR, error_message=str(error))
-    return StepResult(*about, step.thresholds.verdict(score), score, value)
+        message = str(error)
+    verdict = ERROR if score is None else step.thresholds.verdict(score)
+    about = {"title": step.title, "primitive_type": step.primitive_type, "verdict": verdict}
+    return {**about, "score": score, "raw_value": value, "error_message": message}
 
 
 def aggregate(
@@ -94,13 +94,12 @@ def aggregate(
 
     A step without a score counts as 0, and makes the verdict an error.
     """
-    weights = [step.weight for step in steps]
-    known = [score or 0.0 for score in scores]
-    score = sum(weight * part for weight, part in zip(weights, known, strict=True)) / sum(weights)
-    verdicts = [Thresholds(how.pass_threshold, how.warn_threshold).verdict(score)]
-    for step, part in zip(steps, scores, strict=True):
-        if part is None:
+    pairs = list(zip(steps, scores, strict=True))
+    total = sum(step.weight * (score or 0) for step, score in pairs) / sum(step.weight for step in steps)
+    verdicts = [Thresholds(how.pass_threshold, how.warn_threshold).verdict(total)]
+    for step, score in pairs:
+        if score is None:
             verdicts.append(ERROR)
-        elif step.required and step.thresholds.verdict(part) == FAIL:
+        elif step.required and step.thresholds.verdict(score) == FAIL:
             verdicts.append(how.required_step_failure_behavior)
-    return score, max(verdicts, key=VERDICTS.index)
+    return total, max(verdicts, key=VERDICTS.index)

@@ -1,0 +1,197 @@
+"""Computing the queued cells of a sheet, column by column, each after the columns that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from promptsync.parallel import mapped
+from promptsync.server.checks.model import ModelError
+from promptsync.server.checks.models import JUDGE, Models
+from promptsync.server.checks.runs import StepCell
+from promptsync.server.checks.steps import respond
+from promptsync.server.http.answer import ApiError
+from promptsync.server.http.fields import Id, checked
+from promptsync.server.prompts import items, snippets, tools
+from promptsync.server.prompts.template import stored_metadata, stored_template
+from promptsync.server.store.database import Database, Store
+from promptsync.server.tables import store
+from promptsync.server.tables.primitives import primitive
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
+from promptsync.server.tables.values import Ask, NoResult, Read
+
+BATCH: Final = 100
+"""How many cells or rows are stored at once where no model is asked over a network."""
+
+LOCAL: Final = (None, "echo", "scripted")
+"""The names of models, or of none, that answer at once."""
+
+PROMPT: Final = "PROMPT_TEMPLATE"
+"""The type of the columns that run a prompt."""
+
+
+class _Reference(Struct, frozen=True):
+    name: str
+    version_number: Id | None = None
+    label: str | None = None
+
+
+class _Inline(Struct, frozen=True):
+    prompt_template: dict[str, Any]
+    metadata: dict[str, Any] | None = None
+
+
+class PromptColumn(Struct, frozen=True):
+    """The configuration of a prompt column: which prompt, and the columns of its variables."""
+
+    prompt_template_variable_mappings: dict[str, str]
+    template: _Reference | None = None
+    inline_template: _Inline | None = None
+    engine: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.template is None) is (self.inline_template is None):
+            raise ValueError("needs either template or inline_template")
+        if self.engine:
+            raise ValueError("an engine does not run here; the prompt's own model does")
+        if self.inline_template is not None:
+            stored_template(self.inline_template.prompt_template)
+
+    def prompt(self, db: Database) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return the template and the metadata. An inline template is used as it is, without snippets."""
+        if self.template is None:
+            assert self.inline_template is not None
+            metadata = stored_metadata(self.inline_template.metadata)
+            return stored_template(self.inline_template.prompt_template), metadata
+        item = items.find(db, self.template.name)
+        version = items.version(db, item, self.template.version_number, self.template.label)
+        template, _ = snippets.expanded(db, version["body"]["prompt_template"])
+        return tools.resolved(db, template)[0], version["body"]["metadata"]
+
+
+def check_config(kind: str, config: Mapping[str, Any]) -> None:
+    """Raise a 400 for the configuration of a computed column that cannot run."""
+    if kind == PROMPT:
+        checked(config, PromptColumn, "config")
+    else:
+        primitive(kind, config, "config")
+
+
+def reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> Read:
+    """Return what reads the values of a row, whose cells are known by the ids of their columns."""
+    known = {name: column for column in columns for name in (column.title, column.id)}
+
+    def read(reference: str) -> Any:
+        column = known.get(reference)
+        if column is None:
+            raise NoResult(f"the sheet has no column {reference[:100]!r}")
+        cell = cells[column.id]
+        if column.type != TEXT and cell.status != COMPLETED:
+            why = f"failed: {cell.error}" if cell.status == FAILED else "is not computed"
+            raise NoResult(f"the column {column.title!r} {why}")
+        return cell.value
+
+    return read
+
+
+def judge(models: Models) -> Ask:
+    """Return what asks a model to judge an assertion."""
+    model = models.called(JUDGE)
+
+    def ask(text: str) -> str:
+        if model.name == "echo":
+            raise ModelError(
+                "the echo model cannot judge an assertion; set PROMPTSYNC_MODEL_URL, "
+                f"or name {JUDGE} in models: of registry.yaml"
+            )
+        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        return model.answer({"type": "chat", "messages": [message]}, None)
+
+    return ask
+
+
+def rows_of(db: Database, sheet_id: str, indices: Sequence[int]) -> dict[int, dict[str, SheetCell]]:
+    """Return the cells of rows by the ids of their columns."""
+    rows: dict[int, dict[str, SheetCell]] = {index: {} for index in indices}
+    for cell in store.cells_of(db, sheet_id, rows=indices):
+        rows[cell.row_index][cell.column_id] = cell
+    return rows
+
+
+def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
+    """Compute the next cells of a sheet that are queued; false if there are none."""
+    with registry.read() as db:
+        columns = store.columns_of(db, sheet_id)
+        column = _next_column(db, columns)
+        if column is None:
+            return False
+        result, model = _computation(db, models, column)
+        is_local = model in LOCAL
+        # What a model over a network has answered must not be lost with the answers that are still to come.
+        most = BATCH if is_local else models.parallel
+        cells = list(store.cells_of(db, sheet_id, columns=[column.id], statuses=[QUEUED], most=most))
+        rows = rows_of(db, sheet_id, [cell.row_index for cell in cells])
+    readers = [reader(columns, rows[cell.row_index]) for cell in cells]
+    results = list(map(result, readers)) if is_local else mapped(result, readers)
+    with registry.write() as db:
+        # A cell that was cancelled or edited meanwhile stays as it is now.
+        ids = [cell.id for cell in cells]
+        queued = {cell.id for cell in store.cells_of(db, sheet_id, ids=ids, statuses=[QUEUED])}
+        about = {
+            "computed_version": store.touch(db, sheet_id),
+            "metrics": {"model": model} if model == "echo" else None,
+        }
+        computed = [
+            replace(
+                cell,
+                status=COMPLETED if outcome.error is None else FAILED,
+                value=outcome.value,
+                display_value=store.display(outcome.value),
+                error=outcome.error,
+                **about,
+            )
+            for cell, outcome in zip(cells, results, strict=True)
+            if cell.id in queued
+        ]
+        store.set_cells(db, computed)
+        store.mark_stale(db, sheet_id, [column.id], [cell.row_index for cell in computed], pending=False)
+    return True
+
+
+def _next_column(db: Database, columns: Sequence[SheetColumn]) -> SheetColumn | None:
+    """Return the first column that has queued cells and reads none that has."""
+    sql = "SELECT 1 FROM cells WHERE column_id = ? AND status = 'QUEUED' LIMIT 1"
+    queued = {column.id: column for column in columns if db.execute(sql, (column.id,)).fetchone()}
+    return next((column for column in queued.values() if not column.reads & queued.keys()), None)
+
+
+def _computation(
+    db: Database, models: Models, column: SheetColumn
+) -> tuple[Callable[[Read], StepCell], str | None]:
+    """Return what computes a cell from its row, and the name of the model that it asks."""
+    try:
+        check_config(column.type, column.config)
+        if column.type == PROMPT:
+            configured = checked(column.config, PromptColumn)
+            template, metadata = configured.prompt(db)
+            mappings, model = configured.prompt_template_variable_mappings, models.of(metadata)
+    except ApiError as error:
+        failed = StepCell(error=error.message)
+        return lambda read: failed, None
+    ask = judge(models)
+
+    def compute(read: Read) -> StepCell:
+        try:
+            if column.type == PROMPT:
+                values = {variable: read(source) for variable, source in mappings.items()}
+                return respond(model, template, metadata, values)
+            return StepCell(primitive(column.type, column.config, "config").result(read, ask))
+        except (NoResult, ModelError) as error:
+            return StepCell(error=str(error))
+
+    if column.type == "LLM_ASSERTION":
+        return compute, models.called(JUDGE).name
+    return compute, model.name if column.type == PROMPT else None

@@ -1,0 +1,514 @@
+"""Tables that are computed: operations on cells, and scorecards."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from registry_server import Caller, chat
+from tables import SheetUnderTest, sheet_of
+
+from promptsync.server.app import create_app
+from promptsync.server.checks.endpoint import Endpoint
+
+ROWS = [["Where is my refund?", "refund"], ["Hello", "hello"], ["Nothing", "money"]]
+SCRIPTED = """
+models:
+  - name: gpt-4o
+    answers:
+      - {contains: refund, answer: "Your REFUND is on its way."}
+      - {contains: hello, answers: ["Hello!", "Go away.", "Hello again!"]}
+  - name: llm-assertion
+    answers:
+      - {contains: "go away", answer: '{"value": false, "reasoning": "rude"}'}
+      - {contains: in turn, answers: ["yes", "no"]}
+      - {answer: "yes"}
+"""
+METADATA = {"model": {"provider": "openai", "name": "gpt-4o"}}
+
+
+def inline(text: str = "{question}", metadata: Any = None) -> dict[str, Any]:
+    return {"inline": True, "prompt_template": chat(text), "metadata": metadata}
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Any:
+    (tmp_path / "registry.yaml").write_text(SCRIPTED)
+    with create_app(tmp_path / "scripted.db", fixtures=tmp_path / "registry.yaml") as app:
+        yield Caller(app)
+
+
+def with_prompt(call: Caller, rows: Any = ROWS, metadata: Any = METADATA) -> SheetUnderTest:
+    """A sheet with the column ``Output``, whose cells are not computed yet."""
+    sheet = sheet_of(call, ["question", "expected"], rows)
+    mappings = {"question": "question"}
+    template = inline(metadata=metadata)
+    sheet.column(
+        "Output", "PROMPT_TEMPLATE", inline_template=template, prompt_template_variable_mappings=mappings
+    )
+    return sheet
+
+
+def contains(**keys: Any) -> dict[str, Any]:
+    config = {"source": "Output", "value_source": "expected"}
+    return {"title": "Fits", "primitive_type": "CONTAINS", "primitive_config": config, **keys}
+
+
+# -- cells ----------------------------------------------------------------------------------------------
+
+
+def test_columns_are_computed_after_those_that_they_read_and_failures_stay_in_their_row(
+    scripted: Any,
+) -> None:
+    sheet = with_prompt(scripted)
+    sheet.column("Mirror", "COMPOSITION", source=sheet.columns["Output"])
+    sheet.column("Fits", "CONTAINS", source="Mirror", value_source="expected")
+    assert {cell["status"] for cell in sheet.cells("Fits")} == {"STALE"}
+    operation = sheet.recalculate()
+    counts = {"completed_count": 6, "failed_count": 3, "pending_count": 0, "cell_count": 9}
+    assert operation.items() >= {"status": "completed", **counts}.items()
+    assert sheet.values("Output") == ["Your REFUND is on its way.", "Hello!", None]
+    assert sheet.values("Fits") == [True, True, None]
+    errors = [sheet.cells(title)[2]["error_message"] for title in ("Output", "Mirror", "Fits")]
+    assert errors[0] == "No scripted answer fits 'Nothing'."
+    assert errors[1] == f"the column 'Output' failed: {errors[0]}"
+    assert errors[2] == f"the column 'Mirror' failed: {errors[1]}"
+    assert all("model" not in cell for cell in sheet.cells("Output"))
+
+
+def test_a_prompt_of_the_registry_is_used_at_its_version_with_its_snippets(call: Any, publish: Any) -> None:
+    publish("polite", {"type": "completion", "content": [{"type": "text", "text": "Please: "}]})
+    publish("ask", chat("@@@polite@@@{question}"), release_labels=["prod"])
+    publish("ask", chat("2: {question}"))
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    for title, more in {"latest": {}, "label": {"label": "prod"}, "one": {"version_number": 1}}.items():
+        mappings = {"question": "question"}
+        sheet.column(
+            title,
+            "PROMPT_TEMPLATE",
+            template={"name": "ask", **more},
+            prompt_template_variable_mappings=mappings,
+        )
+    sheet.column("gone", "PROMPT_TEMPLATE", template={"name": "gone"}, prompt_template_variable_mappings={})
+    sheet.recalculate()
+    assert [sheet.values(title) for title in ("latest", "label", "one")] == [
+        ["2: Why?"],
+        ["Please: Why?"],
+        ["Please: Why?"],
+    ]
+    assert "no prompt template called 'gone'" in sheet.cells("gone")[0]["error_message"]
+    assert sheet.cells("latest")[0]["model"] == "echo"  # so that nobody takes it for a model's
+
+
+def test_the_text_of_an_inline_template_is_used_as_it_is(call: Any) -> None:
+    """Whether the vendor expands snippets of an inline template is not known, so this registry does not."""
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    template = inline("@@@polite@@@ {question}")
+    sheet.column("Output", "PROMPT_TEMPLATE", inline_template=template, prompt_template_variable_mappings={})
+    sheet.recalculate()
+    assert sheet.values("Output") == ["@@@polite@@@ "]
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, "prompt_template_variable_mappings: required"),
+        ({"prompt_template_variable_mappings": {}}, "needs either template or inline_template"),
+        ({"prompt_template_variable_mappings": {}, "template": {}}, "config.template.name: required"),
+        ({"prompt_template_variable_mappings": {"a": "b"}, "template": {"name": "x"}}, "no other column 'b'"),
+        (
+            {"prompt_template_variable_mappings": {}, "template": {"name": "x"}, "engine": {"model": "m"}},
+            "an engine does not run here",
+        ),
+        (
+            {"prompt_template_variable_mappings": {}, "inline_template": {"prompt_template": {"a": 1}}},
+            "chat, with messages",
+        ),
+    ],
+)
+def test_a_prompt_column_that_cannot_run_is_refused(call: Any, config: dict[str, Any], says: str) -> None:
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    body = {"title": "Output", "type": "PROMPT_TEMPLATE", "config": config}
+    assert says in sheet("POST", "/columns", body, status=400)["message"]
+
+
+def test_only_what_is_stale_is_recalculated_unless_statuses_say_otherwise(scripted: Any) -> None:
+    sheet = with_prompt(scripted, ROWS[:2])
+    sheet.column("Fits", "CONTAINS", source="Output", value_source="expected")
+    sheet.recalculate()
+    noop = sheet("POST", "/operations", {})
+    assert noop == {"success": True, "cell_count": 0, "virtual_cell_count": 0, "cells": []}
+    assert (
+        sheet.recalculate(statuses=["COMPLETED"], row_ids=[1], column_ids=[sheet.columns["Output"]])[
+            "cell_count"
+        ]
+        == 1
+    )
+    assert sheet.values("Output")[1] == "Go away."
+    assert [cell["status"] for cell in sheet.cells("Fits")] == ["COMPLETED", "STALE"]
+    assert sheet.recalculate()["cell_count"] == 1
+    assert sheet.values("Fits") == [True, False]
+    cell = sheet.cells("question")[0]
+    sheet("PATCH", f"/cells/{cell['id']}", {"value": "hello"})
+    assert [cell["status"] for cell in sheet.cells("Fits")] == ["STALE", "COMPLETED"]
+    sheet.recalculate(column_ids=[sheet.columns["Fits"]])
+    assert sheet.cells("Fits")[0]["error_message"] == "the column 'Output' is not computed"
+    assert sheet.recalculate(statuses=[])["cell_count"] == 4
+    assert sheet.cells("Output")[0]["status"] == "COMPLETED"
+
+
+def test_cells_are_recalculated_by_their_ids(scripted: Any) -> None:
+    sheet = with_prompt(scripted, ROWS[:2])
+    (first, second), question = sheet.cells("Output"), sheet.cells("question")[0]
+    started = sheet("POST", f"/cells/{second['id']}/recalculations", status=202)
+    assert sheet.operation(started["execution_id"])["completed_count"] == 1
+    assert sheet.values("Output") == [None, "Hello!"]
+    body = {"cell_ids": [first["id"], question["id"]]}
+    started = sheet("POST", "/cells/recalculations", body, status=202)
+    assert (started["cell_count"], started["selected_cell_count"]) == (1, 2)
+    assert sheet.operation(started["execution_id"])["status"] == "completed"
+    assert sheet("POST", f"/cells/{question['id']}/recalculations")["cell_count"] == 0
+    assert "no cell" in sheet("POST", "/cells/nothing/recalculations", status=404)["message"]
+
+
+def test_many_cells_need_a_confirmation_of_exactly_these(call: Any) -> None:
+    sheet = sheet_of(call, ["a"], [["x"]] * 1001)
+    sheet.column("Mirror", "COMPOSITION", source="a")
+    asked = sheet("POST", "/operations", {})
+    assert (asked["requires_confirmation"], asked["affected_cell_count"]) == (True, 1001)
+    assert sheet("GET", "/status-counts")["status_counts"]["STALE"] == 1001
+    sheet.column("Second", "COMPOSITION", source="a")
+    again = sheet("POST", "/operations", {"confirmation_token": asked["confirmation_token"]})
+    assert again["affected_cell_count"] == 2002
+    operation = sheet.recalculate(confirmation_token=again["confirmation_token"])
+    assert operation["completed_count"] == 2002
+    assert sheet.values("Second") == ["x"] * 100
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "says"),
+    [
+        ("POST", "/operations", {"column_ids": ["{question}"]}, 400, "no computed column"),
+        ("POST", "/operations", {"row_ids": [-1]}, 400, "row_ids"),
+        ("POST", "/operations", {"statuses": ["DONE"]}, 400, "statuses"),
+        ("POST", "/operations", {"operation": "delete"}, 400, "operation"),
+        ("GET", "/operations/nothing", None, 404, "no operation"),
+        ("POST", "/scorecard/recalculate", {}, 400, "no scorecard with steps"),
+        ("POST", "/scorecard/cancel", {}, 400, "no scorecard"),
+        ("GET", "/scorecard/rows/0", None, 404, "no score for the row 0"),
+        ("GET", "/scorecard/rows/x", None, 404, "no score for the row x"),
+        ("GET", "/scorecard/calculations/nothing", None, 404, "no calculation"),
+        ("PATCH", "/scorecard", {"aggregation": {}}, 400, "name: required"),
+        ("PATCH", "/scorecard", {"name": "a", "aggregation": {"method": "max"}}, 400, "aggregation.method"),
+        ("PATCH", "/scorecard", {"name": "a", "aggregation": {"warn_threshold": 0.9}}, 400, "higher than"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_reason(
+    call: Any, method: str, path: str, body: Any, status: int, says: str
+) -> None:
+    sheet = sheet_of(call, ["question"], [["Why?"]])
+    if body and "column_ids" in body:
+        body = {"column_ids": [sheet.columns["question"]]}
+    assert says in sheet(method, path, body, status=status)["message"]
+
+
+# -- cancelling, and going on after a restart ------------------------------------------------------------
+
+
+class Gate:
+    """A model that answers one text after the other, each when it may."""
+
+    name, parallel = "gate", 1
+
+    def __init__(self) -> None:
+        self.asked, self.open = threading.Semaphore(0), threading.Semaphore(0)
+        self.texts: list[str] = []
+
+    def answer(self, template: Any, metadata: Any) -> str:
+        self.texts.append(template["messages"][-1]["content"][0]["text"])
+        self.asked.release()
+        assert self.open.acquire(timeout=120)
+        return "true " + self.texts[-1][-10:]
+
+
+@pytest.fixture
+def gate() -> Any:
+    gate = Gate()
+    yield gate
+    gate.open.release(1000)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, gate: Gate) -> Any:
+    with create_app(tmp_path / "registry.db", model=gate) as app:
+        app.runner.close_seconds = 0.0
+        yield app
+
+
+def test_cancelling_stops_the_operation_and_drops_the_answer_that_is_on_its_way(
+    slow: Any, gate: Gate
+) -> None:
+    sheet = with_prompt(Caller(slow))
+    operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
+    assert gate.asked.acquire(timeout=120)
+    gate.open.release()
+    assert gate.asked.acquire(timeout=120)
+    active = sheet("GET", "/operations")
+    assert (active["pending_count"], active["total_cells"], len(active["active_operations"])) == (2, 3, 1)
+    cancelled = sheet("DELETE", f"/operations/{operation_id}")
+    assert (cancelled["cancelled_cell_count"], cancelled["execution_ids"]) == (2, [operation_id])
+    gate.open.release(1000)
+    slow.runner.close_seconds = 120
+    slow.runner.close()
+    assert sheet.operation(operation_id)["status"] == "cancelled"
+    assert [cell["status"] for cell in sheet.cells("Output")] == ["COMPLETED", "STALE", "STALE"]
+    assert len(gate.texts) == 2
+    assert sheet("DELETE", f"/operations/{operation_id}")["cancelled_cell_count"] == 0
+    assert sheet("GET", "/operations")["active_operations"] == []
+
+
+def test_an_edit_during_an_operation_wins_over_its_answer(slow: Any, gate: Gate) -> None:
+    sheet = with_prompt(Caller(slow), ROWS[:1])
+    operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
+    assert gate.asked.acquire(timeout=120)
+    sheet("PATCH", f"/cells/{sheet.cells('question')[0]['id']}", {"value": "edited"})
+    gate.open.release(1000)
+    assert sheet.operation(operation_id)["status"] == "completed"
+    assert sheet.cells("Output")[0]["status"] == "STALE"
+    sheet.recalculate()
+    assert sheet.values("Output") == ["true edited"]
+
+
+def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
+    sheet = with_prompt(Caller(slow), metadata=None)
+    operation_id = sheet("POST", "/operations", {}, status=202)["operation_id"]
+    assert gate.asked.acquire(timeout=120)
+    slow.close()
+    sheet.call = Caller(app)
+    assert sheet.operation(operation_id)["completed_count"] == 3
+    assert sheet.values("Output") == [row[0] for row in ROWS]
+
+
+def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
+    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
+    sheet.scorecard(
+        {
+            "title": "Judge",
+            "primitive_type": "LLM_ASSERTION",
+            "primitive_config": {"source": "Output", "prompt": "p"},
+        }
+    )
+    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
+    assert gate.asked.acquire(timeout=120)
+    gate.open.release()
+    assert gate.asked.acquire(timeout=120)
+    slow.close()
+    sheet.call = Caller(app)
+    calculation = {"status": "queued"}
+    while calculation["status"] == "queued":
+        calculation = sheet("GET", "/scorecard")["latest_calculation"]
+    assert (calculation["id"], calculation["aggregate_verdict"]) == (calculation_id, "error")
+    assert sheet.verdicts() == ["pass", "error", "error"]  # the echo cannot judge the rows that were left
+
+
+def test_a_calculation_that_is_cancelled_stops(slow: Any, gate: Gate) -> None:
+    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
+    sheet.scorecard(
+        {
+            "title": "Judge",
+            "primitive_type": "LLM_ASSERTION",
+            "primitive_config": {"source": "Output", "prompt": "p"},
+        }
+    )
+    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
+    assert gate.asked.acquire(timeout=120)
+    assert sheet("GET", "/scorecard")["scorecard"]["status"] == "queued"
+    cancelled = sheet("POST", "/scorecard/cancel", {})
+    assert (cancelled["calculation_id"], cancelled["cancelled_count"]) == (calculation_id, 1)
+    gate.open.release(1000)
+    slow.runner.close_seconds = 120
+    slow.runner.close()
+    assert len(gate.texts) == 1
+    assert sheet("GET", f"/scorecard/calculations/{calculation_id}")["calculation"]["status"] == "cancelled"
+    assert sheet("GET", "/scorecard")["scorecard"]["status"] == "ready"
+    assert sheet("POST", "/scorecard/cancel", {})["cancelled_count"] == 0
+    assert "row_indices" in sheet("POST", "/scorecard/cancel", {"row_indices": [0]}, status=400)["message"]
+
+
+def test_answers_over_a_network_come_several_at_a_time_and_in_their_rows(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    together = threading.Barrier(4, timeout=120)
+
+    def answer(self: Any, template: Any, metadata: Any) -> str:
+        together.wait()
+        text: str = template["messages"][-1]["content"][0]["text"]
+        return text.upper()
+
+    monkeypatch.setattr(Endpoint, "answer", answer)
+    with create_app(tmp_path / "r.db", model=Endpoint("http://model.test/v1")) as app:
+        sheet = with_prompt(Caller(app), [[f"row {number}", ""] for number in range(8)])
+        sheet.recalculate()
+        assert sheet.values("Output") == [f"ROW {number}" for number in range(8)]
+
+
+# -- scorecards -----------------------------------------------------------------------------------------
+
+
+def test_the_score_of_a_sheet_and_of_its_rows(scripted: Any) -> None:
+    sheet = with_prompt(scripted)
+    sheet.recalculate()
+    judge = {"title": "Polite", "primitive_type": "LLM_ASSERTION", "weight": 3}
+    judge["primitive_config"] = {"source": sheet.columns["Output"], "prompt": "Is it polite?"}
+    scorecard = sheet.scorecard(contains(required=True), judge)
+    assert (scorecard["status"], scorecard["latest_calculation_id"]) == ("ready", None)
+    calculation = sheet.score()
+    assert calculation.items() >= {"status": "completed", "aggregate_verdict": "error"}.items()
+    assert calculation["aggregate_score"] == pytest.approx(2 / 3)
+    assert "model" not in calculation
+    assert sheet.verdicts() == ["pass", "pass", "error"]
+    fits, polite = calculation["criterion_summaries"].values()
+    assert (fits["title"], fits["average_score"], fits["error_count"]) == ("Fits", pytest.approx(2 / 3), 1)
+    assert (polite["pass_count"], polite["total_count"]) == (2, 3)
+    row = sheet("GET", "/scorecard/rows/2")
+    (result, _) = row["step_results"].values()
+    assert (result["verdict"], result["score"]) == ("error", None)
+    assert result["error_message"] == "the column 'Output' failed: No scripted answer fits 'Nothing'."
+    assert row["error_summary"].startswith("Fits: the column 'Output' failed")
+    judged = sheet("GET", "/scorecard/rows/0")["step_results"][scorecard["steps"][1]["id"]]
+    assert judged["raw_value"] == {"value": True, "reasoning": "yes"}
+
+
+def test_rows_come_in_pages_and_by_verdict(call: Any) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], [["a", "a" if number % 3 else "b"] for number in range(7)])
+    assert sheet("GET", "/scorecard/rows")["rows"] == []
+    sheet.scorecard(contains())
+    sheet.score()
+    first = sheet("GET", "/scorecard/rows?limit=4")
+    assert [row["row_index"] for row in first["rows"]] == [0, 1, 2, 3]
+    rest = sheet("GET", f"/scorecard/rows?limit=4&cursor={first['next_cursor']}")
+    assert ([row["row_index"] for row in rest["rows"]], rest["next_cursor"]) == ([4, 5, 6], None)
+    failed = sheet("GET", "/scorecard/rows?verdict=fail")
+    assert [row["row_index"] for row in failed["rows"]] == [0, 3, 6]
+    assert failed["verdict_counts"] == {"pass": 4, "warn": 0, "fail": 3, "error": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["cell", "row", "rows deleted", "column", "recalculation", "scorecard"],
+)
+def test_every_change_of_the_sheet_makes_its_score_stale(call: Any, change: str) -> None:
+    sheet = with_prompt(call, ROWS, metadata=None)
+    sheet.recalculate()
+    sheet.scorecard(contains())
+    assert sheet.score()["aggregate_score"] == pytest.approx(2 / 3)
+    scorecard = sheet("GET", "/scorecard")["scorecard"]
+    assert (scorecard["status"], scorecard["stale_state"]["is_stale"]) == ("completed", False)
+    if change == "cell":
+        sheet("PATCH", f"/cells/{sheet.cells('expected')[0]['id']}", {"value": "other"})
+    elif change == "row":
+        sheet("POST", "/rows", {"count": 1}, status=201)
+    elif change == "rows deleted":
+        sheet("DELETE", "/rows", {"row_indices": [0]})
+    elif change == "column":
+        sheet.column("Mirror", "COMPOSITION", source="Output")
+    elif change == "recalculation":
+        sheet.recalculate(statuses=[])
+    else:
+        sheet.scorecard(contains(weight=2))
+    payload = sheet("GET", "/scorecard")
+    assert payload["scorecard"]["status"] == "stale"
+    reasons = payload["scorecard"]["stale_state"]["reasons"]
+    assert reasons == ["scorecard_changed"] * (change == "scorecard") + ["sheet_changed"]
+    assert sheet("GET", "/scorecard/rows")["rows"][0]["stale_state"]["is_stale"]
+    assert payload["latest_calculation"]["aggregate_score"] == pytest.approx(2 / 3)
+
+
+def test_a_cell_that_is_not_computed_has_no_score(call: Any) -> None:
+    sheet = with_prompt(call, ROWS[:1])
+    sheet.scorecard(contains())
+    assert sheet.score()["aggregate_verdict"] == "error"
+    (result,) = sheet("GET", "/scorecard/rows/0")["step_results"].values()
+    assert result["error_message"] == "the column 'Output' is not computed"
+
+
+def test_what_the_echo_answered_is_marked_and_it_cannot_judge(call: Any) -> None:
+    sheet = with_prompt(call, ROWS[:1])
+    sheet.recalculate()
+    sheet.scorecard(contains())
+    assert sheet.score()["model"] == "echo"
+    sheet.scorecard(
+        {
+            "title": "Judge",
+            "primitive_type": "LLM_ASSERTION",
+            "primitive_config": {"source": "Output", "prompt": "p"},
+        }
+    )
+    assert sheet.score()["aggregate_verdict"] == "error"
+    assert "the echo model cannot judge" in sheet("GET", "/scorecard/rows")["rows"][0]["error_summary"]
+
+
+def test_the_hash_changes_with_what_decides_about_scores_only(call: Any) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+    first = sheet.scorecard(contains(), name="pull request 12")["config_hash"]
+    assert sheet.scorecard(contains(), name="another name")["config_hash"] == first
+    others = [contains(weight=2), contains(required=True), contains(thresholds={"pass": 0.9})]
+    hashes = {sheet.scorecard(step)["config_hash"] for step in others}
+    hashes.add(sheet.scorecard(contains(), pass_threshold=0.9)["config_hash"])
+    assert len(hashes - {first}) == 4
+
+
+def test_a_part_of_the_rows_and_steps_is_calculated_again_and_the_rest_stays(scripted: Any) -> None:
+    sheet = sheet_of(scripted, ["Output", "expected"], [[f"{number} hello", "hello"] for number in range(3)])
+    judges = [
+        {"title": title, "primitive_type": "LLM_ASSERTION", "primitive_config": config}
+        for title in ("first", "second")
+        for config in [{"source": "Output", "prompt": f"{title} in turn"}]
+    ]
+    steps = sheet.scorecard(contains(), *judges)["steps"]
+
+    def judged(**scope: Any) -> list[list[bool]]:
+        sheet.score(**scope)
+        rows = [sheet("GET", f"/scorecard/rows/{number}")["step_results"] for number in range(3)]
+        return [[row[step["id"]]["raw_value"]["value"] for step in steps[1:]] for row in rows]
+
+    # A judgement that is asked for again is the other one.
+    assert judged() == [[True, True], [True, True], [True, True]]
+    assert judged(row_indices=[1], step_ids=[steps[2]["id"]]) == [[True, True], [True, False], [True, True]]
+    assert judged(row_indices=[2]) == [[True, True], [True, False], [False, False]]
+    assert judged(step_ids=[steps[1]["id"]]) == [[False, True], [False, False], [True, False]]
+    assert judged(row_indices=[]) == [[False, True], [False, False], [True, False]]
+    assert judged() == [[True, False], [True, True], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ({"primitive_type": "CODE_EXECUTION"}, "CODE_EXECUTION does not run here"),
+        ({"primitive_type": "MAX_TOOL_CALLS"}, "MAX_TOOL_CALLS does not run here"),
+        ({"primitive_config": {"source": "gone", "value": "x"}}, "no column 'gone'"),
+        ({"primitive_config": {"source": "Output"}}, "needs either value or value_source"),
+        ({"weight": 0}, "steps[0].weight"),
+        ({"thresholds": {"pass": 0.1}}, "higher than that to pass"),
+        ({"score_adapter": {"type": "x"}}, "score_adapter does not run"),
+    ],
+)
+def test_a_step_that_cannot_run_is_refused_by_name(call: Any, step: dict[str, Any], says: str) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+    body = {"name": "a", "aggregation": {}, "steps": [contains(**step)]}
+    assert says in sheet("PATCH", "/scorecard", body, status=400)["message"]
+    assert sheet("GET", "/scorecard")["scorecard"] is None
+
+
+def test_a_sheet_without_rows_and_a_scorecard_without_steps(call: Any) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+    assert sheet.scorecard()["status"] == "needs_setup"
+    assert "no scorecard with steps" in sheet("POST", "/scorecard/recalculate", {}, status=400)["message"]
+    sheet.scorecard(contains())
+    sheet("DELETE", "/rows", {"row_indices": [0, 1, 2]})
+    calculation = sheet.score()
+    assert (calculation["aggregate_score"], calculation["aggregate_verdict"]) == (None, "skipped")
+    assert sheet("DELETE", "/scorecard") == {"success": True}
+    assert sheet("GET", "/scorecard")["latest_calculation"] is None
