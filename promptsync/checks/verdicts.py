@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.checks.assignment import Check, Selection, select_checks
 from promptsync.checks.catalog import Evaluation, list_evaluations, named
@@ -62,11 +63,12 @@ def verdicts(
 ) -> dict[str, Verdict]:
     """Return what the newest runs of their checks say about ``versions``, one of each prompt.
 
-    The checks are those that a deploy runs for the prompts themselves: the evaluations of their files and of
-    ``checks:``, each with its limits. A snippet is also checked by the prompts that render it, but reports do
-    not say with which version of it. ``live`` are the versions under the label, which ``max_drop`` needs.
-    Costs no request if no evaluation is named; otherwise, the reports of up to ``MOST`` runs of each are
-    read. A registry that fails makes verdicts unknown, and raises nothing.
+    The checks are those that a deploy runs for the prompts themselves: tables, and the evaluations of their
+    files and of ``checks:``, each with its limits. A snippet is also checked by the prompts that render it,
+    but reports do not say with which version of it. ``live`` are the versions under the label, which
+    ``max_drop`` needs. Costs no request if none is named; otherwise, the reports of up to ``MOST`` runs of
+    each evaluation are read, and the sheets of tables that ran the texts of these versions. A registry that
+    fails makes verdicts unknown, and raises nothing.
     """
     selections = {
         name: select_checks([name], files, project.config, project.evaluations) for name in sorted(versions)
@@ -88,19 +90,24 @@ def verdicts(
         template_id = template_ids.get(name, 0)
         return _judged(past[items[0]], check, name, template_id, versions[name], live.get(name))
 
+    tables = [replace(check, prompts=(name,)) for name in selections for check in selections[name].tables]
+    judged_tables = _judged_tables(project, tables, versions, live) if tables else {}
     return {
         name: _verdict(
             name,
             versions[name],
             selection,
-            [judged(name, check) for check in selection.evaluations],
+            [
+                *judged_tables.get(name, ()),
+                *(judged(name, check) for check in selection.evaluations),
+            ],
             files.get(name),
         )
         for name, selection in selections.items()
     }
 
 
-def _unread(error: RemoteError) -> str:
+def _unread(error: PromptsyncError) -> str:
     return f"its runs could not be read: {error.message}"
 
 
@@ -129,6 +136,33 @@ def _judged(
     if result.failed_by("unscored"):
         return _Judged(None, f"{run.name} has no score")
     return _Judged(result.passed, f"{run.name}: {result.reason}")
+
+
+def _judged_tables(
+    project: Project, checks: Sequence[Check], versions: Mapping[str, int], live: Mapping[str, int | None]
+) -> dict[str, list[_Judged]]:
+    """Return by prompt what tables found of the texts of versions, however long ago. Runs nothing."""
+    from promptsync.checks.tables.plan import Wanted
+    from promptsync.checks.tables.run import past_results  # most labels are moved without tables
+    from promptsync.checks.tables.tested_text import TestedTexts
+
+    names = {name for check in checks for name in check.prompts}
+    before = {name: version for name in sorted(names) if (version := live.get(name)) is not None}
+    judged: dict[str, list[_Judged]] = {}
+    try:
+        texts = TestedTexts(project, {}, {})
+        new = texts.of_versions({name: versions[name] for name in sorted(names)})
+        old = texts.of_versions(before)
+        wanted = [Wanted(check, new[name], old.get(name)) for check in checks for name in check.prompts]
+        results = past_results(project, wanted)
+    except PromptsyncError as error:
+        return {check.prompts[0]: [_Judged(None, f"{check.name}: {_unread(error)}")] for check in checks}
+    for check, result in zip(checks, results, strict=True):
+        verdict = _Judged(None, f"{check.name} has no complete result for it")
+        if result is not None:
+            verdict = _Judged(result.passed, f"{result.run.name}: {result.reason}")
+        judged.setdefault(check.prompts[0], []).append(verdict)
+    return judged
 
 
 def _verdict(

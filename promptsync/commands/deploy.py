@@ -12,7 +12,7 @@ from msgspec import structs
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.branches import branch_refusal, label_of_branch
+from promptsync.commands.shared.branches import branch_refusal, label_of_branch, origin
 from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -57,6 +57,12 @@ if TYPE_CHECKING:
 @junit_option
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
+@click.option(
+    "--max-cells",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Let tables compute N cells (default: limits: {cells: N} of promptsync.yaml).",
+)
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @dry_run_option
 @expect_option
@@ -75,9 +81,10 @@ def command(
 ) -> Outcome:
     """Point the release label at what is committed, for every prompt where it points elsewhere.
 
-    New texts are published, the evaluations and agents of the files and of checks: run, and only if all pass
-    the label moves to exactly the versions that were checked, on all prompts or none. If checks fail, the
-    label stays where it is. Running the command again continues, and publishes nothing twice.
+    The tables that check the prompts run first, and only if all pass new texts are published. Then the other
+    evaluations and the agents run, and only if these pass the label moves to exactly the versions that were
+    checked, on all prompts or none. If checks fail, the label stays where it is. Running the command again
+    continues, and publishes nothing twice.
 
     NAME is a name, a pattern, a file or a directory. Snippets that the named prompts render are released with
     them.
@@ -114,6 +121,7 @@ def command(
                 flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
             ),
             max_changes=flags["max_changes"],
+            max_cells=project.config.limits_cells if flags["max_cells"] is None else flags["max_cells"],
             timeout=flags["timeout"] or TIMEOUT,
             command=session.command(without="--max-changes"),
         )
@@ -187,6 +195,9 @@ class _Deploying:
         """Carry out the plan, and keep its results."""
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
+        if plan.tables.to_run:
+            options = structs.replace(plan.options, origin=origin(self.session, self.project))
+            plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)
         self.results = receipt.results
         return receipt

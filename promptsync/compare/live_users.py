@@ -25,11 +25,12 @@ _LISTED = 10
 class LiveUser(Struct, frozen=True, order=True):
     """A prompt whose version under a governed label renders a snippet, directly or through others.
 
-    Without a ``label`` it is the latest version that does.
+    Without a ``label`` it is the latest version that does. ``version`` is the one under the label.
     """
 
     name: str
     label: str
+    version: int = 0
 
 
 def follows_label(label: str) -> Follows:
@@ -111,7 +112,7 @@ class LiveTexts:
         known = self._known_users(snippet)
         candidates = self._pointers.keys() if known is None else here | known
         return tuple(
-            LiveUser(name, label)
+            LiveUser(name, label, version)
             for name in sorted(candidates & self._pointers.keys() - {snippet})
             for label, version in sorted(self._pointers[name].items())
             if (label == self._label or self._project.governs(label))

@@ -1,9 +1,12 @@
-"""Carries out the plan of a deploy: publish, check, then move the label, all or none."""
+"""Carries out the plan of a deploy: tables, publish, other checks, then move the label, all or none."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from promptsync.checks.choose import rendered_snippets
 from promptsync.checks.judge import run_checks
+from promptsync.checks.tables.run import check_tables
 from promptsync.checks.versions import WantedVersions
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
@@ -22,7 +25,9 @@ def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
     """
     receipt = DeployReceipt(plan)
     # In a temporary registry no label can be moved too early, and prompts render snippets by it.
-    steps = [_publish, _move, _check] if plan.options.rehearses else [_publish, _check, _move]
+    steps = [_publish, _move, _check]
+    if not plan.options.rehearses:
+        steps = [_check_texts, _publish, _check, _move]
     try:
         # Each step returns whether the next one may start.
         receipt.is_released = plan.is_empty or all(step(project, receipt) for step in steps)
@@ -36,24 +41,48 @@ def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
     return receipt
 
 
+def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
+    """Run the tables, on texts that are not published yet."""
+    plan, options = receipt.plan, receipt.plan.options
+    if not plan.tables.wanted:
+        return True
+    receipt.results = check_tables(
+        project,
+        plan.tables,
+        standard=options.standard,
+        max_cells=options.max_cells,
+        timeout=options.timeout,
+        progress=project.progress,
+        origin=options.origin,
+    )
+    receipt.interrupted = receipt.results.interrupted
+    if not options.keep_going or receipt.interrupted:
+        return receipt.results.passed
+    return bool(receipt.others)
+
+
 def _publish(project: Project, receipt: DeployReceipt) -> bool:
-    if not receipt.plan.push.actions:
+    kept, push = receipt.kept_back, receipt.plan.push
+    push = replace(push, actions=tuple(action for action in push.actions if action.name not in kept))
+    if not push.actions:
         return True
     try:
-        receipt.push = apply_push(project, receipt.plan.push)
+        receipt.push = apply_push(project, push)
     except Refused as error:
         raise error.replaced(hint="promptsync deploy") from None
     return receipt.push.error is None
 
 
 def _check(project: Project, receipt: DeployReceipt) -> bool:
-    plan, members = receipt.plan, receipt.plan.survey.checked
-    if not plan.selection.checks:
+    plan, kept = receipt.plan, receipt.kept_back
+    members = [member for member in plan.survey.checked if member.name not in kept]
+    located = [(check, item) for check, item in plan.located if not {*check.prompts} <= {*kept}]
+    if not located:
         return True
     files, names = plan.survey.latest.worktree.files, [member.name for member in members]
-    receipt.results = run_checks(
+    results = run_checks(
         project.registry,
-        plan.located,
+        tuple(located),
         WantedVersions(
             {member.name: member.version for member in members} | receipt.push.versions,
             renders=rendered_snippets(files, names, plan.label),
@@ -63,7 +92,8 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
         timeout=plan.options.timeout,
         progress=project.progress,
     )
-    receipt.interrupted = receipt.results.interrupted
+    receipt.results = replace(results, all=(*receipt.results.all, *results.all))
+    receipt.interrupted = results.interrupted
     if not plan.options.keep_going or receipt.interrupted:
         return receipt.results.passed
     return bool(receipt.others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -11,11 +11,14 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import Standard
+from promptsync.checks.tables.plan import TablePlan, plan_tables
+from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
 from promptsync.deploy.members import Survey
-from promptsync.deploy.snippets import check_live, check_order
+from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
+from promptsync.deploy.tables import wanted_tables
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.pointers import check_changeable
@@ -30,7 +33,8 @@ class DeployOptions(msgspec.Struct, frozen=True):
     push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
     ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
     released although others fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses``
-    says that the registry is a temporary one, where nothing is live.
+    says that the registry is a temporary one, where nothing is live. ``max_cells`` is the most cells that
+    tables may compute, and ``origin`` what they run for.
     """
 
     label: str
@@ -46,21 +50,27 @@ class DeployOptions(msgspec.Struct, frozen=True):
     keep_going: bool = False
     rehearses: bool = False
     command: str = "promptsync deploy"
+    max_cells: int | None = None
+    origin: str = ""
 
 
 class DeployPlan(msgspec.Struct, frozen=True):
     """Everything a deploy will do, in order.
 
-    ``push`` publishes, ``selection`` checks, then the label of the releases moves. ``located`` is what the
-    registry has under the names of the checks. ``unchecked`` are members that have no checks. ``pins`` are
-    those that stay behind the released snippets. ``not_from_here`` says why the plan is only shown: the
-    branch does not release to the label.
+    ``tables`` run, ``push`` publishes, ``located`` checks what is published, then the label of the releases
+    moves. ``selection`` are all checks, and ``located`` is what the registry has under the names of
+    evaluations and agents. ``live`` are the prompts that render a released snippet before the label moves
+    onto them, by snippet. ``unchecked`` are members that have no checks. ``pins`` are those that stay behind
+    the released snippets. ``not_from_here`` says why the plan is only shown: the branch does not release to
+    the label.
     """
 
     survey: Survey
     push: PushPlan
     selection: Selection
     located: Located
+    tables: TablePlan = TablePlan()
+    live: Mapping[str, Collection[LiveUser]] = {}
     unchecked: tuple[str, ...] = ()
     pins: Pins = ()
     workspace: str = ""
@@ -70,8 +80,8 @@ class DeployPlan(msgspec.Struct, frozen=True):
 
     @property
     def refusal(self) -> Refused | None:
-        """A safety limit that the push of the deploy exceeds."""
-        return self.push.refusal
+        """A safety limit that the deploy exceeds."""
+        return self.push.refusal or self.tables.refusal(self.options.max_cells)
 
     @property
     def destructive(self) -> tuple[str, ...]:
@@ -106,10 +116,13 @@ class DeployPlan(msgspec.Struct, frozen=True):
             for member in self.survey.releases
         ]
         evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
+        tables = [[sheet.table.id, sheet.content.title] for sheet in self.tables.sheets] + [
+            [wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted
+        ]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
         required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
         pushed = self.push.fingerprint
-        return fingerprint([self.label, self.workspace, pushed, moves, evaluations, agents, required])
+        return fingerprint([self.label, self.workspace, pushed, moves, tables, evaluations, agents, required])
 
 
 def plan_deploy(project: Project, options: DeployOptions, checks: Selection | None = None) -> DeployPlan:
@@ -131,20 +144,28 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     if checks is None:
         checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
     unchecked = _unchecked(survey, checks.unchecked)
+    located = find_checks(project.registry, checks)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
             hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
             code="unchecked",
         )
+    tables = TablePlan()
+    live: dict[str, tuple[LiveUser, ...]] = {}
     if survey.releases and not options.rehearses:
-        check_live(project, survey)
-        check_order(survey)
+        live = live_at_once(project, survey)
+        tables = plan_tables(project, wanted_tables(project, survey, checks, live))
+        checked_before = {wanted.candidate.name for wanted in tables.wanted}
+        check_live(survey, live, checked_before)
+        check_order(survey, checked_before - {name for check in located for name in check[0].prompts})
     return DeployPlan(
         survey,
         push,
         checks,
-        find_checks(project.registry, checks),
+        located,
+        tables,
+        live,
         unchecked,
         _pins(project, survey, push) if survey.releases and not options.rehearses else (),
         workspace_of(project) if survey.releases else "",

@@ -50,8 +50,23 @@ class DeployReceipt:
     def kept_back(self) -> tuple[str, ...]:
         """The releases whose checks failed, with those that are only released together with them."""
         failed = {name for result in self.results.all if not result.passed for name in result.check.prompts}
+        # A snippet also stays for a live prompt that is not deployed here.
+        failed |= {
+            snippet
+            for snippet, users in self.plan.live.items()
+            if not failed.isdisjoint(user.name for user in users)
+        }
         kept = together(self.plan.survey, failed) if failed else ()
         return tuple(member.name for member in self.plan.survey.releases if member.name in kept)
+
+    @property
+    def is_stopped_before_publishing(self) -> bool:
+        """Whether tables kept everything from being published."""
+        return (
+            bool(self.plan.push.actions)
+            and bool(self.results.of("table"))
+            and (len(self.push.results) == len(self.plan.push.skipped))
+        )
 
     @property
     def others(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Snippets in a deploy: who renders what it releases, and what therefore has to be released first.
 
 A checked release needs no timing: a snippet that live prompts would render before their checks is refused,
-and so is a prompt whose checks need the label of a snippet that this deploy moves.
+and so is a prompt whose checks need the label of a snippet that this deploy moves. Tables need neither: they
+run with the new texts before anything is published.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 
-from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
+from promptsync.compare.live_users import (
+    LiveTexts,
+    LiveUser,
+    follows_label,
+    follows_latest,
+    named_users,
+)
 from promptsync.compare.snapshot import Snapshot
 from promptsync.deploy.members import Survey
 from promptsync.errors import Refused
@@ -59,43 +66,64 @@ def together(survey: Survey, names: Collection[str]) -> frozenset[str]:
     return frozenset(kept)
 
 
-def check_live(project: Project, survey: Survey) -> None:
-    """Raise ``Refused`` for snippets that live prompts would render before their checks can run.
+def live_at_once(project: Project, survey: Survey) -> dict[str, tuple[LiveUser, ...]]:
+    """Return the live prompts that render released snippets before the label moves onto them, by snippet.
 
     A reference without a pin renders the newest version as soon as it is published, and one by the label
     renders the new version as soon as the label moves.
     """
-    releases = {member.name: member for member in survey.releases}
     changes = {
-        name: (() if member.is_moved else (survey.label,), member.publishes)
-        for name, member in releases.items()
+        member.name: (() if member.is_moved else (survey.label,), member.publishes)
+        for member in survey.releases
     }
-    live = LiveTexts(project, survey.latest, label=survey.label).at_once(changes)
-    if not live:
+    return LiveTexts(project, survey.latest, label=survey.label).at_once(changes)
+
+
+def check_live(
+    survey: Survey, live: Mapping[str, Collection[LiveUser]], checked_before: Collection[str]
+) -> None:
+    """Raise ``Refused`` for snippets that live prompts would render before any check has run with them.
+
+    ``checked_before`` are the prompts that tables run with the new snippets.
+    """
+    unchecked = {
+        name: left
+        for name, users in live.items()
+        if (left := [user for user in users if user.name not in checked_before])
+    }
+    if not unchecked:
         return
-    name, users = next(iter(live.items()))
-    first = releases[name]
+    name, users = next(iter(unchecked.items()))
+    first = next(member for member in survey.releases if member.name == name)
     pinned = first.latest if first.publishes else first.released
     raise Refused(
         f"the snippet {name!r} would be live at once in {named_users(users)}, before any check runs "
         "with it; nothing was released",
         hint=f"pin what renders now, @@@{first.name}@version_number:{pinned}@@@, and deploy that\n"
         f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}",
-        details=[f"{snippet}: live at once in {named_users(users)}" for snippet, users in live.items()]
-        if len(live) > 1
+        details=[f"{snippet}: live at once in {named_users(users)}" for snippet, users in unchecked.items()]
+        if len(unchecked) > 1
         else (),
         code="live-snippets",
     )
 
 
-def check_order(survey: Survey) -> None:
+def check_order(survey: Survey, checked_before: Collection[str]) -> None:
     """Raise ``Refused`` if prompts of this deploy render a snippet by the label that it moves.
 
-    Their checks would run with the version that has the label now.
+    Checks of published versions would run with the version that has the label now. ``checked_before`` are
+    the prompts that only tables check, which run before anything is published.
     """
-    moving = [member.name for member in survey.releases if not member.is_moved]
-    ways = parents(references_in(survey.latest), dict.fromkeys(moving, follows_label(survey.label)))
-    users = [member.name for member in survey.releases if member.name in ways]
+    texts, by_label = references_in(survey.latest), follows_label(survey.label)
+    moving = [member for member in survey.releases if not member.is_moved]
+    ways = parents(texts, {member.name: by_label for member in moving})
+    # A prompt cannot be published before the label that it refers to exists.
+    new = parents(texts, {member.name: by_label for member in moving if member.released is None})
+    users = [
+        member.name
+        for member in survey.releases
+        if member.name in new or (member.name in ways and member.name not in checked_before)
+    ]
     if not users:
         return
     first = sorted({ways[user][-1] for user in users} - ways.keys()) or sorted({ways[users[0]][-1]})

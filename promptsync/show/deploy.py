@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from promptsync.checks.run import Status
 from promptsync.compare.pins import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
 from promptsync.deploy.plan import DeployPlan
@@ -30,6 +31,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.show.pins import pin_rows, pins_body
 from promptsync.show.push import push_body
 from promptsync.show.rows import Row, bodies, body, row_lines
+from promptsync.show.tables import add_tables, planned_text, reuse_text
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -113,7 +115,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         for note in _notes(plan, member):
             text = output.style(output.safe(note.advice, newlines=False), "warn")
             lines.append(output.Line(f"      {text}", 8, note.command))
-    return lines
+    return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]
 
 
 def nothing_lines(plan: DeployPlan) -> list[str]:
@@ -176,6 +178,10 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     note = partial(Row, "note", "warn", member.name, ())
     if member.needed_by:
         yield note(f"released too, because {member.needed_by} renders it")
+    for wanted, (own, _) in zip(plan.tables.wanted, plan.tables.pairs, strict=True):
+        run = plan.tables.sheets[own].run
+        if wanted.candidate.name == member.name and run.status is Status.COMPLETED:
+            yield note(reuse_text(run))
     if member.drafts:
         versions = [*_drafts(member).values()]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
@@ -241,7 +247,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
             for member in plan.survey.releases
             if member.is_pending
         )
-    if plan.push.actions:
+    if plan.push.actions and not receipt.is_stopped_before_publishing:
         known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
@@ -286,7 +292,8 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
         return f"not released; {label} moved on some prompts"
     passed = len(receipt.passed_others) if kept else 0
     others = f"; {count(passed, 'other prompt')} passed" if passed else ""
-    return f"nothing was released; {label} did not move{others}"
+    what = "published or released" if receipt.is_stopped_before_publishing else "released"
+    return f"nothing was {what}; {label} did not move{others}"
 
 
 # -- JSON ---------------------------------------------------------------------------------------------------
@@ -375,6 +382,7 @@ def receipt_markdown(receipt: DeployReceipt, *, most: int = MOST) -> list[str]:
     text = summary(receipt, code(shortened(receipt.plan.label, _LONG_LABEL)))
     page.say(f"**{text[0].upper()}{text[1:]}**")
     page.fence(map(click.unstyle, receipt_lines(receipt)))
+    add_tables(page, receipt.results.of("table"))
     if receipt.error is not None:
         add_error(page, receipt.error)
     return page.lines

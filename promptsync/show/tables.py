@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from promptsync.checks.receipt import CheckResult
 from promptsync.checks.run import Run
 from promptsync.checks.tables.comparison import RowResult
+from promptsync.checks.tables.plan import TablePlan
 from promptsync.show.lines import cut, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
 from promptsync.show.rows import body
@@ -66,7 +67,7 @@ def table_notes(result: CheckResult) -> Iterator[str]:
     """Yield where a result comes from, what cannot be told, and the rows that changed sides or failed."""
     run, title, comparison = result.run, cut(result.title), result.comparison
     if run.reused:
-        yield output.style(f"{title}: {cut(_reuse(run))}", "faint")
+        yield output.style(f"{title}: {cut(reuse_text(run))}", "faint")
     if run.model is not None:
         yield output.style(f"{title}: {_NO_MODEL}", "warn")
     if result.live.reason and comparison is None:
@@ -76,6 +77,16 @@ def table_notes(result: CheckResult) -> Iterator[str]:
     for line in changed_rows(result, _MOST_IN_TEXT):
         text = cut(" ".join(line.text.split()))
         yield output.Line(f"{title}: {text}" if line.kind == "row" else f"    {line.kind}: {text}", 6)
+
+
+def planned_text(plan: TablePlan) -> str:
+    """Return how many cells checks compute, and what they find again; empty without any table."""
+    if not plan.sheets:
+        return ""
+    if not plan.to_run:
+        return "tables: nothing to run, all verdicts are known"
+    sheets = count(len(plan.to_run), "sheet")
+    return f"tables: {sheets} to run with {plan.cells:,} cells, {plan.model_cells:,} of which call a model"
 
 
 def cost_text(results: Iterable[CheckResult]) -> str:
@@ -145,7 +156,8 @@ def _sheet_line(result: CheckResult) -> str:
     return f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}" if parts else ""
 
 
-def _reuse(run: Run) -> str:
+def reuse_text(run: Run) -> str:
+    """Return what an earlier run found: ``refund quality 91, evaluated in pull request 12``."""
     score = "" if run.model is not None or run.score is None else f" {score_text(run)}"
     return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
 

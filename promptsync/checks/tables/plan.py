@@ -17,7 +17,7 @@ from promptsync.checks.tables.content import Content, prompt_of
 from promptsync.checks.tables.definition import Definition, of_file, of_sheet
 from promptsync.checks.tables.sheet_run import read_result
 from promptsync.checks.tables.tested_text import TestedText
-from promptsync.errors import UsageError
+from promptsync.errors import Refused, UsageError
 from promptsync.parallel import mapped
 from promptsync.prompt.texts import as_mapping
 from promptsync.registry.errors import Unsupported
@@ -92,6 +92,17 @@ class TablePlan(Struct, frozen=True):
     def model_cells(self) -> int:
         """How many of them call a model."""
         return sum(sheet.content.model_cells for sheet in self.to_run)
+
+    def refusal(self, most: int | None) -> Refused | None:
+        """Return why the checks are not run if they compute more than ``most`` cells."""
+        if most is None or self.cells <= most:
+            return None
+        calls = f"{self.cells:,} cells, of which {self.model_cells:,} call a model"
+        return Refused(
+            f"the checks would compute {calls}; the limit is {most:,}",
+            hint=f"add --max-cells {self.cells}",
+            code="too-many-cells",
+        )
 
 
 def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | None = None) -> TablePlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from promptsync.checks.tables.comparison import Comparison, compare
 from promptsync.checks.tables.content import prompt_of
 from promptsync.checks.tables.plan import TablePlan, Wanted, age, plan_tables, title_of
 from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, certain, explained
-from promptsync.errors import Refused, RemoteError
+from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.values import SheetId, text
 
@@ -51,13 +52,8 @@ def check_tables(
     anything is made. A failure of the registry is in the result of the check that it belongs to.
     """
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
-    if max_cells is not None and plan.cells > max_cells:
-        calls = f"{plan.cells:,} cells, of which {plan.model_cells:,} call a model"
-        raise Refused(
-            f"the checks would compute {calls}; the limit is {max_cells:,}",
-            hint=f"add --max-cells {plan.cells}",
-            code="too-many-cells",
-        )
+    if refusal := plan.refusal(max_cells):
+        raise refusal
     runs = [replace(sheet.run, origin=sheet.run.origin or origin) for sheet in plan.sheets]
     interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
@@ -67,6 +63,20 @@ def check_tables(
     results = mapped(lambda result: _explained(project.registry, result), judged)
     _remove_old(project, plan, runs)
     return CheckResults(tuple(results))
+
+
+def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult | None]:
+    """Return what complete sheets say, however old they are; ``None`` where there is none. Runs nothing."""
+    plan = plan_tables(project, wanted, reuse=math.inf)
+    standard = Standard(fails_on_noise=project.config.fails_on_noise)
+    runs = [sheet.run for sheet in plan.sheets]
+
+    def result(index: int) -> CheckResult | None:
+        needed = [runs[place] for place in plan.pairs[index] if place is not None]
+        is_known = all(run.status is Status.COMPLETED for run in needed)
+        return _judged(plan, index, runs, standard) if is_known else None
+
+    return list(map(result, range(len(plan.wanted))))
 
 
 def _run(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from promptsync.commands.shared.session import Session
-from promptsync.commands.shared.since import branch_to_merge_into
+from promptsync.commands.shared.since import REF, branch_to_merge_into
 from promptsync.errors import Refused, UsageError
 from promptsync.project.project import Project
 
 if TYPE_CHECKING:
     from promptsync.files.git.repository import Repository
+
+_PULL_REQUEST: Final = re.compile(r"refs/(?:pull/|heads/gh-readonly-queue/.+/pr-)([0-9]+)\b.*")
+"""The ref of a pull request, or of its place in a merge queue."""
+
+_LONGEST_ORIGIN: Final = 100
 
 
 def label_of_branch(session: Session, project: Project, *, merged: bool = False) -> str:
@@ -82,6 +88,18 @@ def branch_refusal(
         hint="git pull",
         code="older",
     )
+
+
+def origin(session: Session, project: Project) -> str:
+    """Return what checks run for: a pull request or merge request, otherwise the commit and its author."""
+    variables = session.environment.variables
+    if pull := _PULL_REQUEST.fullmatch(variables.get(REF, "")):
+        return f"pull request {pull[1]}"
+    if variables.get("CI_MERGE_REQUEST_IID"):
+        return f"merge request {variables['CI_MERGE_REQUEST_IID']}"[:_LONGEST_ORIGIN]
+    history = project.history
+    line = history.line("log", "-1", "--format=commit %h by %an") if history is not None else None
+    return (line or "").encode("utf-8", "replace").decode()[:_LONGEST_ORIGIN]
 
 
 def _tip(history: Repository, branch: str) -> str | None:

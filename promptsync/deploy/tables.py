@@ -1,0 +1,63 @@
+"""What a deploy runs on tables before it publishes anything: the texts of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
+
+from promptsync.checks.assignment import Selection, select_checks
+from promptsync.checks.tables.plan import Wanted
+from promptsync.checks.tables.tested_text import TestedText, TestedTexts
+from promptsync.compare.live_users import LiveUser
+from promptsync.compare.snapshot import State
+from promptsync.deploy.members import Survey
+from promptsync.project.project import Project
+
+
+def wanted_tables(
+    project: Project, survey: Survey, selection: Selection, live: Mapping[str, Collection[LiveUser]]
+) -> tuple[Wanted, ...]:
+    """Return the texts that tables run, each with the live one that it is compared with.
+
+    These are the texts of what is released and of what renders it. Live prompts render the new texts of
+    snippets before their own label moves, if it moves at all: so they are run at their live versions, too.
+    ``live`` are those, by snippet. Raises what ``TestedTexts`` raises.
+    """
+    users = {(user.label, user.name): user.version for by_snippet in live.values() for user in by_snippet}
+    files = survey.latest.worktree.files
+    others = {name for _, name in users} - {member.name for member in survey.checked}
+    tables = (*selection.tables, *select_checks(others, files, project.config, project.evaluations).tables)
+    checked = {name for check in tables for name in check.prompts}
+    if not checked:
+        return ()
+    releases = {member.name for member in survey.releases}
+    texts = TestedTexts(
+        project,
+        {
+            item.name: item.file.prompt
+            for item in survey.latest.items
+            if item.file is not None and (item.state is State.IN_SYNC or item.name in releases)
+        },
+        survey.latest.listing,
+        survey.label,
+        releases,
+    )
+    wanted: list[Wanted] = []
+
+    def add(candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]) -> None:
+        known = {(text.candidate.name, text.candidate.digest) for text in wanted}
+        wanted.extend(
+            Wanted(replace(check, prompts=(name,)), candidates[name], lives.get(name))
+            for check in tables
+            for name in check.prompts
+            if name in candidates and (name, candidates[name].digest) not in known
+        )
+
+    own = {member.name: member.live for member in survey.checked if member.name in checked}
+    before = {name: version for name, version in own.items() if version is not None}
+    add(texts.of_files(own), texts.of_versions(before))
+    for label in sorted({label for label, _ in users}):
+        versions = {name: version for (at, name), version in users.items() if at == label and name in checked}
+        add(texts.of_versions(versions, as_live=False), texts.of_versions(versions))
+    return tuple(wanted)
