@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,9 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOREC
 _TAKEN_UP: Final = timedelta(days=1)
 """How old a sheet may be that was begun and has no score yet."""
 
+_FOREVER: Final = 10**6
+"""In hours, because no time is infinite."""
+
 
 class Wanted(Struct, frozen=True):
     """A check of one prompt: the text to check, and the one that is live, if any, to compare it with."""
@@ -47,11 +50,6 @@ class Table(Struct, frozen=True):
     id: str | None
     definition: Definition
     sheets: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def known(self) -> frozenset[object]:
-        """The ids of its sheets."""
-        return frozenset(sheet.get("id") for sheet in self.sheets)
 
 
 class PlannedSheet(Struct, frozen=True):
@@ -137,7 +135,7 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
                 not_compared[index] = error.message
         keys.append((own, live if live != own else None))
     hours = project.config.evaluations_reuse if reuse is None else reuse
-    oldest = timedelta(hours=hours) if hours < 24 * 36500 else timedelta(days=36500)
+    oldest = timedelta(hours=min(hours, _FOREVER))
     sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
     places = {key: index for index, key in enumerate(contents)}
     pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
@@ -188,6 +186,11 @@ def title_of(sheet: Mapping[str, Any]) -> str:
     return text(sheet, "title") or ""
 
 
+def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return sheets by the time when they were made; of two at once, the later one in the table is newer."""
+    return sorted(sheets, key=lambda sheet: text(sheet, "created_at") or "")[::-1]
+
+
 def age(raw: Mapping[str, Any], *keys: str) -> timedelta:
     """Return how long ago something was, by the first time that a registry's object has; long, if by none."""
     try:
@@ -203,7 +206,7 @@ def _planned(registry: Registry, table: Table, content: Content, oldest: timedel
     new = Run(kind="table", name=name, table_id=table.id, sheet=content.title, cells=content.cells)
     begun = None
     same = [sheet for sheet in table.sheets if title_of(sheet) == content.title]
-    for sheet in sorted(same, key=lambda sheet: text(sheet, "created_at") or "", reverse=True):
+    for sheet in newest_first(same):
         place = SheetId(table.id or "", str(sheet.get("id")))
         run = replace(new, sheet_id=place.sheet_id, url=registry.tables.link(place))
         run, is_complete = _state(registry, run, content, oldest)

@@ -17,11 +17,11 @@ from promptsync.checks.receipt import CheckResult, CheckResults, Standard
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.comparison import Comparison, compare
 from promptsync.checks.tables.content import prompt_of
-from promptsync.checks.tables.plan import TablePlan, Wanted, age, plan_tables, title_of
+from promptsync.checks.tables.plan import TablePlan, Wanted, age, newest_first, plan_tables, title_of
 from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, certain, explained
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.registry.values import SheetId, text
+from promptsync.registry.values import SheetId
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
@@ -93,9 +93,11 @@ def _run(
     tables = {plan.sheets[index].table.definition.name: plan.sheets[index].table for index in indexes}
     made = {name: table.id or _create(registry, name) for name, table in tables.items()}
     started = [replace(runs[index], table_id=made[runs[index].name]) for index in indexes]
+    sheets = [plan.sheets[index] for index in indexes]
+    known = {sheet.get("id") for planned in sheets for sheet in planned.table.sheets}
     work = [
-        SheetRun(registry, plan.sheets[index].content, run, plan.sheets[index].table.known, wait=wait)
-        for index, run in zip(indexes, started, strict=True)
+        SheetRun(registry, sheet.content, run, known, wait=wait)
+        for sheet, run in zip(sheets, started, strict=True)
     ]
     what = "running checks"
     has_ended = run_together(registry, started, timeout=timeout, progress=progress, what=what, how=work)
@@ -176,8 +178,7 @@ def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
     for sheet in plan.sheets:
         own = [other for other in sheet.table.sheets if prompt_of(title_of(other)) == sheet.content.text.name]
         own = [other for other in own if other.get("id") not in in_use]
-        own.sort(key=lambda other: text(other, "created_at") or "", reverse=True)
-        for number, other in enumerate(own, start=2):  # at least one is in use
+        for number, other in enumerate(newest_first(own), start=2):  # at least one is in use
             is_replaced = title_of(other) in complete
             if (is_replaced or number > project.config.evaluations_keep) and age(
                 other, "updated_at"

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 _Created = TypeVar("_Created")
 
 _RECOMPUTED: Final = ("STALE", "FAILED")
-_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+_ENDED: Final = frozenset({"completed", "failed"})
 _UNDER_WAY: Final = frozenset({"queued", "running"})
-_FAILED_CELL: Final = frozenset({"FAILED", "ERROR", "CANCELLED"})
 
 MOST_SHOWN: Final = 10
 """How many rows of one kind are explained at most."""
@@ -175,7 +174,8 @@ class SheetRun:
                     code="too-many-cells",
                 )
             started = start(text(started, "confirmation_token"))
-        operation_id = text(started, "operation_id")
+        # Cells that are waiting already are none that could be started.
+        operation_id = text(started, "operation_id") or text(active() or {}, "operation_id")
         if operation_id is None:
             return
         self._cancel.append(lambda: tables.cancel_operation(sheet, operation_id))
@@ -183,7 +183,10 @@ class SheetRun:
             operation = tables.operation(sheet, operation_id)
             ended = [number(operation, key) or 0 for key in ("completed_count", "failed_count")]
             self._run = replace(self._run, ended=min(sum(ended), self._run.cells), failed=ended[1])
-            if (text(operation, "status") or "").lower() in _ENDED:
+            if _status(operation) == "cancelled":
+                message = f"{self._run.location} was cancelled while it ran"
+                raise RemoteError(message, hint=self._run.follow_command, code="cancelled")
+            if _status(operation) in _ENDED:
                 break
             yield
         self._cancel.clear()
@@ -217,8 +220,8 @@ class SheetRun:
         self._run = replace(self._run, ended=self._run.cells)
 
 
-def _status(calculation: Mapping[str, Any]) -> str:
-    return (text(calculation, "status") or "").lower()
+def _status(raw: Mapping[str, Any]) -> str:
+    return (text(raw, "status") or "").lower()
 
 
 def certain(create: Callable[[], _Created], look: Callable[[], _Created | None]) -> _Created:
@@ -272,7 +275,7 @@ def read_result(
                 failed.append(Cell(index + 1, title, why))
         prices = (as_mapping(cell.get("request_metrics")).get("price") for cell in cells.values())
         cost += [price for price in prices if isinstance(price, int | float)]
-        result = verdicts.get(index, {})
+        result = verdicts.get(number(row, "row_index"), {})
         rows.append(
             RowResult(
                 index,

@@ -1,0 +1,79 @@
+"""A working copy with an evaluation, and its sheets in the embedded registry."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from worlds import World
+
+from promptsync.checks.assignment import Check
+from promptsync.checks.receipt import CheckResults, Standard
+from promptsync.checks.tables.plan import TablePlan, Wanted
+from promptsync.checks.tables.run import check_tables
+from promptsync.checks.tables.tested_text import TestedText
+
+TABLES = "/api/public/v2/tables"
+_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+def text(content: str = "Say {question}", name: str = "ask", version: int | None = None) -> TestedText:
+    message = {"role": "user", "content": [{"type": "text", "text": content}]}
+    metadata = {"model": {"provider": "openai", "name": "gpt-4o"}}
+    return TestedText(name, {"type": "chat", "messages": [message]}, metadata, version)
+
+
+def evaluation(rows: int = 12, **more: Any) -> dict[str, Any]:
+    """Rows whose outputs must contain what is expected: a text without its question fails them all."""
+    steps = [{"title": "Right", "type": "CONTAINS", "config": {"source": "Output", "value_source": "expect"}}]
+    cases = [{"question": f"case {n} of many", "expect": f"case {n} of"} for n in range(rows)]
+    return {"name": "Refunds", "rows": cases, "scorecard": {"steps": steps}, **more}
+
+
+def declare(world: World, **more: Any) -> None:
+    world.put("evaluations/refunds.yaml", yaml.safe_dump(evaluation(**more), sort_keys=False))
+
+
+def wanted(candidate: TestedText, live: TestedText | None = None, **limits: Any) -> Wanted:
+    return Wanted(Check("table", "Refunds", (candidate.name,), **limits), candidate, live)
+
+
+def check(world: World, what: Wanted | Iterable[Wanted] | TablePlan, **options: Any) -> CheckResults:
+    """Run checks with the library, which is opened again each time, as another process does."""
+    planned = what if isinstance(what, TablePlan) else (what,) if isinstance(what, Wanted) else tuple(what)
+    settings: dict[str, Any] = {
+        "standard": Standard(),
+        "max_cells": 2000,
+        "timeout": 60,
+        "progress": lambda *_: None,
+    }
+    with world.project() as project:
+        project.timeouts = world.timeouts
+        return check_tables(project, planned, **{**settings, **options})
+
+
+def tables(world: World) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = world.call("GET", TABLES).body["data"]
+    return found
+
+
+def sheets(world: World) -> list[Mapping[str, Any]]:
+    """All sheets of the only table."""
+    (table,) = tables(world)
+    found: list[Mapping[str, Any]] = world.call("GET", f"{TABLES}/{table['id']}/sheets?limit=100").body[
+        "data"
+    ]
+    return found
+
+
+def place(sheet: Mapping[str, Any]) -> str:
+    return f"{TABLES}/{sheet['table_id']}/sheets/{sheet['id']}"
+
+
+def requests(world: World) -> Counter[str]:
+    """How often each route was asked; ids are left out."""
+    paths = (f"{seen.method} {_ID.sub('ID', seen.path).removeprefix(TABLES)}" for seen in world.seen)
+    return Counter(re.sub(r"/rows/\d+$", "/rows/N", path) for path in paths)

@@ -1,0 +1,288 @@
+"""Checks on tables from the first request to the result, on a real registry."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+from sheets_there import TABLES, check, declare, place, requests, sheets, tables, text, wanted
+from worlds import World, asking, once
+
+from promptsync.checks.catalog import NoSuchItem
+from promptsync.checks.receipt import CheckResult
+from promptsync.checks.tables.plan import plan_tables
+from promptsync.errors import Refused, UsageError
+
+PLAIN = text("Say {question}")
+LIVE = text("Tell {question}", version=3)
+
+
+def only(world: World, *arguments: object, **options: object) -> CheckResult:
+    (result,) = check(world, wanted(*arguments), **options).all  # type: ignore[arg-type]
+    return result
+
+
+def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
+    declare(world)
+    result = only(world, text("Say {expect}"), LIVE, origin="pull request 12")
+    assert (result.passed, result.run.score, result.run.model) == (True, 100, "echo")
+    assert [row.output for row in result.run.rows[:2]] == ["Say case 0 of", "Say case 1 of"]
+    assert result.run.rows[0].inputs == {"question": "case 0 of many", "expect": "case 0 of"}
+    assert {row.verdict for row in result.run.rows} == {"pass"}
+    assert (result.live.version, result.live.score, result.drop) == (3, 100, 0)
+    assert result.live_run is not None
+    assert result.live_run.rows[0].output == "Tell case 0 of many"
+    (table,) = tables(world)
+    assert table["title"] == "Refunds"
+    titles = sorted(sheet["title"] for sheet in sheets(world))
+    assert len(titles) == 2
+    assert all(re.fullmatch("promptsync ask [0-9a-f]{8}", title) for title in titles)
+    assert {
+        world.call("GET", f"{place(sheet)}/scorecard").body["scorecard"]["name"] for sheet in sheets(world)
+    } == {"pull request 12"}
+
+
+def configure(world: World, lines: str) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8") + lines, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rows", "limits", "kinds"),
+    [
+        (20, {"max_drop": 5}, ["max-drop"]),
+        (20, {"min_score": 1}, ["min-score"]),
+        (20, {"min_score": 1, "max_drop": 5}, ["min-score", "max-drop"]),
+        (8, {"max_drop": 5}, ["cannot-tell"]),
+        (20, {}, []),
+    ],
+)
+def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], kinds: list[str]) -> None:
+    declare(world, rows=rows)
+    (result,) = check(world, wanted(text("Say it"), LIVE, **limits)).all
+    assert [failure.kind for failure in result.failures] == kinds
+    assert result.comparison is not None
+    assert len(result.comparison.worse) == rows
+    live, new = result.comparison.worse[0]
+    assert (live.output, new.output, new.failed_steps) == ("Tell case 0 of many", "Say it", ("Right",))
+    assert result.comparison.worse[min(rows, 10) - 1][1].failed_steps == ("Right",)
+
+
+def test_with_on_noise_warn_a_check_that_cannot_tell_passes(world: World) -> None:
+    declare(world, rows=8)
+    configure(world, "evaluations: {on_noise: warn}\n")
+    (result,) = check(world, wanted(text("Say it"), LIVE, max_drop=5)).all
+    assert result.passed
+    assert result.comparison is not None
+    assert result.comparison.verdict == "cannot tell"
+
+
+def test_repeats_are_rows_of_their_own(world: World) -> None:
+    declare(world, rows=10)
+    (result,) = check(world, wanted(text("Say it"), LIVE, runs=3, max_drop=5)).all
+    assert len(result.run.rows) == 30
+    assert result.run.rows[10].inputs == result.run.rows[0].inputs
+    assert result.comparison is not None
+    assert (result.comparison.rows, result.comparison.verdict) == (10, "fail")
+    assert result.comparison.worse[0][1].failed_steps == ("Right",)
+
+
+def test_a_prompt_that_is_not_live_yet_and_one_that_did_not_change_are_not_compared(world: World) -> None:
+    declare(world)
+    new, same = only(world, PLAIN), only(world, PLAIN, text(version=2))
+    assert (new.comparison, new.live.reason) == (None, "ask is not live yet")
+    assert (same.comparison, same.live.reason) == (None, "ask v2 is live with the same text")
+    assert (new.passed, same.passed, same.run.reused) == (True, True, True)
+
+
+def test_a_live_text_with_a_variable_that_no_column_has_cannot_be_compared(world: World) -> None:
+    declare(world)
+    (result,) = check(world, wanted(PLAIN, text("Say {gone}", version=2), max_drop=5)).all
+    assert [failure.kind for failure in result.failures] == ["cannot-tell"]
+    assert "ask has the variable 'gone'" in result.reason
+
+
+def test_a_complete_sheet_is_reused_until_something_in_it_is_edited(world: World) -> None:
+    declare(world)
+    first = only(world, PLAIN, LIVE, origin="pull request 12")
+    world.forget()
+    again = only(world, PLAIN, LIVE, origin="deploy")
+    assert (again.run.reused, again.run.origin, again.run.score) == (True, "pull request 12", 100)
+    assert (again.run.rows, again.run.sheet_id) == (first.run.rows, first.run.sheet_id)
+    assert not world.writes
+    with world.project() as project:
+        plan = plan_tables(project, [wanted(PLAIN, LIVE)])
+        assert (plan.cells, len(plan.to_run), len(plan.reused)) == (0, 0, 2)
+        assert plan_tables(project, [wanted(PLAIN, LIVE)], reuse=0).cells == 24
+    (ours,) = [sheet for sheet in sheets(world) if sheet["id"] == first.run.sheet_id]
+    rows = world.call("GET", f"{place(ours)}/rows").body
+    question = next(column["id"] for column in rows["columns"] if column["title"] == "question")
+    cell = rows["data"][0]["cells"][question]
+    edited = world.call("PATCH", f"{place(ours)}/cells/{cell['id']}", {"value": "x", "display_value": "x"})
+    assert edited.status == 200
+    third = only(world, PLAIN, LIVE)
+    assert not third.run.reused
+    assert third.live_run is not None
+    assert third.live_run.reused
+
+
+def test_a_file_that_changed_names_another_sheet(world: World) -> None:
+    declare(world)
+    first = only(world, PLAIN)
+    declare(world, rows=13)
+    second = only(world, PLAIN)
+    assert not second.run.reused
+    assert first.run.sheet != second.run.sheet
+
+
+def test_too_many_cells_are_refused_before_anything_is_made(world: World) -> None:
+    declare(world, rows=12)
+    with pytest.raises(
+        Refused, match="would compute 72 cells, of which 72 call a model; the limit is 71"
+    ) as no:
+        check(world, wanted(PLAIN, LIVE, runs=3), max_cells=71)
+    assert no.value.hint == "add --max-cells 72"
+    assert not world.writes
+    assert not tables(world)
+
+
+def test_a_table_of_the_dashboard_is_read_and_gets_sheets_beside_its_own(world: World) -> None:
+    table = world.call("POST", "/api/public/v2/tables", {"title": "Cases"}).body["table"]["id"]
+    (first,) = world.call("GET", f"/api/public/v2/tables/{table}/sheets").body["data"]
+    base = f"/api/public/v2/tables/{table}/sheets/{first['id']}"
+    columns = world.call("GET", f"{base}/columns").body
+    column = (columns.get("data") or columns.get("columns"))[0]["id"]
+    values = [{column: f"case {n}"} for n in range(3)]
+    assert world.call("POST", f"{base}/rows", {"count": 3, "values": values}).status < 300
+    world.publish("ask", "Say {q}")
+    config = {"template": {"name": "ask"}, "prompt_template_variable_mappings": {"question": "Column A"}}
+    body = {"title": "Answer", "type": "PROMPT_TEMPLATE", "config": config}
+    made = world.call("POST", f"{base}/columns", {**body, "dependencies": [{"column_id": column}]})
+    assert made.status == 201, made.body
+    answer = made.body["column"]["id"]
+    step = {
+        "title": "Case",
+        "primitive_type": "CONTAINS",
+        "primitive_config": {"source": answer, "value": "case 1"},
+    }
+    step |= {"source_column_ids": [answer]}
+    scorecard = {
+        "name": "Quality",
+        "steps": [step],
+        "aggregation": {"pass_threshold": 0.8, "warn_threshold": 0.6},
+    }
+    assert world.call("PATCH", f"{base}/scorecard", scorecard).status == 200
+    before = world.call("GET", f"{base}/rows").body
+    wanted_here = wanted(PLAIN)
+    named = replace(wanted_here, check=replace(wanted_here.check, name="Cases"))
+    result = check(world, named).all[0]
+    assert [row.output for row in result.run.rows] == [f"Say case {n}" for n in range(3)]
+    assert [row.verdict for row in result.run.rows] == ["fail", "pass", "fail"]
+    assert world.call("GET", f"{base}/rows").body == before
+    by_id = replace(wanted_here, check=replace(wanted_here.check, name=table))
+    world.call("PATCH", f"/api/public/v2/tables/{table}", {"title": "Renamed"})
+    again = check(world, by_id).all[0]
+    assert (again.run.reused, again.run.name) == (True, "Renamed")
+    with pytest.raises(NoSuchItem, match="has no table 'Cases'"):
+        check(world, named)
+    world.call("POST", "/api/public/v2/tables", {"title": "Renamed"})
+    with pytest.raises(UsageError, match="several tables named 'Renamed', with the ids"):
+        check(world, replace(wanted_here, check=replace(wanted_here.check, name="Renamed")))
+
+
+def test_the_requests_of_a_run_of_fifty_rows(world: World) -> None:
+    declare(world, rows=50)
+    only(world, PLAIN, LIVE)
+    polls = {"GET /ID/sheets/operations/ID", "GET /ID/sheets/ID/operations/ID"}
+    polls |= {"GET /ID/sheets/ID/scorecard/calculations/ID"}
+    counts = Counter({route: count for route, count in requests(world).items() if route not in polls})
+    assert counts == {
+        "GET ": 1,
+        "POST ": 1,
+        "POST /ID/sheets": 2,
+        "GET /ID/sheets/ID/rows": 2 + 2 + 2,
+        "POST /ID/sheets/ID/columns": 2,
+        "PATCH /ID/sheets/ID/scorecard": 2,
+        "POST /ID/sheets/ID/operations": 2,
+        "POST /ID/sheets/ID/scorecard/recalculate": 2,
+        "GET /ID/sheets/ID/scorecard/rows": 2,
+    }
+
+
+def test_the_requests_for_three_prompts_that_changed(world: World) -> None:
+    declare(world)
+    names = ("ask", "mail", "sort")
+    every = [
+        wanted(text("Say {question}", name), text(f"Tell {{question}} {name}", name, version=1))
+        for name in names
+    ]
+    assert check(world, every).passed
+    counts = requests(world)
+    assert [counts[route] for route in ("GET ", "POST ", "POST /ID/sheets")] == [1, 1, 6]
+    assert counts["GET /ID/sheets/ID/rows"] == 3 * 6
+    world.forget()
+    changed = [
+        wanted(text("Shout {question}", "ask"), text("Tell {question} ask", "ask", version=1)),
+        *every[1:],
+    ]
+    results = check(world, changed)
+    assert [result.run.reused for result in results.all] == [False, True, True]
+    counts = requests(world)
+    assert [counts[route] for route in ("GET ", "GET /ID/sheets", "POST /ID/sheets")] == [1, 1, 1]
+    # Each of five sheets that are there is read once, and the new one as when it is made.
+    assert counts["GET /ID/sheets/ID/rows"] == 5 + 3
+    assert counts["GET /ID/sheets/ID/scorecard"] == 5
+
+
+def aged(world: World, hours: float) -> None:
+    """Make sheets and their calculations older."""
+    moment = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    with contextlib.closing(sqlite3.connect(world.root.parent / "registry.db")) as database, database:
+        database.execute("UPDATE sheets SET created_at = ?, updated_at = ?", (moment, moment))
+        database.execute("UPDATE calculations SET completed_at = ?", (moment,))
+
+
+def test_a_sheet_that_is_too_old_is_run_again_and_replaced(world: World) -> None:
+    declare(world)
+    first = only(world, PLAIN)
+    aged(world, 23)
+    assert only(world, PLAIN).run.reused
+    aged(world, 25)
+    second = only(world, PLAIN)
+    assert not second.run.reused
+    assert [sheet["id"] for sheet in sheets(world)] == [second.run.sheet_id]
+    assert second.run.sheet_id != first.run.sheet_id
+
+
+def test_only_our_own_oldest_sheets_of_the_prompt_are_deleted(world: World) -> None:
+    declare(world)
+    configure(world, "evaluations: {keep: 2}\n")
+    made = [only(world, text(f"Say {{question}} {n}")).run.sheet for n in range(2)]
+    only(world, text("Say {question}", "other"))
+    world.call("POST", f"{TABLES}/{tables(world)[0]['id']}/sheets", {"title": "promptsync ask"})
+    aged(world, 1)
+    made.append(only(world, PLAIN).run.sheet)
+    titles = {sheet["title"] for sheet in sheets(world)}
+    assert titles.issuperset({*made[1:], "promptsync ask"})
+    assert made[0] not in titles
+    assert len(titles) == 4
+    only(world, LIVE)
+    assert made[1] not in {sheet["title"] for sheet in sheets(world)}
+    # What changed within ten minutes may be in use.
+    only(world, text("Shout {question}"))
+    assert made[2] in {sheet["title"] for sheet in sheets(world)}
+
+
+def test_two_jobs_at_once_make_two_sheets_of_which_the_newest_counts(world: World) -> None:
+    declare(world)
+    world.faults = [once(asking("POST", "/sheets"), lambda: only(world, PLAIN))]
+    assert only(world, PLAIN).passed
+    assert len({sheet["title"] for sheet in sheets(world)}) == 1
+    assert len(sheets(world)) == 2
+    again = only(world, PLAIN)
+    assert (again.run.reused, again.run.sheet_id) == (True, sheets(world)[-1]["id"])
