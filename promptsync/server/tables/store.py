@@ -122,11 +122,14 @@ def cells_of(
     most: int = -1,
 ) -> Iterator[SheetCell]:
     """Return the cells of a sheet by row; ``None`` selects all rows, columns, ids or statuses."""
-    # With the plus sign, SQLite looks up the ids instead of reading the whole sheet.
-    where = ["sheet_id = :sheet" if ids is None else "+sheet_id = :sheet"]
     selected = {"row_index": rows, "column_id": columns, "id": ids, "status": statuses}
-    values = {name: encoded(list(wanted)) for name, wanted in selected.items() if wanted is not None}
-    where += [f"{name} IN (SELECT value FROM json_each(:{name}))" for name in values]
+    values: dict[str, Any] = {name: list(wanted) for name, wanted in selected.items() if wanted is not None}
+    # With the plus sign, SQLite looks up the other values instead of reading the whole sheet by row.
+    where = ["+sheet_id = :sheet" if ids is not None or (columns and statuses) else "sheet_id = :sheet"]
+    for name, wanted in values.items():
+        single = len(wanted) == 1
+        where.append(f"{name} = :{name}" if single else f"{name} IN (SELECT value FROM json_each(:{name}))")
+        values[name] = wanted[0] if single else encoded(wanted)
     sql = f"SELECT {_CELL} FROM cells WHERE {' AND '.join(where)} ORDER BY row_index LIMIT :most"
     for row in db.execute(sql, {"sheet": sheet_id, "most": most, **values}):
         yield SheetCell(**row)
