@@ -116,6 +116,12 @@ TABLES = f"{V2}/tables"
 SHEET = f"{TABLES}/$table/sheets/$sheet"
 COMPUTED = {"title": "same", "type": "compare", "config": {"sources": ["Column A", "expected"]}}
 
+
+def scorecard(kind: str, **config: Any) -> dict[str, Any]:
+    step = {"title": "a step", "primitive_type": kind, "primitive_config": config}
+    return {"name": "quality", "aggregation": {}, "steps": [step]}
+
+
 TRIES = (
     Try("GET /prompt-templates?label=prod"),
     Try("GET /prompt-templates?per_page=1"),
@@ -264,6 +270,28 @@ TRIES = (
     Try(f"GET {SHEET}/cells/$cell"),
     Try(f"PATCH {SHEET}/cells/$cell", {"value": "Hello"}),
     Try(f"GET {SHEET}/status-counts"),
+    Try(f"POST {SHEET}/operations", {}, 202, keeps={"operation": "operation_id"}),
+    Try(f"POST {SHEET}/operations", {"row_ids": [99]}),
+    Try(f"GET {SHEET}/operations"),
+    Try(f"GET {SHEET}/operations/$operation"),
+    Try(f"DELETE {SHEET}/operations/$operation"),
+    Try(f"POST {SHEET}/cells/$cell/recalculations", {}),
+    Try(f"POST {SHEET}/cells/recalculations", {"cell_ids": ["$cell"]}),
+    Try(f"PATCH {SHEET}/scorecard", scorecard("CONTAINS", source="$text", value="Hello")),
+    Try(
+        f"PATCH {SHEET}/scorecard",
+        scorecard("CODE_EXECUTION", code="x"),
+        400,
+        "steps that the manual does not name",
+    ),
+    Try(f"GET {SHEET}/scorecard"),
+    Try(f"POST {SHEET}/scorecard/recalculate", {}, 202, keeps={"calculation": "calculation_id"}),
+    Try(f"GET {SHEET}/scorecard/calculations/$calculation"),
+    Try(f"GET {SHEET}/scorecard/rows?verdict=pass"),
+    Try(f"GET {SHEET}/scorecard/rows/99", None, 404),
+    Try(f"POST {SHEET}/scorecard/cancel", {}),
+    Try(f"POST {SHEET}/scorecard/cancel", {"row_indices": [0]}, 400, "cancelling some of the rows or steps"),
+    Try(f"DELETE {SHEET}/scorecard"),
     Try(f"POST {SHEET}/versions", {"name": "first"}, 201, keeps={"version": "version.id"}),
     Try(f"POST {SHEET}/versions", {"name": "x", "source_version_id": "$version"}, 400, "restoring a version"),
     Try(f"GET {SHEET}/versions"),

@@ -380,6 +380,15 @@ class Sheet:
     def cell(self, title="answer"):
         return self.wait(self.one.rows.list)["data"][0]["cells"][self.columns[title]]
 
+    def calculation(self):
+        """Configure a scorecard, and start a calculation."""
+        scorecards = self.sdk.client.tables.sheets.scorecards
+        config = {"source": self.columns["answer"], "value": "YES"}
+        step = {"title": "yes", "primitive_type": "CONTAINS", "primitive_config": config}
+        body = {"name": "quality", "aggregation": {"method": "weighted_mean"}, "steps": [step]}
+        assert self.wait(scorecards.configure, self.table, self.id, body)["scorecard"]["status"] == "ready"
+        return self.wait(scorecards.recalculate, self.table, self.id)
+
     def computed(self):
         """Add a computed column, and return it."""
         edges = [{"column_id": column_id} for column_id in self.columns.values()]
@@ -464,6 +473,49 @@ def _versions(sdk):
     listed = sheet.wait(sheet.one.versions.list)["data"]
     assert [version["name"] for version in listed] == ["first"], listed
     assert sheet.wait(sheet.one.versions.get, saved["id"])["version"] == saved
+
+
+@probe("tables.sheets.for_sheet.cells.recalculate")
+@probe("tables.sheets.for_sheet.cells.batch_recalculate")
+def _recalculations(sdk):
+    sheet = Sheet(sdk)
+    sheet.columns["same"] = sheet.computed()["id"]
+    cell_id = sheet.cell("same")["id"]
+    assert sheet.wait(sheet.one.cells.recalculate, cell_id)["cell_count"] == 1
+    started = sheet.wait(sheet.one.cells.batch_recalculate, {"cell_ids": [cell_id, sheet.cell()["id"]]})
+    assert (started["cell_count"], started["selected_cell_count"]) == (1, 2), started
+
+
+@probe("tables.sheets.scorecards.configure")
+@probe("tables.sheets.scorecards.recalculate")
+@probe("tables.sheets.scorecards.cancel")
+def _scorecards(sdk):
+    sheet = Sheet(sdk)
+    assert sheet.calculation()["status"] == "queued"
+    assert sheet.wait(sdk.client.tables.sheets.scorecards.cancel, sheet.table, sheet.id)["success"]
+
+
+@probe("tables.sheets.scorecards.get")
+@probe("tables.sheets.scorecards.get_calculation")
+@probe("tables.sheets.scorecards.list_rows")
+@probe("tables.sheets.scorecards.get_row")
+@probe("tables.sheets.scorecards.delete")
+def _scores(sdk):
+    sheet, scorecards = Sheet(sdk), sdk.client.tables.sheets.scorecards
+    number = sheet.calculation()["calculation_id"]
+
+    def read(method, *arguments):
+        return sheet.wait(method, sheet.table, sheet.id, *arguments)
+
+    calculation = {"status": "queued"}
+    while calculation["status"] == "queued":
+        calculation = read(scorecards.get_calculation, number)["calculation"]
+    assert (calculation["status"], calculation["aggregate_score"]) == ("completed", 1.0), calculation
+    assert read(scorecards.get)["latest_calculation"] == calculation
+    (row,) = read(scorecards.list_rows, {"verdict": "pass"})["rows"]
+    (result,) = read(scorecards.get_row, row["row_index"])["step_results"].values()
+    assert (result["title"], result["raw_value"]) == ("yes", True), result
+    assert read(scorecards.delete) == {"success": True}
 
 
 @probe("tables.imports.add_trace")
