@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from worlds import DROPPED, Reply, Seen, World, fault, is_write
 
 FIXTURES = """
@@ -19,14 +21,14 @@ agents:
 """
 
 
-def change(world: World, old: str, new: str, names: str = "a") -> None:
+def change(world: World, old: str, new: str, names: Iterable[str] = "a") -> None:
     """Commit another text of some prompts."""
     for name in names:
         world.edit(name, old, new)
     world.commit(f"Say {new}")
 
 
-def prod(world: World, names: str = "abcd") -> list[int | None]:
+def prod(world: World, names: Iterable[str] = "abcd") -> list[int | None]:
     """Where the label is."""
     return [world.label(name, "prod") for name in names]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from worlds import World, made
+from deploying import change, prod
+from worlds import World, asking, failing, fault, made, once, publishing, template
 
 from promptsync.commands.shared.branches import origin as origin_of
 
@@ -19,6 +20,8 @@ models:
     answers:
       - {contains: rude, answer: Go away.}
       - {contains: polite, answer: Thank you!}
+agents:
+  - {name: bot, nodes: [{name: answer, prompt: a, output: true}]}
 """
 MODEL = {"provider": "openai", "name": "scripted"}
 ROWS = 12
@@ -106,3 +109,197 @@ def test_checks_run_for_a_pull_request_or_a_commit(
     head = world.git("rev-parse", "--short", "HEAD").strip()
     session: Any = SimpleNamespace(environment=SimpleNamespace(variables=variables))
     assert origin_of(session, world.library) == origin.format(head=head)
+
+
+# -- released as evaluated ------------------------------------------------------------------------------
+
+
+@template
+def released(world: World) -> None:
+    """Both are released as their first versions."""
+    world.ok("deploy")
+
+
+def started(world: World) -> int:
+    """How many sheets were computed."""
+    return sum(seen.method == "POST" and seen.path.endswith("/operations") for seen in world.seen)
+
+
+def test_tables_run_before_anything_is_published(world: World) -> None:
+    done = world.ok("deploy")
+    assert "2 prompts released to prod" in done.out
+    order = [seen.path.rpartition("/")[2] for seen in world.writes]
+    assert order.index("prompt-templates") > max(
+        index for index, word in enumerate(order) if word == "recalculate"
+    )
+    assert prod(world, "ab") == [1, 1]
+
+
+def test_a_failed_deploy_publishes_nothing_and_says_so(released: World) -> None:
+    released.edit("b", "polite", "very polite")
+    change(released, "polite", "rude", "a")
+    done = released.run("deploy")
+    assert done.code == 1
+    assert "nothing was published or released; prod did not move; 1 other prompt passed" in done.out
+    assert "a (thanks): row 1 got worse (Says thanks)" in done.out
+    assert "hint: promptsync deploy b" in done.err
+    assert released.published == [] and prod(released, "ab") == [1, 1]
+    # The hint ends in a release of the other one, which was checked already.
+    released.forget()
+    done = released.ok("deploy", "b")
+    assert "thanks 100, evaluated in commit" in done.out
+    assert (started(released), prod(released, "ab")) == (0, [1, 2])
+
+
+def test_what_passed_is_published_and_released_alone_on_purpose(released: World) -> None:
+    released.edit("b", "polite", "very polite")
+    change(released, "polite", "rude", "a")
+    done = released.run("deploy", "--keep-going")
+    assert done.code == 1 and "1 prompt released to prod, 1 kept back" in done.out
+    assert released.published == ["b"] and prod(released, "ab") == [1, 2]
+
+
+def test_the_live_text_is_not_run_again(released: World) -> None:
+    change(released, "hello", "welcome", "a")
+    released.ok("deploy")
+    assert started(released) == 1
+
+
+def test_a_deploy_that_was_stopped_uses_its_verdicts_again(released: World) -> None:
+    change(released, "hello", "welcome", "ab")
+    released.faults.append(fault(publishing(), failing(500), times=100))
+    assert released.run("deploy").code != 0
+    assert started(released) == 2
+    released.faults.clear()
+    released.forget()
+    plan = released.ok("deploy", "-n")
+    assert "thanks 100, evaluated in commit" in plan.out
+    assert "tables: nothing to run" in plan.out
+    released.ok("deploy")
+    assert started(released) == 0 and prod(released, "ab") == [2, 2]
+
+
+def test_a_verdict_does_not_count_once_a_row_of_its_sheet_was_edited(released: World) -> None:
+    change(released, "hello", "welcome", "a")
+    released.faults.append(fault(publishing(), failing(500), times=100))
+    assert released.run("deploy").code != 0
+    released.faults.clear()
+    place = next(seen.path for seen in released.seen if seen.path.endswith("/scorecard/recalculate"))
+    sheet = place.removesuffix("/scorecard/recalculate")
+    rows = released.call("GET", f"{sheet}/rows?include_columns=true").body
+    (column,) = [column for column in rows["columns"] if column["title"] == "name"]
+    cell = rows["data"][0]["cells"][column["id"]]
+    answer = released.call("PATCH", f"{sheet}/cells/{cell['id']}", {"value": "Somebody else"})
+    assert answer.status == 200, answer.body
+    released.forget()
+    released.ok("deploy")
+    assert started(released) == 1
+
+
+def test_zero_hours_run_everything_again(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}evaluations: {{reuse: 0}}\n")
+    change(released, "hello", "welcome", "a")
+    released.ok("deploy")
+    assert started(released) == 2
+
+
+def test_a_colleague_who_publishes_while_tables_run_stops_the_deploy(released: World) -> None:
+    change(released, "hello", "welcome", "a")
+    computing = asking("POST", "/operations")
+    released.faults.append(once(computing, lambda: released.publish("a", "A rude hello, {name}")))
+    done = released.run("deploy")
+    assert done.code == 3 and "changed" in done.err, str(done)
+    assert released.published == [] and prod(released, "a") == [1]
+
+
+# -- snippets -------------------------------------------------------------------------------------------
+
+
+@template
+def with_tone(world: World) -> None:
+    """``a`` renders the snippet ``tone`` without a pin, and ``b`` by the label."""
+    world.write("tone", content="polite")
+    world.commit("Add a snippet")
+    world.ok("deploy", "tone")
+    world.write("a", "A @@@tone@@@ hello, {name}", model=MODEL)
+    world.write("b", "A @@@tone@label:prod@@@ hello, {name}", model=MODEL)
+    world.commit("Render it")
+    world.ok("deploy")
+
+
+def test_a_snippet_whose_users_get_worse_is_not_published(with_tone: World) -> None:
+    change(with_tone, "polite", "rude", ["tone"])
+    done = with_tone.run("deploy")
+    assert done.code == 1 and "nothing was published or released" in done.out, str(done)
+    assert "a (thanks): row 1 got worse" in done.out and "b (thanks): row 1 got worse" in done.out
+    assert with_tone.published == [] and prod(with_tone, ["tone", "a", "b"]) == [1, 1, 1]
+    done = with_tone.run("deploy", "--keep-going")
+    assert done.code == 1 and with_tone.published == []
+
+
+def test_a_snippet_whose_users_stay_good_is_released_without_a_pin(with_tone: World) -> None:
+    change(with_tone, "polite", "very polite", ["tone"])
+    with_tone.ok("deploy")
+    assert with_tone.published == ["tone"] and prod(with_tone, ["tone", "a", "b"]) == [2, 1, 1]
+    assert started(with_tone) == 2
+
+
+def test_the_live_text_is_checked_with_the_new_snippet_too(with_tone: World) -> None:
+    """``a`` no longer needs the snippet, but its live version renders it until the label moves."""
+    with_tone.write("a", "A polite hello, {name}", model=MODEL)
+    with_tone.write("b", "A polite hello, {name}", model=MODEL)
+    change(with_tone, "polite", "rude", ["tone"])
+    done = with_tone.run("deploy")
+    assert done.code == 1 and "nothing was published or released" in done.out, str(done)
+    assert with_tone.published == []
+
+
+def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_tone: World) -> None:
+    with_tone.publish("theirs", "A @@@tone@@@ bye, {name}", metadata={"model": MODEL})
+    with_tone.point("theirs", prod=1)
+    change(with_tone, "polite", "rude and polite", ["tone"])
+    refused = with_tone.run("deploy")
+    assert refused.code == 3 and "would be live at once in theirs (prod)" in refused.err, str(refused)
+    with_tone.put("evaluations/thanks.yaml", evaluation(["a", "b", "theirs"]))
+    with_tone.commit("Check all prompts")
+    done = with_tone.run("deploy", "--keep-going")
+    assert done.code == 1 and "theirs (thanks): row 1 got worse" in done.out, str(done)
+    assert with_tone.published == []
+    with_tone.edit("tone", "rude and polite", "most polite")
+    with_tone.commit("Be polite")
+    with_tone.ok("deploy")
+    assert with_tone.published == ["tone"]
+
+
+def test_a_label_that_a_snippet_does_not_have_yet_still_comes_first(released: World) -> None:
+    released.write("new", content="polite")
+    released.write("a", "A @@@new@label:prod@@@ hello, {name}", model=MODEL)
+    released.commit("Add a snippet and its user")
+    done = released.run("deploy")
+    assert done.code == 3 and "hint: promptsync deploy new" in done.err, str(done)
+
+
+# -- other checks, and labels that are moved by hand ----------------------------------------------------
+
+
+def test_other_checks_run_once_the_tables_passed(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}checks: [{{match: a, agent: bot}}]\n")
+    change(released, "polite", "rude", "a")
+    done = released.run("deploy", "--json").document
+    assert [run["passed"] for run in done["eval"]["runs"]] == [False] and done["agents"]["runs"] == []
+    assert released.published == []
+
+
+def test_a_label_moves_by_hand_to_what_a_table_has_passed(released: World) -> None:
+    change(released, "hello", "welcome", "a")
+    released.ok("deploy")
+    released.publish("a", "A rude hello, {name}", metadata={"model": MODEL})
+    released.run("rollback", "a", "--label", "prod", "--yes")
+    released.forget()
+    good = released.run("label", "move", "a", "prod", "--version", "1", "--dry-run", "--json").document
+    assert good["warnings"] == []
+    unknown = released.run("label", "move", "a", "prod", "--version", "3", "--dry-run", "--json").document
+    assert [warning["reason"] for warning in unknown["warnings"]] == ["thanks has no complete result for it"]
+    assert started(released) == 0 and not [seen for seen in released.writes if "tables" in seen.path]

@@ -185,13 +185,22 @@ class Content(Struct, frozen=True, dict=True):
         theirs = {titles.get(column.get("id"), ""): column for column in sheet["columns"]}
         for column in self.columns:
             config = renamed(as_mapping(theirs[column.title].get("config")), titles)
-            prompt = {"inline_template": self._prompt} if column.title == self.definition.output else {}
-            is_same = _includes(config, {**column.config, **prompt})
-            if type_of(theirs[column.title]) != column.type or not is_same:
+            if type_of(theirs[column.title]) != column.type or not _includes(config, column.config):
+                return False
+            if column.title == self.definition.output and not self._has_text(config.get("inline_template")):
                 return False
         steps = [with_titles(step, titles) for step in mappings(scorecard.get("steps"))]
         aggregation = scorecard.get("aggregation")
         return _includes(steps, self.definition.steps) and _includes(aggregation, self.definition.aggregation)
+
+    def _has_text(self, inline: Any) -> bool:
+        """Whether a prompt column has this text. That of a file lacks defaults that a version has."""
+        if _includes(inline, self._prompt):
+            return True
+        template, metadata = (
+            as_mapping(as_mapping(inline).get(key)) for key in ("prompt_template", "metadata")
+        )
+        return TestedText(self.text.name, template, metadata).digest == self.text.digest
 
 
 def _meta(inside: str | int) -> dict[str, Any]:
