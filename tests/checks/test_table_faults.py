@@ -190,6 +190,51 @@ def test_ctrl_c_cancels_what_was_started_and_says_what_takes_it_up(world: World)
     assert len(sheets(world)) == 2
 
 
+def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
+    declare(world)
+    check(world, wanted(PLAIN), wait=False)
+
+    def under_way(seen: Seen, _: Callable[[Seen], Reply]) -> Reply:
+        listed = {"success": True, "active_operations": [{"operation_id": "another"}]}
+        return Reply(listed) if seen.path.endswith("/operations") else RUNNING
+
+    def press(what: str, ended: int, total: int) -> None:
+        assert (ended, total) == (3, 12)
+        raise KeyboardInterrupt
+
+    world.forget()
+    world.faults = [fault(asking("GET", "/operations"), under_way)]
+    results = check(world, wanted(PLAIN), progress=press)
+    assert results.interrupted
+    assert not world.writes
+
+
+def test_a_run_that_somebody_cancels_is_an_error(world: World) -> None:
+    declare(world)
+    cancelled = {"success": True, "operation": {"status": "cancelled"}}
+    world.faults = [fault(asking("GET", "/operations/"), Reply(cancelled))]
+    results = check(world, wanted(PLAIN))
+    assert results.error is not None
+    assert "was cancelled while it ran" in results.error.message
+    assert results.error.hint == "promptsync eval run Refunds"
+    world.faults.clear()
+    assert only(world).passed
+
+
+def test_an_import_that_fails_says_why(world: World) -> None:
+    declare(world)
+    failed = {"success": True, "operation": {"status": "failed", "error_message": "too many rows"}}
+    fewer = {"data": [], "columns": [], "row_count": 3, "next_cursor": None}
+    world.faults = [
+        fault(asking("GET", "/sheets/operations/"), Reply(failed)),
+        fault(asking("GET", "/rows"), Reply(fewer)),
+    ]
+    results = check(world, wanted(PLAIN))
+    assert results.error is not None
+    assert "the registry imported 3 of 12 rows" in results.error.message
+    assert "too many rows" in results.error.message
+
+
 def test_after_the_time_the_sheet_goes_on_there_and_the_next_run_takes_it_up(world: World) -> None:
     declare(world)
     world.faults = [fault(asking("GET", "/operations/"), RUNNING)]

@@ -18,7 +18,8 @@ from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.comparison import Comparison, compare
 from promptsync.checks.tables.content import prompt_of
 from promptsync.checks.tables.plan import TablePlan, Wanted, age, newest_first, plan_tables, title_of
-from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, certain, explained
+from promptsync.checks.tables.sheet_result import MOST_SHOWN, explained
+from promptsync.checks.tables.sheet_run import SheetRun, certain
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.values import SheetId

@@ -6,18 +6,18 @@ Whatever is there already is taken up where it is, so a run that was cut short c
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import score_of
-from promptsync.checks.run import Cell, Run, Status
-from promptsync.checks.tables.comparison import RowResult
+from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.content import Content
-from promptsync.checks.tables.definition import cell_text_of, sorted_rows, titles_of
+from promptsync.checks.tables.definition import titles_of
+from promptsync.checks.tables.sheet_result import read_result
 from promptsync.errors import RemoteError
-from promptsync.prompt.texts import as_mapping, mappings
+from promptsync.prompt.texts import as_mapping
 from promptsync.registry.errors import FateUnknown, NotFound
 from promptsync.registry.values import SheetId, number, text
 
@@ -29,9 +29,6 @@ _Created = TypeVar("_Created")
 _RECOMPUTED: Final = ("STALE", "FAILED")
 _ENDED: Final = frozenset({"completed", "failed"})
 _UNDER_WAY: Final = frozenset({"queued", "running"})
-
-MOST_SHOWN: Final = 10
-"""How many rows of one kind are explained at most."""
 
 
 class SheetRun:
@@ -118,40 +115,31 @@ class SheetRun:
         self._run = replace(self._run, sheet_id=sheet.sheet_id, url=tables.link(sheet))
         expected = self._content.row_count
         while True:
+            # Without the id of the import, whose answer was lost, only the number of rows says that it ended.
             status = tables.import_status(table_id, operation_id) if operation_id else {}
-            if text(status, "status") == "failed":
-                why = text(status, "error_message", "message") or "it does not say why"
-                raise RemoteError(f"the registry could not import the rows of {self._run.location}: {why}")
-            imported = number(tables.rows(sheet, limit=1), "row_count")
-            if imported == expected:
-                return sheet
-            if text(status, "status") == "completed":
-                message = f"the registry imported {imported} of {expected} rows of {self._run.location}"
-                raise RemoteError(message, code="bad-answer")
+            if _status(status) in ("", *_ENDED):
+                imported = number(tables.rows(sheet, limit=1), "row_count")
+                if imported == expected:
+                    return sheet
+                if status:
+                    why = text(status, "error_message", "message") or "it does not say why"
+                    count = f"{imported} of {expected} rows of {self._run.location}"
+                    raise RemoteError(f"the registry imported {count}: {why}", code="import-failed")
             yield
 
     def _add_columns(self, sheet: SheetId) -> None:
         tables, content = self._tables, self._content
+        ids = {title: key for key, title in titles_of(tables.rows(sheet, limit=1)["columns"]).items()}
 
-        def columns() -> dict[str, str]:
-            listed = tables.rows(sheet, limit=1)["columns"]
-            return {title: column for column, title in titles_of(listed).items()}
+        def look(title: str) -> dict[str, Any] | None:
+            columns = tables.rows(sheet, limit=1)["columns"]
+            return next((column for column in columns if column.get("title") == title), None)
 
-        ids = columns()
-        if missing := [title for title in content.definition.inputs if title not in ids]:
-            message = f"the registry imported {self._run.location} without the column {missing[0]!r}"
-            raise RemoteError(message, code="bad-answer")
         for body in content.column_bodies(ids):
-            ids[body["title"]] = self._add_column(sheet, body, columns)
+            title = body["title"]
+            column = certain(partial(tables.create_column, sheet, body), partial(look, title))
+            ids[title] = str(column.get("id"))
         tables.set_scorecard(sheet, content.scorecard(ids, self._run.origin))
-
-    def _add_column(
-        self, sheet: SheetId, body: Mapping[str, Any], columns: Callable[[], Mapping[str, str]]
-    ) -> str:
-        return certain(
-            lambda: str(self._tables.create_column(sheet, body).get("id")),
-            lambda: columns().get(body["title"]),
-        )
 
     def _compute(self, sheet: SheetId) -> Iterator[None]:
         tables = self._tables
@@ -162,8 +150,9 @@ class SheetRun:
         def start(token: str | None = None) -> dict[str, Any]:
             return certain(lambda: tables.recalculate(sheet, _RECOMPUTED, token), active)
 
-        # A sheet that is taken up may be under way by itself, or for another run.
-        started = (active() if self._is_taken_up else None) or start()
+        # A sheet that is taken up may be under way, for another run.
+        other = active() if self._is_taken_up else None
+        started = other or start()
         if started.get("requires_confirmation") is True:
             affected, planned = number(started, "affected_cell_count"), self._content.cells
             if affected is None or affected > planned:
@@ -174,11 +163,12 @@ class SheetRun:
                     code="too-many-cells",
                 )
             started = start(text(started, "confirmation_token"))
-        # Cells that are waiting already are none that could be started.
-        operation_id = text(started, "operation_id") or text(active() or {}, "operation_id")
-        if operation_id is None:
-            return
-        self._cancel.append(lambda: tables.cancel_operation(sheet, operation_id))
+        operation_id = text(started, "operation_id")
+        if operation_id is None and (other := active()) is None:
+            return  # nothing was left to do
+        operation_id = operation_id or text(other or {}, "operation_id") or ""
+        if other is None:
+            self._cancel.append(lambda: tables.cancel_operation(sheet, operation_id))
         while self._wait:
             operation = tables.operation(sheet, operation_id)
             ended = [number(operation, key) or 0 for key in ("completed_count", "failed_count")]
@@ -206,7 +196,7 @@ class SheetRun:
                 return last if last != calculation_id else None
 
             calculation_id = certain(lambda: tables.score(sheet), look)
-        self._cancel.append(lambda: tables.cancel_score(sheet))
+            self._cancel.append(lambda: tables.cancel_score(sheet))
         while True:
             calculation = tables.calculation(sheet, calculation_id or "")
             if _status(calculation) not in _UNDER_WAY:
@@ -231,72 +221,3 @@ def certain(create: Callable[[], _Created], look: Callable[[], _Created | None])
     except FateUnknown:
         existing = look()
         return create() if existing is None else existing
-
-
-def explained(registry: Registry, run: Run, indexes: Iterable[int]) -> Run:
-    """Return a run with the steps that failed in some of its rows, as far as the registry returns them."""
-    sheet = SheetId(run.table_id or "", run.sheet_id or "")
-    try:
-        steps = as_mapping(registry.tables.scorecard(sheet).get("scorecard")).get("steps")
-        titles = {text(step, "id"): text(step, "title") or "" for step in mappings(steps)}
-        scored = {index: registry.tables.scored_row(sheet, index) for index in sorted(indexes)}
-    except RemoteError:
-        return run  # the rows are known without them
-    failed = {
-        index: [
-            titles.get(step, step)
-            for step, result in as_mapping(row.get("step_results")).items()
-            if text(as_mapping(result), "verdict") in ("fail", "error")
-        ]
-        for index, row in scored.items()
-    }
-    rows = [replace(row, failed_steps=tuple(failed.get(row.index, ()))) for row in run.rows]
-    return replace(run, rows=tuple(rows))
-
-
-def read_result(
-    run: Run,
-    content: Content,
-    contents: Mapping[str, Any],
-    calculation: Mapping[str, Any],
-    scored: list[dict[str, Any]],
-) -> Run:
-    """Return a run with what its sheet and its calculation say."""
-    definition = content.definition
-    computed = {column.title for column in definition.columns}
-    titles = titles_of(contents["columns"])
-    verdicts = {number(row, "row_index"): row for row in scored}
-    rows, failed, cost = [], [], []
-    for index, row in enumerate(sorted_rows(contents["rows"])):
-        cells = {title: as_mapping(as_mapping(row.get("cells")).get(key)) for key, title in titles.items()}
-        for title in computed:
-            if (status := (text(cells[title], "status") or "STALE").upper()) != "COMPLETED":
-                why = text(cells[title], "error_message", "error") or status.lower()
-                failed.append(Cell(index + 1, title, why))
-        prices = (as_mapping(cell.get("request_metrics")).get("price") for cell in cells.values())
-        cost += [price for price in prices if isinstance(price, int | float)]
-        result = verdicts.get(number(row, "row_index"), {})
-        rows.append(
-            RowResult(
-                index,
-                definition.rows[index % len(definition.rows)],
-                cell_text_of(cells[definition.output]),
-                score_of(result.get("aggregate_score")),
-                text(result, "aggregate_verdict") or "error",
-            )
-        )
-        is_explained = bool(failed) and failed[-1].row == index + 1
-        if rows[-1].verdict == "error" and not is_explained:
-            failed.append(Cell(index + 1, "scorecard", text(result, "error_summary") or "not scored"))
-    score = score_of(calculation.get("aggregate_score"))
-    return replace(
-        run,
-        status=Status.COMPLETED,
-        rows=tuple(rows),
-        ended=run.cells,
-        failed=len(failed),
-        failed_cells=tuple(failed[:MOST_SHOWN]),
-        score=None if score is None else round(100 * score, 6),
-        cost=round(sum(cost), 6) if cost else None,
-        model=text(calculation, "model"),
-    )
