@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from scripted_registry import DROPPED, Reply, Seen
 from sheets_there import TABLES, check, declare, place, sheets, tables, text, wanted
+from test_waiting import Clock
 from worlds import World, asking, fault, once
 
 from promptsync.checks import follow
@@ -24,6 +25,17 @@ RUNNING = Reply(
         "operation": {"status": "running", "completed_count": 3, "failed_count": 0, "cell_count": 12},
     }
 )
+
+
+def watching(seen: Seen) -> bool:
+    """Whether a request lists or reads operations, but no import."""
+    return seen.method == "GET" and "/operations" in seen.path and "/sheets/operations" not in seen.path
+
+
+def polling(seen: Seen) -> bool:
+    return watching(seen) and not seen.path.endswith("/operations")
+
+
 PLAIN, LIVE = text("Say {question}"), text("Tell {question}", version=3)
 
 
@@ -175,7 +187,7 @@ def test_ctrl_c_cancels_what_was_started_and_says_what_takes_it_up(world: World)
     def press(what: str, ended: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    world.faults = [fault(asking("GET", "/operations/"), RUNNING)]
+    world.faults = [fault(polling, RUNNING)]
     results = check(world, wanted(PLAIN, LIVE), progress=press)
     assert results.interrupted
     assert results.error is not None
@@ -203,7 +215,7 @@ def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
         raise KeyboardInterrupt
 
     world.forget()
-    world.faults = [fault(asking("GET", "/operations"), under_way)]
+    world.faults = [fault(watching, under_way)]
     results = check(world, wanted(PLAIN), progress=press)
     assert results.interrupted
     assert not world.writes
@@ -212,7 +224,7 @@ def test_ctrl_c_leaves_what_another_run_started(world: World) -> None:
 def test_a_run_that_somebody_cancels_is_an_error(world: World) -> None:
     declare(world)
     cancelled = {"success": True, "operation": {"status": "cancelled"}}
-    world.faults = [fault(asking("GET", "/operations/"), Reply(cancelled))]
+    world.faults = [fault(polling, Reply(cancelled))]
     results = check(world, wanted(PLAIN))
     assert results.error is not None
     assert "was cancelled while it ran" in results.error.message
@@ -235,10 +247,13 @@ def test_an_import_that_fails_says_why(world: World) -> None:
     assert "too many rows" in results.error.message
 
 
-def test_after_the_time_the_sheet_goes_on_there_and_the_next_run_takes_it_up(world: World) -> None:
+def test_after_the_time_the_sheet_goes_on_there_and_the_next_run_takes_it_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     declare(world)
-    world.faults = [fault(asking("GET", "/operations/"), RUNNING)]
-    results = check(world, wanted(PLAIN), timeout=0.2)
+    monkeypatch.setattr(follow, "time", Clock())
+    world.faults = [fault(polling, RUNNING)]
+    results = check(world, wanted(PLAIN), timeout=60)
     (result,) = results.all
     assert result.failures[0].kind == "timed-out"
     assert result.reason == f"timed out; sheet '{result.run.sheet}' of table 'Refunds' is still running"
