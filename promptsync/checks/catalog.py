@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from promptsync.errors import RemoteError, UsageError
 from promptsync.project.target import At
+from promptsync.registry.errors import Unsupported
 from promptsync.registry.values import number, text
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ class Dataset(CatalogItem, frozen=True):
     version: int | None
     columns: tuple[str, ...]
     deleted: bool
+
+
+def list_tables(registry: Registry) -> list[dict[str, str]]:
+    """Return ``id`` and ``title`` of the tables of a registry, none if it has no Tables."""
+    try:
+        tables = registry.tables.titled("")
+    except Unsupported:
+        return []
+    return [{"id": str(table.get("id")), "title": str(table.get("title"))} for table in tables]
 
 
 def list_evaluations(registry: Registry) -> list[Evaluation]:

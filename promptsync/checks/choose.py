@@ -15,10 +15,11 @@ from promptsync.compare.changes_since import ChangedPrompts, changed_since
 from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
-from promptsync.files.config import Config
+from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
+from promptsync.project.target import resolve
 from promptsync.prompt.snippets import rendered_in
 
 _NOT_LATEST = "file is not the registry's latest version"
@@ -39,11 +40,43 @@ class Choice(Struct, frozen=True):
 
 
 def choose_named(
-    kind: Kind, names: Iterable[str], config: Config | None = None, variables: Mapping[str, Any] | None = None
+    project: Project,
+    kind: Kind,
+    names: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+    only: Collection[str] = (),
 ) -> Choice:
-    """Return the checks with these names or ids, each once, with its limits or variables."""
-    checks = (Check(kind, name, input_variables=variables or {}) for name in names)
-    return Choice(Selection(joined(checks), limits=limits_in(config) if config is not None else ()))
+    """Return the checks with these names or ids, each once, with its limits or variables.
+
+    A name that evaluation files or ``checks:`` have for a table is that of a table, and so is every name if
+    ``only`` has the prompts to check.
+    """
+    tables = _named_tables(project, names, only) if kind == "evaluation" else []
+    others = (name for name in names if not any(check.name == name for check in tables))
+    checks = (Check(kind, name, input_variables=variables or {}) for name in others)
+    return Choice(Selection(joined([*tables, *checks]), limits=limits_in(project.config)))
+
+
+def _named_tables(project: Project, names: Collection[str], only: Collection[str]) -> list[Check]:
+    limits = [check for check in limits_in(project.config, project.evaluations) if check.kind == "table"]
+    if not only and not any(check.name in names for check in limits):
+        return []
+    worktree = scan(project.root, project.config.prompts)
+    if worktree.problems:
+        raise InvalidFile(worktree.problems)
+    files = worktree.files
+    only = [target.name for target in resolve(project, only, files, with_versions=False)]
+    assigned = select_checks(only or files, files, project.config, project.evaluations).tables
+    checks = []
+    for name in names:
+        own = [check for check in assigned if check.name == name]
+        others = {*only}.difference(*(check.prompts for check in own))
+        if others:
+            # A table of the dashboard can run without being named in checks:.
+            limit = next((check for check in limits if check.name == name), Check("table", name))
+            own.append(replace(limit, prompts=tuple(sorted(others))))
+        checks += own
+    return checks
 
 
 def choose_changed(
@@ -60,15 +93,18 @@ def choose_changed(
     checks = [
         replace(check, input_variables={**check.input_variables, **(variables or {})})
         for check in selection.checks
-        if check.kind == kind
+        if check.kind == kind or (check.kind == "table" and kind == "evaluation")
     ]
     selection = Selection(joined(checks), places=selection.places)
     without = tuple(name for name in changed.names if name not in selection.prompts)
     choice = Choice(selection, changed.names, changed.since, without)
-    if not checks:
+    published = {name for check in checks if check.kind == kind for name in check.prompts}
+    if not published:  # tables run the texts of files
         return choice
     snapshot = gather(project)
-    unpublished = _unpublished(changed, snapshot)
+    unpublished = {
+        name: reason for name, reason in _unpublished(changed, snapshot).items() if name in published
+    }
     for name in unpublished:
         if (file := snapshot.worktree.files.get(name)) is not None:
             check_resolved(file, "nothing was run")

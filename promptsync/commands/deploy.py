@@ -17,6 +17,7 @@ from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
+from promptsync.commands.shared.tables import ReportFile, max_cells_option, report_option
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
@@ -27,6 +28,7 @@ from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
+    from promptsync.checks.tables.plan import Wanted
     from promptsync.compare.difference import Difference
     from promptsync.project.project import Project
 
@@ -55,14 +57,10 @@ if TYPE_CHECKING:
 )
 @click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
 @junit_option
+@report_option
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
-@click.option(
-    "--max-cells",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Let tables compute N cells (default: limits: {cells: N} of promptsync.yaml).",
-)
+@max_cells_option
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @dry_run_option
 @expect_option
@@ -77,6 +75,7 @@ def command(
     yes: bool,
     form: str | None,
     junit_file: str | None,
+    report_file: str | None,
     **flags: Any,
 ) -> Outcome:
     """Point the release label at what is committed, for every prompt where it points elsewhere.
@@ -104,7 +103,7 @@ def command(
     dry_run = dry_run or flags["rehearse"]
     session.blank = {**session.blank, "dry_run": dry_run}
     session.deploy_label = label
-    junit = JunitFile(session, junit_file)
+    junit, report = JunitFile(session, junit_file), ReportFile(session, report_file)
     with session.project() as project, junit.errors_of("deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
@@ -143,13 +142,14 @@ def command(
         unwritten = None
         if flags["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
             unwritten = junit.write(deploying.results, outcome.error)
+            unwritten = report.write(project, deploying.results, deploying.texts) or unwritten
         body = {**outcome.body, "dry_run": dry_run}
         return outcome.replaced(body=body, error=outcome.error or unwritten)
 
 
 @dataclass
 class _Deploying:
-    """One deploy. ``results`` are those of its checks, once they ran, for the JUnit file."""
+    """One deploy. ``results`` are those of its checks, once they ran, and ``texts`` what tables ran."""
 
     session: Session
     project: Project
@@ -158,6 +158,7 @@ class _Deploying:
     older: bool
     rehearses: bool
     results: CheckResults = field(default_factory=CheckResults)
+    texts: Sequence[Wanted] = ()
 
     def plan(self) -> DeployPlan:
         """Return the plan. Raises what ``plan_deploy`` raises, and ``Refused`` on a wrong branch.
@@ -199,7 +200,7 @@ class _Deploying:
             options = structs.replace(plan.options, origin=origin(self.session, self.project))
             plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)
-        self.results = receipt.results
+        self.results, self.texts = receipt.results, plan.tables.wanted
         return receipt
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
+import msgspec
 
 from promptsync.checks.assignment import limits_in
-from promptsync.checks.catalog import Evaluation, list_evaluations
+from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
+from promptsync.checks.choose import choose_named
 from promptsync.checks.judge import show_run
 from promptsync.checks.receipt import Standard
+from promptsync.checks.tables.comparison import noise
 from promptsync.commands.shared.checks import (
     BLANK,
-    list_items,
     results_outcome,
     run_options,
     run_together,
     time_to_wait,
     wait_option,
 )
-from promptsync.commands.shared.options import SCORE
+from promptsync.commands.shared.options import SCORE, SECONDS
 from promptsync.commands.shared.session import Session, verb, verb_group
+from promptsync.commands.shared.tables import (
+    label_option,
+    max_cells_option,
+    prompt_option,
+    run_noise,
+    show_tables,
+    table_options,
+)
+from promptsync.errors import UsageError
 from promptsync.show.lines import number_text
 from promptsync.show.outcome import Outcome
+from promptsync.show.rows import bodies
+from promptsync.show.tables import noise_body, noise_lines
+from promptsync.terminal import output
 
 
 @verb_group("eval")
@@ -36,17 +51,38 @@ def command() -> None:
     """
 
 
-@verb("list", parent=command, short_help="List evaluations.", blank={"evaluations": []})
+@verb(
+    "list",
+    parent=command,
+    short_help="List evaluations.",
+    blank={"evaluations": [], "tables": [], "files": []},
+)
 def list_command(session: Session) -> Outcome:
-    """List the evaluations of the registry, with their last scores if it lists runs.
+    """List evaluation files, the tables of the registry, and its evaluations with their last scores.
 
     \b
     promptsync eval list
     """
-    return list_items(session, "evaluations", list_evaluations, ("RUNS", "LAST SCORE"), _row)
+    with session.project(needs_config=False) as project:
+        evaluations = list_evaluations(project.registry)
+        tables = list_tables(project.registry)
+    files = [("-", output.name(file.name), "file", "-", "-") for file in project.evaluations]
+    rows = [
+        *files,
+        *((table["id"], output.name(table["title"]), "table", "-", "-") for table in tables),
+        *((str(item.id), output.name(item.name), "evaluation", *_row(item)) for item in evaluations),
+    ]
+    if not rows:
+        session.say("no evaluations")
+    body = {
+        "evaluations": msgspec.to_builtins(evaluations),
+        "tables": tables,
+        "files": bodies(project.evaluations, "name path prompts"),
+    }
+    return Outcome(output.table([("ID", "NAME", "KIND", "RUNS", "LAST SCORE"), *rows]) if rows else [], body)
 
 
-def _row(evaluation: Evaluation) -> tuple[str, ...]:
+def _row(evaluation: Evaluation) -> tuple[str, str]:
     runs = None if evaluation.runs is None else len(evaluation.runs)
     return number_text(runs), number_text(evaluation.last_score)
 
@@ -60,6 +96,7 @@ def _row(evaluation: Evaluation) -> tuple[str, ...]:
     help="Exit with 1 if a score, 0 to 100, is below N. A higher min_score in checks: takes precedence.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
+@table_options
 @run_options
 def run_command(
     session: Session,
@@ -70,14 +107,19 @@ def run_command(
 ) -> Outcome:
     """Run evaluations together, and wait for their scores.
 
-    Name them, or use --changed for the evaluations of changed prompts, as named in their files and in
-    checks:. A prompt has changed if it differs from another git state, or contains a snippet that does. With
-    --changed, a run passes only if it used the version that matches the file.
+    Name them, or use --changed for those of changed prompts, as named in evaluation files, prompt files and
+    checks:. A prompt has changed if it differs from another git state, or contains a snippet that does.
 
-    The exit code is 1 if cells failed, a score is missing or below the minimum, or a run timed out.
+    NAME is an evaluation file or a table: then the texts of your files run on its rows, without being
+    published, beside the versions that are live. Other names are evaluations, which run what is published;
+    with --changed, these pass only if they used the version that matches the file.
+
+    The exit code is 1 if cells failed, a score is missing or below the minimum, a text got worse by more than
+    max_drop, or a run timed out.
 
     \b
     promptsync eval run "refund quality" --min-score 80
+    promptsync eval run "Refund quality" --prompt support/refund --report report.html
     promptsync eval run --changed --since origin/main --junit report.xml
     promptsync eval run 44 45 --no-wait --json
     """
@@ -87,9 +129,20 @@ def run_command(
 
 @verb("show", parent=command, short_help="Show a run of an evaluation.", blank=BLANK)
 @click.argument("wanted", metavar="NAME|ID")
+@prompt_option
+@label_option
 @wait_option
-def show_command(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
+def show_command(
+    session: Session,
+    wanted: str,
+    prompts: tuple[str, ...],
+    label: str | None,
+    wait: bool,
+    timeout: float | None,
+) -> Outcome:
     """Show the run with the report id ID, or the last run of the evaluation NAME.
+
+    Of an evaluation file or a table, it is what ran with the texts of your files.
 
     The exit code is 1 if the run failed or is below the min_score in checks:, or if --timeout ended the wait.
 
@@ -99,6 +152,36 @@ def show_command(session: Session, wanted: str, wait: bool, timeout: float | Non
     """
     seconds = time_to_wait(wait, timeout)
     with session.project() as project:
+        tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.tables
+        if tables:
+            return results_outcome("evaluation", show_tables(session, project, tables, label))
         limits = limits_in(project.config)
         results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
     return results_outcome("evaluation", results)
+
+
+@verb("noise", parent=command, short_help="Measure how far scores move by themselves.", blank={"noise": []})
+@click.argument("name")
+@prompt_option
+@label_option
+@click.option("--runs", type=click.IntRange(2, 20), default=3, help="How often each row runs (default: 3).")
+@max_cells_option
+@click.option("--timeout", metavar="SECONDS", type=SECONDS, help="Stop waiting after SECONDS.")
+def noise_command(session: Session, name: str, runs: int, **options: Any) -> Outcome:
+    """Run live versions several times on the rows of the table NAME, and compare the runs.
+
+    The output says which rows don't always get the same verdict, how far the score moves, and which max_drop
+    an unchanged text would pass in four of five runs. Runs are new each time.
+
+    \b
+    promptsync eval noise "Refund quality" --runs 5
+    """
+    with session.project() as project:
+        tables = choose_named(project, "evaluation", [name], only=options["prompts"]).selection.tables
+        if not tables:
+            hint = f"promptsync eval noise {shlex.quote(name)} --prompt NAME"
+            raise UsageError(f"no prompt is checked on a table {name!r}", hint=hint)
+        results = run_noise(session, project, tables, runs, options)
+    measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
+    body = {"noise": [noise_body(*pair) for pair in measured]}
+    return Outcome(noise_lines(measured) if measured else [], body, error=results.error)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from promptsync.checks.receipt import CheckResult
 from promptsync.checks.run import Run
-from promptsync.checks.tables.comparison import RowResult
+from promptsync.checks.tables.comparison import Noise, RowResult
 from promptsync.checks.tables.plan import TablePlan
 from promptsync.show.lines import cut, number_text, tally
 from promptsync.show.markdown import Page, code, shortened
@@ -160,6 +160,46 @@ def reuse_text(run: Run) -> str:
     """Return what an earlier run found: ``refund quality 91, evaluated in pull request 12``."""
     score = "" if run.model is not None or run.score is None else f" {score_text(run)}"
     return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
+
+
+def noise_lines(results: Sequence[tuple[CheckResult, Noise]]) -> list[str]:
+    """Return how far the scores of each prompt move by themselves, and which ``max_drop`` that supports."""
+    head = ("PROMPT", "TABLE", "ROWS", "SCORES", "MOVED", "MAX DROP")
+    rows = [
+        (
+            cut(result.check.prompts[0], 40),
+            cut(result.run.name, 40),
+            str(noise.rows),
+            ", ".join(f"{score:g}" for score in noise.scores),
+            f"{100 * noise.share:.0f} %",
+            str(noise.max_drop(noise.rows)),
+        )
+        for result, noise in results
+    ]
+    lines = output.table([head, *rows])
+    for result, noise in results:
+        title, wanted = cut(result.title), result.check.max_drop or 5
+        moved = ", ".join(str(index + 1) for index in noise.moved[:MOST_ROWS]) or "none"
+        more = f" and {len(noise.moved) - MOST_ROWS} more" if len(noise.moved) > MOST_ROWS else ""
+        lines.append(output.Line(f"{title}: rows whose verdict moved: {moved}{more}", 4))
+        enough = noise.rows_for(wanted)
+        takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
+        least = noise.max_drop(noise.rows)
+        text = f"an unchanged text passes max_drop {least} in four of five runs with these {noise.rows} rows"
+        lines.append(output.Line(f"{title}: {text}; max_drop {wanted:g} takes {takes}", 4))
+        if result.run.model is not None:
+            lines.append(output.style(f"{title}: {_NO_MODEL}", "warn"))
+    return lines
+
+
+def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
+    """Return the noise of a prompt for a JSON document."""
+    supported = {"max_drop": noise.max_drop(noise.rows), "moved": [index + 1 for index in noise.moved]}
+    return {
+        **body(result, "prompts=check.prompts table=run.name sheet_id=run.sheet_id model=run.model"),
+        **body(noise, "rows scores share"),
+        **supported,
+    }
 
 
 def table_body(result: CheckResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
@@ -10,9 +11,10 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from benchmarks import noise
-from promptsync.checks.tables.comparison import Comparison, RowResult, compare, enough_rows
+from benchmarks import noise as simulation
+from promptsync.checks.tables.comparison import Comparison, Noise, RowResult, compare, enough_rows, noise
 
 
 def rows(verdicts: str, *, inputs: int | None = None) -> list[RowResult]:
@@ -180,10 +182,10 @@ def test_ten_thousand_rows() -> None:
     assert comparison.least == pytest.approx(19.08, abs=0.02)
 
 
-@pytest.mark.parametrize(("moves", "drop"), [*product(noise.MOVES, noise.DROPS)])
+@pytest.mark.parametrize(("moves", "drop"), [*product(simulation.MOVES, simulation.DROPS)])
 def test_few_verdicts_are_wrong(moves: int, drop: int) -> None:
     """A small part of what ``python -m benchmarks.noise`` measures."""
-    mean, once, three = (wrong for wrong, _ in noise.shares(50, moves, drop, 60, seed="suite").values())
+    mean, once, three = (wrong for wrong, _ in simulation.shares(50, moves, drop, 60, seed="suite").values())
     assert once <= 5
     # With half a broken row, three runs agree by chance in an eighth of all cases.
     assert three <= (25 if (moves, drop) == (0, 5) else 5)
@@ -193,7 +195,39 @@ def test_few_verdicts_are_wrong(moves: int, drop: int) -> None:
 
 def test_more_runs_and_more_rows_tell_more() -> None:
     def unsure(rows: int, drop: int) -> list[float]:
-        return [share for _, share in noise.shares(rows, 5, drop, 100, seed="suite").values()][1:]
+        return [share for _, share in simulation.shares(rows, 5, drop, 100, seed="suite").values()][1:]
 
     assert unsure(200, 0)[0] < 20 < 90 < unsure(50, 10)[0]
     assert unsure(50, 10)[1] < 40
+
+
+def test_repeats_say_which_rows_move_by_themselves() -> None:
+    # Rows 0 and 3 always pass; row 1 passes in two of three runs, row 2 in one.
+    repeats = [replace(row, score=float(row.passed)) for row in rows("ppfp" + "pfpp" + "ppfp", inputs=4)]
+    measured = noise(repeats, 3)
+    assert (measured.rows, measured.scores, measured.moved) == (4, (75, 75, 75), (1, 2))
+    # Two of three pairs of runs differ in a row that moves once.
+    assert measured.share == pytest.approx(2 * (2 / 3) / 4)
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "max_drop"), [(0, 50, 2), (0, 20, 5), (0.05, 50, 6), (0.15, 200, 7)]
+)
+def test_the_max_drop_that_noise_allows(share: float, rows: int, max_drop: int) -> None:
+    """It falls with more rows, but one row of them must not be more than it."""
+    measured = Noise(rows, (), (), share)
+    assert measured.max_drop(rows) == max_drop
+    needed = measured.rows_for(max_drop)
+    assert needed is not None and needed <= 2 * rows
+    assert Noise(rows, (), (), 0.3).rows_for(1) is None
+
+
+def test_the_supported_max_drop_lets_an_unchanged_text_pass() -> None:
+    source = random.Random(5)
+    measured = Noise(50, (), (), 0.05)
+    verdicts = []
+    for _ in range(200):
+        live, now = simulation.chances(50, 5, 0, source)
+        sides = simulation.run(live, 1, source), simulation.run(now, 1, source)
+        verdicts.append(compare(*sides, 1, measured.max_drop(50)).verdict)
+    assert verdicts.count("pass") > 150

@@ -86,7 +86,10 @@ def test_the_document_of_a_run(here: World) -> None:
 
 def test_lists_show_what_can_be_run_and_what_it_scored(here: World) -> None:
     here.run("eval", "run", "quality")
-    assert here.run("eval", "list").lines[1:] == [["2", "unscored", "0", "-"], ["1", "quality", "1", "50"]]
+    assert here.run("eval", "list").lines[1:] == [
+        ["2", "unscored", "evaluation", "0", "-"],
+        ["1", "quality", "evaluation", "1", "50"],
+    ]
     assert here.run("agent", "list").lines == [
         ["ID", "NAME", "VERSION", "LABELS"],
         ["1", "bot", "v1", "prod"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -92,6 +93,48 @@ def compare(
 def enough_rows(max_drop: float) -> int:
     """Return how many rows it takes to pass: one of them must not be more than ``max_drop``; at least ten."""
     return max(_FEWEST_ROWS, math.ceil(100 / max_drop) if max_drop else 0)
+
+
+class Noise(Struct, frozen=True):
+    """How far repeats of one text differ by themselves.
+
+    ``scores`` are those of the repeats, 0 to 100. ``moved`` are the rows, from 0, that did not always get the
+    same verdict. ``share`` is how many rows differ between two runs, 0 to 1.
+    """
+
+    rows: int
+    scores: tuple[float, ...]
+    moved: tuple[int, ...]
+    share: float
+
+    def max_drop(self, rows: int) -> int:
+        """Return the smallest ``max_drop`` by which an unchanged text passes in four of five runs."""
+        changed = math.ceil(rows * self.share)
+        # So many of the changed rows, or fewer, get worse by chance in four of five runs.
+        ways = accumulate(math.comb(changed, worse) for worse in range(changed + 1))
+        worse = next(number for number, sum_ in enumerate(ways) if 5 * sum_ >= 4 * 2**changed)
+        _, most = _interval(worse, changed - worse)
+        return math.ceil(max(_points(most, rows), 100 / rows))
+
+    def rows_for(self, max_drop: float) -> int | None:
+        """Return how many rows it takes for a ``max_drop``, ``None`` if that is more than ten thousand."""
+        sizes = (size * 10**power for power in range(1, 4) for size in (1, 2, 3, 5, 7))
+        return next((rows for rows in sizes if self.max_drop(rows) <= max_drop), None)
+
+
+def noise(rows: Sequence[RowResult], runs: int) -> Noise:
+    """Return how far ``runs`` repeats of some rows differ; they follow one another, each in order."""
+    count = len(rows) // runs
+    repeats = [rows[run * count : (run + 1) * count] for run in range(runs)]
+    passed = [sum(row.passed for row in rows[index::count]) for index in range(count)]
+    # Each row differs in so many of all pairs of runs.
+    differing = sum(number * (runs - number) for number in passed) / (runs * (runs - 1) / 2)
+    return Noise(
+        count,
+        tuple(round(100 * sum(row.score or 0 for row in repeat) / count, 2) for repeat in repeats),
+        tuple(index for index, number in enumerate(passed) if 0 < number < runs),
+        differing / count,
+    )
 
 
 def _example(repeats: Sequence[RowResult], index: int, *, passed: bool) -> RowResult:

@@ -49,6 +49,18 @@ def label_of_branch(session: Session, project: Project, *, merged: bool = False)
     )
 
 
+def live_label(session: Session, project: Project, label: str | None) -> str | None:
+    """Return the label whose versions checks are compared with, ``None`` if the latest ones are live.
+
+    It is ``label``, else that of the branch or of the one that it will be merged into, else the only one.
+    """
+    labels = project.config.labels
+    branch = _branch(session, project, merged=True)
+    if label is not None or branch in labels:
+        return label or labels[str(branch)]
+    return next(iter(labels.values())) if len({*labels.values()}) == 1 else None
+
+
 def branch_refusal(
     session: Session, project: Project, label: str, *, dry_run: bool, older: bool
 ) -> Refused | None:

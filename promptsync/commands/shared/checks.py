@@ -21,9 +21,12 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptsync.checks.catalog import CatalogItem, Kind
     from promptsync.checks.choose import Choice
     from promptsync.checks.receipt import CheckResults, Standard
+    from promptsync.checks.tables.plan import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
@@ -108,31 +111,38 @@ def run_together(
     options that make no sense together.
     """
     from promptsync.checks.assignment import find_checks
-    from promptsync.checks.choose import choose_named
     from promptsync.checks.judge import run_checks
+    from promptsync.checks.receipt import CheckResults
+    from promptsync.commands.shared.tables import ReportFile, joined, run_tables
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
     choose_format(session, options["form"])
     _check_options(kind, names, options)
     variables = what.pop("variables", None)
     junit = JunitFile(session, options["junit_file"])
+    report = ReportFile(session, options.get("report_file"))
+    results = CheckResults()
+    wanted: Sequence[Wanted] = ()
     with junit.errors_of(f"{_VERBS[kind]} run"), session.project() as project:
-        if options["changed"]:
-            choice = _changed_checks(session, project, kind, options["since"], variables)
-        else:
-            choice = choose_named(kind, names, project.config, variables)
-        results = run_checks(
-            project.registry,
-            find_checks(project.registry, choice.selection),
-            choice.wanted,
-            standard=standard,
-            timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
-            progress=session.bar,
-            **what,
-        )
+        choice = _choice(session, project, kind, names, options, variables)
+        located = find_checks(project.registry, choice.selection)
+        if choice.selection.tables:
+            results, wanted = run_tables(session, project, choice.selection.tables, standard, options)
+        if located and not results.interrupted:
+            others = run_checks(
+                project.registry,
+                located,
+                choice.wanted,
+                standard=standard,
+                timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
+                progress=session.bar,
+                **what,
+            )
+            results = joined(results, others)
+        unwritten = report.write(project, results, wanted)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
-    unwritten = junit.write(results)
+    unwritten = junit.write(results) or unwritten
     error = results.error or unwritten
     outcome = results_outcome(kind, results, choice_body(choice))
     passed = error is None and not results.under_way
@@ -155,7 +165,8 @@ def results_outcome(kind: Kind, results: CheckResults, body: Mapping[str, Any] =
 
 def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any]) -> None:
     changed = options["changed"]
-    check_apart(("--changed", changed), (f"names of {kind}s", names))
+    for other in ((f"names of {kind}s", names), ("--prompt", options.get("prompts"))):
+        check_apart(("--changed", changed), other)
     check_apart(("--no-wait", options["no_wait"]), ("--timeout", options["timeout"]))
     if not names and not changed:
         verb = f"promptsync {_VERBS[kind]}"
@@ -165,41 +176,64 @@ def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any])
             raise UsageError(f"{option} needs --changed", hint="add --changed")
 
 
-def _changed_checks(
-    session: Session, project: Project, kind: Kind, since: str | None, variables: Mapping[str, Any] | None
+def _choice(
+    session: Session,
+    project: Project,
+    kind: Kind,
+    names: Sequence[str],
+    options: Mapping[str, Any],
+    variables: Mapping[str, Any] | None,
 ) -> Choice:
-    """Return the checks of the prompts that changed, and report what changed."""
-    from promptsync.checks.choose import choose_changed
+    """Return the named checks, or those of the prompts that changed, and report what changed."""
+    from promptsync.checks.choose import choose_changed, choose_named
     from promptsync.show.checks import choice_body, choice_notes
 
-    choice = choose_changed(project, kind, resolve_since(session, since), variables)
+    if not options["changed"]:
+        return choose_named(project, kind, names, variables, options.get("prompts", ()))
+    choice = choose_changed(project, kind, resolve_since(session, options["since"]), variables)
     session.blank = {**session.blank, **choice_body(choice)}
     for note in choice_notes(choice, kind):
         session.say(note)
     return choice
 
 
-class JunitFile:
-    """The file of ``--junit``, relative to the directory of the session; without one, nothing is written.
+def writable(session: Session, option: str, file: str | None) -> Path | None:
+    """Return the path of an option's file, relative to the directory of the session, ``None`` without one.
 
     Creates its parent directories. Raises ``UsageError`` if it cannot be written.
     """
+    if file is None:
+        return None
+    path = session.directory / file
+    try:
+        if not file or path.is_dir():
+            raise IsADirectoryError(0, "it is a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Try to write now: a run may take long, and its results must not be lost for want of permission.
+        with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{option}: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
+        ) from None
+    return path
+
+
+def write_text(path: Path, option: str, text: str) -> PromptsyncError | None:
+    """Write a file of results, and return what prevents it."""
+    try:
+        path.write_text(text, "utf-8", newline="\n")
+    except OSError as problem:
+        message = f"{option}: cannot write {path}: {problem.strerror}"
+        return PromptsyncError(message, code="not-written")
+    return None
+
+
+class JunitFile:
+    """The file of ``--junit``; without one, nothing is written. Raises ``UsageError`` if it cannot be."""
 
     def __init__(self, session: Session, file: str | None) -> None:
-        self._path = path = None if file is None else session.directory / file
-        if path is None:
-            return
-        try:
-            if not file or path.is_dir():
-                raise IsADirectoryError(0, "it is a directory")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Try to write now: a run may take long, and its results must not be lost for want of permission.
-            with path.open("ab") if path.exists() else tempfile.TemporaryFile(dir=path.parent):
-                pass
-        except OSError as error:
-            raise UsageError(
-                f"--junit: cannot write {file}: {error.strerror}; nothing was run", hint="choose another file"
-            ) from None
+        self._path = writable(session, "--junit", file)
 
     def write(
         self, results: CheckResults, error: PromptsyncError | None = None, what: str = "deploy"
@@ -209,12 +243,7 @@ class JunitFile:
             return None
         from promptsync.show.junit import junit
 
-        try:
-            self._path.write_text(junit(results, error, what), "utf-8", newline="\n")
-        except OSError as problem:
-            message = f"--junit: cannot write {self._path}: {problem.strerror}"
-            return PromptsyncError(message, code="not-written")
-        return None
+        return write_text(self._path, "--junit", junit(results, error, what))
 
     @contextmanager
     def errors_of(self, what: str) -> Iterator[None]:

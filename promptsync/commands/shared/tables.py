@@ -1,0 +1,178 @@
+"""What ``eval`` and ``deploy`` share about checks on tables: options, costs, results, the report page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec.structs import replace
+
+from promptsync.checks.follow import TIMEOUT
+from promptsync.commands.shared.branches import live_label, origin
+from promptsync.commands.shared.checks import writable, write_text
+from promptsync.commands.shared.groups import together
+from promptsync.commands.shared.session import Session
+from promptsync.errors import AnswerIsNo
+from promptsync.terminal.output import count
+
+if TYPE_CHECKING:
+    from promptsync.checks.assignment import Check
+    from promptsync.checks.receipt import CheckResults, Standard
+    from promptsync.checks.tables.plan import TablePlan, Wanted
+    from promptsync.errors import PromptsyncError
+    from promptsync.project.project import Project
+
+prompt_option = click.option(
+    "--prompt",
+    "prompts",
+    metavar="NAME",
+    multiple=True,
+    help="On tables: check only this prompt. Repeatable.",
+)
+label_option = click.option(
+    "--label", metavar="LABEL", help="On tables: the label whose versions are live (default: as in labels:)."
+)
+max_cells_option = click.option(
+    "--max-cells",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Let tables compute N cells (default: limits: {cells: N} of promptsync.yaml).",
+)
+report_option = click.option(
+    "--report", "report_file", metavar="FILE", help="Write a page in HTML about the checks on tables."
+)
+"""Adds ``--report FILE``, whose value is passed as ``report_file``; give it to ``ReportFile``."""
+
+table_options = together(prompt_option, label_option, max_cells_option, report_option)
+"""Adds the options of a run on tables; pass their values to ``run_tables``."""
+
+
+def run_tables(
+    session: Session,
+    project: Project,
+    checks: Sequence[Check],
+    standard: Standard,
+    options: Mapping[str, Any],
+) -> tuple[CheckResults, Sequence[Wanted]]:
+    """Show what checks on tables cost, and run them on the texts of the files; return these, too.
+
+    ``options`` are those of ``run_options`` and ``table_options``.
+    """
+    from promptsync.checks.tables.choose import wanted_texts
+    from promptsync.checks.tables.plan import plan_tables
+
+    wanted = wanted_texts(project, checks, live_label(session, project, options["label"]))
+    return run_plan(session, project, plan_tables(project, wanted), standard, options), wanted
+
+
+def run_plan(
+    session: Session, project: Project, plan: TablePlan, standard: Standard, options: Mapping[str, Any]
+) -> CheckResults:
+    """Show what a plan costs, ask on a terminal if that is above the limit, and run it."""
+    from promptsync.checks.tables.run import check_tables
+    from promptsync.show.tables import planned_text
+
+    session.say(planned_text(plan))
+    most = project.config.limits_cells if options["max_cells"] is None else options["max_cells"]
+    if plan.refusal(most) is not None and session.can_ask:
+        question = f"{plan.cells:,} cells are more than the limit of {most:,}. Compute them?"
+        most = plan.cells if session.confirm(question) else most
+    return check_tables(
+        project,
+        plan,
+        standard=standard,
+        max_cells=most,
+        timeout=options["timeout"] or TIMEOUT,
+        progress=session.bar,
+        origin=origin(session, project),
+        wait=not options.get("no_wait"),
+    )
+
+
+def show_tables(
+    session: Session, project: Project, checks: Sequence[Check], label: str | None
+) -> CheckResults:
+    """Return the results of complete runs of the texts of the files. Runs nothing.
+
+    Raises ``AnswerIsNo`` if a prompt has none.
+    """
+    from promptsync.checks.receipt import CheckResults
+    from promptsync.checks.tables.choose import wanted_texts
+    from promptsync.checks.tables.run import past_results
+
+    wanted = wanted_texts(project, checks, live_label(session, project, label))
+    results = past_results(project, wanted)
+    missing = [text.candidate.name for text, result in zip(wanted, results, strict=True) if result is None]
+    if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise AnswerIsNo(
+            f"{checks[0].name} has no complete run of {missing[0]}{more} with the text of your files",
+            hint=f"promptsync eval run {shlex.quote(checks[0].name)}",
+            code="never-run",
+        )
+    return CheckResults(tuple(result for result in results if result is not None))
+
+
+def run_noise(
+    session: Session, project: Project, checks: Sequence[Check], runs: int, options: Mapping[str, Any]
+) -> CheckResults:
+    """Run the live text of each check several times, or that of the file if none is live.
+
+    Raises ``AnswerIsNo`` for a table with so few rows that nothing could be told.
+    """
+    from promptsync.checks.receipt import Standard
+    from promptsync.checks.tables.choose import wanted_texts
+    from promptsync.checks.tables.comparison import enough_rows
+    from promptsync.checks.tables.plan import Wanted, plan_tables
+
+    wanted = [
+        Wanted(replace(text.check, runs=runs, min_score=None), text.live or text.candidate)
+        for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
+    ]
+    plan = plan_tables(project, wanted, reuse=0)
+    for sheet, text in zip(plan.sheets, wanted, strict=False):
+        rows, drop = len(sheet.table.definition.rows), text.check.max_drop or 5
+        if rows < enough_rows(0):
+            raise AnswerIsNo(
+                f"{count(rows, 'row')} of {sheet.run.name} cannot tell anything: it takes {enough_rows(0)}, "
+                f"and {enough_rows(drop)} for max_drop {drop:g}",
+                hint="add rows to it",
+                code="too-few-rows",
+            )
+    return run_plan(session, project, plan, Standard(allow_unscored=True), options)
+
+
+class ReportFile:
+    """The file of ``--report``; without one, nothing is written. Raises ``UsageError`` if it cannot be."""
+
+    def __init__(self, session: Session, file: str | None) -> None:
+        self._session = session
+        self._path: Path | None = writable(session, "--report", file)
+
+    def write(
+        self, project: Project, results: CheckResults, wanted: Sequence[Wanted]
+    ) -> PromptsyncError | None:
+        """Write the page, and return what prevents it."""
+        if self._path is None:
+            return None
+        from promptsync.show.report import report
+
+        history = project.history
+        commit = history.line("log", "-1", "--format=%h by %an: %s") if history is not None else None
+        facts = {
+            "For": origin(self._session, project),
+            "Commit": commit or "",
+            "Time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "Registry": project.title,
+        }
+        texts = {text.candidate.name: (text.live, text.candidate) for text in wanted}
+        return write_text(self._path, "--report", report(results, texts, facts))
+
+
+def joined(first: CheckResults, second: CheckResults) -> CheckResults:
+    """Return the results of both."""
+    return replace(first, all=(*first.all, *second.all), interrupted=first.interrupted or second.interrupted)

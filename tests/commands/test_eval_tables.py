@@ -1,0 +1,211 @@
+"""``eval`` on tables: the texts of files run beside what is live, before anything is published."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from worlds import World, made, published_name
+
+FIXTURES = """
+models:
+  - name: scripted
+    answers:
+      - {contains: rude, answer: Go away.}
+      - {contains: moody, answers: [Thank you!, Go away.]}
+      - {contains: polite, answer: Thank you!}
+"""
+MODEL = {"provider": "openai", "name": "scripted"}
+
+
+def evaluation(rows: int = 20, **more: Any) -> str:
+    """An evaluation of ``a`` and ``b`` whose answers have to say thanks."""
+    step = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
+    body = {
+        "name": "thanks",
+        "prompts": ["a", "b"],
+        "rows": [{"name": f"Customer {number}"} for number in range(rows)],
+        "scorecard": {"steps": [step]},
+        "max_drop": 5,
+        **more,
+    }
+    return yaml.safe_dump(body, sort_keys=False)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``a`` and ``b`` are live and polite, and the table ``thanks`` checks them."""
+
+    def build(world: World) -> None:
+        config = world.root / "promptsync.yaml"
+        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
+        world.put("evaluations/thanks.yaml", evaluation())
+        for name in "ab":
+            world.write(name, "A polite hello, {name}", model=MODEL)
+        world.commit("Add prompts")
+        world.ok("deploy", "-y")
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
+
+
+def rude(world: World, name: str = "a") -> None:
+    world.write(name, "A rude hello, {name}", model=MODEL)
+
+
+def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: World) -> None:
+    rude(world)
+    done = world.run("eval", "run", "--changed")
+    assert done.code == 1, str(done)
+    assert "tables: 1 sheet to run with 20 cells, 20 of which call a model" in done.err
+    assert re.search(r"a +thanks +20 +0 +100 \(v1\) +-100 +20 +0 +failed: ", done.out)
+    assert (
+        "a (thanks): row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
+        in done.out
+    )
+    assert "error: a (thanks): 20 of 20 rows got worse" in done.err
+    assert not [seen for seen in world.writes if published_name(seen)]
+
+
+def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
+    done = world.run("eval", "run", "thanks")
+    assert done.code == 0, str(done)
+    assert "a (thanks): not compared: a v1 is live with the same text" in done.out
+    assert world.run("eval", "run", "--changed").out == ""
+    rude(world)
+    world.run("eval", "run", "--changed")
+    again = world.run("eval", "run", "thanks", "--prompt", "a")
+    assert "tables: nothing to run" in again.err
+    assert "a (thanks): thanks 0, evaluated in commit" in again.out
+    shown = world.run("eval", "show", "thanks", "--prompt", "a")
+    assert (shown.code, shown.out.splitlines()[:2]) == (1, again.out.splitlines()[:2])
+
+
+def test_all_formats(world: World, tmp_path: Path) -> None:
+    rude(world)
+    place = tmp_path / "outputs"
+    files = ["--junit", "junit.xml", "--report", "out/report.html"]
+    environ = {"GITHUB_OUTPUT": str(place), "GITHUB_REF": "refs/pull/12/merge"}
+    done = world.run("eval", "run", "thanks", "--json", *files, **environ)
+    document = json.loads(done.out)
+    worse, fine = document["runs"]
+    assert (worse["prompts"], worse["verdict"], worse["score"], worse["live_score"]) == (
+        ["a"],
+        "fail",
+        0,
+        100,
+    )
+    assert (fine["prompts"], fine["passed"], fine["verdict"]) == (["b"], True, None)
+    outputs = dict(line.split("=", 1) for line in place.read_text().splitlines())
+    assert json.loads(outputs["scores"]) == {"a (thanks)": 0, "b (thanks)": 100}
+    suites = ElementTree.parse(world.root / "junit.xml").getroot()
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [
+        *(("a (thanks)", "1"), ("b (thanks)", "0"))
+    ]
+    page = (world.root / "out/report.html").read_text("utf-8")
+    assert "1 check passed, 1 failed" in page and "pull request 12" in page
+    assert "A <del>polite</del> hello, {name}" in page and "A <ins>rude</ins> hello, {name}" in page
+    markdown = world.run("eval", "run", "thanks", "--format", "markdown").out
+    assert "<summary><code>a (thanks)</code>: 20 rows worse</summary>" in markdown
+
+
+def test_the_deploy_writes_the_page_too(world: World) -> None:
+    rude(world)
+    world.commit("Be rude")
+    done = world.run("deploy", "-y", "--report", "report.html")
+    assert done.code == 1
+    assert "1 check failed" in (world.root / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("how", ["option", "configuration"])
+def test_more_cells_than_the_limit_are_refused(world: World, how: str) -> None:
+    rude(world)
+    options = ["--max-cells", "19"] if how == "option" else []
+    if how == "configuration":
+        config = world.root / "promptsync.yaml"
+        config.write_text(f"{config.read_text()}limits: {{cells: 19}}\n")
+    writes = len(world.writes)
+    done = world.run("eval", "run", "--changed", *options)
+    assert (done.code, len(world.writes)) == (3, writes)
+    assert "add --max-cells 20" in done.err
+    assert world.run("eval", "run", "--changed", "--max-cells", "20").code == 1
+
+
+def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None:
+    rude(world)
+    started = world.run("eval", "run", "thanks", "--prompt", "a", "--no-wait")
+    assert started.code == 0, str(started)
+    assert "promptsync eval run thanks" in started.err
+    shown = world.run("eval", "show", "thanks", "--prompt", "a")
+    assert shown.code == 1 and "has no complete run of a with the text of your files" in shown.err
+    assert world.run("eval", "run", "thanks", "--prompt", "a").code == 1
+    assert world.run("eval", "show", "thanks", "--prompt", "a").code == 1
+
+
+def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
+    calm = world.run("eval", "noise", "thanks", "--prompt", "a")
+    assert calm.code == 0, str(calm)
+    assert "a (thanks): rows whose verdict moved: none" in calm.out
+    assert re.search(r"a +thanks +20 +100, 100, 100 +0 % +5$", calm.out, re.MULTILINE)
+
+
+def test_noise_of_a_model_that_moves(world: World) -> None:
+    # Each row gets its two answers in turn, so three of five say thanks.
+    world.put("evaluations/thanks.yaml", evaluation(15))
+    world.write("new", "A moody hello, {name}", model=MODEL)
+    moody = world.run("eval", "noise", "thanks", "--prompt", "new", "--runs", "5", "--json")
+    assert moody.code == 0, str(moody)
+    (noise,) = moody.document["noise"]
+    assert (noise["moved"], noise["share"]) == ([*range(1, 16)], 0.6)
+    assert sum(noise["scores"]) == 300 and noise["max_drop"] > 30
+    text = world.run("eval", "noise", "thanks", "--prompt", "new", "--runs", "5").out
+    assert "new (thanks): rows whose verdict moved: " in text and "max_drop 5 takes" in text
+
+
+def test_too_few_rows_are_told_before_anything_runs(world: World) -> None:
+    world.put("evaluations/thanks.yaml", evaluation(8))
+    writes = len(world.writes)
+    done = world.run("eval", "noise", "thanks")
+    assert (done.code, len(world.writes)) == (1, writes)
+    assert "8 rows of thanks cannot tell anything: it takes 10, and 20 for max_drop 5" in done.err
+    rude(world)
+    few = world.run("eval", "run", "thanks", "--prompt", "a")
+    assert few.code == 1 and "8 rows are too few to tell" in few.err
+
+
+def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
+    rows = [line.split() for line in world.ok("eval", "list").out.splitlines()]
+    assert rows[0] == ["ID", "NAME", "KIND", "RUNS", "LAST", "SCORE"]
+    assert {(row[1], row[2]) for row in rows[1:]} >= {("thanks", "file"), ("thanks", "table")}
+    document = world.run("eval", "list", "--json").document
+    assert document["files"] == [{"name": "thanks", "path": "evaluations/thanks.yaml", "prompts": ["a", "b"]}]
+
+
+WRONG = [
+    (["thanks", "--prompt", "nobody"], 2, "nobody"),
+    (["--changed", "--prompt", "a"], 2, "cannot be combined"),
+    (["thanks", "--prompt", "a", "--report", "."], 2, "--report: cannot write ."),
+    (["Nothing", "--prompt", "a"], 2, "no table 'Nothing'"),
+    (["thanks", "--max-cells", "-1"], 2, "--max-cells"),
+]
+
+
+@pytest.mark.parametrize(("options", "code", "message"), WRONG)
+def test_usage_errors_start_nothing(world: World, options: list[str], code: int, message: str) -> None:
+    writes = len(world.writes)
+    done = world.run("eval", "run", *options)
+    assert (done.code, len(world.writes)) == (code, writes), str(done)
+    assert message in done.err
+
+
+def test_a_file_with_conflict_markers_is_not_run(world: World) -> None:
+    path = world.root / "prompts/a.yaml"
+    path.write_text("<<<<<<< ours\n" + path.read_text() + "=======\n>>>>>>> theirs\n")
+    done = world.run("eval", "run", "thanks")
+    assert (done.code, done.out) == (1, "") and "prompts/a.yaml:1:1: Git conflict markers" in done.err
