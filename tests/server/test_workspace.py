@@ -13,6 +13,7 @@ REFUSAL = "Invalid workspace_id."
 
 
 def target(path, query=""):
+    path = re.sub(r"<string[^>]+>", "1" * 36, path)
     return re.sub(r"<[^>]+>", "1", path) + query
 
 
