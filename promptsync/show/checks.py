@@ -25,7 +25,7 @@ _MOST_UNBOUND: Final = 5
 _MOST_NAMES: Final = 10
 _LONG_NAME: Final = 40
 _LONG_REASON: Final = 80
-_LONG_COMPARISON: Final = 200
+_LONG_COMPARISON: Final = 300
 
 
 def results_lines(results: CheckResults) -> list[str]:
@@ -37,8 +37,15 @@ def results_lines(results: CheckResults) -> list[str]:
 
 
 def _tables(results: Sequence[CheckResult], notes: Sequence[str] = ()) -> list[str]:
-    rows = [{**table_row(result), "Result": _result(result)} for result in results]
-    return [*_table(rows), *notes]
+    rows = [{**table_row(result), "Result": _word(result)} for result in results]
+    if len({row["Table"] for row in rows}) == 1:  # the titles of the notes have it, too
+        rows = [{key: cell for key, cell in row.items() if key != "Table"} for row in rows]
+    reasons = [
+        output.Line(output.style(f"{cut(result.title)}: {cut(result.reason, _LONG_COMPARISON)}", "bad"), 4)
+        for result in results
+        if result.reason
+    ]
+    return [*_table(rows), *reasons, *notes]
 
 
 def _others(results: CheckResults) -> list[str]:
@@ -119,9 +126,15 @@ def _result(result: CheckResult) -> str:
         return output.style("running", "remote") if result.passed is None else output.style("passed", "good")
     # the registry's own words come first; the error below the table names the request as well
     reason = getattr(result.run.error, "reason", "") or result.reason
-    most = _LONG_REASON if result.comparison is None else _LONG_COMPARISON
-    word = "" if {failure.kind for failure in result.failures} == {"cannot-tell"} else "failed: "
-    return output.style(word + cut(reason, most), "bad")
+    return output.style(f"failed: {cut(reason, _LONG_REASON)}", "bad")
+
+
+def _word(result: CheckResult) -> str:
+    """Return the result of a table in a word or two; the reason is too long for a column."""
+    if result.passed is not False:
+        return _result(result)
+    kinds = {failure.kind for failure in result.failures}
+    return output.style("cannot tell" if kinds == {"cannot-tell"} else "failed", "bad")
 
 
 def _notes(result: CheckResult) -> Iterator[str]:

@@ -185,7 +185,7 @@ def noise_lines(results: Sequence[tuple[CheckResult, Noise]]) -> list[str]:
         enough = noise.rows_for(wanted)
         takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
         least = noise.max_drop(noise.rows)
-        text = f"an unchanged text passes max_drop {least} in four of five runs with these {noise.rows} rows"
+        text = f"with these {noise.rows} rows, an unchanged text passes max_drop {least} in four of five runs"
         lines.append(output.Line(f"{title}: {text}; max_drop {wanted:g} takes {takes}", 4))
         if result.run.model is not None:
             lines.append(output.style(f"{title}: {_NO_MODEL}", "warn"))

@@ -64,7 +64,7 @@ def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: 
     done = world.run("eval", "run", "--changed")
     assert done.code == 1, str(done)
     assert "tables: 1 sheet to run with 20 cells, 20 of which call a model" in done.err
-    assert re.search(r"a +thanks +20 +0 +100 \(v1\) +-100 +20 +0 +failed: ", done.out)
+    assert re.search(r"a +20 +0 +100 \(v1\) +-100 +20 +0 +failed\n", done.out)
     assert (
         "a (thanks): row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
         in done.out

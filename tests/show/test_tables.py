@@ -39,17 +39,19 @@ def lines(*results: CheckResult) -> list[str]:
 def test_a_line_for_each_prompt() -> None:
     shown = lines(WORSE, UNSURE, FINE, ECHO, LOW)
     cells = [re.split(r"  +", line) for line in shown[:6]]
-    assert cells[0] == [*("PROMPT", "TABLE", "ROWS", "SCORE", "LIVE", "CHANGE", "WORSE", "BETTER", "RESULT")]
-    assert [row[2:8] for row in cells[1:]] == [
-        ["20", "55", "100 (v3)", "-45", "9", "0"],
-        ["20", "90", "90 (v3)", "0", "2", "2"],
-        ["20", "100", "100 (v3)", "0", "0", "0"],
-        ["20", "echo", "echo (v3)", "-", "1", "0"],
-        ["5", "60", "-", "-", "-", "-"],
+    assert cells == [
+        ["PROMPT", "ROWS", "SCORE", "LIVE", "CHANGE", "WORSE", "BETTER", "RESULT"],
+        ["support/refund", "20", "55", "100 (v3)", "-45", "9", "0", "failed"],
+        ["support/tone", "20", "90", "90 (v3)", "0", "2", "2", "cannot tell"],
+        ["support/triage", "20", "100", "100 (v3)", "0", "0", "0", "passed"],
+        ["support/echo", "20", "echo", "echo (v3)", "-", "1", "0", "passed"],
+        ["new", "5", "60", "-", "-", "-", "-", "failed"],
     ]
-    assert [row[8].partition(":")[0] for row in cells[1:]] == [
-        *("failed", "cannot tell", "passed", "passed", "failed")
-    ]
+    assert max(map(len, shown[:6])) <= 80
+    assert shown[6].startswith("support/refund (Refund quality): 9 of 20 rows got worse and 0 better")
+    assert shown[8] == "new (Refund quality): score 60 is below the minimum of 80"
+    other = replace(LOW, run=replace(LOW.run, name="Tone"))
+    assert lines(LOW, other)[0].split()[:2] == ["PROMPT", "TABLE"]
 
 
 def test_rows_that_changed_are_shown_with_input_and_both_outputs() -> None:
