@@ -153,14 +153,15 @@ def test_a_file_that_cannot_be_read_makes_no_sheet(world, file, says):
     assert world.ok("GET", f"{world.path}/sheets")["data"] == []
 
 
-def test_an_import_that_is_sent_again_changes_nothing(world):
-    first = world.sheet(operation_id="mine")
-    assert world.sheet(operation_id="mine")["id"] == first["id"]
-    operation = world.ok("GET", f"{world.path}/sheets/operations/mine")["operation"]
-    assert (operation["status"], operation["rows_added"]) == ("completed", 2)
-    assert world.call("GET", f"{world.path}/sheets/operations/other").status == 404
-    answer = world.call("POST", f"{world.path}/sheets", {"operation_id": "mine"})
-    assert answer.status == 400
+def test_an_import_is_known_by_the_id_of_its_sheet(world):
+    file = {"type": "file", **source("q\na\nb\n")}
+    started = world.ok("POST", f"{world.path}/sheets", {"source": file}, status=202)
+    path = f"{world.path}/sheets/operations"
+    operation = world.ok("GET", f"{path}/{started['operation_id']}")["operation"]
+    assert operation == started["operation"]
+    assert (operation["status"], operation["row_count"]) == ("completed", 2)
+    assert world.call("GET", f"{path}/other").status == 404
+    assert world.call("POST", f"{world.path}/sheets", {"source": file, "operation_id": "mine"}).status == 400
 
 
 def test_importing_into_a_sheet_appends_rows_and_adds_columns(world):
@@ -197,7 +198,7 @@ def test_sheets_are_in_the_order_of_their_creation(world):
         ({"config": {"sources": ["question", "nobody"]}}, "no other column 'nobody'"),
         ({"config": {"sources": ["question", "same"]}}, "no other column 'same'"),
         ({"dependencies": [{"column_id": "9"}]}, "no other column '9'"),
-        ({"dependencies": [{}]}, "dependencies[0].column_id: required"),
+        ({"dependencies": [{}]}, "no other column 'None'"),
     ],
 )
 def test_a_column_that_cannot_be_computed_is_refused(world, body, says):
@@ -216,6 +217,9 @@ def test_a_column_depends_on_what_its_configuration_reads(world):
     assert [cell["status"] for cell in made["cells"]] == ["STALE", "STALE"]
     read = {edge["column_id"] for edge in made["column"]["dependencies"]}
     assert read == {ids["question"], ids["answer"]}
+    edge = {"column_id": "answer", "config_key": "sources", "config_meta": {"position": 1}}
+    named = world.column(sheet, title="named", dependencies=[edge])["dependencies"]
+    assert named == [edge | {"column_id": ids["answer"]}, {"column_id": ids["question"]}]
     assert world.call("PATCH", world.at(sheet, f"/columns/{ids['answer']}"), {"title": "x"}).status == 400
 
 
@@ -441,12 +445,12 @@ def test_a_trace_that_cannot_become_a_row_is_refused(world):
 
 
 def test_nothing_stays_of_a_deleted_table(world, app):
-    sheet = world.sheet(operation_id="x")
+    sheet = world.sheet()
     world.column(sheet)
     world.ok("POST", world.at(sheet, "/versions"), {"name": "one"}, status=201)
     world.ok("DELETE", world.path)
     with app.store.read() as db:
-        for table in ("smart_tables", "sheets", "columns", "cells", "table_imports", "sheet_versions"):
+        for table in ("smart_tables", "sheets", "columns", "cells", "sheet_versions"):
             assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0, table
         # A runner that comes late finds nothing to change.
         assert store.mark_stale(db, sheet["id"], ["x"]) == 0

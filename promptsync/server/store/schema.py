@@ -243,15 +243,6 @@ SCHEMA: Final = (
         result TEXT,
         PRIMARY KEY (calculation, row_index)) WITHOUT ROWID""",
     """CREATE INDEX cells_by_column ON cells (column_id, status, row_index)""",
-    # An import of a file; it is complete when the request that started it is answered.
-    """CREATE TABLE table_imports (
-        operation_id TEXT NOT NULL,
-        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
-        file_name TEXT NOT NULL,
-        rows_added INTEGER NOT NULL,
-        row_count INTEGER NOT NULL,
-        created_at TEXT NOT NULL)""",
-    """CREATE INDEX table_imports_by_sheet ON table_imports (sheet_id, operation_id)""",
     """CREATE TABLE sheet_versions (
         id TEXT PRIMARY KEY,
         sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, to_builtins
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from promptsync.server.http.answer import Response, malformed, not_found
@@ -19,18 +19,11 @@ from promptsync.server.tables.sheets import Title, listed
 from promptsync.server.tables.store import TEXT, SheetColumn
 
 
-class _Dependency(Struct, frozen=True, omit_defaults=True):
-    column_id: str
-    reference_type: str = "value"
-    config_key: str | None = None
-    config_meta: dict[str, Any] | None = None
-
-
 class _Change(Struct, frozen=True):
     title: Title | None = None
     type: str | None = None
     config: dict[str, Any] | None = None
-    dependencies: list[_Dependency] | None = None
+    dependencies: list[dict[str, Any]] | None = None
     is_output_column: bool | None = None
 
 
@@ -125,15 +118,16 @@ def _changed(old: SheetColumn, change: _Change, others: Sequence[SheetColumn]) -
         return new
     check_config(new.type, new.config)
     known = {name: other.id for other in others for name in (other.title, other.id)}
-    edges = to_builtins(change.dependencies or [])
+    edges = list(change.dependencies or ())
     if change.dependencies is None and change.config is None:
         edges = [edge for edge in old.dependencies if edge["column_id"] in known]
-    sources = references(new.config)
-    for name in (*(edge["column_id"] for edge in edges), *sources):
+    sources, linked = references(new.config), [str(edge.get("column_id")) for edge in edges]
+    for name in (*linked, *sources):
         if name not in known:
             raise malformed(f"The sheet has no other column {name[:100]!r}, which {new.title!r} reads.")
-    linked = {edge["column_id"] for edge in edges}
-    edges += [{"column_id": id} for id in sorted({known[name] for name in sources} - linked)]
+    edges = [edge | {"column_id": known[name]} for edge, name in zip(edges, linked, strict=True)]
+    unlinked = {known[name] for name in sources}.difference(edge["column_id"] for edge in edges)
+    edges += [{"column_id": column_id} for column_id in sorted(unlinked)]
     new = replace(new, dependencies=edges)
     if new.id in store.dependents([*others, new], [new.id]):
         raise malformed(f"dependencies: the column {new.title!r} would depend on itself.")

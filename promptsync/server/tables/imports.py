@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
+import base64
+import csv
+import io
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import Response, malformed, not_found
+from promptsync.server.http.body import MAX_BODY, parse_json
 from promptsync.server.http.request import Request
-from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, insert
+from promptsync.server.store.database import Database
 from promptsync.server.tables import store
-from promptsync.server.tables.files import read_file
 from promptsync.server.tables.rows import shown_rows
 from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet, shown_sheet
 from promptsync.server.tables.store import TEXT, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
+# A field can be as long as a body. The default of 131,072 characters is too short for a document.
+csv.field_size_limit(MAX_BODY)
 
-class _File(Struct, frozen=True):
+
+class _File(Struct, frozen=True, kw_only=True):
+    type: Literal["file"] = "file"
     file_name: Title
     file_content_base64: str
-
-
-class _Source(_File, frozen=True):
-    type: Literal["file"] = "file"
+    # Refused, because the id of a sheet is also that of its import.
+    operation_id: None = None
 
 
 class _NewSheet(Struct, frozen=True):
     title: Title | None = None
+    source: _File | None = None
+    operation_id: None = None
     # Refused, because the sheets of this registry are in the order of their creation.
     index: None = None
-    operation_id: Title | None = None
-    source: _Source | None = None
-
-
-class _Import(_File, frozen=True):
-    operation_id: Title | None = None
 
 
 class _TraceImport(Struct, frozen=True):
@@ -50,47 +50,39 @@ class _TraceImport(Struct, frozen=True):
 
 
 def create_sheet(request: Request) -> Response:
-    """Create a blank sheet, or one from a file. An ``operation_id`` that is sent again changes nothing."""
+    """Create a blank sheet, or one with the rows of a file."""
     body, table_id = request.read(_NewSheet), request.path["table_id"]
-    source = body.source
-    lines = source and read_file(source.file_name, source.file_content_base64)
+    lines = body.source and _lines(body.source)
     with request.store.write() as db:
         store.get_table(db, table_id)
-        if not source or not lines:
-            if body.operation_id is not None:
-                raise malformed("operation_id: only an import has one; add a source.")
+        if not body.source or not lines:
             sheet = shown_sheet(db, add_blank_sheet(db, table_id, body.title))
             return Response({"success": True, "sheet": sheet}, 201)
-        operation = _operation(db, table_id, body.operation_id)
-        if operation is None:
-            sheet_id = add_sheet(db, table_id, body.title or source.file_name)
-            operation = _import(db, sheet_id, lines, source.file_name, body.operation_id)
-        sheet = shown_sheet(db, operation["sheet_id"])
-    return Response({**_started(operation), "sheet": sheet}, 202)
+        sheet_id = add_sheet(db, table_id, body.title or body.source.file_name)
+        _import(db, sheet_id, lines)
+        sheet = shown_sheet(db, sheet_id)
+    return Response({**_started(sheet), "sheet": sheet}, 202)
 
 
 def import_file(request: Request) -> Response:
     """Append the rows of a file to a sheet; columns that the sheet lacks are added."""
-    body, table_id = request.read(_Import), request.path["table_id"]
-    lines = read_file(body.file_name, body.file_content_base64)
+    lines = _lines(request.read(_File))
     with request.store.write() as db:
-        sheet = store.get_sheet(db, request.path)
-        operation = _operation(db, table_id, body.operation_id)
-        if operation is None:
-            operation = _import(db, sheet["id"], lines, body.file_name, body.operation_id)
-            store.touch(db, sheet["id"])
-    url = f"/api/public/v2/tables/{table_id}/sheets/operations/{operation['operation_id']}"
-    return Response({**_started(operation), "status_url": url}, 202)
+        sheet_id = store.get_sheet(db, request.path)["id"]
+        _import(db, sheet_id, lines)
+        store.touch(db, sheet_id)
+        sheet = shown_sheet(db, sheet_id)
+    url = f"/api/public/v2/tables/{sheet['table_id']}/sheets/operations/{sheet_id}"
+    return Response({**_started(sheet), "status_url": url}, 202)
 
 
 def get_operation(request: Request) -> Response:
-    """Return what became of an import."""
+    """Return what became of an import, whose id is that of the sheet."""
+    table_id, sheet_id = request.path["table_id"], request.path["operation_id"]
     with request.store.read() as db:
-        store.get_table(db, request.path["table_id"])
-        operation = _operation(db, request.path["table_id"], request.path["operation_id"])
-    if operation is None:
-        raise not_found(f"The table has no import with the id {request.path['operation_id']!r}.")
-    return Response({"success": True, "operation": _started(operation)["operation"]})
+        store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id})
+        sheet = shown_sheet(db, sheet_id)
+    return Response({"success": True, "operation": _started(sheet)["operation"]})
 
 
 def add_trace(request: Request) -> Response:
@@ -107,17 +99,17 @@ def add_trace(request: Request) -> Response:
     return Response({"success": True, "mode": mode, "row_index": row["row_index"], "row": row}, 201)
 
 
-def _import(
-    db: Database, sheet_id: str, lines: Sequence[Sequence[str]], file_name: str, operation_id: str | None
-) -> Mapping[str, Any]:
+def _started(sheet: dict[str, Any]) -> dict[str, Any]:
+    times = {key: sheet[key] for key in ("created_at", "updated_at")}
+    state = {"source": "file", "status": "completed", "progress": 100, "row_count": sheet["row_count"]}
+    operation = {"operation_id": sheet["id"], **state, **times}
+    return {"success": True, "message": "Imported.", "operation_id": sheet["id"], "operation": operation}
+
+
+def _import(db: Database, sheet_id: str, lines: Sequence[Sequence[str]]) -> None:
     titles, *rows = lines
     ids = [_text_column(db, sheet_id, title).id for title in titles]
     store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
-    about = {"operation_id": operation_id or str(uuid.uuid4()), "sheet_id": sheet_id, "file_name": file_name}
-    counts = {"rows_added": len(rows), "row_count": shown_sheet(db, sheet_id)["row_count"]}
-    operation = {**about, **counts, "created_at": now()}
-    insert(db, "table_imports", **operation)
-    return operation
 
 
 def _text_column(db: Database, sheet_id: str, title: str) -> SheetColumn:
@@ -130,42 +122,63 @@ def _text_column(db: Database, sheet_id: str, title: str) -> SheetColumn:
     return store.add_column(db, SheetColumn(sheet_id, title))
 
 
-def _operation(db: Database, table_id: str, operation_id: str | None) -> Mapping[str, Any] | None:
-    sql = "SELECT * FROM table_imports WHERE sheet_id IN (SELECT id FROM sheets WHERE table_id = ?)"
-    row = db.execute(f"{sql} AND operation_id = ?", (table_id, operation_id)).fetchone()
-    return None if row is None else dict(row)
+def _lines(file: _File) -> list[list[str]]:
+    """Return the titles and then the rows of a file; 400 for one that cannot be read."""
+    try:
+        text = base64.b64decode(file.file_content_base64, validate=True).decode("utf-8-sig")
+    except ValueError as error:
+        raise malformed(f"file_content_base64: it is not base64 of UTF-8 text ({error}).") from None
+    if not file.file_name.lower().endswith((".csv", ".json")):
+        raise malformed("file_name: it must end with .csv or .json.")
+    titles, *rows = _csv(text) if file.file_name.lower().endswith(".csv") else _json(text)
+    titles = [title.strip() for title in titles]
+    if not titles or "" in titles or len(set(titles)) < len(titles):
+        raise malformed("file_content_base64: each column needs a title of its own.")
+    return [titles, *rows]
 
 
-def _started(operation: Mapping[str, Any]) -> dict[str, Any]:
-    state = {"source": "file", "status": "completed", "progress": 100, "updated_at": operation["created_at"]}
-    operation_id = operation["operation_id"]
-    answer = {"success": True, "message": "Import started.", "operation_id": operation_id}
-    return {**answer, "operation": {**operation, **state, "message": None, "error_message": None}}
+def _csv(text: str) -> list[list[str]]:
+    lines: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for line in reader:
+            lines += [line] if line else []
+            if len(line) > len(lines[0] if lines else []):
+                raise csv.Error(f"{len(line)} values for {len(lines[0])} columns")
+    except csv.Error as error:
+        raise malformed(f"file_content_base64: line {reader.line_num} is not CSV: {error}.") from None
+    return lines or [[]]
+
+
+def _json(text: str) -> list[list[str]]:
+    try:
+        rows = msgspec.convert(parse_json(text.encode()), list[dict[str, Any]])
+    except msgspec.ValidationError:
+        raise malformed("file_content_base64: the JSON must be a list of objects.") from None
+    titles = list(dict.fromkeys(title for row in rows for title in row))
+    return [titles, *([store.display(row.get(title)) or "" for title in titles] for row in rows)]
 
 
 def _tree(spans: Sequence[Span], span_id: str | None) -> dict[str, Any]:
     """Return a span, by default the first without a parent, with those below it as its children."""
-    nodes = {}
-    for span in spans:
-        nodes[span["span_id"]] = {
-            "name": span["name"],
-            "span_id": span["span_id"],
+    nodes: dict[str, dict[str, Any]] = {
+        span["span_id"]: {
+            **{key: span[key] for key in ("name", "span_id", "attributes", "request_log_id")},
             "start": span["start_time"],
             "end": span["end_time"],
             "input": span["attributes"].get("function_input"),
             "output": span["attributes"].get("function_output"),
-            "attributes": span["attributes"],
-            "request_log_id": span["request_log_id"],
             "children": [],
         }
-    roots = [span["span_id"] for span in spans if span["parent_id"] not in nodes]
-    # A trace whose spans are each other's parents has no root.
-    root = span_id or (roots or [spans[0]["span_id"]])[0]
+        for span in spans
+    }
     for span in spans:
-        if span["parent_id"] in nodes and span["span_id"] != root:
+        if span["parent_id"] in nodes and span["span_id"] != span_id:
             nodes[span["parent_id"]]["children"].append(nodes[span["span_id"]])
-    if root not in nodes:
-        raise not_found(f"The trace has no span with the id {root[:128]!r}.")
-    if is_deeper(nodes[root], MAX_BODY_DEPTH):
+    roots = [span["span_id"] for span in spans if span["parent_id"] not in nodes]
+    root = nodes.get(span_id or next(iter(roots), ""))
+    if root is None:
+        raise not_found(f"The trace has no span {span_id[:128]!r}." if span_id else "The trace has no root.")
+    if is_deeper(root, MAX_BODY_DEPTH):
         raise malformed("The spans of the trace nest too deeply for a cell.")
-    return nodes[root]
+    return root
