@@ -249,9 +249,9 @@ class Tables(Protocol):
         """Set the scorecard (``name, steps, aggregation``) of a sheet, and return it."""
 
     def recalculate(
-        self, sheet: SheetId, statuses: Sequence[str], confirmation_token: str | None = None
+        self, sheet: SheetId, column_ids: Sequence[str], confirmation_token: str | None = None
     ) -> dict[str, Any]:
-        """Start to compute the cells with some statuses.
+        """Start to compute the cells of some columns that are stale or failed.
 
         Returns an ``operation_id`` unless there was nothing to do, or ``requires_confirmation`` along with a
         ``confirmation_token`` and the ``affected_cell_count``: then nothing was started.

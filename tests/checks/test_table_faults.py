@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from promptsync.checks import follow
 from promptsync.checks.receipt import CheckResult, Standard
 from promptsync.checks.run import Status
 from promptsync.checks.tables.run import check_tables
-from promptsync.errors import RemoteError
+from promptsync.errors import PromptsyncError, RemoteError
 from promptsync.registry.errors import Unsupported
 
 RUNNING = Reply(
@@ -269,3 +272,42 @@ def test_without_waiting_cells_are_started_and_a_later_run_scores_them(world: Wo
     assert (result.run.status, result.passed) == (Status.RUNNING, None)
     again = only(world)
     assert (again.passed, again.run.sheet_id) == (True, result.run.sheet_id)
+
+
+NONSENSE = (None, "", "x", -1, 10**30, 0.5, True, [], {}, [None], ["x"], {"value": None})
+
+
+def spoiled(source: random.Random, body: Any) -> Any:
+    """Return an answer with nonsense in one place."""
+    if not isinstance(body, dict | list) or not body or source.random() < 0.1:
+        return source.choice(NONSENSE)
+    key = source.choice([*body] if isinstance(body, dict) else range(len(body)))
+    changed = dict(body) if isinstance(body, dict) else [*body]
+    changed[key] = spoiled(source, body[key])
+    return changed
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_nonsense_in_an_answer_is_an_error_of_the_registry(
+    world: World, monkeypatch: pytest.MonkeyPatch, seed: int, again: bool
+) -> None:
+    declare(world, rows=2)
+    monkeypatch.setattr(follow, "time", Clock())
+    source = random.Random(seed)
+    for number in range(6 if again else length(world)):
+
+        def spoil(seen: Seen, forward: Callable[[Seen], Reply], at: int = number) -> Reply | None:
+            if len(world.seen) != at + 1:
+                return None
+            reply = forward(seen)
+            return replace(reply, body=json.dumps(spoiled(source, json.loads(reply.content))))
+
+        if again:
+            only(world)
+        world.forget()
+        world.faults = [spoil]
+        with contextlib.suppress(PromptsyncError):
+            only(world, timeout=5)
+        world.faults = []
+        clear(world)

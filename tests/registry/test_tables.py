@@ -53,12 +53,12 @@ def test_a_table_that_is_gone_is_not_a_registry_without_tables(reply: Reply, err
 def test_a_registry_that_wants_a_confirmation_has_not_failed() -> None:
     asks = {"success": False, "requires_confirmation": True, "confirmation_token": "x", "message": "many"}
     with client(Scripted(Reply(asks))) as registry:
-        assert registry.tables.recalculate(SHEET, ["STALE"])["confirmation_token"] == "x"
+        assert registry.tables.recalculate(SHEET, ["c1"])["confirmation_token"] == "x"
     with (
         client(Scripted(Reply({"success": False, "message": "no"}))) as registry,
         pytest.raises(RemoteError, match="success: false: no"),
     ):
-        registry.tables.recalculate(SHEET, ["STALE"])
+        registry.tables.recalculate(SHEET, ["c1"])
 
 
 def test_what_creates_something_is_sent_once() -> None:
@@ -69,7 +69,7 @@ def test_what_creates_something_is_sent_once() -> None:
             lambda: tables.create("t"),
             lambda: tables.import_sheet("t1", "title", b"a\n"),
             lambda: tables.create_column(SHEET, {"title": "x"}),
-            lambda: tables.recalculate(SHEET, ["STALE"]),
+            lambda: tables.recalculate(SHEET, ["c1"]),
             lambda: tables.score(SHEET),
         ):
             with pytest.raises(FateUnknown):

@@ -178,8 +178,7 @@ def sorted_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def cell_text_of(cell: Mapping[str, Any]) -> str:
     """Return the text of a cell."""
     shown, value = cell.get("display_value"), cell.get("value")
-    if isinstance(shown, str):
-        return shown
     if isinstance(value, dict) and value.keys() == {"value"}:
         value = value["value"]
-    return cell_text(value)
+    # A text may be shown shortened; other values may be shown better than as JSON.
+    return shown if isinstance(shown, str) and not isinstance(value, str) else cell_text(value)

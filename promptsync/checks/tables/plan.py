@@ -228,7 +228,8 @@ def _state(registry: Registry, run: Run, content: Content, oldest: timedelta) ->
     if not content.matches(rows, scorecard):
         return run, False
     hashes = calculation.get("config_hash"), scorecard.get("config_hash")
-    is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or hashes[0] != hashes[1]
+    is_other = None not in hashes and hashes[0] != hashes[1]
+    is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or is_other
     if text(calculation, "status") == "completed" and not is_stale:
         if age(calculation, "completed_at") > oldest:
             return run, False

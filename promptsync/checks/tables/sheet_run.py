@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _Created = TypeVar("_Created")
 
-_RECOMPUTED: Final = ("STALE", "FAILED")
 _ENDED: Final = frozenset({"completed", "failed"})
 _UNDER_WAY: Final = frozenset({"queued", "running"})
 
@@ -95,10 +94,11 @@ class SheetRun:
     def _work(self, table_id: str, sheet_id: str | None) -> Generator[None, None, None]:
         if sheet_id is None:
             sheet = yield from self._import(table_id)
-            self._add_columns(sheet)
+            ids = self._add_columns(sheet)
         else:
             sheet = SheetId(table_id, sheet_id)
-        yield from self._compute(sheet)
+            ids = self._columns(sheet)
+        yield from self._compute(sheet, ids)
         if self._wait:
             yield from self._score(sheet)
 
@@ -107,7 +107,7 @@ class SheetRun:
 
         def look() -> tuple[SheetId, str] | None:
             sheets = [sheet for sheet in tables.sheets(table_id) if sheet.get("title") == title]
-            new = [str(sheet["id"]) for sheet in sheets if sheet.get("id") not in self._known]
+            new = [str(sheet.get("id")) for sheet in sheets if sheet.get("id") not in self._known]
             return (SheetId(table_id, new[-1]), "") if new else None
 
         rows = self._content.csv()
@@ -127,9 +127,9 @@ class SheetRun:
                     raise RemoteError(f"the registry imported {count}: {why}", code="import-failed")
             yield
 
-    def _add_columns(self, sheet: SheetId) -> None:
+    def _add_columns(self, sheet: SheetId) -> dict[str, str]:
         tables, content = self._tables, self._content
-        ids = {title: key for key, title in titles_of(tables.rows(sheet, limit=1)["columns"]).items()}
+        ids = self._columns(sheet)
 
         def look(title: str) -> dict[str, Any] | None:
             columns = tables.rows(sheet, limit=1)["columns"]
@@ -140,15 +140,22 @@ class SheetRun:
             column = certain(partial(tables.create_column, sheet, body), partial(look, title))
             ids[title] = str(column.get("id"))
         tables.set_scorecard(sheet, content.scorecard(ids, self._run.origin))
+        return ids
 
-    def _compute(self, sheet: SheetId) -> Iterator[None]:
+    def _columns(self, sheet: SheetId) -> dict[str, str]:
+        columns = titles_of(self._tables.rows(sheet, limit=1)["columns"])
+        return {title: column for column, title in columns.items()}
+
+    def _compute(self, sheet: SheetId, ids: Mapping[str, str]) -> Iterator[None]:
         tables = self._tables
+        titles = [column.title for column in self._content.definition.columns]
+        computed = [ids[title] for title in titles if title in ids]
 
         def active() -> dict[str, Any] | None:
             return next(iter(tables.operations(sheet)), None)
 
         def start(token: str | None = None) -> dict[str, Any]:
-            return certain(lambda: tables.recalculate(sheet, _RECOMPUTED, token), active)
+            return certain(lambda: tables.recalculate(sheet, computed, token), active)
 
         # A sheet that is taken up may be under way, for another run.
         other = active() if self._is_taken_up else None

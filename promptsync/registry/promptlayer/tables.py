@@ -6,12 +6,13 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from promptsync.prompt.texts import mappings
 from promptsync.registry.address import segment
 from promptsync.registry.errors import NotFound
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.connection import Connection, without_none
 from promptsync.registry.promptlayer.paging import PER_PAGE, read_cursored
-from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable, listed_in
+from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_unreadable
 from promptsync.registry.values import SheetId, number, text
 
 _FILE_NAME: Final = "rows.csv"
@@ -72,7 +73,7 @@ class PromptLayerTables:
             path=sheet._asdict(),
             fresh=True,
         )
-        return {**first, "columns": listed_in(first, ("columns",)) or [], "rows": rows}
+        return {**first, "columns": [*mappings(first.get("columns"))], "rows": rows}
 
     def create_column(self, sheet: SheetId, column: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._call(endpoints.CREATE_COLUMN, path=sheet._asdict(), body=column)
@@ -91,11 +92,10 @@ class PromptLayerTables:
         return _object(answer, "scorecard")
 
     def recalculate(
-        self, sheet: SheetId, statuses: Sequence[str], confirmation_token: str | None = None
+        self, sheet: SheetId, column_ids: Sequence[str], confirmation_token: str | None = None
     ) -> dict[str, Any]:
-        body = without_none(
-            operation="recalculate", statuses=list(statuses), confirmation_token=confirmation_token
-        )
+        cells = {"column_ids": list(column_ids), "statuses": ["STALE", "FAILED"]}
+        body = without_none(operation="recalculate", **cells, confirmation_token=confirmation_token)
         answer = self._call(endpoints.RECALCULATE, path=sheet._asdict(), body=body)
         with fate_unknown_if_unreadable():
             # A request for a confirmation says success: false, and is no failure.
