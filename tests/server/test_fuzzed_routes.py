@@ -59,6 +59,9 @@ KEYS = st.sampled_from(
         "title create_default_sheet index operation_id source file_name file_content_base64 config sources "
         "comparison_type dependencies column_id is_output_column count values value display_value "
         "row_indices sheet_id smart_table_id "
+        "column_ids row_ids statuses confirmation_token cell_ids steps primitive_type primitive_config "
+        "weight required thresholds aggregation pass_threshold step_ids evaluated_column_ids regex_pattern "
+        "json_path template inline_template prompt_template_variable_mappings target "
     )
 )
 JSON = st.recursive(
@@ -81,7 +84,7 @@ QUERY_KEYS = st.sampled_from(
         "prompt_version_number path folder_id flatten filter_type workflow_version_execution_id "
         "return_all_outputs include_runs dataset_id capability workflow_node_name workflow_node_id x "
         "workspace_id semantic_search search_query created_by_email report_id cursor limit order "
-        "include_columns include_row_count "
+        "include_columns include_row_count verdict calculation_id "
         "q close_after format "
     )
 )

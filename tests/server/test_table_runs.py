@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from registry_server import Caller, chat
-from tables import SheetUnderTest, sheet_of
+from tables import TABLES, SheetUnderTest, sheet_of
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.endpoint import Endpoint
@@ -502,6 +504,12 @@ def test_a_step_that_cannot_run_is_refused_by_name(call: Any, step: dict[str, An
     assert sheet("GET", "/scorecard")["scorecard"] is None
 
 
+def test_two_steps_with_one_id_are_refused_because_their_results_would_be_one(call: Any) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], ROWS)
+    body = {"name": "a", "aggregation": {}, "steps": [contains(id="1"), contains(id="1")]}
+    assert "have the same id" in sheet("PATCH", "/scorecard", body, status=400)["message"]
+
+
 def test_a_sheet_without_rows_and_a_scorecard_without_steps(call: Any) -> None:
     sheet = sheet_of(call, ["Output", "expected"], ROWS)
     assert sheet.scorecard()["status"] == "needs_setup"
@@ -512,3 +520,55 @@ def test_a_sheet_without_rows_and_a_scorecard_without_steps(call: Any) -> None:
     assert (calculation["aggregate_score"], calculation["aggregate_verdict"]) == (None, "skipped")
     assert sheet("DELETE", "/scorecard") == {"success": True}
     assert sheet("GET", "/scorecard")["latest_calculation"] is None
+
+
+# -- hostile bodies --------------------------------------------------------------------------------------
+
+KINDS = st.sampled_from(
+    ["COMPARE", "CONTAINS", "REGEX", "ASSERT_VALID", "COUNT", "JSON_PATH", "TRAJECTORY", "x"]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+SOURCES = st.just("Output") | st.just("expected") | VALUES
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["source", "value_source", "trace_source", "expected_source"], SOURCES),
+        "sources": st.lists(SOURCES, max_size=3) | VALUES,
+        **dict.fromkeys(["value", "target", "regex_pattern", "min_count", "accepted_scenarios"], VALUES),
+        "json_path": st.sampled_from(["$", "$.a", "$[0]", "$[*]", "["]) | VALUES,
+        "type": st.sampled_from(["object", "number", "words"]) | VALUES,
+        "comparison_type": st.sampled_from(["JSON", {"type": "NUMBER", "operator": "LT"}]) | VALUES,
+    },
+)
+STEPS = st.fixed_dictionaries(
+    {"title": st.just("a") | VALUES, "primitive_type": KINDS, "primitive_config": CONFIGS},
+    optional={"weight": VALUES, "thresholds": VALUES, "required": VALUES, "id": VALUES},
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(STEPS, min_size=1, max_size=3), texts=st.lists(st.text(max_size=8), min_size=4, max_size=4)
+)
+def test_a_scorecard_is_refused_or_scores_every_row(call: Any, steps: list[Any], texts: list[str]) -> None:
+    sheet = sheet_of(call, ["Output", "expected"], [texts[:2], texts[2:]])
+    path = f"{TABLES}/{sheet.table_id}/sheets/{sheet.sheet_id}"
+    answer = call("PATCH", f"{path}/scorecard", {"name": "a", "aggregation": {}, "steps": steps})
+    assert answer.status in (200, 400), answer.body
+    if answer.status == 200:
+        assert 0 <= sheet.score()["aggregate_score"] <= 1
+    for step in steps:
+        body = {"title": "computed", "type": step["primitive_type"], "config": step["primitive_config"]}
+        if call("POST", f"{path}/columns", body).status == 201:
+            operation = sheet.recalculate()
+            assert operation["completed_count"] + operation["failed_count"] == operation["cell_count"]
+            assert len(sheet.values("computed")) == 2
+            break

@@ -47,6 +47,8 @@ def configure_scorecard(request: Request) -> Response:
         sheet = store.get_sheet(db, request.path)
         columns = store.columns_of(db, sheet["id"])
         steps = [_checked(step, place, columns) for place, step in enumerate(body.steps)]
+        if len({step.id for step in steps}) < len(steps):
+            raise malformed("steps: two of them have the same id.")
         rules = [[replace(step, id=None) for step in steps], body.aggregation, body.evaluated_column_ids]
         text = json.dumps(to_builtins(rules), sort_keys=True)
         body = replace(body, steps=steps, config_hash=hashlib.sha256(text.encode()).hexdigest())

@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
+from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
+
 Read = Callable[[str], Any]
 """Returns the value of a column in one row, by its id or title. Raises ``NoResult``."""
 
@@ -31,9 +35,13 @@ def as_json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        decoded = msgspec.json.decode(value)
     except (ValueError, RecursionError) as error:
         raise NoResult(f"the value is not JSON ({error})") from None
+    # A part of it may become the value of another cell, which must be stored and returned.
+    if is_deeper(decoded, MAX_BODY_DEPTH):
+        raise NoResult("the value nests too deeply")
+    return decoded
 
 
 def as_number(value: Any) -> float:
