@@ -80,7 +80,12 @@ def _named_tables(project: Project, names: Collection[str], only: Collection[str
 
 
 def choose_changed(
-    project: Project, kind: Kind, since: str | None, variables: Mapping[str, Any] | None = None
+    project: Project,
+    kind: Kind,
+    since: str | None,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    only_tables: bool = False,
 ) -> Choice:
     """Return the checks of the prompts that changed since ``since``; see ``changed_since``.
 
@@ -93,7 +98,7 @@ def choose_changed(
     checks = [
         replace(check, input_variables={**check.input_variables, **(variables or {})})
         for check in selection.checks
-        if check.kind == kind or (check.kind == "table" and kind == "evaluation")
+        if (check.kind == kind and not only_tables) or (check.kind == "table" and kind == "evaluation")
     ]
     selection = Selection(joined(checks), places=selection.places)
     without = tuple(name for name in changed.names if name not in selection.prompts)

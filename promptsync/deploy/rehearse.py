@@ -28,20 +28,23 @@ from promptsync.registry.address import LOCAL
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What the rehearsal in the registry at ``url`` did. ``without`` are the checks that were skipped because
-    the fixtures do not declare them. Without ``is_compared``, scores have yet to be compared with live ones.
+    the fixtures do not declare them, and ``tables`` those that only run in the project's registry. Without
+    ``is_compared``, scores have yet to be compared with live ones.
     """
 
     receipt: DeployReceipt
     url: str
     without: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     is_compared: bool = True
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """What it did not do, and why."""
         skipped = (f"{name} was skipped, because the fixtures do not declare it" for name in self.without)
+        tables = (f"{name} is a table, which only runs in the registry itself" for name in self.tables)
         drop = "max_drop was not applied, because nothing is live in the temporary registry"
-        return (*skipped, *(() if self.is_compared else (drop,)))
+        return (*skipped, *tables, *(() if self.is_compared else (drop,)))
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -111,7 +114,8 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
             selection, without = _declared(copy, wanted)
             receipt = apply_deploy(copy, plan_deploy(copy, everything, selection))
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
-            return Rehearsal(receipt, url, without, is_compared=drop is None)
+            tables = tuple(dict.fromkeys(check.name for check in wanted.tables))
+            return Rehearsal(receipt, url, without, tables, is_compared=drop is None)
 
 
 def _seed(project: Project, copy: Project, label: str) -> None:
@@ -161,5 +165,6 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str
     known = {(kind, key) for kind, entry in entries for key in (entry.name, str(entry.id))}
     checks = [check for check in selection.checks if (check.kind, check.name) in known]
     kept = tuple(structs.replace(check, max_drop=None) for check in checks)
-    without = (check.name for check in selection.checks if check not in checks)
+    others = (*selection.evaluations, *selection.agents)
+    without = (check.name for check in others if check not in checks)
     return Selection(kept, selection.unchecked), tuple(dict.fromkeys(without))

@@ -286,8 +286,9 @@ def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
         (job,) = text["jobs"].values()
         expected = f"${{{{ vars.PROMPTSYNC_DIRECTORY || '{literal}' }}}}"
         assert text["env"]["PROMPTSYNC_DIRECTORY"] == expected
-        inside = job.get("defaults", job["steps"][-1])
-        inside = inside.get("run", inside) if "defaults" in job else inside
+        inside = next(
+            (step for step in job["steps"] if "working-directory" in step), job.get("defaults", {}).get("run")
+        )
         assert inside["working-directory"] == "${{ env.PROMPTSYNC_DIRECTORY }}"
         assert text["env"]["PROMPTSYNC_REMOTE"] == "${{ vars.PROMPTSYNC_REMOTE || 'eu' }}"
     assert yaml.safe_load((tmp_path / WORKFLOWS[1]).read_text("utf-8"))[True]["push"]["branches"] == ["trunk"]

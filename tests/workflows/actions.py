@@ -74,6 +74,7 @@ class Done:
     summary: str = ""
     log: str = ""
     directory: Path = Path()
+    artifacts: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _TEMPLATE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)(\(\))?|&&|\|\||!(?!=)")
+_TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|\*))*)(\(\)?)?|&&|\|\||!(?!=)")
 _SIGNS = {"&&": " and ", "||": " or ", "!": " not "}
 
 
@@ -64,6 +64,8 @@ def evaluate(text: str, context: Context) -> Any:
             return f"text({literal.replace(chr(39) * 2, chr(39))!r})"
         if name is None:
             return _SIGNS[token[0]]
+        if is_call == "(":
+            return f"{name}("
         return f"{'status' if is_call else 'value'}({name!r})"
 
     def value(name: str) -> Any:
@@ -72,8 +74,18 @@ def evaluate(text: str, context: Context) -> Any:
         first, *path = name.split(".")
         found = context.values[first]
         for part in path:
-            found = found.get(part) if isinstance(found, Mapping) else None
+            if part == "*":
+                found = found or []
+            elif isinstance(found, list):
+                found = [item.get(part) for item in found]
+            else:
+                found = found.get(part) if isinstance(found, Mapping) else None
         return _Text(found or "") if found is None or isinstance(found, str) else found
 
-    names = {"text": _Text, "value": value, "status": lambda name: context.statuses[name]}
+    names = {
+        "text": _Text,
+        "value": value,
+        "status": lambda name: context.statuses[name],
+        "contains": lambda values, wanted: wanted in values,
+    }
     return eval(_TOKEN.sub(python, text).strip(), {"__builtins__": {}}, names)

@@ -11,12 +11,14 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 from actions import ACTION, COMMIT, REPOSITORY, ROOT, TOKEN, Done, Event, GitHub
 from expressions import Context, condition, fill
 
+ARTIFACT = f"https://github.com/{REPOSITORY}/actions/runs/1/artifacts/"
 _OPTIONS = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
 Result = tuple[str, dict[str, str]]
 """The outcome of a step, and its outputs."""
@@ -87,7 +89,7 @@ class Job:
                 "github": github,
                 "secrets": secrets,
                 "vars": hub.variables,
-                "runner": {"os": "Linux", "arch": "X64"},
+                "runner": {"os": "Linux", "arch": "X64", "temp": str(self.temp)},
                 "steps": {},
                 "env": {},
             },
@@ -141,6 +143,13 @@ class Job:
         if action == "actions/cache":
             assert inputs["path"].startswith(f"{self.temp}/") and "--" not in inputs["key"], inputs
             return "success", {"cache-hit": "false"}
+        if action == "actions/upload-artifact":
+            assert (inputs["archive"], inputs["if-no-files-found"]) == ("false", "ignore")
+            file = Path(inputs["path"])
+            if not file.is_file():
+                return "success", {}
+            self.done.artifacts[file.name] = file.read_text("utf-8")
+            return "success", {"artifact-url": f"{ARTIFACT}{file.name}"}
         assert action == "actions/setup-python", action
         assert inputs["update-environment"] == "false", "the Python of the job changes"
         return "success", {"python-path": self.hub.python, "python-version": inputs["python-version"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ class Team:
         self.world.git("merge", "-q", "--no-ff", "-m", f"Merge pull request #{NUMBER} from {branch}", branch)
         return self.push()
 
-    def pull_request(self, branch: str = "topic", *, fork: bool = False) -> Event:
+    def pull_request(self, branch: str = "topic", *, fork: bool = False, labels: Sequence[str] = ()) -> Event:
         """Push a branch, let GitHub try the merge of it, and return the event of the pull request."""
         git = self.world.git
         if not fork:
@@ -68,6 +68,7 @@ class Team:
             "number": NUMBER,
             "base": {"ref": "main", "sha": base, "repo": _REPOSITORY},
             "head": {"ref": branch, "sha": head, "repo": theirs},
+            "labels": [{"name": label} for label in labels],
         }
         payload = {"action": "synchronize", "number": NUMBER, "pull_request": pull, "repository": _REPOSITORY}
         ref = f"refs/pull/{NUMBER}/merge"
@@ -116,8 +117,8 @@ class Team:
 
     # -- what runs --------------------------------------------------------------------------------------
 
-    def check(self, *, fork: bool = False) -> Done:
-        return self.hub.run("check.yml", self.pull_request(fork=fork), fork=fork)
+    def check(self, *, fork: bool = False, labels: Sequence[str] = ()) -> Done:
+        return self.hub.run("check.yml", self.pull_request(fork=fork, labels=labels), fork=fork)
 
     def deploy(self, event: Event | None = None) -> Done:
         return self.hub.run("deploy.yml", event or self.push())

@@ -57,6 +57,7 @@ def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> N
         "count": "1",
         "released": json.dumps({"support/refund": 2}),
         "changed": "",
+        "page-url": "",
     }
     assert report == done.summary and "**1 prompt released to `prod`**" in report
 

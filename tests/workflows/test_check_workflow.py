@@ -35,7 +35,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert "**Rehearsal passed, with" in comment and "answered by echo" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
     assert "+You answer questions about refunds" in comment
-    assert done.summary.strip() in comment
+    assert done.summary[done.summary.index("**1 prompt") :].strip() in comment
     assert done.outcomes["Difference, without the registry"] == "skipped"
     assert team.world.writes == []
     assert team.hub.secrets["PROMPTLAYER_API_KEY"] not in done.log + done.summary + comment
@@ -69,7 +69,7 @@ def test_a_fork_gets_lint_and_the_difference_from_the_base_and_is_told_what_is_m
     done = team.check(fork=True)
     assert done.passed, str(done)
     assert done.outcomes[PLAN] == done.outcomes["Comment"] == "skipped"
-    assert "PROMPTLAYER_API_KEY" in done.summary and "Skipped: the plan" in done.summary
+    assert "PROMPTLAYER_API_KEY" in done.summary and "Skipped: the evaluations" in done.summary
     assert "**1 prompt differs**" in done.summary and "+You answer questions about refunds" in done.summary
     assert team.hub.state["calls"] == [] and team.world.seen == []
 

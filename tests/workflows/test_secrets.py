@@ -7,7 +7,11 @@ from actions import Done
 from team import SPEC, Team
 
 NEEDED = {
-    "check.yml": {"Plan and rehearsal": ["PROMPTLAYER_API_KEY"], "Comment": ["GITHUB_TOKEN"]},
+    "check.yml": {
+        "Evaluations": ["PROMPTLAYER_API_KEY"],
+        "Plan and rehearsal": ["PROMPTLAYER_API_KEY"],
+        "Comment": ["GITHUB_TOKEN"],
+    },
     "deploy.yml": {"Fetch the newest commit": ["GITHUB_TOKEN"], "Deploy": ["PROMPTLAYER_API_KEY"]},
     "drift.yml": {"Pull": ["PROMPTLAYER_API_KEY"], "Pull request": ["PROMPTSYNC_TOKEN"]},
 }
@@ -31,14 +35,16 @@ def test_a_pull_request(full: Team) -> None:
     done = full.check()
     assert done.passed, str(done)
     assert seen(done) == NEEDED["check.yml"]
-    steps = ["actions/checkout", "Install promptsync", "Lint", "Plan and rehearsal", "Comment"]
+    steps = ["actions/checkout", "Install promptsync", "Lint", "Evaluations", "Report"]
+    steps += ["Plan and rehearsal", "Comment"]
     assert list(done.secrets) == steps
 
 
 def test_a_merge_group(full: Team) -> None:
     done = full.hub.run("check.yml", full.merge_group())
     assert done.passed, str(done)
-    assert seen(done) == {"Plan and rehearsal": ["PROMPTLAYER_API_KEY"]}
+    keys = ["PROMPTLAYER_API_KEY"]
+    assert seen(done) == {"Evaluations": keys, "Plan and rehearsal": keys}
 
 
 def test_a_pull_request_from_a_fork(full: Team) -> None:
@@ -51,7 +57,7 @@ def test_a_deploy(full: Team) -> None:
     done = full.deploy(full.merge())
     assert done.passed, str(done)
     assert seen(done) == NEEDED["deploy.yml"]
-    steps = ["actions/checkout", "Install promptsync", "Fetch the newest commit", "Deploy"]
+    steps = ["actions/checkout", "Install promptsync", "Fetch the newest commit", "Deploy", "Report"]
     assert list(done.secrets) == steps
 
 

@@ -147,11 +147,13 @@ def run_together(
     outcome = results_outcome(kind, results, choice_body(choice))
     passed = error is None and not results.under_way
     outputs = {"passed": str(passed).lower(), "changed": json.dumps(choice.changed)}
+    outputs["count"] = str(len(results.all))
     if kind == "evaluation":
         # What the echo model answered is no score.
         scored = [result for result in results.all if result.run.model != "echo"]
         outputs["scores"] = json.dumps({result.title: result.run.score for result in scored})
-    summary = results_markdown(results) if results.all else [nothing_run(choice, kind), ""]
+    noun = "table" if options.get("tables") else kind
+    summary = results_markdown(results) if results.all else [nothing_run(choice, noun), ""]
     return outcome.replaced(error=error, outputs=outputs, summary=summary)
 
 
@@ -171,9 +173,9 @@ def _check_options(kind: Kind, names: Sequence[str], options: Mapping[str, Any])
     if not names and not changed:
         verb = f"promptsync {_VERBS[kind]}"
         raise UsageError(f"no {kind} named", hint=f"{verb} list\n{verb} run --changed")
-    for option, is_set in (("--since", options["since"]), ("--allow-unbound", options["allow_unbound"])):
-        if is_set and not changed:
-            raise UsageError(f"{option} needs --changed", hint="add --changed")
+    for option in ("since", "allow_unbound", "tables"):
+        if options.get(option) and not changed:
+            raise UsageError(f"--{option.replace('_', '-')} needs --changed", hint="add --changed")
 
 
 def _choice(
@@ -190,9 +192,10 @@ def _choice(
 
     if not options["changed"]:
         return choose_named(project, kind, names, variables, options.get("prompts", ()))
-    choice = choose_changed(project, kind, resolve_since(session, options["since"]), variables)
+    since, only_tables = resolve_since(session, options["since"]), bool(options.get("tables"))
+    choice = choose_changed(project, kind, since, variables, only_tables=only_tables)
     session.blank = {**session.blank, **choice_body(choice)}
-    for note in choice_notes(choice, kind):
+    for note in choice_notes(choice, "table" if only_tables else kind):
         session.say(note)
     return choice
 

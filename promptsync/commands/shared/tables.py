@@ -47,7 +47,11 @@ report_option = click.option(
 )
 """Adds ``--report FILE``, whose value is passed as ``report_file``; give it to ``ReportFile``."""
 
-table_options = together(prompt_option, label_option, max_cells_option, report_option)
+tables_option = click.option(
+    "--tables", is_flag=True, help="With --changed: only tables, which check texts before they are published."
+)
+
+table_options = together(prompt_option, label_option, tables_option, max_cells_option, report_option)
 """Adds the options of a run on tables; pass their values to ``run_tables``."""
 
 
@@ -147,7 +151,10 @@ def run_noise(
 
 
 class ReportFile:
-    """The file of ``--report``; without one, nothing is written. Raises ``UsageError`` if it cannot be."""
+    """The file of ``--report``; without one, or without tables, nothing is written.
+
+    Raises ``UsageError`` if it cannot be written.
+    """
 
     def __init__(self, session: Session, file: str | None) -> None:
         self._session = session
@@ -157,7 +164,7 @@ class ReportFile:
         self, project: Project, results: CheckResults, wanted: Sequence[Wanted]
     ) -> PromptsyncError | None:
         """Write the page, and return what prevents it."""
-        if self._path is None:
+        if self._path is None or not wanted:
             return None
         from promptsync.show.report import report
 
