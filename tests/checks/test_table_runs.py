@@ -239,6 +239,29 @@ def test_the_requests_for_three_prompts_that_changed(world: World) -> None:
     assert counts["GET /ID/sheets/ID/scorecard"] == 5
 
 
+def test_the_requests_for_three_of_two_hundred_prompts(world: World) -> None:
+    configure(world, "labels: {main: prod}\n")
+    for number in range(200):
+        world.write(f"p{number}", "Tell {question}", model={"provider": "openai", "name": "gpt-4o"})
+    world.commit()
+    world.ok("deploy", "-y")
+    declare(world, prompts="p*")
+    world.commit("Evaluate")
+    for number in range(3):
+        world.write(
+            f"p{number}", f"Say {{question}} {number}", model={"provider": "openai", "name": "gpt-4o"}
+        )
+    world.forget()
+    assert world.run("eval", "run", "--changed", "--since", "HEAD").code == 0
+    others = (re.sub(r"/\d+$", "/N", seen.path) for seen in world.seen if not seen.path.startswith(TABLES))
+    # The list has two pages, and only the live versions of what changed are read.
+    expected = {"/prompt-templates": 2, "/prompt-templates/labels": 1, "/prompt-templates/N": 3}
+    assert Counter(others) == expected
+    counts = requests(world)
+    assert [counts[route] for route in ("GET ", "POST ", "POST /ID/sheets")] == [1, 1, 6]
+    assert counts["GET /ID/sheets/ID/rows"] == 3 * 6
+
+
 def aged(world: World, hours: float) -> None:
     """Make sheets and their calculations older."""
     moment = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
