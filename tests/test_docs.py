@@ -173,7 +173,7 @@ def test_files_in_the_manual_pass_lint(
     file.parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
     file.write_text(block, "utf-8")
-    (tmp_path / "registry.yaml").write_text("datasets: []\n", "utf-8")
+    (tmp_path / "registry.yaml").write_text("agents: []\n", "utf-8")
     if named[1] != "promptsync.yaml":
         (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
     assert run(["-C", str(tmp_path), "lint"], {}) == 0, capsys.readouterr().out

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from promptsync.cli import run
+from promptsync.files.evaluation import load_evaluations
 from promptsync.files.schema import schema
 from promptsync.files.worktree import scan
 from promptsync.prompt.canonical import digest
@@ -22,6 +23,7 @@ from promptsync.prompt.snippets import of_prompt
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example-repo"
 FILES = scan(EXAMPLE, "prompts").files
+EVALUATIONS = load_evaluations(EXAMPLE)
 EXAMPLES = [(name, index) for name, file in FILES.items() for index, _ in enumerate(file.local.examples, 1)]
 
 
@@ -40,7 +42,7 @@ def body(root: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> dic
 
 def test_it_lints_without_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(EXAMPLE), "lint", "--strict"], {}) == 0
-    assert capsys.readouterr().out == f"{len(FILES)} files checked, no problems\n"
+    assert capsys.readouterr().out == f"{len(FILES) + len(EVALUATIONS)} files checked, no problems\n"
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
@@ -103,15 +105,12 @@ def test_the_readme_names_every_file_and_its_commands_run(
     capsys.readouterr()
 
 
-def test_the_checks_that_files_name_are_declared_for_the_embedded_registry() -> None:
+def test_the_checks_of_prompts_are_there() -> None:
     declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
-    evaluations = {one["name"] for one in declared["evaluations"]}
     agents = {one["name"] for one in declared["agents"]}
-    config = yaml.safe_load((EXAMPLE / "promptsync.yaml").read_text("utf-8"))
-    assert {check["evaluation"] for check in config["checks"]} <= evaluations
     for file in FILES.values():
-        assert set(file.local.evaluations) <= evaluations
         assert {agent["name"] for agent in file.local.agents} <= agents
+    assert {file.prompts for file in EVALUATIONS} == {("support/refund",), ("support/triage",)}
 
 
 def test_the_hooks_fit_the_files_that_people_keep() -> None:
@@ -121,7 +120,13 @@ def test_the_hooks_fit_the_files_that_people_keep() -> None:
     lint = hooks["promptsync-lint"]
     assert lint["entry"] == "promptsync lint --deleted" and lint["always_run"]
     assert (lint["language"], lint["types"], lint["pass_filenames"]) == ("python", ["yaml"], True)
-    for path in ("prompts/a.yaml", "service/prompts/a/b.yml", "promptsync.yaml", "service/promptsync.yaml"):
+    for path in (
+        "prompts/a.yaml",
+        "service/prompts/a/b.yml",
+        "promptsync.yaml",
+        "service/promptsync.yaml",
+        "evaluations/a.yaml",
+    ):
         assert re.search(lint["files"], path)
     for path in ("registry.yaml", ".github/workflows/check.yml", "myprompts/a.yaml"):
         assert not re.search(lint["files"], path)
@@ -133,9 +138,8 @@ ASKS_FOR_JSON = "Answer with a JSON object"
 def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_fields(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body(copy, capsys, "push")
-    wanted = ["eval", "run", "refund quality", "triage accuracy", "--min-score", "90"]
-    assert [one["score"] for one in body(copy, capsys, *wanted)["runs"]] == [100, 100]
+    wanted = ["eval", "run", "refund quality", "triage accuracy"]
+    assert [one["passed"] for one in body(copy, capsys, *wanted)["runs"]] == [True, True]
 
     triage = copy / "prompts/support/triage.yaml"
     lines = triage.read_text("utf-8").splitlines(keepends=True)
@@ -143,24 +147,24 @@ def test_the_evaluation_of_triage_fails_without_the_line_that_asks_for_its_field
     assert len(kept) == len(lines) - 1
     triage.write_text("".join(kept), "utf-8")
     assert run(["-C", str(copy), "lint", "--strict"], {}) == 0
-    body(copy, capsys, "push")
 
     capsys.readouterr()
     assert run(["-C", str(copy), *wanted, "--json"], {}) == 1
     found = json.loads(capsys.readouterr().out)
-    by_name = {one["evaluation"]: one for one in found["runs"]}
-    assert (by_name["refund quality"]["passed"], by_name["refund quality"]["score"]) == (True, 100)
+    by_name = {one["table"]: one for one in found["runs"]}
+    assert by_name["refund quality"]["passed"] is True
     triaged = by_name["triage accuracy"]
-    assert (triaged["passed"], triaged["score"], triaged["version"]) == (False, 50, 2)
-    assert triaged["reason"] == "score 50 is below the minimum of 90"
-    missed = {(cell["row"], cell["column"]) for cell in triaged["missed_cells"]}
-    assert missed == {(row, "all fields") for row in (1, 2, 3)}
+    assert (triaged["passed"], triaged["reason"]) == (
+        False,
+        "50 on the echo model is below the minimum of 90",
+    )
 
 
 def test_its_fixtures_fit_their_schema_and_hold_for_a_model_too() -> None:
     declared = yaml.safe_load((EXAMPLE / "registry.yaml").read_text("utf-8"))
     jsonschema.validate(declared, schema("fixtures"))
-    (triage,) = [one for one in declared["evaluations"] if one["name"] == "triage accuracy"]
-    (pattern,) = [score["regex"] for score in triage["scores"] if "regex" in score]
+    (triage,) = [file for file in EVALUATIONS if file.name == "triage accuracy"]
+    jsonschema.validate(yaml.safe_load(triage.text), schema("evaluation"))
+    (pattern,) = [step.config["regex_pattern"] for step in triage.scorecard.steps if step.type == "REGEX"]
     answer = {"category": "refund", "urgency": "low", "language": "en", "order_number": "A-17", "reason": "r"}
     assert re.search(pattern, json.dumps(answer, indent=1))

@@ -227,4 +227,4 @@ def test_try_repo_builds_the_hooks_and_runs_them(consumer: Consumer, hooks: Hook
     done = consumer.pre_commit("try-repo", hooks.url, "promptsync-lint", "--all-files", "--verbose")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^promptsync lint\.+Passed$", done.stdout, re.MULTILINE)
-    assert "7 files checked, no problems" in done.stdout
+    assert "9 files checked, no problems" in done.stdout

@@ -26,6 +26,7 @@ import forked
 import jsonschema_rs
 import pytest
 import yaml
+from evaluation_files import declared, put
 from registry_server import Caller, chat, completion
 from scripted_registry import DROPPED, KEY, Reply, Seen, reusing
 
@@ -388,12 +389,11 @@ def template(build: Callable[[World], object]) -> Any:
 
 
 @contextmanager
-def made(directory: Path, *, git: bool = True, fixtures: str = "") -> Iterator[World]:
+def made(directory: Path, *, git: bool = True, fixtures: str | Mapping[str, str] = "") -> Iterator[World]:
     """An empty working copy of an empty registry, which may have evaluations and agents."""
     root = directory / "copy"
     (root / "prompts").mkdir(parents=True)
-    place = directory / "registry.yaml"
-    place.write_text(fixtures, "utf-8")
+    place = put(directory, declared(fixtures) if isinstance(fixtures, str) else fixtures)
     world = World(root, Caller(create_app(directory / "registry.db", fixtures=place if fixtures else None)))
     try:
         with reusing(world.react) as url:

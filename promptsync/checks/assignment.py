@@ -229,7 +229,7 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
         # All missing names, so that they can be fixed in one go.
         details = [f"{problem.message} ({problem.hint})" for problem in problems[1:]]
         if registry.url.startswith(LOCAL):
-            details.append("the embedded registry has what its fixtures file declares")
+            details.append("the embedded registry has what its fixtures file and evaluation files declare")
         raise problems[0].replaced(details=details)
     return tuple(located.values())
 

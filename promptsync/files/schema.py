@@ -107,6 +107,8 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
             hint = suggestion(key, known)
             if kind == "prompt" and not where:
                 hint = _below_model(key) or hint
+            if kind == "fixtures" and key in ("datasets", "evaluations"):
+                hint = "Write each evaluation as a file with its rows: promptsync schema evaluation."
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint
     elif name == "type":
         value: Any = reduce(getitem, where, loaded.value)

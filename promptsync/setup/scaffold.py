@@ -15,6 +15,7 @@ from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import write
+from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
 
@@ -146,9 +147,9 @@ def _adapted(path: str, config: Config, repository: Scaffold) -> str:
     below = "" if below == "." else below
     text, remote = starter_text(path), remote_of(config)
     if path == HOOKS:
-        parts = (f"{below}/" if below else "", config.prompts, FILE_NAME)
+        parts = (f"{below}/" if below else "", config.prompts, EVALUATIONS, FILE_NAME)
         # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
-        pattern = "^{}({}/|{}$)".format(*(re.escape(part).replace(r"\-", "-") for part in parts))
+        pattern = "^{}({}/|{}/|{}$)".format(*(re.escape(part).replace(r"\-", "-") for part in parts))
         # With embedded registries only, the hook compares with the default one.
         arguments = [*(["-C", below] if below else []), *(["--remote", remote] if remote is not None else [])]
         text = _replaced(text, "additional_dependencies", flow([repository.package]))

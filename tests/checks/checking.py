@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from evaluation_files import contains, declared, evaluation, put
 
 from promptsync.checks.assignment import Check, Selection, find_checks
 from promptsync.checks.judge import run_checks
@@ -24,23 +25,26 @@ from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
 from promptsync.server.checks.model import ModelError
 
-FIXTURES = """
-datasets:
-  - name: cases
-    rows: [{question: one, expect: one}, {question: two, expect: no}, {question: three, expect: th}]
-evaluations:
-  - {name: quality, dataset: cases, prompt: ask, scores: [contains: "{{ expect }}"]}
-  - {name: unscored, dataset: cases, prompt: ask}
-  - {name: homeless, dataset: cases, prompt: nowhere}
-  - {name: of ask one, dataset: cases, prompt: {name: ask, version: 1}, scores: [contains: "o"]}
-  - {name: of ask prod, dataset: cases, prompt: {name: ask, label: prod}, scores: [contains: "o"]}
-  - {name: of other, dataset: cases, prompt: other, scores: [contains: "e"]}
-  - {name: of parent, dataset: cases, prompt: parent, scores: [contains: "e"]}
+CASES = [
+    {"question": "one", "expect": "one"},
+    {"question": "two", "expect": "never"},
+    {"question": "three", "expect": "th"},
+]
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, labels: [prod], nodes: [{name: first, prompt: ask}, {name: last, prompt: ask, output: true}]}
   - {name: old bot, nodes: [{name: first, prompt: {name: ask, version: 1}, output: true}]}
   - {name: prod bot, nodes: [{name: first, prompt: {name: ask, label: prod}, output: true}]}
-"""
+""",
+    evaluation("quality", "ask", CASES, contains(column="expect")),
+    evaluation("unscored", "ask", CASES),
+    evaluation("homeless", "nowhere", CASES),
+    evaluation("of ask one", "ask", CASES, contains("o"), version=1),
+    evaluation("of ask prod", "ask", CASES, contains("o"), label="prod"),
+    evaluation("of other", "other", CASES, contains("e")),
+    evaluation("of parent", "parent", CASES, contains("e")),
+)
 
 Edit = Callable[[str, Any], None]
 """Gets the path of a request and the JSON of its answer, which it may change."""
@@ -138,7 +142,7 @@ def agent(name: str, *prompts: str, **inputs: Any) -> Check:
 @contextmanager
 def made(directory: Path) -> Iterator[Bench]:
     """``ask`` and ``other`` are at version 1, which echoes the question."""
-    (directory / "registry.yaml").write_text(FIXTURES, "utf-8")
+    put(directory, FIXTURES)
     model = Commanded()
     model.go_on.set()
     app = create_app(directory / "registry.db", fixtures=directory / "registry.yaml", model=model)

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import at_most, contains, declared, evaluation
 from worlds import Reply, Seen, World, asking, failing, fault, made
 
 from promptsync.checks.past_runs import MOST
 from promptsync.checks.verdicts import Verdict, verdicts
 from promptsync.files.worktree import scan
 
-FIXTURES = """
-datasets:
-  - name: people
-    rows: [{name: Ada}, {name: Linus}]
-evaluations:
-  - {name: polite, dataset: people, prompt: a, scores: [contains: please]}
-  - {name: short, dataset: people, prompt: a, scores: [max_length: 20]}
-  - {name: b polite, dataset: people, prompt: b, scores: [contains: please]}
-  - {name: unscored, dataset: people, prompt: a}
+PEOPLE = [{"name": "Ada"}, {"name": "Linus"}]
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, nodes: [{name: answer, prompt: a, output: true}]}
-"""
+""",
+    evaluation("polite", "a", PEOPLE, contains("please")),
+    evaluation("short", "a", PEOPLE, at_most(20)),
+    evaluation("b polite", "b", PEOPLE, contains("please")),
+    evaluation("unscored", "a", PEOPLE),
+)
 
 
 @pytest.fixture

@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from evaluation_files import contains, declared, evaluation
 from worlds import Fault, Reply, Run, Seen, World, documents, made
 
-FIXTURES = """
-datasets:
-  - {name: people, rows: [{name: Ada}, {name: Linus}]}
-evaluations:
-  - {name: a is polite, dataset: people, prompt: a, scores: [contains: polite]}
-  - {name: b is polite, dataset: people, prompt: b, scores: [contains: polite]}
-  - {name: a once, dataset: people, prompt: {name: a, version: 1}, scores: [contains: polite]}
-  - {name: unscored, dataset: people, prompt: a}
+PEOPLE = [{"name": "Ada"}, {"name": "Linus"}]
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, nodes: [{name: first, prompt: a}, {name: last, prompt: b, output: true}]}
   - {name: old bot, nodes: [{name: only, prompt: {name: a, version: 1}, output: true}]}
-"""
+""",
+    evaluation("a is polite", "a", PEOPLE, contains("polite")),
+    evaluation("b is polite", "b", PEOPLE, contains("polite")),
+    evaluation("a once", "a", PEOPLE, contains("polite"), version=1),
+    evaluation("unscored", "a", PEOPLE),
+)
 
 
 @contextmanager

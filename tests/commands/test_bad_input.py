@@ -156,12 +156,12 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
             ("--vars YAML", ["render", "good", "--vars", "v.yaml"], "v.yaml", "name: %s", 1),
             ("track request", ["track", "request", "r.json"], "r.json", '{"provider": %s}', 1),
             ("promptsync.yaml", ["status"], "promptsync.yaml", "remotes: %s", 2),
-            ("registry.yaml", ["ls-remote"], "registry.yaml", "datasets: %s", 2),
+            ("registry.yaml", ["ls-remote"], "registry.yaml", "agents: %s", 2),
         )
     ),
     ("--vars, base 60", ["render", "good", "--vars", "v.yaml"], "v.yaml", f"name: {LONG}", 1, "digits"),
     ("promptsync.yaml, base 60", ["status"], "promptsync.yaml", f"limits: {{changes: {LONG}}}", 2, "digits"),
-    ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"datasets: {LONG}", 2, "digits"),
+    ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"agents: {LONG}", 2, "digits"),
     *(
         (
             f"--var, {depth} deep",
@@ -195,7 +195,7 @@ def test_other_files_have_the_same_limits(
     world: World, arguments: list[str], path: str, text: str, code: int, word: str
 ) -> None:
     world.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
-    world.put("registry.yaml", "datasets: []\n")
+    world.put("registry.yaml", "agents: []\n")
     world.put("prompts/good.yaml", GOOD)
     world.put(path, text)
     done = world.run(*arguments)

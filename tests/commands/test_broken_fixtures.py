@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from worlds import World
 
-BROKEN = """\
-datasets:
-  - name: cases
-evaluations:
-  - {name: quality, dataset: case, prompt: ask, score: []}
+BROKEN = "agents:\n  - {name: writer, nodes: [{name: a, promt: ask}]}\n"
+FIXED = BROKEN.replace("promt", "prompt")
+COLUMN = """rows: [{a: 1}]
+scorecard: {steps: [{title: x, type: REGEX, config: {source: b}}]}
 """
 
 
@@ -23,16 +22,38 @@ def here(local: World) -> World:
 
 @pytest.mark.parametrize("line", ["eval list", "agent list", "push", "serve --port 0"])
 def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(here: World, line: str) -> None:
-    unknown_key = "registry.yaml:4:49: Unknown key evaluations[0].score. Did you mean scores?"
-    no_dataset = "registry.yaml:4:21: There is no dataset 'case' in this file."
-    for content, detail in ((BROKEN, unknown_key), (BROKEN.replace("score:", "scores:"), no_dataset)):
-        here.put("registry.yaml", content)
-        done = here.run(*line.split(), "--json")
-        error = done.document["error"]
-        assert (done.code, error["code"], error["details"]) == (2, "fixtures", [detail])
-        assert "promptsync schema fixtures" in error["hint"]
-    here.put("registry.yaml", BROKEN.replace("case,", "cases,").replace("score:", "scores:"))
-    assert "quality" in here.ok("eval", "list").out
+    lacks = "registry.yaml:2:28: agents[0].nodes[0] lacks the key prompt."
+    unknown = "registry.yaml:2:38: Unknown key agents[0].nodes[0].promt. Did you mean prompt?"
+    done = here.run(*line.split(), "--json")
+    error = done.document["error"]
+    assert (done.code, error["code"], error["details"]) == (2, "fixtures", [lacks, unknown])
+    assert "promptsync schema fixtures" in error["hint"]
+    here.put("registry.yaml", FIXED)
+    assert "writer" in here.ok("agent", "list").out
+
+
+@pytest.mark.parametrize("line", ["eval list", "push", "serve --port 0"])
+def test_so_is_one_in_an_evaluation_file(here: World, line: str) -> None:
+    here.put("registry.yaml", FIXED)
+    here.put("evaluations/x.yaml", COLUMN)
+    done = here.run(*line.split(), "--json")
+    error = done.document["error"]
+    missing = "evaluations/x.yaml:2:54: x: no column above has the title 'b'."
+    assert (done.code, error["code"], error["details"]) == (2, "fixtures", [missing])
+    assert error["message"].endswith("/copy/evaluations has a file that is not valid.")
+    assert "promptsync schema evaluation" in error["hint"]
+    here.put("evaluations/x.yaml", COLUMN.replace("source: b", "source: a"))
+    assert "x" in here.ok("dataset", "list").out
+
+
+@pytest.mark.parametrize("key", ["datasets", "evaluations"])
+def test_what_has_files_of_its_own_is_refused_with_the_way(here: World, key: str) -> None:
+    here.put("registry.yaml", f"{key}: []\n")
+    detail = (
+        f"registry.yaml:1:1: Unknown key {key}."
+        " Write each evaluation as a file with its rows: promptsync schema evaluation."
+    )
+    assert here.run("push", "--json").document["error"]["details"] == [detail]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +61,7 @@ def test_a_mistake_is_reported_with_its_place_and_a_fixed_file_works_at_once(her
     [
         (b"a: [", "not valid YAML"),
         (b"\xff\xfe", "byte order mark"),
-        (b"datasets: [&a [*a]]", "aliases"),
+        (b"agents: [&a [*a]]", "aliases"),
         (b"!!python/object:os.system {}", "tag"),
         (b"- 1", "must be a mapping"),
     ],

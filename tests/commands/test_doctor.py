@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import contains, declared, evaluation, put
 from scripted_registry import EMPTY_LIST, HTML, Reply, serving, version
 from strict_registries import Customer
 from worlds import KEY, World, asking, failing, fault
@@ -267,11 +268,7 @@ def test_an_embedded_registry_is_not_written(tmp_path, capsys):
         return {one["name"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
 
     assert "does not exist" in look()["registry"]["message"]
-    (tmp_path / "registry.yaml").write_text(
-        "datasets: [{name: d, rows: [{q: x}]}]\n"
-        "evaluations: [{name: e, dataset: d, prompt: {name: a}, scores: [{contains: Hello}]}]\n",
-        "utf-8",
-    )
+    put(tmp_path, declared("", evaluation("e", "a", [{"q": "x"}], contains("Hello"))))
     assert "the first push creates" in look()["registry"]["message"]
     assert not (tmp_path / ".promptsync").exists()
     assert run(["-C", str(tmp_path), "push"], {}) == 0

@@ -7,19 +7,18 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from evaluation_files import contains, declared, evaluation, matches, put
 from worlds import World
 
-FIXTURES = """
-datasets:
-  - name: cases
-    rows: [{question: one, expect: one}, {question: two, expect: nothing}]
-  - {name: other, rows: [{a: 1}]}
-evaluations:
-  - {name: quality, dataset: cases, prompt: ask, scores: [contains: "{{ expect }}"]}
-  - {name: unscored, dataset: cases, prompt: ask}
+CASES = [{"question": "one", "expect": "one"}, {"question": "two", "expect": "nothing"}]
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, labels: [prod], nodes: [{name: first, prompt: ask}, {name: last, prompt: ask, output: true}]}
-"""
+""",
+    evaluation("quality", "ask", CASES, contains(column="expect")),
+    evaluation("unscored", "ask", CASES),
+)
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def slow() -> Iterator[dict[str, str]]:
 @pytest.fixture
 def here(local: World) -> World:
     local.put("prompts/ask.yaml", "messages: [{role: user, content: '{question}'}]\n")
-    local.put("registry.yaml", FIXTURES)
+    put(local.root, FIXTURES)
     local.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
     local.ok("push", "-y")
     return local
@@ -112,15 +111,10 @@ def test_a_run_has_to_reach_the_minimum_that_checks_name_by_name_or_id(
 
 
 def test_a_failed_run_is_shown_with_exit_1(here: World) -> None:
-    registry = here.root / "registry.yaml"
-    registry.write_text(
-        FIXTURES.replace("expect: nothing}]", "expect: nothing}]\n  - {name: empty, rows: []}").replace(
-            "dataset: cases, prompt: ask}", "dataset: empty, prompt: ask}"
-        )
-    )
+    put(here.root, declared("", evaluation("broken", "ask", CASES, matches("("))))
     for verb in ("run", "show"):
-        ran = here.run("eval", verb, "unscored", *(["--allow-unscored"] if verb == "run" else []))
-        assert (ran.code, ran.err) == (1, "error: unscored: its report has no rows\n")
+        ran = here.run("eval", verb, "broken")
+        assert (ran.code, ran.err) == (1, "error: broken: 2 failed cells\n")
 
 
 def test_an_agent_that_was_only_started_is_shown_by_the_command_that_is_printed(here: World) -> None:
@@ -158,8 +152,8 @@ def test_a_wait_that_is_too_short_is_exit_1_and_names_the_command_that_goes_on(
 
 def test_datasets_are_listed_with_their_columns(here: World) -> None:
     assert here.run("dataset", "list").lines[1:] == [
-        ["3", "other", "v1", "a"],
-        ["2", "cases", "v1", "question,", "expect"],
+        ["3", "unscored", "v1", "question,", "expect"],
+        ["2", "quality", "v1", "question,", "expect"],
     ]
 
 
@@ -207,7 +201,7 @@ def test_an_unknown_name_is_reported(here: World, arguments: list[str]) -> None:
 
 
 def test_the_table_has_the_message_of_the_registry_and_the_error_names_the_request(here: World) -> None:
-    (here.root / "registry.yaml").write_text(FIXTURES.replace("prompt: ask, scores", "prompt: gone, scores"))
+    put(here.root, declared("", evaluation("quality", "gone", CASES)))
     ran = here.run("eval", "run", "quality")
     assert ran.code == 4
     assert "The evaluation 'quality' cannot run: There is no prompt template" in ran.out.splitlines()[1]

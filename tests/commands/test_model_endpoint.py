@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import contains, declared, evaluation, put
 from worlds import World
 
 from promptsync.cli import run
 from promptsync.server.checks.endpoint import Endpoint
 
-FIXTURES = """
-datasets: [{name: cases, rows: [{question: one}]}]
-evaluations: [{name: quality, dataset: cases, prompt: ask, scores: [contains: sunny]}]
-"""
+FIXTURES = declared("", evaluation("quality", "ask", [{"question": "one"}], contains("sunny")))
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def test_a_local_remote_uses_the_model_of_the_environment(
 ) -> None:
     url, seen = model
     local.write("ask", "{question}")
-    local.put("registry.yaml", FIXTURES)
+    put(local.root, FIXTURES)
     local.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
     local.ok("push")
     variables = {"URL": url, "KEY": "sk-secret", "NAME": "tiny"}

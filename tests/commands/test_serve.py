@@ -14,14 +14,13 @@ from typing import IO
 
 import httpx
 import pytest
+from evaluation_files import declared, evaluation, put
 from idle_clients import hold
 from worlds import World
 
 from promptsync.server.app import install_command
 
-FIXTURES = """\
-datasets: [{name: cases, rows: [{question: Hello}]}]
-"""
+FIXTURES = declared("", evaluation("cases", "ask", [{"question": "Hello"}]))
 TEXT = {"type": "completion", "content": [{"type": "text", "text": "Hi"}]}
 TIMES = {"request_start_time": 1767225700, "request_end_time": 1767225701}
 
@@ -71,7 +70,7 @@ def test_what_it_serves_is_printed_first_and_a_signal_ends_it_cleanly(
 def test_it_serves_the_embedded_registry_of_the_working_copy_with_its_fixtures(local: World) -> None:
     remotes = "far: {url: 'https://x.example'}, local: {url: 'local:', fixtures: registry.yaml}"
     local.put("promptsync.yaml", f"remote: far\nremotes: {{{remotes}}}\n")
-    local.put("registry.yaml", FIXTURES)
+    put(local.root, FIXTURES)
     local.put("prompts/one.yaml", "content: text\n")
     local.ok("push", "--remote", "local")
     with serving(local.root / "prompts") as (_, url):
@@ -86,7 +85,7 @@ def dataset(url: str, key: str = "pl_any") -> str:
 
 def test_a_database_fixtures_and_a_key_can_be_set(tmp_path: Path) -> None:
     (tmp_path / "promptsync.yaml").write_text("broken: [\n")
-    (tmp_path / "mine.yaml").write_text(FIXTURES)
+    put(tmp_path, FIXTURES).rename(tmp_path / "mine.yaml")
     options = ["--db", "a.db", "--fixtures", "mine.yaml", "--api-key", "pl_secret"]
     with serving(tmp_path, *options) as (process, url):
         assert dataset(url, "pl_secret") == "cases"

@@ -6,14 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from evaluation_files import contains, declared, evaluation
 from worlds import World, asking, failing, fault, made
 
-FIXTURES = """
-datasets:
-  - {name: people, rows: [{name: Ada}]}
-evaluations:
-  - {name: a is polite, dataset: people, prompt: a, scores: [contains: polite]}
-"""
+FIXTURES = declared("", evaluation("a is polite", "a", [{"name": "Ada"}], contains("polite")))
 CONFIG = """labels: {main: prod, stable: lts}
 checks:
 - {match: a, evaluation: a is polite, min_score: 100}

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import contains, declared, evaluation
 from worlds import World, asking, failing, fault, made, template
 
 from promptsync.registry.promptlayer import parse
 
-FIXTURES = """
-datasets:
-  - name: people
-    rows: [{name: Ada}, {name: Linus}]
-evaluations:
-  - {name: kind, dataset: people, prompt: a, scores: [contains: please]}
-"""
+FIXTURES = declared("", evaluation("kind", "a", [{"name": "Ada"}, {"name": "Linus"}], contains("please")))
 CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
 FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind: score 0 is below the minimum of 90"}
 

@@ -11,20 +11,19 @@ from typing import Any
 
 import click
 import pytest
+from evaluation_files import contains, declared, evaluation
 from registry_server import chat
 from worlds import World, made
 
 from promptsync.cli import VERBS, group
 
-FIXTURES = """
-datasets:
-  - name: cases
-    rows: [{name: Ann, expect: Hello}]
-evaluations:
-  - {name: greeting, dataset: cases, prompt: {name: ops/ahead}, scores: [{contains: "{{ expect }}"}]}
+FIXTURES = declared(
+    """
 agents:
   - {name: greeter, nodes: [{name: answer, prompt: {name: ops/ahead}, output: true}]}
-"""
+""",
+    evaluation("greeting", "ops/ahead", [{"name": "Ann", "expect": "Hello"}], contains(column="expect")),
+)
 
 CONFIG = """
 labels: {main: prod}

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from evaluation_files import contains, declared, evaluation
 from worlds import DROPPED, Reply, Seen, World, fault, is_write
 
-FIXTURES = """
-datasets:
-  - name: people
-    rows: [{name: Ada}, {name: Linus}]
-evaluations:
-  - {name: a is polite, dataset: people, prompt: a, scores: [contains: polite]}
-  - {name: b is polite, dataset: people, prompt: b, scores: [contains: polite]}
-  - {name: c is polite, dataset: people, prompt: c, scores: [contains: polite]}
-  - {name: a under prod, dataset: people, prompt: {name: a, label: prod}, scores: [contains: polite]}
-  - {name: tone is polite, dataset: people, prompt: tone, scores: [contains: polite]}
+PEOPLE = [{"name": "Ada"}, {"name": "Linus"}]
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, nodes: [{name: answer, prompt: d, output: true}]}
-"""
+""",
+    evaluation("a is polite", "a", PEOPLE, contains("polite")),
+    evaluation("b is polite", "b", PEOPLE, contains("polite")),
+    evaluation("c is polite", "c", PEOPLE, contains("polite")),
+    evaluation("a under prod", "a", PEOPLE, contains("polite"), label="prod"),
+    evaluation("tone is polite", "tone", PEOPLE, contains("polite")),
+)
 
 
 def change(world: World, old: str, new: str, names: Iterable[str] = "a") -> None:

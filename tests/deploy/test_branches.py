@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from deploying import change
+from deploying import FIXTURES, change
+from evaluation_files import put
 from worlds import World
 
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
@@ -150,7 +151,7 @@ def test_a_rehearsal_and_a_dry_run_change_nothing_and_say_what_may_release(
 
 
 def test_a_rehearsal_that_fails_releases_nothing_and_writes_its_results(changed: World) -> None:
-    (changed.root / "registry.yaml").write_text((changed.root.parent / "registry.yaml").read_text())
+    put(changed.root, FIXTURES)
     config = changed.root / "promptsync.yaml"
     config.write_text(config.read_text().replace("'}}", "', fixtures: registry.yaml}}", 1))
     change(changed, "polite", "rude")

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import contains, declared, evaluation, put
 from worlds import World, asking, failing, fault, made
 
-FIXTURES = """
-datasets:
-  - name: people
-    rows: [{name: Ada}, {name: Linus}, {name: Grace}, {name: Alan}]
-evaluations:
-  - {name: kind, dataset: people, prompt: a, scores: [contains: please, contains: kindly]}
-  - {name: kind b, dataset: people, prompt: b, scores: [contains: please]}
-"""
+PEOPLE = [{"name": name} for name in ("Ada", "Linus", "Grace", "Alan")]
+FIXTURES = declared(
+    "",
+    evaluation("kind", "a", PEOPLE, contains("please"), contains("kindly", "kindly")),
+    evaluation("kind b", "b", PEOPLE, contains("please")),
+)
 BOTH, ONE, NONE = "{name}, please and kindly", "{name}, please", "{name}, now"
 """Texts that score 100, 50 and 0."""
 
@@ -146,8 +145,7 @@ def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: Wor
 
 
 def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:
-    fixtures = world.root / "registry.yaml"
-    fixtures.write_text(FIXTURES, "utf-8")
+    put(world.root, FIXTURES)
     config = world.root / "promptsync.yaml"
     config.write_text(config.read_text().replace("}}", ", fixtures: registry.yaml}}", 1))
     world.write("a", ONE)

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from dialect_servers import Dialect
+from evaluation_files import contains, declared, evaluation, put
 from registry_server import Caller, chat, completion, running
 from worlds import Run, World
 
 from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
 
-FIXTURES = """
-datasets:
-  - name: refund cases
-    rows: [{question: Where?, expect: Where}, {question: When?, expect: When}]
-evaluations:
-  - {name: refund quality, dataset: refund cases, prompt: support/refund, scores: [contains: "{{ expect }}"]}
+CASES = [{"question": "Where?", "expect": "Where"}, {"question": "When?", "expect": "When"}]
+FIXTURES = declared(
+    """
 agents:
   - {name: refund-agent, labels: [prod], nodes: [{name: answer, prompt: support/refund, output: true}]}
-"""
+""",
+    evaluation("refund quality", "support/refund", CASES, contains(column="expect")),
+)
 REQUEST = {
     "provider": "openai",
     "model": "gpt-4o",
@@ -51,7 +51,7 @@ class Here(World):
 def opened(kind: Callable[[Any], Dialect], root: Path) -> Iterator[Here]:
     """An empty working copy of an empty registry that has evaluations and agents."""
     (root / "prompts").mkdir(parents=True)
-    (root / "registry.yaml").write_text(FIXTURES)
+    put(root, FIXTURES)
     with create_app(root / "registry.db", fixtures=root / "registry.yaml") as app:
         server = kind(app)
         with running(server) as url:

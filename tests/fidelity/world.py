@@ -6,32 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evaluation_files import contains, declared, evaluation, put
 from registry_server import Caller, chat, completion, flat, running
 
 from promptsync.server.app import Application, create_app
 
-FIXTURES = """\
-datasets:
-  - name: cases
-    rows: [{name: Ana, expect: Ana}]
-evaluations:
-  - name: quality
-    dataset: cases
-    prompt: {name: greeting}
-    scores: [{contains: "{{ expect }}"}]
+FIXTURES = declared(
+    """\
 agents:
   - name: echo-agent
     labels: [prod]
     nodes: [{name: answer, prompt: {name: greeting}, output: true}]
-"""
+""",
+    evaluation("quality", "greeting", [{"name": "Ana", "expect": "Ana"}], contains(column="expect")),
+)
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
 
 
 @contextmanager
 def world(folder: Path) -> Iterator[Application]:
     """Open a registry in ``folder`` with two prompts, a snippet, a dataset, an evaluation and an agent."""
-    fixtures = folder / "registry.yaml"
-    fixtures.write_text(FIXTURES, "utf-8")
+    fixtures = put(folder, FIXTURES)
     with create_app(folder / "registry.db", fixtures=fixtures) as app:
         call = Caller(app)
         for body in (

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 
 import materials
+from evaluation_files import contains, declared, evaluation
 from scripted_registry import KEY, Reply, Seen
 from worlds import World, made
 
@@ -90,11 +91,10 @@ completion bash
 
 KINDS = ("files", "registry", "git", "private", "environment")
 
-FIXTURES = """
-datasets: [{name: cases, rows: [{name: x, expect: y}]}]
-evaluations: [{name: quality, dataset: cases, prompt: {name: ask}, scores: [{contains: "{{ expect }}"}]}]
-agents: [{name: helper, nodes: [{name: answer, prompt: {name: ask}, output: true}]}]
-"""
+FIXTURES = declared(
+    "agents: [{name: helper, nodes: [{name: answer, prompt: {name: ask}, output: true}]}]",
+    evaluation("quality", "ask", [{"name": "x", "expect": "y"}], contains(column="expect")),
+)
 
 
 def main(seed: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from evaluation_files import declared, evaluation, matches, put
 from killed_process import KILLED
 from working_copy import Copy
 
@@ -150,17 +151,12 @@ def check(copy: Copy, verb: str) -> None:
     assert {one["state"] for one in copy.ok("status")["prompts"]} == {"ahead"}
 
 
-FIXTURES = """
-datasets:
-  - {name: none, rows: [{}]}
-evaluations:
-  - {name: friendly, dataset: none, prompt: one, scores: [not_contains: rude]}
-"""
+FIXTURES = declared("", evaluation("friendly", "one", [{"case": 1}], matches("(?s)^(?!.*rude)")))
 
 
 def guarded(copy: Copy) -> None:
     """``one`` is checked, and its new text fails; ``two`` has no checks."""
-    (copy.project / "registry.yaml").write_text(FIXTURES)
+    put(copy.project, FIXTURES)
     config = copy.project / "promptsync.yaml"
     text = config.read_text().replace("'}", "', fixtures: registry.yaml}")
     config.write_text(f"{text}checks: [{{match: one, evaluation: friendly, min_score: 100}}]\n")

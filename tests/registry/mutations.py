@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evaluation_files import contains, declared, evaluation
 from worlds import Fault, Reply, Seen, World, made
 
-FIXTURES = """
-datasets:
-  - {name: people, rows: [{name: Ada}, {name: Linus}]}
-evaluations:
-  - {name: polite, dataset: people, prompt: greet, scores: [contains: polite]}
+FIXTURES = declared(
+    """
 agents:
   - {name: bot, nodes: [{name: first, prompt: greet}, {name: last, prompt: reply, output: true}]}
-"""
+""",
+    evaluation("polite", "greet", [{"name": "Ada"}, {"name": "Linus"}], contains("polite")),
+)
 
 Change = Callable[[Seen, Any], Any]
 """Returns what a registry sends in place of a response body."""

@@ -4,49 +4,86 @@ import re
 from pathlib import Path
 
 import pytest
+from evaluation_files import put
 from registry_server import Caller
 
 from promptsync.files.errors import InvalidFile, text_of
+from promptsync.files.evaluation import load_evaluations
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
 from promptsync.server.checks.runs import StepCell
-from promptsync.server.checks.scoring import scored, text_problem
+from promptsync.server.checks.scoring import computed
 
 EXAMPLE = """
-datasets:
-  - name: refund cases
-    rows:
-      - {question: "Where is my money?", expect: "refund"}
-      - {question: "Hello", extra: 1}
-evaluations:
-  - name: refund quality
-    dataset: refund cases
-    prompt: {name: support/refund}
-    scores:
-      - {contains: "{{ expect }}"}
-      - {contains: "x", name: polite}
-      - {contains: "y"}
-      - {contains: "z", name: contains 2}
 agents:
   - name: refund-agent
     labels: [prod]
     nodes:
       - {name: answer, prompt: {name: support/refund}}
 """
+EVALUATION = """
+name: refund quality
+prompts: [support/refund, support/*]
+rows:
+  - {question: "Where is my money?", expect: "refund"}
+  - {question: "Hello", extra: 1}
+variables: {asked: question}
+output: Answer
+columns: [{title: Words, type: count, config: {source: Answer, type: words}}]
+scorecard: {steps: [{title: polite, type: CONTAINS, config: {source: Answer, value: please}}]}
+"""
 
 
-def test_the_example_of_the_documentation_is_read_and_completed():
-    fixtures = parse_fixtures(EXAMPLE.encode(), "registry.yaml")
-    (agent,), (dataset,), (evaluation,), _ = fixtures.declared.values()
-    assert dataset.body["columns"] == ["question", "expect", "extra"]
-    assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund cases")
-    prompt = {"name": "support/refund", "version": None, "label": None}
-    columns = {column["name"]: column["configuration"] for column in evaluation.body["columns"]}
-    assert columns.pop("output") == {"prompt": prompt}
-    scores = {"contains": "{{ expect }}", "polite": "x", "contains 2": "y", "contains 2 2": "z"}
-    assert columns == {name: {"contains": text} for name, text in scores.items()}
+def evaluations(directory, *texts):
+    """The evaluations of a directory, after these files were written there."""
+    for index, text in enumerate(texts):
+        put(directory, {f"evaluations/{index}.yaml": text})
+    return load_evaluations(directory)
+
+
+def test_an_agent_is_completed():
+    (agent,) = parse_fixtures(EXAMPLE.encode(), "registry.yaml").declared["workflow"]
     (node,) = agent.body["nodes"]
+    prompt = {"name": "support/refund", "version": None, "label": None}
     assert (node["configuration"], node["is_output_node"]) == ({"prompt": prompt, "variables": {}}, True)
+
+
+def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
+    declared = parse_fixtures(b"", "registry.yaml", evaluations(tmp_path, EVALUATION)).declared
+    (dataset,), (evaluation,) = declared["dataset"], declared["evaluation"]
+    assert (dataset.name, list(dataset.body["columns"])) == (
+        "refund quality",
+        ["question", "expect", "extra"],
+    )
+    assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund quality")
+    prompt, words, polite = evaluation.body["columns"]
+    assert prompt == {
+        "name": "Answer",
+        "column_type": "PROMPT_TEMPLATE",
+        "is_part_of_score": False,
+        "configuration": {
+            "template": {"name": "support/refund"},
+            "prompt_template_variable_mappings": {"asked": "question"},
+        },
+    }
+    assert (words["name"], words["column_type"], words["is_part_of_score"]) == ("Words", "COUNT", False)
+    assert (polite["name"], polite["column_type"], polite["is_part_of_score"]) == ("polite", "CONTAINS", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("prompts: a", True),
+        ("prompts: '[a]*'", False),
+        ("prompts: []", False),
+        ("columns: [{title: A, type: PROMPT_TEMPLATE, config: {template: {name: a, label: prod}}}]", True),
+        ("columns: [{title: A, type: PROMPT_TEMPLATE, config: {template: a}}]", False),
+        ("columns: [{title: A, type: PROMPT_TEMPLATE}]", False),
+    ],
+)
+def test_which_evaluations_are_reports(tmp_path, text, offered):
+    declared = parse_fixtures(b"", "r.yaml", evaluations(tmp_path, f"rows: [{{x: 1}}]\n{text}")).declared
+    assert (len(declared["dataset"]), len(declared["evaluation"])) == (1, offered)
 
 
 def test_the_example_of_the_manual_is_read():
@@ -55,18 +92,16 @@ def test_the_example_of_the_manual_is_read():
         block for block in re.findall(r"```yaml\n(.*?)```", manual, re.S) if "protected_labels" in block
     ]
     fixtures = parse_fixtures(example.encode(), "registry.yaml")
-    names = {kind: [item.name for item in items] for kind, items in fixtures.declared.items()}
-    assert (names["evaluation"], names["workflow"]) == (["refund quality"], ["refund-agent"])
+    assert [item.name for item in fixtures.declared["workflow"]] == ["refund-agent"]
     assert fixtures.protected_labels == [{"name": "prod", "prompts": ["*"], "answer": "pending"}]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "datasets:\n", "datasets: []\nagents: []"])
+@pytest.mark.parametrize("text", ["", "{}", "agents:\n", "tools: []\nagents: []"])
 def test_an_empty_file_declares_nothing(text):
     assert not any(parse_fixtures(text.encode(), "r.yaml").declared.values())
 
 
-PROMPT = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: {}}}]"
-SCORE = "datasets: [{{name: d}}]\nevaluations: [{{name: e, dataset: d, prompt: p, scores: [{}]}}]"
+NODE = "agents: [{{name: a, nodes: [{{name: n, prompt: {}}}]}}]"
 AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
 
 
@@ -75,24 +110,15 @@ AGENT = "agents: [{{name: a, nodes: [{{name: n, {}}}]}}]"
     [
         ("a: [", "not valid YAML"),
         ("[]", "must be a mapping"),
-        ("datsets: []", "Unknown key datsets. Did you mean datasets?"),
-        ("datasets: {}\nagents: 3", "agents must be a list"),
-        ("datasets: [{rows: []}]", "datasets[0] lacks the key name"),
-        ("datasets: [{name: a}, {name: a}]", "name 'a' is used twice"),
-        ("datasets: [{name: a, rows: [x]}]", "rows[0] must be a mapping"),
-        ("datasets: [{name: a, rows: [{day: 2026-01-01}]}]", "Quote it"),
-        ("datasets: [{name: a, rows: [{1: x}]}]", "a key must be text"),
-        ("evaluations: [{name: e, dataset: d, prompt: {name: p}}]", "no dataset 'd'"),
-        (PROMPT.format("p, scores: x"), "scores must be a list"),
-        (PROMPT.format("{name: p, version: 1, label: x}"), "not both"),
-        (PROMPT.format("{name: p, version: 0}"), "minimum of 1"),
-        (PROMPT.format("3"), "must be text or a mapping"),
-        (SCORE.format("{}"), "exactly one of"),
-        (SCORE.format("{contains: a, equals: b}"), "exactly one of"),
-        (SCORE.format("{contain: a}"), "Did you mean contains?"),
-        (SCORE.format("{contains: '{{ x'}"), "contains:"),
-        (SCORE.format("{regex: '('}"), "regex:"),
-        (SCORE.format("{max_length: -1}"), "minimum of 0"),
+        ("agnts: []", "Unknown key agnts. Did you mean agents?"),
+        ("datasets: []", "promptsync schema evaluation"),
+        ("tools: {}\nagents: 3", "agents must be a list"),
+        ("agents: [{nodes: [{name: n, prompt: p}]}]", "agents[0] lacks the key name"),
+        (NODE.format("{name: p, version: 1, label: x}"), "not both"),
+        (NODE.format("{name: p, version: 0}"), "minimum of 1"),
+        (NODE.format("3"), "must be text or a mapping"),
+        (NODE.format("{day: 2026-01-01}"), "Quote it"),
+        (NODE.format("{1: x}"), "a key must be text"),
         ("agents: [{name: a, nodes: []}]", "needs at least one node"),
         (AGENT.format("prompt: p}, {name: n, prompt: p"), "name 'n' is used twice"),
         (AGENT.format("prompt: p, output: 1"), "must be true or false"),
@@ -107,32 +133,17 @@ def test_problems_are_named(text, says):
 
 
 PLACED = """\
-datasets:
-  - name: cases
-    rows: {a: 1}
-evaluations:
-  - name: quality
-    dataset: cases
-    prompt: {name: p, labels: prod}
-    scores:
-      - contain: y
+tools: {a: 1}
 agents:
   - name: bot
     nodes:
       - prompt: p
       - name: last
-        prompt: p
+        prompt: {name: p, labels: prod}
         output: maybe
 colour: red
 """
 CONTRADICTORY = """\
-evaluations:
-  - name: quality
-    dataset: nowhere
-    prompt: p
-    scores:
-      - contains: x
-      - regex: "("
 agents:
   - name: bot
     nodes: [{name: a, prompt: p}]
@@ -145,8 +156,8 @@ tools: [{id: 1, name: a, function: {name: f}}, {id: 1, name: b, function: {name:
 @pytest.mark.parametrize(
     ("text", "places"),
     [
-        (PLACED, ["3:5", "7:23", "9:9", "9:9", "13:9", "16:9", "17:1"]),
-        (CONTRADICTORY, ["3:5", "7:9", "11:5", "12:36", "13:49"]),
+        (PLACED, ["1:1", "5:9", "7:27", "8:9", "9:1"]),
+        (CONTRADICTORY, ["4:5", "5:36", "6:49"]),
     ],
     ids=["schema", "contradictions"],
 )
@@ -157,39 +168,51 @@ def test_every_problem_has_its_line_and_column(text, places):
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "output", "result"),
+    ("kind", "config", "cell"),
     [
-        ("contains", "re{{ x }}", "a refund", True),
-        ("contains", "Refund", "a refund", False),
-        ("contains", "", "", True),
-        ("equals", "a {{ x }}", "a und", False),
-        ("equals", "{{ x }}", "fund", True),
-        ("not_contains", "x", "y", True),
-        ("not_contains", "y", "y", False),
-        ("regex", r"^\d+$", "x42", False),
-        ("regex", "{{ x }}?", "fun", True),
-        ("json_valid", True, '{"a": 1}', True),
-        ("json_valid", True, "{a", False),
-        ("json_valid", False, "{a", True),
-        ("json_valid", True, "[" * 100_000, False),
-        ("max_length", 3, "abc", True),
-        ("max_length", 3, "abcd", False),
+        ("CONTAINS", {"source": "output", "value": "REFUND"}, StepCell(True)),
+        ("CONTAINS", {"source": "output", "value_source": "x"}, StepCell(False)),
+        ("COMPARE", {"sources": ["output", "right"]}, StepCell(True)),
+        ("REGEX", {"source": "output", "regex_pattern": "^x"}, StepCell(False)),
+        ("COUNT", {"source": "output", "type": "chars", "max_count": 3}, StepCell(False)),
+        ("LLM_ASSERTION", {"source": "output", "prompt": "no"}, StepCell(False)),
+        ("LLM_ASSERTION", {"source": "output", "prompt": "yes"}, StepCell(True)),
+        # Half of two assertions is no pass.
+        ("LLM_ASSERTION", {"source": "output", "prompt": '["yes", "no"]'}, StepCell(False)),
+        ("CONTAINS", {"source": "failed", "value": "x"}, StepCell(error="step: broken")),
+        ("CONTAINS", {"source": "gone", "value": "x"}, StepCell(error="step: there is no column 'gone'")),
+        (
+            "COUNT",
+            {"source": "output", "type": "chars"},
+            StepCell(error="step: '8' is not a score from 0 to 1"),
+        ),
     ],
 )
-def test_scores(kind, value, output, result):
-    assert not isinstance(value, str) or text_problem(kind, value) is None
-    assert scored({kind: value}, {"x": "fund"}, output) == StepCell(result)
+def test_whether_a_row_passes(kind, config, cell):
+    column = {"name": "step", "column_type": kind, "configuration": config, "is_part_of_score": True}
+    values = {"output": "a refund", "right": "a refund", "x": "fund!"}
+    cells = {name: StepCell(value) for name, value in values.items()} | {"failed": StepCell(error="broken")}
+    assert computed(column, cells, lambda text: "yes" if "yes" in text else "no") == cell
 
 
-@pytest.mark.parametrize(("kind", "value"), [("regex", "{{ '(' }}"), ("contains", "{{ 1 / 0 }}")])
-def test_a_score_that_cannot_be_computed_says_why(kind, value):
-    cell = scored({kind: value}, {}, "x")
-    assert cell.value is None and kind in cell.error
+@pytest.mark.parametrize(
+    ("kind", "config", "reason"),
+    [
+        ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
+        ("REGEX", {"source": "a", "regex_pattern": "("}, "regex_pattern is not a regular expression"),
+        ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
+    ],
+)
+def test_a_step_that_cannot_run_fails_its_cells_and_says_why(kind, config, reason):
+    column = {"name": "step", "column_type": kind, "configuration": config, "is_part_of_score": True}
+    assert reason in computed(column, {"a": StepCell("a")}, str).error
 
 
-def test_the_database_follows_the_file(tmp_path):
-    def applied(text):
-        (tmp_path / "registry.yaml").write_text(text)
+def test_the_database_follows_the_files(tmp_path):
+    def applied(text, evaluation=EVALUATION):
+        put(tmp_path, {"registry.yaml": text, "evaluations/x.yaml": evaluation})
+        if not evaluation:
+            (tmp_path / "evaluations/x.yaml").unlink()
         with create_app(tmp_path / "r.db", fixtures=tmp_path / "registry.yaml") as app:
             paths = {"evaluations": "/api/public/v2/evaluations?status=all", "items": "/workflows"}
             paths["datasets"] = "/api/public/v2/datasets"
@@ -198,16 +221,27 @@ def test_the_database_follows_the_file(tmp_path):
     (first,), (agent,), (dataset,) = applied(EXAMPLE)
     assert (agent["latest_version_number"], agent["release_labels"]) == (1, ["prod"])
     assert dataset["version_number"] == 1
-    assert applied("# a comment\n" + EXAMPLE) == ([first], [agent], [dataset])
-    changed = EXAMPLE.replace("Hello", "Hi").replace("name: answer", "name: reply").replace("[prod]", "[dev]")
-    (second,), (agent,), datasets = applied(changed)
+    assert applied("# a comment\n" + EXAMPLE, "# b\n" + EVALUATION) == ([first], [agent], [dataset])
+    changed = EXAMPLE.replace("name: answer", "name: reply").replace("[prod]", "[dev]")
+    (second,), (agent,), datasets = applied(changed, EVALUATION.replace("Hello", "Hi"))
     assert second == first
     assert (agent["latest_version_number"], agent["release_labels"]) == (2, ["dev"])
     assert [dataset["version_number"] for dataset in datasets] == [2, 1]
-    (deleted,), agents, datasets = applied("")
+    (deleted,), agents, datasets = applied("", "")
     assert (deleted["id"], deleted["deleted"], agents, datasets) == (first["id"], True, [], [])
     (again,), _, _ = applied(EXAMPLE)
     assert (again["id"], again["deleted"]) == (first["id"], False)
+
+
+def test_a_change_of_rows_in_a_file_of_their_own_is_applied(tmp_path):
+    for rows, total in (("a\n1\n", 1), ("a\n1\n2\n", 2)):
+        place = put(
+            tmp_path, {"registry.yaml": "", "evaluations/x.yaml": "rows: x.csv", "evaluations/x.csv": rows}
+        )
+        with create_app(tmp_path / "r.db", fixtures=place) as app:
+            call = Caller(app)
+            dataset = call("GET", "/api/public/v2/datasets").body["datasets"][0]["id"]
+            assert call("GET", f"/api/public/v2/datasets/{dataset}/rows").body["total"] == total
 
 
 def test_an_invalid_or_missing_file_leaves_nothing_open(tmp_path):

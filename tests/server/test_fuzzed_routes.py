@@ -8,6 +8,7 @@ import urllib.parse
 from contextlib import suppress
 
 import pytest
+from evaluation_files import contains, declared, evaluation, put
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_server import Caller, completion, flat
@@ -100,18 +101,19 @@ QUERIES = st.lists(
 )
 
 
-FIXTURES = """
-datasets: [{name: d, rows: [{x: 1}]}]
-evaluations: [{name: e, dataset: d, prompt: a, scores: [{contains: x}]}]
+FIXTURES = declared(
+    """
 agents: [{name: a, nodes: [{name: n, prompt: a}]}]
 tools: [{id: 1, name: a, labels: [prod], function: {name: f}}]
-"""
+""",
+    evaluation("e", "a", [{"x": 1}], contains("x")),
+)
 
 
 @pytest.fixture(scope="module")
 def call(tmp_path_factory):
     directory = tmp_path_factory.mktemp("fuzz")
-    (directory / "registry.yaml").write_text(FIXTURES)
+    put(directory, FIXTURES)
     with create_app(directory / "registry.db", fixtures=directory / "registry.yaml") as app:
         caller = Caller(app)
         caller("POST", "/rest/prompt-templates", flat("a", completion("x"), release_labels=["prod"]))

@@ -10,33 +10,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from evaluation_files import at_most, contains, declared, evaluation, matches, put
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.endpoint import Endpoint
 from promptsync.server.checks.model import Echo, ModelError
 
-FIXTURES = """
-datasets:
-  - name: cases
-    rows:
-      - {question: "Where is my money?", expect: refund}
-      - {question: "Hello", expect: hello}
-  - {name: empty}
-evaluations:
-  - name: quality
-    dataset: cases
-    prompt: {name: support/refund}
-    scores:
-      - {contains: "{{ question }}"}
-      - {contains: "money"}
-  - {name: one score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "money|Hello"}]}
-  - {name: unscored, dataset: cases, prompt: {name: support/refund}}
-  - {name: pinned, dataset: cases, prompt: {name: support/refund, label: prod}, scores: [{contains: "Q:"}]}
-  - {name: first, dataset: cases, prompt: {name: support/refund, version: 1}, scores: [{contains: "Q:"}]}
-  - {name: no rows, dataset: empty, prompt: {name: support/refund}, scores: [{max_length: 1}]}
-  - {name: no prompt, dataset: cases, prompt: {name: nobody}, scores: [{max_length: 1}]}
-  - {name: broken score, dataset: cases, prompt: {name: support/refund}, scores: [{regex: "{{ '(' }}"}]}
+CASES = [{"question": "Where is my money?", "expect": "refund"}, {"question": "Hello", "expect": "hello"}]
+FIXTURES = declared(
+    """
 agents:
   - name: refund agent
     labels: [prod]
@@ -51,7 +34,17 @@ agents:
     nodes:
       - {name: first, prompt: {name: nobody}}
       - {name: second, prompt: {name: polish}}
-"""
+""",
+    evaluation(
+        "quality", "support/refund", CASES, contains(column="question"), contains("money", "contains 2")
+    ),
+    evaluation("one score", "support/refund", CASES, matches("money|Hello")),
+    evaluation("unscored", "support/refund", CASES),
+    evaluation("pinned", "support/refund", CASES, contains("Q:"), label="prod"),
+    evaluation("first", "support/refund", CASES, contains("Q:"), version=1),
+    evaluation("no prompt", "nobody", CASES[:1], at_most(1)),
+    evaluation("broken score", "support/refund", CASES, matches("(")),
+)
 EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"
 LISTS = (EVALUATIONS, DATASETS, "/workflows")
 RESULTS = "/workflow-version-execution-results?workflow_version_execution_id="
@@ -71,9 +64,7 @@ def publish_prompts(call):
 
 @pytest.fixture
 def fixtures(tmp_path):
-    path = tmp_path / "registry.yaml"
-    path.write_text(FIXTURES)
-    return path
+    return put(tmp_path, FIXTURES)
 
 
 @pytest.fixture
@@ -142,9 +133,9 @@ def test_evaluations_are_listed_with_filters_and_pages(call, query, names):
 
 
 def test_datasets_are_listed(call):
-    datasets = call("GET", f"{DATASETS}?name=cases").body["datasets"]
+    datasets = call("GET", f"{DATASETS}?name=quality").body["datasets"]
     assert [(item["dataset_group"]["name"], item["column_names"]) for item in datasets] == [
-        ("cases", ["question", "expect"])
+        ("quality", ["question", "expect"])
     ]
     group, dataset = datasets[0]["dataset_group_id"], datasets[0]["id"]
     assert call("GET", f"{DATASETS}?dataset_group_id={group}").body["datasets"][0]["id"] == dataset
@@ -170,13 +161,13 @@ def test_fixtures_are_listed_at_the_root_of_the_folders(call):
     for entity in call("GET", path).body["entities"]:
         kinds.setdefault(entity["type"], []).append((entity["name"], entity["metadata"]))
     assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
-    assert kinds["DATASET"][0] == ("cases", {"isDraft": False, "latest_version_number": 1})
+    assert kinds["DATASET"][0] == ("quality", {"isDraft": False, "latest_version_number": 1})
     assert kinds["REPORT"][0] == ("quality", {})
-    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 8
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 7
 
 
 def test_the_rows_of_a_dataset_are_read_in_pages(call):
-    path = f"{DATASETS}/{dataset_id(call, 'cases')}/rows"
+    path = f"{DATASETS}/{dataset_id(call, 'quality')}/rows"
     cells = [
         [{"type": "dataset", "value": value} for value in row]
         for row in (["Where is my money?", "refund"], ["Hello", "hello"])
@@ -239,7 +230,6 @@ def test_rows_have_the_cells_of_the_dataset_first(call):
     [
         ("one score", 100, "single_column"),
         ("unscored", None, "none"),
-        ("no rows", None, "none"),
         ("pinned", 100, "single_column"),
         ("broken score", 0, "single_column"),
     ],
@@ -275,10 +265,10 @@ def test_runs_are_listed_newest_first_on_request(call):
 
 
 def test_a_run_takes_another_dataset(call):
-    empty = dataset_id(call, "empty")
-    report = finished_report(call, run(call, "quality", dataset_id=empty)).body
-    assert report["report"]["dataset_id"] == empty
-    assert sum(report["stats"]["status_counts"].values()) == 0
+    other = dataset_id(call, "no prompt")
+    report = finished_report(call, run(call, "quality", dataset_id=other)).body
+    assert report["report"]["dataset_id"] == other
+    assert sum(report["stats"]["status_counts"].values()) == 3
 
 
 def test_a_run_cannot_be_run_again(call):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actions import REPOSITORY, ROOT, Done, Event, GitHub
+from evaluation_files import declared_by
 from worlds import KEY, PUBLISH, World, made
 
 from promptsync.cli import run as promptsync
@@ -142,8 +143,7 @@ def example(root: Path) -> None:
 
 def build(place: Path) -> None:
     """Make what every test starts with: the example, pushed, deployed to ``prod``."""
-    fixtures = (EXAMPLE / "registry.yaml").read_text("utf-8")
-    with made(place, fixtures=fixtures) as world:
+    with made(place, fixtures=declared_by(EXAMPLE)) as world:
         example(world.root)
         world.commit("Start with the example")
         done = world.run("deploy", PROMPTSYNC_REMOTE=world.url)
@@ -156,7 +156,7 @@ def opened(template: Path, place: Path) -> Iterator[Team]:
     place.mkdir()
     for file in template.glob("registry.db*"):
         shutil.copy(file, place)
-    with made(place, git=False, fixtures=(EXAMPLE / "registry.yaml").read_text("utf-8")) as world:
+    with made(place, git=False, fixtures=declared_by(EXAMPLE)) as world:
         shutil.rmtree(world.root)
         shutil.copytree(template / "copy", world.root)
         hub = GitHub(place / "github")

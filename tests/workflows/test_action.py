@@ -78,7 +78,7 @@ def test_without_a_command_it_installs_and_puts_only_promptsync_on_the_path(team
     script = 'command -v promptsync; ls "$(dirname "$(command -v promptsync)")"; promptsync lint'
     done = run(team, use(), {"name": "Own", "run": script})
     assert done.passed, str(done)
-    assert done.log.splitlines()[1:] == ["promptsync", "7 files checked, no problems"]
+    assert done.log.splitlines()[1:] == ["promptsync", "9 files checked, no problems"]
 
 
 def test_a_second_use_in_a_job_installs_nothing(team: Team) -> None:

@@ -29,9 +29,9 @@ def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> Non
     team.edit("support/triage", f"{line}\n", "")
     done = team.deploy()
     assert not done.passed
-    assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 2
+    assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1
     assert done.job_outputs["count"] == "0"
-    assert "**Nothing was released; `prod` did not move**" in done.summary
+    assert "**Nothing was published or released; `prod` did not move**" in done.summary
     assert "triage accuracy" in done.summary and "below the minimum" in done.summary
 
 
@@ -49,8 +49,8 @@ def test_a_second_run_has_nothing_to_do(team: Team) -> None:
 def test_an_old_run_that_is_run_again_releases_nothing_past_newer_checks(team: Team) -> None:
     team.edit("support/refund", *SOFTER)
     old = team.push()
-    config = team.world.root / "promptsync.yaml"
-    config.write_text(config.read_text("utf-8").replace("min_score: 80", "min_score: 100"), "utf-8")
+    evaluation = team.world.root / "evaluations/refund-quality.yaml"
+    evaluation.write_text(evaluation.read_text("utf-8").replace("min_score: 80", "min_score: 100"), "utf-8")
     team.world.commit("Raise the minimum")
     new = team.push()
     done = team.deploy(old)

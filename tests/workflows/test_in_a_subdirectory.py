@@ -13,7 +13,7 @@ def below(team: Team) -> Team:
     """The team, with all its files but the workflows in ``app``."""
     git = team.world.git
     (team.world.root / "app").mkdir()
-    git("mv", "prompts", "promptsync.yaml", "registry.yaml", ".gitignore", "app")
+    git("mv", "prompts", "promptsync.yaml", "registry.yaml", "evaluations", ".gitignore", "app")
     team.world.commit("Make room for other things")
     git("push", "-q", "origin", "main")
     team.hub.variables["PROMPTSYNC_DIRECTORY"] = "app"

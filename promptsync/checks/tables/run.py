@@ -55,7 +55,7 @@ def check_tables(
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
     if refusal := plan.refusal(max_cells):
         raise refusal
-    runs = [replace(sheet.run, origin=sheet.run.origin or origin) for sheet in plan.sheets]
+    runs = [replace(sheet.run, origin=sheet.run.origin or origin or _ORIGIN) for sheet in plan.sheets]
     interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
     judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]

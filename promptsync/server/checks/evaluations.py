@@ -1,6 +1,6 @@
 """Evaluations, which most of the vendor's API calls reports: listing, running, reading.
 
-An evaluation of the fixtures file is a pipeline ("blueprint"); a run of it is a report of its own.
+An evaluation file is a pipeline ("blueprint"); a run of it is a report of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from promptsync.server.checks.runs import (
     described,
     steps_of,
 )
+from promptsync.server.checks.scoring import is_prompt
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import ItemQuery, PageQuery
@@ -48,7 +49,7 @@ _REPORT = (
 class Report(msgspec.Struct, frozen=True):
     """A pipeline or a run as stored.
 
-    The steps of a run are the rows of its dataset, with a cell for the output and for each score. Its columns
+    The steps of a run are the rows of its dataset, with a cell for each column that is computed. Its columns
     begin with those of the dataset.
     """
 
@@ -123,7 +124,7 @@ def run_evaluation(request: Request) -> Response:
     """Start a run: 201 with its id, which is polled."""
     pipeline_id, body = request.id("report_id"), request.read(EvaluationRunBody)
     if body.refresh_dataset:
-        raise ApiError(403, "Datasets of this registry come from its fixtures file and cannot be refreshed.")
+        raise ApiError(403, "Datasets of this registry come from evaluation files and cannot be refreshed.")
     with request.store.write() as db:
         pipeline = _report(db, pipeline_id)
         name, parent_id = pipeline.summary["name"], pipeline.summary["parent_report_id"]
@@ -135,7 +136,7 @@ def run_evaluation(request: Request) -> Response:
             dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
         try:
             # The version is chosen now, because a publish during the run must not change what is checked.
-            version = chosen_version(db, pipeline.columns[0]["configuration"]["prompt"])
+            version = chosen_version(db, _template(pipeline.columns))
         except ApiError as error:
             raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
         about = {"column_type": "DATASET", "configuration": {}, "is_part_of_score": False}
@@ -214,6 +215,12 @@ def _polled(request: Request) -> Report:
     if report.is_under_way:
         request.runner.work_on(report_id)
     return report
+
+
+def _template(columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the prompt that a report runs, with its version and label."""
+    template = next(column for column in columns if is_prompt(column))["configuration"]["template"]
+    return {"version": template.get("version_number"), "label": template.get("label"), **template}
 
 
 # -- what a report says -------------------------------------------------------------------------------------

@@ -1,24 +1,25 @@
-"""``registry.yaml``: the datasets, evaluations, agents, tools, protected labels and models of a registry.
+"""``registry.yaml``: the agents, tools, protected labels and models of a registry.
 
-The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file. A
-changed item gets a new version; an item that is no longer in the file is marked as deleted.
+The API cannot create them, or not as well as a file can. ``fixtures.schema.json`` describes the file. The
+evaluation files beside it are the evaluations of the registry, each with its rows as a dataset. A changed
+item gets a new version; an item that is no longer declared is marked as deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from promptsync.errors import UsageError
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.models import model_problem
 from promptsync.server.checks.runs import EVALUATION
-from promptsync.server.checks.scoring import text_problem
+from promptsync.server.checks.scoring import report_columns
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING
@@ -59,6 +60,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
     Raises ``FixtureError`` if the file cannot be read or is invalid.
     """
     from promptsync.files.errors import InvalidFile, text_of
+    from promptsync.files.evaluation import FOLDER, load_evaluations
     from promptsync.files.yaml import load
 
     path = Path(path)
@@ -67,16 +69,19 @@ def load_fixtures(store: Store, path: str | Path) -> None:
     try:
         with path.open("rb") as file:
             data = load.read(file, path.name)
-        digest = hashlib.sha256(data).hexdigest()
-        if digest == known:
+        digest = hashlib.sha256(data)
+        for place in sorted((path.parent / FOLDER).rglob("*")):
+            if place.is_file():
+                digest.update(f"{place.name}\0".encode() + hashlib.sha256(place.read_bytes()).digest())
+        if digest.hexdigest() == known:
             return
-        fixtures = parse_fixtures(data, path.name)
+        fixtures = parse_fixtures(data, path.name, load_evaluations(path.parent))
     except InvalidFile as error:
-        raise FixtureError(
-            f"{path} is not a valid fixtures file.",
-            details=[text_of(problem) for problem in error.problems],
-            hint="promptsync schema fixtures",
-        ) from None
+        what, kind = f"{path} is not a valid fixtures file.", "fixtures"
+        if error.problems[0].path != path.name:
+            what, kind = f"{path.parent / FOLDER} has a file that is not valid.", "evaluation"
+        details = [text_of(problem) for problem in error.problems]
+        raise FixtureError(what, details=details, hint=f"promptsync schema {kind}") from None
     except OSError as error:
         raise FixtureError(
             f"Cannot read the fixtures file {path}: {error.strerror}.",
@@ -84,7 +89,7 @@ def load_fixtures(store: Store, path: str | Path) -> None:
         ) from error
     with store.write() as db:
         apply_fixtures(db, fixtures)
-        db.execute("UPDATE registry SET fixtures = ?", (digest,))
+        db.execute("UPDATE registry SET fixtures = ?", (digest.hexdigest(),))
 
 
 def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
@@ -128,8 +133,8 @@ def _save_evaluation(db: Database, kind: str, declared: Declared) -> None:
     )
 
 
-def parse_fixtures(data: bytes, name: str) -> Fixtures:
-    """Return what the fixtures file called ``name`` declares; raises InvalidFile."""
+def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile] = ()) -> Fixtures:
+    """Return what the fixtures file called ``name`` and evaluation files declare; raises InvalidFile."""
     # Imported here, because the file is parsed only after it has changed.
     from promptsync.files import schema
     from promptsync.files.errors import InvalidFile
@@ -147,6 +152,14 @@ def parse_fixtures(data: bytes, name: str) -> Fixtures:
     if problems:
         raise InvalidFile(problems)
     declared = {kind: [fill_in(item) for item in lists[key]] for key, (kind, fill_in) in _LISTS.items()}
+    declared[DATASET] = [
+        Declared(file.name, {"columns": file.inputs, "rows": file.rows}) for file in evaluations
+    ]
+    declared[EVALUATION] = [
+        Declared(file.name, {"dataset": file.name, "columns": columns})
+        for file in evaluations
+        if (columns := report_columns(file))
+    ]
     return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()], models)
 
 
@@ -158,16 +171,6 @@ def _contradictions(lists: dict[str, list[Spec]], models: list[Spec]) -> Iterato
     for key, specs in lists.items():
         yield from _repeated((key,), specs)
     yield from _repeated(("tools",), lists["tools"], "id")
-    datasets = {dataset["name"] for dataset in lists["datasets"]}
-    for index, evaluation in enumerate(lists["evaluations"]):
-        if evaluation["dataset"] not in datasets:
-            message = f"There is no dataset {evaluation['dataset']!r} in this file."
-            yield ("evaluations", index, "dataset"), message
-        for number, score in enumerate(evaluation.get("scores") or ()):
-            kind = _kind(score)
-            problem = text_problem(kind, score[kind])
-            if problem is not None:
-                yield ("evaluations", index, "scores", number, kind), f"{problem.rstrip('.')}."
     for index, agent in enumerate(lists["agents"]):
         yield from _repeated(("agents", index, "nodes"), agent["nodes"])
 
@@ -179,10 +182,6 @@ def _repeated(place: Place, specs: list[Spec], key: str = "name") -> Iterator[tu
             yield (*place, index, key), f"The {key} {value!r} is used twice."
 
 
-def _kind(score: Spec) -> str:
-    return next(key for key in score if key != "name")
-
-
 # -- filling in ---------------------------------------------------------------------------------------------
 
 
@@ -192,31 +191,6 @@ def _mapping(item: str | Spec) -> Spec:
 
 def _prompt(item: str | Spec) -> Spec:
     return {"version": None, "label": None, **_mapping(item)}
-
-
-def _dataset(item: Spec) -> Declared:
-    rows = item.get("rows") or []
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    return Declared(item["name"], {"columns": columns, "rows": rows})
-
-
-def _evaluation(item: Spec) -> Declared:
-    """Return an evaluation with its columns as reports describe them: the output, and one for each score."""
-    names: list[str] = []
-    output = {"column_type": "PROMPT_TEMPLATE", "is_part_of_score": False}
-    columns = [_column("prompt", _prompt(item["prompt"]), "output") | output]
-    for score in item.get("scores") or ():
-        kind = _kind(score)
-        wanted = score.get("name", kind)
-        numbered = (f"{wanted} {number}" for number in itertools.count(2))
-        names.append(next(name for name in itertools.chain([wanted], numbered) if name not in names))
-        columns.append(_column(kind, score[kind], names[-1]))
-    return Declared(item["name"], {"dataset": item["dataset"], "columns": columns})
-
-
-def _column(kind: str, value: Any, name: str) -> Spec:
-    about = {"column_type": kind.upper(), "is_part_of_score": True}
-    return {"name": name, "configuration": {kind: value}, **about}
 
 
 def _agent(item: Spec) -> Declared:
@@ -250,7 +224,5 @@ def _protected(item: str | Spec) -> Spec:
 
 _LISTS: Mapping[str, tuple[str, Callable[[Spec], Declared]]] = {
     "agents": (WORKFLOW, _agent),
-    "datasets": (DATASET, _dataset),
-    "evaluations": (EVALUATION, _evaluation),
     "tools": (TOOL, _tool),
 }

@@ -71,6 +71,17 @@ class Models(Struct, frozen=True):
         """Return the model for a name."""
         return next((model for pattern, model in self.named if fnmatchcase(name, pattern)), self.default)
 
+    def judge(self, text: str) -> str:
+        """Return what the model for assertions answers to a question. Raises ``ModelError``."""
+        model = self.called(JUDGE)
+        if model.name == "echo":
+            raise ModelError(
+                "the echo model cannot judge an assertion; set PROMPTSYNC_MODEL_URL, "
+                f"or name {JUDGE} in models: of registry.yaml"
+            )
+        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        return model.answer({"type": "chat", "messages": [message]}, None)
+
 
 def models_of(specs: Sequence[Mapping[str, Any]], default: Model, keys: Mapping[str, str]) -> Models:
     """Return the models that a fixtures file declares. ``keys`` are the keys by name in the environment."""

@@ -1,56 +1,57 @@
-"""Scoring an output: one yes or no for each kind of check."""
+"""The columns of reports, from evaluation files: the output of a prompt, and what is computed of it."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptsync.prompt.template import syntax_error
-from promptsync.prompt.texts import JINJA2
-from promptsync.rendering.engine import render_text
+from promptsync.prompt.evaluation import EvaluationFile
+from promptsync.server.checks.model import ModelError
 from promptsync.server.checks.runs import StepCell
+from promptsync.server.http.answer import ApiError
+from promptsync.server.tables.primitives import primitive, score_of
+from promptsync.server.tables.values import Ask, NoResult
+
+_PROMPT = "PROMPT_TEMPLATE"
 
 
-def text_problem(kind: str, text: Any) -> str | None:
-    """Return why a check of ``kind`` cannot compare with ``text``, or ``None``."""
-    if not isinstance(text, str):
-        return None
-    error = syntax_error(text, JINJA2)
-    if error is not None:
-        return f"{kind}: {error[0]}"
-    # A pattern with jinja2 markup is known only once it is rendered for a row.
-    if kind == "regex" and "{{" not in text and "{%" not in text:
-        try:
-            re.compile(text)
-        except re.error as problem:
-            return f"regex: {problem}"
-    return None
+def report_columns(file: EvaluationFile) -> list[dict[str, Any]]:
+    """Return the columns of an evaluation as reports describe them; none without a prompt.
+
+    A report runs one prompt: the first in ``prompts``, if it is a name, or that of a prompt column.
+    """
+    columns = [_column(column.title, column.type, column.config) for column in file.columns]
+    for name in file.prompts[:1]:
+        if not set("*?[") & set(name):
+            mapping = {"template": {"name": name}, "prompt_template_variable_mappings": file.variables}
+            columns.insert(0, _column(file.output, _PROMPT, mapping))
+    columns += [_column(step.title, step.type, step.config, scores=True) for step in file.scorecard.steps]
+    return columns if any(map(is_prompt, columns)) else []
 
 
-def scored(configuration: Mapping[str, Any], row: Mapping[str, Any], output: str) -> StepCell:
-    """Return whether ``output`` passes; a text to compare with is a jinja2 template over the row."""
-    ((kind, value),) = configuration.items()
-    if kind == "max_length":
-        return StepCell(len(output) <= value)
-    if kind == "json_valid":
-        return StepCell(_is_json(output) is value)
-    rendered = render_text(value, JINJA2, row)
-    if rendered.error:
-        return StepCell(error=f"{kind}: {rendered.error}")
-    text = rendered.text
-    if kind == "regex":
-        try:
-            return StepCell(re.search(text, output) is not None)
-        except re.error as error:
-            return StepCell(error=f"regex: {error}")
-    return StepCell(text == output if kind == "equals" else (text in output) is (kind == "contains"))
+def _column(title: str, kind: str, config: Mapping[str, Any], *, scores: bool = False) -> dict[str, Any]:
+    return {"name": title, "configuration": config, "column_type": kind.upper(), "is_part_of_score": scores}
 
 
-def _is_json(text: str) -> bool:
+def is_prompt(column: Mapping[str, Any]) -> bool:
+    """Whether a column is the output of a prompt."""
+    template = column["configuration"].get("template")
+    return column["column_type"] == _PROMPT and isinstance(template, dict) and "name" in template
+
+
+def computed(column: Mapping[str, Any], values: Mapping[str, StepCell], ask: Ask) -> StepCell:
+    """Return the value of a column for a row, or whether the row passes if the column is a score."""
+
+    def read(title: str) -> Any:
+        cell = values.get(title, StepCell(error=f"there is no column {title!r}"))
+        if cell.error is not None:
+            raise NoResult(cell.error)
+        return cell.value
+
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        result = primitive(column["column_type"], column["configuration"], column["name"]).result(read, ask)
+        return StepCell(score_of(result) == 1 if column["is_part_of_score"] else result)
+    except ApiError as error:
+        return StepCell(error=error.message)
+    except (NoResult, ModelError) as error:
+        return StepCell(error=f"{column['name']}: {error}")

@@ -21,7 +21,7 @@ from promptsync.server.checks.runs import (
     steps_of,
     store_cells,
 )
-from promptsync.server.checks.scoring import scored
+from promptsync.server.checks.scoring import computed, is_prompt
 from promptsync.server.http.answer import ApiError
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded
@@ -52,12 +52,21 @@ def do_next(store: Store, models: Models, run_id: int) -> bool:
 
 
 def _row(store: Store, models: Models, run: Row, row: Mapping[str, Any]) -> tuple[list[StepCell], str | None]:
-    """Return the output for a row and whether it passes each score, and the name of the model."""
-    scores = [column for column in decoded(run["spec"])["columns"] if column["is_part_of_score"]]
-    output, model = _answer(store, models, lambda db: items.version_by_id(db, run["version_id"]), row)
-    if output.error is not None:
-        return [output] * (len(scores) + 1), model
-    return [output, *(scored(score["configuration"], row, output.value) for score in scores)], model
+    """Return the computed cells of a row, and the name of the model of its prompt."""
+    values = {name: StepCell(value) for name, value in row.items()}
+    columns = [c for c in decoded(run["spec"])["columns"] if c["column_type"] != "DATASET"]
+    model = None
+    for column in columns:
+        if is_prompt(column):
+            mappings = column["configuration"].get("prompt_template_variable_mappings") or {}
+            inputs = {**row, **{variable: row.get(title) for variable, title in mappings.items()}}
+            cell, model = _answer(
+                store, models, lambda db: items.version_by_id(db, run["version_id"]), inputs
+            )
+        else:
+            cell = computed(column, values, models.judge)
+        values[column["name"]] = cell
+    return [values[column["name"]] for column in columns], model
 
 
 def _node(store: Store, models: Models, run: Row, node: Mapping[str, Any]) -> tuple[StepCell, str | None]:

@@ -14,7 +14,7 @@ from promptsync.server.checks.models import JUDGE, Models
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import BATCH, LOCAL, judge, reader, rows_of
+from promptsync.server.tables.compute import BATCH, LOCAL, reader, rows_of
 from promptsync.server.tables.scoring import (
     ERROR,
     SKIPPED,
@@ -75,7 +75,7 @@ def score_next(registry: Store, models: Models, calculation_id: str) -> bool:
         calculation = db.execute(sql, (calculation_id,)).fetchone()
         if calculation is None:
             return False
-        scorecard, ask = scorecard_of(calculation), judge(models)
+        scorecard, ask = scorecard_of(calculation), models.judge
         asks = any(step.primitive_type == "LLM_ASSERTION" for step in scorecard.steps)
         is_local = not asks or models.called(JUDGE).name in LOCAL
         most = BATCH if is_local else models.parallel

@@ -21,7 +21,7 @@ from promptsync.server.store.database import Database, Store
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
-from promptsync.server.tables.values import Ask, NoResult, Read
+from promptsync.server.tables.values import NoResult, Read
 
 BATCH: Final = 100
 """How many cells or rows are stored at once where no model is asked over a network."""
@@ -97,22 +97,6 @@ def reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> Re
     return read
 
 
-def judge(models: Models) -> Ask:
-    """Return what asks a model to judge an assertion."""
-    model = models.called(JUDGE)
-
-    def ask(text: str) -> str:
-        if model.name == "echo":
-            raise ModelError(
-                "the echo model cannot judge an assertion; set PROMPTSYNC_MODEL_URL, "
-                f"or name {JUDGE} in models: of registry.yaml"
-            )
-        message = {"role": "user", "content": [{"type": "text", "text": text}]}
-        return model.answer({"type": "chat", "messages": [message]}, None)
-
-    return ask
-
-
 def rows_of(db: Database, sheet_id: str, indices: Sequence[int]) -> dict[int, dict[str, SheetCell]]:
     """Return the cells of rows by the ids of their columns."""
     rows: dict[int, dict[str, SheetCell]] = {index: {} for index in indices}
@@ -181,7 +165,7 @@ def _computation(
     except ApiError as error:
         failed = StepCell(error=error.message)
         return lambda read: failed, None
-    ask = judge(models)
+    ask = models.judge
 
     def compute(read: Read) -> StepCell:
         try:
