@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -492,3 +493,74 @@ def test_texts_of_models_that_sqlite_does_not_store_are_replaced(world, app):
     assert (shown["value"], shown["display_value"], shown["model"]) == ({"a": "?"}, "?", "echo")
     assert "request_metrics" not in shown
     assert json.dumps(shown)
+
+
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(1, 3), st.integers()),
+        st.tuples(st.just("delete"), st.integers(0, 8), st.integers(0, 8)),
+        st.tuples(st.just("edit"), st.integers(0, 8), st.text(max_size=3)),
+        st.tuples(st.just("column"), st.integers(0, 3), st.none()),
+    ),
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(changes=CHANGES)
+def test_a_sheet_is_what_its_changes_make_of_it(world, changes):
+    """The oracle is a dictionary of rows, each a dictionary by column."""
+    sheet = world.sheet("c0\n")
+    ids = {"c0": world.columns(sheet)["c0"]["id"]}
+    rows, following, version = {}, 0, 1
+    for kind, first, second in changes:
+        if kind == "add":
+            values = [{ids[title]: second for title in ids}]
+            world.ok("POST", world.at(sheet, "/rows"), {"count": first, "values": values}, status=201)
+            for position in range(first):
+                rows[following + position] = dict.fromkeys(ids, second if position == 0 else None)
+            following, version = following + first, version + 1
+        elif kind == "delete":
+            gone = {first, second} & set(rows)
+            world.ok("DELETE", world.at(sheet, "/rows"), {"row_indices": [first, second]})
+            for index in gone:
+                del rows[index]
+            # The indices after the last row are used again.
+            following, version = max(rows, default=-1) + 1, version + bool(gone)
+        elif kind == "edit" and first in rows:
+            page = world.ok("GET", world.at(sheet, "/rows"))["data"]
+            (cell,) = (row["cells"][ids["c0"]] for row in page if row["row_index"] == first)
+            world.ok("PATCH", world.at(sheet, f"/cells/{cell['id']}"), {"value": second})
+            version += second != rows[first]["c0"]
+            rows[first]["c0"] = second
+        elif kind == "column":
+            title = f"c{first}"
+            if title not in ids:
+                body = {"title": title, "type": "TEXT"}
+                made = world.ok("POST", world.at(sheet, "/columns"), body, status=201)
+                ids[title] = made["column"]["id"]
+                rows = {index: row | {title: None} for index, row in rows.items()}
+                version += 1
+            elif title != "c0":
+                world.ok("DELETE", world.at(sheet, f"/columns/{ids.pop(title)}"))
+                rows = {index: {key: row[key] for key in ids} for index, row in rows.items()}
+                version += 1
+    page = world.ok("GET", world.at(sheet, "/rows"))
+    shown = {
+        row["row_index"]: {title: row["cells"][ids[title]]["value"] for title in ids} for row in page["data"]
+    }
+    assert (shown, page["row_count"], page["version"]) == (rows, len(rows), version)
+    assert {len(row["cells"]) for row in page["data"]} <= {len(ids)}
+
+
+def test_rows_that_are_added_at_once_get_places_of_their_own(world):
+    sheet = world.sheet("q\n")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: world.call("POST", world.at(sheet, "/rows"), {"count": 5}), range(8))
+        )
+    indices = sorted(index for answer in answers for index in answer.body["row_indices"])
+    assert indices == list(range(40))
+    assert world.version(sheet) == 9

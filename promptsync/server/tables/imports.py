@@ -18,7 +18,7 @@ from promptsync.server.http.request import Request
 from promptsync.server.store.database import Database
 from promptsync.server.tables import store
 from promptsync.server.tables.rows import shown_rows
-from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet, shown_sheet
+from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet
 from promptsync.server.tables.store import TEXT, SheetColumn
 from promptsync.server.tracking.spans import Span, spans_of
 
@@ -56,11 +56,11 @@ def create_sheet(request: Request) -> Response:
     with request.store.write() as db:
         store.get_table(db, table_id)
         if not body.source or not lines:
-            sheet = shown_sheet(db, add_blank_sheet(db, table_id, body.title))
+            sheet = add_blank_sheet(db, table_id, body.title)
             return Response({"success": True, "sheet": sheet}, 201)
         sheet_id = add_sheet(db, table_id, body.title or body.source.file_name)
         _import(db, sheet_id, lines)
-        sheet = shown_sheet(db, sheet_id)
+        sheet = dict(store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id}))
     return Response({**_started(sheet), "sheet": sheet}, 202)
 
 
@@ -71,17 +71,15 @@ def import_file(request: Request) -> Response:
         sheet_id = store.get_sheet(db, request.path)["id"]
         _import(db, sheet_id, lines)
         store.touch(db, sheet_id)
-        sheet = shown_sheet(db, sheet_id)
+        sheet = dict(store.get_sheet(db, request.path))
     url = f"/api/public/v2/tables/{sheet['table_id']}/sheets/operations/{sheet_id}"
     return Response({**_started(sheet), "status_url": url}, 202)
 
 
 def get_operation(request: Request) -> Response:
     """Return what became of an import, whose id is that of the sheet."""
-    table_id, sheet_id = request.path["table_id"], request.path["operation_id"]
     with request.store.read() as db:
-        store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id})
-        sheet = shown_sheet(db, sheet_id)
+        sheet = dict(store.get_sheet(db, {**request.path, "sheet_id": request.path["operation_id"]}))
     return Response({"success": True, "operation": _started(sheet)["operation"]})
 
 

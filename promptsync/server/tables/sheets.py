@@ -19,19 +19,6 @@ from promptsync.server.tables.store import SheetColumn
 
 Title = Annotated[str, Meta(min_length=1, max_length=1000)]
 
-SHEET = (
-    "id, table_id, (SELECT workspace_id FROM registry) AS workspace_id, title, (SELECT count(*)"
-    ' FROM sheets o WHERE o.table_id = s.table_id AND o.number < s.number) AS "index",'
-    " row_count, version_count, created_at, updated_at"
-)
-"""SQL: the columns of a sheet ``s`` in a response."""
-
-_TABLE = (
-    "id, (SELECT workspace_id FROM registry) AS workspace_id, title, folder_id, created_at, updated_at,"
-    " (SELECT count(*) FROM sheets WHERE table_id = t.id) AS sheet_count, (SELECT json_group_object"
-    ' (id, row_count) FROM sheets WHERE table_id = t.id) AS "sheet_row_counts [json]"'
-)
-
 
 class _NewTable(Struct, frozen=True):
     title: Title | None = None
@@ -74,8 +61,8 @@ def create_table(request: Request) -> Response:
         insert(db, "smart_tables", id=table_id, **about, created_at=moment, updated_at=moment)
         answer = {"success": True, "message": "Table created."}
         if body.create_default_sheet:
-            answer["default_sheet"] = shown_sheet(db, add_blank_sheet(db, table_id, "Sheet 1"))
-        answer["table"] = _shown_table(db, table_id)
+            answer["default_sheet"] = add_blank_sheet(db, table_id, "Sheet 1")
+        answer["table"] = dict(store.get_table(db, table_id))
     return Response(answer, 201)
 
 
@@ -88,14 +75,14 @@ def list_tables(request: Request) -> Response:
     )
     values = {"folder": query.folder_id, "name": query.name or ""}
     with request.store.read() as db:
-        rows, pagination = query.select(db, _TABLE, source, "number", values)
+        rows, pagination = query.select(db, store.TABLE, source, "number", values)
     return listed(rows, pagination)
 
 
 def get_table(request: Request) -> Response:
     """Return a table with the number of rows of each of its sheets."""
     with request.store.read() as db:
-        table = _shown_table(db, request.path["table_id"])
+        table = dict(store.get_table(db, request.path["table_id"]))
     return Response({"success": True, "table": table})
 
 
@@ -109,7 +96,7 @@ def update_table(request: Request) -> Response:
             folder_by_id(db, folder_id)
         sql = "UPDATE smart_tables SET title = ?, folder_id = ?, updated_at = ? WHERE id = ?"
         db.execute(sql, (body.title or table["title"], folder_id, now(), table_id))
-        answer = {"success": True, "table": _shown_table(db, table_id)}
+        answer = {"success": True, "table": dict(store.get_table(db, table_id))}
     return Response(answer)
 
 
@@ -127,14 +114,14 @@ def list_sheets(request: Request) -> Response:
     with request.store.read() as db:
         store.get_table(db, table_id)
         source = "sheets s WHERE table_id = :table"
-        rows, pagination = query.select(db, SHEET, source, "number", {"table": table_id})
+        rows, pagination = query.select(db, store.SHEET, source, "number", {"table": table_id})
     return listed(rows, pagination)
 
 
 def get_sheet(request: Request) -> Response:
     """Return a sheet."""
     with request.store.read() as db:
-        sheet = shown_sheet(db, store.get_sheet(db, request.path)["id"])
+        sheet = dict(store.get_sheet(db, request.path))
     return Response({"success": True, "sheet": sheet})
 
 
@@ -145,7 +132,7 @@ def update_sheet(request: Request) -> Response:
         sheet = store.get_sheet(db, request.path)
         sql = "UPDATE sheets SET title = ?, updated_at = ? WHERE id = ?"
         db.execute(sql, (body.title or sheet["title"], now(), sheet["id"]))
-        shown = shown_sheet(db, sheet["id"])
+        shown = dict(store.get_sheet(db, request.path))
     return Response({"success": True, "sheet": shown, "version": shown["version_count"]})
 
 
@@ -166,25 +153,15 @@ def add_sheet(db: Database, table_id: str, title: str | None) -> str:
     return sheet_id
 
 
-def add_blank_sheet(db: Database, table_id: str, title: str | None) -> str:
-    """Add a sheet with a text column and an empty row, and return its id."""
+def add_blank_sheet(db: Database, table_id: str, title: str | None) -> dict[str, Any]:
+    """Add a sheet with a text column and an empty row, and return it as in a response."""
     sheet_id = add_sheet(db, table_id, title)
     store.add_column(db, SheetColumn(sheet_id, "Column A"))
     store.add_rows(db, sheet_id, [{}])
-    return sheet_id
-
-
-def shown_sheet(db: Database, sheet_id: str) -> dict[str, Any]:
-    """Return a sheet as in a response."""
-    return dict(db.execute(f"SELECT {SHEET} FROM sheets s WHERE id = ?", (sheet_id,)).fetchone())
+    return dict(store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id}))
 
 
 def listed(items: list[dict[str, Any]], pagination: dict[str, Any], **more: Any) -> Response:
     """Return a page of a list. It says twice how it goes on: the vendor's SDKs and specification differ."""
     again = {key: pagination[key] for key in ("next_cursor", "has_more")}
     return Response({"success": True, "data": items, **again, "pagination": pagination, **more})
-
-
-def _shown_table(db: Database, table_id: str) -> dict[str, Any]:
-    store.get_table(db, table_id)
-    return dict(db.execute(f"SELECT {_TABLE} FROM smart_tables t WHERE id = ?", (table_id,)).fetchone())

@@ -74,12 +74,22 @@ class SheetCell(msgspec.Struct, frozen=True):
         return cell | ({"request_metrics": metrics} if metrics else {})
 
 
+TABLE = (
+    "id, (SELECT workspace_id FROM registry) AS workspace_id, title, folder_id, created_at, updated_at,"
+    " (SELECT count(*) FROM sheets WHERE table_id = t.id) AS sheet_count, (SELECT json_group_object"
+    ' (id, row_count) FROM sheets WHERE table_id = t.id) AS "sheet_row_counts [json]"'
+)
+SHEET = (
+    "id, table_id, (SELECT workspace_id FROM registry) AS workspace_id, title, (SELECT count(*)"
+    ' FROM sheets o WHERE o.table_id = s.table_id AND o.number < s.number) AS "index",'
+    " row_count, version_count, created_at, updated_at"
+)
 COLUMN = (
     "id, sheet_id, (SELECT workspace_id FROM registry) AS workspace_id, title, type,"
     ' config AS "config [json]", dependencies AS "dependencies [json]", rank,'
     ' is_output AS "is_output [flag]"'
 )
-"""SQL: the columns of the database for a ``SheetColumn``."""
+"""SQL: what is read of a table ``t`` and a sheet ``s``, as in a response, and for a ``SheetColumn``."""
 
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", display_value, error,'
@@ -88,20 +98,21 @@ _CELL = (
 
 
 def get_table(db: Database, table_id: str) -> Row:
-    """Return a table; 404 if there is none with this id."""
-    row: Row | None = db.execute("SELECT * FROM smart_tables WHERE id = ?", (table_id,)).fetchone()
+    """Return a table as in a response; 404 if there is none with this id."""
+    row: Row | None = db.execute(f"SELECT {TABLE} FROM smart_tables t WHERE id = ?", (table_id,)).fetchone()
     if row is None:
         raise not_found(f"There is no table with the id {table_id!r}.")
     return row
 
 
 def get_sheet(db: Database, path: Mapping[str, str]) -> Row:
-    """Return the sheet that the parameters of a path name; 404 if its table has none with this id."""
-    sql = "SELECT * FROM sheets WHERE id = :sheet_id AND table_id = :table_id"
-    row: Row | None = db.execute(sql, dict(path)).fetchone()
+    """Return the sheet, as in a response, that the parameters of a path name; 404 if there is none."""
+    table_id, sheet_id = path["table_id"], path["sheet_id"]
+    sql = f"SELECT {SHEET} FROM sheets s WHERE id = ? AND table_id = ?"
+    row: Row | None = db.execute(sql, (sheet_id, table_id)).fetchone()
     if row is None:
-        get_table(db, path["table_id"])
-        raise not_found(f"The table has no sheet with the id {path['sheet_id']!r}.")
+        get_table(db, table_id)
+        raise not_found(f"The table has no sheet with the id {sheet_id!r}.")
     return row
 
 
