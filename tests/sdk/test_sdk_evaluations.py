@@ -107,4 +107,5 @@ def test_an_evaluation_file_is_run_to_its_score(
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
     printed = " ".join(f"{ended.stdout} {ended.stderr}".split())
     assert ended.returncode == code, printed
+    assert "falling back to REST polling" not in printed
     assert [printed.count(text) >= shown.count(text) for text in shown] == [True] * len(shown), printed
