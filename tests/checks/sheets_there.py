@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -77,3 +78,16 @@ def requests(world: World) -> Counter[str]:
     """How often each route was asked; ids are left out."""
     paths = (f"{seen.method} {_ID.sub('ID', seen.path).removeprefix(TABLES)}" for seen in world.seen)
     return Counter(re.sub(r"/rows/\d+$", "/rows/N", path) for path in paths)
+
+
+NONSENSE = (None, "", "x", -1, 10**30, 0.5, True, [], {}, [None], ["x"], {"value": None})
+
+
+def spoiled(source: random.Random, body: Any) -> Any:
+    """Return an answer with nonsense in one place."""
+    if not isinstance(body, dict | list) or not body or source.random() < 0.1:
+        return source.choice(NONSENSE)
+    key = source.choice([*body] if isinstance(body, dict) else range(len(body)))
+    changed = dict(body) if isinstance(body, dict) else [*body]
+    changed[key] = spoiled(source, body[key])
+    return changed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import csv
 import io
+import random
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
+from sheets_there import spoiled
 
 from promptsync.checks.tables.content import Content, prompt_of
 from promptsync.checks.tables.definition import Definition, of_file, of_sheet, renamed
@@ -113,6 +116,25 @@ def test_a_sheet_that_cannot_be_run_says_what_to_change(
     with pytest.raises(UsageError, match=message) as raised:
         sheet.read()
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_nonsense_in_a_sheet_is_no_failure_of_promptsync(seed: int) -> None:
+    sheet, source = Dashboard(), random.Random(seed)
+    content = sheet.rows(SheetId("t", "s"))
+    # What is no list of objects has been refused before.
+    columns, data = ([spoiled(source, item) for item in content[key]] for key in ("columns", "rows"))
+    sheet.columns, sheet.data = (
+        [item for item in items if isinstance(item, dict)] for items in (columns, data)
+    )
+    sheet.steps = [spoiled(source, sheet.steps[0]) for _ in range(2)]
+    with contextlib.suppress(UsageError):
+        tested = Content(sheet.read(), text(), 1)
+        assert tested.title
+        ids = {name: "n" for name in tested.definition.inputs}
+        assert [*tested.column_bodies(ids)]
+        assert tested.scorecard(ids, "x")["steps"]
+        tested.matches(sheet.rows(SheetId("t", "s")), sheet.scorecard(SheetId("t", "s"))["scorecard"])
 
 
 def test_a_variable_without_a_column_is_named() -> None:

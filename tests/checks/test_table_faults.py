@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted_registry import DROPPED, Reply, Seen
-from sheets_there import TABLES, check, declare, place, sheets, tables, text, wanted
+from sheets_there import TABLES, check, declare, place, sheets, spoiled, tables, text, wanted
 from test_waiting import Clock
 from worlds import World, asking, fault, once
 
@@ -272,19 +272,6 @@ def test_without_waiting_cells_are_started_and_a_later_run_scores_them(world: Wo
     assert (result.run.status, result.passed) == (Status.RUNNING, None)
     again = only(world)
     assert (again.passed, again.run.sheet_id) == (True, result.run.sheet_id)
-
-
-NONSENSE = (None, "", "x", -1, 10**30, 0.5, True, [], {}, [None], ["x"], {"value": None})
-
-
-def spoiled(source: random.Random, body: Any) -> Any:
-    """Return an answer with nonsense in one place."""
-    if not isinstance(body, dict | list) or not body or source.random() < 0.1:
-        return source.choice(NONSENSE)
-    key = source.choice([*body] if isinstance(body, dict) else range(len(body)))
-    changed = dict(body) if isinstance(body, dict) else [*body]
-    changed[key] = spoiled(source, body[key])
-    return changed
 
 
 @pytest.mark.parametrize("again", [False, True])

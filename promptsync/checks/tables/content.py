@@ -28,6 +28,7 @@ from promptsync.prompt.canonical import encode, same
 from promptsync.prompt.evaluation import Column, sources
 from promptsync.prompt.template import template_variables
 from promptsync.prompt.texts import as_mapping, mappings
+from promptsync.registry.values import text
 
 _OWN: Final = re.compile(r"promptsync (?P<prompt>.+) [0-9a-f]{8}", re.DOTALL)
 
@@ -83,7 +84,7 @@ class Content(Struct, frozen=True, dict=True):
         prompt = definition.columns[titles.index(definition.output)]
         declared = as_mapping(prompt.config.get(VARIABLES))
         variables = {
-            name: declared.get(name, name) for name in sorted(template_variables(self.text.template))
+            name: text(declared, name) or name for name in sorted(template_variables(self.text.template))
         }
         missing = {name: title for name, title in variables.items() if title not in before}
         if missing:
@@ -118,11 +119,11 @@ class Content(Struct, frozen=True, dict=True):
 
     def csv(self) -> bytes:
         """Return the rows as a CSV text."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.definition.inputs)
+        file = io.StringIO()
+        writer = csv.DictWriter(file, self.definition.inputs)
         writer.writeheader()
         writer.writerows([*self.definition.rows] * self.runs)
-        return text.getvalue().encode("utf-8", "replace")
+        return file.getvalue().encode("utf-8", "replace")
 
     def column_bodies(self, ids: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Yield the computed columns as the API takes them. ``ids`` must have those made so far, by title."""
@@ -182,7 +183,7 @@ class Content(Struct, frozen=True, dict=True):
         if not self.has_rows(sheet):
             return False
         titles = titles_of(sheet["columns"])
-        theirs = {titles.get(column.get("id"), ""): column for column in sheet["columns"]}
+        theirs = {titles.get(str(column.get("id")), ""): column for column in sheet["columns"]}
         for column in self.columns:
             config = renamed(as_mapping(theirs[column.title].get("config")), titles)
             if type_of(theirs[column.title]) != column.type or not _includes(config, column.config):

@@ -78,12 +78,12 @@ def of_sheet(tables: Tables, sheet: SheetId, table: str, title: str) -> Definiti
     """Read what a sheet of the dashboard declares. Raises ``UsageError`` for one that cannot be run."""
     content, scorecard = tables.rows(sheet), as_mapping(tables.scorecard(sheet).get("scorecard"))
     steps = [*mappings(scorecard.get("steps"))]
-    backing = {step.get("backing_column_id") for step in steps}
+    backing = {text(step, "backing_column_id") for step in steps}
     titles = titles_of(content["columns"])
     columns = [
         (titles[column["id"]], type_of(column), column)
         for column in content["columns"]
-        if column.get("id") in titles.keys() - backing
+        if text(column, "id") in titles.keys() - backing
     ]
     place = f"sheet {title!r} of table {table!r}"
     twice = {name for name in titles.values() if [*titles.values()].count(name) > 1}
@@ -131,10 +131,10 @@ def with_titles(step: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str,
         for key, value in step.items()
         if key not in _SET_BY_REGISTRY and value not in (None, [], {})
     }
-    if "source_column_ids" in kept:
-        kept["source_column_ids"] = [titles.get(column, column) for column in kept["source_column_ids"]]
-    if "target_column_id" in kept:
-        kept["target_column_id"] = titles.get(kept["target_column_id"], kept["target_column_id"])
+    if isinstance(read := kept.pop("source_column_ids", None), list):
+        kept["source_column_ids"] = [titles.get(name, name) for name in read if isinstance(name, str)]
+    if column := text(kept, "target_column_id"):
+        kept["target_column_id"] = titles.get(column, column)
     return {**kept, "primitive_config": renamed(as_mapping(step.get("primitive_config")), titles)}
 
 
