@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.run import NodeOutput, Run, Status
 from promptsync.errors import RemoteError
+from promptsync.prompt.texts import as_mapping
 from promptsync.registry.errors import FateUnknown, Unsupported
 from promptsync.registry.values import text
 
@@ -59,7 +60,8 @@ def _ended(run: Run, result: object) -> Run:
     outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs
     nodes = {str(name): _node(value) for name, value in outputs.items()}
     status = Status.FAILED if any(node.failed for node in nodes.values()) else Status.COMPLETED
-    return replace(run, status=status, outputs=nodes)
+    models = [text(as_mapping(value), "model") for value in outputs.values()]
+    return replace(run, status=status, outputs=nodes, model=next(filter(None, models), None))
 
 
 def _is_node(raw: object) -> bool:

@@ -29,7 +29,8 @@ class Check(Struct, frozen=True):
     """A table, an evaluation or an agent, by name or id, and the prompts that it checks.
 
     ``min_score`` is the lowest score that passes. ``max_drop`` is how far a score may be below that of the
-    version that is live. An agent is run once with ``input_variables``. ``sheet`` is the one of a table that
+    version that is live. An agent is run once with ``input_variables``, or once for each row of the
+    evaluation file ``cases``. ``sheet`` is the one of a table that
     has the rows (by default its first), and each row runs ``runs`` times.
     """
 
@@ -41,6 +42,7 @@ class Check(Struct, frozen=True):
     input_variables: Mapping[str, Any] = {}
     sheet: str | None = None
     runs: int = 1
+    cases: str | None = None
 
     def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
         """Return this check with the stricter ones of its own limits and these."""
@@ -143,7 +145,7 @@ def joined(checks: Iterable[Check]) -> tuple[Check, ...]:
 
 
 def _inputs(check: Check) -> str:
-    return json.dumps(check.input_variables, sort_keys=True, default=str)
+    return json.dumps([check.input_variables, check.cases], sort_keys=True, default=str)
 
 
 def limits_in(config: Config, evaluations: Sequence[EvaluationFile] = ()) -> tuple[Check, ...]:
@@ -194,7 +196,8 @@ def _entry(
         return check.joined(_of(file)) if file is not None else check
     if "evaluation" in entry:
         return Check("evaluation", entry["evaluation"], prompts, *limits)
-    return Check("agent", entry["agent"], prompts, input_variables=entry.get("input_variables") or {})
+    inputs = entry.get("input_variables") or {}
+    return Check("agent", entry["agent"], prompts, input_variables=inputs, cases=entry.get("cases"))
 
 
 def _of(file: EvaluationFile, *prompts: str) -> Check:

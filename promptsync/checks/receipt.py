@@ -58,8 +58,14 @@ class CheckResult(Struct, frozen=True):
     def title(self) -> str:
         """What it is called; a table has a result for each prompt, so the prompt comes first."""
         if self.check.kind == "table" and self.check.prompts:
-            return f"{self.check.prompts[0]} ({self.run.name})"
+            return f"{self.tested} ({self.run.name})"
         return self.run.name
+
+    @property
+    def tested(self) -> str:
+        """The first of its prompts, with the version if it tested a published one."""
+        version = "" if self.run.version is None else f" v{self.run.version}"
+        return f"{self.check.prompts[0]}{version}" if self.check.prompts else "-"
 
     @property
     def reason(self) -> str:

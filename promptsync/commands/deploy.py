@@ -196,7 +196,7 @@ class _Deploying:
         """Carry out the plan, and keep its results."""
         from promptsync.deploy.apply import apply_deploy  # most deploys have nothing to release
 
-        if plan.tables.to_run:
+        if plan.tables.to_run or plan.selection.agents:
             options = structs.replace(plan.options, origin=origin(self.session, self.project))
             plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)

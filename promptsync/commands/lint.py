@@ -228,6 +228,7 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME) if config.checks else None
     for index, entry in enumerate(config.checks):
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
+        tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
         if loaded and "sheet" in entry and any(file.name == entry["table"] for file in files):
             place = yaml_load.position(loaded.text, ("checks", index, "sheet"))
             message = f"{entry['table']!r} is an evaluation file, which has no sheets."

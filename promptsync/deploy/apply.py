@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from promptsync.checks.cases import run_with_cases
 from promptsync.checks.choose import rendered_snippets
-from promptsync.checks.judge import run_checks
 from promptsync.checks.tables.run import check_tables
 from promptsync.checks.versions import WantedVersions
 from promptsync.deploy.plan import DeployPlan
@@ -80,17 +80,21 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
     if not located:
         return True
     files, names = plan.survey.latest.worktree.files, [member.name for member in members]
-    results = run_checks(
-        project.registry,
+    options = plan.options
+    results = run_with_cases(
+        project,
         tuple(located),
         WantedVersions(
             {member.name: member.version for member in members} | receipt.push.versions,
             renders=rendered_snippets(files, names, plan.label),
             live={member.name: member.live for member in members},
         ),
-        standard=plan.options.standard,
-        timeout=plan.options.timeout,
+        standard=options.standard,
+        timeout=options.timeout,
         progress=project.progress,
+        origin=options.origin,
+        max_cells=options.max_cells,
+        is_scored=not options.rehearses,
     )
     receipt.results = replace(results, all=(*receipt.results.all, *results.all))
     receipt.interrupted = results.interrupted

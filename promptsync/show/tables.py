@@ -52,7 +52,7 @@ def table_row(result: CheckResult) -> dict[str, str]:
     change = None if is_echo or result.drop is None else -result.drop
     changed = ("-", "-") if comparison is None else (str(len(comparison.worse)), str(len(comparison.better)))
     return {
-        "Prompt": cut(result.check.prompts[0], 40) if result.check.prompts else "-",
+        "Prompt": cut(result.tested, 40),
         "Table": cut(run.name, 40),
         "Rows": str(len(run.rows) // max(result.check.runs, 1)) if run.rows else "-",
         "Score": score,

@@ -151,7 +151,7 @@ def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None
 def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     calm = world.run("eval", "noise", "thanks", "--prompt", "a")
     assert calm.code == 0, str(calm)
-    assert "a (thanks): rows whose verdict moved: none" in calm.out
+    assert "a v1 (thanks): rows whose verdict moved: none" in calm.out
     assert re.search(r"a +thanks +20 +100, 100, 100 +0 % +5$", calm.out, re.MULTILINE)
 
 

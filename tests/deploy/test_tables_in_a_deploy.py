@@ -252,6 +252,7 @@ def test_the_live_text_is_checked_with_the_new_snippet_too(with_tone: World) -> 
     change(with_tone, "polite", "rude", ["tone"])
     done = with_tone.run("deploy")
     assert done.code == 1 and "nothing was published or released" in done.out, str(done)
+    assert "a v1 (thanks): row 1 got worse" in done.out and "a (thanks): row 1" not in done.out
     assert with_tone.published == []
 
 
@@ -264,7 +265,7 @@ def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_t
     with_tone.put("evaluations/thanks.yaml", evaluation(["a", "b", "theirs"]))
     with_tone.commit("Check all prompts")
     done = with_tone.run("deploy", "--keep-going")
-    assert done.code == 1 and "theirs (thanks): row 1 got worse" in done.out, str(done)
+    assert done.code == 1 and "theirs v1 (thanks): row 1 got worse" in done.out, str(done)
     assert with_tone.published == []
     with_tone.edit("tone", "rude and polite", "most polite")
     with_tone.commit("Be polite")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import Column, EvaluationFile, cell_text, sources
@@ -113,6 +114,14 @@ def of_sheet(tables: Tables, sheet: SheetId, table: str, title: str) -> Definiti
             as_mapping(scorecard.get("aggregation")),
         )
     )
+
+
+def with_outputs(definition: Definition, outputs: Sequence[str]) -> Definition:
+    """Return a definition with outputs that are there already, in place of its prompt column."""
+    title = definition.output
+    rows = [{**row, title: text} for row, text in zip(definition.rows, outputs, strict=True)]
+    columns = tuple(column for column in definition.columns if column.title != title)
+    return replace(definition, inputs=(*definition.inputs, title), rows=tuple(rows), columns=columns)
 
 
 def _checked(definition: Definition) -> Definition:

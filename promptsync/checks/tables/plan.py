@@ -14,7 +14,7 @@ from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.content import Content, prompt_of
-from promptsync.checks.tables.definition import Definition, of_file, of_sheet
+from promptsync.checks.tables.definition import Definition, of_file, of_sheet, with_outputs
 from promptsync.checks.tables.sheet_result import read_result
 from promptsync.checks.tables.tested_text import TestedText
 from promptsync.errors import Refused, UsageError
@@ -37,11 +37,15 @@ _FOREVER: Final = 10**6
 
 
 class Wanted(Struct, frozen=True):
-    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with."""
+    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with.
+
+    ``outputs`` are those of an agent for each row: then no text is run.
+    """
 
     check: Check
     candidate: TestedText
     live: TestedText | None = None
+    outputs: tuple[str, ...] | None = None
 
 
 class Table(Struct, frozen=True):
@@ -120,7 +124,10 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
 
     def add(want: Wanted, tested: TestedText) -> tuple[str, str]:
         table = tables[want.check.name, want.check.sheet]
-        content = Content(table.definition, tested, want.check.runs)
+        definition = table.definition
+        if want.outputs is not None:
+            definition = with_outputs(definition, want.outputs)
+        content = Content(definition, tested, want.check.runs)
         key = table.id or table.definition.name, content.title
         contents.setdefault(key, (table, content))
         return key

@@ -127,6 +127,7 @@ def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard
     name, tested = wanted.candidate.name, wanted.live
     check = replace(wanted.check, prompts=(name,)).with_limits(None, standard.max_drop)
     run, live_run = runs[own], None if other is None else runs[other]
+    run = replace(run, version=wanted.candidate.version)
     if tested is None:
         return judge(check, run, standard, LiveScore(name, reason=f"{name} is not live yet"))
     live = LiveScore(name, tested.version, None if live_run is None else live_run.score)

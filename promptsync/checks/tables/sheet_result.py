@@ -58,6 +58,8 @@ def read_result(
     verdicts = {number(row, "row_index"): row for row in scored}
     rows, failed, cost = [], [], []
     for index, row in enumerate(sorted_rows(contents["rows"])):
+        inputs = dict(definition.rows[index % len(definition.rows)])
+        inputs.pop(definition.output, None)  # that of an agent
         cells = {title: as_mapping(as_mapping(row.get("cells")).get(key)) for key, title in titles.items()}
         for title in computed:
             if (status := (text(cells[title], "status") or "STALE").upper()) != "COMPLETED":
@@ -69,7 +71,7 @@ def read_result(
         rows.append(
             RowResult(
                 index,
-                definition.rows[index % len(definition.rows)],
+                inputs,
                 cell_text_of(cells[definition.output]),
                 score_of(result.get("aggregate_score")),
                 text(result, "aggregate_verdict") or "error",

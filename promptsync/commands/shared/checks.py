@@ -111,8 +111,9 @@ def run_together(
     options that make no sense together.
     """
     from promptsync.checks.assignment import find_checks
-    from promptsync.checks.judge import run_checks
+    from promptsync.checks.cases import run_with_cases
     from promptsync.checks.receipt import CheckResults
+    from promptsync.commands.shared.branches import origin
     from promptsync.commands.shared.tables import ReportFile, joined, run_tables
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
@@ -129,13 +130,16 @@ def run_together(
         if choice.selection.tables:
             results, wanted = run_tables(session, project, choice.selection.tables, standard, options)
         if located and not results.interrupted:
-            others = run_checks(
-                project.registry,
+            has_cases = any(check.cases for check, _ in located)
+            others = run_with_cases(
+                project,
                 located,
                 choice.wanted,
                 standard=standard,
                 timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
                 progress=session.bar,
+                origin=origin(session, project) if has_cases else "",
+                max_cells=project.config.limits_cells,
                 **what,
             )
             results = joined(results, others)

@@ -1,0 +1,115 @@
+"""Agents with cases: each row of an evaluation file is one run, and its scorecard judges the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from promptsync.checks.assignment import Check, Located
+from promptsync.checks.follow import Progress
+from promptsync.checks.judge import run_checks
+from promptsync.checks.past_runs import NOT_COMPARED
+from promptsync.checks.receipt import CheckResult, CheckResults, Standard
+from promptsync.checks.run import Run
+from promptsync.checks.tables.plan import Wanted
+from promptsync.checks.tables.run import check_tables
+from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.versions import WantedVersions
+from promptsync.errors import UsageError
+from promptsync.project.target import LATEST, At
+from promptsync.prompt.evaluation import EvaluationFile, cell_text
+from promptsync.prompt.texts import mappings
+
+if TYPE_CHECKING:
+    from promptsync.project.project import Project
+    from promptsync.registry.protocol import Registry
+
+
+def run_with_cases(
+    project: Project,
+    located: Located,
+    wanted: WantedVersions,
+    *,
+    standard: Standard,
+    timeout: float,
+    progress: Progress,
+    at: At = LATEST,
+    origin: str = "",
+    max_cells: int | None = None,
+    is_scored: bool = True,
+) -> CheckResults:
+    """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
+
+    Without ``is_scored`` it only counts whether each of these runs passed. Raises ``UsageError`` for cases
+    that are no evaluation file, and what ``run_checks`` raises.
+    """
+    files = {file.name: file for file in project.evaluations}
+    inputs = [list(_inputs(check, files)) for check, _ in located]
+    each = [
+        (replace(check, input_variables=row), item)
+        for (check, item), rows in zip(located, inputs, strict=True)
+        for row in rows
+    ]
+    results = run_checks(
+        project.registry, tuple(each), wanted, standard=standard, timeout=timeout, progress=progress, at=at
+    )
+    if results.interrupted or not timeout or len(each) == len(located):
+        return results
+    ended, single = iter(results.all), list[CheckResult]()
+    texts: list[Wanted] = []
+    checks: list[Check] = []
+    for (check, item), rows in zip(located, inputs, strict=True):
+        own = list(islice(ended, len(rows)))
+        failed = next((result for result in own if not result.passed), None)
+        if failed is not None or not check.cases or not is_scored:
+            single.append(failed or own[0])
+        elif own[0].run.model == "echo":
+            warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
+            single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
+        else:
+            shown = _output_nodes(project.registry, item.id, at)
+            outputs = tuple(_output(result.run, shown) for result in own)
+            table = Check("table", check.cases, (item.name,), files[check.cases].min_score)
+            texts.append(Wanted(table, TestedText(item.name, {}), outputs=outputs))
+            checks.append(check)
+    scored = check_tables(
+        project,
+        texts,
+        standard=replace(standard, max_drop=None),
+        max_cells=max_cells,
+        timeout=timeout,
+        progress=progress,
+        origin=origin,
+    )
+    judged = [
+        replace(result, check=replace(result.check, prompts=check.prompts), live=NOT_COMPARED)
+        for check, result in zip(checks, scored.all, strict=True)
+    ]
+    return CheckResults((*single, *judged), interrupted=scored.interrupted)
+
+
+def _inputs(check: Check, files: Mapping[str, EvaluationFile]) -> Iterator[Mapping[str, Any]]:
+    if not check.cases:
+        yield check.input_variables
+    elif check.cases in files:
+        yield from ({**check.input_variables, **row} for row in files[check.cases].rows)
+    else:
+        raise UsageError(
+            f"the agent {check.name} has the cases {check.cases!r}, which no file in evaluations/ declares",
+            hint=f"known: {', '.join(sorted(files)) or 'none'}",
+        )
+
+
+def _output_nodes(registry: Registry, agent_id: int, at: At) -> frozenset[str]:
+    """Return the nodes whose outputs are those of an agent."""
+    nodes = mappings(registry.checks.agent(agent_id, label=at.label, version=at.number).get("nodes"))
+    return frozenset(str(node.get("name")) for node in nodes if node.get("is_output_node") is True)
+
+
+def _output(run: Run, nodes: frozenset[str]) -> str:
+    """Return the output of a run as the text of a cell; of several nodes, all by their names."""
+    outputs = {name: node.value for name, node in run.outputs.items() if name in nodes or not nodes}
+    return cell_text(next(iter(outputs.values())) if len(outputs) == 1 else outputs)

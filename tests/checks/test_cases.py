@@ -1,0 +1,112 @@
+"""Agents with cases: each row of an evaluation file is a run, and its scorecard judges the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from worlds import World, made
+
+FIXTURES = """
+models:
+  - name: scripted
+    answers:
+      - {contains: rude, answer: Go away.}
+      - {contains: "not polite", answer: Go away.}
+      - {contains: polite, answer: Thank you!}
+agents:
+  - name: bot
+    nodes:
+      - {name: think, prompt: ask}
+      - {name: answer, prompt: ask, output: true}
+"""
+STEP = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
+CASES = {
+    "rows": [{"name": "Ada"}, {"name": "Linus"}, {"name": "Nobody, not polite"}],
+    "scorecard": {"steps": [STEP]},
+    "min_score": 60,
+}
+MODEL = {"provider": "openai", "name": "scripted"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """``ask`` is checked by an agent with three cases, of which two are answered well."""
+
+    def build(world: World) -> None:
+        config = world.root / "promptsync.yaml"
+        check = "checks: [{match: ask, agent: bot, cases: cases}]"
+        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n{check}\n")
+        world.put("evaluations/cases.yaml", yaml.safe_dump(CASES))
+        world.write("ask", "A polite hello, {name}", model=MODEL)
+        world.commit("Add a prompt")
+
+    with made(tmp_path, fixtures=FIXTURES) as world:
+        yield world.built(build)
+
+
+def runs(world: World) -> int:
+    return sum(seen.method == "POST" and seen.path.endswith("/run") for seen in world.seen)
+
+
+def cases(world: World, **more: Any) -> None:
+    world.put("evaluations/cases.yaml", yaml.safe_dump({**CASES, **more}))
+    world.commit("Change the cases")
+
+
+def test_a_deploy_runs_each_case_and_judges_the_outputs(world: World) -> None:
+    done = world.ok("deploy")
+    assert "1 prompt released to prod" in done.out and "66.67" in done.out, str(done)
+    assert runs(world) == 3 and world.label("ask", "prod") == 1
+
+
+def test_outputs_below_the_minimum_keep_the_label_where_it_is(world: World) -> None:
+    cases(world, min_score=80)
+    done = world.run("deploy")
+    assert done.code == 1 and "66.6667" in done.err and "minimum of 80" in done.err, str(done)
+    assert "row 3 failed (Says thanks)" in done.out and "input: Output" not in done.out
+    assert world.label("ask", "prod") is None
+    cases(world)
+    world.ok("deploy")
+
+
+def test_agent_run_judges_the_cases_of_changed_prompts(world: World) -> None:
+    world.ok("deploy")
+    world.edit("ask", "polite", "rude")
+    world.commit("Be rude")
+    world.ok("push")
+    done = world.run("agent", "run", "--changed", "--since", "HEAD~1", "--json")
+    assert done.code == 1, str(done)
+    assert "below the minimum of 60" in done.document["error"]["message"]
+
+
+def test_the_echo_gives_no_score(world: World) -> None:
+    world.write("ask", "A polite hello, {name}")
+    world.commit("Without a model")
+    done = world.ok("deploy")
+    assert "bot" in done.out and "SCORE" not in done.out
+    done = world.ok("agent", "run", "--changed", "--since", "HEAD~1")
+    assert "come from the echo model, so they have no score" in done.err
+
+
+def test_a_run_that_fails_is_the_result_and_nothing_is_judged(world: World) -> None:
+    world.write("ask", "A {name}", model=MODEL)
+    world.commit("A text that no rule fits")
+    done = world.run("deploy")
+    assert done.code == 1 and "No scripted answer fits" in done.out, str(done)
+    assert not [seen for seen in world.writes if "/tables" in seen.path]
+
+
+def test_cases_that_no_file_declares_are_a_usage_error(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace("cases: cases", "cases: other"))
+    world.commit("Misspell it")
+    done = world.run("deploy")
+    assert done.code == 2 and "'other'" in done.err and "known: cases" in done.err, str(done)
+
+
+def test_lint_knows_that_an_agent_uses_a_file(world: World) -> None:
+    assert "evaluation-unused" not in world.ok("lint").out
