@@ -25,7 +25,7 @@ _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 5.0
 
 _HOW: Final[Mapping[Kind, Any]] = {"evaluation": evaluations, "agent": agents}
-"""The module with ``start``, ``poll`` and ``complete`` of each kind. Each run of a table has its own."""
+"""The module with ``start``, ``poll`` and ``complete`` of each kind but tables."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are (0: not known yet)."""
@@ -34,25 +34,16 @@ Runs = MutableSequence[Run]
 """Runs whose states are replaced as soon as they are known, so that Ctrl-C loses none of them."""
 
 
-def run_together(
-    registry: Registry,
-    runs: Runs,
-    *,
-    timeout: float,
-    progress: Progress,
-    what: str,
-    how: Sequence[Any] = (),
-) -> bool:
+def run_together(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
     """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
 
-    ``how`` has what starts and polls each of them, if not the module of its kind. Returns false if Ctrl-C cut
-    it short: what was started goes on in the registry.
+    Returns false if Ctrl-C cut it short: what was started goes on in the registry.
     """
 
     def start(index: int) -> None:
         run = replace(runs[index], begun=time.monotonic())
         try:
-            runs[index] = _timed(_how(how, index, run).start(registry, run))
+            runs[index] = _timed(_HOW[run.kind].start(registry, run))
         except RemoteError as error:
             runs[index] = run.start_failed(error)
 
@@ -60,7 +51,7 @@ def run_together(
         for_each(start, range(len(runs)))
     except KeyboardInterrupt:
         return False
-    return not timeout or follow(registry, runs, timeout=timeout, progress=progress, what=what, how=how)
+    return not timeout or follow(registry, runs, timeout=timeout, progress=progress, what=what)
 
 
 def follow(
@@ -74,7 +65,7 @@ def follow(
 ) -> bool:
     """Wait until runs that were started have ended; with a ``timeout`` of 0, poll them once.
 
-    Returns false if Ctrl-C cut it short.
+    ``how`` has what polls each of them, if not the module of its kind. Returns false if Ctrl-C cut it short.
     """
     deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
 

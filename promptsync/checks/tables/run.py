@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from promptsync.checks.follow import Progress, run_together
+from promptsync.checks.follow import Progress, follow
 from promptsync.checks.judge import judge
 from promptsync.checks.past_runs import LiveScore
 from promptsync.checks.receipt import CheckResult, CheckResults, Standard
@@ -93,7 +94,8 @@ def _run(
     indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
     tables = {plan.sheets[index].table.definition.name: plan.sheets[index].table for index in indexes}
     made = {name: table.id or _create(registry, name) for name, table in tables.items()}
-    started = [replace(runs[index], table_id=made[runs[index].name]) for index in indexes]
+    begun = {"status": Status.RUNNING, "begun": time.monotonic()}
+    started = [replace(runs[index], table_id=made[runs[index].name], **begun) for index in indexes]
     sheets = [plan.sheets[index] for index in indexes]
     known = {sheet.get("id") for planned in sheets for sheet in planned.table.sheets}
     work = [
@@ -101,7 +103,7 @@ def _run(
         for sheet, run in zip(sheets, started, strict=True)
     ]
     what = "running checks"
-    has_ended = run_together(registry, started, timeout=timeout, progress=progress, what=what, how=work)
+    has_ended = follow(registry, started, timeout=timeout, progress=progress, what=what, how=work)
     reasons = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
     for index, run, reason in zip(indexes, started, reasons, strict=True):
         if not has_ended and run.is_under_way:

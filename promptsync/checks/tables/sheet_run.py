@@ -48,11 +48,6 @@ class SheetRun:
         self._calculation: Mapping[str, Any] = {}
         self._lock = threading.Lock()
 
-    def start(self, registry: Registry, run: Run) -> Run:
-        """Return the run as one that is under way. Each poll does what can be done without waiting."""
-        self._run = replace(run, status=Status.RUNNING)
-        return self._run
-
     def poll(self, registry: Registry, run: Run) -> Run:
         """Take the next steps, and return the state of the run. Raises ``RemoteError``."""
         with self._lock:
