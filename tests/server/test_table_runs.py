@@ -356,6 +356,31 @@ def test_answers_over_a_network_come_several_at_a_time_and_in_their_rows(
         assert sheet.values("Output") == [f"ROW {number}" for number in range(8)]
 
 
+def test_sheets_that_are_computed_together_ask_no_more_at_once_than_the_model_allows(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    lock, asked, most = threading.Lock(), 0, 0
+    both = threading.Barrier(2, timeout=120)
+
+    def answer(self: Any, template: Any, metadata: Any) -> str:
+        nonlocal asked, most
+        with lock:
+            asked += 1
+            most = max(most, asked)
+        both.wait()
+        with lock:
+            asked -= 1
+        return "an answer"
+
+    monkeypatch.setattr(Endpoint, "answer", answer)
+    with create_app(tmp_path / "r.db", model=Endpoint("http://model.test/v1", parallel=2)) as app:
+        sheets = [with_prompt(Caller(app), [["a", ""]] * 6) for _ in range(3)]
+        operations = [sheet("POST", "/operations", {}, status=202)["operation_id"] for sheet in sheets]
+        for sheet, operation_id in zip(sheets, operations, strict=True):
+            assert sheet.operation(operation_id)["completed_count"] == 6
+    assert most == 2
+
+
 # -- scorecards -----------------------------------------------------------------------------------------
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from promptsync.parallel import mapped
 from promptsync.server.checks.models import JUDGE, Models
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import BATCH, LOCAL, reader, rows_of
+from promptsync.server.tables.compute import BATCH, LOCAL, reader, results_of, rows_of
 from promptsync.server.tables.scoring import (
     ERROR,
     SKIPPED,
@@ -103,7 +102,7 @@ def score_next(registry: Store, models: Models, calculation_id: str) -> bool:
         text = encoded({"step_results": results, **summary}).encode(errors="replace").decode()
         return verdict, text, calculation["number"], index
 
-    scored = list(map(score, pending)) if is_local else mapped(score, pending)
+    scored = results_of(score, pending, is_local=is_local)
     with registry.write() as db:
         sql = "UPDATE calculation_rows SET verdict = ?, result = ? WHERE calculation = ? AND row_index = ?"
         db.executemany(sql, scored)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,6 +29,10 @@ BATCH: Final = 100
 
 LOCAL: Final = (None, "echo", "scripted")
 """The names of models, or of none, that answer at once."""
+
+_ASKING: Final = threading.Lock()
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 PROMPT: Final = "PROMPT_TEMPLATE"
 """The type of the columns that run a prompt."""
@@ -97,6 +102,15 @@ def reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> Re
     return read
 
 
+def results_of(work: Callable[[_Item], _Result], items: Sequence[_Item], *, is_local: bool) -> list[_Result]:
+    """Return the results for items; several at a time, if a model answers over a network."""
+    if is_local:
+        return list(map(work, items))
+    # One sheet at a time, because each asks as much at once as the model allows.
+    with _ASKING:
+        return mapped(work, items)
+
+
 def rows_of(db: Database, sheet_id: str, indices: Sequence[int]) -> dict[int, dict[str, SheetCell]]:
     """Return the cells of rows by the ids of their columns."""
     rows: dict[int, dict[str, SheetCell]] = {index: {} for index in indices}
@@ -119,7 +133,7 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         cells = list(store.cells_of(db, sheet_id, columns=[column.id], statuses=[QUEUED], most=most))
         rows = rows_of(db, sheet_id, [cell.row_index for cell in cells])
     readers = [reader(columns, rows[cell.row_index]) for cell in cells]
-    results = list(map(result, readers)) if is_local else mapped(result, readers)
+    results = results_of(result, readers, is_local=is_local)
     with registry.write() as db:
         # A cell that was cancelled or edited meanwhile stays as it is now.
         ids = [cell.id for cell in cells]
