@@ -55,7 +55,7 @@ INSIDE_FUNCTIONS = {("registry/open.py", "server"), ("server/checks/fixtures.py"
 PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "failures", "http")]
 
 OWNERS = {
-    "jinja2": {"prompt/jinja.py"},
+    "jinja2": {"prompt/jinja.py", "show/report.py"},
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}

@@ -42,7 +42,7 @@ from promptsync.terminal import output
 
 @verb_group("eval")
 def command() -> None:
-    """Evaluations check prompts: each row of a dataset is sent to a model, and the answer is scored.
+    """Evaluations check prompts: each row is sent to a model with the prompt, and the answer is scored.
 
     \b
     promptsync eval list
@@ -66,10 +66,9 @@ def list_command(session: Session) -> Outcome:
     with session.project(needs_config=False) as project:
         evaluations = list_evaluations(project.registry)
         tables = list_tables(project.registry)
-    files = [("-", output.name(file.name), "file", "-", "-") for file in project.evaluations]
     rows = [
-        *files,
-        *((table["id"], output.name(table["title"]), "table", "-", "-") for table in tables),
+        *(("-", output.name(file.name), "file", "-", "-") for file in project.evaluations),
+        *((output.name(table["id"]), output.name(table["title"]), "table", "-", "-") for table in tables),
         *((str(item.id), output.name(item.name), "evaluation", *_row(item)) for item in evaluations),
     ]
     if not rows:

@@ -30,6 +30,13 @@ labels: {main: prod}
 checks: [{match: "ops/ahead", evaluation: greeting}]
 """
 
+TONE = """
+prompts: ops/twice
+rows: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}, {name: h}, {name: i}, {}]
+scorecard:
+  steps: [{title: Greets, type: CONTAINS, config: {source: Output, value: o}}]
+"""
+
 REQUEST = {
     "provider": "openai",
     "model": "gpt-4o",
@@ -129,6 +136,7 @@ WRITING = {
     "promote prod staging": {"labels"},
     "rollback ops/twice --label prod": {"labels"},
     "eval run greeting": set(),
+    "eval noise tone": set(),
     "agent run greeter": set(),
     "track group --new": set(),
     "track group 1 1": set(),
@@ -150,6 +158,7 @@ def busy(directory: Path) -> Iterator[World]:
         for name in ("ops/ahead", "ops/behind", "ops/deleted", "ops/twice"):
             world.write(name, "Hello {name}, " + name)
         world.write("ops/voice", content="Be brief.")
+        world.put("evaluations/tone.yaml", TONE)
         world.commit("Add prompts")
         world.ok("push")
         world.write("ops/pinned", "@@@ops/voice@version_number:1@@@ {name}")

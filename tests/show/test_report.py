@@ -135,7 +135,7 @@ def test_what_a_reviewer_wants_to_see() -> None:
         "12 of 20 rows got worse and 0 better",
         "Rows that got worse: 12",
         "Row 1 Right order question question 1",
-        "2 more rows",
+        "and 2 more",
         "model.parameters.temperature",
         "The same as live.",
         "cannot tell",
@@ -175,7 +175,7 @@ def test_long_texts_are_cut() -> None:
     page = report(
         CheckResults((result("p" * 20, "p" * 20),)), {"support/refund": (text("n", "a"), text("n", long))}, {}
     )
-    assert "19002 more lines" in page and len(page) < 300_000
+    assert page.count(EVIL) < 1_000 and ">…<" in page and len(page) < 300_000
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -114,7 +114,7 @@ def run_together(
     from promptsync.checks.cases import run_with_cases
     from promptsync.checks.receipt import CheckResults
     from promptsync.commands.shared.branches import origin
-    from promptsync.commands.shared.tables import ReportFile, joined, run_tables
+    from promptsync.commands.shared.tables import ReportFile, run_tables
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
     choose_format(session, options["form"])
@@ -142,7 +142,7 @@ def run_together(
                 max_cells=project.config.limits_cells,
                 **what,
             )
-            results = joined(results, others)
+            results = CheckResults((*results.all, *others.all), others.interrupted)
         unwritten = report.write(project, results, wanted)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)

@@ -138,12 +138,12 @@ def run_noise(
         for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
     ]
     plan = plan_tables(project, wanted, reuse=0)
-    for sheet, text in zip(plan.sheets, wanted, strict=False):
-        rows, drop = len(sheet.table.definition.rows), text.check.max_drop or 5
-        if rows < enough_rows(0):
+    for text, (index, _) in zip(wanted, plan.pairs, strict=True):
+        definition, drop = plan.sheets[index].table.definition, text.check.max_drop or 5
+        if len(definition.rows) < enough_rows(0):
+            few = f"{count(len(definition.rows), 'row')} of {definition.name} cannot tell anything"
             raise AnswerIsNo(
-                f"{count(rows, 'row')} of {sheet.run.name} cannot tell anything: it takes {enough_rows(0)}, "
-                f"and {enough_rows(drop)} for max_drop {drop:g}",
+                f"{few}: it takes {enough_rows(0)}, and {enough_rows(drop)} for max_drop {drop:g}",
                 hint="add rows to it",
                 code="too-few-rows",
             )
@@ -178,8 +178,3 @@ class ReportFile:
         }
         texts = {text.candidate.name: (text.live, text.candidate) for text in wanted}
         return write_text(self._path, "--report", report(results, texts, facts))
-
-
-def joined(first: CheckResults, second: CheckResults) -> CheckResults:
-    """Return the results of both."""
-    return replace(first, all=(*first.all, *second.all), interrupted=first.interrupted or second.interrupted)
