@@ -253,7 +253,12 @@ def _environment(environ: Mapping[str, str]) -> Environment:
         model_url=environ.get("PROMPTSYNC_MODEL_URL") or None,
         model_name=environ.get("PROMPTSYNC_MODEL_NAME") or None,
         model_key=environ.get("PROMPTSYNC_MODEL_KEY") or None,
-        model_keys={key: value for key, value in environ.items() if key.endswith("_KEY") and value},
+        # The key of the registry itself never goes to a model, whatever a fixtures file says.
+        model_keys={
+            key: value
+            for key, value in environ.items()
+            if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
+        },
         ci=ci,
         colour=False if environ.get("NO_COLOR") else None,
         interactive=sys.stderr.isatty() and not ci,

@@ -59,6 +59,22 @@ def test_a_local_remote_uses_the_model_of_the_environment(
     assert "sk-secret" not in done.out
 
 
+def test_a_fixtures_file_names_the_key_of_a_model_but_never_that_of_the_registry(
+    model: tuple[str, list[dict[str, Any]]], local: World
+) -> None:
+    url, seen = model
+    keys = {"a": "A_KEY", "b": "PROMPTLAYER_API_KEY"}
+    models = [f"{{name: {name}, url: '{url}', key: {key}}}" for name, key in keys.items()]
+    quality = evaluation("quality", "ask", [{"question": "one"}], contains("sunny"))
+    put(local.root, declared(f"models: [{', '.join(models)}]", quality))
+    local.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
+    for name in keys:
+        local.write("ask", "{question}", model={"provider": "openai", "name": name})
+        local.ok("push", "--yes")
+        local.run("eval", "run", "quality", "--json", A_KEY="sk-a", PROMPTLAYER_API_KEY="pl-secret")
+    assert [(one["key"], one["model"]) for one in seen] == [("Bearer sk-a", "a")]
+
+
 LOOPBACK = "http://127.0.0.1:1/v1"
 
 

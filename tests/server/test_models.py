@@ -51,6 +51,12 @@ def test_the_name_of_the_prompts_own_model_chooses_the_entry(models: Models) -> 
         assert models.of(metadata) is models.default
 
 
+def test_an_endpoint_whose_key_is_not_set_says_so() -> None:
+    specs = parse_fixtures(FILE.encode(), "registry.yaml").models
+    with pytest.raises(ModelError, match="LLAMA_KEY is not set"):
+        models_of(specs, Echo(), {}).called("llama").answer(text("Hi"), None)
+
+
 def test_several_answers_are_taken_in_turn_for_each_text(models: Models) -> None:
     model = models.called("gpt-4o")
     asked = ["a refund", "a Refund", "a refund", "a refund", "order 7", "a Refund"]
@@ -81,6 +87,11 @@ def test_scripted_answers_come_one_at_a_time_so_that_no_thread_decides_their_ord
         ("{name: a, url: 'ftp://x'}", "url"),
         ("{name: a, url: 'https://x', key: sk-secret}", "key"),
         ("{name: a, url: 'http://models.test/v1', key: A_KEY}", "only sent over https, or to this machine"),
+        (
+            "{name: a, url: 'http://localhost:1@models.test', key: A_KEY}",
+            "only sent over https, or to this machine",
+        ),
+        ("{name: a, url: 'http://[', key: A_KEY}", "Invalid IPv6 URL"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_named(entry: str, says: str) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
@@ -48,6 +49,16 @@ class Scripted(Struct, frozen=True):
         turn = self.turns[text]
         self.turns[text] += 1
         return rule.answers[turn % len(rule.answers)]
+
+
+class _Keyless(Struct, frozen=True):
+    """An endpoint whose key is not in the environment."""
+
+    name: str
+    parallel: int = 1
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        raise ModelError(f"{self.name} is not set, which models: of the fixtures file names.")
 
 
 class Models(Struct, frozen=True):
@@ -101,13 +112,19 @@ def _model(spec: Mapping[str, Any], keys: Mapping[str, str]) -> Model:
         return Echo()
     from promptsync.server.checks.endpoint import Endpoint
 
-    return Endpoint(spec["url"], keys.get(spec.get("key") or "", ""), spec.get("model") or "")
+    key = spec.get("key") or ""
+    if key and key not in keys:
+        return _Keyless(key)
+    return Endpoint(spec["url"], keys.get(key, ""), spec.get("model") or "")
 
 
 def model_problem(spec: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the key of an entry that is wrong, and why."""
-    host = re.match(r"http://(\[[^\]]*\]|[^/:]*)", spec.get("url") or "")
-    if host and spec.get("key") and not is_loopback(host[1].strip("[]")):
+    try:
+        url = urlsplit(spec.get("url") or "")
+    except ValueError as error:
+        return "url", f"{error}."
+    if spec.get("key") and url.scheme == "http" and not is_loopback(url.hostname or ""):
         return "url", "A key is only sent over https, or to this machine."
     for rule in spec.get("answers") or ():
         try:
