@@ -14,6 +14,9 @@ from promptsync.prompt.prompt import KeyPath
 OUTPUT: Final = "Output"
 """The title of the prompt column, unless a file says otherwise."""
 
+STEP_THRESHOLDS: Final = {"pass": 0.8, "warn": 0.6}
+"""From which scores on a step passes, unless it says otherwise."""
+
 SOURCES: Final = (
     "source",
     "chat_history_source",
@@ -91,6 +94,11 @@ class EvaluationFile(Struct, frozen=True):
     def inputs(self) -> tuple[str, ...]:
         """The columns of the rows, in order."""
         return tuple(dict.fromkeys(column for row in self.rows for column in row))
+
+    @property
+    def row_texts(self) -> list[dict[str, str]]:
+        """The rows as the texts of cells."""
+        return [{title: cell_text(row.get(title)) for title in self.inputs} for row in self.rows]
 
 
 def sources(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

@@ -23,6 +23,7 @@ rollback a --label prod
 eval list
 eval run e
 eval show e
+eval pull t
 agent list
 agent run a
 agent show a

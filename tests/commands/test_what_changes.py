@@ -137,6 +137,8 @@ WRITING = {
     "rollback ops/twice --label prod": {"labels"},
     "eval run greeting": set(),
     "eval noise tone": set(),
+    "eval run tone": set(),
+    "eval pull tone -o evaluations/other.yaml": {"settings"},
     "agent run greeter": set(),
     "track group --new": set(),
     "track group 1 1": set(),

@@ -66,7 +66,7 @@ def of_file(file: EvaluationFile) -> Definition:
             file.name,
             file.path,
             file.inputs,
-            tuple({title: cell_text(row.get(title)) for title in file.inputs} for row in file.rows),
+            tuple(file.row_texts),
             (Column(file.output, PROMPT, {VARIABLES: file.variables}), *file.columns),
             file.output,
             tuple(steps),

@@ -117,7 +117,7 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     names = dict.fromkeys((want.check.name, want.check.sheet) for want in wanted)
     files = {file.name: file for file in project.evaluations}
     tables = dict(
-        zip(names, mapped(lambda name: _table(registry, files.get(name[0]), *name), names), strict=True)
+        zip(names, mapped(lambda name: read_table(registry, files.get(name[0]), *name), names), strict=True)
     )
     contents: dict[tuple[str, str], tuple[Table, Content]] = {}
     not_compared: dict[int, str] = {}
@@ -149,8 +149,13 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared)
 
 
-def _table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Table:
-    """Return the table of a check: that of an evaluation file, or one of the registry."""
+def read_table(
+    registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None, *, from_own: bool = False
+) -> Table:
+    """Return the table of a check: that of an evaluation file, or one of the registry.
+
+    ``from_own`` says whether the newest of our own sheets may say what a table declares that has no other.
+    """
     tables = registry.tables
     declared = of_file(file) if file is not None else None
     try:
@@ -178,11 +183,12 @@ def _table(registry: Registry, file: EvaluationFile | None, name: str, sheet: st
     sheets = tuple(tables.sheets(table_id))
     if declared is None:
         theirs = [other for other in sheets if prompt_of(title_of(other)) is None]
-        chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
+        candidates = theirs or (newest_first(sheets) if from_own else [])
+        chosen = next((other for other in candidates if sheet in (None, title_of(other))), None)
         if chosen is None:
             titles = ", ".join(map(title_of, theirs)) or "none"
-            missing = "a sheet of its own" if sheet is None else f"the sheet {sheet!r}"
-            raise UsageError(f"table {name!r} has not {missing}", hint=f"its sheets: {titles}")
+            missing = "no sheet with rows" if sheet is None else f"no sheet {sheet!r}"
+            raise UsageError(f"table {name!r} has {missing}", hint=f"its sheets: {titles}")
         title = text(table, "title") or name
         declared = of_sheet(tables, SheetId(table_id, str(chosen.get("id"))), title, title_of(chosen))
     return Table(table_id, declared, sheets)

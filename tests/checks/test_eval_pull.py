@@ -1,0 +1,177 @@
+"""``eval pull``: evaluation files from tables of a registry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from msgspec.structs import replace
+from sheets_there import check, declare, evaluation, text
+from tables import SheetUnderTest, sheet_of
+from worlds import World
+
+from promptsync.checks.assignment import Check
+from promptsync.checks.tables.definition import of_file
+from promptsync.checks.tables.plan import Wanted
+from promptsync.checks.tables.tested_text import TestedText
+from promptsync.files.evaluation import load_evaluations
+
+NAME = "Refund quality"
+PATH = "evaluations/refunds.yaml"
+OWN_PATH = "evaluations/refund-quality.yaml"
+WHOLE: dict[str, Any] = {
+    "prompts": "ask",
+    "variables": {"asked": "question"},
+    "output": "Answer",
+    "columns": [{"title": "Words", "type": "COUNT", "config": {"source": "Answer", "type": "words"}}],
+    "scorecard": {
+        "pass_threshold": 0.9,
+        "steps": [
+            {"title": "Right", "type": "CONTAINS", "config": {"source": "Answer", "value_source": "expect"}},
+            {
+                "title": "Long",
+                "type": "COUNT",
+                "config": {"source": "Answer", "type": "words", "min_count": 1},
+                "weight": 2,
+                "required": True,
+                "thresholds": {"pass": 1.0, "warn": 0.5},
+            },
+        ],
+    },
+}
+
+
+def wanted(candidate: TestedText, runs: int = 1) -> Wanted:
+    return Wanted(Check("table", NAME, (candidate.name,), runs=runs), candidate)
+
+
+def definitions(world: World) -> list[Any]:
+    """What the evaluation files declare for a table, wherever they are."""
+    return [replace(of_file(file), place="") for file in load_evaluations(world.root)]
+
+
+def pulled(world: World, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = world.ok("eval", "pull", NAME, *arguments, "--json").document
+    return found
+
+
+@pytest.mark.parametrize("rows", [3, 30])
+@pytest.mark.parametrize("more", [{}, WHOLE], ids=["small", "whole"])
+def test_from_file_to_table_and_back(world: World, rows: int, more: dict[str, Any]) -> None:
+    declare(world, name=NAME, rows=rows, **more)
+    before = definitions(world)
+    check(world, wanted(text("Say {asked}" if more else "Say {question}")))
+    (world.root / PATH).unlink()
+    beside = [OWN_PATH.replace("yaml", "csv")] if rows > 20 else []
+    assert pulled(world)["written"] == [*beside, OWN_PATH]
+    assert definitions(world) == before
+    (file,) = load_evaluations(world.root)
+    assert file.prompts == ("ask",)
+    # A file that says the same stays as it is.
+    assert world.ok("eval", "pull", NAME).out == f"{OWN_PATH} is up to date\n"
+
+
+def test_a_file_that_says_the_same_in_its_own_way_stays(world: World) -> None:
+    rows = [{"question": ["a", {"b": 1}], "expect": None}]
+    world.put(
+        PATH,
+        "# mine\n" + yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows, "runs": 2, "min_score": 5}),
+    )
+    check(world, wanted(text(), runs=2))
+    assert pulled(world)["written"] == []
+
+
+def table(world: World) -> SheetUnderTest:
+    """The only sheet of a table that was made in the dashboard."""
+    sheet = sheet_of(world.call, ["question", "expect"], [["a", "b"]])
+    mappings = {"prompt_template_variable_mappings": {"asked": "question"}}
+    sheet.column("Output", "PROMPT_TEMPLATE", template={"name": "ask"}, **mappings)
+    ids = sheet.columns
+    step = {
+        "title": "Right",
+        "primitive_type": "CONTAINS",
+        "source_column_ids": [ids["Output"]],
+        "primitive_config": {"source": ids["Output"], "value_source": ids["expect"]},
+    }
+    sheet.scorecard(step, method="weighted_mean", pass_threshold=0.8, warn_threshold=0.6)
+    return sheet
+
+
+def test_a_table_of_the_dashboard(world: World) -> None:
+    world.write("ask", "Say {asked}")
+    world.ok("push")
+    table(world)
+    assert pulled(world, "-o", "evaluations/mine.yaml")["written"] == ["evaluations/mine.yaml"]
+    assert (
+        (world.root / "evaluations/mine.yaml").read_text("utf-8")
+        == """\
+name: Refund quality
+prompts: ask
+rows:
+  - {question: a, expect: b}
+variables: {asked: question}
+scorecard:
+  steps:
+    - title: Right
+      type: CONTAINS
+      config: {source: Output, value_source: expect}
+"""
+    )
+    assert world.run("lint").code == 0
+    # The check runs on the table that is there.
+    assert world.ok("eval", "run", NAME).code == 0
+
+
+def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
+    world.write("ask", "Say {asked}")
+    world.ok("push")
+    table(world)
+    world.put(
+        PATH,
+        "name: Refund quality # mine\nprompts: [ask, other/*]\nrows: [{question: x}]\nmin_score: 90 # high\n",
+    )
+    world.commit()
+    assert pulled(world)["written"] == [PATH]
+    found = (world.root / PATH).read_text("utf-8")
+    assert "name: Refund quality # mine\n" in found and "min_score: 90 # high\n" in found
+    (file,) = load_evaluations(world.root)
+    assert (file.prompts, file.rows) == (("ask", "other/*"), ({"question": "a", "expect": "b"},))
+
+
+def test_changes_that_are_not_committed_are_kept(world: World) -> None:
+    table(world)
+    declare(world, name=NAME)
+    done = world.run("eval", "pull", NAME, "--json")
+    before = (world.root / PATH).read_bytes()
+    assert (done.code, done.document["error"]["code"]) == (3, "uncommitted")
+    assert done.document["error"]["hint"] == f"git add {PATH} && git commit\nadd --force"
+    assert (world.root / PATH).read_bytes() == before
+    assert pulled(world, "--force")["written"] == [PATH]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["Gone"], 2, "has no table 'Gone'"),
+        ([NAME, "--sheet", "Gone"], 2, "has no sheet 'Gone'"),
+        ([NAME, "-o", "x.yaml"], 2, "x.yaml is no .yaml file in evaluations/"),
+        ([NAME, "-o", "evaluations/../x.yaml"], 2, "is no .yaml file in evaluations/"),
+        ([NAME, "-o", "evaluations/x.csv"], 2, "is no .yaml file in evaluations/"),
+    ],
+)
+def test_what_cannot_be_pulled(world: World, arguments: list[str], code: int, message: str) -> None:
+    table(world)
+    done = world.run("eval", "pull", *arguments, "--json")
+    assert (done.code, message in done.document["error"]["message"]) == (code, True)
+    assert not (world.root / "evaluations").exists()
+
+
+def test_a_table_that_no_file_can_declare_is_refused(world: World) -> None:
+    sheet = table(world)
+    sheet.column("Early", "COUNT", source="question", type="words")
+    config = {"template": {"name": "ask"}, "prompt_template_variable_mappings": {"asked": "Early"}}
+    sheet("PATCH", f"/columns/{sheet.columns['Output']}", {"config": config})
+    done = world.run("eval", "pull", NAME, "--json")
+    assert (done.code, done.document["error"]["code"]) == (3, "unwritable")
+    assert "The rows have no column 'Early'" in done.document["error"]["message"]
