@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
-from promptsync.project.target import resolve
+from promptsync.project.target import resolve, unknown
 from promptsync.prompt.snippets import rendered_in
 
 _NOT_LATEST = "file is not the registry's latest version"
@@ -65,7 +66,8 @@ def _named_tables(project: Project, names: Collection[str], only: Collection[str
     if worktree.problems:
         raise InvalidFile(worktree.problems)
     files = worktree.files
-    only = [target.name for target in resolve(project, only, files, with_versions=False)]
+    missing = partial(unknown, prompts=worktree.prompts, where="your files")
+    only = [target.name for target in resolve(project, only, files, with_versions=False, missing=missing)]
     assigned = select_checks(only or files, files, project.config, project.evaluations).tables
     checks = []
     for name in names:

@@ -188,7 +188,7 @@ def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
 
 
 WRONG = [
-    (["thanks", "--prompt", "nobody"], 2, "nobody"),
+    (["thanks", "--prompt", "nobody"], 2, "no prompt 'nobody' in your files"),
     (["--changed", "--prompt", "a"], 2, "cannot be combined"),
     (["thanks", "--prompt", "a", "--report", "."], 2, "--report: cannot write ."),
     (["Nothing", "--prompt", "a"], 2, "no table 'Nothing'"),
