@@ -28,6 +28,11 @@ models:
       - {contains: in turn, answers: ["yes", "no"]}
       - {answer: "yes"}
 """
+JUDGE = {
+    "title": "Judge",
+    "primitive_type": "LLM_ASSERTION",
+    "primitive_config": {"source": "Output", "prompt": "p"},
+}
 METADATA = {"model": {"provider": "openai", "name": "gpt-4o"}}
 
 
@@ -295,13 +300,7 @@ def test_an_operation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, ga
 
 def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, gate: Gate, app: Any) -> None:
     sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
-    sheet.scorecard(
-        {
-            "title": "Judge",
-            "primitive_type": "LLM_ASSERTION",
-            "primitive_config": {"source": "Output", "prompt": "p"},
-        }
-    )
+    sheet.scorecard(JUDGE)
     calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
     assert gate.asked.acquire(timeout=120)
     gate.open.release()
@@ -315,15 +314,24 @@ def test_a_calculation_of_a_killed_server_goes_on_when_it_is_polled(slow: Any, g
     assert sheet.verdicts() == ["pass", "error", "error"]  # the echo cannot judge the rows that were left
 
 
+def test_rows_that_are_deleted_during_a_calculation_do_not_stop_it(slow: Any, gate: Gate) -> None:
+    sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
+    sheet.scorecard(JUDGE)
+    calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
+    assert gate.asked.acquire(timeout=120)
+    sheet("DELETE", "/rows", {"row_indices": [1, 2]})
+    gate.open.release(1000)
+    calculation = {"status": "queued"}
+    while calculation["status"] == "queued":
+        calculation = sheet("GET", f"/scorecard/calculations/{calculation_id}")["calculation"]
+    assert calculation["aggregate_verdict"] == "error"
+    assert sheet("GET", "/scorecard/rows/2")["error_summary"] == "Judge: the row was deleted"
+    assert sheet("GET", "/scorecard")["scorecard"]["status"] == "stale"
+
+
 def test_a_calculation_that_is_cancelled_stops(slow: Any, gate: Gate) -> None:
     sheet = sheet_of(Caller(slow), ["Output", "expected"], ROWS)
-    sheet.scorecard(
-        {
-            "title": "Judge",
-            "primitive_type": "LLM_ASSERTION",
-            "primitive_config": {"source": "Output", "prompt": "p"},
-        }
-    )
+    sheet.scorecard(JUDGE)
     calculation_id = sheet("POST", "/scorecard/recalculate", {}, status=202)["calculation_id"]
     assert gate.asked.acquire(timeout=120)
     assert sheet("GET", "/scorecard")["scorecard"]["status"] == "queued"
@@ -466,13 +474,7 @@ def test_what_the_echo_answered_is_marked_and_it_cannot_judge(call: Any) -> None
     sheet.recalculate()
     sheet.scorecard(contains())
     assert sheet.score()["model"] == "echo"
-    sheet.scorecard(
-        {
-            "title": "Judge",
-            "primitive_type": "LLM_ASSERTION",
-            "primitive_config": {"source": "Output", "prompt": "p"},
-        }
-    )
+    sheet.scorecard(JUDGE)
     assert sheet.score()["aggregate_verdict"] == "error"
     assert "the echo model cannot judge" in sheet("GET", "/scorecard/rows")["rows"][0]["error_summary"]
 

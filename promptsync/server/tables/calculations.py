@@ -105,7 +105,8 @@ def score_next(registry: Store, models: Models, calculation_id: str) -> bool:
     scored = results_of(score, pending, is_local=is_local)
     with registry.write() as db:
         sql = "UPDATE calculation_rows SET verdict = ?, result = ? WHERE calculation = ? AND row_index = ?"
-        db.executemany(sql, scored)
+        # If two processes work on one calculation, the results that are stored first stay.
+        db.executemany(f"{sql} AND verdict IS NULL", scored)
         if len(pending) < most:
             _complete(db, calculation, scorecard)
     return len(pending) == most

@@ -93,7 +93,9 @@ def reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> Re
         column = known.get(reference)
         if column is None:
             raise NoResult(f"the sheet has no column {reference[:100]!r}")
-        cell = cells[column.id]
+        cell = cells.get(column.id)
+        if cell is None:
+            raise NoResult("the row was deleted")
         if column.type != TEXT and cell.status != COMPLETED:
             why = f"failed: {cell.error}" if cell.status == FAILED else "is not computed"
             raise NoResult(f"the column {column.title!r} {why}")
