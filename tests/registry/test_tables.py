@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import httpx
 import pytest
 from scripted_registry import Reply, Scripted, Seen, client
 from test_listing import asked
 
 from promptsync.errors import RemoteError
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, Unsupported
+from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.values import SheetId
 
 SHEET = SheetId("t1", "s1")
@@ -81,3 +84,24 @@ def test_a_sheet_without_a_scorecard_and_one_that_is_deleted_already_are_no_erro
     with client(Scripted(GONE)) as registry:
         assert registry.tables.scorecard(SHEET) == {}
         registry.tables.delete_sheet(SHEET)
+
+
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        ("https://api.promptlayer.com", "https://dashboard.promptlayer.com"),
+        ("https://api.eu.promptlayer.com", "https://dashboard.eu.promptlayer.com"),
+        ("https://api.promptlayer.com.evil.org", ""),
+        ("https://prompts.example.org", ""),
+        ("http://127.0.0.1:8000", ""),
+    ],
+)
+def test_only_the_vendor_has_a_dashboard_to_link(url: str, start: str) -> None:
+    tables = {"data": [{"id": "t1", "title": "t", "workspace_id": 9}]}
+    body = json.dumps(tables).encode()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(body)))
+    with PromptLayer(url, "pl_key", transport=transport) as registry:
+        assert registry.tables.link(SHEET) == ""
+        registry.tables.titled("t")
+        expected = f"{start}/workspace/9/smart-tables/t1?sheet=s1" if start else ""
+        assert registry.tables.link(SHEET) == expected
