@@ -118,6 +118,16 @@ def test_the_text_of_an_inline_template_is_used_as_it_is(call: Any) -> None:
     assert sheet.values("Output") == ["@@@polite@@@ "]
 
 
+def test_a_variable_gets_the_items_of_a_list_in_json(call: Any) -> None:
+    sheet = sheet_of(call, ["kinds"], [['["a", "b"]'], ["[a"], ["5"], ['{"x": "y"}']])
+    template = {**inline("{% for kind in kinds %}<{{ kind }}>{% endfor %}")}
+    template["prompt_template"]["messages"][0]["template_format"] = "jinja2"
+    mappings = {"prompt_template_variable_mappings": {"kinds": "kinds"}}
+    sheet.column("Output", "PROMPT_TEMPLATE", inline_template=template, **mappings)
+    sheet.recalculate()
+    assert sheet.values("Output") == ["<a><b>", "<[><a>", "<5>", "<x>"]
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [

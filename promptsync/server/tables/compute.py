@@ -22,7 +22,7 @@ from promptsync.server.store.database import Database, Store
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
-from promptsync.server.tables.values import NoResult, Read
+from promptsync.server.tables.values import NoResult, Read, structured
 
 BATCH: Final = 100
 """How many cells or rows are stored at once where no model is asked over a network."""
@@ -186,7 +186,7 @@ def _computation(
     def compute(read: Read) -> StepCell:
         try:
             if column.type == PROMPT:
-                values = {variable: read(source) for variable, source in mappings.items()}
+                values = {name: structured(read(source)) for name, source in mappings.items()}
                 return respond(model, template, metadata, values)
             return StepCell(primitive(column.type, column.config, "config").result(read, ask))
         except (NoResult, ModelError) as error:

@@ -44,6 +44,14 @@ def as_json(value: Any) -> Any:
     return decoded
 
 
+def structured(value: Any) -> Any:
+    """Return the list or mapping that a text has as JSON, any other value as it is."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        with suppress(NoResult):
+            return as_json(value)
+    return value
+
+
 def as_number(value: Any) -> float:
     """Return a value as a number."""
     try:
