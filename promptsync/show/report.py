@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +18,8 @@ from promptsync.show.markdown import shortened
 from promptsync.show.tables import MOST_ROWS, URL, cost_text
 from promptsync.terminal.output import safe
 
-Texts = Mapping[str, tuple[TestedText | None, TestedText]]
-"""The live text of each prompt, if there is one, and the one that was tested."""
+Texts = Sequence[tuple[TestedText | None, TestedText]]
+"""The live text of each of the first results, if there is one, and the one that was tested."""
 
 _LONG_TEXT: Final = 4_000
 _MOST_LINES: Final = 1_000

@@ -18,6 +18,7 @@ models:
   - name: scripted
     answers:
       - {contains: rude, answer: Go away.}
+      - {regex: "picky hello, Customer [34]$", answer: Go away.}
       - {contains: moody, answers: [Thank you!, Go away.]}
       - {contains: polite, answer: Thank you!}
 """
@@ -85,6 +86,29 @@ def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
     assert "a (thanks): thanks 0, evaluated in commit" in again.out
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
     assert (shown.code, shown.out.splitlines()[:2]) == (1, again.out.splitlines()[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "runs", "code", "words"),
+    [
+        ("", 1, 1, "cannot tell: 2 of 20 rows got worse and 0 better"),
+        ("evaluations: {on_noise: warn}", 1, 0, "cannot tell: 2 of 20 rows got worse and 0 better"),
+        ("", 3, 1, "2 of 20 rows got worse and 0 better: the share that passes has dropped by 10 points"),
+    ],
+)
+def test_two_worse_rows_tell_nothing_until_they_are_repeated(
+    world: World, options: str, runs: int, code: int, words: str
+) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}{options}\n")
+    world.put("evaluations/thanks.yaml", evaluation(runs=runs))
+    world.write("a", "Be polite. A picky hello, {name}", model=MODEL)
+    done = world.run("eval", "run", "thanks", "--prompt", "a")
+    assert done.code == code, str(done)
+    assert words in " ".join(done.out.split())
+    rows = [line for line in done.out.splitlines() if " got worse (" in line]
+    assert rows == [f"a (thanks): row {number} got worse (Says thanks)" for number in (4, 5)]
+    assert ("cannot tell" in done.out) == (runs == 1)
 
 
 def test_all_formats(world: World, tmp_path: Path) -> None:

@@ -117,11 +117,11 @@ def sample() -> str:
         result("p" * 20, "p" * 20, "support/echo", model="echo", **fields),
     )
     long = "Be brief.\nBe polite.\nAnswer with the order number.\n"
-    texts = {
-        "support/refund": (text("support/refund", long + "{order}"), text("support/refund", long, 0.9)),
-        "support/triage": (None, text("support/triage", long)),
-        "support/tone": (text("support/tone", long), text("support/tone", long)),
-    }
+    texts = [
+        (text("support/refund", long + "{order}"), text("support/refund", long, 0.9)),
+        (None, text("support/triage", long)),
+        (text("support/tone", long), text("support/tone", long)),
+    ]
     return report(CheckResults(results), texts, FACTS)
 
 
@@ -153,11 +153,7 @@ def test_what_a_reviewer_wants_to_see() -> None:
 @settings(max_examples=40)
 @given(st.lists(sheet_results(hostile), max_size=3), hostile, hostile)
 def test_no_text_is_more_than_text(results: list[Any], old: str, new: str) -> None:
-    texts = {
-        result.check.prompts[0]: (text("n", old), text("n", new))
-        for result in results
-        if result.check.prompts
-    }
+    texts = [(text("n", old), text("n", new))] * len(results)
     page = report(CheckResults(tuple(results)), texts, {"For": old})
     reader = read(page)
     assert all(link.startswith(("#check", "https://EVIL")) for link in reader.links)
@@ -167,14 +163,12 @@ def test_no_text_is_more_than_text(results: list[Any], old: str, new: str) -> No
 def test_an_address_that_is_not_one_of_a_dashboard_is_no_link() -> None:
     one = result("p" * 20, "p" * 20)
     bad = replace(one, run=replace(one.run, url=f"javascript:{EVIL}"))
-    assert read(report(CheckResults((bad,)), {}, {})).links == ["#check0"]
+    assert read(report(CheckResults((bad,)), [], {})).links == ["#check0"]
 
 
 def test_long_texts_are_cut() -> None:
     long = "\n".join(f"{EVIL} {number} " + "x" * 50 for number in range(20_000))
-    page = report(
-        CheckResults((result("p" * 20, "p" * 20),)), {"support/refund": (text("n", "a"), text("n", long))}, {}
-    )
+    page = report(CheckResults((result("p" * 20, "p" * 20),)), [(text("n", "a"), text("n", long))], {})
     assert page.count(EVIL) < 1_000 and ">…<" in page and len(page) < 300_000
 
 

@@ -176,5 +176,5 @@ class ReportFile:
             "Time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             "Registry": project.title,
         }
-        texts = {text.candidate.name: (text.live, text.candidate) for text in wanted}
+        texts = [(text.live, text.candidate) for text in wanted]
         return write_text(self._path, "--report", report(results, texts, facts))
