@@ -123,6 +123,33 @@ scorecard:
     assert world.ok("eval", "run", NAME).code == 0
 
 
+def test_values_of_rows_are_lists_and_mappings_again(world: World) -> None:
+    values = [["a", {"b": 1, "ä": None}], "[a", '{"a":1}', '{"a": 1, "a": 2}', "[NaN]", "[" * 5000]
+    declare(world, name=NAME)
+    rows = [{"question": value, "expect": 5} for value in values]
+    world.put(PATH, yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows}))
+    check(world, wanted(text()))
+    (world.root / PATH).unlink()
+    pulled(world)
+    (file,) = load_evaluations(world.root)
+    assert [row["question"] for row in file.rows] == values
+    # A row that did not change keeps the values of the file.
+    world.put(
+        OWN_PATH, yaml.safe_dump({**evaluation(), "name": NAME, "rows": [{"question": "x"}, *rows[1:]]})
+    )
+    pulled(world, "--force")
+    (file,) = load_evaluations(world.root)
+    assert file.rows == ({"question": values[0], "expect": "5"}, *rows[1:])
+
+
+def test_a_second_file_of_one_name_is_refused(world: World) -> None:
+    declare(world, name=NAME)
+    table(world)
+    done = world.run("eval", "pull", NAME, "-o", OWN_PATH)
+    assert done.code == 2 and f"{PATH} already has the evaluation" in done.err
+    assert not (world.root / OWN_PATH).exists()
+
+
 def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
     world.write("ask", "Say {asked}")
     world.ok("push")

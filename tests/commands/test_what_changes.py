@@ -138,7 +138,7 @@ WRITING = {
     "eval run greeting": set(),
     "eval noise tone": set(),
     "eval run tone": set(),
-    "eval pull tone -o evaluations/other.yaml": {"settings"},
+    "eval pull tone": {"settings"},
     "agent run greeter": set(),
     "track group --new": set(),
     "track group 1 1": set(),

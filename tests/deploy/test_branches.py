@@ -236,6 +236,30 @@ def test_uncommitted_files_of_others_do_not_hold_up_a_named_prompt(changed: Worl
     assert [changed.label(name, "prod") for name in ("a", "b", "wip")] == [2, 1, None]
 
 
+@pytest.mark.parametrize("path", ["evaluations/x.yaml", "evaluations/x.csv", "evaluations/new.yaml"])
+def test_evaluation_files_that_are_not_committed_stop_a_deploy(changed: World, path: str) -> None:
+    changed.put("evaluations/x.yaml", "rows: x.csv\n")
+    changed.put("evaluations/x.csv", "a\n1\n")
+    changed.commit("Add an evaluation")
+    changed.put(path, "a\n2\n" if path.endswith(".csv") else "rows: [{a: 2}]\n")
+    for names in ([], ["a"]):
+        done = changed.run("deploy", *names)
+        assert done.code == 3 and f"{path} has changes that are not committed; deploy" in done.err, str(done)
+    changed.commit("Change it")
+    changed.ok("deploy", "a")
+
+
+def test_a_deleted_evaluation_file_stops_a_deploy_until_that_is_committed(changed: World) -> None:
+    changed.put("evaluations/x.yaml", "rows: [{a: 1}]\n")
+    changed.commit("Add an evaluation")
+    (changed.root / "evaluations/x.yaml").unlink()
+    done = changed.run("deploy")
+    assert done.code == 3 and "evaluations/x.yaml has changes that are not committed" in done.err, str(done)
+    assert "git add evaluations/x.yaml" in done.err
+    changed.commit("Delete it")
+    changed.ok("deploy")
+
+
 def test_of_a_snippet_uncommitted_files_of_others_count(released: World) -> None:
     released.write("tone", content="A polite tone.")
     released.commit("Add a snippet")

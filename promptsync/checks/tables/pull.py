@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from promptsync.checks.tables.content import prompt_of
 from promptsync.checks.tables.definition import VARIABLES
 from promptsync.checks.tables.plan import Table, read_table, title_of
-from promptsync.errors import Refused
+from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import present_text, write
 from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER, parse
@@ -27,7 +27,7 @@ from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import Change, edits
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
-from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, EvaluationFile, Scorecard
+from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, EvaluationFile, Scorecard, cell_text
 from promptsync.prompt.texts import as_mapping
 
 MOST_INLINE: Final = 20
@@ -63,8 +63,10 @@ def pull_table(
     table = read_table(project.registry, None, name, sheet, from_own=True)
     definition = table.definition
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
-    same_name = (file.path for file in project.evaluations if file.name == definition.name)
-    path = path or next(same_name, f"{FOLDER}/{slug}.yaml")
+    own = next((file.path for file in project.evaluations if file.name == definition.name), None)
+    if None not in (path, own) and path != own:
+        raise UsageError(f"{own} already has the evaluation {definition.name!r}", hint="leave out -o")
+    path = path or own or f"{FOLDER}/{slug}.yaml"
     known = next((file for file in project.evaluations if file.path == path), None)
     old = load.load(known.text.encode(), path).value if known is not None else {}
     document, left_out = _document(table, known)
@@ -75,6 +77,12 @@ def pull_table(
     elif beside is not None or len(rows) > MOST_INLINE:
         document["rows"] = beside or PurePosixPath(path).with_suffix(".csv").name
         texts[(PurePosixPath(path).parent / document["rows"]).as_posix()] = _csv(definition.inputs, rows)
+    else:
+        kept = zip(known.row_texts, known.rows, strict=True) if known is not None else ()
+        values = {json.dumps(row, sort_keys=True): dict(value) for row, value in kept}
+        rows = document["rows"] = [
+            values.get(json.dumps(row, sort_keys=True)) or _values(row) for row in rows
+        ]
     try:
         file = parse(json.dumps({**document, "rows": rows}).encode(), path, project.root / FOLDER)
     except InvalidFile as error:
@@ -122,6 +130,17 @@ def _document(table: Table, known: EvaluationFile | None) -> tuple[dict[str, Any
         "runs": limits[2] if limits[2] != 1 else None,
     }
     return {key: value for key, value in document.items() if value not in (None, [], {})}, tuple(left_out)
+
+
+def _values(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return a row with the lists and mappings of which its cells are exactly the texts."""
+    values: dict[str, Any] = dict(row)
+    for title, text in row.items():
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text, parse_constant=int)
+            if isinstance(value, list | dict) and cell_text(value) == text:
+                values[title] = value
+    return values
 
 
 def _csv(titles: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
