@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_TAKEN_UP: Final = timedelta(days=1)
-"""How old a sheet may be that was begun and has no score yet."""
-
-_FOREVER: Final = 10**6
-"""In hours, because no time is infinite."""
+_TAKEN_UP: Final = 24.0
+"""How many hours old a sheet may be that was begun and has no score yet."""
 
 
 class Wanted(Struct, frozen=True):
@@ -141,8 +139,7 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
             except UsageError as error:  # its variables are others
                 not_compared[index] = error.message
         keys.append((own, live if live != own else None))
-    hours = project.config.evaluations_reuse if reuse is None else reuse
-    oldest = timedelta(hours=min(hours, _FOREVER))
+    oldest = project.config.evaluations_reuse if reuse is None else reuse
     sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
     places = {key: index for index, key in enumerate(contents)}
     pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
@@ -204,16 +201,16 @@ def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return sorted(sheets, key=lambda sheet: text(sheet, "created_at") or "")[::-1]
 
 
-def age(raw: Mapping[str, Any], *keys: str) -> timedelta:
-    """Return how long ago something was, by the first time that a registry's object has; long, if by none."""
+def age(raw: Mapping[str, Any], key: str) -> float:
+    """Return how many hours ago something was, by the time under a key; infinity if there is none."""
     try:
-        moment = datetime.fromisoformat(text(raw, *keys) or "")
+        moment = datetime.fromisoformat(text(raw, key) or "")
     except ValueError:
-        return timedelta.max
-    return datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)
+        return math.inf
+    return (datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)) / timedelta(hours=1)
 
 
-def _planned(registry: Registry, table: Table, content: Content, oldest: timedelta) -> PlannedSheet:
+def _planned(registry: Registry, table: Table, content: Content, oldest: float) -> PlannedSheet:
     """Return a sheet with its state in the registry: the newest complete one counts, then one begun."""
     name = table.definition.name
     new = Run(kind="table", name=name, table_id=table.id, sheet=content.title, cells=content.cells)
@@ -230,7 +227,7 @@ def _planned(registry: Registry, table: Table, content: Content, oldest: timedel
     return PlannedSheet(table, content, begun or new)
 
 
-def _state(registry: Registry, run: Run, content: Content, oldest: timedelta) -> tuple[Run, bool]:
+def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tuple[Run, bool]:
     """Return the run of a sheet, and whether it is complete; one with other content has not started."""
     place = SheetId(run.table_id or "", run.sheet_id or "")
     read = registry.tables.scorecard(place)

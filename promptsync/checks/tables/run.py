@@ -6,7 +6,6 @@ import contextlib
 import math
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 
-_IN_USE: Final = timedelta(minutes=10)
-"""Another run may work on a sheet that changed within this time."""
+_IN_USE: Final = 1 / 6
+"""Another run may work on a sheet that changed within this time, in hours."""
 
 _ORIGIN: Final = "promptsync"
 
@@ -184,9 +183,8 @@ def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
         own = [other for other in own if other.get("id") not in in_use]
         for number, other in enumerate(newest_first(own), start=2):  # at least one is in use
             is_replaced = title_of(other) in complete
-            if (is_replaced or number > project.config.evaluations_keep) and age(
-                other, "updated_at"
-            ) > _IN_USE:
+            is_old = is_replaced or number > project.config.evaluations_keep
+            if is_old and age(other, "updated_at") > _IN_USE:
                 old[str(other.get("id"))] = SheetId(sheet.table.id or "", str(other.get("id")))
     with contextlib.suppress(RemoteError):  # the next run removes them
         for place in old.values():

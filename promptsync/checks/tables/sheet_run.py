@@ -149,22 +149,17 @@ class SheetRun:
         def active() -> dict[str, Any] | None:
             return next(iter(tables.operations(sheet)), None)
 
-        def start(token: str | None = None) -> dict[str, Any]:
-            return certain(lambda: tables.recalculate(sheet, computed, token), active)
-
         # A sheet that is taken up may be under way, for another run.
         other = active() if self._is_taken_up else None
-        started = other or start()
+        started = other or certain(lambda: tables.recalculate(sheet, computed))
         if started.get("requires_confirmation") is True:
             affected, planned = number(started, "affected_cell_count"), self._content.cells
             if affected is None or affected > planned:
-                many = "an unknown number of" if affected is None else f"{affected:,}"
-                raise RemoteError(
-                    f"the registry would compute {many} cells of {self._run.location}, not {planned:,}",
-                    hint="look at its columns in the PromptLayer dashboard",
-                    code="too-many-cells",
-                )
-            started = start(text(started, "confirmation_token"))
+                message = f"the registry would compute {affected or 'more'} cells of {self._run.location}"
+                hint = "look at its columns in the PromptLayer dashboard"
+                raise RemoteError(f"{message}, not {planned}", hint=hint, code="too-many-cells")
+            token = text(started, "confirmation_token")
+            started = certain(lambda: tables.recalculate(sheet, computed, token))
         operation_id = text(started, "operation_id")
         if operation_id is None and (other := active()) is None:
             return  # nothing was left to do
@@ -186,18 +181,10 @@ class SheetRun:
     def _score(self, sheet: SheetId) -> Iterator[None]:
         tables = self._tables
 
-        def latest() -> Mapping[str, Any]:
-            return as_mapping(tables.scorecard(sheet).get("latest_calculation"))
-
-        before = latest() if self._is_taken_up else {}
-        calculation_id = text(before, "id")
-        if _status(before) not in _UNDER_WAY:
-
-            def look() -> str | None:
-                last = text(latest(), "id")
-                return last if last != calculation_id else None
-
-            calculation_id = certain(lambda: tables.score(sheet), look)
+        latest = tables.scorecard(sheet).get("latest_calculation") if self._is_taken_up else None
+        calculation_id = text(as_mapping(latest), "id")
+        if _status(as_mapping(latest)) not in _UNDER_WAY:
+            calculation_id = certain(lambda: tables.score(sheet))
             self._cancel.append(lambda: tables.cancel_score(sheet))
         while True:
             calculation = tables.calculation(sheet, calculation_id or "")
@@ -216,8 +203,11 @@ def _status(raw: Mapping[str, Any]) -> str:
     return (text(raw, "status") or "").lower()
 
 
-def certain(create: Callable[[], _Created], look: Callable[[], _Created | None]) -> _Created:
-    """Create something; if the answer is lost, look for it before it is created once more."""
+def certain(create: Callable[[], _Created], look: Callable[[], _Created | None] = lambda: None) -> _Created:
+    """Create something; if the answer is lost, look for it before it is created once more.
+
+    Without ``look``, twice is no more than some cost.
+    """
     try:
         return create()
     except FateUnknown:
