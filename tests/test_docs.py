@@ -165,7 +165,7 @@ def test_files_in_the_manual_pass_lint(
     block: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A block whose first line names a file is that file."""
-    named = re.match(r"# (promptsync\.yaml|prompts/\S+\.yaml)\n", block)
+    named = re.match(r"# (promptsync\.yaml|(?:prompts|evaluations)/\S+\.yaml)\n", block)
     if named is None:
         pytest.skip("a part of a file")
     file = tmp_path / named[1]
@@ -176,6 +176,12 @@ def test_files_in_the_manual_pass_lint(
     (tmp_path / "registry.yaml").write_text("agents: []\n", "utf-8")
     if named[1] != "promptsync.yaml":
         (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
+    if named[1].startswith("evaluations"):
+        (tmp_path / "prompts/refund.yaml").write_text(
+            "name: support/refund\ncontent: '{question}'\n", "utf-8"
+        )
+        rows = "customer question,expected order\nWhere is it?,A-17\n"
+        file.with_suffix(".csv").write_text(rows, "utf-8")
     assert run(["-C", str(tmp_path), "lint"], {}) == 0, capsys.readouterr().out
 
 

@@ -17,22 +17,6 @@ OUTPUT: Final = "Output"
 STEP_THRESHOLDS: Final = {"pass": 0.8, "warn": 0.6}
 """From which scores on a step passes, unless it says otherwise."""
 
-SOURCES: Final = (
-    "source",
-    "chat_history_source",
-    "user_persona_source",
-    "conversation_completed_prompt_source",
-    "prompt_source",
-    "iterator_source",
-    "value_source",
-    "content_source",
-    "diff_source",
-    "trace_source",
-    "expected_source",
-    "label_source",
-)
-"""The keys of a ``config`` that name a column."""
-
 MAPPINGS: Final = ("prompt_template_variable_mappings", "variable_mappings", "input_variables")
 """The keys of a ``config`` whose values name a column for each variable."""
 
@@ -103,8 +87,8 @@ class EvaluationFile(Struct, frozen=True):
 
 def sources(config: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     """Yield the columns that a ``config`` names, each with its place in there."""
-    for key in SOURCES:
-        if isinstance(title := config.get(key), str):
+    for key, title in config.items():
+        if isinstance(title, str) and (key == "source" or key.endswith("_source")):
             yield (key,), title
     several = config.get("sources")
     for index, title in enumerate(several if isinstance(several, list) else ()):

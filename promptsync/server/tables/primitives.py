@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from promptsync.prompt.evaluation import sources
 from promptsync.server.http.answer import malformed
 from promptsync.server.http.fields import checked
 from promptsync.server.tables.assertion import LlmAssertion
@@ -228,9 +229,6 @@ PRIMITIVES: Final[Mapping[str, type[Struct]]] = {
 }
 """The primitives that run in this registry, by the vendor's type."""
 
-_SOURCES = ("source", "value_source", "prompt_source", "trace_source", "expected_source")
-_MAPPINGS = ("variable_mappings", "prompt_template_variable_mappings")
-
 
 def primitive(kind: str, config: Mapping[str, Any], where: str) -> Primitive:
     """Return a primitive; 400 for a type that does not run here, and for a wrong configuration."""
@@ -241,11 +239,7 @@ def primitive(kind: str, config: Mapping[str, Any], where: str) -> Primitive:
 
 def references(config: Mapping[str, Any]) -> list[str]:
     """Return the columns that a configuration names, by id or title."""
-    lists = [[config.get(key) for key in _SOURCES], config.get("sources")]
-    lists += [list(config[key].values()) for key in _MAPPINGS if isinstance(config.get(key), dict)]
-    return [
-        name for part in lists if isinstance(part, list) for name in part if isinstance(name, str) and name
-    ]
+    return [name for _, name in sources(config) if name]
 
 
 def score_of(result: Any) -> float:
