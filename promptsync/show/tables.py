@@ -48,7 +48,9 @@ def table_row(result: CheckResult) -> dict[str, str]:
     run, live, comparison = result.run, result.live, result.comparison
     is_echo = run.model is not None
     score = output.style(score_text(run), "faint" if is_echo else "bad" if result.passed is False else "good")
-    version = "" if live.version is None else f" (v{live.version})"
+    live_score = score_text(result.live_run) if is_echo else number_text(live.score)
+    if live.version is not None:
+        live_score = f"v{live.version}" if live_score == "-" else f"{live_score} (v{live.version})"
     change = None if is_echo or result.drop is None else -result.drop
     changed = ("-", "-") if comparison is None else (str(len(comparison.worse)), str(len(comparison.better)))
     return {
@@ -56,7 +58,7 @@ def table_row(result: CheckResult) -> dict[str, str]:
         "Table": cut(run.name, 40),
         "Rows": str(len(run.rows) // max(result.check.runs, 1)) if run.rows else "-",
         "Score": score,
-        "Live": (score_text(result.live_run) if is_echo else number_text(live.score)) + version,
+        "Live": live_score,
         "Change": "-" if change is None else f"{change:+g}" if change else "0",
         "Worse": changed[0],
         "Better": changed[1],

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TAKEN_UP: Final = 24.0
 """How many hours old a sheet may be that was begun and has no score yet."""
+NO_ORIGIN: Final = "promptsync"
+"""The name of a scorecard, which must have one, if nobody said what it is made for."""
 
 
 class Wanted(Struct, frozen=True):
@@ -244,7 +246,8 @@ def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tup
         if age(calculation, "completed_at") > oldest:
             return run, False
         scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
-        origin = text(scorecard, "name") or ""
+        name = text(scorecard, "name") or ""
+        origin = "" if name == NO_ORIGIN else name
         run = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
         if not run.failed and run.score is not None:
             return run, True

@@ -17,7 +17,15 @@ from promptsync.checks.receipt import CheckResult, CheckResults, Standard
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.comparison import Comparison, compare
 from promptsync.checks.tables.content import prompt_of
-from promptsync.checks.tables.plan import TablePlan, Wanted, age, newest_first, plan_tables, title_of
+from promptsync.checks.tables.plan import (
+    NO_ORIGIN,
+    TablePlan,
+    Wanted,
+    age,
+    newest_first,
+    plan_tables,
+    title_of,
+)
 from promptsync.checks.tables.sheet_result import MOST_SHOWN, explained
 from promptsync.checks.tables.sheet_run import SheetRun, certain
 from promptsync.errors import RemoteError
@@ -31,8 +39,6 @@ if TYPE_CHECKING:
 _IN_USE: Final = 1 / 6
 """Another run may work on a sheet that changed within this time, in hours."""
 
-_ORIGIN: Final = "promptsync"
-
 
 def check_tables(
     project: Project,
@@ -42,7 +48,7 @@ def check_tables(
     max_cells: int | None,
     timeout: float,
     progress: Progress,
-    origin: str = _ORIGIN,
+    origin: str = "",
     wait: bool = True,
 ) -> CheckResults:
     """Run checks at the same time, wait until they have ended, and return the result of each prompt.
@@ -55,7 +61,10 @@ def check_tables(
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
     if refusal := plan.refusal(max_cells):
         raise refusal
-    runs = [replace(sheet.run, origin=sheet.run.origin or origin or _ORIGIN) for sheet in plan.sheets]
+    runs = [
+        sheet.run if sheet.run.reused else replace(sheet.run, origin=origin or NO_ORIGIN)
+        for sheet in plan.sheets
+    ]
     interrupted = not _run(project.registry, plan, runs, wait=wait, timeout=timeout, progress=progress)
     standard = replace(standard, fails_on_noise=project.config.fails_on_noise)
     judged = [_judged(plan, index, runs, standard) for index in range(len(plan.wanted))]
