@@ -215,4 +215,5 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
         results = run_noise(session, project, tables, runs, options)
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
     body = {"noise": [noise_body(*pair) for pair in measured]}
-    return Outcome(noise_lines(measured) if measured else [], body, error=results.error)
+    lines = [line for pair in measured for line in noise_lines(*pair)]
+    return Outcome(lines, body, error=results.error)

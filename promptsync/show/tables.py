@@ -164,34 +164,22 @@ def reuse_text(run: Run) -> str:
     return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
 
 
-def noise_lines(results: Sequence[tuple[CheckResult, Noise]]) -> list[str]:
-    """Return how far the scores of each prompt move by themselves, and which ``max_drop`` that supports."""
-    head = ("PROMPT", "TABLE", "ROWS", "SCORES", "MOVED", "MAX DROP")
-    rows = [
-        (
-            cut(result.check.prompts[0], 40),
-            cut(result.run.name, 40),
-            str(noise.rows),
-            ", ".join(f"{score:g}" for score in noise.scores),
-            f"{100 * noise.share:.0f} %",
-            str(noise.max_drop(noise.rows)),
-        )
-        for result, noise in results
-    ]
-    lines = output.table([head, *rows])
-    for result, noise in results:
-        title, wanted = cut(result.title), result.check.max_drop or 5
-        moved = ", ".join(str(index + 1) for index in noise.moved[:MOST_ROWS]) or "none"
-        more = f" and {len(noise.moved) - MOST_ROWS} more" if len(noise.moved) > MOST_ROWS else ""
-        lines.append(output.Line(f"{title}: rows whose verdict moved: {moved}{more}", 4))
-        enough = noise.rows_for(wanted)
-        takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
-        least = noise.max_drop(noise.rows)
-        text = f"with these {noise.rows} rows, an unchanged text passes max_drop {least} in four of five runs"
-        lines.append(output.Line(f"{title}: {text}; max_drop {wanted:g} takes {takes}", 4))
-        if result.run.model is not None:
-            lines.append(output.style(f"{title}: {_NO_MODEL}", "warn"))
-    return lines
+def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
+    """Yield how far the scores of a prompt move by themselves, and which ``max_drop`` that supports."""
+    title, wanted, rows = cut(result.title), result.check.max_drop or 5, f"{noise.rows:,} rows"
+    scores = ", ".join(f"{score:g}" for score in noise.scores)
+    yield output.style(title, "strong")
+    yield f"  scores of {len(noise.scores)} runs with {rows}: {scores}"
+    moved = ", ".join(str(index + 1) for index in noise.moved[:MOST_ROWS]) or "none"
+    more = f" and {len(noise.moved) - MOST_ROWS} more" if len(noise.moved) > MOST_ROWS else ""
+    differ = f"{100 * noise.share:.0f} % differ between two runs"
+    yield output.Line(f"  rows whose verdict moved: {moved}{more}; {differ}", 4)
+    least, enough = noise.max_drop(noise.rows), noise.rows_for(wanted)
+    yield output.Line(f"  an unchanged text passes max_drop {least} in four of five runs with {rows}", 4)
+    takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
+    yield f"  max_drop {wanted:g} takes {takes}"
+    if result.run.model is not None:
+        yield output.style(f"  {_NO_MODEL}", "warn")
 
 
 def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
