@@ -20,7 +20,7 @@ from promptsync.checks.receipt import CheckResult, Standard
 from promptsync.checks.run import Status
 from promptsync.checks.tables.run import check_tables
 from promptsync.errors import PromptsyncError, RemoteError
-from promptsync.registry.errors import Unsupported
+from promptsync.registry.errors import FateUnknown, Unsupported
 
 RUNNING = Reply(
     {
@@ -113,9 +113,14 @@ def test_a_request_that_fails_once_changes_nothing(world: World, status: int, af
     for number in range(length(world)):
         world.forget()
         world.faults = [fault(lambda _, at=number: len(world.seen) == at + 1, reply, times=1, after=after)]
-        result = only(world)
+        try:
+            result = only(world)
+        except FateUnknown:  # whether a table was made is seen by the next run
+            assert (world.seen[number].method, world.seen[number].path) == ("POST", TABLES)
+            result = only(world)
         assert (result.passed, result.run.score, len(tables(world))) == (True, 100, 1), world.seen[number]
-        assert len(sheets(world)) == 1, world.seen[number]
+        # A sheet that was cut short is left until a later run.
+        assert len(sheets(world)) <= 2, world.seen[number]
         clear(world)
 
 

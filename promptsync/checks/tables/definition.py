@@ -166,6 +166,11 @@ def titles_of(columns: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {column["id"]: text(column, "title") or "" for column in columns if text(column, "id")}
 
 
+def ids_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids of the columns of a sheet by their titles."""
+    return {title: column for column, title in titles_of(content["columns"]).items()}
+
+
 def type_of(column: Mapping[str, Any]) -> str:
     """Return the type of a column; the API has it in either case."""
     return (text(column, "type") or TEXT).upper()

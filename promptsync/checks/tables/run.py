@@ -27,7 +27,7 @@ from promptsync.checks.tables.plan import (
     title_of,
 )
 from promptsync.checks.tables.sheet_result import MOST_SHOWN, explained
-from promptsync.checks.tables.sheet_run import SheetRun, certain
+from promptsync.checks.tables.sheet_run import SheetRun
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.values import SheetId
@@ -101,14 +101,12 @@ def _run(
     """Run the sheets of a plan that are not complete. Returns false if Ctrl-C cut it short."""
     indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
     tables = {plan.sheets[index].table.definition.name: plan.sheets[index].table for index in indexes}
-    made = {name: table.id or _create(registry, name) for name, table in tables.items()}
+    made = {name: table.id or str(registry.tables.create(name).get("id")) for name, table in tables.items()}
     begun = {"status": Status.RUNNING, "begun": time.monotonic()}
     started = [replace(runs[index], table_id=made[runs[index].name], **begun) for index in indexes]
-    sheets = [plan.sheets[index] for index in indexes]
-    known = {sheet.get("id") for planned in sheets for sheet in planned.table.sheets}
     work = [
-        SheetRun(registry, sheet.content, run, known, wait=wait)
-        for sheet, run in zip(sheets, started, strict=True)
+        SheetRun(registry, plan.sheets[index].content, run, wait=wait)
+        for index, run in zip(indexes, started, strict=True)
     ]
     what = "running checks"
     has_ended = follow(registry, started, timeout=timeout, progress=progress, what=what, how=work)
@@ -123,19 +121,11 @@ def _run(
     return has_ended
 
 
-def _create(registry: Registry, name: str) -> str:
-    def look() -> str | None:
-        tables = registry.tables.titled(name)
-        return next((str(table.get("id")) for table in tables if table.get("title") == name), None)
-
-    return certain(lambda: str(registry.tables.create(name).get("id")), look)
-
-
 def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard) -> CheckResult:
     """Return the result of one check."""
     wanted, (own, other) = plan.wanted[index], plan.pairs[index]
     name, tested = wanted.candidate.name, wanted.live
-    check = replace(wanted.check, prompts=(name,)).with_limits(None, standard.max_drop)
+    check = wanted.check.with_limits(None, standard.max_drop)
     run, live_run = runs[own], None if other is None else runs[other]
     run = replace(run, version=wanted.candidate.version)
     if tested is None:
@@ -162,24 +152,20 @@ def _why(run: Run) -> str:
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result whose rows that got worse, or that failed, have the steps that did."""
-    rows, comparison = result.run.rows, result.comparison or Comparison(0)
-    count = len(rows) // result.check.runs
+    rows, comparison, check = result.run.rows, result.comparison, result.check
     # The rows of a comparison are numbered without their repeats.
-    worse = [
-        next(row.index for row in rows[pair[1].index :: count] if not row.passed) for pair in comparison.worse
-    ]
+    repeats = (
+        [rows[new.index :: len(rows) // check.runs] for _, new in comparison.worse] if comparison else []
+    )
+    worse = [next(row.index for row in sides if not row.passed) for sides in repeats[:MOST_SHOWN]]
     failed = [row.index for row in rows if not row.passed and row.index not in worse]
-    indexes = [*worse[:MOST_SHOWN], *(failed[:MOST_SHOWN] if result.failures else ())]
+    indexes = [*worse, *(failed[:MOST_SHOWN] if result.failures else ())]
     if not indexes:
         return result
     run = explained(registry, result.run, indexes)
-    pairs = zip(comparison.worse, worse, strict=True)
-    explained_pairs = tuple(
-        (live, replace(row, failed_steps=run.rows[index].failed_steps)) for (live, row), index in pairs
-    )
-    if result.comparison is not None:
-        result = replace(result, comparison=replace(comparison, worse=explained_pairs))
-    return replace(result, run=run)
+    if worse and result.live_run is not None:
+        comparison = compare(result.live_run.rows, run.rows, check.runs, check.max_drop)
+    return replace(result, run=run, comparison=comparison)
 
 
 def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
