@@ -17,6 +17,7 @@ from promptsync.checks.versions import OTHER_PROMPT
 from promptsync.compare.gather import gather
 from promptsync.compare.live_users import LiveTexts, follows_label, follows_latest, named_users
 from promptsync.errors import PromptsyncError, RemoteError
+from promptsync.files.errors import InvalidFile
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.labels.plan import LabelChange
@@ -68,11 +69,15 @@ def verdicts(
     but reports do not say with which version of it. ``live`` are the versions under the label, which
     ``max_drop`` needs. Costs no request if none is named; otherwise, the reports of up to ``MOST`` runs of
     each evaluation are read, and the sheets of tables that ran the texts of these versions. A registry that
-    fails makes verdicts unknown, and raises nothing.
+    fails or an evaluation file that is not valid makes verdicts unknown, and raises nothing.
     """
-    selections = {
-        name: select_checks([name], files, project.config, project.evaluations) for name in sorted(versions)
-    }
+    try:
+        selections = {
+            name: select_checks([name], files, project.config, project.evaluations)
+            for name in sorted(versions)
+        }
+    except InvalidFile as error:
+        return {name: Verdict(name, versions[name], None, error.message) for name in sorted(versions)}
     known: Sequence[Evaluation] = ()
     unread = ""
     if any(selection.evaluations for selection in selections.values()):
@@ -202,7 +207,7 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Ver
     """Yield the verdicts on what labels are to move to that is not known to have passed its checks.
 
     Only prompts with checks count, and only labels that the configuration governs. Costs no request if there
-    are none.
+    are none, or if an evaluation file is not valid: then nothing is known.
     """
     new = {
         change.name: change
@@ -212,7 +217,10 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Ver
     if not new:
         return
     files = scan(project.root, project.config.prompts).files
-    checked = select_checks(new, files, project.config, project.evaluations).prompts
+    try:
+        checked = select_checks(new, files, project.config, project.evaluations).prompts
+    except InvalidFile:
+        checked = frozenset(new)
     versions = {name: change.new or 0 for name, change in new.items() if name in checked}
     template_ids = {name: change.template_id for name, change in new.items()}
     live = {name: change.old for name, change in new.items()}

@@ -249,6 +249,20 @@ def test_evaluation_files_that_are_not_committed_stop_a_deploy(changed: World, p
     changed.ok("deploy", "a")
 
 
+def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World) -> None:
+    changed.ok("push")
+    changed.put("evaluations/x.yaml", "rows: 3\n")
+    assert "1 prompt not released to prod" in changed.ok("status").out
+    (changed.root / "evaluations/x.yaml").unlink()
+    changed.ok("deploy")
+    changed.put("evaluations/x.yaml", "rows: 3\n")
+    done = changed.ok("rollback", "a", "--label", "prod", "--yes")
+    assert "v1 is not known to have passed its checks: evaluations/x.yaml:1:1" in done.out + done.err
+    assert changed.label("a", "prod") == 1
+    # Before it is committed, no label moves up.
+    assert changed.run("label", "move", "a@2", "prod", "--yes").code == 3
+
+
 def test_a_deleted_evaluation_file_stops_a_deploy_until_that_is_committed(changed: World) -> None:
     changed.put("evaluations/x.yaml", "rows: [{a: 1}]\n")
     changed.commit("Add an evaluation")
