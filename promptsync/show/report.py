@@ -15,7 +15,7 @@ from promptsync.prompt.text_diff import DiffLine, unified
 from promptsync.show.diff import as_text
 from promptsync.show.lines import tally
 from promptsync.show.markdown import shortened
-from promptsync.show.tables import MOST_ROWS, URL, cost_text
+from promptsync.show.tables import MOST_ROWS, URL, cost_text, failed_rows
 from promptsync.terminal.output import safe
 
 Texts = Sequence[tuple[TestedText | None, TestedText]]
@@ -48,7 +48,7 @@ def report(results: CheckResults, texts: Texts, facts: Mapping[str, str]) -> str
         differences=_differences,
         parts=_parts,
         is_link=URL.fullmatch,
-        failed=lambda rows: [(None, row) for row in rows if not row.passed],
+        failed=failed_rows,
     )
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from promptsync.checks.receipt import CheckResult
 from promptsync.checks.run import Run
 from promptsync.checks.tables.comparison import Noise, RowResult
@@ -51,7 +53,7 @@ def table_row(result: CheckResult) -> dict[str, str]:
     live_score = score_text(result.live_run) if is_echo else number_text(live.score)
     if live.version is not None:
         live_score = f"v{live.version}" if live_score == "-" else f"{live_score} (v{live.version})"
-    change = None if is_echo or result.drop is None else -result.drop
+    change = None if is_echo or result.drop is None else -round(result.drop, 2)
     changed = ("-", "-") if comparison is None else (str(len(comparison.worse)), str(len(comparison.better)))
     return {
         "Prompt": cut(result.tested, 40),
@@ -105,7 +107,18 @@ def changed_rows(result: CheckResult, most: int = MOST_ROWS) -> Iterator[RowLine
         yield from _pairs(comparison.worse, "got worse", most)
         yield from _pairs(comparison.better, "got better", most)
     elif result.passed is False:
-        yield from _pairs([(None, row) for row in result.run.rows if not row.passed], "failed", most)
+        yield from _pairs(failed_rows(result), "failed", most)
+
+
+def failed_rows(result: CheckResult) -> list[tuple[None, RowResult]]:
+    """Return the rows that failed, each once, however often it ran."""
+    rows = result.run.rows
+    every = max(len(rows) // result.check.runs, 1)
+    failed: dict[int, RowResult] = {}
+    for row in rows:
+        if not row.passed:
+            failed.setdefault(row.index % every, replace(row, index=row.index % every))
+    return [(None, failed[index]) for index in sorted(failed)]
 
 
 def _pairs(pairs: Sequence[tuple[RowResult | None, RowResult]], what: str, most: int) -> Iterator[RowLine]:

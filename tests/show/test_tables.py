@@ -182,3 +182,11 @@ def test_nothing_is_shown_of_rows_that_did_not_change() -> None:
     assert lines(FINE)[2:] == [
         "support/triage (Refund quality): Refund quality 100, evaluated in pull request 12"
     ]
+
+
+def test_a_row_that_ran_three_times_fails_once() -> None:
+    repeated = replace(LOW, check=replace(LOW.check, runs=3), run=sheet("pfppfppfp"))
+    assert [line for line in lines(repeated) if ": row" in line] == [
+        "new (Refund quality): row 2 failed (Right order)"
+    ]
+    assert lines(repeated)[1].split()[1] == "3"
