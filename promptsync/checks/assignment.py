@@ -119,7 +119,7 @@ def select_checks(
     unchecked = []
     for name in sorted(set(names)):
         assigned = [
-            *_in_file(name, files.get(name)),
+            *_in_file(name, files.get(name), evaluations),
             *(
                 (_of(file, name), Place(file.path, ("prompts",), file))
                 for file in evaluations
@@ -164,11 +164,16 @@ def lowest(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _in_file(name: str, file: PromptFile | None) -> Iterator[tuple[Check, Place]]:
+def _in_file(
+    name: str, file: PromptFile | None, evaluations: Sequence[EvaluationFile]
+) -> Iterator[tuple[Check, Place]]:
     if file is None:
         return
     for index, evaluation in enumerate(file.local.evaluations):
-        yield Check("evaluation", evaluation, (name,)), Place(file.path, ("evaluations", index), file)
+        # The name of an evaluation file means its table; evaluation: in checks: never does.
+        is_file = any(declared.name == evaluation for declared in evaluations)
+        entry = {"table" if is_file else "evaluation": evaluation}
+        yield _entry(entry, (name,), evaluations), Place(file.path, ("evaluations", index), file)
     for index, agent in enumerate(file.local.agents):
         inputs = agent.get("input_variables") or {}
         check = Check("agent", agent["name"], (name,), input_variables=inputs)

@@ -136,7 +136,7 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
         return
     if check.min_score is not None and score < check.min_score:
         # What the echo model answered is no score.
-        is_score = run.kind != "table" or run.model is None
+        is_score = run.model != "echo"
         reached = f"score {score:g}" if is_score else f"{score:g} on the echo model"
         yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
     if run.kind == "table":

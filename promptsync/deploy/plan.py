@@ -116,7 +116,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
             for member in self.survey.releases
         ]
         evaluations = [[check.name, check.min_score, check.max_drop] for check in self.selection.evaluations]
-        tables = [[sheet.table.id, sheet.content.title] for sheet in self.tables.sheets] + [
+        tables = [[sheet.table.definition.name, sheet.content.title] for sheet in self.tables.sheets] + [
             [wanted.check.min_score, wanted.check.max_drop] for wanted in self.tables.wanted
         ]
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]

@@ -14,7 +14,15 @@ from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
 from promptsync.show.rows import body
-from promptsync.show.tables import add_tables, cost_text, table_body, table_notes, table_row
+from promptsync.show.tables import (
+    ECHO,
+    ON_ECHO,
+    add_tables,
+    cost_text,
+    table_body,
+    table_notes,
+    table_row,
+)
 from promptsync.terminal import output
 from promptsync.terminal.output import count
 
@@ -100,12 +108,15 @@ def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
     change = run.change
     if is_compared:
         change = None if result.drop is None else -result.drop
+    score, last = number_text(run.score), number_text(run.previous_score)
+    if run.model == ECHO:  # what it answered is no score
+        score, live_score, last, change = ECHO, "-", "-", None
     return {
         "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
         "Report": number_text(run.id),
-        "Score": output.style(number_text(run.score), "bad" if result.passed is False else "good"),
-        **({"Live": live_score} if is_compared else {"Last": number_text(run.previous_score)}),
+        "Score": output.style(score, "bad" if result.passed is False else "good"),
+        **({"Live": live_score} if is_compared else {"Last": last}),
         "Change": "-" if change is None else f"{change:+g}" if change else "0",
         "Minimum": number_text(result.check.min_score),
         **({"Max drop": number_text(result.check.max_drop)} if is_compared else {}),
@@ -149,7 +160,9 @@ def _notes(result: CheckResult) -> Iterator[str]:
         least = result.check.min_score
         decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
         yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
-    if run.model is not None:
+    if run.model == ECHO:
+        yield output.Line(output.style(f"{name}: {ON_ECHO}", "faint"), 4)
+    elif run.model is not None:
         yield output.style(f"{name}: answered by {cut(run.model)}", "faint")
 
 

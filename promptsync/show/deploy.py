@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from promptsync.checks.receipt import CheckResults
 from promptsync.checks.run import Status
 from promptsync.compare.pins import after
 from promptsync.deploy.members import UNRELEASED, Fate, Member
@@ -248,11 +249,14 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
             for member in plan.survey.releases
             if member.is_pending
         )
+    tables = receipt.results.of("table")
+    others = [result for result in receipt.results.all if result not in tables]
+    lines += results_lines(CheckResults(tables))
     if plan.push.actions and not receipt.is_stopped_before_publishing:
         known = {member.name: _drafts(member) for member in plan.survey.releases if member.drafts}
         lines += push.receipt_lines(receipt.push, was_shown, known)
         lines += row_lines(kept_tag_rows(plan.push, receipt.push.versions))
-    lines += results_lines(receipt.results)
+    lines += results_lines(CheckResults(tuple(others)))
     labels = [label for label in receipt.labels if not was_shown or not label.moved or label.is_overtaken]
     lines += row_lines(_label_row(plan, label) for label in labels)
     lines += row_lines(_live_failure(member, plan.label) for member in receipt.live_failures)

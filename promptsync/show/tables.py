@@ -28,7 +28,9 @@ URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
 _MOST_INPUTS: Final = 5
 _LONG_TEXT: Final = 400
 _SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
-_NO_MODEL: Final = "ran on the echo model (no real LLM), so there is no score"
+ECHO: Final = "echo"
+"""The model that returns what it was asked."""
+ON_ECHO: Final = "ran on the echo model (no real LLM), so there is no score"
 
 
 class RowLine(NamedTuple):
@@ -70,14 +72,17 @@ def table_row(result: CheckResult) -> dict[str, str]:
 def table_notes(result: CheckResult) -> Iterator[str]:
     """Yield where a result comes from, what cannot be told, and the rows that changed sides or failed."""
     run, title, comparison = result.run, cut(result.title), result.comparison
+    notes = []
     if run.reused:
-        yield output.style(f"{title}: {cut(reuse_text(run))}", "faint")
+        notes.append((cut(reuse_text(run)), "faint"))
     if run.model is not None:
-        yield output.style(f"{title}: {_NO_MODEL}", "warn")
+        notes.append((ON_ECHO, "warn"))
     if result.live.reason and comparison is None:
-        yield output.style(f"{title}: not compared: {cut(result.live.reason)}", "faint")
+        notes.append((f"not compared: {cut(result.live.reason)}", "faint"))
     if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
-        yield output.style(f"{title}: cannot tell: {cut(comparison.reason, 300)}", "warn")
+        notes.append((f"cannot tell: {cut(comparison.reason, 300)}", "warn"))
+    for text, meaning in notes:
+        yield output.Line(output.style(f"{title}: {text}", meaning), 4)
     for line in changed_rows(result, _MOST_IN_TEXT):
         text = cut(" ".join(line.text.split()))
         yield output.Line(f"{title}: {text}" if line.kind == "row" else f"    {line.kind}: {text}", 6)
@@ -161,7 +166,7 @@ def _changed_text(result: CheckResult) -> str:
 def _sheet_line(result: CheckResult) -> str:
     run, parts = result.run, []
     if run.model is not None:
-        parts.append(_NO_MODEL)
+        parts.append(ON_ECHO)
     if run.reused:
         parts.append(
             f"evaluated in {code(shortened(run.origin, _LONG_TEXT))}" if run.origin else "evaluated before"
@@ -192,7 +197,7 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
     takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
     yield f"  max_drop {wanted:g} takes {takes}"
     if result.run.model is not None:
-        yield output.style(f"  {_NO_MODEL}", "warn")
+        yield output.style(f"  {ON_ECHO}", "warn")
 
 
 def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:

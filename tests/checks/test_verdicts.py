@@ -68,12 +68,12 @@ def run_at(world: World, *evaluations: str) -> None:
 def test_the_newest_run_of_exactly_that_version_decides(world: World) -> None:
     config(world, "match: a, evaluation: polite, min_score: 90")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 90")}
     assert ask(world, a=1) == {"a": (None, "polite never ran it")}
     world.publish("a", "{name}, please")
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (True, "")}
-    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 90")}
 
 
 def test_a_run_that_was_started_elsewhere_does_not_count(world: World) -> None:
@@ -100,7 +100,7 @@ def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
 def test_all_checks_count_and_a_failure_is_reported_first(world: World) -> None:
     config(world, "match: a, evaluation: short", "match: a, evaluation: polite, min_score: 50")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 50")}
+    assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 50")}
     world.publish("a", "{name}, please, and more than twenty characters")
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (None, "short never ran it")}
@@ -119,7 +119,7 @@ def test_each_prompt_has_its_own_minimum(world: World) -> None:
     # The pattern gives b an evaluation of a, which is no check of b and does not matter.
     assert ask(world, a=2, b=2) == {
         "a": (True, ""),
-        "b": (False, "b polite: score 0 is below the minimum of 1"),
+        "b": (False, "b polite: 0 on the echo model is below the minimum of 1"),
     }
 
 
@@ -135,7 +135,7 @@ def test_an_evaluation_is_named_by_its_id_or_in_the_file(world: World) -> None:
     world.write("a", "{name}", evaluations=["polite"])
     config(world, f"match: a, evaluation: '{number}', min_score: 10")
     run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 10")}
+    assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 10")}
 
 
 def test_what_has_no_checks_costs_no_request(world: World) -> None:
@@ -195,7 +195,7 @@ def test_only_the_newest_runs_are_read(world: World) -> None:
     world.publish("a", "Go, {name}")
     for _ in range(MOST - 1):
         run_at(world, "polite")
-    assert ask(world, a=2) == {"a": (False, "polite: score 0 is below the minimum of 90")}
+    assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 90")}
     run_at(world, "polite")
     world.forget()
     assert ask(world, a=1) == {"a": (None, f"polite: none of its newest {MOST} runs ran it")}

@@ -69,7 +69,7 @@ def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(world: World
     assert "no evaluation is named for tone" in done.err
     row = done.out.splitlines()[1].split("  ")
     assert [cell.strip() for cell in row if cell.strip()] == [
-        *("b is polite", "b", "5", "100", "-", "-", "50", "passed")
+        *("b is polite", "b", "5", "echo", "-", "-", "50", "passed")
     ]
     assert len(started(world)) == 1
 
@@ -101,7 +101,7 @@ def test_a_score_shows_what_was_before_and_how_it_changed(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--json")
     (one,) = document(done, "eval run")["runs"]
     assert (one["score"], one["previous_score"], one["change"], one["minimum"]) == (0, 100, -100, 50)
-    assert (done.code, one["reason"]) == (1, "score 0 is below the minimum of 50")
+    assert (done.code, one["reason"]) == (1, "0 on the echo model is below the minimum of 50")
 
 
 def test_a_run_of_another_version_is_no_pass(world: World) -> None:
@@ -218,7 +218,7 @@ def test_a_workflow_gets_a_summary_and_outputs(world: World, tmp_path: Path) -> 
     assert done.code == 1
     text = summary.read_text()
     assert "EVALUATION   PROMPTS  REPORT  SCORE  LAST  CHANGE  MINIMUM  RESULT" in text
-    assert "a is polite  a        5       0      -     -       50       failed: score 0 is below" in text
+    assert "a is polite  a        5       echo   -     -       50       failed: 0 on the echo" in text
     found = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
     # What the echo model answered is no score.
     assert (found["passed"], json.loads(found["scores"])) == ("false", {})

@@ -42,12 +42,12 @@ def test_a_score_under_the_minimum_is_exit_1(here: World) -> None:
     assert here.run("eval", "run", "quality", "--min-score", "50").code == 0
     ran = here.run("eval", "run", "quality", "--min-score", "50.5")
     assert ran.code == 1
-    assert ran.lines[1][:9] == ["quality", "v1", "4", "50", "50", "0", "50.5", "failed:", "score"]
-    assert "quality: score 50 is below the minimum of 50.5" in ran.err
+    assert ran.lines[1][:9] == ["quality", "v1", "4", "echo", "-", "-", "50.5", "failed:", "50"]
+    assert "quality: 50 on the echo model is below the minimum of 50.5" in ran.err
     assert "quality: row 2, contains: check returned false" in ran.out
     (found,) = here.run("eval", "run", "quality", "--min-score", "50.5", "--json").document["runs"]
     assert found["missed_cells"] == [{"row": 2, "column": "contains", "reason": "check returned false"}]
-    assert "answered by echo" in ran.out
+    assert "ran on the echo model" in ran.out
 
 
 def test_the_document_of_a_run(here: World) -> None:
@@ -107,7 +107,7 @@ def test_a_run_has_to_reach_the_minimum_that_checks_name_by_name_or_id(
     assert ran.code == 1
     assert "below the minimum of 80" in ran.out and "check returned false" in ran.out
     shown = here.run("eval", "show", named)
-    assert (shown.code, shown.err) == (1, "error: quality: score 50 is below the minimum of 80\n")
+    assert (shown.code, shown.err) == (1, "error: quality: 50 on the echo model is below the minimum of 80\n")
 
 
 def test_a_failed_run_is_shown_with_exit_1(here: World) -> None:

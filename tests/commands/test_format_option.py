@@ -71,7 +71,7 @@ def test_runs_and_deploys_come_as_markdown(tmp_path: Path, capsys: pytest.Captur
     deployed = markdown("deploy", "--label", "prod", "--allow-dirty", "--yes")
     assert deployed.startswith("**7 prompts released to `prod`**")
     runs = markdown("eval", "run", "refund quality")
-    assert runs.startswith("```text\nEVALUATION") and "answered by echo" in runs
+    assert runs.startswith("```text\nPROMPT ") and "ran on the echo model" in runs
     assert "refund-agent" in markdown("agent", "run", "refund-agent", "--var", "question=x")
     failed = markdown("eval", "run", "nothing", code=2)
     assert failed.startswith("**Failed**") and "nothing" in failed

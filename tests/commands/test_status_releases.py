@@ -14,6 +14,7 @@ CONFIG = """labels: {main: prod, stable: lts}
 checks:
 - {match: a, evaluation: a is polite, min_score: 100}
 """
+REASON = "a is polite: 0 on the echo model is below the minimum of 100"
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
     released.commit()
     assert released.run("deploy").code == 1
     out = released.ok("status").out
-    assert "in-sync  a  v2  prod v1, v2 not released: a is polite: score 0 is below the minimum of 100" in out
+    assert f"in-sync  a  v2  prod v1, v2 not released: {REASON}" in out
     assert "in-sync  b  v2  prod v1, v2 not released  " in out
     assert out.endswith("\n2 prompts not released to prod: promptsync deploy\n")
     assert pending(released)["a"] == [
@@ -79,11 +80,11 @@ def test_a_version_that_failed_its_checks_is_shown_with_the_reason(released: Wor
             "version": 2,
             "released": 1,
             "rolled_back": False,
-            "reason": "a is polite: score 0 is below the minimum of 100",
+            "reason": REASON,
         }
     ]
     markdown = released.ok("status", "--format", "markdown").out
-    assert "prod v1, v2 not released: a is polite: score 0 is below the minimum of 100" in markdown
+    assert f"prod v1, v2 not released: {REASON}" in markdown
     labels = {one["name"]: one["labels"] for one in released.run("status", "--json").document["prompts"]}
     assert labels == {name: {"prod": 1, "prod.released": 1} for name in "ab"}
 

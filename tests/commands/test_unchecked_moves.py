@@ -15,7 +15,12 @@ from promptsync.registry.promptlayer import parse
 
 FIXTURES = declared("", evaluation("kind", "a", [{"name": "Ada"}, {"name": "Linus"}], contains("please")))
 CHECKS = "checks: [{match: a, evaluation: kind, min_score: 90}]"
-FAILED = {"name": "a", "version": 2, "failed": True, "reason": "kind: score 0 is below the minimum of 90"}
+FAILED = {
+    "name": "a",
+    "version": 2,
+    "failed": True,
+    "reason": "kind: 0 on the echo model is below the minimum of 90",
+}
 
 
 @pytest.fixture
@@ -77,10 +82,7 @@ def test_a_move_to_what_failed_its_checks_needs_an_option(
         done = staged.run(*arguments, *more)
         assert done.code == 3, str(done)
         assert "a  prod  v1 -> v2" in done.out.replace("   ", "  ")
-        assert (
-            "v2 of 'a' failed its checks: kind: score 0 is below the minimum of 90; no label was changed"
-            in done.err
-        )
+        assert f"v2 of 'a' failed its checks: {FAILED['reason']}; no label was changed" in done.err
         assert "hint: promptsync deploy\n" in done.err and "--skip-checks" not in done.err
         assert staged.label("a", "prod") == 1
     assert warnings(staged, *arguments, option) == [FAILED]
@@ -121,14 +123,16 @@ def test_a_new_label_that_the_configuration_names_is_guarded(world: World) -> No
 
 
 def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
-    line = "warning  a: v2 failed its checks: kind: score 0 is below the minimum of 90"
+    line = "warning  a: v2 failed its checks: kind: 0 on the echo model is below the minimum of 90"
     world.ok("label", "set", "a@2", "staging")
     dry = world.run("promote", "staging", "prod", "-n")
     assert dry.code == 3
     assert line in dry.out
     done = world.on_terminal("promote", "staging", "prod", answer="y\n")
     assert done.code == 0, str(done)
-    assert (done.out + done.err).count("failed its checks: kind: score 0 is below the minimum of 90") == 1
+    assert (done.out + done.err).count(
+        "failed its checks: kind: 0 on the echo model is below the minimum of 90"
+    ) == 1
     assert (done.out + done.err).index("failed its checks") < (done.out + done.err).index("Continue?")
 
 

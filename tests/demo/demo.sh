@@ -146,7 +146,7 @@ run "promptsync label move support/refund staging --yes"
 run "promptsync log support/refund"
 seen "staging moved to v3. staging.previous stays at v2, so you can roll back."
 
-step "Release to prod: deploy publishes, runs evaluations, then moves prod"
+step "Release to prod: deploy runs evaluations, publishes, then moves prod"
 edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
 run "git commit --quiet --all -m 'Choose the best category'"
 run "promptsync deploy --yes"
@@ -158,13 +158,13 @@ run "git commit --quiet --all -m 'Shorten the request'"
 run_failing 1 "promptsync deploy --yes"
 run "promptsync status"
 run_failing 3 "promptsync push --yes --label prod"
-seen "The score fell below the minimum, so prod did not move, and push refuses."
+seen "Its evaluation failed, so nothing was published, and push refuses, too."
 
 step "Undo the change"
 run "git revert --no-edit HEAD"
 run_folded "git show --format= -U1"
 run "promptsync deploy --yes"
-seen "The revert was published, checked and released: git and prod agree again."
+seen "Nothing had been published, so git and prod agree again."
 
 pause
 finished=yes

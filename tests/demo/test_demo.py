@@ -157,7 +157,7 @@ def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Pa
     )
     at = {(entry["name"], entry["label"]): entry["version"] for entry in json.loads(labels.stdout)["labels"]}
     assert at["support/refund", "prod"] == at["support/refund", "staging"] == 3
-    assert at["support/triage", "prod"] == 4
+    assert at["support/triage", "prod"] == 2
     assert at["support/subject-line", "prod"] == 1
 
     pasted = subprocess.run(

@@ -83,7 +83,7 @@ def test_a_drop_within_the_limit_is_released_and_is_what_the_next_one_is_compare
 
 LIMITS = [
     # the limits of the configuration, options -> the exit code, the reason
-    ("max_drop: 50, min_score: 60", "", 1, "score 50 is below the minimum of 60"),
+    ("max_drop: 50, min_score: 60", "", 1, "50 on the echo model is below the minimum of 60"),
     (
         "max_drop: 40, min_score: 50",
         "",
@@ -135,7 +135,7 @@ def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: Wor
     done = world.run("deploy", "--label", "prod", "--junit", str(tmp_path / "results.xml"))
     assert done.code == 1
     (row,) = (line.split() for line in done.out.splitlines() if line.startswith("kind  "))
-    assert row[3:9] == ["50", "100", "(v1)", "-50", "-", "10"]
+    assert row[3:8] == ["echo", "-", "-", "-", "10"]  # it is no score
     results = (tmp_path / "results.xml").read_text("utf-8")
     assert 'type="max-drop"' in results
     assert '<property name="live_score" value="100.0" />' in results

@@ -198,8 +198,8 @@ def test_results_have_a_row_for_each_check_and_name_the_model() -> None:
     run = Run(kind="evaluation", name="refund quality", status=Status.COMPLETED, score=100.0, model="echo")
     fence, head, row, note, *_ = results_markdown(CheckResults((CheckResult(check, run),)))
     assert (fence, head.split()[:2]) == ("```text", ["EVALUATION", "PROMPTS"])
-    assert row.split() == [*["refund", "quality", "support/refund", "-", "100", "-", "-", "80", "passed"]]
-    assert note == "refund quality: answered by echo"
+    assert row.split() == [*["refund", "quality", "support/refund", "-", "echo", "-", "-", "80", "passed"]]
+    assert note == "refund quality: ran on the echo model (no real LLM), so there is no score"
 
 
 def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_compared() -> None:

@@ -33,7 +33,7 @@ def test_it_installs_this_code_and_locked_versions_in_an_environment_of_its_own(
     assert done.passed, str(done)
     where, version, linted = done.log.splitlines()
     assert Path(where).is_relative_to(done.directory.parent / "temp" / "promptsync" / "venv")
-    assert version == f"promptsync, version {__version__}" and linted == "7 files checked, no problems"
+    assert version == f"promptsync, version {__version__}" and linted == "9 files checked, no problems"
     others = names(done.directory / "list.txt") - names(ROOT / "requirements.lock")
     assert {one for one in others if not re.match(r"(pip|setuptools)==", one)} == {
         f"promptsync=={__version__}"

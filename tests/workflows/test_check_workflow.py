@@ -40,7 +40,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert "**1 prompt to release to `prod`**" in comment
     row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 80, refund-agent"
     assert row in comment
-    assert "**Rehearsal passed, with" in comment and "answered by echo" in comment
+    assert "**Rehearsal passed, with" in comment and "ran on the echo model (no real LLM)" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
     assert "+You answer questions about refunds" in comment
     assert done.summary[done.summary.index("**1 prompt") :].strip() in comment
@@ -120,16 +120,14 @@ def test_a_conflict_with_what_is_released_is_refused_and_told(team: Team) -> Non
     assert "You settle refunds" in body(team)
 
 
-def test_a_gate_that_would_stop_the_deploy_stops_the_rehearsal(team: Team) -> None:
+def test_a_gate_that_would_stop_the_deploy_makes_the_check_red(team: Team) -> None:
     team.branch()
     text = team.world.path("support/triage").read_text("utf-8")
     (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
     team.edit("support/triage", f"{line}\n", "")
     done = team.check()
-    assert done.outcomes[PLAN] == "failure"
-    assert "**Rehearsal failed, with" in body(team) and "triage accuracy" in body(team)
-    assert "\nfix the prompt and commit it\n" in body(team)
-    assert "promptsync deploy again" not in body(team)
+    assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
+    assert "support/triage (triage accuracy)" in body(team) and "minimum of 90" in body(team)
 
 
 def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(team: Team) -> None:
