@@ -83,7 +83,7 @@ def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
     world.run("eval", "run", "--changed")
     again = world.run("eval", "run", "thanks", "--prompt", "a")
     assert "tables: nothing to run" in again.err
-    assert "a (thanks): thanks 0, evaluated in commit" in again.out
+    assert "a (thanks): thanks 0, evaluated in uncommitted changes to" in again.out
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
     assert (shown.code, shown.out.splitlines()[:2]) == (1, again.out.splitlines()[:2])
 

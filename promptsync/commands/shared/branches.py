@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from promptsync.commands.shared.session import Session
 from promptsync.commands.shared.since import REF, branch_to_merge_into
+from promptsync.compare.uncommitted import uncommitted_paths
 from promptsync.errors import Refused, UsageError
+from promptsync.files.worktree import scan
 from promptsync.project.project import Project
 
 if TYPE_CHECKING:
@@ -109,9 +111,12 @@ def origin(session: Session, project: Project) -> str:
         return f"pull request {pull[1]}"
     if variables.get("CI_MERGE_REQUEST_IID"):
         return f"merge request {variables['CI_MERGE_REQUEST_IID']}"[:_LONGEST_ORIGIN]
-    history = project.history
-    line = history.line("log", "-1", "--format=commit %h by %an") if history is not None else None
-    return (line or "").encode("utf-8", "replace").decode()[:_LONGEST_ORIGIN]
+    if project.history is None:
+        return ""
+    changed = uncommitted_paths(project, scan(project.root, project.config.prompts))
+    what = "uncommitted changes to" if changed else "commit"
+    line = project.history.line("log", "-1", f"--format={what} %h by %an") or ""
+    return line.encode("utf-8", "replace").decode()[:_LONGEST_ORIGIN]
 
 
 def _tip(history: Repository, branch: str) -> str | None:
