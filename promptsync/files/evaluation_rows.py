@@ -13,6 +13,7 @@ from typing import Any, Final
 from promptsync.files.errors import InvalidFile
 from promptsync.files.worktree import read
 from promptsync.files.yaml.syntax import NESTING, decode
+from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.prompt import Problem
 
 SUFFIXES: Final = (".csv", ".jsonl")
@@ -102,7 +103,7 @@ def _json_lines(text: str) -> Iterator[_Item]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line, object_pairs_hook=mapping, parse_constant=constant)
+            value = checked_depth(json.loads(line, object_pairs_hook=mapping, parse_constant=constant))
         except json.JSONDecodeError as error:
             yield number, error.colno, f"This is not JSON: {error.msg}."
         except RecursionError:

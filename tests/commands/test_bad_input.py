@@ -157,10 +157,15 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
             ("track request", ["track", "request", "r.json"], "r.json", '{"provider": %s}', 1),
             ("promptsync.yaml", ["status"], "promptsync.yaml", "remotes: %s", 2),
             ("registry.yaml", ["ls-remote"], "registry.yaml", "agents: %s", 2),
+            ("evaluation", ["lint"], "evaluations/x.yaml", "rows: [{a: %s}]", 1),
+            ("evaluation of a registry", ["ls-remote"], "evaluations/x.yaml", "rows: [{a: %s}]", 2),
+            ("rows", ["lint"], "evaluations/rows.jsonl", '{"a": %s}', 1),
         )
     ),
     ("--vars, base 60", ["render", "good", "--vars", "v.yaml"], "v.yaml", f"name: {LONG}", 1, "digits"),
     ("promptsync.yaml, base 60", ["status"], "promptsync.yaml", f"limits: {{changes: {LONG}}}", 2, "digits"),
+    ("rows without end", ["lint"], "evaluations/y.yaml", "rows: /dev/zero.csv", 1, "outside of"),
+    ("evaluation, base 60", ["lint"], "evaluations/x.yaml", f"rows: [{{a: {LONG}}}]", 1, "digits"),
     ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"agents: {LONG}", 2, "digits"),
     *(
         (
@@ -196,11 +201,14 @@ def test_other_files_have_the_same_limits(
 ) -> None:
     world.put("promptsync.yaml", 'remotes: {local: {url: "local:", fixtures: registry.yaml}}\n')
     world.put("registry.yaml", "agents: []\n")
+    world.put("evaluations/rows.yaml", "rows: rows.jsonl\n")
+    world.put("evaluations/rows.jsonl", '{"a": 1}\n')
     world.put("prompts/good.yaml", GOOD)
     world.put(path, text)
     done = world.run(*arguments)
     assert done.code == code
-    assert done.err.startswith("error: ") and word in done.err
+    said = done.out if arguments == ["lint"] else done.err
+    assert "error: " in said and word in said and "Traceback" not in said
 
 
 def test_directories_nest_only_so_deep(local: World) -> None:

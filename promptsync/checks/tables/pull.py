@@ -28,6 +28,7 @@ from promptsync.files.yaml.edit import Change, edits
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
 from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, EvaluationFile, Scorecard, cell_text
+from promptsync.prompt.limits import checked_depth
 from promptsync.prompt.texts import as_mapping
 
 MOST_INLINE: Final = 20
@@ -137,7 +138,7 @@ def _values(row: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = dict(row)
     for title, text in row.items():
         with suppress(ValueError, RecursionError):
-            value = json.loads(text, parse_constant=int)
+            value = checked_depth(json.loads(text, parse_constant=int))
             if isinstance(value, list | dict) and cell_text(value) == text:
                 values[title] = value
     return values
