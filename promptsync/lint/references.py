@@ -57,13 +57,8 @@ class Snippets:
 
     def expanded(self, template: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a template with its snippets expanded, ``None`` if one of them is not in the repository."""
-        templates: dict[Reference, Mapping[str, Any]] = {}
         try:
-            while True:
-                whole, missing = expand(template, templates)
-                if not missing:
-                    return whole
-                templates.update({reference: self.templates[reference.name] for reference in missing})
+            return expand(template, lambda reference: self.templates[reference.name])
         except (KeyError, SnippetError):
             return None
 

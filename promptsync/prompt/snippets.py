@@ -137,36 +137,28 @@ def rendered_in(template: Template) -> list[Reference]:
     return list(dict.fromkeys(used for text in texts_of(template) for used in references(text.text)))
 
 
-def expand(
-    template: Template, snippets: Mapping[Reference, Template]
-) -> tuple[dict[str, Any], list[Reference]]:
+def expand(template: Template, read: Callable[[Reference], Template]) -> dict[str, Any]:
     """Return a copy of a template in which the texts of snippets replace the references to them.
 
-    ``snippets`` are unexpanded completion templates. References that it lacks stay, and are returned in the
-    order of the texts: read them, add them, and expand again, because they may contain further ones.
-    Malformed references stay, too. Raises ``SnippetCycle``, or ``SnippetError`` if snippets nest deeper than
-    ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
+    ``read`` returns the unexpanded completion template that a reference means; it is called once for each
+    reference, in the order of the texts, and may raise. Malformed references stay. Raises ``SnippetCycle``,
+    or ``SnippetError`` if snippets nest deeper than ``MAX_NESTED`` or a text outgrows ``MAX_EXPANDED``.
     """
     known: dict[Reference, str] = {}
-    missing: dict[Reference, None] = {}
 
     def inline(text: str, path: tuple[str, ...]) -> str:
-        return replaced(text, lambda reference, source: body(reference, source, path))
+        return replaced(text, lambda reference, _: body(reference, path))
 
-    def body(reference: Reference, source: str, path: tuple[str, ...]) -> str:
+    def body(reference: Reference, path: tuple[str, ...]) -> str:
         if reference.name in path:
             raise SnippetCycle([*path[path.index(reference.name) :], reference.name])
         if len(path) >= MAX_NESTED:
             raise SnippetError(f"Snippets nest deeper than {MAX_NESTED} levels, from {path[0]!r} on.")
-        if reference not in snippets:
-            missing[reference] = None
-            return source
-        # Each snippet is expanded once, however often it is referenced.
         if reference not in known:
-            known[reference] = inline(snippet_text(snippets[reference]), (*path, reference.name))
+            known[reference] = inline(snippet_text(read(reference)), (*path, reference.name))
         return known[reference]
 
-    return map_texts(template, lambda text: inline(text.text, ())), list(missing)
+    return map_texts(template, lambda text: inline(text.text, ()))
 
 
 def pins(template: Template) -> dict[str, set[int]]:

@@ -37,12 +37,7 @@ def chat(*texts: str) -> dict:
 
 def expanded(text: str, **bodies: str) -> dict:
     """The template of a text, expanded with the bodies of snippets by name."""
-    snippets = {}
-    while True:
-        whole, missing = expand(completion(text), snippets)
-        if not missing:
-            return whole
-        snippets.update({reference: completion(bodies[reference.name]) for reference in missing})
+    return expand(completion(text), lambda reference: completion(bodies[reference.name]))
 
 
 @pytest.mark.parametrize(
@@ -158,8 +153,7 @@ def test_text_blocks_are_expanded_recursively_and_nothing_else():
         Reference("outer"): completion("[@@@inner@@@|@@@inner@@@]"),
         Reference("inner"): completion("x"),
     }
-    found, missing = expand(template, snippets)
-    assert missing == []
+    found = expand(template, snippets.__getitem__)
     assert found["messages"][0]["content"][0]["text"] == "Hello. [x|x]!"
     assert found["tools"] == template["tools"]
     assert template["messages"][0]["content"][0]["text"] == "Hello. @@@outer@@@!"
@@ -169,12 +163,12 @@ def test_malformed_references_stay_as_they_are():
     assert expanded("@@@a") == completion("@@@a")
 
 
-def test_missing_snippets_stay_and_are_listed_in_the_order_of_the_text():
+def test_snippets_are_read_once_in_the_order_of_the_text():
     template = completion("@@@a@@@ @@@b@label:prod@@@ @@@a@@@")
     a, b, c = Reference("a"), Reference("b", label="prod"), Reference("c", version=2)
-    assert expand(template, {}) == (template, [a, b])
-    assert expand(template, {a: completion(str(c))}) == (completion(f"{c} {b} {c}"), [c, b])
-    assert expand(template, {a: completion(str(c)), b: completion("b"), c: completion("c")})[1] == []
+    snippets, read = {a: completion(str(c)), b: completion("b"), c: completion("c")}, []
+    assert expand(template, lambda used: read.append(used) or snippets[used]) == completion("c b c")
+    assert read == [a, c, b]
 
 
 def test_snippets_that_contain_themselves_are_refused_by_path():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from promptsync.parallel import mapped
 from promptsync.prompt.canonical import digest, encode, is_reference
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import Reference, SnippetError, expand
@@ -61,8 +60,7 @@ class TestedTexts:
         self._listing = listing
         self._label = label
         self._released = files if released is None else released
-        self._snippets: dict[Reference, Template] = {}
-        self._tools: dict[str, Template] = {}
+        self._known: dict[Reference | str, Template] = {}
 
     def of_files(self, names: Iterable[str]) -> dict[str, TestedText]:
         """Return the texts of files as they will be live, by name. Raises what ``of_versions`` raises."""
@@ -83,38 +81,14 @@ class TestedTexts:
     def _expanded(
         self, prompts: Mapping[str, tuple[Prompt, int | None]], *, as_live: bool
     ) -> dict[str, TestedText]:
-        known: dict[Reference, Template] = {}
-        # A snippet may refer to further snippets, so repeat until none is missing.
-        while True:
-            templates: dict[str, Template] = {}
-            users: dict[Reference, str] = {}
-            for name, (prompt, _) in prompts.items():
-                templates[name], missing = expand(prompt.template, known)
-                users |= dict.fromkeys(missing, name)
-            if not users:
-                break
-            own = {ref: None if as_live else self._own(ref) for ref in users}
-            unread = [
-                (ref, user) for ref, user in users.items() if own[ref] is None and ref not in self._snippets
-            ]
-            self._snippets |= mapped(self._snippet, unread)
-            for ref, text in own.items():
-                known[ref] = self._snippets[ref] if text is None else text
-                if known[ref].get("type") != "completion":
-                    raise SnippetError(
-                        f"{ref} in {users[ref]} is a chat prompt; only completion prompts can be snippets",
-                        hint="move the text to a completion prompt: content: instead of messages:",
-                    )
-        tools = {
-            encode(tool): (tool, name)
-            for name in templates
-            for tool in filter(is_reference, _tools(templates[name]))
-        }
-        self._tools |= mapped(self._tool, [item for item in tools.items() if item[0] not in self._tools])
-        return {
-            name: TestedText(name, self._with_tools(templates[name]), _model(prompt.metadata), version)
-            for name, (prompt, version) in prompts.items()
-        }
+        def text(name: str, prompt: Prompt, version: int | None) -> TestedText:
+            template = expand(prompt.template, lambda ref: self._snippet(ref, name, as_live=as_live))
+            if tools := template.get("tools"):
+                template["tools"] = [self._tool(tool, name) if is_reference(tool) else tool for tool in tools]
+            model = prompt.metadata.get("model")
+            return TestedText(name, template, {"model": model} if model is not None else None, version)
+
+        return {name: text(name, *prompt) for name, prompt in prompts.items()}
 
     def _own(self, reference: Reference) -> Template | None:
         """Return the template of the file that a reference will render, ``None`` if it renders a version."""
@@ -124,13 +98,21 @@ class TestedTexts:
         is_latest = reference.version is None and (reference.label is None or is_moved)
         return prompt.template if prompt is not None and (is_next or is_latest) else None
 
-    def _snippet(self, used: tuple[Reference, str]) -> tuple[Reference, Template]:
-        reference, user = used
+    def _snippet(self, reference: Reference, user: str, *, as_live: bool) -> Template:
+        text = None if as_live else self._own(reference)
         try:
-            return reference, self._read(reference).template
+            if text is None and reference not in self._known:
+                self._known[reference] = self._read(reference).template
         except NotFound:
             where = f"neither in your files nor in {self._project.remote}"
             raise SnippetError(f"{reference} in {user} exists {where}", hint="promptsync ls-remote") from None
+        text = self._known[reference] if text is None else text
+        if text.get("type") != "completion":
+            raise SnippetError(
+                f"{reference} in {user} is a chat prompt; only completion prompts can be snippets",
+                hint="move the text to a completion prompt: content: instead of messages:",
+            )
+        return text
 
     def _read(self, reference: Reference) -> Prompt:
         listed, version = self._listing.get(reference.name), reference.version
@@ -140,28 +122,16 @@ class TestedTexts:
         get = self._project.registry.prompts.get
         return get(template_id, reference.name, version=version, label=reference.label).prompt
 
-    def _tool(self, used: tuple[str, tuple[Template, str]]) -> tuple[str, Template]:
-        key, (tool, user) = used
-        wanted, pin = tool.get("tool_registry_id", ""), (tool.get("version_number"), tool.get("label"))
+    def _tool(self, tool: Mapping[str, Any], user: str) -> Template:
+        key, wanted = encode(tool), tool.get("tool_registry_id", "")
+        pin = {"version": tool.get("version_number"), "label": tool.get("label")}
         try:
-            return key, self._project.registry.prompts.tool(wanted, version=pin[0], label=pin[1])
+            if key not in self._known:
+                self._known[key] = self._project.registry.prompts.tool(wanted, **pin)
         except NotFound as error:
             why = error.reason or error.message
             raise SnippetError(
                 f"{user} uses the registry tool {wanted!r}, which cannot be read: {why}",
                 hint="check the tool in the PromptLayer dashboard",
             ) from None
-
-    def _with_tools(self, template: Template) -> Template:
-        tools = _tools(template)
-        if not any(map(is_reference, tools)):
-            return template
-        return {**template, "tools": [self._tools.get(encode(tool), tool) for tool in tools]}
-
-
-def _tools(template: Template) -> Collection[Any]:
-    return template.get("tools") or ()
-
-
-def _model(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    return {"model": metadata["model"]} if metadata.get("model") is not None else None
+        return self._known[key]

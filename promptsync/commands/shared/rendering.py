@@ -123,21 +123,18 @@ def _render_file(project: Project, worktree: Worktree, file: PromptFile, options
     """
     check_resolved(file, "nothing was rendered")
     warnings: list[str] = []
-    snippets: dict[Reference, Template] = {}
-    # A snippet may refer to further snippets, so repeat until none is missing.
-    while True:
-        template, missing = expand(file.prompt.template, snippets)
-        if not missing:
-            break
-        for reference in missing:
-            snippet, warning = _snippet(project, worktree, file, reference, offline=options.offline)
-            if snippet.get("type") != "completion":
-                raise SnippetError(
-                    f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
-                    hint="move the text to a completion prompt: content: instead of messages:",
-                )
-            snippets[reference] = snippet
-            warnings += [warning] if warning else []
+
+    def read(reference: Reference) -> Template:
+        snippet, warning = _snippet(project, worktree, file, reference, offline=options.offline)
+        if snippet.get("type") != "completion":
+            raise SnippetError(
+                f"{reference} refers to a chat prompt; only completion prompts can be snippets.",
+                hint="move the text to a completion prompt: content: instead of messages:",
+            )
+        warnings.extend([warning] if warning else [])
+        return snippet
+
+    template = expand(file.prompt.template, read)
     values = {**_example(file, options.example), **options.values}
     engine = Engine()
 

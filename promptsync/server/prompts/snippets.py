@@ -34,17 +34,12 @@ def expanded(
     The variables of the snippets join those of the template. Raises a 422 for a template that references
     something missing or, through others, itself; an archived snippet is missing unless ``archived`` is set.
     """
-    texts: dict[Reference, Mapping[str, Any]] = {}
     used: Used = []
     try:
-        # One at a time, so that they are listed in the order of the text.
-        while True:
-            whole, missing = expand(template, texts)
-            if not missing:
-                return (filled_template(whole) if used else whole), used
-            texts[missing[0]] = _read(db, missing[0], used, archived=archived)
+        whole = expand(template, lambda reference: _read(db, reference, used, archived=archived))
     except SnippetError as error:
         raise _refusal(error.message) from error
+    return (filled_template(whole) if used else whole), used
 
 
 def direct(db: Database, template: Mapping[str, Any]) -> Used:
