@@ -12,6 +12,7 @@ import faulthandler
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ _KEPT: Final = frozenset(
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of a rendering process to a request, which has ``text``, ``format`` and ``values``.
+
+    With ``pattern`` instead of the last two, the answer says whether this regular expression ``matches``.
 
     ``seconds`` in the request is the longest time that it may take, and in the answer the time that it took.
     Raises ``TimeoutError``, ``MemoryError``, ``ChildProcessError`` if the process does not start or crashes,
@@ -131,6 +134,8 @@ def main() -> None:
 
 def _answer(request: dict[str, Any]) -> bytes:
     began = time.monotonic()
+    if "pattern" in request:
+        return json.dumps({"matches": re.search(request["pattern"], request["text"]) is not None}).encode()
     rendered = render(request["text"], request["format"], request["values"])
     answer = {
         "text": rendered.text,

@@ -123,7 +123,6 @@ ROUTES: tuple[tuple[str, str, str], ...] = (
     ("GET", f"{SHEET}/scorecard/calculations/<calculation_id>", "tables.scorecards.get_calculation"),
     ("GET", f"{SHEET}/scorecard/rows", "tables.scorecards.list_rows"),
     ("GET", f"{SHEET}/scorecard/rows/<row_index>", "tables.scorecards.get_row"),
-    ("POST", f"{SHEET}/imports/file", "tables.imports.import_file"),
     ("GET", f"{SHEET}/versions", "tables.versions.list_versions"),
     ("POST", f"{SHEET}/versions", "tables.versions.create_version"),
     # The history of scores stands at the same place.

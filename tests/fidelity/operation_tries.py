@@ -246,6 +246,12 @@ TRIES = (
         400,
         "importing logged requests",
     ),
+    Try(
+        f"POST {TABLES}/$table/sheets",
+        {"source": {"type": "file", **CSV, "file_name": "rows.json"}},
+        400,
+        "importing JSON files",
+    ),
     Try(f"POST {TABLES}/$table/sheets", {"index": 0}, 400, "an `index`"),
     Try(
         f"POST {TABLES}/$table/sheets",
@@ -259,9 +265,7 @@ TRIES = (
     Try(f"GET {SHEET}"),
     Try(f"PATCH {SHEET}", {"title": "cases"}),
     Try(f"PATCH {SHEET}", {"index": 1}, 400, "an `index`"),
-    Try(f"POST {SHEET}/imports/file", CSV, 202),
-    Try(f"POST {SHEET}/imports/file", CSV | {"operation_id": "x"}, 400, "an `operation_id`"),
-    Try(f"POST {SHEET}/imports/file", {"file_name": "a.csv"}, 400),
+    Try(f"POST {SHEET}/columns", {"title": "expected", "type": "TEXT"}, 201),
     Try(f"POST {SHEET}/columns", COMPUTED, 201, keeps={"column": "column.id"}),
     Try(
         f"POST {SHEET}/columns",

@@ -24,6 +24,7 @@ ROW = {
     "number": "7.0",
     "list": [1, 2],
     "flag": True,
+    "long": "!" * 300_000 + "x",
     "none": None,
     "not a number": '{"a": NaN}',
     "deep": "[" * 500 + "]" * 500,
@@ -93,11 +94,12 @@ def sources(*names: str, **more: Any) -> dict[str, Any]:
         ("COUNT", {"source": "Output", "type": "paragraphs", "min_count": 2}, False),
         ("COUNT", {"source": "Output", "type": "chars", "min_count": 26, "max_count": 26}, True),
         ("COUNT", {"source": "empty", "type": "words"}, 0),
+        ("COUNT", {"source": "long", "type": "sentences"}, 1),
         ("JSON_PATH", {"source": "order", "json_path": "$.items[-1].name"}, "b"),
         (
             "JSON_PATH",
-            {"source": "order", "json_path": "$.items[*].name", "return_first_match": False},
-            ["a", "b"],
+            {"source": "order", "json_path": "$.items[0].name", "return_first_match": False},
+            ["a"],
         ),
         ("JSON_PATH", {"source": "order", "json_path": "$.nothing[0]"}, None),
         ("COMPOSITION", {"source": "list"}, [1, 2]),
@@ -127,10 +129,14 @@ def test_the_result_for_a_row(kind: str, config: dict[str, Any], result: Any) ->
         ("JSON_PATH", {"source": "deepest", "json_path": "$"}, "is not JSON"),
         ("JSON_PATH", {"source": "Output", "json_path": "$.a"}, "is not JSON"),
         ("TRAJECTORY", {"trace_source": "Trace", "expected_source": "order"}, "not lists of names"),
+        ("REGEX", {"source": "long", "regex_pattern": "(!+)+$"}, "takes longer than 0.1 s"),
         ("LLM_ASSERTION", {"source": "Output", "prompt_source": "empty"}, "the assertion is empty"),
     ],
 )
-def test_a_row_without_a_result_says_why(kind: str, config: dict[str, Any], says: str) -> None:
+def test_a_row_without_a_result_says_why(
+    kind: str, config: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptsync.server.tables.primitives.SEARCH_SECONDS", 0.1)
     with pytest.raises(NoResult, match=says):
         value(kind, config)
 
@@ -144,13 +150,13 @@ def test_a_row_without_a_result_says_why(kind: str, config: dict[str, Any], says
         (
             "COMPARE",
             sources("a", "b", comparison_type={"type": "JSON", "json_path": "$[?(@.x)]"}),
-            "filters do not run",
+            "not a path of keys",
         ),
         ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
         ("CONTAINS", {"value": "a"}, "config.source: required"),
         ("REGEX", {"source": "a", "regex_pattern": "("}, "is not a regular expression"),
         ("ASSERT_VALID", {"source": "a", "type": "sql"}, "config.type"),
-        ("JSON_PATH", {"source": "a", "json_path": "$..a"}, "is not a path such as"),
+        ("JSON_PATH", {"source": "a", "json_path": "$..a"}, "is not a path of keys and indices, such as"),
         ("COMPOSITION", {}, "config.source: required"),
         ("TRAJECTORY", {"trace_source": "Trace"}, "needs either accepted_scenarios or expected_source"),
         ("LLM_ASSERTION", {"source": "a"}, "needs prompt or prompt_source"),
@@ -169,10 +175,11 @@ JUDGED = [
     ('```json\n{"value": false}\n```', {"value": False, "reasoning": ""}),
     ("Yes, it is.", {"value": True, "reasoning": "Yes, it is."}),
     ("**FAIL**", {"value": False, "reasoning": "**FAIL**"}),
+    ("no" + " " * 300_000 + ".", {"value": False, "reasoning": "no" + " " * 300_000 + "."}),
 ]
 
 
-@pytest.mark.parametrize(("answer", "judgement"), JUDGED, ids=["JSON", "Markdown", "yes", "fail"])
+@pytest.mark.parametrize(("answer", "judgement"), JUDGED, ids=["JSON", "Markdown", "yes", "fail", "spaces"])
 def test_an_assertion_is_what_the_model_answers(answer: str, judgement: dict[str, Any]) -> None:
     asked: list[str] = []
 

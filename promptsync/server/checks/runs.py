@@ -18,7 +18,7 @@ import msgspec
 
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, Store, StoreError, encoded, insert
+from promptsync.server.store.database import Database, Row, Store, StoreError, encoded, insert, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,8 +97,7 @@ def next_step(db: Database, run_id: int) -> RunStep | None:
 
 def store_cells(db: Database, run_id: int, step: RunStep, cells: list[StepCell], model: str | None) -> None:
     """Store what a step results in, unless another process was faster."""
-    # A model can answer with half a character, which SQLite does not store.
-    text = encoded(msgspec.to_builtins(cells)).encode(errors="replace").decode()
+    text = storable(encoded(msgspec.to_builtins(cells)))
     stored = db.execute(
         "UPDATE steps SET cells = ? WHERE run_id = ? AND position = ? AND cells IS NULL",
         (text, run_id, step.position),

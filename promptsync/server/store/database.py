@@ -46,6 +46,11 @@ def encoded(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def storable(text: str) -> str:
+    """Return a text as SQLite stores it, which is without the half characters of some models' answers."""
+    return text.encode(errors="replace").decode()
+
+
 def insert(db: Database, table: str, **values: Any) -> int:
     """Insert a row whose columns are the keywords, and return its id."""
     columns = ", ".join(f'"{column}"' for column in values)

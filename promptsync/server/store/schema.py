@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 15
+SCHEMA_VERSION: Final = 16
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -200,9 +200,7 @@ SCHEMA: Final = (
         row_index INTEGER NOT NULL,
         status TEXT NOT NULL,
         value TEXT NOT NULL DEFAULT 'null',
-        display_value TEXT,
         error TEXT,
-        input_hash TEXT,
         computed_version INTEGER,
         metrics TEXT NOT NULL DEFAULT 'null',
         operation_id TEXT,

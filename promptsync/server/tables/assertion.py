@@ -49,7 +49,7 @@ def _question(assertion: str, content: str) -> str:
 
 def _judgement(answer: str) -> dict[str, Any]:
     """Return what a model answered: JSON, perhaps in a block of Markdown, or a word."""
-    text = re.sub(r"^\s*```\w*\s*|\s*```\s*$", "", answer).strip()
+    text = re.sub(r"^```\w*", "", answer.strip()).removesuffix("```").strip()
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

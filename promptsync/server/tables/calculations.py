@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from promptsync.server.checks.models import JUDGE, Models
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert
+from promptsync.server.store.database import Database, Row, Store, decoded, encoded, insert, storable
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import BATCH, LOCAL, reader, results_of, rows_of
 from promptsync.server.tables.scoring import (
@@ -39,31 +39,14 @@ def scores_of(db: Database, calculation: Row, where: str = "1", *values: Any) ->
         yield row["row_index"], decoded(row["result"])
 
 
-def start(
-    db: Database, sheet: Row, scorecard: Row, rows: Collection[int] | None, step_ids: Collection[str] | None
-) -> str:
-    """Store a calculation of the sheet's rows, and return its id.
-
-    Other results than those for ``rows`` and ``step_ids`` are taken from the latest calculation that is
-    complete, as far as the scorecard is the same.
-    """
-    earlier: dict[int, Scores] = {}
-    if rows is not None or step_ids is not None:
-        sql = "SELECT * FROM calculations WHERE sheet_id = ? AND status = 'completed' ORDER BY number DESC"
-        latest = db.execute(f"{sql} LIMIT 1", (sheet["id"],)).fetchone()
-        if latest is not None and latest["body"] == scorecard["body"]:
-            earlier = dict(scores_of(db, latest))
+def start(db: Database, sheet: Row, scorecard: Row) -> str:
+    """Store a calculation of the sheet's rows, and return its id."""
     calculation_id = str(uuid.uuid4())
     about = {"id": calculation_id, "sheet_id": sheet["id"], "scorecard_id": scorecard["id"]}
     version = sheet["version_count"]
     number = insert(db, "calculations", **about, body=scorecard["body"], revision=version, started_at=now())
-    results = []
-    for (index,) in db.execute("SELECT DISTINCT row_index FROM cells WHERE sheet_id = ?", (sheet["id"],)):
-        known = earlier.get(index, {}).get("step_results", {})
-        if rows is None or index in rows:
-            known = {key: result for key, result in known.items() if step_ids and key not in step_ids}
-        results.append((number, index, encoded({"step_results": known})))
-    db.executemany("INSERT INTO calculation_rows (calculation, row_index, result) VALUES (?, ?, ?)", results)
+    sql = "INSERT INTO calculation_rows (calculation, row_index) SELECT DISTINCT ?, row_index FROM cells"
+    db.execute(f"{sql} WHERE sheet_id = ?", (number, sheet["id"]))
     return calculation_id
 
 
@@ -78,29 +61,25 @@ def score_next(registry: Store, models: Models, calculation_id: str) -> bool:
         asks = any(step.primitive_type == "LLM_ASSERTION" for step in scorecard.steps)
         is_local = not asks or models.called(JUDGE).name in LOCAL
         most = BATCH if is_local else models.parallel
-        where = "verdict IS NULL ORDER BY row_index LIMIT ?"
-        pending = list(scores_of(db, calculation, where, most))
+        sql = "SELECT row_index FROM calculation_rows WHERE calculation = ? AND verdict IS NULL"
+        values = calculation["number"], most
+        pending = [index for (index,) in db.execute(f"{sql} ORDER BY row_index LIMIT ?", values)]
         columns = store.columns_of(db, calculation["sheet_id"])
-        rows = rows_of(db, calculation["sheet_id"], [index for index, _ in pending])
+        rows = rows_of(db, calculation["sheet_id"], pending)
 
-    def score(part: tuple[int, Scores]) -> tuple[str, str, int, int]:
-        index, earlier = part
-        read, results = reader(columns, rows[index]), earlier["step_results"]
-        for step in scorecard.steps:
-            if step.id not in results:
-                results[step.id] = step_result(step, read, ask)
-        chosen = [results[step.id] for step in scorecard.steps]
-        total, verdict = aggregate(
-            scorecard.steps, [result["score"] for result in chosen], scorecard.aggregation
-        )
+    def score(index: int) -> tuple[str, str, int, int]:
+        read = reader(columns, rows[index])
+        results = {step.id: step_result(step, read, ask) for step in scorecard.steps}
+        scores = [result["score"] for result in results.values()]
+        total, verdict = aggregate(scorecard.steps, scores, scorecard.aggregation)
         errors = [
-            f"{result['title']}: {result['error_message']}" for result in chosen if result["error_message"]
+            f"{result['title']}: {result['error_message']}"
+            for result in results.values()
+            if result["error_message"]
         ]
         summary = {"aggregate_score": total, "aggregate_verdict": verdict, "computed_at": now()}
         summary |= {"error_summary": "; ".join(errors) or None}
-        # A model can answer with half a character, which SQLite does not store.
-        text = encoded({"step_results": results, **summary}).encode(errors="replace").decode()
-        return verdict, text, calculation["number"], index
+        return verdict, storable(encoded({"step_results": results, **summary})), calculation["number"], index
 
     scored = results_of(score, pending, is_local=is_local)
     with registry.write() as db:

@@ -149,7 +149,6 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
                 cell,
                 status=COMPLETED if outcome.error is None else FAILED,
                 value=outcome.value,
-                display_value=store.display(outcome.value),
                 error=outcome.error,
                 **about,
             )

@@ -8,14 +8,12 @@ import io
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from promptsync.prompt.limits import MAX_BODY_DEPTH, is_deeper
 from promptsync.server.http.answer import Response, malformed, not_found
-from promptsync.server.http.body import MAX_BODY, parse_json
+from promptsync.server.http.body import MAX_BODY
 from promptsync.server.http.request import Request
-from promptsync.server.store.database import Database
 from promptsync.server.tables import store
 from promptsync.server.tables.rows import shown_rows
 from promptsync.server.tables.sheets import Title, add_blank_sheet, add_sheet
@@ -30,13 +28,12 @@ class _File(Struct, frozen=True, kw_only=True):
     type: Literal["file"] = "file"
     file_name: Title
     file_content_base64: str
-    # Refused, because the id of a sheet is also that of its import.
-    operation_id: None = None
 
 
 class _NewSheet(Struct, frozen=True):
     title: Title | None = None
     source: _File | None = None
+    # Refused, because the id of a sheet is also that of its import.
     operation_id: None = None
     # Refused, because the sheets of this registry are in the order of their creation.
     index: None = None
@@ -59,21 +56,11 @@ def create_sheet(request: Request) -> Response:
             sheet = add_blank_sheet(db, table_id, body.title)
             return Response({"success": True, "sheet": sheet}, 201)
         sheet_id = add_sheet(db, table_id, body.title or body.source.file_name)
-        _import(db, sheet_id, lines)
+        titles, *rows = lines
+        ids = [store.add_column(db, SheetColumn(sheet_id, title)).id for title in titles]
+        store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
         sheet = dict(store.get_sheet(db, {"table_id": table_id, "sheet_id": sheet_id}))
     return Response({**_started(sheet), "sheet": sheet}, 202)
-
-
-def import_file(request: Request) -> Response:
-    """Append the rows of a file to a sheet; columns that the sheet lacks are added."""
-    lines = _lines(request.read(_File))
-    with request.store.write() as db:
-        sheet_id = store.get_sheet(db, request.path)["id"]
-        _import(db, sheet_id, lines)
-        store.touch(db, sheet_id)
-        sheet = dict(store.get_sheet(db, request.path))
-    url = f"/api/public/v2/tables/{sheet['table_id']}/sheets/operations/{sheet_id}"
-    return Response({**_started(sheet), "status_url": url}, 202)
 
 
 def get_operation(request: Request) -> Response:
@@ -89,7 +76,10 @@ def add_trace(request: Request) -> Response:
     with request.store.write() as db:
         sheet = store.get_sheet(db, {"table_id": body.smart_table_id, "sheet_id": body.sheet_id})
         trace = _tree(spans_of(db, body.trace_id), body.span_id)
-        column = _text_column(db, sheet["id"], "Trace")
+        columns = {column.title: column for column in store.columns_of(db, sheet["id"])}
+        column = columns.get("Trace") or store.add_column(db, SheetColumn(sheet["id"], "Trace"))
+        if column.type != TEXT:
+            raise malformed("The column 'Trace' is computed, so an import cannot fill it.")
         indices = store.add_rows(db, sheet["id"], [{column.id: trace}])
         store.touch(db, sheet["id"])
         (row,) = shown_rows(indices, store.cells_of(db, sheet["id"], rows=indices))
@@ -104,31 +94,15 @@ def _started(sheet: dict[str, Any]) -> dict[str, Any]:
     return {"success": True, "message": "Imported.", "operation_id": sheet["id"], "operation": operation}
 
 
-def _import(db: Database, sheet_id: str, lines: Sequence[Sequence[str]]) -> None:
-    titles, *rows = lines
-    ids = [_text_column(db, sheet_id, title).id for title in titles]
-    store.add_rows(db, sheet_id, [dict(zip(ids, row, strict=False)) for row in rows])
-
-
-def _text_column(db: Database, sheet_id: str, title: str) -> SheetColumn:
-    """Return the text column with this title, which is created if there is none."""
-    for column in store.columns_of(db, sheet_id):
-        if column.title == title:
-            if column.type != TEXT:
-                raise malformed(f"The column {title[:100]!r} is computed, so an import cannot fill it.")
-            return column
-    return store.add_column(db, SheetColumn(sheet_id, title))
-
-
 def _lines(file: _File) -> list[list[str]]:
     """Return the titles and then the rows of a file; 400 for one that cannot be read."""
     try:
         text = base64.b64decode(file.file_content_base64, validate=True).decode("utf-8-sig")
     except ValueError as error:
         raise malformed(f"file_content_base64: it is not base64 of UTF-8 text ({error}).") from None
-    if not file.file_name.lower().endswith((".csv", ".json")):
-        raise malformed("file_name: it must end with .csv or .json.")
-    titles, *rows = _csv(text) if file.file_name.lower().endswith(".csv") else _json(text)
+    if not file.file_name.lower().endswith(".csv"):
+        raise malformed("file_name: this registry imports only .csv files.")
+    titles, *rows = _csv(text)
     titles = [title.strip() for title in titles]
     if not titles or "" in titles or len(set(titles)) < len(titles):
         raise malformed("file_content_base64: each column needs a title of its own.")
@@ -146,15 +120,6 @@ def _csv(text: str) -> list[list[str]]:
     except csv.Error as error:
         raise malformed(f"file_content_base64: line {reader.line_num} is not CSV: {error}.") from None
     return lines or [[]]
-
-
-def _json(text: str) -> list[list[str]]:
-    try:
-        rows = msgspec.convert(parse_json(text.encode()), list[dict[str, Any]])
-    except msgspec.ValidationError:
-        raise malformed("file_content_base64: the JSON must be a list of objects.") from None
-    titles = list(dict.fromkeys(title for row in rows for title in row))
-    return [titles, *([store.display(row.get(title)) or "" for title in titles] for row in rows)]
 
 
 def _tree(spans: Sequence[Span], span_id: str | None) -> dict[str, Any]:

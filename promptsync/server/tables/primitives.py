@@ -28,6 +28,9 @@ from promptsync.server.tables.values import (
     select,
 )
 
+SEARCH_SECONDS: Final = 1.0
+"""How long a regular expression may search in one text."""
+
 
 class Primitive(Protocol):
     """A configured primitive."""
@@ -101,7 +104,7 @@ class _Contains(Struct, frozen=True):
 
 class _Regex(Struct, frozen=True):
     source: str
-    regex_pattern: str
+    regex_pattern: Annotated[str, Meta(max_length=10_000)]
 
     def __post_init__(self) -> None:
         try:
@@ -110,7 +113,15 @@ class _Regex(Struct, frozen=True):
             raise ValueError(f"regex_pattern is not a regular expression ({error})") from None
 
     def result(self, read: Read, ask: Ask) -> bool:
-        return re.search(self.regex_pattern, as_text(read(self.source))) is not None
+        from promptsync.rendering import process
+
+        request = {"pattern": self.regex_pattern, "text": as_text(read(self.source))}
+        try:
+            return bool(process.ask({**request, "seconds": SEARCH_SECONDS})["matches"])
+        except TimeoutError:
+            raise NoResult(f"the search with regex_pattern takes longer than {SEARCH_SECONDS:g} s") from None
+        except (MemoryError, ChildProcessError) as error:
+            raise NoResult(f"the search with regex_pattern failed: {error or 'out of memory'}") from None
 
 
 class _AssertValid(Struct, frozen=True):
@@ -139,7 +150,7 @@ class _Count(Struct, frozen=True):
 
     def result(self, read: Read, ask: Ask) -> bool | int:
         text = as_text(read(self.source))
-        ends = {"words": r"\s+", "sentences": r"[.!?]+(?:\s+|$)", "paragraphs": r"\n\s*\n"}.get(self.type)
+        ends = {"words": r"\s+", "sentences": r"(?<=[.!?])\s+", "paragraphs": r"\n\s*\n"}.get(self.type)
         number = len(text) if ends is None else sum(bool(part.strip()) for part in re.split(ends, text))
         if self.min_count is None and self.max_count is None:
             return number

@@ -12,7 +12,7 @@ from promptsync.server.http.answer import Response, malformed, not_found
 from promptsync.server.http.fields import RowIndex
 from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
-from promptsync.server.store.database import Database
+from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import compute_next
 from promptsync.server.tables.sheets import listed
@@ -117,15 +117,14 @@ def update_cell(request: Request) -> Response:
     if body.value is UNSET and body.display_value is UNSET:
         raise malformed("value: required, or display_value.")
     value = body.display_value if body.value is UNSET else body.value
-    display = store.display(value) if body.display_value is UNSET else body.display_value
     with request.store.write() as db:
         sheet, cell = store.get_sheet(db, request.path), _cell(db, request)
         types = {column.id: column.type for column in store.columns_of(db, sheet["id"])}
         if types[cell.column_id] != TEXT:
             raise malformed("Only cells of text columns can be edited; this one is computed.")
         answer = {"version": sheet["version_count"], "stale_count": 0}
-        if (value, display) != (cell.value, cell.display_value):
-            store.set_cells(db, [replace(cell, value=value, display_value=display)])
+        if encoded(value) != encoded(cell.value):
+            store.set_cells(db, [replace(cell, value=value)])
             stale = store.mark_stale(db, sheet["id"], [cell.column_id], [cell.row_index])
             answer = {"version": store.touch(db, sheet["id"]), "stale_count": stale}
         answer["cell"] = _cell(db, request).shown()

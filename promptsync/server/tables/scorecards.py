@@ -23,14 +23,9 @@ from promptsync.server.tables.store import SheetColumn
 
 
 class _Scope(Struct, frozen=True):
+    # Ignored by the recalculation, which always has all rows and steps.
     row_indices: list[RowIndex] | None = None
     step_ids: list[str] | None = None
-
-
-class _Whole(Struct, frozen=True):
-    # A calculation is cancelled as a whole.
-    row_indices: None = None
-    step_ids: None = None
 
 
 class _Query(Struct, frozen=True):
@@ -102,14 +97,14 @@ def delete_scorecard(request: Request) -> Response:
 
 def recalculate_scorecard(request: Request) -> Response:
     """Start a calculation: 202 with its id, which is polled."""
-    scope = request.read(_Scope)
+    request.read(_Scope)
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
         scorecard = _scorecard(db, sheet)
         if scorecard is None or not scorecard_of(scorecard).steps:
             raise malformed("The sheet has no scorecard with steps; configure one first.")
         _cancel(db, sheet)
-        calculation_id = start(db, sheet, scorecard, scope.row_indices, scope.step_ids)
+        calculation_id = start(db, sheet, scorecard)
     request.runner.work_on(calculation_id, score_next)
     about = {"calculation_id": calculation_id, "status": "queued", "version": sheet["version_count"]}
     return Response({"success": True, **about}, 202)
@@ -117,7 +112,8 @@ def recalculate_scorecard(request: Request) -> Response:
 
 def cancel_scorecard(request: Request) -> Response:
     """Cancel the calculation that is under way. An answer that is on its way is not counted."""
-    request.read(_Whole)
+    if request.read(_Scope) != _Scope():
+        raise malformed("row_indices, step_ids: a calculation is only cancelled as a whole.")
     with request.store.write() as db:
         sheet = store.get_sheet(db, request.path)
         scorecard = _scorecard(db, sheet)

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from promptsync.server.http.answer import malformed, not_found
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, encoded, insert
+from promptsync.server.store.database import Database, Row, encoded, insert, storable
 
 TEXT: Final = "TEXT"
 """The type of the columns whose cells are written by people; all others are computed."""
@@ -59,9 +59,7 @@ class SheetCell(msgspec.Struct, frozen=True):
     status: str
     updated_at: str
     value: Any = None
-    display_value: str | None = None
     error: str | None = None
-    input_hash: str | None = None
     computed_version: int | None = None
     metrics: dict[str, Any] | None = None
 
@@ -70,6 +68,8 @@ class SheetCell(msgspec.Struct, frozen=True):
         cell = asdict(self)
         metrics = cell.pop("metrics") or {}
         cell |= {"error_message": self.error, "last_computed_version": cell.pop("computed_version")}
+        shown = self.value if self.value is None or isinstance(self.value, str) else encoded(self.value)
+        cell |= {"display_value": shown, "input_hash": None}
         cell |= {"model": metrics.pop("model")} if "model" in metrics else {}
         return cell | ({"request_metrics": metrics} if metrics else {})
 
@@ -92,8 +92,8 @@ COLUMN = (
 """SQL: what is read of a table ``t`` and a sheet ``s``, as in a response, and for a ``SheetColumn``."""
 
 _CELL = (
-    'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", display_value, error,'
-    ' input_hash, computed_version, metrics AS "metrics [json]"'
+    'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
+    ' computed_version, metrics AS "metrics [json]"'
 )
 
 
@@ -150,12 +150,12 @@ def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
     """Store what changed in cells: everything but their place. A cell that was deleted stays deleted."""
     moment = now()
     db.executemany(
-        "UPDATE cells SET status = ?, value = ?, display_value = ?, error = ?, input_hash = ?,"
-        " computed_version = ?, metrics = ?, updated_at = ? WHERE id = ?",
+        "UPDATE cells SET status = ?, value = ?, error = ?, computed_version = ?, metrics = ?, updated_at = ?"
+        " WHERE id = ?",
         [
             (
-                *(cell.status, _clean(encoded(cell.value)), _clean(cell.display_value), _clean(cell.error)),
-                *(cell.input_hash, cell.computed_version, encoded(cell.metrics), moment, cell.id),
+                *(cell.status, storable(encoded(cell.value)), cell.error and storable(cell.error)),
+                *(cell.computed_version, encoded(cell.metrics), moment, cell.id),
             )
             for cell in cells
         ],
@@ -255,18 +255,6 @@ def delete_rows(db: Database, sheet_id: str, indices: Collection[int]) -> int:
     return deleted
 
 
-def display(value: Any) -> str | None:
-    """Return a value as it is shown in a cell."""
-    if value is None or isinstance(value, str):
-        return value
-    return encoded(value)
-
-
-def _clean(text: str | None) -> str | None:
-    # A model can answer with half a character, which SQLite does not store.
-    return None if text is None else text.encode(errors="replace").decode()
-
-
 def _add_cells(
     db: Database, columns: Sequence[SheetColumn], rows: Mapping[int, Mapping[str, Any]], present: int
 ) -> None:
@@ -274,13 +262,12 @@ def _add_cells(
         raise malformed(f"A sheet of this registry has at most {MAX_CELLS:,} cells.")
     moment = now()
     db.executemany(
-        "INSERT INTO cells (id, sheet_id, column_id, row_index, status, value, display_value, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cells (id, sheet_id, column_id, row_index, status, value, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 *(str(uuid.uuid4()), column.sheet_id, column.id, row_index),
-                *(COMPLETED if column.type == TEXT else STALE, encoded(values.get(column.id))),
-                *(display(values.get(column.id)), moment),
+                *(COMPLETED if column.type == TEXT else STALE, encoded(values.get(column.id)), moment),
             )
             for row_index, values in rows.items()
             for column in columns

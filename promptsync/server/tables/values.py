@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -60,36 +60,25 @@ def as_number(value: Any) -> float:
         raise NoResult(f"{as_text(value)[:100]!r} is not a number") from None
 
 
-_STEP = re.compile(r"""\.([^\s.\[\]'"*]+)|\[(?:'([^']*)'|"([^"]*)"|(-?[0-9]{1,9}))\]|\.\*|\[\*\]""")
+_STEP = re.compile(r"""\.([^\s.\[\]'"*]+)|\[(?:'([^']*)'|"([^"]*)"|(-?[0-9]{1,9}))\]""")
 
 
-def path_steps(path: str) -> list[str | int | None]:
-    """Return the keys, the indices and, as ``None``, the wildcards of a JSON path. Raises ``ValueError``."""
-    steps: list[str | int | None] = []
-    place = int(path.startswith("$"))
-    while place < len(path) or not path:
-        match = _STEP.match(path, place)
-        if match is None:
-            raise ValueError(f"{path[:100]!r} is not a path such as $.items[0].name; filters do not run here")
-        *keys, index = match.groups()
-        steps.append(int(index) if index else next((key for key in keys if key is not None), None))
-        place = match.end()
-    return steps
+def path_steps(path: str) -> list[str | int]:
+    """Return the keys and indices of a JSON path. Raises ``ValueError``."""
+    matches = list(_STEP.finditer(path))
+    if "$" + "".join(match[0] for match in matches) != path:
+        raise ValueError(f"{path[:100]!r} is not a path of keys and indices, such as $.items[0].name")
+    return [int(match[4]) if match[4] else next(filter(None, match.groups()), "") for match in matches]
 
 
 def select(value: Any, path: str) -> list[Any]:
-    """Return everything in ``value`` that a JSON path selects."""
-    selected = [value]
+    """Return what a JSON path selects in ``value``: nothing, or one value."""
     for step in path_steps(path):
-        selected = [child for parent in selected for child in _children(parent, step)]
-    return selected
-
-
-def _children(parent: Any, step: str | int | None) -> Iterator[Any]:
-    if step is None and isinstance(parent, dict | list):
-        yield from parent.values() if isinstance(parent, dict) else parent
-    elif isinstance(step, str) and isinstance(parent, dict) and step in parent:
-        yield parent[step]
-    elif isinstance(step, int) and isinstance(parent, list):
-        with suppress(IndexError):
-            yield parent[step]
+        # A text would have characters by index.
+        if isinstance(value, str):
+            return []
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return []
+    return [value]
