@@ -65,7 +65,7 @@ def _named_tables(project: Project, names: Collection[str], only: Collection[str
     worktree = scan(project.root, project.config.prompts)
     if worktree.problems:
         raise InvalidFile(worktree.problems)
-    files = worktree.files
+    files = {name: file for name, file in worktree.files.items() if project.config.in_scope(name)}
     missing = partial(unknown, prompts=worktree.prompts, where="your files")
     only = [target.name for target in resolve(project, only, files, with_versions=False, missing=missing)]
     assigned = select_checks(only or files, files, project.config, project.evaluations).tables

@@ -168,9 +168,7 @@ def _sheet_line(result: CheckResult) -> str:
     if run.model is not None:
         parts.append(ON_ECHO)
     if run.reused:
-        parts.append(
-            f"evaluated in {code(shortened(run.origin, _LONG_TEXT))}" if run.origin else "evaluated before"
-        )
+        parts.append(code(shortened(reuse_text(run), _LONG_TEXT)))
     if URL.fullmatch(run.url):
         parts.append(f"[sheet]({run.url})")
     return f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}" if parts else ""

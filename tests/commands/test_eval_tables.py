@@ -216,6 +216,17 @@ def test_the_list_has_files_tables_and_evaluations(world: World) -> None:
     assert document["files"] == [{"name": "thanks", "path": "evaluations/thanks.yaml", "prompts": ["a", "b"]}]
 
 
+def test_prompts_that_are_not_ours_are_not_run(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}include: [b]\n")
+    assert [line.split()[0] for line in world.ok("eval", "run", "thanks").out.splitlines()[:2]] == [
+        "PROMPT",
+        "b",
+    ]
+    other = world.run("eval", "run", "thanks", "--prompt", "a")
+    assert other.code == 2 and "no prompt 'a' in your files" in other.err
+
+
 WRONG = [
     (["thanks", "--prompt", "nobody"], 2, "no prompt 'nobody' in your files"),
     (["--changed", "--prompt", "a"], 2, "cannot be combined"),

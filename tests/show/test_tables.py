@@ -131,7 +131,7 @@ def test_junit_has_a_suite_for_each_prompt() -> None:
 def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     page = "\n".join(results_markdown(CheckResults((WORSE, FINE, ECHO))))
     assert f"- `support/refund (Refund quality)`: [sheet]({SHEET})" in page
-    assert "evaluated in `pull request 12`" in page and "Cost: $0.25" in page
+    assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
     assert "<details><summary><code>support/refund (Refund quality)</code>: 9 rows worse</summary>" in page
     assert "@@ row 1 got worse (Right order)\n  question: question 1\n- answer p\n+ answer f" in page
     assert (
