@@ -150,6 +150,16 @@ def test_a_second_file_of_one_name_is_refused(world: World) -> None:
     assert not (world.root / OWN_PATH).exists()
 
 
+def test_a_file_with_another_evaluation_is_not_replaced(world: World) -> None:
+    table(world)
+    world.put(OWN_PATH, "name: Other\nrows: [{a: 1}]\n")
+    world.commit("Add another")
+    done = world.run("eval", "pull", NAME)
+    assert done.code == 2 and f"{OWN_PATH} has the evaluation 'Other'" in done.err
+    # A table that was renamed is pulled into its file.
+    assert pulled(world, "-o", OWN_PATH)["written"] == [OWN_PATH]
+
+
 def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
     world.write("ask", "Say {asked}")
     world.ok("push")

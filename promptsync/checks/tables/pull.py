@@ -64,11 +64,15 @@ def pull_table(
     table = read_table(project.registry, None, name, sheet, from_own=True)
     definition = table.definition
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
-    own = next((file.path for file in project.evaluations if file.name == definition.name), None)
+    files = {file.path: file for file in project.evaluations}
+    own = next((file.path for file in files.values() if file.name == definition.name), None)
     if None not in (path, own) and path != own:
         raise UsageError(f"{own} already has the evaluation {definition.name!r}", hint="leave out -o")
-    path = path or own or f"{FOLDER}/{slug}.yaml"
-    known = next((file for file in project.evaluations if file.path == path), None)
+    usual = own or f"{FOLDER}/{slug}.yaml"
+    if path is None and usual != own and usual in files:
+        raise UsageError(f"{usual} has the evaluation {files[usual].name!r}", hint="add -o FILE")
+    path = path or usual
+    known = files.get(path)
     old = load.load(known.text.encode(), path).value if known is not None else {}
     document, left_out = _document(table, known)
     rows, texts = document["rows"], {}
