@@ -54,9 +54,12 @@ def wanted_tables(
             if name in candidates and (name, candidates[name].digest) not in known
         )
 
-    own = {member.name: member.live for member in survey.checked if member.name in checked}
-    before = {name: version for name, version in own.items() if version is not None}
-    add(texts.of_files(own), texts.of_versions(before))
+    members = [member for member in survey.checked if member.name in checked]
+    before = {member.name: member.live for member in members if member.live is not None}
+    lives = texts.of_versions(before)
+    add(texts.of_files(member.name for member in members if member.is_release), lives)
+    dependants = {member.name: member.version for member in members if member.is_dependant}
+    add(texts.of_versions(dependants, as_live=False), lives)
     for label in sorted({label for label, _ in users}):
         versions = {name: version for (at, name), version in users.items() if at == label and name in checked}
         add(texts.of_versions(versions, as_live=False), texts.of_versions(versions))

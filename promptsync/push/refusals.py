@@ -88,7 +88,7 @@ def refusal(project: Project, plan: PushPlan, exact: Collection[str]) -> Refused
         )
     if (limit := _limit(project, plan)) or options.checked_label is not None:
         return limit
-    live = None if options.skip_checks else _live(plan)
+    live = None if options.skip_checks else _live(project, plan)
     return _restored(project, plan) or live or _archived(project, plan, exact)
 
 
@@ -132,7 +132,7 @@ def _restored(project: Project, plan: PushPlan) -> Refused | None:
     return None
 
 
-def _live(plan: PushPlan) -> Refused | None:
+def _live(project: Project, plan: PushPlan) -> Refused | None:
     """Return the refusal of a plan that changes live prompts, which only a deploy checks before."""
     if not plan.live:
         return None
@@ -141,7 +141,10 @@ def _live(plan: PushPlan) -> Refused | None:
     others = [
         f"{snippet}: live at once in {named_users(users)}" for snippet, users in sorted(plan.live.items())
     ]
-    hint = f"pin the version that renders now, and deploy: @@@{name}@version_number:{current}@@@"
+    hint = (
+        f"{deploy_command(project, users[0].label)}\n"
+        f"pin the version that renders now, and deploy that: @@@{name}@version_number:{current}@@@"
+    )
     if restored := sorted({user.name for user in users} & _restored_labels(plan).keys()):
         hint = f"promptsync push {shlex.join(restored)} --restore"
     return _nothing(

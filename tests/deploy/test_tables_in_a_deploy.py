@@ -232,7 +232,7 @@ def test_a_snippet_whose_users_get_worse_is_not_published(with_tone: World) -> N
     change(with_tone, "polite", "rude", ["tone"])
     done = with_tone.run("deploy")
     assert done.code == 1 and "nothing was published or released" in done.out, str(done)
-    assert "a (thanks): row 1 got worse" in done.out and "b (thanks): row 1 got worse" in done.out
+    assert "a v1 (thanks): row 1 got worse" in done.out and "b v1 (thanks): row 1" in done.out
     assert with_tone.published == [] and prod(with_tone, ["tone", "a", "b"]) == [1, 1, 1]
     done = with_tone.run("deploy", "--keep-going")
     assert done.code == 1 and with_tone.published == []
@@ -254,6 +254,13 @@ def test_the_live_text_is_checked_with_the_new_snippet_too(with_tone: World) -> 
     assert done.code == 1 and "nothing was published or released" in done.out, str(done)
     assert "a v1 (thanks): row 1 got worse" in done.out and "a (thanks): row 1" not in done.out
     assert with_tone.published == []
+
+
+def test_a_dashboard_edit_of_a_user_is_not_what_is_checked(with_tone: World) -> None:
+    with_tone.publish("a", "A rude @@@tone@@@ hello, {name}", metadata={"model": MODEL})
+    change(with_tone, "polite", "very polite", ["tone"])
+    done = with_tone.ok("deploy")
+    assert with_tone.published == ["tone"] and prod(with_tone, "a") == [1], str(done)
 
 
 def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_tone: World) -> None:

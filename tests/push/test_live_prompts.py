@@ -103,7 +103,7 @@ def test_a_snippet_that_is_live_at_once_is_refused_and_named(
         (3, False, True) if is_live else (0, True, False)
     ), str(done)
     if is_live:
-        assert "; nothing was published\nhint: pin the version that renders now" in done.err
+        assert "; nothing was published\nhint: promptsync deploy" in done.err
 
 
 def test_skip_checks_publishes_it_and_says_so_everywhere(world: World, tmp_path: Path) -> None:
