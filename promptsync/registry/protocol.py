@@ -215,9 +215,6 @@ class Tables(Protocol):
     def titled(self, title: str) -> list[dict[str, Any]]:
         """Return the tables (``id, title, workspace_id, …``) whose titles contain ``title``, newest first."""
 
-    def get(self, table_id: str) -> dict[str, Any]:
-        """Return a table. Raises ``NotFound``."""
-
     def create(self, title: str) -> dict[str, Any]:
         """Create a table without a sheet, and return it."""
 
@@ -245,8 +242,8 @@ class Tables(Protocol):
     def scorecard(self, sheet: SheetId) -> dict[str, Any]:
         """Return the ``scorecard`` of a sheet and its ``latest_calculation``, ``{}`` if it has none."""
 
-    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> dict[str, Any]:
-        """Set the scorecard (``name, steps, aggregation``) of a sheet, and return it."""
+    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> None:
+        """Set the scorecard (``name, steps, aggregation``) of a sheet."""
 
     def recalculate(
         self, sheet: SheetId, column_ids: Sequence[str], confirmation_token: str | None = None
@@ -263,17 +260,14 @@ class Tables(Protocol):
     def operation(self, sheet: SheetId, operation_id: str) -> dict[str, Any]:
         """Return an operation: ``status, cell_count, completed_count, failed_count, pending_count``."""
 
-    def cancel_operation(self, sheet: SheetId, operation_id: str) -> None:
-        """Cancel an operation."""
-
     def score(self, sheet: SheetId) -> str:
         """Start to score a sheet, and return the id of the calculation."""
 
     def calculation(self, sheet: SheetId, calculation_id: str) -> dict[str, Any]:
         """Return a calculation: ``status, aggregate_score`` (0 to 1), ``aggregate_verdict``, …"""
 
-    def cancel_score(self, sheet: SheetId) -> None:
-        """Cancel the calculation that is under way."""
+    def cancel(self, sheet: SheetId, operation_id: str | None = None) -> None:
+        """Cancel an operation, by default the calculation that is under way."""
 
     def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
         """Return ``row_index, aggregate_score, aggregate_verdict`` of all rows of a calculation."""

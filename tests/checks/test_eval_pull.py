@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from msgspec.structs import replace
-from sheets_there import check, declare, evaluation, text
+from sheets_there import check, declare, evaluation, place, sheets, text
 from tables import SheetUnderTest, sheet_of
 from worlds import World
 
@@ -42,13 +42,16 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def wanted(candidate: TestedText, runs: int = 1) -> Wanted:
-    return Wanted(Check("table", NAME, (candidate.name,), runs=runs), candidate)
-
-
 def definitions(world: World) -> list[Any]:
     """What the evaluation files declare for a table, wherever they are."""
     return [replace(of_file(file), place="") for file in load_evaluations(world.root)]
+
+
+def run(world: World, candidate: TestedText) -> None:
+    """Run the check of the file, and make its sheet one of the dashboard."""
+    check(world, Wanted(Check("table", NAME, (candidate.name,)), candidate))
+    (sheet,) = sheets(world)
+    assert world.call("PATCH", place(sheet), {"title": "Cases"}).status == 200
 
 
 def pulled(world: World, *arguments: str) -> dict[str, Any]:
@@ -61,13 +64,11 @@ def pulled(world: World, *arguments: str) -> dict[str, Any]:
 def test_from_file_to_table_and_back(world: World, rows: int, more: dict[str, Any]) -> None:
     declare(world, name=NAME, rows=rows, **more)
     before = definitions(world)
-    check(world, wanted(text("Say {asked}" if more else "Say {question}")))
+    run(world, text("Say {asked}" if more else "Say {question}"))
     (world.root / PATH).unlink()
     beside = [OWN_PATH.replace("yaml", "csv")] if rows > 20 else []
     assert pulled(world)["written"] == [*beside, OWN_PATH]
     assert definitions(world) == before
-    (file,) = load_evaluations(world.root)
-    assert file.prompts == ("ask",)
     # A file that says the same stays as it is.
     assert world.ok("eval", "pull", NAME).out == f"{OWN_PATH} is up to date\n"
 
@@ -76,9 +77,9 @@ def test_a_file_that_says_the_same_in_its_own_way_stays(world: World) -> None:
     rows = [{"question": ["a", {"b": 1}], "expect": None}]
     world.put(
         PATH,
-        "# mine\n" + yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows, "runs": 2, "min_score": 5}),
+        "# mine\n" + yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows, "min_score": 5}),
     )
-    check(world, wanted(text(), runs=2))
+    run(world, text())
     assert pulled(world)["written"] == []
 
 
@@ -128,18 +129,11 @@ def test_values_of_rows_are_lists_and_mappings_again(world: World) -> None:
     declare(world, name=NAME)
     rows = [{"question": value, "expect": 5} for value in values]
     world.put(PATH, yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows}))
-    check(world, wanted(text()))
+    run(world, text())
     (world.root / PATH).unlink()
     pulled(world)
     (file,) = load_evaluations(world.root)
     assert [row["question"] for row in file.rows] == values
-    # A row that did not change keeps the values of the file.
-    world.put(
-        OWN_PATH, yaml.safe_dump({**evaluation(), "name": NAME, "rows": [{"question": "x"}, *rows[1:]]})
-    )
-    pulled(world, "--force")
-    (file,) = load_evaluations(world.root)
-    assert file.rows == ({"question": values[0], "expect": "5"}, *rows[1:])
 
 
 def test_a_second_file_of_one_name_is_refused(world: World) -> None:

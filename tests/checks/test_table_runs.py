@@ -117,7 +117,7 @@ def test_a_complete_sheet_is_reused_until_something_in_it_is_edited(world: World
     assert not world.writes
     with world.project() as project:
         plan = plan_tables(project, [wanted(PLAIN, LIVE)])
-        assert (plan.cells, len(plan.to_run), len(plan.reused)) == (0, 0, 2)
+        assert (plan.cells, len(plan.to_run), len(plan.sheets)) == (0, 0, 2)
         assert plan_tables(project, [wanted(PLAIN, LIVE)], reuse=0).cells == 24
     (ours,) = [sheet for sheet in sheets(world) if sheet["id"] == first.run.sheet_id]
     rows = world.call("GET", f"{place(ours)}/rows").body

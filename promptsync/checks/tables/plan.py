@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from promptsync.prompt.evaluation import EvaluationFile
     from promptsync.registry.protocol import Registry
 
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TAKEN_UP: Final = 24.0
 """How many hours old a sheet may be that was begun and has no score yet."""
 NO_ORIGIN: Final = "promptsync"
@@ -79,11 +77,6 @@ class TablePlan(Struct, frozen=True):
     def to_run(self) -> tuple[PlannedSheet, ...]:
         """The sheets that are not complete."""
         return tuple(sheet for sheet in self.sheets if sheet.run.status is not Status.COMPLETED)
-
-    @property
-    def reused(self) -> tuple[PlannedSheet, ...]:
-        """The sheets of earlier runs that are not run again."""
-        return tuple(sheet for sheet in self.sheets if sheet.run.status is Status.COMPLETED)
 
     @property
     def cells(self) -> int:
@@ -148,22 +141,17 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared)
 
 
-def read_table(
-    registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None, *, from_own: bool = False
-) -> Table:
-    """Return the table of a check: that of an evaluation file, or one of the registry.
-
-    ``from_own`` says whether the newest of our own sheets may say what a table declares that has no other.
-    """
+def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Table:
+    """Return the table of a check: that of an evaluation file, or one of the registry."""
     tables = registry.tables
     declared = of_file(file) if file is not None else None
     try:
         named = [table for table in tables.titled(name) if table.get("title") == name]
+        if not named and declared is None:
+            named = [table for table in tables.titled("") if table.get("id") == name]
     except Unsupported as error:
         message = f"{registry.url} has no Tables: {error.message}"
         raise Unsupported(message, hint="write evaluation: in checks: for a registry without them") from None
-    if not named and declared is None and _ID.fullmatch(name):
-        named = [tables.get(name)]
     if len(named) > 1 and declared is None:
         ids = ", ".join(str(table.get("id")) for table in named)
         raise UsageError(
@@ -182,8 +170,7 @@ def read_table(
     sheets = tuple(tables.sheets(table_id))
     if declared is None:
         theirs = [other for other in sheets if prompt_of(title_of(other)) is None]
-        candidates = theirs or (newest_first(sheets) if from_own else [])
-        chosen = next((other for other in candidates if sheet in (None, title_of(other))), None)
+        chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
         if chosen is None:
             titles = ", ".join(map(title_of, theirs)) or "none"
             missing = "no sheet with rows" if sheet is None else f"no sheet {sheet!r}"

@@ -15,9 +15,8 @@ from typing import Any, Final
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from promptsync.checks.tables.content import prompt_of
-from promptsync.checks.tables.definition import VARIABLES
-from promptsync.checks.tables.plan import Table, read_table, title_of
+from promptsync.checks.tables.definition import VARIABLES, Definition
+from promptsync.checks.tables.plan import read_table
 from promptsync.errors import Refused, UsageError
 from promptsync.files.disk import present_text, write
 from promptsync.files.errors import InvalidFile
@@ -55,14 +54,13 @@ class PulledEvaluation(Struct, frozen=True):
 def pull_table(
     project: Project, name: str, *, sheet: str | None = None, path: str | None = None, force: bool = False
 ) -> PulledEvaluation:
-    """Write what a table declares: its first sheet, ``sheet``, or the newest one that promptsync made.
+    """Write what a sheet of a table declares, by default its first one.
 
     The file at ``path`` is by default that of the evaluation with this name. It keeps its prompts, limits and
     comments. Raises ``Refused`` for a file whose changes are not committed, unless ``force``, and for a table
     that no file can declare.
     """
-    table = read_table(project.registry, None, name, sheet, from_own=True)
-    definition = table.definition
+    definition = read_table(project.registry, None, name, sheet).definition
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
     files = {file.path: file for file in project.evaluations}
     own = next((file.path for file in files.values() if file.name == definition.name), None)
@@ -74,7 +72,7 @@ def pull_table(
     path = path or usual
     known = files.get(path)
     old = load.load(known.text.encode(), path).value if known is not None else {}
-    document, left_out = _document(table, known)
+    document, left_out = _document(definition, known)
     rows, texts = document["rows"], {}
     beside = old["rows"] if known is not None and str(old["rows"]).endswith(".csv") else None
     if known is not None and rows == known.row_texts:
@@ -83,11 +81,7 @@ def pull_table(
         document["rows"] = beside or PurePosixPath(path).with_suffix(".csv").name
         texts[(PurePosixPath(path).parent / document["rows"]).as_posix()] = _csv(definition.inputs, rows)
     else:
-        kept = zip(known.row_texts, known.rows, strict=True) if known is not None else ()
-        values = {json.dumps(row, sort_keys=True): dict(value) for row, value in kept}
-        rows = document["rows"] = [
-            values.get(json.dumps(row, sort_keys=True)) or _values(row) for row in rows
-        ]
+        rows = document["rows"] = [*map(_values, rows)]
     try:
         file = parse(json.dumps({**document, "rows": rows}).encode(), path, project.root / FOLDER)
     except InvalidFile as error:
@@ -98,14 +92,12 @@ def pull_table(
     return PulledEvaluation(definition.name, path, len(rows), _write(project, texts, force), left_out)
 
 
-def _document(table: Table, known: EvaluationFile | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the document of an evaluation file, and what it lacks of the table."""
-    definition = table.definition
+def _document(definition: Definition, known: EvaluationFile | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the document of an evaluation file, and what it lacks of a definition."""
     prompt = next(column for column in definition.columns if column.title == definition.output)
     others = [to_builtins(column) for column in definition.columns if column is not prompt]
     named = as_mapping(prompt.config.get("template")).get("name")
-    own = [name for sheet in table.sheets if (name := prompt_of(title_of(sheet))) is not None]
-    prompts = list(known.prompts) if known is not None else [named] if named else sorted({*own})
+    prompts = known.prompts if known is not None else [named] if named else []
     usual = to_builtins(Scorecard())
     card = {key: definition.aggregation.get(key, value) for key, value in usual.items() if key != "steps"}
     left_out = [key for key in definition.aggregation if key not in card]
@@ -117,15 +109,12 @@ def _document(table: Table, known: EvaluationFile | None) -> tuple[dict[str, Any
             body["thresholds"] = step["thresholds"]
         steps.append(body)
         left_out += [f"{step.get('title')}: {key}" for key in sorted(step.keys() - _KNOWN)]
-    rows = [dict(row) for row in definition.rows]
-    if known is not None and len(own) == len(table.sheets):
-        rows = rows[: len(rows) // known.runs]  # our own sheets repeat them
     variables = as_mapping(prompt.config.get(VARIABLES))
     limits = (known.min_score, known.max_drop, known.runs) if known is not None else (None, None, 1)
     document = {
         "name": definition.name,
-        "prompts": prompts[0] if len(prompts) == 1 else prompts,
-        "rows": rows,
+        "prompts": prompts[0] if len(prompts) == 1 else [*prompts],
+        "rows": [dict(row) for row in definition.rows],
         "variables": {name: title for name, title in variables.items() if name != title},
         "output": definition.output if definition.output != OUTPUT else None,
         "columns": [{key: value for key, value in column.items() if value} for column in others],

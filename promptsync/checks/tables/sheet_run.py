@@ -119,7 +119,7 @@ class SheetRun:
             started = other[0]
         operation_id = text(started, "operation_id") or ""
         if not other:
-            self._cancel.append(lambda: tables.cancel_operation(sheet, operation_id))
+            self._cancel.append(lambda: tables.cancel(sheet, operation_id))
         while self._wait:
             operation = tables.operation(sheet, operation_id)
             ended = [number(operation, key) or 0 for key in ("completed_count", "failed_count")]
@@ -138,7 +138,7 @@ class SheetRun:
         calculation_id = text(as_mapping(latest), "id")
         if _status(as_mapping(latest)) not in _UNDER_WAY:
             calculation_id = tables.score(sheet)
-            self._cancel.append(lambda: tables.cancel_score(sheet))
+            self._cancel.append(lambda: tables.cancel(sheet))
         while _status(calculation := tables.calculation(sheet, calculation_id or "")) in _UNDER_WAY:
             yield
         self._cancel.clear()

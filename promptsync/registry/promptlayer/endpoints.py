@@ -162,7 +162,6 @@ _TABLES: Final = "/api/public/v2/tables"
 _SHEET: Final = _TABLES + "/{table_id}/sheets/{sheet_id}"
 
 LIST_TABLES: Final = _operation("list the tables", f"GET {_TABLES}", keys=("data",))
-READ_TABLE: Final = _operation("read the table", f"GET {_TABLES}/{{table_id}}", item="table")
 CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False)
 LIST_SHEETS: Final = _operation(
     "list the sheets of the table", f"GET {_TABLES}/{{table_id}}/sheets", item="table", keys=("data",)

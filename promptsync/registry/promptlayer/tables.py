@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -32,10 +33,6 @@ class PromptLayerTables:
         listed = read_cursored(self._call, endpoints.LIST_TABLES, query={"name": title}, fresh=True)[0]
         return [*map(self._seen, listed)]
 
-    def get(self, table_id: str) -> dict[str, Any]:
-        answer = self._call(endpoints.READ_TABLE, path={"table_id": table_id}, fresh=True)
-        return self._seen(_object(answer, "table"))
-
     def create(self, title: str) -> dict[str, Any]:
         answer = self._call(endpoints.CREATE_TABLE, body={"title": title, "create_default_sheet": False})
         with fate_unknown_if_unreadable():
@@ -59,10 +56,8 @@ class PromptLayerTables:
         return _object(self._call(endpoints.SHEET_IMPORT, path=path, fresh=True), "operation")
 
     def delete_sheet(self, sheet: SheetId) -> None:
-        try:
+        with contextlib.suppress(NotFound):
             self._call(endpoints.DELETE_SHEET, path=sheet._asdict()).acknowledge()
-        except NotFound:
-            return
 
     def rows(self, sheet: SheetId, limit: int | None = None) -> dict[str, Any]:
         query = {"include_columns": True, "limit": limit or PER_PAGE}
@@ -87,9 +82,8 @@ class PromptLayerTables:
             return {}
         return answer if isinstance(answer.get("scorecard"), dict) else {}
 
-    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._call(endpoints.SET_SCORECARD, path=sheet._asdict(), body=scorecard)
-        return _object(answer, "scorecard")
+    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> None:
+        self._call(endpoints.SET_SCORECARD, path=sheet._asdict(), body=scorecard).acknowledge()
 
     def recalculate(
         self, sheet: SheetId, column_ids: Sequence[str], confirmation_token: str | None = None
@@ -112,10 +106,6 @@ class PromptLayerTables:
         path = {**sheet._asdict(), "operation_id": operation_id}
         return _object(self._call(endpoints.READ_OPERATION, path=path, fresh=True), "operation")
 
-    def cancel_operation(self, sheet: SheetId, operation_id: str) -> None:
-        path = {**sheet._asdict(), "operation_id": operation_id}
-        self._call(endpoints.CANCEL_OPERATION, path=path).acknowledge()
-
     def score(self, sheet: SheetId) -> str:
         answer = self._call(endpoints.SCORE, path=sheet._asdict(), body={})
         with fate_unknown_if_unreadable():
@@ -125,8 +115,9 @@ class PromptLayerTables:
         path = {**sheet._asdict(), "calculation_id": calculation_id}
         return _object(self._call(endpoints.CALCULATION, path=path, fresh=True), "calculation")
 
-    def cancel_score(self, sheet: SheetId) -> None:
-        self._call(endpoints.CANCEL_SCORE, path=sheet._asdict(), body={}).acknowledge()
+    def cancel(self, sheet: SheetId, operation_id: str | None = None) -> None:
+        operation = endpoints.CANCEL_OPERATION if operation_id else endpoints.CANCEL_SCORE
+        self._call(operation, path={**sheet._asdict(), "operation_id": operation_id}).acknowledge()
 
     def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
         query = {"calculation_id": calculation_id}
