@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from promptsync.checks.tables.tested_text import TestedText
 from promptsync.checks.versions import WantedVersions
 from promptsync.errors import UsageError
 from promptsync.project.target import LATEST, At
-from promptsync.prompt.evaluation import EvaluationFile, cell_text
+from promptsync.prompt.evaluation import cell_text
 from promptsync.prompt.texts import mappings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run_with_cases(
     that are no evaluation file, and what ``run_checks`` raises.
     """
     files = {file.name: file for file in project.evaluations}
-    inputs = [list(_inputs(check, files)) for check, _ in located]
+    inputs = check_cases(project, located)
     each = [
         (replace(check, input_variables=row), item)
         for (check, item), rows in zip(located, inputs, strict=True)
@@ -56,7 +56,7 @@ def run_with_cases(
     results = run_checks(
         project.registry, tuple(each), wanted, standard=standard, timeout=timeout, progress=progress, at=at
     )
-    if results.interrupted or not timeout or len(each) == len(located):
+    if results.interrupted or not timeout or not any(check.cases for check, _ in located):
         return results
     ended, single = iter(results.all), list[CheckResult]()
     texts: list[Wanted] = []
@@ -91,16 +91,19 @@ def run_with_cases(
     return CheckResults((*single, *judged), interrupted=scored.interrupted)
 
 
-def _inputs(check: Check, files: Mapping[str, EvaluationFile]) -> Iterator[Mapping[str, Any]]:
-    if not check.cases:
-        yield check.input_variables
-    elif check.cases in files:
-        yield from ({**check.input_variables, **row} for row in files[check.cases].rows)
-    else:
-        raise UsageError(
-            f"the agent {check.name} has the cases {check.cases!r}, which no file in evaluations/ declares",
-            hint=f"known: {', '.join(sorted(files)) or 'none'}",
-        )
+def check_cases(project: Project, located: Located) -> list[list[Mapping[str, Any]]]:
+    """Return the inputs of each run of each check. Raises ``UsageError`` for cases that no file declares."""
+    files = {file.name: file for file in project.evaluations}
+    inputs: list[list[Mapping[str, Any]]] = []
+    for check, _ in located:
+        if check.cases is not None and check.cases not in files:
+            raise UsageError(
+                f"no file in evaluations/ declares {check.cases!r}, the cases of the agent {check.name}",
+                hint=f"known: {', '.join(sorted(files)) or 'none'}",
+            )
+        rows = files[check.cases].rows if check.cases is not None else ({},)
+        inputs.append([{**check.input_variables, **row} for row in rows])
+    return inputs
 
 
 def _output_nodes(registry: Registry, agent_id: int, at: At) -> frozenset[str]:

@@ -229,6 +229,9 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
     for index, entry in enumerate(config.checks):
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
         tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
+        if loaded and "cases" in entry and all(file.name != entry["cases"] for file in files):
+            place = yaml_load.position(loaded.text, ("checks", index, "cases"))
+            yield Problem(FILE_NAME, *place, "config", f"No evaluation file is named {entry['cases']!r}.")
         if loaded and "sheet" in entry and any(file.name == entry["table"] for file in files):
             place = yaml_load.position(loaded.text, ("checks", index, "sheet"))
             message = f"{entry['table']!r} is an evaluation file, which has no sheets."

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from promptsync.checks.assignment import Located, Selection, find_checks, select_checks
+from promptsync.checks.cases import check_cases
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import Standard
 from promptsync.checks.tables.plan import TablePlan, plan_tables
@@ -145,6 +146,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         checks = select_checks(names, survey.latest.worktree.files, project.config, project.evaluations)
     unchecked = _unchecked(survey, checks.unchecked)
     located = find_checks(project.registry, checks)
+    check_cases(project, located)
     if options.require_checks and unchecked:
         raise Refused(
             f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",

@@ -24,7 +24,7 @@ agents:
       - {name: answer, prompt: ask, output: true}
 """
 STEP = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
-CASES = {
+CASES: dict[str, Any] = {
     "rows": [{"name": "Ada"}, {"name": "Linus"}, {"name": "Nobody, not polite"}],
     "scorecard": {"steps": [STEP]},
     "min_score": 60,
@@ -73,6 +73,12 @@ def test_outputs_below_the_minimum_keep_the_label_where_it_is(world: World) -> N
     world.ok("deploy")
 
 
+def test_one_case_is_judged_too(world: World) -> None:
+    cases(world, rows=CASES["rows"][2:])
+    done = world.run("deploy")
+    assert done.code == 1 and "score 0 is below the minimum of 60" in done.err, str(done)
+
+
 def test_agent_run_judges_the_cases_of_changed_prompts(world: World) -> None:
     world.ok("deploy")
     world.edit("ask", "polite", "rude")
@@ -106,6 +112,8 @@ def test_cases_that_no_file_declares_are_a_usage_error(world: World) -> None:
     world.commit("Misspell it")
     done = world.run("deploy")
     assert done.code == 2 and "'other'" in done.err and "known: cases" in done.err, str(done)
+    assert world.writes == []
+    assert "promptsync.yaml:4:35: error: No evaluation file is named 'other'." in world.run("lint").out
 
 
 def test_lint_knows_that_an_agent_uses_a_file(world: World) -> None:
