@@ -60,7 +60,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("search-request-logs", {"filters": [{"field": "engine", "operator": "is", "value": "gpt-4o"}]}),
     ("create-spans-bulk", SPANS),
     ("get-trace", {"trace_id": TRACE}),
-    ("list-datasets", {"name": "cases"}),
+    ("list-datasets", {"name": "quality"}),
     ("get-dataset-rows", {"dataset_id": 2}),
     ("list-evaluations", {"include_runs": True}),
     ("run-report", {"report_id": 1, "name": "nightly"}),
