@@ -14,9 +14,8 @@ from promptsync.checks.judge import run_checks
 from promptsync.checks.past_runs import NOT_COMPARED
 from promptsync.checks.receipt import CheckResult, CheckResults, Standard
 from promptsync.checks.run import Run
-from promptsync.checks.tables.plan import Wanted
 from promptsync.checks.tables.run import check_tables
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.tables.tested_text import TestedText, Wanted
 from promptsync.checks.versions import WantedVersions
 from promptsync.errors import UsageError
 from promptsync.project.target import LATEST, At

@@ -147,9 +147,8 @@ def _judged_tables(
     project: Project, checks: Sequence[Check], versions: Mapping[str, int], live: Mapping[str, int | None]
 ) -> dict[str, list[_Judged]]:
     """Return by prompt what tables found of the texts of versions, however long ago. Runs nothing."""
-    from promptsync.checks.tables.plan import Wanted
     from promptsync.checks.tables.run import past_results  # most labels are moved without tables
-    from promptsync.checks.tables.tested_text import TestedTexts
+    from promptsync.checks.tables.tested_text import TestedTexts, wanted_of
 
     names = {name for check in checks for name in check.prompts}
     before = {name: version for name in sorted(names) if (version := live.get(name)) is not None}
@@ -157,9 +156,7 @@ def _judged_tables(
     try:
         texts = TestedTexts(project, {}, {})
         new = texts.of_versions({name: versions[name] for name in sorted(names)})
-        old = texts.of_versions(before)
-        wanted = [Wanted(check, new[name], old.get(name)) for check in checks for name in check.prompts]
-        results = past_results(project, wanted)
+        results = past_results(project, wanted_of(checks, new, texts.of_versions(before)))
     except PromptsyncError as error:
         return {check.prompts[0]: [_Judged(None, f"{check.name}: {_unread(error)}")] for check in checks}
     for check, result in zip(checks, results, strict=True):

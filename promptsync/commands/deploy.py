@@ -28,7 +28,7 @@ from promptsync.show import diff
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
-    from promptsync.checks.tables.plan import Wanted
+    from promptsync.checks.tables.tested_text import Wanted
     from promptsync.compare.difference import Difference
     from promptsync.project.project import Project
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from msgspec.structs import replace
-
 from promptsync.checks.assignment import Selection, select_checks
-from promptsync.checks.tables.plan import Wanted
-from promptsync.checks.tables.tested_text import TestedText, TestedTexts
+from promptsync.checks.tables.tested_text import TestedText, TestedTexts, Wanted, wanted_of
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.snapshot import State
 from promptsync.deploy.members import Survey
@@ -47,12 +44,8 @@ def wanted_tables(
 
     def add(candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]) -> None:
         known = {(text.candidate.name, text.candidate.digest) for text in wanted}
-        wanted.extend(
-            Wanted(replace(check, prompts=(name,)), candidates[name], lives.get(name))
-            for check in tables
-            for name in check.prompts
-            if name in candidates and (name, candidates[name].digest) not in known
-        )
+        new = {name: text for name, text in candidates.items() if (name, text.digest) not in known}
+        wanted.extend(wanted_of(tables, new, lives))
 
     members = [member for member in survey.checked if member.name in checked]
     before = {member.name: member.live for member in members if member.live is not None}

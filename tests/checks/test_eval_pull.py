@@ -13,8 +13,7 @@ from worlds import World
 
 from promptsync.checks.assignment import Check
 from promptsync.checks.tables.definition import of_file
-from promptsync.checks.tables.plan import Wanted
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.tables.tested_text import TestedText, Wanted
 from promptsync.files.evaluation import load_evaluations
 
 NAME = "Refund quality"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.content import Content, prompt_of
 from promptsync.checks.tables.definition import Definition, of_file, of_sheet, with_outputs
 from promptsync.checks.tables.sheet_result import read_result
-from promptsync.checks.tables.tested_text import TestedText
+from promptsync.checks.tables.tested_text import TestedText, Wanted
 from promptsync.errors import Refused, UsageError
 from promptsync.parallel import mapped
 from promptsync.prompt.texts import as_mapping
@@ -32,18 +31,6 @@ _TAKEN_UP: Final = 24.0
 """How many hours old a sheet may be that was begun and has no score yet."""
 NO_ORIGIN: Final = "promptsync"
 """The name of a scorecard, which must have one, if nobody said what it is made for."""
-
-
-class Wanted(Struct, frozen=True):
-    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with.
-
-    ``outputs`` are those of an agent for each row: then no text is run.
-    """
-
-    check: Check
-    candidate: TestedText
-    live: TestedText | None = None
-    outputs: tuple[str, ...] | None = None
 
 
 class Table(Struct, frozen=True):

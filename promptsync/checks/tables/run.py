@@ -20,7 +20,6 @@ from promptsync.checks.tables.content import prompt_of
 from promptsync.checks.tables.plan import (
     NO_ORIGIN,
     TablePlan,
-    Wanted,
     age,
     newest_first,
     plan_tables,
@@ -28,6 +27,7 @@ from promptsync.checks.tables.plan import (
 )
 from promptsync.checks.tables.sheet_result import MOST_SHOWN, explained
 from promptsync.checks.tables.sheet_run import SheetRun
+from promptsync.checks.tables.tested_text import Wanted
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
 from promptsync.registry.values import SheetId

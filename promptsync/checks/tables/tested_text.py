@@ -5,11 +5,17 @@ Nothing says whether a registry expands references in a text that is saved nowhe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from promptsync.checks.assignment import Check
+from promptsync.compare.conflict import check_resolved
+from promptsync.files.worktree import scan
+from promptsync.project.pointers import with_labels
+from promptsync.project.versions import list_all
 from promptsync.prompt.canonical import digest, encode, is_reference
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import Reference, SnippetError, expand
@@ -38,6 +44,18 @@ class TestedText(Struct, frozen=True):
     def digest(self) -> str:
         """``sha256:`` and the hash of everything that a model gets to see."""
         return digest(Prompt(self.name, self.template, self.metadata or {}))
+
+
+class Wanted(Struct, frozen=True):
+    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with.
+
+    ``outputs`` are those of an agent for each row: then no text is run.
+    """
+
+    check: Check
+    candidate: TestedText
+    live: TestedText | None = None
+    outputs: tuple[str, ...] | None = None
 
 
 class TestedTexts:
@@ -135,3 +153,39 @@ class TestedTexts:
                 hint="check the tool in the PromptLayer dashboard",
             ) from None
         return self._known[key]
+
+
+def wanted_of(
+    checks: Iterable[Check], candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]
+) -> list[Wanted]:
+    """Return the checks of those texts that are among the ``candidates``, one for each prompt."""
+    return [
+        Wanted(replace(check, prompts=(name,)), candidates[name], lives.get(name))
+        for check in checks
+        for name in check.prompts
+        if name in candidates
+    ]
+
+
+def wanted_texts(project: Project, checks: Sequence[Check], label: str | None) -> list[Wanted]:
+    """Return the texts of the files that the checks test, each with the live one.
+
+    Live are the versions under the label, without one the latest. Raises what ``TestedTexts`` raises, and
+    ``Refused`` for a file with conflict markers.
+    """
+    files = scan(project.root, project.config.prompts).files
+    names = sorted({name for check in checks for name in check.prompts})
+    for name in names:
+        check_resolved(files[name], "nothing was run")
+    listing = {item.name: item for item in list_all(project)}
+    listed = [listing[name] for name in names if name in listing]
+    if label is None:
+        live = {item.name: item.version for item in listed}
+    else:
+        positions = with_labels(project, listed, only=(label,)) if listed else []
+        live = {
+            item.listed.name: version for item in positions if (version := item.version(label)) is not None
+        }
+    prompts = {name: file.prompt for name, file in files.items()}
+    texts = TestedTexts(project, prompts, listing, label)
+    return wanted_of(checks, texts.of_files(names), texts.of_versions(live))

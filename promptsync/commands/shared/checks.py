@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptsync.checks.catalog import CatalogItem, Kind
     from promptsync.checks.choose import Choice
     from promptsync.checks.receipt import CheckResults, Standard
-    from promptsync.checks.tables.plan import Wanted
+    from promptsync.checks.tables.tested_text import Wanted
     from promptsync.project.project import Project
     from promptsync.registry.protocol import Registry
 

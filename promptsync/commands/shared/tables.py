@@ -22,7 +22,8 @@ from promptsync.terminal.output import count
 if TYPE_CHECKING:
     from promptsync.checks.assignment import Check
     from promptsync.checks.receipt import CheckResults, Standard
-    from promptsync.checks.tables.plan import TablePlan, Wanted
+    from promptsync.checks.tables.plan import TablePlan
+    from promptsync.checks.tables.tested_text import Wanted
     from promptsync.errors import PromptsyncError
     from promptsync.project.project import Project
 
@@ -66,8 +67,8 @@ def run_tables(
 
     ``options`` are those of ``run_options`` and ``table_options``.
     """
-    from promptsync.checks.tables.choose import wanted_texts
     from promptsync.checks.tables.plan import plan_tables
+    from promptsync.checks.tables.tested_text import wanted_texts
 
     wanted = wanted_texts(project, checks, live_label(session, project, options["label"]))
     return run_plan(session, project, plan_tables(project, wanted), standard, options), wanted
@@ -105,8 +106,8 @@ def show_tables(
     Raises ``AnswerIsNo`` if a prompt has none.
     """
     from promptsync.checks.receipt import CheckResults
-    from promptsync.checks.tables.choose import wanted_texts
     from promptsync.checks.tables.run import past_results
+    from promptsync.checks.tables.tested_text import wanted_texts
 
     wanted = wanted_texts(project, checks, live_label(session, project, label))
     results = past_results(project, wanted)
@@ -129,9 +130,9 @@ def run_noise(
     Raises ``AnswerIsNo`` for a table with so few rows that nothing could be told.
     """
     from promptsync.checks.receipt import Standard
-    from promptsync.checks.tables.choose import wanted_texts
     from promptsync.checks.tables.comparison import enough_rows
-    from promptsync.checks.tables.plan import Wanted, plan_tables
+    from promptsync.checks.tables.plan import plan_tables
+    from promptsync.checks.tables.tested_text import Wanted, wanted_texts
 
     wanted = [
         Wanted(replace(text.check, runs=runs, min_score=None), text.live or text.candidate)
