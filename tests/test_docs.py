@@ -174,6 +174,11 @@ def test_files_in_the_manual_pass_lint(
     (tmp_path / "promptsync.yaml").write_text("prompts: prompts\n", "utf-8")
     file.write_text(block, "utf-8")
     (tmp_path / "registry.yaml").write_text("agents: []\n", "utf-8")
+    if "cases: Refund cases" in block:
+        (tmp_path / "evaluations").mkdir()
+        (tmp_path / "evaluations/refund-cases.yaml").write_text(
+            "name: Refund cases\nrows: [{a: b}]\n", "utf-8"
+        )
     if named[1] != "promptsync.yaml":
         (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
     if named[1].startswith("evaluations"):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from promptsync.checks.assignment import Check, Selection, joined, limits_in, select_checks
 from promptsync.checks.catalog import Kind
 from promptsync.checks.versions import WantedVersions
-from promptsync.compare.changes_since import ChangedPrompts, changed_since
+from promptsync.compare.changes_since import ChangedPrompts, changed_evaluations, changed_since
 from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
@@ -30,13 +30,15 @@ class Choice(Struct, frozen=True):
     """What to run.
 
     ``changed`` are the prompts that differ from ``since``, and ``without`` those of them that have no check
-    of this kind. ``wanted`` are the versions to check: the latest ones whose files match them.
+    of this kind. ``edited`` are the paths of evaluation files that differ, whose prompts are all checked.
+    ``wanted`` are the versions to check: the latest ones whose files match them.
     """
 
     selection: Selection
     changed: tuple[str, ...] = ()
     since: str = ""
     without: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
     wanted: WantedVersions = WantedVersions()
 
 
@@ -89,7 +91,8 @@ def choose_changed(
     *,
     only_tables: bool = False,
 ) -> Choice:
-    """Return the checks of the prompts that changed since ``since``; see ``changed_since``.
+    """Return the checks of the prompts that changed since ``since``, see ``changed_since``, and the tables of
+    evaluation files that did.
 
     ``variables`` replace input variables of agents. Contacts the registry only if there are any checks.
     Raises what ``changed_since`` and ``gather`` raise, and ``Refused`` for a file with conflict markers.
@@ -102,9 +105,15 @@ def choose_changed(
         for check in selection.checks
         if (check.kind == kind and not only_tables) or (check.kind == "table" and kind == "evaluation")
     ]
-    selection = Selection(joined(checks), places=selection.places)
-    without = tuple(name for name in changed.names if name not in selection.prompts)
-    choice = Choice(selection, changed.names, changed.since, without)
+    without = tuple(name for name in changed.names if not any(name in check.prompts for check in checks))
+    differing = changed_evaluations(project, changed) if kind == "evaluation" else ()
+    edited = {file.name: file.path for file in differing}
+    names = filter(project.config.in_scope, worktree.files)
+    everything = select_checks(names, worktree.files, project.config, project.evaluations)
+    again = [check for check in everything.tables if check.name in edited]
+    edited = {check.name: edited[check.name] for check in again}
+    selection = Selection(joined([*checks, *again]), places={**everything.places, **selection.places})
+    choice = Choice(selection, changed.names, changed.since, without, tuple(edited.values()))
     published = {name for check in checks if check.kind == kind for name in check.prompts}
     if not published:  # tables run the texts of files
         return choice

@@ -111,6 +111,7 @@ def run_command(
 
     Name them, or use --changed for those of changed prompts, as named in evaluation files, prompt files and
     checks:. A prompt has changed if it differs from another git state, or contains a snippet that does.
+    Tables also run for all prompts of an evaluation file that differs.
 
     NAME is an evaluation file or a table: then the texts of your files run on its rows, without being
     published, beside the versions that are live. Other names are evaluations, which run what is published;

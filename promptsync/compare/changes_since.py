@@ -11,6 +11,7 @@ from promptsync.compare.difference import ChangeKind, Difference, Step, step
 from promptsync.compare.git_state import find_state
 from promptsync.errors import UsageError
 from promptsync.files.errors import InvalidFile
+from promptsync.files.evaluation import FOLDER
 from promptsync.files.git.repository import Repository
 from promptsync.files.git.tree import Tree, tree_at
 from promptsync.files.prompt_file import PromptFile, name_in, parse
@@ -18,6 +19,7 @@ from promptsync.files.worktree import Worktree
 from promptsync.project.project import Project
 from promptsync.project.target import resolve, unknown
 from promptsync.prompt.canonical import digest
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.names import name_for
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import follows_text, parents, rendered_in
@@ -80,6 +82,22 @@ def changed_since(project: Project, worktree: Worktree, since: str | None) -> Ch
     others = [prompt for prompt in _dependants(worktree.files, own) if in_scope(prompt.name)]
     prompts = sorted((*own, *others), key=lambda prompt: (prompt.name, prompt.kind))
     return ChangedPrompts(wanted, commit, tuple(prompts), before)
+
+
+def changed_evaluations(project: Project, since: ChangedPrompts) -> tuple[EvaluationFile, ...]:
+    """Return the evaluation files that differ from that state, they or their files of rows."""
+    history = project.history
+    if history is None:
+        return ()
+    then = history.files(since.commit, history.prefix + FOLDER) if since.commit is not None else {}
+
+    def is_same(path: str) -> bool:
+        data = (project.root / path).read_bytes()
+        # git may have converted the line ends.
+        blobs = {history.blob_of(text) for text in (data, data.replace(b"\r\n", b"\n"))}
+        return then.get(history.prefix + path) in blobs
+
+    return tuple(file for file in project.evaluations if not all(map(is_same, file.paths)))
 
 
 def _differing(

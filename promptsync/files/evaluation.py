@@ -64,7 +64,9 @@ def parse(data: bytes, path: str, top: Path) -> EvaluationFile:
     value = {key: item for key, item in loaded.value.items() if item is not None}
     prompts = value.get("prompts", [])
     rows = value["rows"]
+    paths = [path]
     if isinstance(rows, str):
+        paths.append((PurePosixPath(path).parent / rows).as_posix())
         at = yaml_load.position(loaded.text, ("rows",))
         rows = read_rows(rows, (path, *at), top)
     known = {
@@ -74,6 +76,7 @@ def parse(data: bytes, path: str, top: Path) -> EvaluationFile:
         "rows": rows,
         "path": path,
         "text": loaded.text,
+        "paths": paths,
     }
     # In the schema 4.0 is an integer, too.
     file = convert(known, EvaluationFile, strict=False)

@@ -54,7 +54,8 @@ class EvaluationFile(Struct, frozen=True):
     """One evaluation file. ``path`` is relative to the configuration, with ``/``.
 
     ``prompts`` are names or patterns. ``rows`` are inputs by column. ``variables`` are columns by variable,
-    for those with another name. ``output`` is the title of the prompt column. ``text`` is the file itself.
+    for those with another name. ``output`` is the title of the prompt column. ``text`` is the file itself,
+    and ``paths`` are those of it and of the file with its rows.
     """
 
     name: str
@@ -69,6 +70,7 @@ class EvaluationFile(Struct, frozen=True):
     max_drop: float | None = None
     runs: int = 1
     text: str = ""
+    paths: tuple[str, ...] = ()
 
     def matches(self, prompt: str) -> bool:
         """Whether the evaluation checks a prompt without an entry in ``checks:``."""

@@ -205,12 +205,17 @@ def run_notes(results: CheckResults, on_remote: Callable[[str], str]) -> Iterato
 def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
     """Yield what changed, what of it is not checked, and what the runs cannot check."""
     since = output.name(choice.since)
+    if choice.edited:
+        whose = "its" if len(choice.edited) == 1 else "their"
+        yield f"{_listed(choice.edited)} changed since {since}: {whose} prompts are checked"
     if not choice.changed:
-        yield f"no prompt changed since {since}: no {kind} was run"
+        rest = "" if choice.edited else f": no {kind} was run"
+        yield f"no prompt changed since {since}{rest}"
         return
     yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
     if choice.without:
-        rest = f"; no {kind} was run" if len(choice.without) == len(choice.changed) else ""
+        is_idle = len(choice.without) == len(choice.changed) and not choice.edited
+        rest = f"; no {kind} was run" if is_idle else ""
         yield f"no {kind} is named for {_listed(choice.without)}{rest}"
     if choice.wanted.unpublished:
         warning, names = output.style("warning:", "warn"), _listed(tuple(choice.wanted.unpublished))

@@ -25,13 +25,13 @@ models:
 MODEL = {"provider": "openai", "name": "scripted"}
 
 
-def evaluation(rows: int = 20, **more: Any) -> str:
+def evaluation(count: int = 20, **more: Any) -> str:
     """An evaluation of ``a`` and ``b`` whose answers have to say thanks."""
     step = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
     body = {
         "name": "thanks",
         "prompts": ["a", "b"],
-        "rows": [{"name": f"Customer {number}"} for number in range(rows)],
+        "rows": [{"name": f"Customer {number}"} for number in range(count)],
         "scorecard": {"steps": [step]},
         "max_drop": 5,
         **more,
@@ -109,6 +109,32 @@ def test_two_worse_rows_tell_nothing_until_they_are_repeated(
     rows = [line for line in done.out.splitlines() if " got worse (" in line]
     assert rows == [f"a (thanks): row {number} got worse (Says thanks)" for number in (4, 5)]
     assert ("cannot tell" in done.out) == (runs == 1)
+
+
+def test_an_edited_evaluation_checks_its_prompts_although_they_are_the_same(world: World) -> None:
+    changed = ("eval", "run", "--changed")
+    world.put("evaluations/thanks.yaml", evaluation(21))
+    world.put("evaluations/unused.yaml", "rows: [{name: Ada}]\n")
+    done = world.run(*changed)
+    assert (done.code, done.err.count("checked")) == (0, 1), str(done)
+    assert "evaluations/thanks.yaml changed since HEAD: its prompts are checked" in done.err
+    assert [line.split()[:2] for line in done.out.splitlines()[1:3]] == [["a", "21"], ["b", "21"]]
+    world.commit("Add a row")
+    assert world.run(*changed).out == ""
+    assert world.run(*changed, "--since", "HEAD~1", "--json").document["runs"][0]["prompts"] == ["a"]
+    # The rows in a file of their own, and a base that has no such file.
+    world.put("evaluations/thanks.yaml", evaluation(rows="thanks.csv"))
+    world.put("evaluations/thanks.csv", "name\nAda\n")
+    world.commit("Keep rows beside the file")
+    assert world.run(*changed).out == ""
+    world.put("evaluations/thanks.csv", "name\r\nAda\r\n")
+    assert world.run(*changed).out == ""
+    world.put("evaluations/thanks.csv", "name\nAda\nGrace\n")
+    rude(world)
+    done = world.run(*changed, "--since", "0" * 40, "--tables")
+    assert [line.split()[:3] for line in done.out.splitlines()[1:3]] == [["a", "2", "0"], ["b", "2", "100"]]
+    assert world.run(*changed).err.count("evaluations/thanks.yaml changed since HEAD") == 1
+    assert world.run("agent", "run", "--changed").out == ""
 
 
 def test_all_formats(world: World, tmp_path: Path) -> None:

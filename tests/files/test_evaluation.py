@@ -82,6 +82,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
         "evaluations/support/tone.yml",
         rows=({"a": 1, "b": None}, {"c": ["x"]}),
         text=file.text,
+        paths=("evaluations/support/tone.yml",),
     )
     assert file.inputs == ("a", "b", "c")
     assert load_evaluations(tmp_path / "elsewhere") == ()
