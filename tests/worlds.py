@@ -37,6 +37,7 @@ from promptsync.project.project import Project, open_project
 from promptsync.registry.promptlayer import parse
 from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
+from promptsync.server.checks.model import Model
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
 """Gets a request and the registry behind; answers itself, or ``None`` to let others answer."""
@@ -389,12 +390,19 @@ def template(build: Callable[[World], object]) -> Any:
 
 
 @contextmanager
-def made(directory: Path, *, git: bool = True, fixtures: str | Mapping[str, str] = "") -> Iterator[World]:
-    """An empty working copy of an empty registry, which may have evaluations and agents."""
+def made(
+    directory: Path,
+    *,
+    git: bool = True,
+    fixtures: str | Mapping[str, str] = "",
+    model: Model | None = None,
+) -> Iterator[World]:
+    """An empty working copy of an empty registry, which may have evaluations, agents and a model."""
     root = directory / "copy"
     (root / "prompts").mkdir(parents=True)
     place = put(directory, declared(fixtures) if isinstance(fixtures, str) else fixtures)
-    world = World(root, Caller(create_app(directory / "registry.db", fixtures=place if fixtures else None)))
+    app = create_app(directory / "registry.db", fixtures=place if fixtures else None, model=model)
+    world = World(root, Caller(app))
     try:
         with reusing(world.react) as url:
             world.url = url

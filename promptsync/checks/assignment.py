@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.catalog import Agent, Evaluation, Kind, list_checks, named, pick
-from promptsync.errors import UsageError
+from promptsync.checks.catalog import (
+    Agent,
+    Evaluation,
+    Kind,
+    NoSuchItem,
+    list_checks,
+    list_tables,
+    named,
+    pick,
+)
+from promptsync.errors import RemoteError, UsageError
 from promptsync.files.config import Config
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.yaml.load import position
@@ -228,7 +240,11 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
             places = selection.places.get((check.kind, check.name), ())
             more = f" and {len(places) - 1} more" if len(places) > 1 else ""
             message = f"{places[0]}{more}: {error.message}" if places else error.message
-            problems.append(type(error)(message, hint=error.hint, code=error.code))
+            hint = error.hint
+            if isinstance(error, NoSuchItem) and check.kind == "evaluation":
+                known = [*(other.name for other in items), *(limit.name for limit in selection.limits)]
+                hint = _close(registry, check.name, known) or hint
+            problems.append(type(error)(message, hint=hint, code=error.code))
             continue
         check = with_limits(check, item, selection.limits, items)
         key = (check.kind, item.id, _inputs(check))
@@ -240,6 +256,17 @@ def find_checks(registry: Registry, selection: Selection) -> Located:
             details.append("the embedded registry has what its fixtures file and evaluation files declare")
         raise problems[0].replaced(details=details)
     return tuple(located.values())
+
+
+def _close(registry: Registry, name: str, known: Sequence[str]) -> str:
+    """Return a hint at a table with this name, or at the closest name of all that can run."""
+    titles: list[str] = []
+    with suppress(RemoteError):
+        titles = [table["title"] for table in list_tables(registry)]
+    if name in titles:
+        return f"promptsync eval run {shlex.quote(name)} --prompt NAME"
+    close = difflib.get_close_matches(name, [*known, *titles], 1)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def with_limits(

@@ -17,6 +17,7 @@ from promptsync.compare.conflict import check_resolved
 from promptsync.compare.gather import gather
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.files.errors import InvalidFile
+from promptsync.files.evaluation import FOLDER
 from promptsync.files.prompt_file import PromptFile
 from promptsync.files.worktree import scan
 from promptsync.project.project import Project
@@ -52,12 +53,22 @@ def choose_named(
     """Return the checks with these names or ids, each once, with its limits or variables.
 
     A name that evaluation files or ``checks:`` have for a table is that of a table, and so is every name if
-    ``only`` has the prompts to check.
+    ``only`` has the prompts to check. The path of an evaluation file is a name of it, too.
     """
+    if kind == "evaluation":
+        names = _without_paths(project, names)
     tables = _named_tables(project, names, only) if kind == "evaluation" else []
     others = (name for name in names if not any(check.name == name for check in tables))
     checks = (Check(kind, name, input_variables=variables or {}) for name in others)
-    return Choice(Selection(joined([*tables, *checks]), limits=limits_in(project.config)))
+    limits = limits_in(project.config, project.evaluations if kind == "evaluation" else ())
+    return Choice(Selection(joined([*tables, *checks]), limits=limits))
+
+
+def _without_paths(project: Project, names: Iterable[str]) -> list[str]:
+    known = {check.name for check in limits_in(project.config, project.evaluations)}
+    by_path = {file.path: file.name for file in project.evaluations}
+    by_path |= {path.removeprefix(f"{FOLDER}/").removesuffix(".yaml"): by_path[path] for path in by_path}
+    return [name if name in known else by_path.get(name, name) for name in names]
 
 
 def _named_tables(project: Project, names: Collection[str], only: Collection[str]) -> list[Check]:

@@ -133,8 +133,7 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
     if score is None:
         if not standard.allow_unscored:
             yield Failure("unscored", "no score")
-        return
-    if check.min_score is not None and score < check.min_score:
+    elif check.min_score is not None and score < check.min_score:
         # What the echo model answered is no score.
         is_score = run.model != "echo"
         reached = f"score {score:g}" if is_score else f"{score:g} on the echo model"

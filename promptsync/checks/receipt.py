@@ -102,6 +102,8 @@ class CheckResult(Struct, frozen=True):
         missing = self.run.no_score
         if missing is not None and self.failed_by("unscored"):
             return RemoteError(missing.message, hint=ALLOW_UNSCORED, code=missing.code)
+        if self.live_run is not None and {failure.kind for failure in self.failures} == {"cannot-tell"}:
+            return self.live_run.error
         return self.run.error
 
 

@@ -161,7 +161,9 @@ def _judged_tables(
         return {check.prompts[0]: [_Judged(None, f"{check.name}: {_unread(error)}")] for check in checks}
     for check, result in zip(checks, results, strict=True):
         verdict = _Judged(None, f"{check.name} has no complete result for it")
-        if result is not None:
+        if result is not None and result.run.model == "echo":
+            verdict = _Judged(None, f"{check.name} ran on the echo model")
+        elif result is not None:
             verdict = _Judged(result.passed, f"{result.run.name}: {result.reason}")
         judged.setdefault(check.prompts[0], []).append(verdict)
     return judged

@@ -20,7 +20,7 @@ from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
 from promptsync.show.checks import run_body
-from promptsync.show.tables import changed_rows
+from promptsync.show.tables import ECHO, changed_rows
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -53,7 +53,9 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
             cases = [_not_completed(result)]
-        _suite(root, _unique(result.title, names), run_body(result), cases, run.seconds)
+        no_score = ("score", "change", "drop") if run.model == ECHO else ()
+        properties = {key: value for key, value in run_body(result).items() if key not in no_score}
+        _suite(root, _unique(result.title, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:
         _error_suite(root, stopped, _unique(what, names))
     return _document(root)

@@ -159,7 +159,7 @@ def test_a_file_and_a_table_of_the_same_content_are_the_same() -> None:
     )
     definition = of_file(file)
     assert definition.rows == Dashboard().read().rows
-    assert definition.steps[0]["thresholds"] == {"pass": 0.5}
+    assert definition.steps[0]["thresholds"] == {"pass": 0.5, "warn": 0.6}
     assert definition.aggregation["warn_threshold"] == 0.6
     with pytest.raises(UsageError, match=r"the scorecard of evaluations/refunds\.yaml has no steps"):
         of_file(replace(file, scorecard=Scorecard()))

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from sheets_there import TABLES, check, declare, place, requests, sheets, tables, text, wanted
-from worlds import World, asking, once
+from worlds import Reply, Seen, World, asking, failing, fault, made, once
 
+from promptsync.checks.assignment import Check
 from promptsync.checks.catalog import NoSuchItem
-from promptsync.checks.receipt import CheckResult
+from promptsync.checks.receipt import CheckResult, Standard
 from promptsync.checks.tables.plan import plan_tables
-from promptsync.errors import Refused, UsageError
+from promptsync.checks.tables.run import past_results
+from promptsync.errors import Refused, RemoteError, UsageError
+from promptsync.server.checks.model import Echo
 
 PLAIN = text("Say {question}")
 LIVE = text("Tell {question}", version=3)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A model that answers with the question, and that is no echo: what that answers is never reused."""
+    with made(tmp_path, model=Echo("parrot")) as world:
+        yield world
 
 
 def only(world: World, *arguments: object, **options: object) -> CheckResult:
@@ -30,7 +43,7 @@ def only(world: World, *arguments: object, **options: object) -> CheckResult:
 def test_a_text_is_run_on_all_rows_beside_the_live_one(world: World) -> None:
     declare(world)
     result = only(world, text("Say {expect}"), LIVE, origin="pull request 12")
-    assert (result.passed, result.run.score, result.run.model) == (True, 100, "echo")
+    assert (result.passed, result.run.score, result.run.model) == (True, 100, None)
     assert [row.output for row in result.run.rows[:2]] == ["Say case 0 of", "Say case 1 of"]
     assert result.run.rows[0].inputs == {"question": "case 0 of many", "expect": "case 0 of"}
     assert {row.verdict for row in result.run.rows} == {"pass"}
@@ -129,6 +142,102 @@ def test_a_complete_sheet_is_reused_until_something_in_it_is_edited(world: World
     assert not third.run.reused
     assert third.live_run is not None
     assert third.live_run.reused
+
+
+def test_what_the_echo_model_answered_is_never_reused(tmp_path: Path) -> None:
+    with made(tmp_path) as echoing:
+        declare(echoing)
+        first, again = only(echoing, PLAIN, LIVE), only(echoing, PLAIN, LIVE)
+        assert (first.run.model, again.run.reused, again.run.rows) == ("echo", False, first.run.rows)
+        assert again.live_run is not None
+        assert not again.live_run.reused
+        # It can still be looked at.
+        with echoing.project() as project:
+            (past,) = past_results(project, [wanted(PLAIN, LIVE)])
+        assert past is not None
+        assert past.run.model == "echo"
+
+
+def test_a_scorecard_that_a_colleague_eased_is_not_ours(world: World) -> None:
+    declare(world)
+    first = only(world, text("Say it"))
+    assert first.run.score == 0
+    (sheet,) = sheets(world)
+    scorecard = world.call("GET", f"{place(sheet)}/scorecard").body["scorecard"]
+    for step in scorecard["steps"]:
+        step["thresholds"] = {"pass": 0, "warn": 0}
+    body = {key: scorecard[key] for key in ("name", "aggregation", "evaluated_column_ids", "steps")}
+    assert world.call("PATCH", f"{place(sheet)}/scorecard", body).status == 200
+    calculation = world.call("POST", f"{place(sheet)}/scorecard/recalculate", {}).body["calculation_id"]
+    path = f"{place(sheet)}/scorecard/calculations/{calculation}"
+    while world.call("GET", path).body["calculation"]["status"] != "completed":
+        pass
+    again = only(world, text("Say it"))
+    assert not again.run.reused
+    assert {row.verdict for row in again.run.rows} == {"fail"}
+    assert again.run.sheet_id != sheet["id"]
+
+
+def test_two_tables_of_one_title_keep_their_sheets_apart(world: World) -> None:
+    declare(world, rows=2)
+    only(world, PLAIN)
+    (first,) = tables(world)
+    (sheet,) = sheets(world)
+    assert world.call("PATCH", place(sheet), {"title": "Cases"}).status == 200
+    # The second one is a copy, as somebody makes it by importing the same rows.
+    world.call("PATCH", f"{TABLES}/{first['id']}", {"title": "Other"})
+    only(world, PLAIN)
+    (second,) = [table for table in tables(world) if table["id"] != first["id"]]
+    (copy,) = world.call("GET", f"{TABLES}/{second['id']}/sheets").body["data"]
+    assert world.call("PATCH", place(copy), {"title": "Cases"}).status == 200
+    world.call("PATCH", f"{TABLES}/{first['id']}", {"title": "Refunds"})
+    (world.root / "evaluations/refunds.yaml").unlink()
+    checks = [
+        replace(wanted(text(f"{word} {{question}}")), check=Check("table", table["id"], ("ask",)))
+        for word, table in (("One", first), ("Two", second))
+    ]
+    for result, table in zip(check(world, checks).all, (first, second), strict=True):
+        assert (result.passed, result.run.table_id) == (True, table["id"])
+        there = world.call("GET", f"{TABLES}/{table['id']}/sheets").body["data"]
+        assert sorted(sheet["title"] for sheet in there) == ["Cases", result.run.sheet]
+
+
+@pytest.mark.parametrize("on_noise", ["warn", "fail"])
+def test_a_live_text_whose_run_failed_is_no_noise(world: World, on_noise: str) -> None:
+    declare(world)
+    configure(world, f"evaluations: {{on_noise: {on_noise}}}\n")
+    only(world, PLAIN)
+    # The new text is known, so only the live one runs.
+    world.faults = [fault(asking("POST", "/operations"), failing(500))]
+    results = check(world, wanted(PLAIN, LIVE, max_drop=5))
+    assert [failure.kind for failure in results.all[0].failures] == ["cannot-tell"]
+    assert isinstance(results.error, RemoteError)
+
+
+def test_texts_that_ran_on_different_models_are_not_compared(tmp_path: Path) -> None:
+    declared_models = "models:\n- {name: gpt-4o, answers: [{answer: case}]}\n"
+    other = replace(PLAIN, metadata={"model": {"provider": "openai", "name": "unknown"}})
+    with made(tmp_path, fixtures=declared_models) as scripted:
+        declare(scripted)
+        configure(scripted, "evaluations: {on_noise: warn}\n")
+        (result,) = check(scripted, wanted(other, LIVE, max_drop=5)).all
+    assert result.reason == (
+        "cannot tell: ask v3 is live, and ran on a real model, and the new text on the echo model"
+    )
+
+
+def test_without_a_score_rows_are_compared_all_the_same(world: World) -> None:
+    declare(world, rows=20)
+
+    def unscored(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        body = json.loads(str(forward(seen).body))
+        body["calculation"]["aggregate_score"] = None
+        return Reply(body)
+
+    world.faults = [fault(asking("GET", "/calculations/"), unscored)]
+    what = wanted(text("Say it"), LIVE, max_drop=5)
+    (result,) = check(world, what, standard=Standard(allow_unscored=True)).all
+    assert [failure.kind for failure in result.failures] == ["max-drop"]
 
 
 def test_a_file_that_changed_names_another_sheet(world: World) -> None:

@@ -88,6 +88,24 @@ def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
     assert (shown.code, shown.out.splitlines()[:2]) == (1, again.out.splitlines()[:2])
 
 
+@pytest.mark.parametrize("name", ["polite-answers", "evaluations/polite-answers.yaml"])
+def test_an_evaluation_file_is_named_by_its_path_too(world: World, name: str) -> None:
+    (world.root / "evaluations/thanks.yaml").rename(world.root / "evaluations/polite-answers.yaml")
+    assert "a (thanks): not compared: a v1 is live" in world.ok("eval", "run", name).out
+
+
+def test_an_unknown_name_suggests_files_tables_and_evaluations(world: World) -> None:
+    world.call("POST", "/api/public/v2/tables", {"title": "Dashboard table"})
+    for name, hint in (
+        ("thank", "did you mean 'thanks'?"),
+        ("Dashboard tables", "did you mean 'Dashboard table'?"),
+        ("Dashboard table", "promptsync eval run 'Dashboard table' --prompt NAME"),
+        ("nothing like it", "promptsync eval list"),
+    ):
+        done = world.run("eval", "run", name)
+        assert (done.code, done.err.splitlines()[-1]) == (2, f"hint: {hint}")
+
+
 @pytest.mark.parametrize(
     ("options", "runs", "code", "words"),
     [

@@ -311,3 +311,12 @@ def test_a_label_moves_by_hand_to_what_a_table_has_passed(released: World) -> No
     unknown = released.run("label", "move", "a", "prod", "--version", "3", "--dry-run", "--json").document
     assert [warning["reason"] for warning in unknown["warnings"]] == ["thanks has no complete result for it"]
     assert started(released) == 0 and not [seen for seen in released.writes if "tables" in seen.path]
+
+
+def test_what_ran_on_the_echo_model_does_not_count_for_a_label(released: World) -> None:
+    released.write("a", "Thank you, {name}")  # no model, so it is the echo
+    released.commit()
+    assert "ran on the echo model" in released.ok("deploy").out
+    released.point("a", prod=1)
+    moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
+    assert moved["warnings"][0]["reason"] == "thanks ran on the echo model"

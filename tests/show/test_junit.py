@@ -105,6 +105,14 @@ def test_times_are_in_seconds_with_milliseconds_and_never_in_powers_of_ten() -> 
     assert root.attrib["time"] == "12345.679"
 
 
+def test_what_the_echo_model_answered_has_no_score() -> None:
+    runs = [Run(kind="evaluation", name="quality", score=50.0, model=model) for model in (None, "echo")]
+    results = CheckResults(tuple(CheckResult(Check("evaluation", run.name), run) for run in runs))
+    root = ElementTree.fromstring(junit(results).encode())
+    scores = [{node.attrib["name"] for node in suite.iter("property")} & {"score", "model"} for suite in root]
+    assert scores == [{"score"}, {"model"}]
+
+
 @given(check_results)
 def test_any_results_are_lines_that_a_terminal_only_shows(results: CheckResults) -> None:
     for line in results_lines(results):

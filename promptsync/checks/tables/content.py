@@ -38,6 +38,9 @@ _CALLS_A_MODEL: Final = frozenset(
 )
 """Types of columns and steps that call a model, or may do so."""
 
+_EASE: Final = ("thresholds", "score_adapter")
+"""The keys of a step that decide which scores pass, and that need not be there."""
+
 _TEMPLATES: Final = ("template", "inline_template")
 
 
@@ -193,8 +196,12 @@ class Content(Struct, frozen=True, dict=True):
             if column.title == self.definition.output and not self._has_text(config.get("inline_template")):
                 return False
         steps = [with_titles(step, titles) for step in mappings(scorecard.get("steps"))]
+        # A scorecard that somebody else has eased is not ours, even if nothing but that was added.
+        ours = self.definition.steps
+        if not same(*([[step.get(key) for key in _EASE] for step in card] for card in (steps, ours))):
+            return False
         aggregation = scorecard.get("aggregation")
-        return _includes(steps, self.definition.steps) and _includes(aggregation, self.definition.aggregation)
+        return _includes(steps, ours) and _includes(aggregation, self.definition.aggregation)
 
     def _has_text(self, inline: Any) -> bool:
         """Whether a prompt column has this text. That of a file lacks defaults that a version has."""

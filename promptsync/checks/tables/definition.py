@@ -9,7 +9,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from promptsync.errors import UsageError
-from promptsync.prompt.evaluation import Column, EvaluationFile, cell_text, sources
+from promptsync.prompt.evaluation import STEP_THRESHOLDS, Column, EvaluationFile, cell_text, sources
 from promptsync.prompt.texts import as_mapping, mappings
 from promptsync.registry.values import SheetId, number, text
 
@@ -55,7 +55,7 @@ def of_file(file: EvaluationFile) -> Definition:
             "primitive_config": step.config,
             "weight": step.weight,
             "required": step.required,
-            **({"thresholds": step.thresholds} if step.thresholds else {}),
+            "thresholds": {**STEP_THRESHOLDS, **step.thresholds},
         }
         for step in file.scorecard.steps
     ]

@@ -216,8 +216,11 @@ def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tup
     hashes = calculation.get("config_hash"), scorecard.get("config_hash")
     is_other = None not in hashes and hashes[0] != hashes[1]
     is_stale = as_mapping(scorecard.get("stale_state")).get("is_stale") is not False or is_other
-    if text(calculation, "status") == "completed" and not is_stale:
-        if age(calculation, "completed_at") > oldest:
+    if text(calculation, "status") == "completed":
+        # A sheet that was edited is made again, because what it says is no longer ours. So is one that ran on
+        # the echo model: a real one may be there by now. Only a label that moves by hand reads it still.
+        is_echo = text(calculation, "model") == "echo" and oldest < math.inf
+        if is_stale or is_echo or age(calculation, "completed_at") > oldest:
             return run, False
         scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
         name = text(scorecard, "name") or ""

@@ -100,10 +100,14 @@ def _run(
 ) -> bool:
     """Run the sheets of a plan that are not complete. Returns false if Ctrl-C cut it short."""
     indexes = [index for index, run in enumerate(runs) if run.status is not Status.COMPLETED]
-    tables = {plan.sheets[index].table.definition.name: plan.sheets[index].table for index in indexes}
-    made = {name: table.id or str(registry.tables.create(name).get("id")) for name, table in tables.items()}
+    # Tables with an id may have the same title.
+    missing = {runs[index].name for index in indexes if runs[index].table_id is None}
+    made = {name: str(registry.tables.create(name).get("id")) for name in sorted(missing)}
     begun = {"status": Status.RUNNING, "begun": time.monotonic()}
-    started = [replace(runs[index], table_id=made[runs[index].name], **begun) for index in indexes]
+    started = [
+        replace(run, table_id=run.table_id or made[run.name], **begun)
+        for run in (runs[index] for index in indexes)
+    ]
     work = [
         SheetRun(registry, plan.sheets[index].content, run, wait=wait)
         for index, run in zip(indexes, started, strict=True)
@@ -131,23 +135,34 @@ def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard
     if tested is None:
         return judge(check, run, standard, LiveScore(name, reason=f"{name} is not live yet"))
     live = LiveScore(name, tested.version, None if live_run is None else live_run.score)
+    why = plan.not_compared.get(index, "") if live_run is None else _why(live_run, run)
     comparison = None
-    if live_run is not None and not live_run.failed and live_run.rows:
-        if run.rows:
-            comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
-    elif live_run is None and index not in plan.not_compared:
-        live = replace(live, reason=f"{name} v{tested.version} is live with the same text")
-    else:
-        failed = _why(live_run) if live_run is not None else plan.not_compared[index]
-        live = replace(live, reason=f"{name} v{tested.version} is live, and {failed}")
+    if why:
+        live = replace(live, reason=f"{name} v{tested.version} is live, and {why}")
         comparison = Comparison(0, verdict="cannot tell", reason=live.reason or "")
+        # A run that failed is no noise.
+        standard = replace(standard, fails_on_noise=standard.fails_on_noise or live_run is not None)
+    elif live_run is None:
+        live = replace(live, reason=f"{name} v{tested.version} is live with the same text")
+    elif run.rows:
+        comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
     return replace(judge(check, run, standard, live, comparison), live_run=live_run)
 
 
-def _why(run: Run) -> str:
-    if run.error is not None:
-        return run.error.message
-    return f"{run.failed} of its cells failed" if run.failed else f"its run is {run.status}"
+def _why(live: Run, new: Run) -> str:
+    """Return why the run of a live text cannot be compared with that of a new one; empty if it can."""
+    if live.error is not None:
+        return live.error.message
+    if live.failed:
+        return f"{live.failed} of its cells failed"
+    if not live.rows:
+        return f"its run is {live.status}"
+    is_other = new.rows and live.model != new.model
+    return f"ran on {_model(live)}, and the new text on {_model(new)}" if is_other else ""
+
+
+def _model(run: Run) -> str:
+    return "a real model" if run.model is None else f"the {run.model} model"
 
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
