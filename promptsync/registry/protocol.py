@@ -202,8 +202,8 @@ class Checks(Protocol):
     ) -> StartedAgent:
         """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
 
-    def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
-        """Return whether the run is done, and then its outputs: by node, or the output node's value alone."""
+    def agent_result(self, execution_id: int) -> tuple[bool, Any]:
+        """Return whether the run is done, and then its outputs by node."""
 
 
 class Tables(Protocol):

@@ -61,17 +61,9 @@ class Content(Struct, frozen=True, dict=True):
     def title(self) -> str:
         """The title of the sheet, which names all of its content by a digest."""
         definition = self.definition
-        form = encode(
-            {
-                "text": self.text.digest,
-                "rows": [[row[title] for title in definition.inputs] for row in definition.rows],
-                "inputs": definition.inputs,
-                "columns": [[column.title, column.type, column.config] for column in self.columns],
-                "steps": definition.steps,
-                "aggregation": definition.aggregation,
-                "runs": self.runs,
-            }
-        )
+        columns = [[column.title, column.type, column.config] for column in self.columns]
+        layout = [definition.inputs, columns, definition.steps, definition.aggregation]
+        form = encode([self.text.digest, definition.rows, self.runs, layout])
         digest = sha256(form.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         return f"promptsync {self.text.name} {digest}"
 

@@ -56,15 +56,16 @@ def read_result(
     computed = {column.title for column in definition.columns}
     titles = titles_of(contents["columns"])
     verdicts = {number(row, "row_index"): row for row in scored}
-    rows, failed, cost = [], [], []
+    rows, failed, cost = [], list[Cell](), []
     for index, row in enumerate(sorted_rows(contents["rows"])):
         inputs = dict(definition.rows[index % len(definition.rows)])
         inputs.pop(definition.output, None)  # that of an agent
         cells = {title: as_mapping(as_mapping(row.get("cells")).get(key)) for key, title in titles.items()}
-        for title in computed:
-            if (status := (text(cells[title], "status") or "STALE").upper()) != "COMPLETED":
-                why = text(cells[title], "error_message", "error") or status.lower()
-                failed.append(Cell(index + 1, title, why))
+        reasons = [
+            Cell(index + 1, title, text(cells[title], "error_message", "error") or status.lower())
+            for title in computed
+            if (status := (text(cells[title], "status") or "STALE").upper()) != "COMPLETED"
+        ]
         prices = (as_mapping(cell.get("request_metrics")).get("price") for cell in cells.values())
         cost += [price for price in prices if isinstance(price, int | float)]
         result = verdicts.get(number(row, "row_index"), {})
@@ -77,9 +78,9 @@ def read_result(
                 text(result, "aggregate_verdict") or "error",
             )
         )
-        is_explained = bool(failed) and failed[-1].row == index + 1
-        if rows[-1].verdict == "error" and not is_explained:
-            failed.append(Cell(index + 1, "scorecard", text(result, "error_summary") or "not scored"))
+        if rows[-1].verdict == "error" and not reasons:
+            reasons = [Cell(index + 1, "scorecard", text(result, "error_summary") or "not scored")]
+        failed += reasons
     score = score_of(calculation.get("aggregate_score"))
     return replace(
         run,

@@ -78,11 +78,8 @@ class PromptLayerChecks:
             started = answer.object()
         return StartedAgent(number(started, "workflow_version_execution_id", "execution_id"), started)
 
-    def agent_result(self, execution_id: int, *, all_outputs: bool = True) -> tuple[bool, Any]:
-        query = {
-            "workflow_version_execution_id": execution_id,
-            "return_all_outputs": "true" if all_outputs else "false",
-        }
+    def agent_result(self, execution_id: int) -> tuple[bool, Any]:
+        query = {"workflow_version_execution_id": execution_id, "return_all_outputs": True}
         answer = self._call(endpoints.AGENT_RESULT, query=query, fresh=True)
         if answer.status == _STILL_RUNNING:
             return False, None
