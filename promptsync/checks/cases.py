@@ -65,7 +65,7 @@ def run_with_cases(
         failed = next((result for result in own if not result.passed), None)
         if failed is not None or not check.cases or not is_scored:
             single.append(failed or own[0])
-        elif own[0].run.model == "echo":
+        elif own[0].run.is_echo:
             warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
             single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
         else:

@@ -134,9 +134,7 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
         if not standard.allow_unscored:
             yield Failure("unscored", "no score")
     elif check.min_score is not None and score < check.min_score:
-        # What the echo model answered is no score.
-        is_score = run.model != "echo"
-        reached = f"score {score:g}" if is_score else f"{score:g} on the echo model"
+        reached = f"{score:g} on the echo model" if run.is_echo else f"score {score:g}"
         yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
     if run.kind == "table":
         yield from _noise(result, standard)

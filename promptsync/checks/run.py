@@ -124,6 +124,11 @@ class Run(Struct, frozen=True, kw_only=True):
         return round(self.score - self.previous_score, 2)
 
     @property
+    def is_echo(self) -> bool:
+        """Whether the echo model of an embedded registry answered, which repeats what it is asked."""
+        return self.model == "echo"
+
+    @property
     def is_under_way(self) -> bool:
         return self.status is Status.RUNNING
 

@@ -171,7 +171,7 @@ def show_command(
 def pull_command(session: Session, table: str, sheet: str | None, path: str | None, force: bool) -> Outcome:
     """Write the rows, columns and scorecard of the TABLE with this title or id into an evaluation file.
 
-    An existing file of that name keeps its prompts and limits. More than 20 rows become a CSV file beside it.
+    An existing file of that name keeps its prompts and limits. The rows are in a CSV file beside it.
 
     \b
     promptsync eval pull "Refund quality"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import accumulate
+from itertools import accumulate, chain, pairwise
 from typing import Literal
 
 from msgspec import Struct
@@ -44,6 +44,12 @@ class DiffLine(Struct, frozen=True):
     old: int | None = None
     new: int | None = None
     emphasis: tuple[Span, ...] = ()
+
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """The parts of the text in order, each with whether it changed."""
+        ends = [0, *chain.from_iterable(self.emphasis), len(self.text)]
+        return [(self.text[start:end], bool(at % 2)) for at, (start, end) in enumerate(pairwise(ends))]
 
 
 class _Piece(Struct, frozen=True):

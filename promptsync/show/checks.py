@@ -15,10 +15,10 @@ from promptsync.show.lines import cut, number_text
 from promptsync.show.markdown import Page, code
 from promptsync.show.rows import body
 from promptsync.show.tables import (
-    ECHO,
     ON_ECHO,
     add_tables,
     cost_text,
+    score_cells,
     table_body,
     table_notes,
     table_row,
@@ -103,21 +103,12 @@ def _agent_row(result: CheckResult) -> dict[str, str]:
 
 
 def _evaluation_row(result: CheckResult, is_compared: bool) -> dict[str, str]:
-    run, live = result.run, result.live
-    live_score = "-" if live.score is None else f"{live.score:g} (v{live.version})"
-    change = run.change
-    if is_compared:
-        change = None if result.drop is None else -result.drop
-    score, last = number_text(run.score), number_text(run.previous_score)
-    if run.model == ECHO:  # what it answered is no score
-        score, live_score, last, change = ECHO, "-", "-", None
+    run = result.run
     return {
         "Evaluation": cut(run.name, _LONG_NAME),
         "Prompts": _prompts(result, "-" if run.version is None else f"v{run.version}"),
         "Report": number_text(run.id),
-        "Score": output.style(score, "bad" if result.passed is False else "good"),
-        **({"Live": live_score} if is_compared else {"Last": last}),
-        "Change": "-" if change is None else f"{change:+g}" if change else "0",
+        **score_cells(result, "Live" if is_compared else "Last"),
         "Minimum": number_text(result.check.min_score),
         **({"Max drop": number_text(result.check.max_drop)} if is_compared else {}),
         "Result": _result(result),
@@ -160,7 +151,7 @@ def _notes(result: CheckResult) -> Iterator[str]:
         least = result.check.min_score
         decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
         yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
-    if run.model == ECHO:
+    if run.is_echo:
         yield output.Line(output.style(f"{name}: {ON_ECHO}", "faint"), 4)
     elif run.model is not None:
         yield output.style(f"{name}: answered by {cut(run.model)}", "faint")

@@ -140,13 +140,11 @@ def _text_line(line: DiffLine) -> str:
         return output.style(output.safe(line.text, newlines=False), "faint")
     if line.kind == "context":
         return f"  {output.safe(line.text, newlines=False)}"
-    parts: list[tuple[str, str]] = []
-    at = 0
-    for start, end in line.emphasis:
-        parts += [(line.text[at:start], line.kind), (line.text[start:end], f"{line.kind}-word")]
-        at = end
-    parts.append((line.text[at:], line.kind))
-    styled = (output.style(output.safe(text, newlines=False), meaning) for text, meaning in parts if text)
+    styled = (
+        output.style(output.safe(text, newlines=False), f"{line.kind}-word" if is_changed else line.kind)
+        for text, is_changed in line.parts
+        if text
+    )
     return f"{output.style(_SIGNS[line.kind], line.kind)} {''.join(styled)}"
 
 

@@ -20,7 +20,7 @@ from promptsync.checks.receipt import CheckResult, CheckResults
 from promptsync.checks.run import Status
 from promptsync.errors import PromptsyncError
 from promptsync.show.checks import run_body
-from promptsync.show.tables import ECHO, changed_rows
+from promptsync.show.tables import changed_rows
 from promptsync.terminal.output import safe
 
 _NO_XML: Final = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -53,7 +53,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
             cases = [_not_completed(result)]
-        no_score = ("score", "change", "drop") if run.model == ECHO else ()
+        no_score = ("score", "change", "drop") if run.is_echo else ()
         properties = {key: value for key, value in run_body(result).items() if key not in no_score}
         _suite(root, _unique(result.title, names), properties, cases, run.seconds)
     if stopped is not None and results.error is None:
@@ -121,7 +121,7 @@ def _table_cases(result: CheckResult) -> Iterator[_Case]:
     """Yield what was demanded of the rows: a row that fails is no failure if its check allows it."""
     if result.run.status is Status.FAILED:
         return
-    rows = [line.text for line in changed_rows(result)]
+    rows = [text for _, text in changed_rows(result)]
     for failure in result.failures:
         if failure.kind != "unbound":
             yield _Case(

@@ -15,7 +15,7 @@ from promptsync.prompt.text_diff import DiffLine, unified
 from promptsync.show.diff import as_text
 from promptsync.show.lines import tally
 from promptsync.show.markdown import shortened
-from promptsync.show.tables import MOST_ROWS, URL, cost_text, failed_rows
+from promptsync.show.tables import MOST_ROWS, URL, cost_text, facts, row_changes
 from promptsync.terminal.output import safe
 
 Texts = Sequence[tuple[TestedText | None, TestedText]]
@@ -26,8 +26,8 @@ _MOST_LINES: Final = 1_000
 """Lines of difference of one field."""
 
 
-def report(results: CheckResults, texts: Texts, facts: Mapping[str, str]) -> str:
-    """Return the page of the tables in ``results``; ``facts`` are shown first, such as the commit."""
+def report(results: CheckResults, texts: Texts, about: Mapping[str, str]) -> str:
+    """Return the page of the tables in ``results``; ``about`` is shown first, such as the commit."""
     from jinja2 import Environment
 
     tables = results.of("table")
@@ -40,15 +40,15 @@ def report(results: CheckResults, texts: Texts, facts: Mapping[str, str]) -> str
     return page.render(
         title=tally("check", [(verdicts.count(passed), word) for passed, word in words.items()])
         or "no checks",
-        facts={**facts, "Cost": cost_text(tables)},
+        about={**about, "Cost": cost_text(tables)},
         results=tables,
         texts=texts,
         most=MOST_ROWS,
         scores=_scores,
         differences=_differences,
-        parts=_parts,
         is_link=URL.fullmatch,
-        failed=failed_rows,
+        changes=row_changes,
+        facts=facts,
     )
 
 
@@ -80,15 +80,3 @@ def _differences(
             else:
                 pairs += [(line, line) if line.kind == "context" else (None, None) for line in block]
         yield field.path, [*pairs, *([(None, None)] if len(lines) > _MOST_LINES else [])]
-
-
-def _parts(line: DiffLine | None) -> Iterator[tuple[str, bool]]:
-    """Yield the parts of a line, each with whether it changed."""
-    if line is None:
-        return
-    at = 0
-    for start, end in line.emphasis:
-        yield line.text[at:start], False
-        yield line.text[start:end], True
-        at = end
-    yield line.text[at:], False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -28,64 +28,68 @@ URL: Final = re.compile(r"https://[\w.-]+(/[\w./?=&%~-]*)?", re.ASCII)
 _MOST_INPUTS: Final = 5
 _LONG_TEXT: Final = 400
 _SIGNS: Final = {"row": "@@ ", "input": "  ", "live": "- ", "new": "+ "}
-ECHO: Final = "echo"
-"""The model that returns what it was asked."""
 ON_ECHO: Final = "ran on the echo model (no real LLM), so there is no score"
 
 
-class RowLine(NamedTuple):
-    """A line about a row of a table; ``live`` and ``new`` are outputs."""
+def score_cells(result: CheckResult, other: Literal["Live", "Last"]) -> dict[str, str]:
+    """Return the score of a result beside that of the live version or of the run before, and the change."""
+    run, live = result.run, result.live
+    before, change = run.previous_score, run.change
+    if other == "Live":
+        before, change = live.score, None if result.drop is None else -result.drop
+    if run.is_echo:  # what it answered is no score
+        before = change = None
+    shown = number_text(None if before is None else round(before, 2))
+    if other == "Live" and live.version is not None:
+        shown = f"v{live.version}" if before is None else f"{shown} (v{live.version})"
+    return {
+        "Score": output.style(
+            _score_text(run), "faint" if run.is_echo else "bad" if result.passed is False else "good"
+        ),
+        other: shown,
+        "Change": "-" if change is None else f"{round(change, 2):+g}" if round(change, 2) else "0",
+    }
 
-    kind: Literal["row", "input", "live", "new"]
-    text: str
 
-
-def score_text(run: Run | None) -> str:
-    """Return the score of a run; what an echo answered has none."""
-    if run is None:
-        return "-"
-    return cut(run.model or "", 20) or number_text(None if run.score is None else round(run.score, 2))
+def _score_text(run: Run) -> str:
+    return "echo" if run.is_echo else number_text(None if run.score is None else round(run.score, 2))
 
 
 def table_row(result: CheckResult) -> dict[str, str]:
     """Return the columns of a result, without the last one."""
-    run, live, comparison = result.run, result.live, result.comparison
-    is_echo = run.model is not None
-    score = output.style(score_text(run), "faint" if is_echo else "bad" if result.passed is False else "good")
-    live_score = score_text(result.live_run) if is_echo else number_text(live.score)
-    if live.version is not None:
-        live_score = f"v{live.version}" if live_score == "-" else f"{live_score} (v{live.version})"
-    change = None if is_echo or result.drop is None else -round(result.drop, 2)
-    changed = ("-", "-") if comparison is None else (str(len(comparison.worse)), str(len(comparison.better)))
+    run, comparison = result.run, result.comparison
+    worse, better = ("-", "-") if comparison is None else (len(comparison.worse), len(comparison.better))
     return {
         "Prompt": cut(result.tested, 40),
         "Table": cut(run.name, 40),
         "Rows": str(len(run.rows) // max(result.check.runs, 1)) if run.rows else "-",
-        "Score": score,
-        "Live": live_score,
-        "Change": "-" if change is None else f"{change:+g}" if change else "0",
-        "Worse": changed[0],
-        "Better": changed[1],
+        **score_cells(result, "Live"),
+        "Worse": str(worse),
+        "Better": str(better),
     }
 
 
-def table_notes(result: CheckResult) -> Iterator[str]:
-    """Yield where a result comes from, what cannot be told, and the rows that changed sides or failed."""
-    run, title, comparison = result.run, cut(result.title), result.comparison
-    notes = []
+def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
+    """Yield where a result comes from and what cannot be told, each with what it means."""
+    run, comparison = result.run, result.comparison
     if run.reused:
-        notes.append((cut(reuse_text(run)), "faint"))
-    if run.model is not None:
-        notes.append((ON_ECHO, "warn"))
+        yield reuse_text(run), "faint"
+    if run.is_echo:
+        yield ON_ECHO, "warn"
     if result.live.reason and comparison is None:
-        notes.append((f"not compared: {cut(result.live.reason)}", "faint"))
+        yield f"not compared: {result.live.reason}", "faint"
     if comparison is not None and comparison.verdict == "cannot tell" and result.passed:
-        notes.append((f"cannot tell: {cut(comparison.reason, 300)}", "warn"))
-    for text, meaning in notes:
-        yield output.Line(output.style(f"{title}: {text}", meaning), 4)
-    for line in changed_rows(result, _MOST_IN_TEXT):
-        text = cut(" ".join(line.text.split()))
-        yield output.Line(f"{title}: {text}" if line.kind == "row" else f"    {line.kind}: {text}", 6)
+        yield f"cannot tell: {comparison.reason}", "warn"
+
+
+def table_notes(result: CheckResult) -> Iterator[str]:
+    """Yield the facts about a result, and the first rows that changed sides or failed."""
+    title = cut(result.title)
+    for text, meaning in facts(result):
+        yield output.Line(output.style(f"{title}: {cut(text, 300)}", meaning), 4)
+    for kind, text in changed_rows(result, _MOST_IN_TEXT):
+        text = cut(" ".join(text.split()))
+        yield output.Line(f"{title}: {text}" if kind == "row" else f"    {kind}: {text}", 6)
 
 
 def planned_text(plan: TablePlan) -> str:
@@ -105,78 +109,68 @@ def cost_text(results: Iterable[CheckResult]) -> str:
     return f"${sum(costs):.2f}" if costs else ""
 
 
-def changed_rows(result: CheckResult, most: int = MOST_ROWS) -> Iterator[RowLine]:
-    """Yield the rows that got worse or better; without a comparison those that failed, if the check did."""
+def row_changes(result: CheckResult) -> list[tuple[str, Sequence[tuple[RowResult | None, RowResult]]]]:
+    """Return the rows that got worse or better; without any those that failed, if the check did.
+
+    Each row stands beside the one of the live version.
+    """
     comparison = result.comparison
     if comparison is not None and (comparison.worse or comparison.better):
-        yield from _pairs(comparison.worse, "got worse", most)
-        yield from _pairs(comparison.better, "got better", most)
-    elif result.passed is False:
-        yield from _pairs(failed_rows(result), "failed", most)
-
-
-def failed_rows(result: CheckResult) -> list[tuple[None, RowResult]]:
-    """Return the rows that failed, each once, however often it ran."""
-    rows = result.run.rows
-    every = max(len(rows) // result.check.runs, 1)
-    failed: dict[int, RowResult] = {}
-    for row in rows:
+        sides = [("got worse", comparison.worse), ("got better", comparison.better)]
+        return [(what, pairs) for what, pairs in sides if pairs]
+    every = max(len(result.run.rows) // result.check.runs, 1)
+    failed: dict[int, RowResult] = {}  # each once, however often it ran
+    for row in result.run.rows if result.passed is False else ():
         if not row.passed:
             failed.setdefault(row.index % every, replace(row, index=row.index % every))
-    return [(None, failed[index]) for index in sorted(failed)]
+    return [("failed", [(None, failed[index]) for index in sorted(failed)])] if failed else []
 
 
-def _pairs(pairs: Sequence[tuple[RowResult | None, RowResult]], what: str, most: int) -> Iterator[RowLine]:
-    for live, new in pairs[:most]:
-        steps = ", ".join(new.failed_steps or (live.failed_steps if live is not None else ()))
-        yield RowLine("row", f"row {new.index + 1} {what}" + (f" ({steps})" if steps else ""))
-        for name, value in list(new.inputs.items())[:_MOST_INPUTS]:
-            yield RowLine("input", f"{name}: {shortened(value, _LONG_TEXT)}")
-        if live is not None:
-            yield RowLine("live", shortened(live.output, _LONG_TEXT))
-        yield RowLine("new", shortened(new.output, _LONG_TEXT))
-    if len(pairs) > most:
-        yield RowLine("row", f"{count(len(pairs) - most, 'more row')} {what}")
+def changed_rows(result: CheckResult, most: int = MOST_ROWS) -> Iterator[tuple[str, str]]:
+    """Yield lines about the rows that changed, each with what it is: row, input, live or new output."""
+    for what, pairs in row_changes(result):
+        for live, new in pairs[:most]:
+            steps = ", ".join(new.failed_steps or (live.failed_steps if live is not None else ()))
+            yield "row", f"row {new.index + 1} {what}" + (f" ({steps})" if steps else "")
+            for name, value in list(new.inputs.items())[:_MOST_INPUTS]:
+                yield "input", f"{name}: {shortened(value, _LONG_TEXT)}"
+            if live is not None:
+                yield "live", shortened(live.output, _LONG_TEXT)
+            yield "new", shortened(new.output, _LONG_TEXT)
+        if len(pairs) > most:
+            yield "row", f"{count(len(pairs) - most, 'more row')} {what}"
 
 
 def add_tables(page: Page, results: Sequence[CheckResult]) -> None:
-    """Add to a page where the sheets are and what they cost, and the rows that changed sides."""
-    page.items([line for result in results if (line := _sheet_line(result))])
+    """Add to a page the facts, where the sheets are and what they cost, and the rows that changed sides."""
+    lines = []
+    for result in results:
+        parts = [code(shortened(text, _LONG_TEXT)) for text, _ in facts(result)]
+        parts += [f"[sheet]({result.run.url})"] if URL.fullmatch(result.run.url) else []
+        lines += [f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}"] if parts else []
+    page.items(lines)
     if cost := cost_text(results):
         page.say(f"Cost: {cost}")
-    changes = []
-    for result in results:
-        lines = [
-            _SIGNS[line.kind] + text
-            for line in changed_rows(result)
-            for text in line.text.splitlines() or [""]
+    page.differences(
+        [
+            (
+                result.title,
+                tally("row", [(len(pairs), what) for what, pairs in row_changes(result)]),
+                [
+                    _SIGNS[kind] + line
+                    for kind, text in changed_rows(result)
+                    for line in text.splitlines() or [""]
+                ],
+            )
+            for result in results
+            if row_changes(result)
         ]
-        if lines:
-            changes.append((result.title, _changed_text(result), lines))
-    page.differences(changes)
-
-
-def _changed_text(result: CheckResult) -> str:
-    comparison = result.comparison
-    if comparison is None or not (comparison.worse or comparison.better):
-        return "rows that failed"
-    return tally("row", [(len(comparison.worse), "worse"), (len(comparison.better), "better")])
-
-
-def _sheet_line(result: CheckResult) -> str:
-    run, parts = result.run, []
-    if run.model is not None:
-        parts.append(ON_ECHO)
-    if run.reused:
-        parts.append(code(shortened(reuse_text(run), _LONG_TEXT)))
-    if URL.fullmatch(run.url):
-        parts.append(f"[sheet]({run.url})")
-    return f"{code(shortened(result.title, _LONG_TEXT))}: {', '.join(parts)}" if parts else ""
+    )
 
 
 def reuse_text(run: Run) -> str:
     """Return what an earlier run found: ``refund quality 91, evaluated in pull request 12``."""
-    score = "" if run.model is not None or run.score is None else f" {score_text(run)}"
+    score = "" if run.is_echo or run.score is None else f" {_score_text(run)}"
     return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
 
 
@@ -194,7 +188,7 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
     yield output.Line(f"  an unchanged text passes max_drop {least} in four of five runs with {rows}", 4)
     takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
     yield f"  max_drop {wanted:g} takes {takes}"
-    if result.run.model is not None:
+    if result.run.is_echo:
         yield output.style(f"  {ON_ECHO}", "warn")
 
 
@@ -211,7 +205,7 @@ def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
 def table_body(result: CheckResult) -> dict[str, Any]:
     """Return the keys of a result for a JSON document that only tables have."""
     document = body(result, _KEYS)
-    echoes = result.run.model is not None
+    echoes = result.run.is_echo
     nothing = {"score": None, "live_score": None, "drop": None} if echoes else {}
     comparison = result.comparison
     sides: dict[str, Any] = {"worse": None, "better": None}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
+from tables import SheetUnderTest, sheet_of
 from worlds import World
 
 from promptsync.checks.assignment import Check
@@ -91,3 +92,19 @@ def spoiled(source: random.Random, body: Any) -> Any:
     changed = dict(body) if isinstance(body, dict) else [*body]
     changed[key] = spoiled(source, body[key])
     return changed
+
+
+def table(world: World) -> SheetUnderTest:
+    """The only sheet of a table that was made in the dashboard."""
+    sheet = sheet_of(world.call, ["question", "expect"], [["a", "b"]])
+    mappings = {"prompt_template_variable_mappings": {"asked": "question"}}
+    sheet.column("Output", "PROMPT_TEMPLATE", template={"name": "ask"}, **mappings)
+    ids = sheet.columns
+    step = {
+        "title": "Right",
+        "primitive_type": "CONTAINS",
+        "source_column_ids": [ids["Output"]],
+        "primitive_config": {"source": ids["Output"], "value_source": ids["expect"]},
+    }
+    sheet.scorecard(step, method="weighted_mean", pass_threshold=0.8, warn_threshold=0.6)
+    return sheet

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from msgspec.structs import replace
-from sheets_there import check, declare, evaluation, place, sheets, text
-from tables import SheetUnderTest, sheet_of
+from sheets_there import check, declare, evaluation, place, sheets, table, text
 from worlds import World
 
 from promptsync.checks.assignment import Check
@@ -58,15 +57,13 @@ def pulled(world: World, *arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("rows", [3, 30])
 @pytest.mark.parametrize("more", [{}, WHOLE], ids=["small", "whole"])
-def test_from_file_to_table_and_back(world: World, rows: int, more: dict[str, Any]) -> None:
-    declare(world, name=NAME, rows=rows, **more)
+def test_from_file_to_table_and_back(world: World, more: dict[str, Any]) -> None:
+    declare(world, name=NAME, **more)
     before = definitions(world)
     run(world, text("Say {asked}" if more else "Say {question}"))
     (world.root / PATH).unlink()
-    beside = [OWN_PATH.replace("yaml", "csv")] if rows > 20 else []
-    assert pulled(world)["written"] == [*beside, OWN_PATH]
+    assert pulled(world)["written"] == [OWN_PATH.replace("yaml", "csv"), OWN_PATH]
     assert definitions(world) == before
     # A file that says the same stays as it is.
     assert world.ok("eval", "pull", NAME).out == f"{OWN_PATH} is up to date\n"
@@ -82,34 +79,20 @@ def test_a_file_that_says_the_same_in_its_own_way_stays(world: World) -> None:
     assert pulled(world)["written"] == []
 
 
-def table(world: World) -> SheetUnderTest:
-    """The only sheet of a table that was made in the dashboard."""
-    sheet = sheet_of(world.call, ["question", "expect"], [["a", "b"]])
-    mappings = {"prompt_template_variable_mappings": {"asked": "question"}}
-    sheet.column("Output", "PROMPT_TEMPLATE", template={"name": "ask"}, **mappings)
-    ids = sheet.columns
-    step = {
-        "title": "Right",
-        "primitive_type": "CONTAINS",
-        "source_column_ids": [ids["Output"]],
-        "primitive_config": {"source": ids["Output"], "value_source": ids["expect"]},
-    }
-    sheet.scorecard(step, method="weighted_mean", pass_threshold=0.8, warn_threshold=0.6)
-    return sheet
-
-
 def test_a_table_of_the_dashboard(world: World) -> None:
     world.write("ask", "Say {asked}")
     world.ok("push")
     table(world)
-    assert pulled(world, "-o", "evaluations/mine.yaml")["written"] == ["evaluations/mine.yaml"]
+    rows = world.root / "evaluations/mine.csv"
+    written = ["evaluations/mine.csv", "evaluations/mine.yaml"]
+    assert pulled(world, "-o", "evaluations/mine.yaml")["written"] == written
+    assert rows.read_text("utf-8") == '"question","expect"\n"a","b"\n'
     assert (
         (world.root / "evaluations/mine.yaml").read_text("utf-8")
         == """\
 name: Refund quality
 prompts: ask
-rows:
-  - {question: a, expect: b}
+rows: mine.csv
 variables: {asked: question}
 scorecard:
   steps:
@@ -123,23 +106,11 @@ scorecard:
     assert world.ok("eval", "run", NAME).code == 0
 
 
-def test_values_of_rows_are_lists_and_mappings_again(world: World) -> None:
-    values = [["a", {"b": 1, "ä": None}], "[a", '{"a":1}', '{"a": 1, "a": 2}', "[NaN]", "[" * 5000]
-    declare(world, name=NAME)
-    rows = [{"question": value, "expect": 5} for value in values]
-    world.put(PATH, yaml.safe_dump({**evaluation(), "name": NAME, "rows": rows}))
-    run(world, text())
-    (world.root / PATH).unlink()
-    pulled(world)
-    (file,) = load_evaluations(world.root)
-    assert [row["question"] for row in file.rows] == values
-
-
 def test_a_second_file_of_one_name_is_refused(world: World) -> None:
     declare(world, name=NAME)
     table(world)
     done = world.run("eval", "pull", NAME, "-o", OWN_PATH)
-    assert done.code == 2 and f"{PATH} already has the evaluation" in done.err
+    assert done.code == 2 and f"{PATH} has the evaluation" in done.err
     assert not (world.root / OWN_PATH).exists()
 
 
@@ -149,8 +120,6 @@ def test_a_file_with_another_evaluation_is_not_replaced(world: World) -> None:
     world.commit("Add another")
     done = world.run("eval", "pull", NAME)
     assert done.code == 2 and f"{OWN_PATH} has the evaluation 'Other'" in done.err
-    # A table that was renamed is pulled into its file.
-    assert pulled(world, "-o", OWN_PATH)["written"] == [OWN_PATH]
 
 
 def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
@@ -162,7 +131,7 @@ def test_comments_prompts_and_limits_of_a_file_stay(world: World) -> None:
         "name: Refund quality # mine\nprompts: [ask, other/*]\nrows: [{question: x}]\nmin_score: 90 # high\n",
     )
     world.commit()
-    assert pulled(world)["written"] == [PATH]
+    assert pulled(world)["written"] == [PATH.replace("yaml", "csv"), PATH]
     found = (world.root / PATH).read_text("utf-8")
     assert "name: Refund quality # mine\n" in found and "min_score: 90 # high\n" in found
     (file,) = load_evaluations(world.root)
@@ -177,7 +146,7 @@ def test_changes_that_are_not_committed_are_kept(world: World) -> None:
     assert (done.code, done.document["error"]["code"]) == (3, "uncommitted")
     assert done.document["error"]["hint"] == f"git add {PATH} && git commit\nadd --force"
     assert (world.root / PATH).read_bytes() == before
-    assert pulled(world, "--force")["written"] == [PATH]
+    assert pulled(world, "--force")["written"] == [PATH.replace("yaml", "csv"), PATH]
 
 
 @pytest.mark.parametrize(

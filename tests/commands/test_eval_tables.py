@@ -180,7 +180,7 @@ def test_all_formats(world: World, tmp_path: Path) -> None:
     assert "1 check passed, 1 failed" in page and "pull request 12" in page
     assert "A <del>polite</del> hello, {name}" in page and "A <ins>rude</ins> hello, {name}" in page
     markdown = world.run("eval", "run", "thanks", "--format", "markdown").out
-    assert "<summary><code>a (thanks)</code>: 20 rows worse</summary>" in markdown
+    assert "<summary><code>a (thanks)</code>: 20 rows got worse</summary>" in markdown
 
 
 def test_the_deploy_writes_the_page_too(world: World) -> None:

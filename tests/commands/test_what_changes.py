@@ -13,6 +13,7 @@ import click
 import pytest
 from evaluation_files import contains, declared, evaluation
 from registry_server import chat
+from sheets_there import table
 from worlds import World, made
 
 from promptsync.cli import VERBS, group
@@ -138,7 +139,7 @@ WRITING = {
     "eval run greeting": set(),
     "eval noise tone": set(),
     "eval run tone": set(),
-    "eval pull tone": {"settings"},
+    "eval pull 'Refund quality'": {"settings"},
     "agent run greeter": set(),
     "track group --new": set(),
     "track group 1 1": set(),
@@ -179,6 +180,7 @@ def busy(directory: Path) -> Iterator[World]:
         # The evaluation and its run for the deploy have the ids 1 and 2.
         for command in ("agent run greeter", "track request request.json", "track group --new"):
             world.ok(*command.split(), "-C", str(world.root))
+        table(world)
         world.forget()
         yield world
 

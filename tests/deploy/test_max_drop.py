@@ -135,7 +135,7 @@ def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: Wor
     done = world.run("deploy", "--label", "prod", "--junit", str(tmp_path / "results.xml"))
     assert done.code == 1
     (row,) = (line.split() for line in done.out.splitlines() if line.startswith("kind  "))
-    assert row[3:8] == ["echo", "-", "-", "-", "10"]  # it is no score
+    assert row[3:8] == ["echo", "v1", "-", "-", "10"]  # it is no score
     results = (tmp_path / "results.xml").read_text("utf-8")
     assert 'type="max-drop"' in results
     assert '<property name="live_score" value="100.0" />' in results

@@ -139,7 +139,7 @@ def test_what_a_reviewer_wants_to_see() -> None:
         "model.parameters.temperature",
         "The same as live.",
         "cannot tell",
-        "Evaluated in pull request 12",
+        "Refund quality 100, evaluated in pull request 12",
         "Cost $0.74",
         "echo (no real LLM)",
     ):

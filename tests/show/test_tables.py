@@ -44,7 +44,7 @@ def test_a_line_for_each_prompt() -> None:
         ["support/refund", "20", "55", "100 (v3)", "-45", "9", "0", "failed"],
         ["support/tone", "20", "90", "90 (v3)", "0", "2", "2", "cannot tell"],
         ["support/triage", "20", "100", "100 (v3)", "0", "0", "0", "passed"],
-        ["support/echo", "20", "echo", "echo (v3)", "-", "1", "0", "passed"],
+        ["support/echo", "20", "echo", "v3", "-", "1", "0", "passed"],
         ["new", "5", "60", "-", "-", "-", "-", "failed"],
     ]
     assert max(map(len, shown[:6])) <= 80
@@ -132,10 +132,12 @@ def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     page = "\n".join(results_markdown(CheckResults((WORSE, FINE, ECHO))))
     assert f"- `support/refund (Refund quality)`: [sheet]({SHEET})" in page
     assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
-    assert "<details><summary><code>support/refund (Refund quality)</code>: 9 rows worse</summary>" in page
+    assert (
+        "<details><summary><code>support/refund (Refund quality)</code>: 9 rows got worse</summary>" in page
+    )
     assert "@@ row 1 got worse (Right order)\n  question: question 1\n- answer p\n+ answer f" in page
     assert (
-        "`support/echo (Refund quality)`: ran on the echo model (no real LLM), so there is no score" in page
+        "`support/echo (Refund quality)`: `ran on the echo model (no real LLM), so there is no score`" in page
     )
 
 

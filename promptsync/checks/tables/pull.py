@@ -7,7 +7,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -26,12 +26,8 @@ from promptsync.files.yaml import layout, load
 from promptsync.files.yaml.edit import Change, edits
 from promptsync.project.project import Project
 from promptsync.prompt.canonical import same
-from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, EvaluationFile, Scorecard, cell_text
-from promptsync.prompt.limits import checked_depth
+from promptsync.prompt.evaluation import OUTPUT, STEP_THRESHOLDS, Scorecard
 from promptsync.prompt.texts import as_mapping
-
-MOST_INLINE: Final = 20
-"""How many rows an evaluation file has itself; more are in a CSV file beside it."""
 
 _STEP: Final = {"title": "title", "primitive_type": "type", "primitive_config": "config"}
 _DEFAULTS: Final[Mapping[str, Any]] = {"weight": 1, "required": False}
@@ -44,9 +40,7 @@ class PulledEvaluation(Struct, frozen=True):
     ``left_out`` is what the table has and a file cannot declare.
     """
 
-    name: str
     path: str
-    rows: int
     written: tuple[str, ...]
     left_out: tuple[str, ...]
 
@@ -61,43 +55,45 @@ def pull_table(
     that no file can declare.
     """
     definition = read_table(project.registry, None, name, sheet).definition
+    known = next((file for file in project.evaluations if file.name == definition.name), None)
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
-    files = {file.path: file for file in project.evaluations}
-    own = next((file.path for file in files.values() if file.name == definition.name), None)
-    if None not in (path, own) and path != own:
-        raise UsageError(f"{own} already has the evaluation {definition.name!r}", hint="leave out -o")
-    usual = own or f"{FOLDER}/{slug}.yaml"
-    if path is None and usual != own and usual in files:
-        raise UsageError(f"{usual} has the evaluation {files[usual].name!r}", hint="add -o FILE")
-    path = path or usual
-    known = files.get(path)
+    path = path or (known.path if known is not None else f"{FOLDER}/{slug}.yaml")
+    for file in project.evaluations:
+        if (file.path == path) != (file is known):
+            hint = "leave out -o" if file is known else "add -o FILE"
+            raise UsageError(f"{file.path} has the evaluation {file.name!r}", hint=hint)
     old = load.load(known.text.encode(), path).value if known is not None else {}
-    document, left_out = _document(definition, known)
-    rows, texts = document["rows"], {}
-    beside = old["rows"] if known is not None and str(old["rows"]).endswith(".csv") else None
-    if known is not None and rows == known.row_texts:
-        document["rows"], rows = old["rows"], known.rows
-    elif beside is not None or len(rows) > MOST_INLINE:
-        document["rows"] = beside or PurePosixPath(path).with_suffix(".csv").name
-        texts[(PurePosixPath(path).parent / document["rows"]).as_posix()] = _csv(definition.inputs, rows)
+    declared, left_out = _declared(definition)
+    texts = {}
+    if known is not None and known.row_texts == [*definition.rows]:
+        rows, declared["rows"] = [*known.rows], old["rows"]
     else:
-        rows = document["rows"] = [*map(_values, rows)]
+        rows, beside = [*definition.rows], str(old.get("rows"))
+        declared["rows"] = beside if beside.endswith(".csv") else PurePosixPath(path).with_suffix(".csv").name
+        texts[(PurePosixPath(path).parent / declared["rows"]).as_posix()] = _csv(definition)
+    prompt = next(column for column in definition.columns if column.title == definition.output)
+    named = as_mapping(prompt.config.get("template")).get("name")
+    document = {**(old or {"name": definition.name, "prompts": named}), **declared}
+    document = {key: value for key, value in document.items() if value not in (None, [], {})}
     try:
         file = parse(json.dumps({**document, "rows": rows}).encode(), path, project.root / FOLDER)
     except InvalidFile as error:
         message = f"{definition.place} cannot be an evaluation file: {error.problems[0].message}"
         raise Refused(message, hint="change the table in the dashboard", code="unwritable") from None
     if known is None or replace(file, text=known.text) != known:
-        texts[path] = _text(path, document, known, old)
-    return PulledEvaluation(definition.name, path, len(rows), _write(project, texts, force), left_out)
+        texts[path] = "\n".join(layout.mapping(document, 0)) + "\n"
+        for text in edits(known.text, Change(old, old, document, document)) if known is not None else ():
+            with suppress(InvalidFile):
+                if same(load.load(text.encode(), path).value, document):  # this one keeps its comments
+                    texts[path] = text
+                    break
+    return PulledEvaluation(path, _write(project, texts, force), left_out)
 
 
-def _document(definition: Definition, known: EvaluationFile | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the document of an evaluation file, and what it lacks of a definition."""
+def _declared(definition: Definition) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what a definition sets in an evaluation file, and what such a file lacks of it."""
     prompt = next(column for column in definition.columns if column.title == definition.output)
     others = [to_builtins(column) for column in definition.columns if column is not prompt]
-    named = as_mapping(prompt.config.get("template")).get("name")
-    prompts = known.prompts if known is not None else [named] if named else []
     usual = to_builtins(Scorecard())
     card = {key: definition.aggregation.get(key, value) for key, value in usual.items() if key != "steps"}
     left_out = [key for key in definition.aggregation if key not in card]
@@ -110,48 +106,22 @@ def _document(definition: Definition, known: EvaluationFile | None) -> tuple[dic
         steps.append(body)
         left_out += [f"{step.get('title')}: {key}" for key in sorted(step.keys() - _KNOWN)]
     variables = as_mapping(prompt.config.get(VARIABLES))
-    limits = (known.min_score, known.max_drop, known.runs) if known is not None else (None, None, 1)
-    document = {
-        "name": definition.name,
-        "prompts": prompts[0] if len(prompts) == 1 else [*prompts],
-        "rows": [dict(row) for row in definition.rows],
+    return {
+        "rows": None,
         "variables": {name: title for name, title in variables.items() if name != title},
         "output": definition.output if definition.output != OUTPUT else None,
         "columns": [{key: value for key, value in column.items() if value} for column in others],
         "scorecard": {**{key: value for key, value in card.items() if value != usual[key]}, "steps": steps},
-        "min_score": limits[0],
-        "max_drop": limits[1],
-        "runs": limits[2] if limits[2] != 1 else None,
-    }
-    return {key: value for key, value in document.items() if value not in (None, [], {})}, tuple(left_out)
+    }, tuple(left_out)
 
 
-def _values(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return a row with the lists and mappings of which its cells are exactly the texts."""
-    values: dict[str, Any] = dict(row)
-    for title, text in row.items():
-        with suppress(ValueError, RecursionError):
-            value = checked_depth(json.loads(text, parse_constant=int))
-            if isinstance(value, list | dict) and cell_text(value) == text:
-                values[title] = value
-    return values
-
-
-def _csv(titles: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, titles, lineterminator="\n")
+def _csv(definition: Definition) -> str:
+    file = io.StringIO()
+    # What is not in quotation marks must not contain a carriage return.
+    writer = csv.DictWriter(file, definition.inputs, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "replace").decode()
-
-
-def _text(path: str, document: Mapping[str, Any], known: EvaluationFile | None, old: Any) -> str:
-    """Return the text of a file: the old one with edits that keep its comments, or a new one."""
-    for text in edits(known.text, Change(old, old, document, document)) if known is not None else ():
-        with suppress(InvalidFile):
-            if same(load.load(text.encode(), path).value, document):
-                return text
-    return "\n".join(layout.mapping(document, 0)) + "\n"
+    writer.writerows(definition.rows)
+    return file.getvalue().encode("utf-8", "replace").decode()
 
 
 def _write(project: Project, texts: Mapping[str, str], force: bool) -> tuple[str, ...]:

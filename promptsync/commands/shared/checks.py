@@ -154,7 +154,7 @@ def run_together(
     outputs["count"] = str(len(results.all))
     if kind == "evaluation":
         # What the echo model answered is no score.
-        scored = [result for result in results.all if result.run.model != "echo"]
+        scored = [result for result in results.all if not result.run.is_echo]
         outputs["scores"] = json.dumps({result.title: result.run.score for result in scored})
     noun = "table" if options.get("tables") else kind
     summary = results_markdown(results) if results.all else [nothing_run(choice, noun), ""]
