@@ -37,7 +37,6 @@ def run_with_cases(
     progress: Progress,
     at: At = LATEST,
     origin: str = "",
-    max_cells: int | None = None,
     is_scored: bool = True,
 ) -> CheckResults:
     """Run checks as ``run_checks`` does, agents with cases once for each case, and judge their outputs.
@@ -78,7 +77,6 @@ def run_with_cases(
         project,
         texts,
         standard=replace(standard, max_drop=None),
-        max_cells=max_cells,
         timeout=timeout,
         progress=progress,
         origin=origin,

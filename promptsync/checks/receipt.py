@@ -187,4 +187,6 @@ def _hint(failed: Sequence[CheckResult]) -> str:
     if all(result.unbound for result in failed):
         is_unpublished = any(gap.version is None for result in failed for gap in result.unbound)
         return "promptsync push\nadd --allow-unbound" if is_unpublished else "add --allow-unbound"
+    if all(result.run.reused for result in failed):
+        return "add --reuse 0"
     return ALLOW_UNSCORED if all(result.failed_by("unscored") for result in failed) else ""

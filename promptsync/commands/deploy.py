@@ -17,7 +17,7 @@ from promptsync.commands.shared.checks import JunitFile, junit_option
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
-from promptsync.commands.shared.tables import ReportFile, max_cells_option, report_option
+from promptsync.commands.shared.tables import ReportFile, max_cells_option, report_option, reuse_option
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 @since_option
 @click.option("--allow-dirty", is_flag=True, help="Release uncommitted changes.")
 @max_cells_option
+@reuse_option
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @dry_run_option
 @expect_option
@@ -120,7 +121,6 @@ def command(
                 flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
             ),
             max_changes=flags["max_changes"],
-            max_cells=project.config.limits_cells if flags["max_cells"] is None else flags["max_cells"],
             timeout=flags["timeout"] or TIMEOUT,
             command=session.command(without="--max-changes"),
         )

@@ -50,7 +50,6 @@ def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
         project,
         plan.tables,
         standard=options.standard,
-        max_cells=options.max_cells,
         timeout=options.timeout,
         progress=project.progress,
         origin=options.origin,
@@ -93,7 +92,6 @@ def _check(project: Project, receipt: DeployReceipt) -> bool:
         timeout=options.timeout,
         progress=project.progress,
         origin=options.origin,
-        max_cells=options.max_cells,
         is_scored=not options.rehearses,
     )
     receipt.results = replace(results, all=(*receipt.results.all, *results.all))

@@ -34,8 +34,8 @@ class DeployOptions(msgspec.Struct, frozen=True):
     push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
     ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
     released although others fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses``
-    says that the registry is a temporary one, where nothing is live. ``max_cells`` is the most cells that
-    tables may compute, and ``origin`` what they run for.
+    says that the registry is a temporary one, where nothing is live. ``origin`` is what tables run
+    for.
     """
 
     label: str
@@ -51,7 +51,6 @@ class DeployOptions(msgspec.Struct, frozen=True):
     keep_going: bool = False
     rehearses: bool = False
     command: str = "promptsync deploy"
-    max_cells: int | None = None
     origin: str = ""
 
 
@@ -82,7 +81,7 @@ class DeployPlan(msgspec.Struct, frozen=True):
     @property
     def refusal(self) -> Refused | None:
         """A safety limit that the deploy exceeds."""
-        return self.push.refusal or self.tables.refusal(self.options.max_cells)
+        return self.push.refusal or self.tables.refusal
 
     @property
     def destructive(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
+from msgspec.structs import replace
 from tables import SheetUnderTest, sheet_of
 from worlds import World
 
@@ -48,12 +49,12 @@ def check(world: World, what: Wanted | Iterable[Wanted] | TablePlan, **options: 
     planned = what if isinstance(what, TablePlan) else (what,) if isinstance(what, Wanted) else tuple(what)
     settings: dict[str, Any] = {
         "standard": Standard(),
-        "max_cells": 2000,
         "timeout": 60,
         "progress": lambda *_: None,
     }
     with world.project() as project:
         project.timeouts = world.timeouts
+        project.config = replace(project.config, limits_cells=options.pop("max_cells", 2000))
         return check_tables(project, planned, **{**settings, **options})
 
 

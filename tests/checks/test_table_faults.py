@@ -88,7 +88,6 @@ def killed_at(number: int, world: World, *, after: bool) -> None:
                 project,
                 [wanted(PLAIN)],
                 standard=Standard(),
-                max_cells=None,
                 timeout=60,
                 progress=lambda *_: None,
             )

@@ -191,6 +191,15 @@ def test_the_deploy_writes_the_page_too(world: World) -> None:
     assert "1 check failed" in (world.root / "report.html").read_text("utf-8")
 
 
+def test_a_verdict_that_is_used_again_says_how_to_run_it_again(world: World) -> None:
+    rude(world)
+    first, second = (world.run("eval", "run", "--changed") for _ in range(2))
+    assert (first.code, second.code) == (1, 1)
+    assert "--reuse" not in first.err and "add --reuse 0" in second.err
+    third = world.run("eval", "run", "--changed", "--reuse", "0")
+    assert third.code == 1 and "2 sheets to run" in third.err
+
+
 @pytest.mark.parametrize("how", ["option", "configuration"])
 def test_more_cells_than_the_limit_are_refused(world: World, how: str) -> None:
     rude(world)

@@ -52,13 +52,15 @@ class PlannedSheet(Struct, frozen=True):
 class TablePlan(Struct, frozen=True):
     """The sheets of some checks; ``pairs`` are those of each check: of its text, and of the live one.
 
-    ``not_compared`` has, for some indexes of ``wanted``, why there is no sheet of the live text.
+    ``not_compared`` has, for some indexes of ``wanted``, why there is no sheet of the live text. ``limit`` is
+    how many cells may be computed.
     """
 
     wanted: tuple[Wanted, ...] = ()
     sheets: tuple[PlannedSheet, ...] = ()
     pairs: tuple[tuple[int, int | None], ...] = ()
     not_compared: Mapping[int, str] = {}
+    limit: int = 0
 
     @property
     def to_run(self) -> tuple[PlannedSheet, ...]:
@@ -75,13 +77,14 @@ class TablePlan(Struct, frozen=True):
         """How many of them call a model."""
         return sum(sheet.content.model_cells for sheet in self.to_run)
 
-    def refusal(self, most: int | None) -> Refused | None:
-        """Return why the checks are not run if they compute more than ``most`` cells."""
-        if most is None or self.cells <= most:
+    @property
+    def refusal(self) -> Refused | None:
+        """Why the checks are not run if they compute too many cells."""
+        if self.cells <= self.limit:
             return None
         calls = f"{self.cells:,} cells, of which {self.model_cells:,} call a model"
         return Refused(
-            f"the checks would compute {calls}; the limit is {most:,}",
+            f"the checks would compute {calls}; the limit is {self.limit:,}",
             hint=f"add --max-cells {self.cells}",
             code="too-many-cells",
         )
@@ -125,7 +128,7 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     sheets = mapped(lambda pair: _planned(registry, *pair, oldest), contents.values())
     places = {key: index for index, key in enumerate(contents)}
     pairs = [(places[own], None if live is None else places[live]) for own, live in keys]
-    return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared)
+    return TablePlan(tuple(wanted), tuple(sheets), tuple(pairs), not_compared, project.config.limits_cells)
 
 
 def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet: str | None) -> Table:

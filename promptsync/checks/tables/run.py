@@ -45,7 +45,6 @@ def check_tables(
     wanted: Sequence[Wanted] | TablePlan,
     *,
     standard: Standard,
-    max_cells: int | None,
     timeout: float,
     progress: Progress,
     origin: str = "",
@@ -55,12 +54,12 @@ def check_tables(
 
     ``wanted`` may be planned already. Without ``wait``, cells are only started to be computed. ``origin`` is
     what the checks are run for, such as ``pull request 12``. Ctrl-C cancels what was started, and the results
-    say so. Raises what ``plan_tables`` raises, and ``Refused`` for more than ``max_cells`` cells: both before
+    say so. Raises what ``plan_tables`` raises, and ``Refused`` for too many cells: both before
     anything is made. A failure of the registry is in the result of the check that it belongs to.
     """
     plan = wanted if isinstance(wanted, TablePlan) else plan_tables(project, wanted)
-    if refusal := plan.refusal(max_cells):
-        raise refusal
+    if plan.refusal is not None:
+        raise plan.refusal
     runs = [
         sheet.run if sheet.run.reused else replace(sheet.run, origin=origin or NO_ORIGIN)
         for sheet in plan.sheets

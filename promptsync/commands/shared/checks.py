@@ -139,7 +139,6 @@ def run_together(
                 timeout=0 if options["no_wait"] else options["timeout"] or TIMEOUT,
                 progress=session.bar,
                 origin=origin(session, project) if has_cases else "",
-                max_cells=project.config.limits_cells,
                 **what,
             )
             results = CheckResults((*results.all, *others.all), others.interrupted)

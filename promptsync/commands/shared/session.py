@@ -62,6 +62,9 @@ class Session:
     remote: str | None = None
     jobs: int | None = None
     """The most requests at once, ``None`` for what the configuration says."""
+    max_cells: int | None = None
+    reuse: float | None = None
+    """What tables may cost, ``None`` for what the configuration says."""
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -144,13 +147,18 @@ class Session:
 
     def config(self) -> Config:
         """Return the configuration of the working copy. Raises ``UsageError`` if there is none."""
+        from msgspec.structs import replace
+
         from promptsync.files.config import find, load
 
         path = find(self.directory)
         if path is None:
             message = f"no promptsync.yaml in {self.directory} or any directory above it"
             raise UsageError(message, hint="promptsync init")
-        return load(path)
+        config = load(path)
+        if self.max_cells is not None:
+            config = replace(config, limits_cells=self.max_cells)
+        return config if self.reuse is None else replace(config, evaluations_reuse=self.reuse)
 
     def project(self, *, needs_config: bool = True) -> Project:
         """Return the working copy with the remote of this run; use it as a context manager.

@@ -37,11 +37,27 @@ prompt_option = click.option(
 label_option = click.option(
     "--label", metavar="LABEL", help="On tables: the label whose versions are live (default: as in labels:)."
 )
+
+
+def _set_costs(context: click.Context, option: click.Parameter, value: Any) -> None:
+    setattr(context.obj, str(option.name), value)
+
+
 max_cells_option = click.option(
     "--max-cells",
     type=click.IntRange(0),
     metavar="N",
+    expose_value=False,
+    callback=_set_costs,
     help="Let tables compute N cells (default: limits: {cells: N} of promptsync.yaml).",
+)
+reuse_option = click.option(
+    "--reuse",
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    expose_value=False,
+    callback=_set_costs,
+    help="Use verdicts on tables of the last HOURS; 0 runs all again (default: evaluations: {reuse: HOURS}).",
 )
 report_option = click.option(
     "--report", "report_file", metavar="FILE", help="Write a page in HTML about the checks on tables."
@@ -52,7 +68,9 @@ tables_option = click.option(
     "--tables", is_flag=True, help="With --changed: only tables, which check texts before they are published."
 )
 
-table_options = together(prompt_option, label_option, tables_option, max_cells_option, report_option)
+table_options = together(
+    prompt_option, label_option, tables_option, max_cells_option, reuse_option, report_option
+)
 """Adds the options of a run on tables; pass their values to ``run_tables``."""
 
 
@@ -82,15 +100,13 @@ def run_plan(
     from promptsync.show.tables import planned_text
 
     session.say(planned_text(plan))
-    most = project.config.limits_cells if options["max_cells"] is None else options["max_cells"]
-    if plan.refusal(most) is not None and session.can_ask:
-        question = f"{plan.cells:,} cells are more than the limit of {most:,}. Compute them?"
-        most = plan.cells if session.confirm(question) else most
+    if plan.refusal is not None and session.can_ask:
+        question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
+        plan = replace(plan, limit=plan.cells) if session.confirm(question) else plan
     return check_tables(
         project,
         plan,
         standard=standard,
-        max_cells=most,
         timeout=options["timeout"] or TIMEOUT,
         progress=session.bar,
         origin=origin(session, project),
