@@ -241,8 +241,8 @@ def _without(*keys: str) -> Any:
     ("keys", "reason"),
     [
         (["runs"], "polite: the registry does not list its runs"),
-        (["prompt_registry_id"], "polite: its report names v2, but not of which prompt"),
-        (["prompt_version_number"], "polite: the run names no version"),
+        (["prompt_registry_id", "template"], "polite: its report names v2, but not of which prompt"),
+        (["prompt_version_number", "template"], "polite: the run names no version"),
     ],
 )
 def test_a_registry_that_says_less_is_not_guessed_at(world: World, keys: list[str], reason: str) -> None:

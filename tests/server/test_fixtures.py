@@ -11,8 +11,6 @@ from promptsync.files.errors import InvalidFile, text_of
 from promptsync.files.evaluation import load_evaluations
 from promptsync.server.app import create_app
 from promptsync.server.checks.fixtures import FixtureError, parse_fixtures
-from promptsync.server.checks.runs import StepCell
-from promptsync.server.checks.scoring import computed
 
 EXAMPLE = """
 agents:
@@ -58,16 +56,16 @@ def test_an_evaluation_is_a_report_with_a_dataset_of_its_rows(tmp_path):
     assert (evaluation.name, evaluation.body["dataset"]) == ("refund quality", "refund quality")
     prompt, words, polite = evaluation.body["columns"]
     assert prompt == {
-        "name": "Answer",
-        "column_type": "PROMPT_TEMPLATE",
-        "is_part_of_score": False,
-        "configuration": {
+        "title": "Answer",
+        "type": "PROMPT_TEMPLATE",
+        "is_output": False,
+        "config": {
             "template": {"name": "support/refund"},
             "prompt_template_variable_mappings": {"asked": "question"},
         },
     }
-    assert (words["name"], words["column_type"], words["is_part_of_score"]) == ("Words", "COUNT", False)
-    assert (polite["name"], polite["column_type"], polite["is_part_of_score"]) == ("polite", "CONTAINS", True)
+    assert (words["title"], words["type"], words["is_output"]) == ("Words", "COUNT", False)
+    assert (polite["title"], polite["type"], polite["is_output"]) == ("polite", "CONTAINS", True)
 
 
 @pytest.mark.parametrize(
@@ -165,47 +163,6 @@ def test_every_problem_has_its_line_and_column(text, places):
     with pytest.raises(InvalidFile) as caught:
         parse_fixtures(text.encode(), "r.yaml")
     assert [f"{problem.line}:{problem.column}" for problem in caught.value.problems] == places
-
-
-@pytest.mark.parametrize(
-    ("kind", "config", "cell"),
-    [
-        ("CONTAINS", {"source": "output", "value": "REFUND"}, StepCell(True)),
-        ("CONTAINS", {"source": "output", "value_source": "x"}, StepCell(False)),
-        ("COMPARE", {"sources": ["output", "right"]}, StepCell(True)),
-        ("REGEX", {"source": "output", "regex_pattern": "^x"}, StepCell(False)),
-        ("COUNT", {"source": "output", "type": "chars", "max_count": 3}, StepCell(False)),
-        ("LLM_ASSERTION", {"source": "output", "prompt": "no"}, StepCell(False)),
-        ("LLM_ASSERTION", {"source": "output", "prompt": "yes"}, StepCell(True)),
-        # Half of two assertions is no pass.
-        ("LLM_ASSERTION", {"source": "output", "prompt": '["yes", "no"]'}, StepCell(False)),
-        ("CONTAINS", {"source": "failed", "value": "x"}, StepCell(error="step: broken")),
-        ("CONTAINS", {"source": "gone", "value": "x"}, StepCell(error="step: there is no column 'gone'")),
-        (
-            "COUNT",
-            {"source": "output", "type": "chars"},
-            StepCell(error="step: '8' is not a score from 0 to 1"),
-        ),
-    ],
-)
-def test_whether_a_row_passes(kind, config, cell):
-    column = {"name": "step", "column_type": kind, "configuration": config, "is_part_of_score": True}
-    values = {"output": "a refund", "right": "a refund", "x": "fund!"}
-    cells = {name: StepCell(value) for name, value in values.items()} | {"failed": StepCell(error="broken")}
-    assert computed(column, cells, lambda text: "yes" if "yes" in text else "no") == cell
-
-
-@pytest.mark.parametrize(
-    ("kind", "config", "reason"),
-    [
-        ("CODE_EXECUTION", {"code": "x"}, "CODE_EXECUTION does not run here"),
-        ("REGEX", {"source": "a", "regex_pattern": "("}, "regex_pattern is not a regular expression"),
-        ("CONTAINS", {"source": "a"}, "needs either value or value_source"),
-    ],
-)
-def test_a_step_that_cannot_run_fails_its_cells_and_says_why(kind, config, reason):
-    column = {"name": "step", "column_type": kind, "configuration": config, "is_part_of_score": True}
-    assert reason in computed(column, {"a": StepCell("a")}, str).error
 
 
 def test_the_database_follows_the_files(tmp_path):

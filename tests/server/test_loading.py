@@ -33,7 +33,11 @@ def test_reading_and_publishing_loads_nothing_else(tmp_path):
     loaded = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
     parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
     assert {part[0] for part in parts if len(part) > 1} == {"http", "prompts", "store", "checks"}
-    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {"model", "models", "runs"}
+    assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {
+        "model",
+        "models",
+        "runner",
+    }
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(call, monkeypatch):

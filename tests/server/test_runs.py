@@ -18,8 +18,17 @@ from promptsync.server.checks.endpoint import Endpoint
 from promptsync.server.checks.model import Echo, ModelError
 
 CASES = [{"question": "Where is my money?", "expect": "refund"}, {"question": "Hello", "expect": "hello"}]
+
+
+def judge(prompt, title="judge"):
+    return {"title": title, "type": "LLM_ASSERTION", "config": {"source": "output", "prompt": prompt}}
+
+
+LENGTH = {"source": "output", "type": "chars"}
 FIXTURES = declared(
     """
+models:
+  - {name: llm-assertion, answers: [{contains: "Assertion:\\nyes", answer: "yes"}, {answer: "no"}]}
 agents:
   - name: refund agent
     labels: [prod]
@@ -44,6 +53,8 @@ agents:
     evaluation("first", "support/refund", CASES, contains("Q:"), version=1),
     evaluation("no prompt", "nobody", CASES[:1], at_most(1)),
     evaluation("broken score", "support/refund", CASES, matches("(")),
+    evaluation("no score", "support/refund", CASES, {**at_most(1), "config": LENGTH}),
+    evaluation("half", "support/refund", CASES, judge('["yes", "no"]'), judge("yes", "second")),
 )
 EVALUATIONS, DATASETS = "/api/public/v2/evaluations", "/api/public/v2/datasets"
 LISTS = (EVALUATIONS, DATASETS, "/workflows")
@@ -163,7 +174,7 @@ def test_fixtures_are_listed_at_the_root_of_the_folders(call):
     assert kinds["WORKFLOW"][0] == ("refund agent", {"latest_version_number": 1})
     assert kinds["DATASET"][0] == ("quality", {"isDraft": False, "latest_version_number": 1})
     assert kinds["REPORT"][0] == ("quality", {})
-    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 7
+    assert len(call("GET", f"{path}&filter_type=REPORT").body["entities"]) == len(kinds["REPORT"]) == 9
 
 
 def test_the_rows_of_a_dataset_are_read_in_pages(call):
@@ -232,6 +243,8 @@ def test_rows_have_the_cells_of_the_dataset_first(call):
         ("unscored", None, "none"),
         ("pinned", 100, "single_column"),
         ("broken score", 0, "single_column"),
+        ("no score", 0, "single_column"),
+        ("half", 50, "multi_column"),
     ],
 )
 def test_scores_of_other_evaluations(call, name, overall, kind):
@@ -239,7 +252,7 @@ def test_scores_of_other_evaluations(call, name, overall, kind):
     report = finished_report(call, run_id).body
     score = call("GET", f"/reports/{run_id}/score").body["score"]
     assert (score["overall_score"], score["score_type"]) == (overall, kind)
-    assert report["stats"]["status_counts"]["FAILED"] == (2 if name == "broken score" else 0)
+    assert report["stats"]["status_counts"]["FAILED"] == (2 if overall == 0 else 0)
 
 
 def test_a_prompt_that_breaks_later_fails_its_cells(call):

@@ -472,7 +472,7 @@ def test_texts_of_models_that_sqlite_does_not_store_are_replaced(world, app):
     sheet = world.sheet()
     with app.store.write() as db:
         cell = next(store.cells_of(db, sheet["id"]))
-        store.set_cells(db, [replace(cell, value={"a": "\ud800"}, metrics={"model": "echo"})])
+        store.set_cells(db, [replace(cell, value={"a": "\ud800"}, model="echo")])
     shown = world.ok("GET", world.at(sheet, f"/cells/{cell.id}"))["cell"]
     assert (shown["value"], shown["display_value"], shown["model"]) == ({"a": "?"}, '{"a":"?"}', "echo")
     assert "request_metrics" not in shown

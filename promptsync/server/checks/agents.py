@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from promptsync.server.checks.runs import AGENT_RUN, RunStep, chosen_version, create_run, described, steps_of
+from promptsync.server.checks.runs import AGENT_RUN, chosen_version, create_run, described
+from promptsync.server.checks.steps import CALLBACK, NODE
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery
@@ -16,12 +17,11 @@ from promptsync.server.prompts import items
 from promptsync.server.prompts.items import WORKFLOW
 from promptsync.server.prompts.labels import list_labels
 from promptsync.server.store.database import Database
+from promptsync.server.tables import store
+from promptsync.server.tables.store import QUEUED, SheetColumn
 
 MAX_SUFFIX = 200
 """Longest ``channel_name_suffix`` of a run, in characters."""
-
-CALLBACK = "callback_url"
-"""The key in the inputs of a last step that calls back."""
 
 Nodes = dict[str, dict[str, Any]]
 """Results by the names of the nodes."""
@@ -127,17 +127,16 @@ def run_workflow(request: Request) -> Response:
         version = items.version(db, workflow, body.workflow_version_number, body.workflow_label_name)
         nodes = version["body"]["nodes"]
         missing = sorted(_required(db, nodes) - inputs.keys())
-        run_id = create_run(
-            db,
-            AGENT_RUN,
-            version["id"],
-            nodes if body.callback_url is None else [*nodes, {CALLBACK: body.callback_url}],
-            {"input_variables": inputs},
-            name=workflow["name"],
-            channel=None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}",
-            all_outputs=bool(body.return_all_outputs),
-        )
-    request.runner.work_on(run_id)
+        columns = [
+            SheetColumn("", node["name"], NODE, node["configuration"], is_output=node["is_output_node"])
+            for node in nodes
+        ]
+        if body.callback_url is not None:
+            columns.append(SheetColumn("", CALLBACK, CALLBACK, {"url": body.callback_url}))
+        about = {"name": workflow["name"], "all_outputs": bool(body.return_all_outputs)}
+        about["channel"] = None if suffix is None else f"workflows:{workflow['id']}:run:{suffix}"
+        run_id, sheet_id = create_run(db, AGENT_RUN, version, inputs, [inputs], columns, **about)
+    request.runner.work_on(sheet_id)
     answer = {
         "success": True,
         "message": "Workflow execution created.",
@@ -161,37 +160,35 @@ def execution_results(request: Request) -> Response:
     query = request.parameters(ResultsQuery)
     run_id, name = query.workflow_version_execution_id, query.workflow_node_name or query.workflow_node_id
     with request.store.read() as db:
-        is_finished, nodes = node_results(db, run_id)
-    if not is_finished:
-        request.runner.work_on(run_id)
+        pending, nodes = node_results(db, run_id)
+    if pending is not None:
+        request.runner.work_on(pending)
     results = output(nodes, everything=query.return_all_outputs)
     if name:
         # The ids of nodes count from 1, as in the description of the agent.
         results = {key: node for number, (key, node) in enumerate(nodes.items(), 1) if name in (key, number)}
         if not results:
             raise not_found(f"The execution {run_id} has no node {name}.")
-    return Response(results, 200 if is_finished else 202)
+    return Response(results, 200 if pending is None else 202)
 
 
-def node_results(db: Database, run_id: int) -> tuple[bool, Nodes]:
-    """Return whether an execution is finished, and the results of its nodes. Raises a 404."""
-    run = db.execute("SELECT model FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN)).fetchone()
+def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
+    """Return the id of the sheet of an execution that is not finished, and the results of its nodes.
+
+    Raises a 404.
+    """
+    run = db.execute("SELECT sheet_id FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN)).fetchone()
     if run is None:
         raise not_found(f"There is no execution with the id {run_id}.")
-    steps = steps_of(db, run_id)
-    nodes = [step for step in steps if CALLBACK not in step.inputs]
-    is_finished = all(step.cells is not None for step in steps)
-    return is_finished, {node.inputs["name"]: _node_result(node, run["model"]) for node in nodes}
-
-
-def _node_result(node: RunStep, model: str | None) -> dict[str, Any]:
-    result = described(node.cells[0] if node.cells else None, "SUCCESS")
-    return {
-        **result,
-        "raw_error_message": result["error_message"],
-        "is_output_node": node.inputs["is_output_node"],
-        "model": model,
-    }
+    cells = {cell.column_id: cell for cell in store.cells_of(db, run["sheet_id"])}
+    results = {}
+    for node in store.columns_of(db, run["sheet_id"]):
+        if node.type == NODE:
+            result = described(cells[node.id], "SUCCESS")
+            result |= {"raw_error_message": result["error_message"], "is_output_node": node.is_output}
+            results[node.title] = result | {"model": cells[node.id].model}
+    is_finished = all(cell.status != QUEUED for cell in cells.values())
+    return None if is_finished else run["sheet_id"], results
 
 
 def output(nodes: Nodes, *, everything: bool | None) -> Any:

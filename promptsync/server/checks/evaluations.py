@@ -5,35 +5,40 @@ An evaluation file is a pipeline ("blueprint"); a run of it is a report of its o
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from promptsync.server.checks.datasets import OK
 from promptsync.server.checks.runs import (
     EVALUATION,
     EVALUATION_RUN,
-    RunStep,
     chosen_version,
     create_run,
     described,
-    steps_of,
+    run_prompt,
 )
-from promptsync.server.checks.scoring import is_prompt
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import ItemQuery, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database
+from promptsync.server.store.database import Database, Row
+from promptsync.server.tables import store
+from promptsync.server.tables.compute import rows_of
+from promptsync.server.tables.primitives import score_of
+from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
+from promptsync.server.tables.values import NoResult
 
 _STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
 # The comment of every result names the model, because an echo checks the prompt and not a model.
 _SUMMARY = (
-    "i.id, i.name, 'model: ' || i.model AS comment, i.created_at, i.updated_at, i.dataset_id,"
+    "i.id, i.name, 'model: ' || (SELECT model FROM cells WHERE sheet_id = i.sheet_id AND model IS NOT NULL"
+    " LIMIT 1) AS comment, i.created_at, coalesce((SELECT updated_at FROM sheets WHERE id = i.sheet_id),"
+    " i.updated_at) AS updated_at, i.dataset_id,"
     " i.parent_id AS parent_report_id, i.kind = 'evaluation' AS \"is_blueprint [flag]\","
     ' i.deleted AS "deleted [flag]", (SELECT workspace_id FROM registry) AS workspace_id, NULL AS folder_id,'
     " NULL AS user_id, NULL AS tags, NULL AS score_configuration, '[]' AS \"external_ids [json]\""
@@ -41,56 +46,34 @@ _SUMMARY = (
 _REPORT = (
     f"SELECT {_SUMMARY}, v.item_id AS prompt_registry_id, v.number AS prompt_version_number,"
     " NULL AS score_matrix, NULL AS score_calculation_error,"
-    ' i.spec AS "spec [json]" FROM runs i LEFT JOIN versions v ON v.id = i.version_id'
+    ' i.spec AS "spec [json]", i.sheet_id, ifnull((SELECT row_count FROM sheets WHERE id = i.sheet_id), 0)'
+    " AS row_count FROM runs i LEFT JOIN versions v ON v.id = i.version_id"
     f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND NOT i.deleted"
 )
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A pipeline or a run as stored.
-
-    The steps of a run are the rows of its dataset, with a cell for each column that is computed. Its columns
-    begin with those of the dataset.
-    """
+    """A pipeline, or a run with its sheet. ``passed`` has the percentages of rows that pass, by column."""
 
     summary: dict[str, Any]
-    columns: list[dict[str, Any]]
-    steps: list[RunStep]
+    columns: list[SheetColumn]
+    sheet_id: str
+    row_count: int
+    counts: dict[str, int]
+    passed: dict[str, float]
     dataset: str = ""
 
     @property
     def is_under_way(self) -> bool:
-        """Whether rows are left to do."""
-        return any(step.cells is None for step in self.steps)
-
-    @property
-    def rows(self) -> list[list[dict[str, Any]]]:
-        """The cells of all rows as in a response."""
-        inputs = [column["name"] for column in self.columns if column["column_type"] == "DATASET"]
-        waiting = [None] * (len(self.columns) - len(inputs))
-        return [
-            [{"type": "dataset", "value": step.inputs.get(name)} for name in inputs]
-            + [{"type": "eval", **described(cell, "COMPLETED")} for cell in step.cells or waiting]
-            for step in self.steps
-        ]
+        """Whether cells are left to compute."""
+        return self.counts[QUEUED] > 0
 
     @property
     def state(self) -> dict[str, Any]:
         """The status as in a response, and how many cells have which."""
-        counts = Counter(cell["status"] for cells in self.rows for cell in cells if "status" in cell)
         status = "RUNNING" if self.is_under_way else "COMPLETED"
-        return {"status": status, "stats": {"status_counts": dict.fromkeys(_STATUSES, 0) | counts}}
-
-    def scores(self) -> list[float | None]:
-        """Return for each column the percentage of rows that pass, ``None`` until all rows are done."""
-        if self.is_under_way or not self.steps:
-            return [None] * len(self.columns)
-        return [
-            100 * sum(cell["value"] is True for cell in cells) / len(cells)
-            if column["is_part_of_score"]
-            else None
-            for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True)
-        ]
+        counts = {status: self.counts[status] for status in _STATUSES}
+        return {"status": status, "stats": {"status_counts": counts}}
 
 
 class EvaluationsQuery(ItemQuery, frozen=True):
@@ -135,23 +118,16 @@ def run_evaluation(request: Request) -> Response:
         else:
             dataset = items.version_by_id(db, body.dataset_id, items.DATASET)
         try:
-            # The version is chosen now, because a publish during the run must not change what is checked.
-            version = chosen_version(db, _template(pipeline.columns))
+            columns, version = _pinned(db, pipeline.columns, dataset["body"]["columns"])
         except ApiError as error:
             raise malformed(f"The evaluation {name!r} cannot run: {error.message}") from error
-        about = {"column_type": "DATASET", "configuration": {}, "is_part_of_score": False}
-        inputs = [{"name": name, **about} for name in dataset["body"]["columns"]]
-        run_id = create_run(
-            db,
-            EVALUATION_RUN,
-            version["id"],
-            dataset["body"]["rows"],
-            {"columns": [*inputs, *pipeline.columns]},
+        run_id, sheet_id = create_run(
+            *(db, EVALUATION_RUN, version, dataset["body"]["columns"], dataset["body"]["rows"], columns),
             name=body.name or f"{name} {now()}",
             parent_id=pipeline_id,
             dataset_id=dataset["id"],
         )
-    request.runner.work_on(run_id)
+    request.runner.work_on(sheet_id)
     return Response({"success": True, "report_id": run_id}, 201)
 
 
@@ -165,10 +141,18 @@ def run_report(request: Request) -> Response:
 def get_evaluation(request: Request) -> Response:
     """Return a pipeline or a run, with its status."""
     report = _polled(request)
-    report_id = report.summary["id"]
     columns = [
-        {"id": position, "report_id": report_id, "position": position, "score": score, **column}
-        for position, (column, score) in enumerate(zip(report.columns, report.scores(), strict=True), 1)
+        {
+            "id": position,
+            "report_id": report.summary["id"],
+            "position": position,
+            "score": report.passed.get(column.id),
+            "name": column.title,
+            "configuration": column.config,
+            "column_type": "DATASET" if column.type == TEXT else column.type,
+            "is_part_of_score": column.is_output,
+        }
+        for position, column in enumerate(report.columns, 1)
     ]
     return Response({**OK, "report": _about(report), **report.state, "report_columns": columns})
 
@@ -184,10 +168,12 @@ def get_score(request: Request) -> Response:
 def get_rows(request: Request) -> Response:
     """Return a page of rows."""
     report = _polled(request)
-    page = request.parameters(PageQuery).of(len(report.steps))
-    rows = report.rows[page.offset : page.offset + page.per_page]
-    columns = [column["name"] for column in report.columns]
-    return Response({**OK, "columns": columns, "rows": rows, **page.counts})
+    page = request.parameters(PageQuery).of(report.row_count)
+    with request.store.read() as db:
+        rows = rows_of(db, report.sheet_id, range(page.offset, min(page.offset + page.per_page, page.total)))
+    cells = [[_cell(column, row[column.id]) for column in report.columns] for row in rows.values()]
+    columns = [column.title for column in report.columns]
+    return Response({**OK, "columns": columns, "rows": cells, **page.counts})
 
 
 def _reports(db: Database, condition: str, *values: int) -> list[Report]:
@@ -195,8 +181,21 @@ def _reports(db: Database, condition: str, *values: int) -> list[Report]:
     reports = []
     for row in db.execute(f"{_REPORT} AND {condition} ORDER BY i.id DESC", values).fetchall():
         summary = dict(row)
-        spec = summary.pop("spec")
-        reports.append(Report(summary, **spec, steps=steps_of(db, row["id"])))
+        spec, sheet_id, row_count = (summary.pop(key) for key in ("spec", "sheet_id", "row_count"))
+        columns = [SheetColumn("", **column) for column in spec.get("columns", ())]
+        columns = columns or store.columns_of(db, sheet_id)
+        counts, passed = store.count_statuses(db, sheet_id), {}
+        for column in columns if row_count and not counts[QUEUED] else ():
+            if column.is_output:
+                cells = list(store.cells_of(db, sheet_id, columns=[column.id]))
+                shown = [_cell(column, cell) for cell in cells]
+                passed[column.id] = 100 * sum(cell["value"] is True for cell in shown) / row_count
+                # A value that is no score has failed.
+                failed = sum(cell["status"] == FAILED for cell in shown)
+                failed -= sum(cell.status == FAILED for cell in cells)
+                counts |= {FAILED: counts[FAILED] + failed, COMPLETED: counts[COMPLETED] - failed}
+        dataset = spec.get("dataset", "")
+        reports.append(Report(summary, columns, sheet_id, row_count, counts, passed, dataset))
     return reports
 
 
@@ -213,17 +212,44 @@ def _polled(request: Request) -> Report:
     with request.store.read() as db:
         report = _report(db, report_id)
     if report.is_under_way:
-        request.runner.work_on(report_id)
+        request.runner.work_on(report.sheet_id)
     return report
 
 
-def _template(columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the prompt that a report runs, with its version and label."""
-    template = next(column for column in columns if is_prompt(column))["configuration"]["template"]
-    return {"version": template.get("version_number"), "label": template.get("label"), **template}
+def _pinned(db: Database, columns: list[SheetColumn], inputs: list[str]) -> tuple[list[SheetColumn], Row]:
+    """Return columns whose prompts have the versions that they have now, and the first of these versions.
+
+    A publish during the run must not change what is checked. Each input is the variable of its name, too.
+    """
+    pinned, versions = [], []
+    for column in columns:
+        template = run_prompt(column.type, column.config)
+        if template is not None:
+            prompt = {"version": template.get("version_number"), "label": template.get("label"), **template}
+            versions.append(chosen_version(db, prompt))
+            mappings = column.config.get("prompt_template_variable_mappings") or {}
+            config = {
+                "template": {"name": template["name"], "version_number": versions[-1]["number"]},
+                "prompt_template_variable_mappings": {name: name for name in inputs} | mappings,
+            }
+            column = replace(column, config=config)
+        pinned.append(column)
+    return pinned, versions[0]
 
 
 # -- what a report says -------------------------------------------------------------------------------------
+
+
+def _cell(column: SheetColumn, cell: SheetCell) -> dict[str, Any]:
+    """Return a cell as in a response; that of a score has whether the row passes."""
+    if column.type == TEXT:
+        return {"type": "dataset", "value": cell.value}
+    if column.is_output and cell.status == COMPLETED:
+        try:
+            cell = replace(cell, value=score_of(cell.value) == 1)
+        except NoResult as error:
+            cell = replace(cell, status=FAILED, value=None, error=f"{column.title}: {error}")
+    return {"type": "eval", **described(cell, COMPLETED)}
 
 
 def _about(report: Report) -> dict[str, Any]:
@@ -232,10 +258,10 @@ def _about(report: Report) -> dict[str, Any]:
 
 def _score(report: Report) -> dict[str, Any]:
     """Return the score from 0 to 100: the mean of the scores of columns; null until all rows are done."""
-    columns = [
-        {"column_name": column["name"], "score": score, "score_type": "boolean", "num_skipped": 0}
-        for column, score in zip(report.columns, report.scores(), strict=True)
-        if score is not None
+    columns: list[dict[str, Any]] = [
+        {"column_name": column.title, "score": score, "score_type": "boolean", "num_skipped": 0}
+        for column in report.columns
+        if (score := report.passed.get(column.id)) is not None
     ]
     answer: dict[str, Any] = {"overall_score": None, "score_type": "none", "has_custom_scoring": False}
     if not columns:

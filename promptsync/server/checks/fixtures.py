@@ -18,13 +18,13 @@ from promptsync.errors import UsageError
 from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import Problem
 from promptsync.server.checks.models import model_problem
-from promptsync.server.checks.runs import EVALUATION
-from promptsync.server.checks.scoring import report_columns
+from promptsync.server.checks.runs import EVALUATION, run_prompt
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
 from promptsync.server.prompts.labels import PENDING
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Store, encoded
+from promptsync.server.tables.compute import PROMPT
 
 Spec = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -158,9 +158,25 @@ def parse_fixtures(data: bytes, name: str, evaluations: Sequence[EvaluationFile]
     declared[EVALUATION] = [
         Declared(file.name, {"dataset": file.name, "columns": columns})
         for file in evaluations
-        if (columns := report_columns(file))
+        if (columns := _report_columns(file))
     ]
     return Fixtures(declared, [_protected(item) for item in value.get("protected_labels") or ()], models)
+
+
+def _report_columns(file: EvaluationFile) -> list[Spec]:
+    """Return the columns of an evaluation as the sheet of a run has them; none without a prompt.
+
+    A run has one prompt: the first in ``prompts``, if it is a name, or that of a prompt column.
+    """
+    columns = [(column.title, column.type.upper(), column.config, False) for column in file.columns]
+    for name in file.prompts[:1]:
+        if not set("*?[") & set(name):
+            mapping = {"template": {"name": name}, "prompt_template_variable_mappings": file.variables}
+            columns.insert(0, (file.output, PROMPT, mapping, False))
+    columns += [(step.title, step.type.upper(), step.config, True) for step in file.scorecard.steps]
+    if not any(run_prompt(kind, config) for _, kind, config, _ in columns):
+        return []
+    return [dict(zip(("title", "type", "config", "is_output"), column, strict=True)) for column in columns]
 
 
 def _contradictions(lists: dict[str, list[Spec]], models: list[Spec]) -> Iterator[tuple[Place, str]]:

@@ -23,7 +23,7 @@ from promptsync.server.prompts.items import WORKFLOW, find
 from promptsync.server.store.database import Store, encoded
 
 if TYPE_CHECKING:
-    from promptsync.server.checks.runs import Runner
+    from promptsync.server.checks.runner import Runner
     from promptsync.server.http.gateway import Receive, Send
 
 CONNECT_SECONDS = 15.0
@@ -179,9 +179,9 @@ class _Conversation:
             for run in db.execute(sql, values).fetchall():
                 if run["id"] in self._sent:
                     continue
-                is_finished, nodes = node_results(db, run["id"])
-                if not is_finished:
-                    self._runner.work_on(run["id"])
+                pending, nodes = node_results(db, run["id"])
+                if pending is not None:
+                    self._runner.work_on(pending)
                     continue
                 self._sent.add(run["id"])
                 result = _completed(run["id"], output(nodes, everything=bool(run["all_outputs"])))

@@ -17,7 +17,7 @@ from promptsync.server.http.fields import Id, Shape, checked, read_id
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from promptsync.server.checks.runs import Runner
+    from promptsync.server.checks.runner import Runner
     from promptsync.server.store.database import Store
 
 

@@ -10,7 +10,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x70737263
 """Marks the file as a promptsync registry, so that no other database is used by mistake."""
 
-SCHEMA_VERSION: Final = 16
+SCHEMA_VERSION: Final = 17
 """Saved in the file as ``PRAGMA user_version``."""
 
 SCHEMA: Final = (
@@ -134,34 +134,6 @@ SCHEMA: Final = (
         DELETE FROM request_words WHERE rowid = old.id;
         DELETE FROM spans WHERE trace_id IN (SELECT trace_id FROM spans WHERE log_span_id = old.span_id);
         END""",
-    # -- evaluations and runs --
-    # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
-    # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
-    # whether to send those of all nodes.
-    """CREATE TABLE runs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        kind TEXT NOT NULL,
-        name TEXT NOT NULL,
-        parent_id INTEGER REFERENCES runs (id),
-        version_id INTEGER REFERENCES versions (id),
-        dataset_id INTEGER REFERENCES versions (id),
-        spec TEXT NOT NULL DEFAULT '{}',
-        model TEXT,
-        channel TEXT,
-        all_outputs INTEGER NOT NULL DEFAULT 0,
-        deleted INTEGER NOT NULL DEFAULT 0,
-        created_at TEXT NOT NULL,
-        updated_at TEXT NOT NULL)""",
-    """CREATE UNIQUE INDEX evaluations_by_name ON runs (name) WHERE kind = 'evaluation'""",
-    """CREATE INDEX runs_by_parent ON runs (parent_id)""",
-    """CREATE INDEX runs_by_channel ON runs (channel)""",
-    # A row of the dataset, or a node of the agent. A run is under way while a step of it has no cells.
-    """CREATE TABLE steps (
-        run_id INTEGER NOT NULL REFERENCES runs (id),
-        position INTEGER NOT NULL,
-        inputs TEXT NOT NULL,
-        cells TEXT,
-        PRIMARY KEY (run_id, position)) WITHOUT ROWID""",
     # -- Tables --
     # The id is for the API, the number for the order. What belongs to a table or a sheet is deleted with it.
     """CREATE TABLE smart_tables (
@@ -172,10 +144,11 @@ SCHEMA: Final = (
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL)""",
     # version_count goes up with each change of the sheet's data, layout or scorecard, and of its results.
+    # The sheets of runs are in no table.
     """CREATE TABLE sheets (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
-        table_id TEXT NOT NULL REFERENCES smart_tables (id) ON DELETE CASCADE,
+        table_id TEXT REFERENCES smart_tables (id) ON DELETE CASCADE,
         title TEXT NOT NULL,
         row_count INTEGER NOT NULL DEFAULT 0,
         version_count INTEGER NOT NULL DEFAULT 1,
@@ -202,7 +175,7 @@ SCHEMA: Final = (
         value TEXT NOT NULL DEFAULT 'null',
         error TEXT,
         computed_version INTEGER,
-        metrics TEXT NOT NULL DEFAULT 'null',
+        model TEXT,
         operation_id TEXT,
         updated_at TEXT NOT NULL,
         UNIQUE (sheet_id, row_index, column_id))""",
@@ -249,6 +222,27 @@ SCHEMA: Final = (
         snapshot TEXT NOT NULL,
         created_at TEXT NOT NULL,
         UNIQUE (sheet_id, number))""",
+    # -- evaluations and runs --
+    # An evaluation, a run of it, or a run of an agent: see kind. The first two share their ids in the API.
+    # The version is that of the prompt or agent. The channel is for the results of an agent; all_outputs is
+    # whether to send those of all nodes.
+    """CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        parent_id INTEGER REFERENCES runs (id),
+        version_id INTEGER REFERENCES versions (id),
+        dataset_id INTEGER REFERENCES versions (id),
+        spec TEXT NOT NULL DEFAULT '{}',
+        sheet_id TEXT REFERENCES sheets (id),
+        channel TEXT,
+        all_outputs INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL)""",
+    """CREATE UNIQUE INDEX evaluations_by_name ON runs (name) WHERE kind = 'evaluation'""",
+    """CREATE INDEX runs_by_parent ON runs (parent_id)""",
+    """CREATE INDEX runs_by_channel ON runs (channel)""",
     # -- skills --
     """CREATE TABLE skill_files (
         version_id INTEGER NOT NULL REFERENCES versions (id),

@@ -110,7 +110,7 @@ def _complete(db: Database, calculation: Row, scorecard: ScorecardBody) -> None:
         "aggregate_score": total if scores else None,
         "aggregate_verdict": verdict if scores else SKIPPED,
     }
-    sql = "SELECT 1 FROM cells WHERE sheet_id = ? AND metrics ->> 'model' = 'echo' LIMIT 1"
+    sql = "SELECT 1 FROM cells WHERE sheet_id = ? AND model = 'echo' LIMIT 1"
     if db.execute(sql, (calculation["sheet_id"],)).fetchone():
         summary |= {"model": "echo"}
     db.execute(

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from promptsync.parallel import mapped
 from promptsync.server.checks.model import ModelError
 from promptsync.server.checks.models import JUDGE, Models
-from promptsync.server.checks.runs import StepCell
-from promptsync.server.checks.steps import respond
+from promptsync.server.checks.steps import CALLBACK, NODE, CellResult, call_back, node_values, respond
 from promptsync.server.http.answer import ApiError
 from promptsync.server.http.fields import Id, checked
 from promptsync.server.prompts import items, snippets, tools
@@ -43,6 +42,12 @@ class _Reference(Struct, frozen=True):
     version_number: Id | None = None
     label: str | None = None
 
+    def prompt(self, db: Database) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return the template, with its snippets and registry tools, and the metadata."""
+        version = items.version(db, items.find(db, self.name), self.version_number, self.label)
+        template, _ = snippets.expanded(db, version["body"]["prompt_template"])
+        return tools.resolved(db, template)[0], version["body"]["metadata"]
+
 
 class _Inline(Struct, frozen=True):
     prompt_template: dict[str, Any]
@@ -67,14 +72,11 @@ class PromptColumn(Struct, frozen=True):
 
     def prompt(self, db: Database) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return the template and the metadata. An inline template is used as it is, without snippets."""
-        if self.template is None:
-            assert self.inline_template is not None
-            metadata = stored_metadata(self.inline_template.metadata)
-            return stored_template(self.inline_template.prompt_template), metadata
-        item = items.find(db, self.template.name)
-        version = items.version(db, item, self.template.version_number, self.template.label)
-        template, _ = snippets.expanded(db, version["body"]["prompt_template"])
-        return tools.resolved(db, template)[0], version["body"]["metadata"]
+        if self.template is not None:
+            return self.template.prompt(db)
+        assert self.inline_template is not None
+        metadata = stored_metadata(self.inline_template.metadata)
+        return stored_template(self.inline_template.prompt_template), metadata
 
 
 def check_config(kind: str, config: Mapping[str, Any]) -> None:
@@ -98,7 +100,7 @@ def reader(columns: Iterable[SheetColumn], cells: Mapping[str, SheetCell]) -> Re
             raise NoResult("the row was deleted")
         if column.type != TEXT and cell.status != COMPLETED:
             why = f"failed: {cell.error}" if cell.status == FAILED else "is not computed"
-            raise NoResult(f"the column {column.title!r} {why}")
+            raise NoResult(f"{column.title!r} {why}")
         return cell.value
 
     return read
@@ -129,7 +131,8 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         if column is None:
             return False
         result, model = _computation(db, models, column)
-        is_local = model in LOCAL
+        # An agent asks once at a time, so that several can run at the same time.
+        is_local = model in LOCAL or column.type == NODE
         # What a model over a network has answered must not be lost with the answers that are still to come.
         most = BATCH if is_local else models.parallel
         cells = list(store.cells_of(db, sheet_id, columns=[column.id], statuses=[QUEUED], most=most))
@@ -137,23 +140,24 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
     readers = [reader(columns, rows[cell.row_index]) for cell in cells]
     results = results_of(result, readers, is_local=is_local)
     with registry.write() as db:
-        # A cell that was cancelled or edited meanwhile stays as it is now.
+        # A cell that was cancelled or edited meanwhile stays as it is now, even if it is queued again.
         ids = [cell.id for cell in cells]
-        queued = {cell.id for cell in store.cells_of(db, sheet_id, ids=ids, statuses=[QUEUED])}
-        about = {
-            "computed_version": store.touch(db, sheet_id),
-            "metrics": {"model": model} if model == "echo" else None,
-        }
+        now = store.cells_of(db, sheet_id, ids=ids, statuses=[QUEUED])
+        queued = {(cell.id, cell.operation_id) for cell in now}
+        if not queued:
+            return True
+        version = store.touch(db, sheet_id)
         computed = [
             replace(
                 cell,
                 status=COMPLETED if outcome.error is None else FAILED,
                 value=outcome.value,
                 error=outcome.error,
-                **about,
+                computed_version=version,
+                model=model,
             )
             for cell, outcome in zip(cells, results, strict=True)
-            if cell.id in queued
+            if (cell.id, cell.operation_id) in queued
         ]
         store.set_cells(db, computed)
         store.mark_stale(db, sheet_id, [column.id], [cell.row_index for cell in computed], pending=False)
@@ -169,28 +173,59 @@ def _next_column(db: Database, columns: Sequence[SheetColumn]) -> SheetColumn | 
 
 def _computation(
     db: Database, models: Models, column: SheetColumn
-) -> tuple[Callable[[Read], StepCell], str | None]:
+) -> tuple[Callable[[Read], CellResult], str | None]:
     """Return what computes a cell from its row, and the name of the model that it asks."""
     try:
+        if column.type == CALLBACK:
+            return _callback(db, column), None
+        if column.type == NODE:
+            return _node(db, models, column)
         check_config(column.type, column.config)
         if column.type == PROMPT:
             configured = checked(column.config, PromptColumn)
             template, metadata = configured.prompt(db)
             mappings, model = configured.prompt_template_variable_mappings, models.of(metadata)
     except ApiError as error:
-        failed = StepCell(error=error.message)
+        failed = CellResult(error=error.message)
         return lambda read: failed, None
     ask = models.judge
 
-    def compute(read: Read) -> StepCell:
+    def compute(read: Read) -> CellResult:
         try:
             if column.type == PROMPT:
                 values = {name: structured(read(source)) for name, source in mappings.items()}
                 return respond(model, template, metadata, values)
-            return StepCell(primitive(column.type, column.config, "config").result(read, ask))
+            return CellResult(primitive(column.type, column.config, "config").result(read, ask))
         except (NoResult, ModelError) as error:
-            return StepCell(error=str(error))
+            return CellResult(error=str(error))
 
     if column.type == "LLM_ASSERTION":
         return compute, models.called(JUDGE).name
     return compute, model.name if column.type == PROMPT else None
+
+
+def _node(
+    db: Database, models: Models, column: SheetColumn
+) -> tuple[Callable[[Read], CellResult], str | None]:
+    """Return what computes a node of an agent: its prompt gets the inputs and the results before it."""
+    prompt, variables = column.config["prompt"], column.config["variables"]
+    template, metadata = _Reference(prompt["name"], prompt["version"], prompt["label"]).prompt(db)
+    earlier = [other for other in store.columns_of(db, column.sheet_id) if other.id in column.reads]
+    model = models.of(metadata)
+
+    def compute(read: Read) -> CellResult:
+        try:
+            values = {other.title: read(other.id) for other in earlier}
+        except NoResult as error:
+            return CellResult(error=f"Skipped, because {error}")
+        return respond(model, template, metadata, node_values(values, variables))
+
+    return compute, model.name
+
+
+def _callback(db: Database, column: SheetColumn) -> Callable[[Read], CellResult]:
+    from promptsync.server.checks.agents import node_results
+
+    (run_id,) = db.execute("SELECT id FROM runs WHERE sheet_id = ?", (column.sheet_id,)).fetchone()
+    results = node_results(db, run_id)[1]
+    return lambda read: call_back(column.config["url"], run_id, results)

@@ -15,7 +15,6 @@ from promptsync.server.http.fields import RowIndex
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import Database, Row, encoded, insert
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import compute_next
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, STALE, TEXT
 
 CONFIRMED: Final = 1000
@@ -71,7 +70,7 @@ def create_operation(request: Request) -> Response:
             "virtual_cell_count": 0,
             "cells": [cell.shown() for cell in shown],
         }
-    request.runner.work_on(sheet["id"], compute_next)
+    request.runner.work_on(sheet["id"])
     return Response(answer, 202)
 
 
@@ -96,7 +95,7 @@ def _recalculate(request: Request, cell_ids: Collection[str]) -> Response:
         if not ids:
             return Response({"success": True, "message": "No computed cells were selected.", "cell_count": 0})
         operation_id = _start(db, sheet["id"], ids)
-    request.runner.work_on(sheet["id"], compute_next)
+    request.runner.work_on(sheet["id"])
     counts = {"cell_count": len(ids), "selected_cell_count": len(cells)}
     return Response({"success": True, "execution_id": operation_id, **counts}, 202)
 
@@ -111,7 +110,7 @@ def get_operation(request: Request) -> Response:
             raise not_found(f"The sheet has no operation with the id {request.path['operation_id'][:100]!r}.")
         operation = _shown(db, request, row)
     if operation["pending_count"]:
-        request.runner.work_on(sheet["id"], compute_next)
+        request.runner.work_on(sheet["id"])
     return Response({"success": True, "operation": operation})
 
 
@@ -126,7 +125,7 @@ def list_operations(request: Request) -> Response:
         )
         active = [_shown(db, request, row) for row in db.execute(sql, (sheet["id"],)).fetchall()]
     if active:
-        request.runner.work_on(sheet["id"], compute_next)
+        request.runner.work_on(sheet["id"])
     answer = {"sheet_id": sheet["id"], "version": sheet["version_count"], "total_cells": sum(counts.values())}
     answer |= {"status_counts": counts, "pending_count": counts[QUEUED], "active_operations": active}
     return Response({"success": True, **answer})

@@ -14,7 +14,6 @@ from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import Database, encoded
 from promptsync.server.tables import store
-from promptsync.server.tables.compute import compute_next
 from promptsync.server.tables.sheets import listed
 from promptsync.server.tables.store import QUEUED, TEXT, SheetCell
 
@@ -100,7 +99,7 @@ def count_statuses(request: Request) -> Response:
         sheet_id = store.get_sheet(db, request.path)["id"]
         counts = store.count_statuses(db, sheet_id)
     if counts[QUEUED]:
-        request.runner.work_on(sheet_id, compute_next)
+        request.runner.work_on(sheet_id)
     return Response({"success": True, "total_cells": sum(counts.values()), "status_counts": counts})
 
 

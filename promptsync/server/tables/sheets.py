@@ -144,8 +144,8 @@ def delete_sheet(request: Request) -> Response:
     return Response({"success": True, "message": "Sheet deleted."})
 
 
-def add_sheet(db: Database, table_id: str, title: str | None) -> str:
-    """Add a sheet without columns to a table, and return its id."""
+def add_sheet(db: Database, table_id: str | None, title: str | None) -> str:
+    """Add a sheet without columns to a table, or to none, and return its id."""
     sheet_id, moment = str(uuid.uuid4()), now()
     count = db.execute("SELECT count(*) FROM sheets WHERE table_id = ?", (table_id,)).fetchone()[0]
     about = {"title": title or f"Sheet {count + 1}", "created_at": moment, "updated_at": moment}

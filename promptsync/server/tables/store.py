@@ -50,7 +50,7 @@ class SheetColumn(msgspec.Struct, frozen=True):
 
 
 class SheetCell(msgspec.Struct, frozen=True):
-    """A cell. ``computed_version`` is the version of its sheet when it was computed."""
+    """A cell. ``computed_version`` is the version of its sheet when it was computed, by ``model`` if any."""
 
     id: str
     sheet_id: str
@@ -61,17 +61,19 @@ class SheetCell(msgspec.Struct, frozen=True):
     value: Any = None
     error: str | None = None
     computed_version: int | None = None
-    metrics: dict[str, Any] | None = None
+    model: str | None = None
+    operation_id: str | None = None
 
     def shown(self) -> dict[str, Any]:
-        """Return the cell as in a response, with the model that answered if the metrics name one."""
+        """Return the cell as in a response, with the model that answered if it is the echo."""
         cell = asdict(self)
-        metrics = cell.pop("metrics") or {}
+        del cell["operation_id"]
+        if self.model != "echo":
+            del cell["model"]
         cell |= {"error_message": self.error, "last_computed_version": cell.pop("computed_version")}
         shown = self.value if self.value is None or isinstance(self.value, str) else encoded(self.value)
         cell |= {"display_value": shown, "input_hash": None}
-        cell |= {"model": metrics.pop("model")} if "model" in metrics else {}
-        return cell | ({"request_metrics": metrics} if metrics else {})
+        return cell
 
 
 TABLE = (
@@ -93,7 +95,7 @@ COLUMN = (
 
 _CELL = (
     'id, sheet_id, column_id, row_index, status, updated_at, value AS "value [json]", error,'
-    ' computed_version, metrics AS "metrics [json]"'
+    " computed_version, model, operation_id"
 )
 
 
@@ -150,12 +152,12 @@ def set_cells(db: Database, cells: Iterable[SheetCell]) -> None:
     """Store what changed in cells: everything but their place. A cell that was deleted stays deleted."""
     moment = now()
     db.executemany(
-        "UPDATE cells SET status = ?, value = ?, error = ?, computed_version = ?, metrics = ?, updated_at = ?"
+        "UPDATE cells SET status = ?, value = ?, error = ?, computed_version = ?, model = ?, updated_at = ?"
         " WHERE id = ?",
         [
             (
                 *(cell.status, storable(encoded(cell.value)), cell.error and storable(cell.error)),
-                *(cell.computed_version, encoded(cell.metrics), moment, cell.id),
+                *(cell.computed_version, cell.model, moment, cell.id),
             )
             for cell in cells
         ],

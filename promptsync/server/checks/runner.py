@@ -1,0 +1,84 @@
+"""The threads that compute sheets and calculations.
+
+A sheet is under way while a cell of it is queued, a calculation while a row has no result. The process that
+starts one works on it, and so does any process that is polled for it: what ended in the middle goes on with
+the next poll. If two processes work on one, both may ask the model, and what is stored first stays.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from promptsync.server.store.database import Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promptsync.server.checks.models import Models
+
+    DoNext = Callable[[Store, Models, str], bool]
+    """Does a part of what is left of the sheet or calculation with this id; false if nothing is."""
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Works on up to ``models.parallel`` threads, each on one sheet or calculation.
+
+    ``close`` waits for the parts that are being done, for up to ``close_seconds``.
+    """
+
+    def __init__(self, registry: Store, models: Models) -> None:
+        self._registry = registry
+        self.models = models
+        self._queue: queue.SimpleQueue[tuple[str, DoNext | None] | None] = queue.SimpleQueue()
+        self._pending: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+        self.close_seconds = 5.0
+
+    def work_on(self, work_id: str, do_next: DoNext | None = None) -> None:
+        """Do what is left of a sheet, or of what ``do_next`` does, unless a thread will do so anyway."""
+        with self._lock:
+            if self._stopped or work_id in self._pending:
+                return
+            self._pending.add(work_id)
+            self._queue.put((work_id, do_next))
+            if len(self._threads) < self.models.parallel:
+                # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
+                thread = threading.Thread(target=self._work, name="registry-runner", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def close(self) -> None:
+        """Stop after the parts that are being done."""
+        with self._lock:
+            self._stopped = True
+        deadline = time.monotonic() + self.close_seconds
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        # Imported for the first run, because most commands that open a registry run nothing.
+        from promptsync.server.tables.compute import compute_next
+
+        for work_id, chosen in iter(self._queue.get, None):
+            do_next: DoNext = chosen or compute_next
+            try:
+                while not self._stopped and do_next(self._registry, self.models, work_id):
+                    pass
+            except (sqlite3.Error, StoreError) as error:
+                _log.warning("A run was interrupted: %s", error)
+            except Exception:
+                _log.exception("A run was interrupted")
+            finally:
+                with self._lock:
+                    self._pending.discard(work_id)
