@@ -176,9 +176,9 @@ def test_files_in_the_manual_pass_lint(
     (tmp_path / "registry.yaml").write_text("agents: []\n", "utf-8")
     if "cases: Refund cases" in block:
         (tmp_path / "evaluations").mkdir()
-        (tmp_path / "evaluations/refund-cases.yaml").write_text(
-            "name: Refund cases\nrows: [{a: b}]\n", "utf-8"
-        )
+        step = "{title: Polite, type: CONTAINS, config: {source: Output, value: please}}"
+        cases = f"name: Refund cases\nrows: [{{order: A-17}}]\nscorecard: {{steps: [{step}]}}\n"
+        (tmp_path / "evaluations/refund-cases.yaml").write_text(cases, "utf-8")
     if named[1] != "promptsync.yaml":
         (tmp_path / "prompts/house-tone.yaml").write_text("content: Be kind.\n", "utf-8")
     if named[1].startswith("evaluations"):
