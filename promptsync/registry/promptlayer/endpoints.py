@@ -159,55 +159,44 @@ AGENT_RESULT: Final = _operation(
 )
 
 _TABLES: Final = "/api/public/v2/tables"
-_SHEET: Final = _TABLES + "/{table_id}/sheets/{sheet_id}"
+_SHEETS: Final = _TABLES + "/{table_id}/sheets"
+
+
+def _on_sheet(name: str, method: str, path: str = "", **options: Any) -> Operation:
+    """Return an operation on a sheet; a write that starts work or creates something is not repeatable."""
+    request = f"{method} {_SHEETS}/{{sheet_id}}{path}"
+    return _operation(name, request, **{"item": "sheet", "repeatable": method != "POST", **options})
+
 
 LIST_TABLES: Final = _operation("list the tables", f"GET {_TABLES}", keys=("data",))
 CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False)
 LIST_SHEETS: Final = _operation(
-    "list the sheets of the table", f"GET {_TABLES}/{{table_id}}/sheets", item="table", keys=("data",)
+    "list the sheets of the table", f"GET {_SHEETS}", item="table", keys=("data",)
 )
-CREATE_SHEET: Final = _operation(
-    "create the sheet", f"POST {_TABLES}/{{table_id}}/sheets", repeatable=False, item="table"
-)
+CREATE_SHEET: Final = _operation("create the sheet", f"POST {_SHEETS}", repeatable=False, item="table")
 SHEET_IMPORT: Final = _operation(
-    "read the import of the sheet",
-    f"GET {_TABLES}/{{table_id}}/sheets/operations/{{operation_id}}",
-    item="import",
+    "read the import of the sheet", f"GET {_SHEETS}/operations/{{operation_id}}", item="import"
 )
-DELETE_SHEET: Final = _operation("delete the sheet", f"DELETE {_SHEET}", item="sheet")
-SHEET_ROWS: Final = _operation(
-    "read the rows of the sheet", f"GET {_SHEET}/rows", item="sheet", keys=("data",)
+DELETE_SHEET: Final = _on_sheet("delete the sheet", "DELETE")
+SHEET_ROWS: Final = _on_sheet("read the rows of the sheet", "GET", "/rows", keys=("data",))
+CREATE_COLUMN: Final = _on_sheet("create the column", "POST", "/columns")
+SCORECARD: Final = _on_sheet("read the scorecard", "GET", "/scorecard", item="scorecard")
+SET_SCORECARD: Final = _on_sheet("set the scorecard", "PATCH", "/scorecard")
+RECALCULATE: Final = _on_sheet("compute the cells", "POST", "/operations")
+LIST_OPERATIONS: Final = _on_sheet("list the operations of the sheet", "GET", "/operations")
+READ_OPERATION: Final = _on_sheet("read the operation", "GET", "/operations/{operation_id}", item="operation")
+CANCEL_OPERATION: Final = _on_sheet(
+    "cancel the operation", "DELETE", "/operations/{operation_id}", item="operation"
 )
-CREATE_COLUMN: Final = _operation(
-    "create the column", f"POST {_SHEET}/columns", repeatable=False, item="sheet"
-)
-SCORECARD: Final = _operation("read the scorecard", f"GET {_SHEET}/scorecard", item="scorecard")
-SET_SCORECARD: Final = _operation("set the scorecard", f"PATCH {_SHEET}/scorecard", item="sheet")
-# Each of these two starts work that costs money.
-RECALCULATE: Final = _operation(
-    "compute the cells", f"POST {_SHEET}/operations", repeatable=False, item="sheet"
-)
-SCORE: Final = _operation(
-    "score the sheet", f"POST {_SHEET}/scorecard/recalculate", repeatable=False, item="sheet"
-)
-LIST_OPERATIONS: Final = _operation(
-    "list the operations of the sheet", f"GET {_SHEET}/operations", item="sheet"
-)
-READ_OPERATION: Final = _operation(
-    "read the operation", f"GET {_SHEET}/operations/{{operation_id}}", item="operation"
-)
-CANCEL_OPERATION: Final = _operation(
-    "cancel the operation", f"DELETE {_SHEET}/operations/{{operation_id}}", item="operation"
-)
-CANCEL_SCORE: Final = _operation("stop scoring the sheet", f"POST {_SHEET}/scorecard/cancel", item="sheet")
-CALCULATION: Final = _operation(
+SCORE: Final = _on_sheet("score the sheet", "POST", "/scorecard/recalculate")
+CANCEL_SCORE: Final = _on_sheet("stop scoring the sheet", "POST", "/scorecard/cancel", repeatable=True)
+CALCULATION: Final = _on_sheet(
     "read the score of the sheet",
-    f"GET {_SHEET}/scorecard/calculations/{{calculation_id}}",
+    "GET",
+    "/scorecard/calculations/{calculation_id}",
     item="calculation",
 )
-SCORED_ROWS: Final = _operation(
-    "read the scores of the rows", f"GET {_SHEET}/scorecard/rows", item="calculation", keys=("rows",)
+SCORED_ROWS: Final = _on_sheet(
+    "read the scores of the rows", "GET", "/scorecard/rows", item="calculation", keys=("rows",)
 )
-SCORED_ROW: Final = _operation(
-    "read the score of the row", f"GET {_SHEET}/scorecard/rows/{{row_index}}", item="row"
-)
+SCORED_ROW: Final = _on_sheet("read the score of the row", "GET", "/scorecard/rows/{row_index}", item="row")
