@@ -225,17 +225,9 @@ def _of_prompts(
 
 def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[EvaluationFile]) -> Iterator[Problem]:
     tables: dict[str, list[str]] = {}
-    loaded = yaml_load.load(config.path.read_bytes(), FILE_NAME) if config.checks else None
-    for index, entry in enumerate(config.checks):
+    for entry in config.checks:
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
         tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
-        if loaded and "cases" in entry and all(file.name != entry["cases"] for file in files):
-            place = yaml_load.position(loaded.text, ("checks", index, "cases"))
-            yield Problem(FILE_NAME, *place, "config", f"No evaluation file is named {entry['cases']!r}.")
-        if loaded and "sheet" in entry and any(file.name == entry["table"] for file in files):
-            place = yaml_load.position(loaded.text, ("checks", index, "sheet"))
-            message = f"{entry['table']!r} is an evaluation file, which has no sheets."
-            yield Problem(FILE_NAME, *place, "config", message, hint="Remove sheet:.")
     templates = {name: file.prompt.template for name, file in worktree.files.items()}
     known = KnownPrompts(templates, unreadable=frozenset(worktree.broken.values()))
     evaluations = Evaluations(known, tables)

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import KnownPrompts, leaves
-from promptsync.prompt.evaluation import Column, EvaluationFile, ScorecardStep
+from promptsync.prompt.evaluation import EvaluationFile
 from promptsync.prompt.prompt import KeyPath
 from promptsync.prompt.template import template_variables
-
-TYPES: Final = (
-    "PROMPT_TEMPLATE WORKFLOW CODE_EXECUTION ENDPOINT MCP CONVERSATION_SIMULATOR HUMAN WHILE_LOOP FOR_LOOP"
-    " COMPARE CONTAINS REGEX ABSOLUTE_NUMERIC_DISTANCE ASSERT_VALID MATH_OPERATOR LLM_ASSERTION"
-    " AI_DATA_EXTRACTION COSINE_SIMILARITY JSON_PATH XML_PATH REGEX_EXTRACTION PARSE_VALUE COUNT MIN_MAX"
-    " COALESCE COMBINE_COLUMNS APPLY_DIFF COMPOSITION COLUMN_AGGREGATE TRACE TRAJECTORY"
-)
-"""The types of columns that the registry documents."""
-
 
 Finding = tuple[str, KeyPath, str, str]
 """The rule, the place, the message and the hint."""
@@ -54,15 +44,6 @@ class Evaluations:
         if not file.scorecard.steps:
             message = "The scorecard has no steps, so no row can pass or fail."
             yield "evaluation-unscored", ("scorecard",), message, "Add steps: to scorecard:."
-        groups: list[tuple[KeyPath, Sequence[Column | ScorecardStep]]] = [(("columns",), file.columns)]
-        groups.append((("scorecard", "steps"), file.scorecard.steps))
-        used: set[str] = set()
-        for key, columns in groups:
-            for index, column in enumerate(columns):
-                used |= {text for _, text in leaves(column.config) if isinstance(text, str)}
-                if column.type.upper() not in TYPES.split():
-                    message = f"{column.title}: PromptLayer documents no type {column.type!r}."
-                    yield "evaluation-unknown-type", (*key, index, "type"), message, "Check the spelling."
         patterns = (*file.prompts, *self._tables.get(file.name, ()))
         variables: dict[str, str] = {}
         for name, template in self._snippets.templates.items():
@@ -76,6 +57,8 @@ class Evaluations:
                 yield "evaluation-missing-variable", ("rows",), message, hint
         if not variables:
             return
+        configs = [column.config for column in file.columns] + [step.config for step in file.scorecard.steps]
+        used = {text for config in configs for _, text in leaves(config) if isinstance(text, str)}
         used |= {file.variables.get(variable, variable) for variable in variables}
         for variable in file.variables.keys() - variables.keys():
             message = f"No prompt of this evaluation has the variable {variable!r}."

@@ -30,7 +30,6 @@ _RULES: Final = (
     Rule("empty-prompt", "warning", "The prompt has no text."),
     Rule("evaluation-missing-variable", "error", "The rows of an evaluation lack a variable of a prompt."),
     Rule("evaluation-no-prompt", "warning", "An evaluation names a prompt that has no file."),
-    Rule("evaluation-unknown-type", "warning", "PromptLayer does not document this type of column."),
     Rule("evaluation-unscored", "error", "The scorecard of an evaluation has no steps."),
     Rule("evaluation-unused", "warning", "No prompt uses the evaluation."),
     Rule("evaluation-unused-column", "warning", "Nothing uses a column or variable of an evaluation."),

@@ -48,7 +48,7 @@ def junit(results: CheckResults, stopped: PromptsyncError | None = None, what: s
         return _document(root)
     for result in results.all:
         run = result.run
-        cases = [*_CASES[run.kind](result), *_unbound(result)]
+        cases = [*(_node_cases if run.kind == "agent" else _score_cases)(result), *_unbound(result)]
         # Nodes of an agent that failed are worth more than the word that it failed.
         is_over = run.status is Status.COMPLETED or (run.status is Status.FAILED and cases)
         if not is_over or run.error is not None:
@@ -89,17 +89,15 @@ def _score_cases(result: CheckResult) -> Iterator[_Case]:
     run = result.run
     if run.status is Status.FAILED:
         return
-    failure = next(
-        (failure for failure in result.failures if failure.kind in ("unscored", "min-score", "max-drop")),
-        None,
-    )
+    failures = [failure for failure in result.failures if failure.kind not in ("unbound", "failed-cell")]
     rows = [f"row {cell.row}, {cell.column}: {cell.reason}" for cell in run.missed_cells]
-    if failure is not None:
-        text = "\n".join([failure.message, *rows])
-        yield _Case("score", "failure", failure.message, failure.kind, text)
+    rows += [text for _, text in changed_rows(result)]
+    if failures:
+        text = "\n".join([*(failure.message for failure in failures), *rows])
+        yield _Case("score", "failure", failures[0].message, failures[0].kind, text)
     elif run.score is None and result.allow_unscored:
         yield _Case("score", "skipped", "no score", "unscored")
-    elif run.score is not None:
+    elif run.score is not None or not result.failures:
         yield _Case("score")
     if run.failed and not run.failed_cells:
         yield _Case("cells", "failure", result.reason, "failed-cell")
@@ -117,20 +115,6 @@ def _node_cases(result: CheckResult) -> Iterator[_Case]:
         yield _Case("run", "failure" if result.reason else "", result.reason, str(run.status))
 
 
-def _table_cases(result: CheckResult) -> Iterator[_Case]:
-    """Yield what was demanded of the rows: a row that fails is no failure if its check allows it."""
-    if result.run.status is Status.FAILED:
-        return
-    rows = [text for _, text in changed_rows(result)]
-    for failure in result.failures:
-        if failure.kind != "unbound":
-            yield _Case(
-                failure.kind, "failure", failure.message, failure.kind, "\n".join([failure.message, *rows])
-            )
-    if not result.failures:
-        yield _Case("rows")
-
-
 def _not_completed(result: CheckResult) -> _Case:
     run = result.run
     if run.is_under_way:
@@ -143,9 +127,6 @@ def _unbound(result: CheckResult) -> Iterator[_Case]:
     for gap in result.unbound:
         kind: Literal["failure", "skipped"] = "failure" if result.reason else "skipped"
         yield _Case(f"checks {gap.target}", kind, gap.reason, "unbound")
-
-
-_CASES: Final = {"evaluation": _score_cases, "agent": _node_cases, "table": _table_cases}
 
 
 def _suite(

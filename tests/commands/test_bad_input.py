@@ -164,7 +164,7 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
     ),
     ("--vars, base 60", ["render", "good", "--vars", "v.yaml"], "v.yaml", f"name: {LONG}", 1, "digits"),
     ("promptsync.yaml, base 60", ["status"], "promptsync.yaml", f"limits: {{changes: {LONG}}}", 2, "digits"),
-    ("rows without end", ["lint"], "evaluations/y.yaml", "rows: /dev/zero.csv", 1, "outside of"),
+    ("rows without end", ["lint"], "evaluations/y.yaml", "rows: /dev/zero.csv", 1, "beside this one"),
     ("evaluation, base 60", ["lint"], "evaluations/x.yaml", f"rows: [{{a: {LONG}}}]", 1, "digits"),
     ("registry.yaml, base 60", ["ls-remote"], "registry.yaml", f"agents: {LONG}", 2, "digits"),
     *(

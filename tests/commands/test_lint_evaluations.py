@@ -62,10 +62,6 @@ def lint(
             "prompts: support/sort\nrows: [{question: a}]\n",
             ["1:1: error: The scorecard has no steps, so no row can pass or fail. [evaluation-unscored]"],
         ),
-        (
-            f"prompts: support/sort\n{QUESTION}{WHOLE.replace('COMPARE', 'COMPAR')}",
-            ["3:32: warning: S: PromptLayer documents no type 'COMPAR'. [evaluation-unknown-type]"],
-        ),
         ("prompts: support/sort\nrow: []\n", [
             "1:1: error: The file lacks the key rows. [missing-key]",
             "2:1: error: Unknown key row. [unknown-key]",
@@ -79,11 +75,10 @@ def test_what_an_evaluation_lacks(world: World, text: str, wrong: list[str]) -> 
 
 def test_an_evaluation_that_the_configuration_names(world: World) -> None:
     files = {"evaluations/x.yaml": QUESTION + WHOLE}
-    files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x, sheet: Cases}]\n"
+    files["promptsync.yaml"] = "checks: [{match: 'support/*', table: x}]\n"
     assert lint(world, files) == [
-        "2:1: error: The rows have no column for the variable 'mood' of support/refund."
-        " [evaluation-missing-variable]".replace("2:1", "1:1"),
-        "promptsync.yaml:1:41: error: 'x' is an evaluation file, which has no sheets. [config]",
+        "1:1: error: The rows have no column for the variable 'mood' of support/refund."
+        " [evaluation-missing-variable]",
     ]
 
 

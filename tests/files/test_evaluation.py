@@ -108,7 +108,7 @@ def test_which_prompts_it_checks(tmp_path: Path, prompts: str, matching: set[str
             '{"a": 1}\n\n{"a": null, "b": {"c": ["\u00e4"]}}',
             [{"a": 1}, {"a": None, "b": {"c": ["ä"]}}],
         ),
-        ("deep/x.JSONL", '{"a": "b"}', [{"a": "b"}]),
+        ("x.JSONL", '{"a": "b"}', [{"a": "b"}]),
     ],
 )
 def test_rows_in_a_file(tmp_path: Path, name: str, text: str | bytes, rows: list[object]) -> None:
@@ -159,11 +159,12 @@ def test_ten_thousand_rows(tmp_path: Path) -> None:
             " {title: S, type: X, config: {variable_mappings: {v: S}}}]}",
             ["2:43: The title 'S' is used twice.", "2:91: S: no column above has the title 'S'."],
         ),
-        ("rows: x.txt", ["1:1: rows: 'x.txt' is neither a .csv nor a .jsonl file."]),
+        ("rows: x.txt", ["1:1: rows: 'x.txt' is not the name of a .csv or .jsonl file beside this one."]),
         ("rows: x.csv", ["1:1: rows: there is no file evaluations/x.csv."]),
-        ("rows: ../x.csv", ["1:1: rows: '../x.csv' is outside of evaluations/."]),
-        ("rows: /x.csv", ["1:1: rows: '/x.csv' is outside of evaluations/."]),
-        ("rows: 'a\\x.csv'", ["1:1: rows: 'a\\\\x.csv' is outside of evaluations/."]),
+        ("rows: ../x.csv", [
+            "1:1: rows: '../x.csv' is not the name of a .csv or .jsonl file beside this one."]),
+        ("rows: 'a\\x.csv'", [
+            "1:1: rows: 'a\\\\x.csv' is not the name of a .csv or .jsonl file beside this one."]),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_used(tmp_path: Path, text: str, wrong: list[str]) -> None:
@@ -180,11 +181,9 @@ def test_files_that_cannot_be_used(tmp_path: Path, text: str, wrong: list[str]) 
         ]),
         ("x.csv", 'a\n"x', ["2:1: This is not CSV: unexpected end of data."]),
         ("x.csv", b"a\n\xff", ["2:1: The byte 0xFF is not UTF-8."]),
-        ("x.jsonl", '{"a": 1}\n{"a": }\n[1]\n{"a": 1, "a": 2}\n{"a": NaN}', [
+        ("x.jsonl", '{"a": 1}\n{"a": }\n[1]', [
             "2:7: This is not JSON: Expecting value.",
             "3:1: A row must be a mapping.",
-            "4:1: This is not JSON: the key 'a' appears twice.",
-            "5:1: This is not JSON: JSON has no number NaN.",
         ]),
         ("x.jsonl", "[" * 100_000, [f"1:1: {NESTING}"]),
     ],
@@ -196,14 +195,14 @@ def test_rows_that_cannot_be_read(tmp_path: Path, name: str, text: str | bytes, 
 
 def test_links_are_refused(tmp_path: Path) -> None:
     outside = written(tmp_path / "outside", {"x.csv": "a\n1", "y.yaml": "rows: [{a: 1}]"}) / "evaluations"
-    root = written(tmp_path / "copy", {"y.yaml": "rows: x.csv", "z.yaml": "rows: deep/x.csv"})
+    root = written(tmp_path / "copy", {"y.yaml": "rows: x.csv"})
     (root / "evaluations" / "x.csv").symlink_to(outside / "x.csv")
     (root / "evaluations" / "deep").symlink_to(outside)
     (root / "evaluations" / "far.yaml").symlink_to(outside / "y.yaml")
     files, wrong = scan_evaluations(root)
     assert files == ()
     assert {(problem.path, "symbolic link" in problem.message) for problem in wrong} == {
-        (f"evaluations/{name}", True) for name in ("y.yaml", "z.yaml", "far.yaml", "deep")
+        (f"evaluations/{name}", True) for name in ("y.yaml", "far.yaml", "deep")
     }
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "evaluations").symlink_to(outside)

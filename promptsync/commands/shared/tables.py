@@ -126,16 +126,16 @@ def show_tables(
     from promptsync.checks.tables.tested_text import wanted_texts
 
     wanted = wanted_texts(project, checks, live_label(session, project, label))
-    results = past_results(project, wanted)
-    missing = [text.candidate.name for text, result in zip(wanted, results, strict=True) if result is None]
-    if missing:
-        more = f" and {len(missing) - 1} more" if missing[1:] else ""
-        raise AnswerIsNo(
-            f"{checks[0].name} has no complete run of {missing[0]}{more} with the text of your files",
-            hint=f"promptsync eval run {shlex.quote(checks[0].name)}",
-            code="never-run",
-        )
-    return CheckResults(tuple(result for result in results if result is not None))
+    results = []
+    for text, result in zip(wanted, past_results(project, wanted), strict=True):
+        if result is None:
+            raise AnswerIsNo(
+                f"{text.check.name} has no complete run of {text.candidate.name} with the text of your files",
+                hint=f"promptsync eval run {shlex.quote(text.check.name)}",
+                code="never-run",
+            )
+        results.append(result)
+    return CheckResults(tuple(results))
 
 
 def run_noise(
