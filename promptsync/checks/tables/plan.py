@@ -14,7 +14,7 @@ from promptsync.checks.catalog import NoSuchItem
 from promptsync.checks.run import Run, Status
 from promptsync.checks.tables.content import Content, prompt_of
 from promptsync.checks.tables.definition import Definition, of_file, of_sheet, with_outputs
-from promptsync.checks.tables.sheet_result import read_result
+from promptsync.checks.tables.sheet_run import read_result
 from promptsync.checks.tables.tested_text import TestedText, Wanted
 from promptsync.errors import Refused, UsageError
 from promptsync.parallel import mapped

@@ -25,8 +25,7 @@ from promptsync.checks.tables.plan import (
     plan_tables,
     title_of,
 )
-from promptsync.checks.tables.sheet_result import MOST_SHOWN, explained
-from promptsync.checks.tables.sheet_run import SheetRun
+from promptsync.checks.tables.sheet_run import MOST_SHOWN, SheetRun, explained
 from promptsync.checks.tables.tested_text import Wanted
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
