@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from promptsync.checks.cases import run_with_cases
 from promptsync.checks.choose import rendered_snippets
 from promptsync.checks.tables.run import check_tables
-from promptsync.checks.versions import WantedVersions
+from promptsync.checks.versions import WantedVersions, latest_of
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Interrupted, PromptsyncError, Refused
@@ -55,9 +55,31 @@ def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
         origin=options.origin,
     )
     receipt.interrupted = receipt.results.interrupted
-    if not options.keep_going or receipt.interrupted:
-        return receipt.results.passed
-    return bool(receipt.others)
+    goes_on = receipt.results.passed
+    if options.keep_going and not receipt.interrupted:
+        goes_on = bool(receipt.others)
+    if goes_on:
+        _check_snippets(project, plan)
+    return goes_on
+
+
+def _check_snippets(project: Project, plan: DeployPlan) -> None:
+    """Raise ``Refused`` if a snippet got a new version while tables ran, which no table has checked."""
+    latest, names = plan.survey.latest, {wanted.candidate.name for wanted in plan.tables.wanted}
+    rendered = rendered_snippets(latest.worktree.files, names, plan.label).values()
+    snippets = sorted({snippet for by_prompt in rendered for snippet in by_prompt})
+    now = latest_of(project.registry, snippets)
+    raced = [
+        name
+        for name in snippets
+        if name in now and (name not in latest.listing or now[name].version != latest.listing[name].version)
+    ]
+    if raced:
+        raise Refused(
+            f"the snippet {raced[0]!r} changed in {project.title} while the checks ran; nothing was released",
+            hint="promptsync pull --merge\npromptsync deploy",
+            code="raced",
+        )
 
 
 def _publish(project: Project, receipt: DeployReceipt) -> bool:

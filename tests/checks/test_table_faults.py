@@ -13,7 +13,7 @@ import pytest
 from scripted_registry import DROPPED, Reply, Seen
 from sheets_there import TABLES, check, declare, place, sheets, spoiled, tables, text, wanted
 from test_waiting import Clock
-from worlds import World, asking, fault, once
+from worlds import World, asking, failing, fault, once
 
 from promptsync.checks import follow
 from promptsync.checks.receipt import CheckResult, Standard
@@ -302,3 +302,60 @@ def test_nonsense_in_an_answer_is_an_error_of_the_registry(
             only(world, timeout=5)
         world.faults = []
         clear(world)
+
+
+def answering(part: str, change: Callable[[Any], None]) -> Any:
+    """A fault: other answers of the registry."""
+
+    def reply(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply:
+        body = json.loads(str(forward(seen).body))
+        change(body)
+        return Reply(body)
+
+    return fault(asking("GET", part), reply)
+
+
+def scored(**values: Any) -> Callable[[Any], None]:
+    return lambda body: [row.update(values) for row in next(v for v in body.values() if isinstance(v, list))]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("/calculations/", lambda body: body["calculation"].update(aggregate_score=1.5), "no score"),
+        ("/calculations/", lambda body: body["calculation"].update(aggregate_score=-1), "no score"),
+        ("/scorecard/rows?", scored(aggregate_verdict="great"), "2 failed cells"),
+        ("/scorecard/rows?", scored(aggregate_verdict="PASS", aggregate_score=5), ""),
+        ("/scorecard/rows?", scored(row_index=0), "1 failed cell"),
+    ],
+)
+def test_a_score_or_a_verdict_that_cannot_be_is_none(
+    world: World, part: str, change: Callable[[Any], None], reason: str
+) -> None:
+    declare(world, rows=2)
+    world.faults = [answering(part, change)]
+    result = only(world)
+    assert result.reason == reason
+    assert all(row.score is None or row.score <= 1 for row in result.run.rows)
+
+
+@pytest.mark.parametrize("affected", [-1, None, 3])
+def test_no_other_number_of_cells_is_confirmed(world: World, affected: int | None) -> None:
+    declare(world, rows=2)
+    asks = {"success": False, "requires_confirmation": True, "confirmation_token": "t"}
+    world.faults = [
+        fault(asking("POST", "/operations"), Reply({**asks, "affected_cell_count": affected})),
+    ]
+    error = check(world, wanted(PLAIN)).error
+    assert error is not None
+    assert error.code == "too-many-cells"
+    assert not [seen for seen in world.writes if "confirmation_token" in (seen.body or {})]
+
+
+def test_a_sheet_whose_cells_failed_has_no_score_while_it_is_taken_up(world: World) -> None:
+    declare(world, rows=2)
+    world.faults = [answering("/scorecard/rows?", scored(aggregate_verdict="error"))]
+    assert only(world).run.score == 100
+    world.faults.append(fault(asking("POST", "/operations"), failing(500)))
+    (result,) = check(world, wanted(PLAIN)).all
+    assert (result.passed, result.run.score) == (False, None)

@@ -302,3 +302,9 @@ def test_a_file_with_conflict_markers_is_not_run(world: World) -> None:
     path.write_text("<<<<<<< ours\n" + path.read_text() + "=======\n>>>>>>> theirs\n")
     done = world.run("eval", "run", "thanks")
     assert (done.code, done.out) == (1, "") and "prompts/a.yaml:1:1: Git conflict markers" in done.err
+
+
+def test_without_stdin_the_limit_is_refused_with_the_option_that_raises_it(world: World) -> None:
+    rude(world)
+    done = world.on_terminal("eval", "run", "thanks", "--max-cells", "0", answer=None)
+    assert (done.code, "add --max-cells 20" in done.err) == (3, True), str(done)

@@ -320,3 +320,26 @@ def test_what_ran_on_the_echo_model_does_not_count_for_a_label(released: World) 
     released.point("a", prod=1)
     moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
     assert moved["warnings"][0]["reason"] == "thanks ran on the echo model"
+
+
+@pytest.mark.parametrize("label", ["", "@label:prod"])
+def test_a_snippet_that_a_colleague_changes_while_tables_run_stops_the_deploy(
+    with_tone: World, label: str
+) -> None:
+    with_tone.write("a", f"A @@@tone{label}@@@ welcome, {{name}}", model=MODEL)
+    with_tone.commit()
+
+    def edit() -> None:
+        with_tone.publish("tone", content="rude")
+        with_tone.point("tone", prod=2)
+
+    with_tone.faults.append(once(asking("POST", "/operations"), edit))
+    done = with_tone.run("deploy")
+    assert done.code == 3, str(done)
+    assert "the snippet 'tone' changed" in done.err and "hint: promptsync pull --merge" in done.err
+    assert with_tone.published == []
+    # The dashboard edit is tested as soon as it is in the files.
+    with_tone.ok("pull", "--merge")
+    with_tone.commit()
+    done = with_tone.run("deploy")
+    assert done.code != 0 and with_tone.published == [], str(done)

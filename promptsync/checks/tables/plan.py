@@ -228,8 +228,7 @@ def _state(registry: Registry, run: Run, content: Content, oldest: float) -> tup
         scored = registry.tables.scored_rows(place, text(calculation, "id") or "")
         name = text(scorecard, "name") or ""
         origin = "" if name == NO_ORIGIN else name
-        run = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
-        if not run.failed and run.score is not None:
-            return run, True
-        run = replace(run, rows=(), failed_cells=(), failed=0, ended=0, reused=False)
+        past = read_result(replace(run, origin=origin, reused=True), content, rows, calculation, scored)
+        if not past.failed and past.score is not None:
+            return past, True
     return replace(run, status=Status.RUNNING), False

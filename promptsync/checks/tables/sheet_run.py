@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST_SHOWN: Final = 10
 """How many rows of one kind are explained at most."""
 
+_VERDICTS: Final = frozenset({"pass", "warn", "fail", "skipped"})
 _ENDED: Final = frozenset({"completed", "failed"})
 _UNDER_WAY: Final = frozenset({"queued", "running"})
 
@@ -112,7 +113,7 @@ class SheetRun:
         started = other[0] if other else tables.recalculate(sheet, computed)
         if started.get("requires_confirmation") is True:
             affected, planned = number(started, "affected_cell_count"), self._content.cells
-            if affected is None or affected > planned:
+            if affected is None or not 0 <= affected <= planned:
                 message = f"the registry would compute {affected or 'more'} cells of {self._run.location}"
                 hint = "look at its columns in the PromptLayer dashboard"
                 raise RemoteError(f"{message}, not {planned}", hint=hint, code="too-many-cells")
@@ -202,19 +203,20 @@ def read_result(
         prices = (as_mapping(cell.get("request_metrics")).get("price") for cell in cells.values())
         cost += [price for price in prices if isinstance(price, int | float)]
         result = verdicts.get(number(row, "row_index"), {})
+        verdict = (text(result, "aggregate_verdict") or "").lower()
         rows.append(
             RowResult(
                 index,
                 inputs,
                 cell_text_of(cells[definition.output]),
-                score_of(result.get("aggregate_score")),
-                text(result, "aggregate_verdict") or "error",
+                _share(result.get("aggregate_score")),
+                verdict if verdict in _VERDICTS else "error",
             )
         )
         if rows[-1].verdict == "error" and not reasons:
             reasons = [Cell(index + 1, "scorecard", text(result, "error_summary") or "not scored")]
         failed += reasons
-    score = score_of(calculation.get("aggregate_score"))
+    score = _share(calculation.get("aggregate_score"))
     return replace(
         run,
         status=Status.COMPLETED,
@@ -230,3 +232,9 @@ def read_result(
 
 def _status(raw: Mapping[str, Any]) -> str:
     return (text(raw, "status") or "").lower()
+
+
+def _share(raw: object) -> float | None:
+    """Return a score from 0 to 1; any other is none."""
+    score = score_of(raw)
+    return score if score is not None and 0 <= score <= 1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,7 +101,7 @@ def run_plan(
     from promptsync.show.tables import planned_text
 
     session.say(planned_text(plan))
-    if plan.refusal is not None and session.can_ask:
+    if plan.refusal is not None and session.can_ask and sys.stdin.isatty():
         question = f"{plan.cells:,} cells are more than the limit of {plan.limit:,}. Compute them?"
         plan = replace(plan, limit=plan.cells) if session.confirm(question) else plan
     return check_tables(
