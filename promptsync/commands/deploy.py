@@ -13,11 +13,11 @@ from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
 from promptsync.commands.shared.branches import branch_refusal, label_of_branch, origin
-from promptsync.commands.shared.checks import JunitFile, junit_option
+from promptsync.commands.shared.checks import JunitFile, junit_option, writable
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.commands.shared.since import resolve_since, since_option
-from promptsync.commands.shared.tables import ReportFile, max_cells_option, report_option, reuse_option
+from promptsync.commands.shared.tables import max_cells_option, report_option, reuse_option, write_report
 from promptsync.deploy.plan import DeployOptions, DeployPlan, plan_deploy
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.deploy.survey import InTheWay
@@ -104,7 +104,7 @@ def command(
     dry_run = dry_run or flags["rehearse"]
     session.blank = {**session.blank, "dry_run": dry_run}
     session.deploy_label = label
-    junit, report = JunitFile(session, junit_file), ReportFile(session, report_file)
+    junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
     with session.project() as project, junit.errors_of("deploy"):
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
@@ -142,7 +142,8 @@ def command(
         unwritten = None
         if flags["rehearse"] or not dry_run:  # a plan alone has no results, so the file stays as it is
             unwritten = junit.write(deploying.results, outcome.error)
-            unwritten = report.write(project, deploying.results, deploying.texts) or unwritten
+            page = write_report(session, project, report, deploying.results, deploying.texts)
+            unwritten = page or unwritten
         body = {**outcome.body, "dry_run": dry_run}
         return outcome.replaced(body=body, error=outcome.error or unwritten)
 

@@ -27,24 +27,11 @@ from promptsync.registry.address import LOCAL
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What the rehearsal in the registry at ``url`` did. ``without`` are the checks that were skipped because
-    the fixtures do not declare them, and ``tables`` those that only run in the project's registry. Without
-    ``is_compared``, scores have yet to be compared with live ones.
-    """
+    """What the rehearsal in the registry at ``url`` did; ``left_out`` says what it did not do, and why."""
 
     receipt: DeployReceipt
     url: str
-    without: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    is_compared: bool = True
-
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """What it did not do, and why."""
-        skipped = (f"{name} was skipped, because the fixtures do not declare it" for name in self.without)
-        tables = (f"{name} is a table, which only runs in the registry itself" for name in self.tables)
-        drop = "max_drop was not applied, because nothing is live in the temporary registry"
-        return (*skipped, *tables, *(() if self.is_compared else (drop,)))
+    left_out: tuple[str, ...] = ()
 
     @property
     def error(self) -> PromptsyncError | None:
@@ -111,11 +98,12 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
                 timeout=options.timeout,
                 rehearses=True,
             )
-            selection, without = _declared(copy, wanted)
+            selection, left_out = _declared(copy, wanted)
             receipt = apply_deploy(copy, plan_deploy(copy, everything, selection))
             drop = lowest(options.standard.max_drop, *(check.max_drop for check in wanted.evaluations))
-            tables = tuple(dict.fromkeys(check.name for check in wanted.tables))
-            return Rehearsal(receipt, url, without, tables, is_compared=drop is None)
+            if drop is not None:
+                left_out.append("max_drop was not applied, because nothing is live in the temporary registry")
+            return Rehearsal(receipt, url, tuple(left_out))
 
 
 def _seed(project: Project, copy: Project, label: str) -> None:
@@ -158,13 +146,15 @@ def _seed(project: Project, copy: Project, label: str) -> None:
                 copy.registry.labels.set(published.template_id, name, pointer.name, pointer.version, None)
 
 
-def _declared(copy: Project, selection: Selection) -> tuple[Selection, tuple[str, ...]]:
-    """Return the checks that the fixtures declare, by name or id, and the names of the others."""
+def _declared(copy: Project, selection: Selection) -> tuple[Selection, list[str]]:
+    """Return the checks that the fixtures declare, by name or id, and why the others do not run."""
     kinds: tuple[Kind, ...] = ("evaluation", "agent")
     entries = [(kind, entry) for kind in kinds for entry in list_checks(copy.registry, kind)]
     known = {(kind, key) for kind, entry in entries for key in (entry.name, str(entry.id))}
     checks = [check for check in selection.checks if (check.kind, check.name) in known]
     kept = tuple(structs.replace(check, max_drop=None) for check in checks)
-    others = (*selection.evaluations, *selection.agents)
-    without = (check.name for check in others if check not in checks)
-    return Selection(kept, selection.unchecked), tuple(dict.fromkeys(without))
+    undeclared = "was skipped, because the fixtures do not declare it"
+    reasons = {"table": "is a table, which only runs in the registry itself"}
+    others = [check for check in selection.checks if check not in checks]
+    left_out = dict.fromkeys(f"{check.name} {reasons.get(check.kind, undeclared)}" for check in others)
+    return Selection(kept, selection.unchecked), [*left_out]

@@ -13,7 +13,7 @@ from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation_rows import read_rows
 from promptsync.files.worktree import read, walk
 from promptsync.files.yaml import load as yaml_load
-from promptsync.prompt.evaluation import STEP_THRESHOLDS, EvaluationFile, sources
+from promptsync.prompt.evaluation import EvaluationFile, sources
 from promptsync.prompt.prompt import KeyPath, Problem
 
 FOLDER: Final = "evaluations"
@@ -99,18 +99,6 @@ def _contradictions(file: EvaluationFile) -> Iterator[tuple[KeyPath, str, str]]:
             hint = schema.suggestion(column, file.inputs)
             yield ("variables", variable), f"The rows have no column {column!r}.", hint
     yield from _titles(file)
-    card = file.scorecard
-    bounds = {"pass": card.pass_threshold, "warn": card.warn_threshold}
-    thresholds: list[tuple[KeyPath, str, Mapping[str, float]]] = [(("scorecard",), "", bounds)]
-    for index, step in enumerate(card.steps):
-        own = {**STEP_THRESHOLDS, **step.thresholds}
-        thresholds.append((("scorecard", "steps", index), f"{step.title}: ", own))
-    for place, whose, values in thresholds:
-        if values["warn"] > values["pass"]:
-            message = (
-                f"{whose}The threshold for warn, {values['warn']:g}, is above {values['pass']:g} for pass."
-            )
-            yield place, message, ""
 
 
 def _titles(file: EvaluationFile) -> Iterator[tuple[KeyPath, str, str]]:

@@ -138,14 +138,6 @@ def test_ten_thousand_rows(tmp_path: Path) -> None:
             "rows: [{a: 1}]\nscorecard: {pass_threshold: 80}",
             ["2:13: scorecard.pass_threshold: 80 is greater than the maximum of 1."],
         ),
-        (
-            "rows: [{a: 1}]\nscorecard: {pass_threshold: 0.5}",
-            ["2:1: The threshold for warn, 0.6, is above 0.5 for pass."],
-        ),
-        (
-            "rows: [{a: 1}]\nscorecard: {steps: [{title: T, type: X, thresholds: {warn: 0.9}}]}",
-            ["2:21: T: The threshold for warn, 0.9, is above 0.8 for pass."],
-        ),
         ("rows: [{a: 1}]\nvariables: {x: b}", ["2:13: The rows have no column 'b'."]),
         ("rows: [{a: 1}]\noutput: a", ["2:1: The title 'a' is used twice."]),
         ("rows: [{a: 1}]\ncolumns: [{title: Output, type: X}]", ["2:12: The title 'Output' is used twice."]),

@@ -114,14 +114,14 @@ def run_together(
     from promptsync.checks.cases import run_with_cases
     from promptsync.checks.receipt import CheckResults
     from promptsync.commands.shared.branches import origin
-    from promptsync.commands.shared.tables import ReportFile, run_tables
+    from promptsync.commands.shared.tables import run_tables, write_report
     from promptsync.show.checks import choice_body, nothing_run, results_markdown, run_notes
 
     choose_format(session, options["form"])
     _check_options(kind, names, options)
     variables = what.pop("variables", None)
     junit = JunitFile(session, options["junit_file"])
-    report = ReportFile(session, options.get("report_file"))
+    report = writable(session, "--report", options.get("report_file"))
     results = CheckResults()
     wanted: Sequence[Wanted] = ()
     with junit.errors_of(f"{_VERBS[kind]} run"), session.project() as project:
@@ -142,7 +142,7 @@ def run_together(
                 **what,
             )
             results = CheckResults((*results.all, *others.all), others.interrupted)
-        unwritten = report.write(project, results, wanted)
+        unwritten = write_report(session, project, report, results, wanted)
     for note in run_notes(results, session.command_on_remote):
         session.say(note)
     unwritten = junit.write(results) or unwritten

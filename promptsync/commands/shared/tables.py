@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from promptsync.checks.follow import TIMEOUT
 from promptsync.commands.shared.branches import live_label, origin
-from promptsync.commands.shared.checks import writable, write_text
+from promptsync.commands.shared.checks import write_text
 from promptsync.commands.shared.groups import together
 from promptsync.commands.shared.session import Session
 from promptsync.errors import AnswerIsNo
@@ -63,7 +63,7 @@ reuse_option = click.option(
 report_option = click.option(
     "--report", "report_file", metavar="FILE", help="Write a page in HTML about the checks on tables."
 )
-"""Adds ``--report FILE``, whose value is passed as ``report_file``; give it to ``ReportFile``."""
+"""Adds ``--report FILE`` as ``report_file``; ``writable`` gives the path for ``write_report``."""
 
 tables_option = click.option(
     "--tables", is_flag=True, help="With --changed: only tables, which check texts before they are published."
@@ -168,31 +168,21 @@ def run_noise(
     return run_plan(session, project, plan, Standard(allow_unscored=True), options)
 
 
-class ReportFile:
-    """The file of ``--report``; without one, or without tables, nothing is written.
+def write_report(
+    session: Session, project: Project, path: Path | None, results: CheckResults, wanted: Sequence[Wanted]
+) -> PromptsyncError | None:
+    """Write the page of ``--report``, unless no table was checked, and return what prevents it."""
+    if path is None or not wanted:
+        return None
+    from promptsync.show.report import report
 
-    Raises ``UsageError`` if it cannot be written.
-    """
-
-    def __init__(self, session: Session, file: str | None) -> None:
-        self._session = session
-        self._path: Path | None = writable(session, "--report", file)
-
-    def write(
-        self, project: Project, results: CheckResults, wanted: Sequence[Wanted]
-    ) -> PromptsyncError | None:
-        """Write the page, and return what prevents it."""
-        if self._path is None or not wanted:
-            return None
-        from promptsync.show.report import report
-
-        history = project.history
-        commit = history.line("log", "-1", "--format=%h by %an: %s") if history is not None else None
-        facts = {
-            "For": origin(self._session, project),
-            "Commit": commit or "",
-            "Time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            "Registry": project.title,
-        }
-        texts = [(text.live, text.candidate) for text in wanted]
-        return write_text(self._path, "--report", report(results, texts, facts))
+    history = project.history
+    commit = history.line("log", "-1", "--format=%h by %an: %s") if history is not None else None
+    about = {
+        "For": origin(session, project),
+        "Commit": commit or "",
+        "Time": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "Registry": project.title,
+    }
+    texts = [(text.live, text.candidate) for text in wanted]
+    return write_text(path, "--report", report(results, texts, about))
