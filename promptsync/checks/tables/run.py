@@ -112,11 +112,10 @@ def _run(
     ]
     what = "running checks"
     has_ended = follow(registry, started, timeout=timeout, progress=progress, what=what, how=work)
-    reasons = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
-    for index, run, reason in zip(indexes, started, reasons, strict=True):
+    ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
+    for index, run, end in zip(indexes, started, ends, strict=True):
         if not has_ended and run.is_under_way:
-            stopped = f"cannot be cancelled: {reason}" if reason else "cancelled"
-            run = replace(run, status=Status.FAILED, stopped=stopped)
+            run = replace(run, status=Status.FAILED, stopped=end)
         elif not wait and run.status is Status.COMPLETED:
             run = replace(run, status=Status.RUNNING)
         runs[index] = run

@@ -42,6 +42,7 @@ class SheetRun:
         self._tables = registry.tables
         self._content, self._wait = content, wait
         self._run, self._is_retried = run, False
+        self._is_own = run.sheet_id is None  # made by this run, so that nothing else is under way there
         self._sheet = SheetId(run.table_id or "", run.sheet_id) if run.sheet_id is not None else None
         self._steps = self._work()
         self._cancel: list[Callable[[], None]] = []
@@ -70,15 +71,16 @@ class SheetRun:
         return run
 
     def cancel(self) -> str:
-        """Cancel what was started and has not ended; return why that failed, empty if it did not."""
+        """Cancel what was started and has not ended; return what became of it."""
         with self._lock:
             self._steps.close()
             try:
                 for cancel in self._cancel:
                     cancel()
             except RemoteError as error:
-                return error.message
-        return ""
+                return f"cannot be cancelled: {error.message}"
+        # What another run started goes on.
+        return "cancelled" if self._cancel else "stopped"
 
     def _work(self) -> Generator[None, None, None]:
         is_taken_up = self._sheet is not None
@@ -123,7 +125,7 @@ class SheetRun:
                 return  # nothing was left to do
             started = other[0]
         operation_id = text(started, "operation_id") or ""
-        if not other:
+        if self._is_own or not other:
             self._cancel.append(lambda: tables.cancel(sheet, operation_id))
         while self._wait:
             operation = tables.operation(sheet, operation_id)
@@ -141,8 +143,10 @@ class SheetRun:
         tables = self._tables
         latest = tables.scorecard(sheet).get("latest_calculation") if is_taken_up else None
         calculation_id = text(as_mapping(latest), "id")
-        if _status(as_mapping(latest)) not in _UNDER_WAY:
+        is_under_way = _status(as_mapping(latest)) in _UNDER_WAY
+        if not is_under_way:
             calculation_id = tables.score(sheet)
+        if self._is_own or not is_under_way:
             self._cancel.append(lambda: tables.cancel(sheet))
         while _status(calculation := tables.calculation(sheet, calculation_id or "")) in _UNDER_WAY:
             yield
