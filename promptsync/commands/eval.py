@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
@@ -35,7 +33,6 @@ from promptsync.commands.shared.tables import (
     table_options,
 )
 from promptsync.errors import UsageError
-from promptsync.files.evaluation import FOLDER
 from promptsync.show.lines import number_text
 from promptsync.show.outcome import Outcome
 from promptsync.show.rows import bodies
@@ -166,26 +163,19 @@ def show_command(
 @verb("pull", parent=command, short_help="Write an evaluation file from a table.", blank={"written": []})
 @click.argument("table")
 @click.option("--sheet", metavar="TITLE", help="The sheet that has the rows (default: the first).")
-@click.option("-o", "--output", "path", metavar="FILE", help="The file in evaluations/ to write.")
-@click.option("--force", is_flag=True, help="Overwrite changes that are not committed.")
-def pull_command(session: Session, table: str, sheet: str | None, path: str | None, force: bool) -> Outcome:
-    """Write the rows, columns and scorecard of the TABLE with this title or id into an evaluation file.
+def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
+    """Write the rows, columns and scorecard of the TABLE with this title or id into its evaluation file.
 
-    An existing file of that name keeps its prompts and limits. The rows are in a CSV file beside it.
+    The rows are in a CSV file beside it. A file that is there keeps its prompts and limits.
 
     \b
     promptsync eval pull "Refund quality"
-    promptsync eval pull "Refund quality" --sheet Cases -o evaluations/refunds.yaml
+    promptsync eval pull "Refund quality" --sheet Cases
     """
     from promptsync.checks.tables.pull import pull_table
 
     with session.project() as project:
-        if path is not None:
-            place = Path(os.path.abspath(session.directory / path))  # noqa: PTH100 -- resolve() follows links
-            if not place.is_relative_to(project.root / FOLDER) or place.suffix != ".yaml":
-                raise UsageError(f"{path} is no .yaml file in {FOLDER}/, where evaluation files are")
-            path = place.relative_to(project.root).as_posix()
-        pulled = pull_table(project, table, sheet=sheet, path=path, force=force)
+        pulled = pull_table(project, table, sheet=sheet)
     if pulled.left_out:
         session.say(f"not in the file: {', '.join(map(output.name, pulled.left_out))}")
     lines = [f"wrote {output.name(path)}" for path in pulled.written]

@@ -52,8 +52,8 @@ def run(world: World, candidate: TestedText) -> None:
     assert world.call("PATCH", place(sheet), {"title": "Cases"}).status == 200
 
 
-def pulled(world: World, *arguments: str) -> dict[str, Any]:
-    found: dict[str, Any] = world.ok("eval", "pull", NAME, *arguments, "--json").document
+def pulled(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.ok("eval", "pull", NAME, "--json").document
     return found
 
 
@@ -83,16 +83,15 @@ def test_a_table_of_the_dashboard(world: World) -> None:
     world.write("ask", "Say {asked}")
     world.ok("push")
     table(world)
-    rows = world.root / "evaluations/mine.csv"
-    written = ["evaluations/mine.csv", "evaluations/mine.yaml"]
-    assert pulled(world, "-o", "evaluations/mine.yaml")["written"] == written
-    assert rows.read_text("utf-8") == '"question","expect"\n"a","b"\n'
+    rows = OWN_PATH.replace("yaml", "csv")
+    assert pulled(world)["written"] == [rows, OWN_PATH]
+    assert (world.root / rows).read_text("utf-8") == '"question","expect"\n"a","b"\n'
     assert (
-        (world.root / "evaluations/mine.yaml").read_text("utf-8")
+        (world.root / OWN_PATH).read_text("utf-8")
         == """\
 name: Refund quality
 prompts: ask
-rows: mine.csv
+rows: refund-quality.csv
 variables: {asked: question}
 scorecard:
   steps:
@@ -104,14 +103,6 @@ scorecard:
     assert world.run("lint").code == 0
     # The check runs on the table that is there.
     assert world.ok("eval", "run", NAME).code == 0
-
-
-def test_a_second_file_of_one_name_is_refused(world: World) -> None:
-    declare(world, name=NAME)
-    table(world)
-    done = world.run("eval", "pull", NAME, "-o", OWN_PATH)
-    assert done.code == 2 and f"{PATH} has the evaluation" in done.err
-    assert not (world.root / OWN_PATH).exists()
 
 
 def test_a_file_with_another_evaluation_is_not_replaced(world: World) -> None:
@@ -144,9 +135,10 @@ def test_changes_that_are_not_committed_are_kept(world: World) -> None:
     done = world.run("eval", "pull", NAME, "--json")
     before = (world.root / PATH).read_bytes()
     assert (done.code, done.document["error"]["code"]) == (3, "uncommitted")
-    assert done.document["error"]["hint"] == f"git add {PATH} && git commit\nadd --force"
+    assert done.document["error"]["hint"] == f"git add {PATH} && git commit"
     assert (world.root / PATH).read_bytes() == before
-    assert pulled(world, "--force")["written"] == [PATH.replace("yaml", "csv"), PATH]
+    world.commit()
+    assert pulled(world)["written"] == [PATH.replace("yaml", "csv"), PATH]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +146,6 @@ def test_changes_that_are_not_committed_are_kept(world: World) -> None:
     [
         (["Gone"], 2, "has no table 'Gone'"),
         ([NAME, "--sheet", "Gone"], 2, "has no sheet 'Gone'"),
-        ([NAME, "-o", "x.yaml"], 2, "x.yaml is no .yaml file in evaluations/"),
-        ([NAME, "-o", "evaluations/../x.yaml"], 2, "is no .yaml file in evaluations/"),
-        ([NAME, "-o", "evaluations/x.csv"], 2, "is no .yaml file in evaluations/"),
     ],
 )
 def test_what_cannot_be_pulled(world: World, arguments: list[str], code: int, message: str) -> None:

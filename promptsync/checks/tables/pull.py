@@ -45,23 +45,19 @@ class PulledEvaluation(Struct, frozen=True):
     left_out: tuple[str, ...]
 
 
-def pull_table(
-    project: Project, name: str, *, sheet: str | None = None, path: str | None = None, force: bool = False
-) -> PulledEvaluation:
-    """Write what a sheet of a table declares, by default its first one.
+def pull_table(project: Project, name: str, *, sheet: str | None = None) -> PulledEvaluation:
+    """Write what a sheet of a table declares, by default its first one, into the file with its name.
 
-    The file at ``path`` is by default that of the evaluation with this name. It keeps its prompts, limits and
-    comments. Raises ``Refused`` for a file whose changes are not committed, unless ``force``, and for a table
-    that no file can declare.
+    A file that is there keeps its prompts, limits and comments. Raises ``Refused`` for one whose changes are
+    not committed, and for a table that no file can declare.
     """
     definition = read_table(project.registry, None, name, sheet).definition
     known = next((file for file in project.evaluations if file.name == definition.name), None)
     slug = re.sub(r"\W+", "-", definition.name.lower()).strip("-") or "evaluation"
-    path = path or (known.path if known is not None else f"{FOLDER}/{slug}.yaml")
+    path = known.path if known is not None else f"{FOLDER}/{slug}.yaml"
     for file in project.evaluations:
-        if (file.path == path) != (file is known):
-            hint = "leave out -o" if file is known else "add -o FILE"
-            raise UsageError(f"{file.path} has the evaluation {file.name!r}", hint=hint)
+        if file.path == path and file is not known:
+            raise UsageError(f"{path} has the evaluation {file.name!r}", hint="give that file another name")
     old = load.load(known.text.encode(), path).value if known is not None else {}
     declared, left_out = _declared(definition)
     texts = {}
@@ -87,7 +83,7 @@ def pull_table(
                 if same(load.load(text.encode(), path).value, document):  # this one keeps its comments
                     texts[path] = text
                     break
-    return PulledEvaluation(path, _write(project, texts, force), left_out)
+    return PulledEvaluation(path, _write(project, texts), left_out)
 
 
 def _declared(definition: Definition) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -124,7 +120,7 @@ def _csv(definition: Definition) -> str:
     return file.getvalue().encode("utf-8", "replace").decode()
 
 
-def _write(project: Project, texts: Mapping[str, str], force: bool) -> tuple[str, ...]:
+def _write(project: Project, texts: Mapping[str, str]) -> tuple[str, ...]:
     """Write those texts that differ from the files, and return their paths."""
     root = project.root
     present = {path: present_text(root, path) for path in texts}
@@ -132,10 +128,10 @@ def _write(project: Project, texts: Mapping[str, str], force: bool) -> tuple[str
     history = Repository.find(root, FOLDER)
     for path in written:
         old = present[path]
-        if old is not None and not force and not (history and history.has_text(path, old.encode())):
+        if old is not None and not (history and history.has_text(path, old.encode())):
             raise Refused(
                 f"{path} has changes that are not committed; nothing was written",
-                hint=f"git add {shlex.quote(path)} && git commit\nadd --force",
+                hint=f"git add {shlex.quote(path)} && git commit",
                 code="uncommitted",
             )
     for path in written:
