@@ -191,7 +191,7 @@ def _read_back(
     try:
         now = _read(before.project, change)
     except RemoteError as unread:
-        return _unread(change, error, unread, is_unknown=restores)
+        return _unread(change, error, unread, is_unknown=change.old != change.new)
     if restores and now.position.version == change.old:
         # If this fails, too, a rollback is refused, which is safe. That the label did not move is reported
         # anyway.
