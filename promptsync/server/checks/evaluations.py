@@ -28,9 +28,7 @@ from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row
 from promptsync.server.tables import store
 from promptsync.server.tables.compute import rows_of
-from promptsync.server.tables.primitives import score_of
-from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
-from promptsync.server.tables.values import NoResult
+from promptsync.server.tables.store import COMPLETED, QUEUED, TEXT, SheetCell, SheetColumn
 
 _STATUSES = ("COMPLETED", "FAILED", "QUEUED", "RUNNING")
 
@@ -49,6 +47,10 @@ _REPORT = (
     ' i.spec AS "spec [json]", i.sheet_id, ifnull((SELECT row_count FROM sheets WHERE id = i.sheet_id), 0)'
     " AS row_count FROM runs i LEFT JOIN versions v ON v.id = i.version_id"
     f" WHERE i.kind IN ('{EVALUATION}', '{EVALUATION_RUN}') AND NOT i.deleted"
+)
+_PASSED = (
+    "SELECT column_id, 100.0 * sum(value = 'true') / count(*) FROM cells WHERE column_id IN"
+    " (SELECT id FROM columns WHERE sheet_id = ? AND is_output) GROUP BY column_id"
 )
 
 
@@ -185,15 +187,8 @@ def _reports(db: Database, condition: str, *values: int) -> list[Report]:
         columns = [SheetColumn("", **column) for column in spec.get("columns", ())]
         columns = columns or store.columns_of(db, sheet_id)
         counts, passed = store.count_statuses(db, sheet_id), {}
-        for column in columns if row_count and not counts[QUEUED] else ():
-            if column.is_output:
-                cells = list(store.cells_of(db, sheet_id, columns=[column.id]))
-                shown = [_cell(column, cell) for cell in cells]
-                passed[column.id] = 100 * sum(cell["value"] is True for cell in shown) / row_count
-                # A value that is no score has failed.
-                failed = sum(cell["status"] == FAILED for cell in shown)
-                failed -= sum(cell.status == FAILED for cell in cells)
-                counts |= {FAILED: counts[FAILED] + failed, COMPLETED: counts[COMPLETED] - failed}
+        if not counts[QUEUED]:
+            passed = dict(map(tuple, db.execute(_PASSED, (sheet_id,))))
         dataset = spec.get("dataset", "")
         reports.append(Report(summary, columns, sheet_id, row_count, counts, passed, dataset))
     return reports
@@ -241,14 +236,8 @@ def _pinned(db: Database, columns: list[SheetColumn], inputs: list[str]) -> tupl
 
 
 def _cell(column: SheetColumn, cell: SheetCell) -> dict[str, Any]:
-    """Return a cell as in a response; that of a score has whether the row passes."""
     if column.type == TEXT:
         return {"type": "dataset", "value": cell.value}
-    if column.is_output and cell.status == COMPLETED:
-        try:
-            cell = replace(cell, value=score_of(cell.value) == 1)
-        except NoResult as error:
-            cell = replace(cell, status=FAILED, value=None, error=f"{column.title}: {error}")
     return {"type": "eval", **described(cell, COMPLETED)}
 
 

@@ -37,7 +37,8 @@ class Runner:
         self._registry = registry
         self.models = models
         self._queue: queue.SimpleQueue[tuple[str, DoNext | None] | None] = queue.SimpleQueue()
-        self._pending: set[str] = set()
+        self._pending: dict[str, bool] = {}
+        """What is waited for or worked on, and whether it was requested again since."""
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._stopped = False
@@ -46,9 +47,13 @@ class Runner:
     def work_on(self, work_id: str, do_next: DoNext | None = None) -> None:
         """Do what is left of a sheet, or of what ``do_next`` does, unless a thread will do so anyway."""
         with self._lock:
-            if self._stopped or work_id in self._pending:
+            if self._stopped:
                 return
-            self._pending.add(work_id)
+            if work_id in self._pending:
+                # Its thread may just have found that nothing was left.
+                self._pending[work_id] = True
+                return
+            self._pending[work_id] = False
             self._queue.put((work_id, do_next))
             if len(self._threads) < self.models.parallel:
                 # Ctrl-C must not wait for a model that hangs, so threads do not keep the process alive.
@@ -81,4 +86,6 @@ class Runner:
                 _log.exception("A run was interrupted")
             finally:
                 with self._lock:
-                    self._pending.discard(work_id)
+                    again = self._pending.pop(work_id)
+                if again:
+                    self.work_on(work_id, chosen)

@@ -19,7 +19,7 @@ from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, Store
 from promptsync.server.tables import store
-from promptsync.server.tables.primitives import primitive
+from promptsync.server.tables.primitives import primitive, score_of
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
 from promptsync.server.tables.values import NoResult, Read, structured
 
@@ -189,13 +189,18 @@ def _computation(
         failed = CellResult(error=error.message)
         return lambda read: failed, None
     ask = models.judge
+    # A run of an evaluation has lists as they are, and whether a row passes instead of a score.
+    sql = "SELECT table_id IS NULL FROM sheets WHERE id = ?"
+    (is_run,) = db.execute(sql, (column.sheet_id,)).fetchone()
 
     def compute(read: Read) -> CellResult:
         try:
             if column.type == PROMPT:
-                values = {name: structured(read(source)) for name, source in mappings.items()}
+                values = {name: read(source) for name, source in mappings.items()}
+                values = values if is_run else {name: structured(value) for name, value in values.items()}
                 return respond(model, template, metadata, values)
-            return CellResult(primitive(column.type, column.config, "config").result(read, ask))
+            value = primitive(column.type, column.config, "config").result(read, ask)
+            return CellResult(score_of(value) == 1 if is_run and column.is_output else value)
         except (NoResult, ModelError) as error:
             return CellResult(error=str(error))
 
