@@ -19,8 +19,9 @@ from promptsync.files.prompt_file import name_in
 from promptsync.files.schema import suggestion
 from promptsync.files.worktree import Worktree, scan
 from promptsync.files.yaml import load as yaml_load
+from promptsync.lint import evaluations
 from promptsync.lint.check import check
-from promptsync.lint.evaluations import Evaluations
+from promptsync.lint.references import Snippets
 from promptsync.lint.rules import RULES
 from promptsync.lint.subject import KnownPrompts
 from promptsync.prompt.evaluation import EvaluationFile
@@ -229,10 +230,9 @@ def _of_evaluations(config: Config, worktree: Worktree, files: Sequence[Evaluati
         tables.setdefault(entry.get("table", ""), []).append(entry["match"])
         tables.setdefault(entry.get("cases", ""), [])  # an agent gets the rows, and no prompt does
     templates = {name: file.prompt.template for name, file in worktree.files.items()}
-    known = KnownPrompts(templates, unreadable=frozenset(worktree.broken.values()))
-    evaluations = Evaluations(known, tables)
+    snippets, names = Snippets((), KnownPrompts(templates)), {*templates, *worktree.broken.values()}
     for file in files:
-        for rule, keypath, message, hint in evaluations.check(file):
+        for rule, keypath, message, hint in evaluations.check(file, snippets, names, tables.get(file.name)):
             place = yaml_load.position(file.text, keypath)
             yield Problem(file.path, *place, rule, message, RULES[rule].severity, hint)
 

@@ -6,7 +6,8 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -20,8 +21,6 @@ SUFFIXES: Final = (".csv", ".jsonl")
 
 MAX_BYTES: Final = 50_000_000
 """The largest file with rows that is read."""
-
-_MOST_PROBLEMS: Final = 20
 
 
 def read_rows(name: str, place: tuple[str, int, int], top: Path) -> list[dict[str, Any]]:
@@ -43,55 +42,49 @@ def read_rows(name: str, place: tuple[str, int, int], top: Path) -> list[dict[st
     if not path.is_file():
         raise refused(f"rows: there is no file {shown}.")
     text = decode(read(path, shown, MAX_BYTES).removeprefix(codecs.BOM_UTF8), shown)
-    rows: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    for number, at, item in (_csv if name.lower().endswith(".csv") else _json_lines)(text):
-        if isinstance(item, str):
-            problems.append(Problem(shown, number, at, "evaluation-rows", item))
-        else:
-            rows.append(item)
-        if len(problems) == _MOST_PROBLEMS:
-            break
-    if problems:
-        raise InvalidFile(problems)
-    return rows
+
+    def wrong(line: int, column: int, message: str) -> InvalidFile:
+        return InvalidFile([Problem(shown, line, column, "evaluation-rows", message)])
+
+    return [*(_csv if name.lower().endswith(".csv") else _json_lines)(text, wrong)]
 
 
-_Item = tuple[int, int, dict[str, Any] | str]
-"""The line and column of a row or of the message that says what is wrong."""
+_Wrong = Callable[[int, int, str], InvalidFile]
+"""Returns the error for a line, a column and a message."""
 
 
-def _csv(text: str) -> Iterator[_Item]:
+def _csv(text: str, wrong: _Wrong) -> Iterator[dict[str, Any]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1
     titles: list[str] | None = None
     try:
         for values in reader:
-            if not values:
-                pass
-            elif titles is None:
+            if titles is None and values:
                 titles = values
-                for index, title in enumerate(titles):
-                    if title in titles[:index]:
-                        yield start, 1, f"The header has the column {title!r} twice."
-            elif len(values) == len(titles):
-                yield start, 1, dict(zip(titles, values, strict=True))
-            else:
-                yield start, 1, f"The header has {len(titles)} columns, this row has {len(values)}."
+                for title, number in Counter(titles).items():
+                    if number > 1:
+                        raise wrong(start, 1, f"The header has the column {title!r} twice.")
+            elif titles is not None and values:
+                if len(values) != len(titles):
+                    columns = f"The header has {len(titles)} columns, this row has {len(values)}."
+                    raise wrong(start, 1, columns)
+                yield dict(zip(titles, values, strict=True))
             start = reader.line_num + 1
     except csv.Error as error:
-        yield start, 1, f"This is not CSV: {error}."
+        raise wrong(start, 1, f"This is not CSV: {error}.") from None
 
 
-def _json_lines(text: str) -> Iterator[_Item]:
+def _json_lines(text: str, wrong: _Wrong) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             value = checked_depth(json.loads(line))
-        except json.JSONDecodeError as error:
-            yield number, error.colno, f"This is not JSON: {error.msg}."
+        except ValueError as error:  # a number may have too many digits
+            column, message = getattr(error, "colno", 1), getattr(error, "msg", error)
+            raise wrong(number, column, f"This is not JSON: {message}.") from None
         except RecursionError:
-            yield number, 1, NESTING
-        else:
-            yield number, 1, value if isinstance(value, dict) else "A row must be a mapping."
+            raise wrong(number, 1, NESTING) from None
+        if not isinstance(value, dict):
+            raise wrong(number, 1, "A row must be a mapping.")
+        yield value
