@@ -343,3 +343,18 @@ def test_a_snippet_that_a_colleague_changes_while_tables_run_stops_the_deploy(
     with_tone.commit()
     done = with_tone.run("deploy")
     assert done.code != 0 and with_tone.published == [], str(done)
+
+
+@pytest.mark.parametrize(("limits", "code"), [({}, 0), ({"max_drop": 10}, 1)])
+def test_a_live_text_whose_snippet_is_gone_does_not_block_the_next_one(
+    with_tone: World, limits: dict[str, int], code: int
+) -> None:
+    with_tone.put("evaluations/thanks.yaml", evaluation("a", **limits))
+    with_tone.write("a", "A polite welcome, {name}", model=MODEL)
+    with_tone.path("tone").unlink()
+    with_tone.path("b").unlink()
+    with_tone.commit()
+    with_tone.rename("tone", "other tone")
+    done = with_tone.run("deploy")
+    assert (done.code, prod(with_tone, "a")) == (code, [2 - code]), str(done)
+    assert "a v1 is live, and @@@tone@@@ in a exists neither in your files nor in" in done.out

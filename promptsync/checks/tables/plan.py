@@ -106,6 +106,8 @@ def plan_tables(project: Project, wanted: Sequence[Wanted], *, reuse: float | No
     not_compared: dict[int, str] = {}
 
     def add(want: Wanted, tested: TestedText) -> tuple[str, str]:
+        if tested.problem:
+            raise UsageError(tested.problem, hint="promptsync ls-remote")
         table = tables[want.check.name, want.check.sheet]
         definition = table.definition
         if want.outputs is not None:

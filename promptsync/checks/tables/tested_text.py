@@ -32,13 +32,15 @@ class TestedText(Struct, frozen=True):
     """A text to test. ``template`` is expanded; ``metadata`` has the model and its parameters.
 
     ``version`` is that of a published text, ``None`` for one of the files. Texts with one ``digest`` have
-    equal texts, models and tools, whichever versions they come from.
+    equal texts, models and tools, whichever versions they come from. ``problem`` is why a live text cannot
+    be expanded: a new one must be released all the same.
     """
 
     name: str
     template: Template
     metadata: Mapping[str, Any] | None = None
     version: int | None = None
+    problem: str = ""
 
     @property
     def digest(self) -> str:
@@ -87,7 +89,8 @@ class TestedTexts:
     def of_versions(self, versions: Mapping[str, int], *, as_live: bool = True) -> dict[str, TestedText]:
         """Return the texts of published versions, by name; not ``as_live``, with the snippets of the files.
 
-        Raises ``SnippetError`` for a snippet or a tool that does not exist, and ``RemoteError``.
+        Raises ``RemoteError``, and not ``as_live`` ``SnippetError`` for a snippet or a tool that does not
+        exist.
         """
 
         def read(name: str) -> Prompt:
@@ -106,7 +109,15 @@ class TestedTexts:
             model = prompt.metadata.get("model")
             return TestedText(name, template, {"model": model} if model is not None else None, version)
 
-        return {name: text(name, *prompt) for name, prompt in prompts.items()}
+        texts = {}
+        for name, (prompt, version) in prompts.items():
+            try:
+                texts[name] = text(name, prompt, version)
+            except SnippetError as error:
+                if not as_live:
+                    raise
+                texts[name] = TestedText(name, prompt.template, version=version, problem=error.message)
+        return texts
 
     def _own(self, reference: Reference) -> Template | None:
         """Return the template of the file that a reference will render, ``None`` if it renders a version."""
