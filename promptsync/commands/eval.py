@@ -12,7 +12,7 @@ from promptsync.checks.assignment import limits_in
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
 from promptsync.checks.choose import choose_named
 from promptsync.checks.judge import show_run
-from promptsync.checks.receipt import Standard
+from promptsync.checks.receipt import REUSE_NONE, Standard
 from promptsync.checks.tables.comparison import noise
 from promptsync.commands.shared.checks import (
     BLANK,
@@ -66,9 +66,12 @@ def list_command(session: Session) -> Outcome:
     with session.project(needs_config=False) as project:
         evaluations = list_evaluations(project.registry)
         tables = list_tables(project.registry)
+    ids = {table["title"]: table["id"] for table in tables}
+    names = {file.name for file in project.evaluations}
+    others = [table for table in tables if table["title"] not in names or table["id"] != ids[table["title"]]]
     rows = [
-        *(("-", output.name(file.name), "file", "-", "-") for file in project.evaluations),
-        *((output.name(table["id"]), output.name(table["title"]), "table", "-", "-") for table in tables),
+        *((output.name(ids.get(name, "-")), output.name(name), "file", "-", "-") for name in sorted(names)),
+        *((output.name(table["id"]), output.name(table["title"]), "table", "-", "-") for table in others),
         *((str(item.id), output.name(item.name), "evaluation", *_row(item)) for item in evaluations),
     ]
     if not rows:
@@ -154,7 +157,11 @@ def show_command(
     with session.project() as project:
         tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.tables
         if tables:
-            return results_outcome("evaluation", show_tables(session, project, tables, label))
+            outcome = results_outcome("evaluation", show_tables(session, project, tables, label))
+            if outcome.error is not None and outcome.error.hint == REUSE_NONE:
+                again = f"promptsync eval run {shlex.quote(wanted)} --reuse 0"
+                outcome = outcome.replaced(error=outcome.error.replaced(hint=again))
+            return outcome
         limits = limits_in(project.config)
         results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
     return results_outcome("evaluation", results)

@@ -155,6 +155,13 @@ def test_what_cannot_be_pulled(world: World, arguments: list[str], code: int, me
     assert not (world.root / "evaluations").exists()
 
 
+def test_a_table_that_a_file_has_made_has_nothing_to_pull(world: World) -> None:
+    declare(world, name=NAME)
+    check(world, Wanted(Check("table", NAME, ("ask",)), text("Say {question}")))
+    done = world.run("eval", "pull", NAME)
+    assert done.code == 2 and "'Refund quality' has only sheets that promptsync made" in done.err
+
+
 def test_a_table_that_no_file_can_declare_is_refused(world: World) -> None:
     sheet = table(world)
     sheet.column("Early", "COUNT", source="question", type="words")

@@ -152,7 +152,7 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
     if not named:
         if declared is not None:
             return Table(None, declared)
-        hint = "write its new name if it was renamed, or its id, which stays"
+        hint = "promptsync eval list\nif it was renamed, write its new name, or its id, which stays"
         raise NoSuchItem(
             f"{registry.url} has no table {name!r}, and no file in evaluations/ has it", hint=hint
         )
@@ -164,9 +164,11 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
         theirs = [other for other in sheets if prompt_of(title_of(other)) is None]
         chosen = next((other for other in theirs if sheet in (None, title_of(other))), None)
         if chosen is None:
-            titles = ", ".join(map(title_of, theirs)) or "none"
-            missing = "no sheet with rows" if sheet is None else f"no sheet {sheet!r}"
-            raise UsageError(f"table {name!r} has {missing}", hint=f"its sheets: {titles}")
+            titles = ", ".join(map(title_of, theirs))
+            hint = f"its sheets: {titles}" if theirs else "add a sheet with rows in the dashboard"
+            missing = "only sheets that promptsync made" if sheets and not theirs else "no sheets"
+            missing = f"no sheet {sheet!r}" if theirs else missing
+            raise UsageError(f"table {name!r} has {missing}", hint=hint)
         title = text(table, "title") or name
         declared = of_sheet(tables, SheetId(table_id, str(chosen.get("id"))), title, title_of(chosen))
     return Table(table_id, declared, sheets)

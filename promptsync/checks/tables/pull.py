@@ -76,7 +76,7 @@ def pull_table(project: Project, name: str, *, sheet: str | None = None) -> Pull
     except InvalidFile as error:
         message = f"{definition.place} cannot be an evaluation file: {error.problems[0].message}"
         raise Refused(message, hint="change the table in the dashboard", code="unwritable") from None
-    if known is None or replace(file, text=known.text) != known:
+    if known is None or replace(file, text=known.text, paths=known.paths) != known:
         texts[path] = "\n".join(layout.mapping(document, 0)) + "\n"
         for text in edits(known.text, Change(old, old, document, document)) if known is not None else ():
             with suppress(InvalidFile):
