@@ -33,7 +33,6 @@ _MOST_UNBOUND: Final = 5
 _MOST_NAMES: Final = 10
 _LONG_NAME: Final = 40
 _LONG_REASON: Final = 80
-_LONG_COMPARISON: Final = 300
 
 
 def results_lines(results: CheckResults) -> list[str]:
@@ -41,19 +40,14 @@ def results_lines(results: CheckResults) -> list[str]:
     tables = results.of("table")
     notes = [note for result in tables for note in table_notes(result)]
     cost = [output.aside(f"cost: {text}", 0)] if (text := cost_text(tables)) else []
-    return _joined(_tables(tables, [*notes, *cost]), _others(results))
+    return _joined([*_tables(tables), *notes, *cost], _others(results))
 
 
-def _tables(results: Sequence[CheckResult], notes: Sequence[str] = ()) -> list[str]:
+def _tables(results: Sequence[CheckResult]) -> list[str]:
     rows = [{**table_row(result), "Result": _word(result)} for result in results]
     if len({row["Table"] for row in rows}) == 1:  # the titles of the notes have it, too
         rows = [{key: cell for key, cell in row.items() if key != "Table"} for row in rows]
-    reasons = [
-        output.Line(output.style(f"{cut(result.title)}: {cut(result.reason, _LONG_COMPARISON)}", "bad"), 4)
-        for result in results
-        if result.reason
-    ]
-    return [*_table(rows), *reasons, *notes]
+    return _table(rows)
 
 
 def _others(results: CheckResults) -> list[str]:

@@ -70,8 +70,10 @@ def table_row(result: CheckResult) -> dict[str, str]:
 
 
 def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
-    """Yield where a result comes from and what cannot be told, each with what it means."""
+    """Yield why a result failed, where it comes from and what cannot be told, each with what it means."""
     run, comparison = result.run, result.comparison
+    if result.reason:
+        yield result.reason, "bad"
     if run.reused:
         yield reuse_text(run), "faint"
     if run.is_echo:
@@ -194,24 +196,24 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
 
 def noise_body(result: CheckResult, noise: Noise) -> dict[str, Any]:
     """Return the noise of a prompt for a JSON document."""
-    supported = {"max_drop": noise.max_drop(noise.rows), "moved": [index + 1 for index in noise.moved]}
     return {
         **body(result, "prompts=check.prompts table=run.name sheet_id=run.sheet_id model=run.model"),
         **body(noise, "rows scores share"),
-        **supported,
+        "max_drop": noise.max_drop(noise.rows),
+        "moved": [index + 1 for index in noise.moved],
     }
 
 
 def table_body(result: CheckResult) -> dict[str, Any]:
     """Return the keys of a result for a JSON document that only tables have."""
-    document = body(result, _KEYS)
-    echoes = result.run.is_echo
-    nothing = {"score": None, "live_score": None, "drop": None} if echoes else {}
     comparison = result.comparison
-    sides: dict[str, Any] = {"worse": None, "better": None}
-    if comparison is not None:
-        sides = {side: [_pair(*pair) for pair in getattr(comparison, side)] for side in sides}
-    return {**document, **nothing, **sides, "rows": [_row(row) for row in result.run.rows]}
+    return {
+        **body(result, _KEYS),
+        **(dict.fromkeys(["score", "live_score", "drop"]) if result.run.is_echo else {}),
+        "worse": None if comparison is None else [_pair(*pair) for pair in comparison.worse],
+        "better": None if comparison is None else [_pair(*pair) for pair in comparison.better],
+        "rows": [_row(row) for row in result.run.rows],
+    }
 
 
 def _row(row: RowResult) -> dict[str, Any]:

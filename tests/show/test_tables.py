@@ -49,7 +49,7 @@ def test_a_line_for_each_prompt() -> None:
     ]
     assert max(map(len, shown[:6])) <= 80
     assert shown[6].startswith("support/refund (Refund quality): 9 of 20 rows got worse and 0 better")
-    assert shown[8] == "new (Refund quality): score 60 is below the minimum of 80"
+    assert "new (Refund quality): score 60 is below the minimum of 80" in shown
     other = replace(LOW, run=replace(LOW.run, name="Tone"))
     assert lines(LOW, other)[0].split()[:2] == ["PROMPT", "TABLE"]
 
@@ -130,7 +130,8 @@ def test_junit_has_a_suite_for_each_prompt() -> None:
 
 def test_the_comment_links_the_sheet_and_folds_the_rows() -> None:
     page = "\n".join(results_markdown(CheckResults((WORSE, FINE, ECHO))))
-    assert f"- `support/refund (Refund quality)`: [sheet]({SHEET})" in page
+    reason = WORSE.comparison and WORSE.comparison.reason
+    assert f"- `support/refund (Refund quality)`: `{reason}`, [sheet]({SHEET})" in page
     assert "`: `Refund quality 100, evaluated in pull request 12`" in page and "Cost: $0.25" in page
     assert (
         "<details><summary><code>support/refund (Refund quality)</code>: 9 rows got worse</summary>" in page
