@@ -66,6 +66,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "pull/test_pull.py": ["test_wrong_usage_is_reported_and_writes_nothing"],
         "compare/test_changed_places.py": ["test_a_prompts_directory_that_is_a_link_is_refused"],
         "deploy/test_branches.py": ["test_a_configuration_that_is_a_link_is_refused"],
+        "files/test_evaluation.py": ["test_links_are_refused"],
         "files/test_worktree.py": [
             "test_links_are_refused",
             "test_a_prompts_directory_behind_a_link_is_refused",
