@@ -25,6 +25,7 @@ from promptsync.errors import UsageError
 from promptsync.prompt.labels import check_label
 from promptsync.show import deploy as show_deploy
 from promptsync.show import diff
+from promptsync.show.checks import run_notes
 from promptsync.show.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -202,6 +203,8 @@ class _Deploying:
             plan = structs.replace(plan, options=options)
         receipt = apply_deploy(self.project, plan)
         self.results, self.texts = receipt.results, plan.tables.wanted
+        for note in run_notes(receipt.results, self.session.command_on_remote):
+            self.session.say(note)
         return receipt
 
     def _differences(self, plan: DeployPlan) -> Sequence[Difference]:

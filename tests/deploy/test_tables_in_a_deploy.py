@@ -358,3 +358,13 @@ def test_a_live_text_whose_snippet_is_gone_does_not_block_the_next_one(
     done = with_tone.run("deploy")
     assert (done.code, prod(with_tone, "a")) == (code, [2 - code]), str(done)
     assert "a v1 is live, and @@@tone@@@ in a exists neither in your files nor in" in done.out
+
+
+def test_cases_that_ran_on_the_echo_model_are_said_to_have_no_score(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}checks: [{{match: a, agent: bot, cases: thanks}}]\n")
+    released.put("evaluations/thanks.yaml", evaluation("b"))
+    released.write("a", "Go away, {name}")  # no model, so it is the echo
+    released.commit()
+    done = released.ok("deploy")
+    assert "warning: bot: the outputs for thanks come from the echo model, so they have no score" in done.err
