@@ -214,4 +214,7 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     measured = [(result, noise(result.run.rows, runs)) for result in results.all if result.run.rows]
     body = {"noise": [noise_body(*pair) for pair in measured]}
     lines = [line for pair in measured for line in noise_lines(*pair)]
-    return Outcome(lines, body, error=results.error)
+    error = results.error
+    if error is not None and error.hint:
+        error = error.replaced(hint=f"promptsync eval noise {shlex.quote(name)}")
+    return Outcome(lines, body, error=error)

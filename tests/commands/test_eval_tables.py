@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from checked_copy import edited
 from worlds import World, made, published_name
 
 FIXTURES = """
@@ -237,6 +238,13 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
         "  an unchanged text passes max_drop 5 in four of five runs with 20 rows",
         "  max_drop 5 takes 20 rows",
     ]
+
+
+def test_noise_that_takes_too_long_names_its_own_command(world: World) -> None:
+    running = edited(lambda body: body["operation"].update(status="running"), "/operations/")
+    world.faults.append(running)
+    done = world.run("eval", "noise", "thanks", "--prompt", "a", "--timeout", "0.05")
+    assert done.code == 1 and "hint: promptsync eval noise thanks\n" in done.err, str(done)
 
 
 def test_noise_of_a_model_that_moves(world: World) -> None:
