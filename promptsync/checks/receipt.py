@@ -15,7 +15,6 @@ from promptsync.checks.versions import Unbound
 from promptsync.errors import AnswerIsNo, Incomplete, Interrupted, PromptsyncError, RemoteError
 
 ALLOW_UNSCORED = "add --allow-unscored"
-REUSE_NONE = "add --reuse 0"
 
 
 class Standard(Struct, frozen=True):
@@ -188,6 +187,4 @@ def _hint(failed: Sequence[CheckResult]) -> str:
     if all(result.unbound for result in failed):
         is_unpublished = any(gap.version is None for result in failed for gap in result.unbound)
         return "promptsync push\nadd --allow-unbound" if is_unpublished else "add --allow-unbound"
-    if all(result.run.reused for result in failed):
-        return REUSE_NONE
     return ALLOW_UNSCORED if all(result.failed_by("unscored") for result in failed) else ""

@@ -12,7 +12,7 @@ from promptsync.checks.assignment import limits_in
 from promptsync.checks.catalog import Evaluation, list_evaluations, list_tables
 from promptsync.checks.choose import choose_named
 from promptsync.checks.judge import show_run
-from promptsync.checks.receipt import REUSE_NONE, Standard
+from promptsync.checks.receipt import Standard
 from promptsync.checks.tables.comparison import noise
 from promptsync.commands.shared.checks import (
     BLANK,
@@ -157,11 +157,7 @@ def show_command(
     with session.project() as project:
         tables = choose_named(project, "evaluation", [wanted], only=prompts).selection.tables
         if tables:
-            outcome = results_outcome("evaluation", show_tables(session, project, tables, label))
-            if outcome.error is not None and outcome.error.hint == REUSE_NONE:
-                again = f"promptsync eval run {shlex.quote(wanted)} --reuse 0"
-                outcome = outcome.replaced(error=outcome.error.replaced(hint=again))
-            return outcome
+            return results_outcome("evaluation", show_tables(session, project, tables, label))
         limits = limits_in(project.config)
         results = show_run(project.registry, wanted, limits, timeout=seconds, progress=session.bar)
     return results_outcome("evaluation", results)
