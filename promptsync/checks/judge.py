@@ -136,6 +136,9 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
     elif check.min_score is not None and score < check.min_score:
         reached = f"{score:g} on the echo model" if run.is_echo else f"score {score:g}"
         yield Failure("min-score", f"{reached} is below the minimum of {check.min_score:g}")
+    elif check.min_score is None and run.verdict == "fail":
+        # An explicit minimum takes the place of the scorecard's own thresholds.
+        yield Failure("scorecard", "the verdict of its scorecard is fail")
     if run.kind == "table":
         yield from _noise(result, standard)
         return

@@ -74,7 +74,7 @@ class Run(Struct, frozen=True, kw_only=True):
 
     Tables: ``table_id`` and ``sheet_id`` take the place of ``item_id`` and ``id``; ``sheet`` is the title.
     ``origin`` is what it was run for, such as ``pull request 12``; ``reused`` says that it is an earlier run.
-    ``cost`` is in dollars.
+    ``verdict`` is that of the scorecard, such as ``fail``, and ``cost`` is in dollars.
 
     Agents: ``variables`` and ``at`` are what it is started with, ``outputs`` are those of its nodes.
     """
@@ -106,6 +106,7 @@ class Run(Struct, frozen=True, kw_only=True):
     sheet_id: str | None = None
     sheet: str = ""
     rows: tuple[RowResult, ...] = ()
+    verdict: str = ""
     url: str = ""
     origin: str = ""
     reused: bool = False

@@ -102,7 +102,7 @@ scorecard:
     )
     assert world.run("lint").code == 0
     # The check runs on the table that is there.
-    assert world.ok("eval", "run", NAME).code == 0
+    assert "the verdict of its scorecard is fail" in world.run("eval", "run", NAME).err
 
 
 def test_a_file_with_another_evaluation_is_not_replaced(world: World) -> None:

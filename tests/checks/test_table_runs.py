@@ -68,11 +68,13 @@ def configure(world: World, lines: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "limits", "kinds"),
     [
-        (20, {"max_drop": 5}, ["max-drop"]),
+        (20, {"max_drop": 5, "min_score": 0}, ["max-drop"]),
         (20, {"min_score": 1}, ["min-score"]),
         (20, {"min_score": 1, "max_drop": 5}, ["min-score", "max-drop"]),
-        (8, {"max_drop": 5}, ["cannot-tell"]),
-        (20, {}, []),
+        (8, {"max_drop": 5, "min_score": 0}, ["cannot-tell"]),
+        (20, {"min_score": 0}, []),
+        (20, {}, ["scorecard"]),
+        (20, {"max_drop": 5}, ["scorecard", "max-drop"]),
     ],
 )
 def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], kinds: list[str]) -> None:
@@ -89,7 +91,7 @@ def test_what_fails_a_check(world: World, rows: int, limits: dict[str, float], k
 def test_with_on_noise_warn_a_check_that_cannot_tell_passes(world: World) -> None:
     declare(world, rows=8)
     configure(world, "evaluations: {on_noise: warn}\n")
-    (result,) = check(world, wanted(text("Say it"), LIVE, max_drop=5)).all
+    (result,) = check(world, wanted(text("Say it"), LIVE, max_drop=5, min_score=0)).all
     assert result.passed
     assert result.comparison is not None
     assert result.comparison.verdict == "cannot tell"

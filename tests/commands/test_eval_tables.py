@@ -71,8 +71,22 @@ def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: 
         "a (thanks): row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
         in done.out
     )
-    assert "error: a (thanks): 20 of 20 rows got worse" in done.err
+    assert "the verdict of its scorecard is fail; 20 of 20 rows got worse" in done.err
     assert not [seen for seen in world.writes if published_name(seen)]
+
+
+@pytest.mark.parametrize(("least", "code"), [(None, 1), (0, 0)])
+def test_without_a_minimum_the_verdict_of_the_scorecard_decides(
+    world: World, least: int | None, code: int
+) -> None:
+    limits = {} if least is None else {"min_score": least}
+    world.put("evaluations/thanks.yaml", evaluation(**limits).replace("max_drop: 5\n", ""))
+    rude(world)
+    done = world.run("eval", "run", "--changed")
+    assert done.code == code, str(done)
+    assert ("the verdict of its scorecard is fail" in done.err) == bool(code)
+    world.commit("Be rude")
+    assert world.run("deploy", "-y").code == code
 
 
 def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:

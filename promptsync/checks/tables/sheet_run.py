@@ -229,6 +229,7 @@ def read_result(
         failed=len(failed),
         failed_cells=tuple(failed[:MOST_SHOWN]),
         score=None if score is None else round(100 * score, 6),
+        verdict=(text(calculation, "aggregate_verdict") or "").lower(),
         cost=round(sum(cost), 6) if cost else None,
         model=text(calculation, "model"),
     )

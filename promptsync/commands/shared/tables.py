@@ -152,7 +152,7 @@ def run_noise(
     from promptsync.checks.tables.tested_text import Wanted, wanted_texts
 
     wanted = [
-        Wanted(replace(text.check, runs=runs, min_score=None), text.live or text.candidate)
+        Wanted(replace(text.check, runs=runs, min_score=0), text.live or text.candidate)
         for text in wanted_texts(project, checks, live_label(session, project, options["label"]))
     ]
     plan = plan_tables(project, wanted, reuse=0)
