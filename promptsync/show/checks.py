@@ -45,9 +45,10 @@ def results_lines(results: CheckResults) -> list[str]:
 
 def _tables(results: Sequence[CheckResult]) -> list[str]:
     rows = [{**table_row(result), "Result": _word(result)} for result in results]
-    if len({row["Table"] for row in rows}) == 1:  # the titles of the notes have it, too
-        rows = [{key: cell for key, cell in row.items() if key != "Table"} for row in rows]
-    return _table(rows)
+    columns = {key: {row[key] for row in rows} for row in rows[:1] for key in row}
+    # The titles of the notes have a table, too, and without a live version nothing is compared.
+    idle = [key for key, cells in columns.items() if cells == {"-"} or (key == "Table" and len(cells) == 1)]
+    return _table([{key: cell for key, cell in row.items() if key not in idle} for row in rows])
 
 
 def _others(results: CheckResults) -> list[str]:
