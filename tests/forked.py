@@ -119,20 +119,22 @@ def _ended() -> list[tuple[int, int]]:
 
 def _fork(client: socket.socket) -> int:
     """Fork for a request; return the process, 0 if the client left."""
-    head, streams, _, _ = socket.recv_fds(client, LENGTH, 3)
-    if len(head) < LENGTH or len(streams) < 3:
-        client.close()
-        return 0
-    body = bytearray()
-    while len(body) < int.from_bytes(head, "big"):
-        body += client.recv(1 << 20)
-    arguments, directory, environ, ignored = ast.literal_eval(body.decode())
-    process = os.fork()
-    if process:
+    head, streams, body = b"", list[int](), bytearray()
+    with contextlib.suppress(OSError):  # a test killed the client
+        head, streams, _, _ = socket.recv_fds(client, LENGTH, 3)
+        while len(body) < int.from_bytes(head, "big") and (part := client.recv(1 << 20)):
+            body += part
+    is_whole = len(head) == LENGTH and len(body) == int.from_bytes(head, "big")
+    if process := os.fork() if is_whole else 0:
+        with contextlib.suppress(OSError):
+            client.sendall(process.to_bytes(LENGTH, "big"))
+    if process or not is_whole:
         for stream in streams:
             os.close(stream)
-        client.sendall(process.to_bytes(LENGTH, "big"))
+        if not process:
+            client.close()
         return process
+    arguments, directory, environ, ignored = ast.literal_eval(body.decode())
     code = 70
     try:
         for number, stream in enumerate(streams):
