@@ -13,7 +13,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, find, load
 from promptsync.setup.init import VENDOR, draft, start
-from promptsync.setup.scaffold import Scaffold, find_repository, package_to_install, scaffold
+from promptsync.setup.scaffold import Scaffold, StarterKind, find_repository, package_to_install, scaffold
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -77,12 +77,13 @@ def command(
     from promptsync.show.init import show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
-    if package is not None and not (github or pre_commit):
+    flags = {StarterKind.GITHUB: github, StarterKind.PRE_COMMIT: pre_commit}
+    kinds = frozenset(kind for kind, is_set in flags.items() if is_set)
+    if package is not None and not kinds:
         raise UsageError(
             "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")
         )
-    has_scaffold = github or pre_commit
-    repository = _repository(session, package, github=github, pre_commit=pre_commit) if has_scaffold else None
+    repository = _repository(session, kinds, package) if kinds else None
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
@@ -95,9 +96,7 @@ def command(
     if FILE_NAME in started.kept and is_ignored:
         note = output.style("note:", "warn")
         session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
-    added = None
-    if repository is not None:
-        added = scaffold(started.config, repository, github=github, pre_commit=pre_commit)
+    added = scaffold(started.config, repository) if repository is not None else None
     return show_init(
         started,
         imported,
@@ -145,14 +144,14 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
         session.say(f"{output.safe(' '.join(idle))} matches no prompt")
 
 
-def _repository(session: Session, package: str | None, *, github: bool, pre_commit: bool) -> Scaffold:
+def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:
     """Return where workflows and hooks go and what they name, before anything is written.
 
     Raises ``UsageError`` if that is not known, or if they would use a configuration above this directory.
     """
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
-        options = " --github" * github + " --pre-commit" * pre_commit
+        options = "".join(f" {kind.option}" for kind in StarterKind if kind in kinds)
         options += f" --package {shlex.quote(package)}" if package is not None else ""
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",
@@ -160,4 +159,4 @@ def _repository(session: Session, package: str | None, *, github: bool, pre_comm
         )
     labels = load(above).labels if above is not None else ()
     package = package_to_install(package, session.command(without="--package"))
-    return find_repository(session.directory, package, labels, github=github)
+    return find_repository(session.directory, kinds, package, labels)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,6 @@ from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
 
-HOOKS: Final = ".pre-commit-config.yaml"
-WORKFLOWS: Final = ".github/workflows"
-
 _STARTER: Final = Path(__file__).parents[1] / "starter"
 _REMOTE: Final = "production"
 _SPEC: Final = re.compile(r"(?!\s*$|-|.*\$\{\{)[^\x00-\x1f]+")
@@ -29,15 +27,37 @@ _SPEC: Final = re.compile(r"(?!\s*$|-|.*\$\{\{)[^\x00-\x1f]+")
 _PASSWORD: Final = re.compile(r"://[^/@]*:[^/@]*@|https://[^/@]+@")
 
 
-def workflows() -> tuple[str, ...]:
-    """Return the paths of the workflows below the top of a repository."""
-    return tuple(f"{WORKFLOWS}/{path.name}" for path in sorted((_STARTER / "workflows").glob("*.yml")))
+class StarterKind(StrEnum):
+    """A kind of files to add. Its value is the name of the option of ``init`` that adds them."""
+
+    GITHUB = "github"
+    PRE_COMMIT = "pre-commit"
+
+    @property
+    def option(self) -> str:
+        return f"--{self.value}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths below the top of a repository."""
+        return tuple(_FILES[self])
+
+    def starter_text(self, path: str) -> str:
+        """Return the text for ``path`` without what to install, for prompts in ``prompts/`` at the top."""
+        return (_STARTER / _FILES[self][path]).read_text("utf-8")
+
+    def adapted_text(self, path: str, config: Config, repository: Scaffold) -> str:
+        """Return the text for ``path``, adapted to the directory, remote and branches of a working copy."""
+        return _ADAPT[self](self.starter_text(path), config, repository)
 
 
-def starter_text(path: str) -> str:
-    """Return the text for ``path`` without what to install, for prompts in ``prompts/`` at the top."""
-    below = "pre-commit-config.yaml" if path == HOOKS else f"workflows/{path.removeprefix(f'{WORKFLOWS}/')}"
-    return (_STARTER / below).read_text("utf-8")
+_FILES: Final = {
+    StarterKind.GITHUB: {
+        f".github/workflows/{name}.yml": f"workflows/{name}.yml" for name in ("check", "deploy", "drift")
+    },
+    StarterKind.PRE_COMMIT: {".pre-commit-config.yaml": "pre-commit-config.yaml"},
+}
+"""For each kind the paths below the top of a repository, and the files in ``starter/`` with their texts."""
 
 
 def package_to_install(spec: str | None, command: str) -> str:
@@ -67,7 +87,7 @@ def _is_released() -> bool:
 
 
 class Scaffold(Struct, frozen=True):
-    """A repository to add files to. Paths are below its top.
+    """A repository to add files of some ``kinds`` to. Paths are below its top.
 
     ``package`` is what workflows and hooks install, ``branches`` are those that workflows deploy, and
     ``has_origin`` says whether there is a remote to push to. ``changed`` were unedited copies of the example,
@@ -75,6 +95,7 @@ class Scaffold(Struct, frozen=True):
     """
 
     top: Path
+    kinds: frozenset[StarterKind]
     package: str
     branches: tuple[str, ...]
     has_origin: bool
@@ -83,20 +104,22 @@ class Scaffold(Struct, frozen=True):
     kept: tuple[str, ...] = ()
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        """All paths, whatever was done about them."""
-        return (*self.created, *self.changed, *self.kept)
-
-    @property
     def has_workflows(self) -> bool:
-        return any(path != HOOKS for path in self.paths)
+        return StarterKind.GITHUB in self.kinds
+
+    def below(self, config: Config) -> str:
+        """Return the directory of a working copy, ``""`` for the top."""
+        below = config.root.resolve().relative_to(self.top.resolve()).as_posix()
+        return "" if below == "." else below
 
     def shown(self, path: str, root: Path) -> str:
         """Return one of the paths as seen from another directory of the repository."""
         return Path(os.path.relpath(self.top / path, root.resolve())).as_posix()
 
 
-def find_repository(root: Path, package: str, labels: Iterable[str], *, github: bool) -> Scaffold:
+def find_repository(
+    root: Path, kinds: frozenset[StarterKind], package: str, labels: Iterable[str]
+) -> Scaffold:
     """Return the repository around a directory, where ``labels`` are the branches that labels: names.
 
     Raises ``UsageError`` outside of a repository, and if it is unknown which branch is deployed.
@@ -114,7 +137,7 @@ def find_repository(root: Path, package: str, labels: Iterable[str], *, github: 
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())
-    if github and not branches:
+    if StarterKind.GITHUB in kinds and not branches:
         raise UsageError(
             f"no branch is checked out in {top}, and origin/HEAD does not say which one to deploy; "
             "nothing was written",
@@ -122,45 +145,52 @@ def find_repository(root: Path, package: str, labels: Iterable[str], *, github: 
             code="no-branch",
         )
     has_origin = history.line("config", "--get", "remote.origin.url") is not None
-    return Scaffold(top, package, branches, has_origin)
+    return Scaffold(top, kinds, package, branches, has_origin)
 
 
-def scaffold(config: Config, repository: Scaffold, *, github: bool, pre_commit: bool) -> Scaffold:
-    """Write the workflows and hooks that do not exist yet, and say in the others what to install."""
-    paths = [*(workflows() if github else ()), *([HOOKS] if pre_commit else [])]
+def scaffold(config: Config, repository: Scaffold) -> Scaffold:
+    """Write the files that do not exist yet, and say in unedited copies of the example what to install."""
     written: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
-    for path in paths:
+    pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
+    for kind, path in pairs:
         place = repository.top / path
         # exists() is false for a broken symbolic link, which must not be replaced either.
         what = "kept" if place.exists() or place.is_symlink() else "created"
-        if place.is_file() and not place.is_symlink() and place.read_bytes() == starter_text(path).encode():
+        is_file = place.is_file() and not place.is_symlink()
+        if is_file and place.read_bytes() == kind.starter_text(path).encode():
             what = "changed"
         written[what].append(path)
         if what != "kept":
-            write(repository.top, path, _adapted(path, config, repository))
+            write(repository.top, path, kind.adapted_text(path, config, repository))
     return structs.replace(repository, **{word: tuple(paths) for word, paths in written.items()})
 
 
-def _adapted(path: str, config: Config, repository: Scaffold) -> str:
-    """Return the text for ``path``, adapted to the directory, remote and branches of a working copy."""
-    below = config.root.resolve().relative_to(repository.top.resolve()).as_posix()
-    below = "" if below == "." else below
-    text, remote = starter_text(path), remote_of(config)
-    if path == HOOKS:
-        parts = (f"{below}/" if below else "", config.prompts, EVALUATIONS, FILE_NAME)
-        # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
-        pattern = "^{}({}/|{}/|{}$)".format(*(re.escape(part).replace(r"\-", "-") for part in parts))
-        # With embedded registries only, the hook compares with the default one.
-        arguments = [*(["-C", below] if below else []), *(["--remote", remote] if remote is not None else [])]
-        text = _replaced(text, "additional_dependencies", flow([repository.package]))
-        return _replaced(_replaced(text, "files", inline(pattern)), "args", flow(arguments))
-    for name, value, usual in (("DIRECTORY", below, ""), ("REMOTE", remote or _REMOTE, _REMOTE)):
+def _workflow(text: str, config: Config, repository: Scaffold) -> str:
+    values = (("DIRECTORY", repository.below(config), ""), ("REMOTE", remote_of(config) or _REMOTE, _REMOTE))
+    for name, value, usual in values:
         if value != usual:
             literal = value.replace("'", "''")
             chosen = f"${{{{ vars.PROMPTSYNC_{name} || '{literal}' }}}}"
             text = _replaced(text, f"PROMPTSYNC_{name}", quoted(chosen))
     text = _replaced(text, "PROMPTSYNC_PACKAGE", quoted(repository.package))
     return _replaced(text, "branches", flow([*repository.branches]))
+
+
+def _hooks(text: str, config: Config, repository: Scaffold) -> str:
+    below, remote = repository.below(config), remote_of(config)
+    parts = (f"{below}/" if below else "", config.prompts, EVALUATIONS, FILE_NAME)
+    # re.escape escapes - too, which needs none outside of brackets and makes paths hard to read.
+    pattern = "^{}({}/|{}/|{}$)".format(*(re.escape(part).replace(r"\-", "-") for part in parts))
+    # With embedded registries only, the hook compares with the default one.
+    arguments = [*(["-C", below] if below else []), *(["--remote", remote] if remote is not None else [])]
+    text = _replaced(text, "additional_dependencies", flow([repository.package]))
+    return _replaced(_replaced(text, "files", inline(pattern)), "args", flow(arguments))
+
+
+_ADAPT: Final[dict[StarterKind, Callable[[str, Config, Scaffold], str]]] = {
+    StarterKind.GITHUB: _workflow,
+    StarterKind.PRE_COMMIT: _hooks,
+}
 
 
 def remote_of(config: Config) -> str | None:

@@ -13,7 +13,7 @@ from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
 from promptsync.setup.init import EXAMPLE, VENDOR, Started
-from promptsync.setup.scaffold import HOOKS, Scaffold, remote_of
+from promptsync.setup.scaffold import Scaffold, StarterKind, remote_of
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -141,7 +141,7 @@ def _steps(
         allow = "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow'"
         yield "gh secret set PROMPTLAYER_API_KEY"
         yield f"{allow} -F can_approve_pull_request_reviews=true"  # for the drift workflow
-    if HOOKS in added.paths:
+    if StarterKind.PRE_COMMIT in added.kinds:
         yield from ("pre-commit install", "pre-commit install --hook-type pre-push")
     if creates or (commits and added.has_origin):
         yield f"{git} push -u origin HEAD"

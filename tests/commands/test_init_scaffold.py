@@ -15,7 +15,7 @@ import yaml
 
 from promptsync.cli import run
 from promptsync.files.config import load
-from promptsync.setup import scaffold
+from promptsync.setup.scaffold import StarterKind
 
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("check", "deploy", "drift")]
@@ -44,13 +44,14 @@ def steps(found: dict[str, Any]) -> str:
     return "\n".join(step["do"] for step in found["next"])
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, HOOKS])
-def test_the_example_has_the_very_files_that_init_writes(path: str) -> None:
-    assert (EXAMPLE / path).read_text("utf-8") == scaffold.starter_text(path)
+@pytest.mark.parametrize("kind", [StarterKind.GITHUB, StarterKind.PRE_COMMIT])
+def test_the_example_has_the_very_files_that_init_writes(kind: StarterKind) -> None:
+    for path in kind.paths:
+        assert (EXAMPLE / path).read_text("utf-8") == kind.starter_text(path)
 
 
 def test_there_is_no_other_file_to_write() -> None:
-    assert list(scaffold.workflows()) == WORKFLOWS
+    assert [*StarterKind.GITHUB.paths] == WORKFLOWS and [*StarterKind.PRE_COMMIT.paths] == [HOOKS]
 
 
 def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
