@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import pytest
@@ -87,6 +88,40 @@ def test_each_page_is_reachable_from_the_readme() -> None:
             names = [line for entry in entries for line in entry.split() if not line.startswith(":")]
             waiting += [page.parent / f"{name}.md" for name in names if (page.parent / f"{name}.md").exists()]
     assert [name_of(page) for page in MANUAL if page not in seen] == ["docs/index.md"]
+
+
+CONCEPTS = [
+    "registry",
+    "prompt",
+    "version",
+    "release-label",
+    "snippet",
+    "evaluation-file",
+    "table",
+    "evaluation",
+    "agent",
+    "check",
+    "remote",
+    "application",
+    "deploy",
+    "passed-over",
+    "on-hold",
+    "dashboard",
+    "embedded-registry",
+]
+
+
+def test_the_concepts_have_the_anchors_that_other_pages_link() -> None:
+    assert set(CONCEPTS) <= anchors(DOCS / "concepts.md")
+
+
+def test_the_drawing_of_the_concepts_names_its_arrows_and_loads_nothing() -> None:
+    drawing = ElementTree.parse(DOCS / "concepts.svg").getroot()
+    words = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"git", "promptsync", "registry", "application", "push", "pull", "deploy", "loads prod"} <= words
+    links = {value for element in drawing.iter() for key, value in element.items() if key.endswith("href")}
+    assert links == set()
+    assert "@import" not in (DOCS / "concepts.svg").read_text("utf-8")
 
 
 def test_the_readme_is_short() -> None:

@@ -8,9 +8,11 @@ All commands of one page run in order, in a new directory that holds a copy of `
 * a ``console`` block shows commands behind ``$`` and what they print. A command that fails is followed by
   ``$ echo $?``, which shows its exit code.
 * an ``sh`` block shows commands alone. They must succeed.
+* a ``diff`` block is an edit that the reader makes. Its first line is ``# `` and the path of the file. Lines
+  behind ``-`` are replaced by those behind ``+``, lines behind a space stay. The file has them exactly once.
 
 Programs that would install something or need an account (``pip``, ``gh`` and the like) are replaced by ones
-that do nothing. Pages in ``docs/how-to`` also get an empty registry at ``URL``.
+that do nothing. Pages in ``docs/recipes`` also get an empty registry at ``URL``.
 """
 
 from __future__ import annotations
@@ -37,13 +39,13 @@ from promptsync.cli import run
 from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
-HOW_TO = ROOT / "docs" / "how-to"
+RECIPES = ROOT / "docs" / "recipes"
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIXTURES = str(ROOT / "example-repo" / "registry.yaml")
 URL = "http://127.0.0.1:8470"
-"""What the manual calls the registry that each page of docs/how-to starts with, empty."""
+"""What the manual calls the registry that each page of docs/recipes starts with, empty."""
 
-BLOCK = re.compile(r"^```(?P<kind>console|sh)\n(?P<body>.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(?P<kind>console|sh|diff)\n(?P<body>.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 NOT_RUN = ("gh", "make", "pip", "pipx", "pre-commit", "uv")
 _SHELL = re.compile(r"[|&;<>$`*?]")
 _QUOTED = re.compile(r"'[^']*'")
@@ -152,6 +154,17 @@ class Shell:
         code, text = self._outside(["bash", "-e", "-c", script.replace(URL.rpartition(":")[2], port)])
         assert code == 0, f"{script}{text}exit {code}"
 
+    def edit(self, block: str) -> None:
+        """Make the edit of a ``diff`` block."""
+        path, _, lines = block.removeprefix("# ").replace(URL, self.url).partition("\n")
+        file = self.cwd / path
+        text = file.read_text("utf-8")
+        changed = lines.splitlines(keepends=True)
+        old = "".join(line[1:] for line in changed if line[0] != "+")
+        new = "".join(line[1:] for line in changed if line[0] != "-")
+        assert f"\n{text}".count(f"\n{old}") == 1, f"{path} does not have exactly once:\n{old}"
+        file.write_text(f"\n{text}".replace(f"\n{old}", f"\n{new}")[1:], "utf-8")
+
     def _inside(self, arguments: list[str], *, heard: bool) -> tuple[int, str]:
         told = io.StringIO()
         with (
@@ -184,10 +197,10 @@ class Shell:
 
 @contextlib.contextmanager
 def shell(directory: Path, page: Path) -> Iterator[Shell]:
-    """A shell for one page, with a registry of its own where the page is a how-to."""
+    """A shell for one page, with a registry of its own where the page is a recipe."""
     work = directory / "work"
     work.mkdir(parents=True)
-    if page.parent != HOW_TO:
+    if page.parent != RECIPES:
         yield Shell(work)
         return
     with create_app(directory / "registry.db", fixtures=FIXTURES) as app, running(app) as url:
@@ -208,6 +221,9 @@ def rewritten(page: Path, directory: Path) -> str:
         def rerun(block: re.Match[str]) -> str:
             if block["kind"] == "sh":
                 inside.run_script(block["body"])
+                return block[0]
+            if block["kind"] == "diff":
+                inside.edit(block["body"])
                 return block[0]
             lines = ["```console\n"]
             before = ""
