@@ -2,7 +2,7 @@
 # make test: runs all tests but those of make lane, which install packages and call the SDKs.
 # make lane: runs those. make lint: checks style and types.
 # make fuzz: runs all tests with fresh random examples.
-# make bench: measures the performance budgets; docs/development.md explains the parts.
+# make bench: measures the performance budgets; CONTRIBUTING.md explains the parts.
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
 # make fidelity: calls every method of the official SDKs and updates docs/compatibility.md; needs npm.

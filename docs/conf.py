@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import click
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 from promptsync import __version__
@@ -27,6 +29,8 @@ smartquotes = False  # they turn the -- of options into a dash
 SHARED = {parameter.opts[0] for parameter in group.params if parameter.name != "version"}
 OPTION = re.compile(r"\.\. option:: (\S+?),?(\s|$)")
 MARKUP = re.compile(r"([*`|\\]|_\b)")
+BESIDE_THE_README = re.compile(r"[A-Z]+(\.md)?")
+"""Files that the README links and the site does not have, such as CONTRIBUTING.md."""
 
 
 def escape(app: Sphinx, context: click.Context, lines: list[str]) -> None:
@@ -58,7 +62,14 @@ def leave_out_shared(app: Sphinx, context: click.Context, lines: list[str]) -> N
     lines[:] = kept
 
 
+def show_files_by_name(app: Sphinx, doctree: nodes.document) -> None:
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        if BESIDE_THE_README.fullmatch(link["reftarget"]):
+            link.replace_self(link.children)
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", show_files_by_name)
     for event in ("description", "options", "arguments", "epilog"):
         app.connect(f"sphinx-click-process-{event}", escape)
     app.connect("sphinx-click-process-options", leave_out_shared)

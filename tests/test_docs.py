@@ -22,7 +22,7 @@ from promptsync.compare.snapshot import State
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [*MANUAL, ROOT / "example-repo/README.md"]
+PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "example-repo/README.md"]
 LINES_OF_THE_README = 250
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 # GitHub sets these; promptsync reads them to find out which event runs it.

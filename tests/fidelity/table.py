@@ -56,8 +56,8 @@ HEAD = """\
 
 The [embedded registry](embedded-registry.md) has PromptLayer's API as far as this page says. The page is
 generated: `make fidelity` calls every method of the official SDKs and every operation of PromptLayer's
-specification, and a test compares the answers with the page in each run. [Use PromptLayer's SDKs with
-it](sdk.md) explains what you may notice.
+specification, and a test compares the answers with the page in each run. [Use PromptLayer's
+SDKs](embedded-registry.md#use-promptlayers-sdks) shows how.
 
 An operation that is not there gets the status 404, with a sentence that names this page. The SDKs do not
 repeat such a request.
