@@ -31,15 +31,18 @@ Start:
   schema      Print the JSON Schema of a file format.
   help        Show the help of a command.
 
+Files:
+  new         Write the file of a new prompt.
+  lint        Check prompt files offline.
+  render      Preview what the model receives.
+  mv          Move or rename the file of a prompt.
+  bump        Move the pins of a snippet in your files.
+
 Files and registry:
   status      Show what changed in your files and in the registry.
   diff        Show differences field by field.
   push        Publish changed prompts as new versions.
   pull        Bring the registry's changes into your files.
-  mv          Move or rename the file of a prompt.
-  bump        Move the pins of a snippet in your files.
-  lint        Check prompt files offline.
-  render      Show what the model would see.
 
 Registry:
   ls-remote   List the prompts of the registry.

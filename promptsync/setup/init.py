@@ -16,6 +16,7 @@ from promptsync.files.disk import DIRECTORY, real_path, write
 from promptsync.files.worktree import scan
 from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL, address
+from promptsync.setup.new_prompt import prompt_text
 
 EXAMPLE: Final = "hello.yaml"
 VENDOR: Final = "https://api.promptlayer.com"
@@ -39,26 +40,6 @@ remotes:
 {include}
 """
 _INCLUDE: Final = '# include: ["support/*"]'
-_EXAMPLE: Final = """\
-# A prompt. `promptsync render hello --example 1` shows what a model would see; `promptsync push` publishes
-# it. Rename or delete this file as you like.
-name: hello
-template_format: jinja2
-model:
-  provider: openai
-  name: gpt-4o-mini
-  parameters: {temperature: 0.3}
-messages:
-  - role: system
-    content: |
-      You answer customers of {{ company }}. Be brief and friendly, and say so when you do not know.
-  - role: user
-    content: "{{ question }}"
-# Sample values for the variables. They stay in this file and are never published.
-examples:
-  - company: Fernweh Outdoor
-    question: Do you repair boots?
-"""
 
 
 class Started(Struct, frozen=True):
@@ -118,7 +99,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         target = f"{config.prompts}/{EXAMPLE}"
         outcomes[target] = "kept" if (root / target).exists() else "created"
         if outcomes[target] == "created":
-            write(root, target, _EXAMPLE, within=config.prompts)
+            write(root, target, prompt_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
     outcomes[".gitignore"] = _ignore(root)
     created, changed, kept = (
         tuple(path for path, outcome in outcomes.items() if outcome == word)

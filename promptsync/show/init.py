@@ -14,6 +14,7 @@ from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
 from promptsync.setup.init import EXAMPLE, VENDOR, Started
 from promptsync.setup.scaffold import Scaffold, StarterKind, remote_of
+from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -51,9 +52,7 @@ def show_init(
         body |= _imported_body(imported)
         error = imported.error
     if not quiet and error is None:
-        width = len(str(len(steps)))
-        numbered = (output.safe(f"  {number:>{width}}. {step}") for number, step in enumerate(steps, 1))
-        lines += ["", *(["Next:", *numbered] if steps else [])]
+        lines += ["", *(["Next:", *numbered(steps)] if steps else [])]
         if added is not None and added.has_workflows:
             branches = " and ".join(map(output.name, added.branches))
             protect = f"protect {branches} and require the check named check."

@@ -67,6 +67,12 @@ def tally(noun: str, counts: Iterable[tuple[int, str]]) -> str:
     )
 
 
+def numbered(commands: Sequence[str]) -> list[str]:
+    """Return commands as a numbered list."""
+    width = len(str(len(commands)))
+    return [output.safe(f"  {number:>{width}}. {command}") for number, command in enumerate(commands, 1)]
+
+
 _MOST_BACKUPS = 3
 
 

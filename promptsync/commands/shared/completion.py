@@ -123,6 +123,7 @@ def _seen(session: Session, config: Config) -> SeenNames:
 _OFFERS: dict[str, Offer] = {
     "NAME": prompts,
     "OLD NEW": prompts,
+    "PROMPT": prompts,
     "SNIPPET": prompts,
     "USER": prompts,
     "LABEL": labels,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptsync.registry.values import Timeouts
     from promptsync.show.outcome import Outcome
 
-_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "schema", "serve", "--help"}
+_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "schema", "serve", "--help"}
 """Words of commands for which a remote makes no difference."""
 
 
