@@ -237,7 +237,7 @@ async function outcome(name, sdk, made) {
     await PROBES[name](sdk, made);
     return "works";
   } catch (error) {
-    return String(error).includes("does not support") ? "not there" : String(error).split("\n")[0];
+    return String(error).includes("does not support") ? "missing" : String(error).split("\n")[0];
   }
 }
 

@@ -554,7 +554,7 @@ def _methods(owner, prefix):
 
 
 def outcome(sdk, name, method):
-    """Return ``works``, ``not there`` if the registry says so, ``not installed``, or what failed."""
+    """Return ``works``, ``missing`` if the registry says so, ``not installed``, or what failed."""
     called = PROBES.get(name)
     try:
         if called is not None:
@@ -567,7 +567,7 @@ def outcome(sdk, name, method):
     except ModuleNotFoundError:
         return "not installed"
     except BaseException as error:
-        return "not there" if UNANSWERED in str(error) else f"{type(error).__name__}: {error}"
+        return "missing" if UNANSWERED in str(error) else f"{type(error).__name__}: {error}"
     return "works" if called is not None else "answered, but nothing here checks the answer"
 
 

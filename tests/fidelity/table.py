@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -31,13 +31,16 @@ from vendor_spec import SPEC, spec, validate  # noqa: E402
 from world import served, world  # noqa: E402
 
 PAGE = ROOT / "docs" / "compatibility.md"
+DATA = HERE / "compatibility.json"
+"""All outcomes, of which the page names those that are not perfect."""
 COLUMNS = ("Python 1.5.16", "Python 1.5.0", "Python 1.0.85", "JavaScript 1.3.6")
-WORKS, PARTLY, NOT_THERE, NO_METHOD = "works", "partly", "not there", "–"
+WORKS, PARTLY, MISSING = "works", "partly", "missing"
+PREFIX = "/api/public/v2"
 NOT_INSTALLED = "not installed"
 INSTRUMENTATION = "opentelemetry-instrumentation-genai-openai"
 """What ``instrument_openai`` needs. Tests do not install it: it would change each client of OpenAI."""
 
-NOT_SENT = "the SDK raises `TypeError` before it sends anything"
+NOT_SENT = "`TypeError` before it sends anything"
 SDK_ERRORS = {
     ("Python 1.0.85", "track.prompt", "sync"): NOT_SENT,
     # It deletes the empty row of a new table with a request that its client cannot make.
@@ -54,29 +57,24 @@ SDK_ERRORS = {
 HEAD = """\
 # What works with PromptLayer's clients
 
-The [embedded registry](embedded-registry.md) has PromptLayer's API as far as this page says. The page is
-generated: `make fidelity` calls every method of the official SDKs and every operation of PromptLayer's
-specification, and a test compares the answers with the page in each run. [Use PromptLayer's
-SDKs](embedded-registry.md#use-promptlayers-sdks) shows how.
-
-An operation that is not there gets the status 404, with a sentence that names this page. The SDKs do not
-repeat such a request.
-
-`run` and `templates.get` use the `model` of the request, unless the stored parameters contain one. With
-`provider` alone, they use that provider's form with the stored model's name, and `warning` says so.
+How much of PromptLayer's API the [embedded registry](embedded-registry.md) supports. `make fidelity` writes
+this page: it calls every method of the official SDKs and every operation of PromptLayer's specification. A
+test repeats the calls. Unsupported requests get a 4xx status and a message that names what is missing. See
+[Use PromptLayer's SDKs](embedded-registry.md#use-promptlayers-sdks).
 """
 METHODS = """
 ## Methods of the official SDKs
 
 {counts}
-The SDKs for Python were called with their synchronous and their asynchronous client. Functions that make
-no request, such as scorers, are not listed.
+For Python, both clients were called: the synchronous and the asynchronous one. Functions that make no
+request are not counted. What is not supported:
 
 """
 API = """
 ## Operations of PromptLayer's API
 
-{counts}.
+{counts}. `…` stands for `/api/public/v2`.
+
 """
 
 
@@ -93,7 +91,7 @@ class Outcome:
 
 def call_operations() -> dict[str, Outcome]:
     """Call every operation and return what it does; raises ``AssertionError`` for an unexpected answer."""
-    outcomes = dict.fromkeys(ALL, Outcome(NOT_THERE))
+    outcomes = dict.fromkeys(ALL, Outcome(MISSING))
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as app:
         call = Caller(app)
         known: dict[str, str] = {}
@@ -103,7 +101,7 @@ def call_operations() -> dict[str, Outcome]:
             what = "; ".join(lacks)
             outcomes[attempt.operation] = Outcome(PARTLY if what else WORKS, what)
         for operation in ALL:
-            if outcomes[operation].status == NOT_THERE:
+            if outcomes[operation].status == MISSING:
                 method, path = operation.split()
                 answer = call(method, re.sub(r"{\w+}", "1", path), None if method == "GET" else {})
                 assert answer.status == 404, f"{operation} got {answer.status} and is not in TRIES"
@@ -183,7 +181,7 @@ def _method(column: str, name: str, kinds: Mapping[str, str]) -> Outcome:
         if (column, name, kind) in SDK_ERRORS
     ]
     rest = {said for kind, said in kinds.items() if (column, name, kind) not in SDK_ERRORS}
-    assert rest <= {WORKS, NOT_THERE} and len(rest) == 1, f"{column} {name}: {dict(kinds)}"
+    assert rest <= {WORKS, MISSING} and len(rest) == 1, f"{column} {name}: {dict(kinds)}"
     status = rest.pop()
     return Outcome(PARTLY if lacks and status == WORKS else status, "; ".join(lacks))
 
@@ -191,70 +189,112 @@ def _method(column: str, name: str, kinds: Mapping[str, str]) -> Outcome:
 # -- writing ------------------------------------------------------------------------------------------------
 
 
-def page(api: Mapping[str, Outcome], methods: Mapping[str, Mapping[str, Outcome]]) -> str:
-    """Return the text of the page; ``methods`` has the outcomes of each column by method."""
-    return HEAD + "".join([*_methods(methods), *_operations(api)])
+@dataclass(frozen=True)
+class Compatibility:
+    """What works: by operation, and by column and method."""
+
+    operations: dict[str, Outcome]
+    methods: dict[str, dict[str, Outcome]]
+
+    @classmethod
+    def read(cls) -> Compatibility:
+        """Return what was written last."""
+        stored = json.loads(DATA.read_text("utf-8"))
+        return cls(
+            _outcomes(stored["operations"]),
+            {column: _outcomes(stored["methods"].get(column, {})) for column in COLUMNS},
+        )
+
+    def write(self) -> None:
+        """Write the data and the page."""
+        stored = {
+            "operations": _texts(self.operations),
+            "methods": {column: _texts(methods) for column, methods in self.methods.items()},
+        }
+        DATA.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        PAGE.write_text(self.page(), "utf-8")
+
+    def page(self) -> str:
+        """Return the text of the page: counts, and the names of what does not work."""
+        return HEAD + "".join([*_methods(self.methods), *_operations(self.operations)])
+
+
+def _outcomes(stored: Mapping[str, str]) -> dict[str, Outcome]:
+    parts = {name: said.partition(": ") for name, said in stored.items()}
+    return {name: Outcome(status, lacks) for name, (status, _, lacks) in parts.items()}
+
+
+def _texts(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
+    return {
+        name: ": ".join(filter(None, (outcome.status, outcome.lacks))) for name, outcome in outcomes.items()
+    }
 
 
 def _methods(columns: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
     counts = "".join(f"* {column}: {_counts(columns[column].values())}.\n" for column in columns)
     yield METHODS.format(counts=counts)
-    yield _row("method", *columns, "what is missing")
-    yield _row(*["---"] * (len(columns) + 2))
-    rows: dict[tuple[str, ...], list[str]] = {}
+    missing: dict[str, list[str]] = {}
+    partly: dict[tuple[str, ...], list[str]] = {}
     for name in sorted({name for column in columns.values() for name in column}):
-        outcomes = [column.get(name, Outcome(NO_METHOD)) for column in columns.values()]
-        cells = (
-            *(outcome.status for outcome in outcomes),
-            "; ".join(filter(None, (outcome.lacks for outcome in outcomes))),
-        )
-        # Methods of one manager that are all not there share a row.
-        alone = "" if NOT_THERE in cells else name
-        rows.setdefault((name.partition(".")[0], *cells, alone), []).append(name)
-    for (_, *cells, _), names in rows.items():
-        yield _row("<br>".join(f"`{name}`" for name in names), *cells)
+        outcomes = {column: methods[name] for column, methods in columns.items() if name in methods}
+        absent = [column for column, outcome in outcomes.items() if outcome.status == MISSING]
+        if absent:
+            missing.setdefault(_joined(absent), []).append(name)
+        if lacks := tuple(outcome.lacks for outcome in outcomes.values() if outcome.lacks):
+            partly.setdefault(lacks, []).append(name)
+    for where, names in missing.items():
+        yield f"* Missing for {where}: {_coded(names)}.\n"
+    for lacks, names in partly.items():
+        clients = _joined(f"{said.partition(': ')[0].replace(', ', ' (')})" for said in lacks)
+        reasons = _joined(sorted({said.partition(": ")[2] for said in lacks}))
+        yield f"* Partly for {clients}, {reasons}: {_coded(names)}.\n"
 
 
 def _operations(api: Mapping[str, Outcome]) -> Iterator[str]:
     named = [area for area in OPERATIONS if area != BESIDE_THE_SPECIFICATION]
     yield API.format(counts=_counts(api[operation] for area in named for operation in OPERATIONS[area]))
     for area, operations in OPERATIONS.items():
-        yield f"\n### {area.capitalize()}\n\n"
-        yield _row("operation", "here", "what is missing") + _row(*["---"] * 3)
-        missing = [f"`{operation}`" for operation in operations if api[operation].status == NOT_THERE]
-        for operation in operations:
-            if api[operation].status != NOT_THERE:
-                yield _row(f"`{operation}`", api[operation].status, api[operation].lacks)
-        if missing:
-            yield _row("<br>".join(missing), NOT_THERE, "")
+        counted = []
+        for status in (WORKS, PARTLY, MISSING):
+            chosen = [operation for operation in operations if api[operation].status == status]
+            names = {
+                PARTLY: _joined(
+                    f"{_paths([operation])} (not: {api[operation].lacks})" for operation in chosen
+                ),
+                # An area without anything needs no names.
+                MISSING: _paths(chosen) if len(chosen) < len(operations) else "",
+            }.get(status)
+            if chosen:
+                count = _counts(api[operation] for operation in chosen)
+                counted.append(f"{count}: {names}" if names else count)
+        yield f"* **{area.capitalize()}**: {'. '.join(counted)}.\n"
 
 
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |\n".replace("|  |", "| |")
+def _paths(operations: Iterable[str]) -> str:
+    """Return operations in code, the methods of one path together."""
+    methods: dict[str, list[str]] = {}
+    for operation in operations:
+        method, path = operation.split()
+        methods.setdefault(path.replace(PREFIX, "…"), []).append(method)
+    return _coded(f"{','.join(names)} {path}" for path, names in methods.items())
 
 
-def _counts(outcomes: Iterator[Outcome] | Mapping[str, Outcome]) -> str:
+def _coded(texts: Iterable[str]) -> str:
+    return _joined(f"`{text}`" for text in texts)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
+
+
+def _counts(outcomes: Iterable[Outcome]) -> str:
     statuses = [outcome.status for outcome in outcomes]
-    counts = {status: statuses.count(status) for status in (WORKS, PARTLY, NOT_THERE)}
-    return ", ".join(f"{count} {status.removesuffix('s')}" for status, count in counts.items() if count)
-
-
-def written() -> dict[str, dict[str, Outcome]]:
-    """Return the outcomes of each SDK that the page shows now."""
-    columns: dict[str, dict[str, Outcome]] = {column: {} for column in COLUMNS}
-    if not PAGE.exists():
-        return columns
-    text = PAGE.read_text("utf-8").partition("## Methods")[2].partition("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    head = next((row for row in rows if row[0] == "method"), [])
-    for row in rows:
-        lacks = (row[len(head) - 1] if len(row) == len(head) else "").split("; ")
-        for name in re.findall(r"`([^`]+)`", row[0]):
-            for column, status in zip(head[1:], row[1:], strict=False):
-                if column in columns and status != NO_METHOD:
-                    mine = "; ".join(reason for reason in lacks if reason.startswith(f"{column},"))
-                    columns[column][name] = Outcome(status, mine)
-    return columns
+    counts = {status: statuses.count(status) for status in (WORKS, PARTLY, MISSING)}
+    return _joined(
+        f"{count} {status if count == 1 else status.removesuffix('s')}"
+        for status, count in counts.items()
+        if count
+    )
 
 
 def install(column: str, folder: Path) -> list[str]:
@@ -277,7 +317,7 @@ def install(column: str, folder: Path) -> list[str]:
 
 
 def main() -> None:
-    columns = written()
+    columns = Compatibility.read().methods
     if len(sys.argv) > 1:
         commands = [install(column, Path(sys.argv[1]).resolve()) for column in COLUMNS]
     else:
@@ -288,7 +328,7 @@ def main() -> None:
             raise SystemExit(f"{column} has no column; add it to COLUMNS in {__file__}.")
         columns[column] |= outcomes
         sys.stdout.write(f"{column}: {_counts(outcomes.values())}\n")
-    PAGE.write_text(page(call_operations(), columns), "utf-8")
+    Compatibility(call_operations(), columns).write()
 
 
 if __name__ == "__main__":

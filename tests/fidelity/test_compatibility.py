@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import Any
 
 import pytest
 import table
@@ -21,23 +22,50 @@ def pattern(method: str, path: str) -> str:
 OPERATIONS = {pattern(*operation.split()) for operation in ALL}
 
 
-def test_the_page_says_what_each_operation_does() -> None:
-    assert table.PAGE.read_text("utf-8") == table.page(table.call_operations(), table.written())
+WRITTEN = table.Compatibility.read()
+
+
+def test_the_data_say_what_each_operation_does() -> None:
+    assert table.call_operations() == WRITTEN.operations
+
+
+def test_the_page_is_made_of_the_data() -> None:
+    assert table.PAGE.read_text("utf-8") == WRITTEN.page()
+
+
+@pytest.mark.parametrize(
+    ("lost", "shown"),
+    [
+        ({"operations": {"GET /workflows": table.Outcome(table.MISSING)}}, "`GET /workflows`"),
+        (
+            {"methods": {"JavaScript 1.3.6": {"run": table.Outcome(table.MISSING)}}},
+            "Missing for JavaScript 1.3.6: `run`",
+        ),
+    ],
+)
+def test_a_lost_operation_or_method_changes_the_page(lost: dict[str, Any], shown: str) -> None:
+    operations = WRITTEN.operations | lost.get("operations", {})
+    methods = WRITTEN.methods | {
+        column: WRITTEN.methods[column] | outcomes for column, outcomes in lost.get("methods", {}).items()
+    }
+    page = table.Compatibility(operations, methods).page()
+    assert shown in page
+    assert shown not in WRITTEN.page()
 
 
 @pytest.mark.lane
-def test_the_page_says_what_each_method_of_the_installed_sdk_does() -> None:
+def test_the_data_say_what_each_method_of_the_installed_sdk_does() -> None:
     pytest.importorskip("promptlayer")
     column, outcomes = table.called(table.python(sys.executable))
-    shown = table.written()
-    if column not in shown:
+    written = WRITTEN.methods.get(column)
+    if written is None:
         pytest.skip(f"the page has no column for {column}")
     # It needs a package that is installed only to write the page.
-    assert outcomes == {name: what for name, what in shown[column].items() if name != "instrument_openai"}
+    assert outcomes == {name: outcome for name, outcome in written.items() if name != "instrument_openai"}
 
 
 def test_every_sdk_has_a_column() -> None:
-    assert all(table.written().values())
+    assert all(WRITTEN.methods.values())
 
 
 def test_every_route_is_an_operation_that_is_tried() -> None:
