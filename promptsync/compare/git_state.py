@@ -9,6 +9,7 @@ from typing import Final
 from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.git.repository import Repository
 
+_WHOLE_HISTORY: Final = "in GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
 _ZEROS: Final = re.compile(r"0{40}|0{64}")
 _STEPS: Final = re.compile(r"[~^@:]")
 """What follows the name of a commit in a revision such as ``HEAD~3`` or ``main@{1}``."""
@@ -63,7 +64,7 @@ def _missing(history: Repository, revision: str, option: str) -> PromptsyncError
         return too_shallow(f"what {revision} contains")
     branch = revision.removeprefix("origin/")
     start = _STEPS.split(revision)[0]
-    hint = f"git fetch origin {shlex.quote(branch)}\nin GitHub Actions, set fetch-depth: 0"
+    hint = f"git fetch origin {shlex.quote(branch)}\n{_WHOLE_HISTORY}"
     if start != revision and history.commit(start) is not None:
         hint = f"git log --oneline {shlex.quote(start)}"
     elif branch == revision and history.commit(f"origin/{revision}") is not None:
@@ -85,6 +86,6 @@ def too_shallow(question: str) -> Refused:
     """Return the error for a question that the history in this clone cannot decide."""
     return Refused(
         f"this clone is too shallow to find out {question}",
-        hint="git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0 for actions/checkout",
+        hint=f"git fetch --unshallow\n{_WHOLE_HISTORY}",
         code="shallow-clone",
     )

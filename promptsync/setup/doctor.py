@@ -143,7 +143,7 @@ def _git(config: Config) -> Iterator[Finding]:
             yield _warning("git", "the repository has no commit yet", "git add --all && git commit")
         if history.shallow:
             message = "the clone is shallow, so it is not always known who changed a prompt"
-            fix = "git fetch --unshallow\nin a GitHub workflow, set fetch-depth: 0 for actions/checkout"
+            fix = "git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
             yield _warning("git-history", f"{message}; such prompts are refused", fix)
         if history.listed(DIRECTORY):
             message = f"git tracks {DIRECTORY}/, which is private to a working copy"

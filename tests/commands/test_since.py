@@ -19,6 +19,7 @@ from promptsync.errors import PromptsyncError
 A = "prompts/a.yaml"
 B = "prompts/b.yaml"
 ZEROS = "0" * 40
+A40 = "a" * 40
 REPOSITORY = {"full_name": "acme/bot", "fork": False, "default_branch": "main"}
 
 
@@ -309,3 +310,38 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
     since = resolved(clone, "push", hub.push(hub.first), since="")
     with pytest.raises(PromptsyncError, match="is not a commit"):
         clone.changed(since)
+
+
+# -- GitLab ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "since"),
+    [
+        ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_DIFF_BASE_SHA": A40}, f"{A40}..."),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": A40}, A40),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature", "CI_COMMIT_BEFORE_SHA": A40}, A40),
+        # The first push of a branch, then that of a repository.
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature"}, "origin/main..."),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}, ZEROS),
+        ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "feature"}, "origin/main..."),
+        ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "main"}, None),
+        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, None),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, None),
+    ],
+)
+def test_a_pipeline_of_gitlab_is_compared_with_what_was_there_before(
+    hub: Hub, variables: dict[str, str], since: str | None
+) -> None:
+    always = {"GITLAB_CI": "true", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": ZEROS}
+    running = session(hub.origin, always | variables)
+    assert resolve_since(running, None, required=False) == since
+    assert resolve_since(running, "HEAD~1") == "HEAD~1"
+    if since is None:
+        with pytest.raises(PromptsyncError, match=f"a {variables['CI_PIPELINE_SOURCE']} pipeline") as caught:
+            resolve_since(running, None)
+        assert (caught.value.exit_code, caught.value.code) == (2, "nothing-before")
+
+
+def test_a_merge_request_names_the_branch_that_it_will_be_merged_into() -> None:
+    assert branch_to_merge_into({"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "release/1"}) == "release/1"

@@ -112,13 +112,18 @@ def test_a_label_is_released_from_its_branches_and_their_newest_commit(
         ({"GITHUB_REF_NAME": "main"}, False, 3),
         ({"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "tag"}, True, 3),
         ({"GITHUB_REF_NAME": "7/merge"}, True, 3),
+        ({"CI_COMMIT_BRANCH": "main"}, True, 0),
+        ({"CI_COMMIT_BRANCH": "main"}, False, 3),
+        ({"CI_COMMIT_TAG": "v1"}, True, 3),
     ],
 )
 def test_a_workflow_may_name_the_branch_of_its_commit_only_where_git_knows_none(
     changed: World, variables: dict[str, str], is_checked_out: bool, code: int
 ) -> None:
     head = changed.git("rev-parse", "HEAD" if is_checked_out else "HEAD~1").strip()
-    variables = {**variables, "GITHUB_ACTIONS": "true", "GITHUB_SHA": head}
+    is_github = any(name.startswith("GITHUB_") for name in variables)
+    run = {"GITHUB_ACTIONS": "true", "GITHUB_SHA": head} if is_github else {"CI_COMMIT_SHA": head}
+    variables = {**variables, **run}
     detached(changed)
     assert changed.run("deploy", "-n", "--label", "prod", **variables).code == 0
     changed.git("branch", "-qm", "main", "other")

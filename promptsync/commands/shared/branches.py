@@ -141,7 +141,8 @@ def _branch(session: Session, project: Project, merged: bool) -> str | None:
     history = project.history
     if history is None or history.branch is not None:
         return history.branch if history is not None else None
-    # A checkout in a workflow may be on no branch. GitHub names the workflow's, which is that of its commit.
-    is_named = variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch"
-    is_checked_out = variables.get("GITHUB_SHA") == history.head_commit
-    return (variables.get("GITHUB_REF_NAME") or None) if is_named and is_checked_out else None
+    # A checkout in CI may be on no branch. GitHub and GitLab name the branch of the commit that they run for.
+    commit, branch = variables.get("CI_COMMIT_SHA"), variables.get("CI_COMMIT_BRANCH")
+    if variables.get("GITHUB_ACTIONS") and variables.get("GITHUB_REF_TYPE", "branch") == "branch":
+        commit, branch = variables.get("GITHUB_SHA"), variables.get("GITHUB_REF_NAME")
+    return (branch or None) if commit == history.head_commit else None

@@ -1,4 +1,4 @@
-"""``--since REF``, by default the base of the GitHub event that started the workflow."""
+"""``--since REF``, by default the base of the GitHub event or GitLab pipeline that runs the command."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ since_option = click.option(
     "--since",
     metavar="REF",
     help="Compare the files with REF: origin/main, a commit, or origin/main... for the commit where this "
-    "branch began (default: in GitHub Actions the base of the pull request or the commit before the push, "
-    "otherwise HEAD).",
+    "branch began (default: in GitHub Actions and GitLab CI the base of the pull request or merge request or "
+    "the commit before the push, otherwise HEAD).",
 )
 """Adds ``--since REF``; pass its value to ``resolve_since``."""
 
@@ -56,40 +56,68 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def resolve_since(session: Session, since: str | None, *, required: bool = True) -> str | None:
-    """Return the argument of ``changed_since``: the option, or the base of GitHub's event, or ``None``.
+    """Return the argument of ``changed_since``: the option, or the base of the event, or ``None``.
 
     Raises ``UsageError`` for an event that cannot be read. An event without a base, such as a scheduled run,
     is an error if ``required``, and otherwise ``None``.
     """
     variables = session.environment.variables
-    name = variables.get(EVENT_NAME)
-    if since is not None or not name:
+    if since is None and variables.get("GITLAB_CI"):
+        before, what = _before_in_gitlab(variables), f"{variables.get('CI_PIPELINE_SOURCE')} pipeline"
+    elif since is None and (name := variables.get(EVENT_NAME)):
+        before, what = _before_in_github(name, variables), f"{name} event"
+    else:
         return since
-    if name == "pull_request_target":  # what it checks out is the base, of which nothing changed
-        raise UsageError(
-            "a pull_request_target event checks out the base, so --since is needed",
-            hint="use the pull_request event, or check the head out and add --since origin/main...",
-            code="not-checked-out",
-        )
-    before = _before(name, variables)
     if before is None and required:
         raise UsageError(
-            f"a {name} event has no commit to compare with",
+            f"a {what} has no commit to compare with",
             hint="add --since HEAD~1 or another commit; --since HEAD compares with the commit checked out",
             code="nothing-before",
         )
     return before
 
 
+def _before_in_gitlab(variables: Mapping[str, str]) -> str | None:
+    """Return the state before a pipeline, ``None`` if it has none."""
+    if base := variables.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"):
+        return f"{base}..."
+    branch, default = variables.get("CI_COMMIT_BRANCH"), variables.get("CI_DEFAULT_BRANCH")
+    before = variables.get("CI_COMMIT_BEFORE_SHA", "")  # zeros for a new branch, and if nothing was pushed
+    if variables.get("CI_PIPELINE_SOURCE") == "push" and (before.strip("0") or branch == default):
+        return before or None
+    return f"origin/{default}..." if branch and default and branch != default else None
+
+
+def _before_in_github(name: str, variables: Mapping[str, str]) -> str | None:
+    """Return the state before an event, ``None`` if it has none."""
+    if name == "pull_request_target":  # what it checks out is the base, of which nothing changed
+        raise UsageError(
+            "a pull_request_target event checks out the base, so --since is needed",
+            hint="use the pull_request event, or check the head out and add --since origin/main...",
+            code="not-checked-out",
+        )
+    if name.startswith("pull_request"):
+        return f"{_read(variables, 'pull_request')[1].base.sha}..."
+    if name == "merge_group":
+        return f"{_read(variables, 'merge_group')[1].base_sha}..."
+    event, value = _read(variables, "before" if name == "push" else "repository")
+    default, ref = f"{_BRANCH}{event.repository.default_branch}", variables.get(REF, "")
+    # The very first push of a repository has no commit before it, and everything in it is new.
+    if name == "push" and (value.strip("0") or ref == default):
+        return str(value)
+    is_other = event.repository.default_branch and ref.startswith(_BRANCH) and ref != default
+    return f"origin/{event.repository.default_branch}..." if is_other else None
+
+
 def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
-    """Return the branch that a pull request, or the merge group of a queue, will be merged into.
+    """Return the branch that a pull request, merge request or merge group of a queue will be merged into.
 
     Raises ``UsageError`` for a merge group whose event cannot be read.
     """
     if variables.get(EVENT_NAME) == "merge_group":  # GitHub sets no variable for it
         group: _MergeGroup = _read(variables, "merge_group")[1]
         return group.base_ref.removeprefix(_BRANCH)
-    return variables.get("GITHUB_BASE_REF") or None
+    return variables.get("GITHUB_BASE_REF") or variables.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") or None
 
 
 def _read(variables: Mapping[str, str], key: str) -> tuple[_Event, Any]:
@@ -111,18 +139,3 @@ def _read(variables: Mapping[str, str], key: str) -> tuple[_Event, Any]:
         hint=f"add --since REF, or set {EVENT_PATH} to the file that GitHub wrote",
         code="event-file",
     )
-
-
-def _before(name: str, variables: Mapping[str, str]) -> str | None:
-    """Return the state before an event, ``None`` if it has none."""
-    if name.startswith("pull_request"):
-        return f"{_read(variables, 'pull_request')[1].base.sha}..."
-    if name == "merge_group":
-        return f"{_read(variables, 'merge_group')[1].base_sha}..."
-    event, value = _read(variables, "before" if name == "push" else "repository")
-    default, ref = f"{_BRANCH}{event.repository.default_branch}", variables.get(REF, "")
-    # The very first push of a repository has no commit before it, and everything in it is new.
-    if name == "push" and (value.strip("0") or ref == default):
-        return str(value)
-    is_other = event.repository.default_branch and ref.startswith(_BRANCH) and ref != default
-    return f"origin/{event.repository.default_branch}..." if is_other else None
