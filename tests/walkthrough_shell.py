@@ -12,7 +12,8 @@ All commands of one page run in order, in a new directory that holds a copy of `
   behind ``-`` are replaced by those behind ``+``, lines behind a space stay. The file has them exactly once.
 
 Programs that would install something or need an account (``pip``, ``gh`` and the like) are replaced by ones
-that do nothing. Pages in ``docs/recipes`` also get an empty registry at ``URL``.
+that do nothing. Pages in ``docs/recipes`` also get an empty registry at ``URL``, and begin where ``index.md``
+there ends.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import forked
@@ -40,6 +42,8 @@ from promptsync.server.app import create_app
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "docs" / "recipes"
+START = RECIPES / "index.md"
+"""Where every recipe begins: its commands run before those of a recipe."""
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIXTURES = str(ROOT / "example-repo" / "registry.yaml")
 URL = "http://127.0.0.1:8470"
@@ -217,28 +221,33 @@ def alike(text: str) -> str:
 def rewritten(page: Path, directory: Path) -> str:
     """The text of a page with the output of its commands as it is now."""
     with shell(directory, page) as inside:
+        if page.parent == RECIPES and page != START:
+            for block in BLOCK.finditer(START.read_text("utf-8")):
+                if block["kind"] != "sh":  # the registry runs already
+                    rerun(inside, block)
+        return BLOCK.sub(partial(rerun, inside), page.read_text("utf-8"))
 
-        def rerun(block: re.Match[str]) -> str:
-            if block["kind"] == "sh":
-                inside.run_script(block["body"])
-                return block[0]
-            if block["kind"] == "diff":
-                inside.edit(block["body"])
-                return block[0]
-            lines = ["```console\n"]
-            before = ""
-            for step in steps(block["body"]):
-                if step.command != _EXIT_CODE:
-                    assert inside.exit_code == 0, f"{before}exit {inside.exit_code}, but no echo $? follows"
-                text = inside.run(step)
-                before = f"$ {step.command}\n{text}"
-                shown = step.command.replace("\n", "\n> ")
-                kept = step.shown if alike(step.shown) == alike(text) else text
-                lines.append(f"$ {shown}\n{kept}")
+
+def rerun(inside: Shell, block: re.Match[str]) -> str:
+    """Run a block, and return it with the output of its commands as it is now."""
+    if block["kind"] == "sh":
+        inside.run_script(block["body"])
+        return block[0]
+    if block["kind"] == "diff":
+        inside.edit(block["body"])
+        return block[0]
+    lines = ["```console\n"]
+    before = ""
+    for step in steps(block["body"]):
+        if step.command != _EXIT_CODE:
             assert inside.exit_code == 0, f"{before}exit {inside.exit_code}, but no echo $? follows"
-            return "".join(lines)
-
-        return BLOCK.sub(rerun, page.read_text("utf-8"))
+        text = inside.run(step)
+        before = f"$ {step.command}\n{text}"
+        shown = step.command.replace("\n", "\n> ")
+        kept = step.shown if alike(step.shown) == alike(text) else text
+        lines.append(f"$ {shown}\n{kept}")
+    assert inside.exit_code == 0, f"{before}exit {inside.exit_code}, but no echo $? follows"
+    return "".join(lines)
 
 
 def main(names: list[str]) -> None:
