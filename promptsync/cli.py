@@ -258,7 +258,7 @@ def _bug(error: BaseException, arguments: Sequence[str]) -> Bug:
 
 
 def _environment(environ: Mapping[str, str]) -> Environment:
-    ci = environ.get("CI", "").lower() not in ("", "0", "false", "no")
+    ci = _is_on(environ.get("CI", ""))
     return Environment(
         api_key=environ.get("PROMPTLAYER_API_KEY") or None,
         base_url=environ.get("PROMPTLAYER_BASE_URL") or None,
@@ -273,6 +273,7 @@ def _environment(environ: Mapping[str, str]) -> Environment:
             if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
         },
         ci=ci,
+        read_only=_is_on(environ.get("PROMPTSYNC_READ_ONLY", "")),
         colour=False if environ.get("NO_COLOR") else None,
         interactive=sys.stderr.isatty() and not ci,
         columns=streams.columns(environ.get("COLUMNS", "")),
@@ -281,6 +282,10 @@ def _environment(environ: Mapping[str, str]) -> Environment:
             key: value for key, value in environ.items() if key.startswith((*_CI_VARIABLES, "SSL_CERT_"))
         },
     )
+
+
+def _is_on(value: str) -> bool:
+    return value.strip().lower() not in ("", "0", "false", "no")
 
 
 def _pager(environ: Mapping[str, str]) -> str | None:

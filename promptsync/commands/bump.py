@@ -63,6 +63,7 @@ def command(
             headline=show_bump.headline,
             needs_confirmation=lambda made: not made.is_empty,
             unchanged="nothing was written",
+            files_only=True,
             dry_run=dry_run,
             yes=yes,
             expect=expect,

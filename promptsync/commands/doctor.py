@@ -36,7 +36,9 @@ def command(session: Session, offline: bool) -> Outcome:
     findings = examine(
         session.directory.resolve(), partial(session.project, needs_config=False), offline=offline
     )
-    return _outcome(session, [versions, *findings])
+    message = "PROMPTSYNC_READ_ONLY is set, so commands that change the registry are refused"
+    read_only = [ok("read-only", message)] if session.environment.read_only else []
+    return _outcome(session, [versions, *read_only, *findings])
 
 
 def _outcome(session: Session, findings: list[Finding]) -> Outcome:

@@ -53,6 +53,7 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
             show_receipt=lambda made, receipt, _: show_move.show_moves(made, receipt),
             headline=show_move.headline,
             unchanged="nothing was moved",
+            files_only=True,
             dry_run=dry_run,
         )
 

@@ -111,6 +111,7 @@ def command(
                 ),
                 headline=show_pull.headline,
                 unchanged="nothing was written",
+                files_only=True,
                 dry_run=dry_run,
                 yes=yes,
                 expect=expect,

@@ -60,6 +60,8 @@ class Project:
     given_directory: Path | None = None
     """The directory that paths in arguments are relative to, ``None`` for the root."""
     model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    read_only: bool = False
+    """Whether the registry refuses everything that writes; checks still run."""
     _registry: Registry | None = field(default=None, init=False, repr=False)
 
     @property
@@ -309,4 +311,5 @@ def connect(project: Project) -> Registry:
         timeouts=project.timeouts,
         jobs=project.jobs,
         on_wait=project.on_wait,
+        read_only=project.read_only,
     )

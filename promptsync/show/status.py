@@ -91,6 +91,8 @@ def _lines(
     label = f", label {output.name(snapshot.label)}" if snapshot.label else ""
     how = ", offline: as of the last push or pull" if offline else ""
     lines: list[str] = [output.aside(f"remote {output.safe(project.title)}{label}{how}")]
+    if project.read_only:
+        lines.append(output.aside("read-only: PROMPTSYNC_READ_ONLY is set"))
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items and not snapshot.problems:
         nothing = "no prompts yet: add a file to prompts/, then promptsync push"

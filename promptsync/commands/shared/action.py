@@ -42,6 +42,7 @@ def carry_out(
     yes: bool = False,
     expect: str | None = None,
     lock: bool = True,
+    files_only: bool = False,
 ) -> Outcome:
     """Make a plan, confirm it on a terminal, carry it out, and return the outcome.
 
@@ -50,13 +51,17 @@ def carry_out(
     messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
     what else is, where there is a terminal, and ``further_question`` what else is asked there, if anything.
     Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, if it has a
-    refusal, or if it is destructive and nobody can confirm it: then the outcome is the plan. ``lock`` keeps
-    other runs out of the working copy.
+    refusal, or if it is destructive and nobody can confirm it: then the outcome is the plan. So it is
+    if ``PROMPTSYNC_READ_ONLY`` is set, unless the command changes ``files_only``. ``lock`` keeps other runs
+    out of the working copy.
     """
     # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not dry_run else nullcontext():
         made = plan()
-        refusal = _unexpected(session, made, expect) or made.refusal
+        refusal: PromptsyncError | None = None
+        if session.environment.read_only and not (files_only or dry_run or made.is_empty):
+            refusal = read_only_refusal(session, unchanged)
+        refusal = refusal or _unexpected(session, made, expect) or made.refusal
         if not dry_run and not yes:
             refusal = refusal or _unconfirmed(session, made, unchanged)
         if dry_run or refusal is not None:
@@ -79,6 +84,17 @@ def carry_out(
             if question := further_question(made):
                 _confirm(session, question, (), unchanged)
         return session.rendered(show_receipt(made, apply(made), was_shown))
+
+
+def read_only_refusal(session: Session, unchanged: str) -> Refused:
+    """Return the error for a change of the registry while ``PROMPTSYNC_READ_ONLY`` is set."""
+    hint = "git switch -c BRANCH && git commit -a && git push -u origin BRANCH\nthen open a pull request"
+    if session.verb not in ("push", "deploy"):  # no file says where labels point
+        plan = session.command("--dry-run", without="--expect")
+        hint = f"{plan}\na person carries that plan out with --expect FINGERPRINT"
+    return Refused(
+        f"{session.verb} refused: PROMPTSYNC_READ_ONLY is set; {unchanged}", hint=hint, code="read-only"
+    )
 
 
 def _unexpected(session: Session, made: Plan, expect: str | None) -> PromptsyncError | None:

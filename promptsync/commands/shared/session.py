@@ -40,6 +40,8 @@ class Environment:
     model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The keys that ``models:`` of a fixtures file can name."""
     ci: bool = False
+    read_only: bool = False
+    """Whether everything that would change the registry is refused."""
     colour: bool | None = None
     interactive: bool = False
     columns: int | None = None
@@ -195,6 +197,7 @@ class Session:
             jobs=self.jobs,
             directory=self.directory,
         )
+        project.read_only = self.environment.read_only
         self.remote_name = project.remote
         return project
 

@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import httpx
 
 from promptsync import __version__
-from promptsync.errors import RemoteError, UsageError
+from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
-from promptsync.registry.promptlayer.endpoints import Operation, Route
+from promptsync.registry.promptlayer.endpoints import Effect, Operation, Route
 from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.http import ENCODING, Sender
 from promptsync.registry.promptlayer.responses import Answer, shown
@@ -39,8 +39,9 @@ class Connection:
     """The connection that all parts of a PromptLayer registry share.
 
     ``url`` is an https URL, an http URL of this machine, or ``local:…`` along with a ``transport``. With a
-    ``transport`` no key is needed. ``memory`` keeps what was read for the next process. ``Sender`` has the
-    other ``options``. Raises ``UsageError`` for the URL, and ``MissingKey``.
+    ``transport`` no key is needed. ``memory`` keeps what was read for the next process. A ``read_only``
+    connection refuses operations that write. ``Sender`` has the other ``options``. Raises ``UsageError`` for
+    the URL, and ``MissingKey``.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Connection:
         memory: Memory | None = None,
         transport: httpx.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
+        read_only: bool = False,
         **options: Any,
     ) -> None:
         if transport is None and url.startswith(LOCAL):
@@ -71,6 +73,7 @@ class Connection:
         self._discovering = threading.Lock()
         self._routes: dict[Operation, Route] = {}
         self.memory = memory
+        self.read_only = read_only
         self.facts = Facts(self.url, memory)
 
     def close(self) -> None:
@@ -93,8 +96,13 @@ class Connection:
         ``path`` fills the route's placeholders. ``body`` can be a function of the route's form. ``fresh``
         bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
         if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
-        ``registry.errors``; if several routes were rejected, the error names all the reasons.
+        ``registry.errors``; if several routes were rejected, the error names all the reasons. Raises
+        ``Refused`` for an operation that writes if the connection is read-only.
         """
+        if self.read_only and operation.effect is Effect.WRITES:
+            raise Refused(
+                f"cannot {operation.name}: PROMPTSYNC_READ_ONLY is set; nothing was sent", code="read-only"
+            )
 
         # A registry does not change its routes, so the one that worked is used from then on. Of several
         # writes at once, the first finds it for all the others. Between two processes the registry may have

@@ -7,6 +7,7 @@ never be sent again in another form.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +23,14 @@ NO_PARAMETER: Final = frozenset({400, 422})
 
 NO_SHAPE: Final = NO_ROUTE | NO_PARAMETER
 """A route or a body that the registry does not accept."""
+
+
+class Effect(StrEnum):
+    """What an operation changes: nothing, only results of checks, or what the registry holds for others."""
+
+    READS = "reads"
+    RUNS = "runs"
+    WRITES = "writes"
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -46,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     name: str
     routes: tuple[Route, ...]
+    effect: Effect
     repeatable: bool = True
     next_route_on: frozenset[int] = NO_ROUTE
     item: str = ""
@@ -54,8 +64,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def _operation(name: str, *routes: str | Route, **options: Any) -> Operation:
+    """Return an operation that reads if all of its requests are GETs, and otherwise writes."""
     parsed = [route if isinstance(route, Route) else Route(route) for route in routes]
-    return Operation(name, tuple(parsed), **options)
+    reads = all(route.request.startswith("GET ") for route in parsed)
+    return Operation(name, tuple(parsed), **{"effect": Effect.READS if reads else Effect.WRITES, **options})
 
 
 LIST: Final = _operation(
@@ -78,8 +90,11 @@ READ_RENDERED: Final = _operation(
     "POST /prompt-templates/{identifier}",
     next_route_on=NO_PARAMETER,
     item="prompt",
+    effect=Effect.READS,
 )
-RENDER: Final = _operation("render the prompt", "POST /prompt-templates/{identifier}", item="prompt")
+RENDER: Final = _operation(
+    "render the prompt", "POST /prompt-templates/{identifier}", item="prompt", effect=Effect.READS
+)
 PUBLISH: Final = _operation(
     "publish the prompt",
     Route("POST /rest/prompt-templates", "flat"),
@@ -133,6 +148,7 @@ RUN_EVALUATION: Final = _operation(
     repeatable=False,
     next_route_on=NO_SHAPE,
     item="evaluation",
+    effect=Effect.RUNS,
 )
 EVALUATION: Final = _operation(
     "read the evaluation",
@@ -153,7 +169,9 @@ EVALUATION_ROWS: Final = _operation(
 
 LIST_AGENTS: Final = _operation("list the agents", "GET /workflows", keys=("items", "workflows"))
 READ_AGENT: Final = _operation("read the agent", "GET /workflows/{agent}", item="agent")
-RUN_AGENT: Final = _operation("run the agent", "POST /workflows/{agent}/run", repeatable=False, item="agent")
+RUN_AGENT: Final = _operation(
+    "run the agent", "POST /workflows/{agent}/run", repeatable=False, item="agent", effect=Effect.RUNS
+)
 AGENT_RESULT: Final = _operation(
     "read the result of the agent", "GET /workflow-version-execution-results", item="execution"
 )
@@ -163,17 +181,24 @@ _SHEETS: Final = _TABLES + "/{table_id}/sheets"
 
 
 def _on_sheet(name: str, method: str, path: str = "", **options: Any) -> Operation:
-    """Return an operation on a sheet; a write that starts work or creates something is not repeatable."""
+    """Return an operation on a sheet; a write that starts work or creates something is not repeatable.
+
+    Sheets hold runs of checks, and release nothing.
+    """
     request = f"{method} {_SHEETS}/{{sheet_id}}{path}"
-    return _operation(name, request, **{"item": "sheet", "repeatable": method != "POST", **options})
+    effect = Effect.READS if method == "GET" else Effect.RUNS
+    usual = {"item": "sheet", "repeatable": method != "POST", "effect": effect}
+    return _operation(name, request, **{**usual, **options})
 
 
 LIST_TABLES: Final = _operation("list the tables", f"GET {_TABLES}", keys=("data",))
-CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False)
+CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False, effect=Effect.RUNS)
 LIST_SHEETS: Final = _operation(
     "list the sheets of the table", f"GET {_SHEETS}", item="table", keys=("data",)
 )
-CREATE_SHEET: Final = _operation("create the sheet", f"POST {_SHEETS}", repeatable=False, item="table")
+CREATE_SHEET: Final = _operation(
+    "create the sheet", f"POST {_SHEETS}", repeatable=False, item="table", effect=Effect.RUNS
+)
 SHEET_IMPORT: Final = _operation(
     "read the import of the sheet", f"GET {_SHEETS}/operations/{{operation_id}}", item="import"
 )

@@ -1,0 +1,303 @@
+"""``PROMPTSYNC_READ_ONLY``: whatever the command and its options, nothing changes in the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from registry_server import chat
+from test_what_changes import WRITING, busy, changed, state
+from worlds import Run, World
+
+from promptsync.errors import Refused
+from promptsync.prompt.prompt import Prompt
+from promptsync.registry.promptlayer import endpoints
+from promptsync.registry.promptlayer.endpoints import Effect, Operation
+
+ON = {"PROMPTSYNC_READ_ONLY": "1"}
+
+REGISTRY = {"versions", "archived", "labels"}
+
+REFUSED = """
+push
+push -y
+push ops/ahead
+push ops/ahead -y --jobs 1
+push --json
+push -q
+push -m Now --max-changes 100
+push --expect 0123456789abcdef
+push --format markdown
+push --label staging
+push --label prod --skip-checks -y
+push --partial
+push ops/behind --force -y
+push ops/deleted --prune -y
+deploy
+deploy -y
+deploy --json -y
+deploy ops/ahead -y --keep-going
+deploy --label prod --older -y --max-changes 100
+deploy --label other -y
+deploy --allow-dirty -y --allow-unscored --allow-unbound --min-score 0
+deploy --expect 0123456789abcdef -y
+deploy ops/ahead --again -y
+label set ops/twice staging
+label set 'ops/*' staging -y --skip-checks
+label set ops/twice staging --expect 0123456789abcdef
+label move ops/behind prod --yes --skip-checks
+label move ops/twice@1 prod --force -y
+label move ops/twice@1 prod --force -y --json
+label delete ops/twice prod
+label delete ops/twice prod --force -y
+promote prod staging
+promote prod staging ops/twice --force --skip-checks -y
+rollback ops/twice --label prod
+rollback ops/twice --label prod --to 1 -y
+rollback --label prod --to HEAD~2 -y --json
+track group --new
+track group 1 1
+track request request.json
+track prompt 1 ops/twice --version 1
+track score 1 90
+track metadata 1 user=42
+"""
+
+ALLOWED = """
+status
+diff
+push -n
+push -n --json --label prod --skip-checks
+deploy -n
+deploy -n --yes
+deploy --rehearse
+label move ops/twice@1 prod --force -n
+rollback ops/twice --label prod -n
+lint
+render ops/ahead --var name=Ann
+log ops/twice
+show ops/twice:prod
+label list
+eval list
+eval run greeting
+eval run tone
+agent run greeter
+doctor
+bump ops/voice -n
+"""
+
+FILES = """
+pull ops/behind ops/theirs
+pull ops/ahead --theirs
+pull --prune -y
+bump ops/voice -y
+mv ops/ahead ops/moved --keep-name
+"""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all commands that change nothing; the first one that does fails, and those after it may."""
+    with busy(tmp_path_factory.mktemp("shown")) as world:
+        yield world
+
+
+def read_only(world: World, command: str, **environ: str) -> Run:
+    world.forget()
+    return world.run(*shlex.split(command), **{**ON, **environ})
+
+
+def refusal(done: Run) -> str:
+    lines = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    return lines[-1] if lines else str(done.document["error"]["message"])
+
+
+@pytest.mark.parametrize("command", REFUSED.strip().splitlines())
+def test_a_command_that_changes_the_registry_is_refused(shown: World, command: str) -> None:
+    before = state(shown)
+    done = read_only(shown, command)
+    assert done.code == 3, str(done)
+    assert "PROMPTSYNC_READ_ONLY is set; " in refusal(done)
+    assert not shown.writes
+    assert not changed(before, state(shown))
+
+
+def test_no_command_that_changes_the_registry_is_left_out() -> None:
+    writing = [row for row, kinds in WRITING.items() if kinds & REGISTRY or row.startswith("track ")]
+    verbs = {" ".join(row.split()[: 2 if row.startswith(("label ", "track ")) else 1]) for row in writing}
+    assert [verb for verb in verbs if f"\n{verb}" not in REFUSED] == []
+
+
+@pytest.mark.parametrize("command", ALLOWED.strip().splitlines())
+def test_plans_reads_and_checks_work(shown: World, command: str) -> None:
+    before = state(shown)
+    done = read_only(shown, command)
+    assert done.code == 0, str(done)
+    assert not changed(before, state(shown))
+
+
+@pytest.mark.parametrize("command", FILES.strip().splitlines())
+def test_files_may_change(shown: World, command: str) -> None:
+    before = state(shown)
+    try:
+        done = read_only(shown, command)
+        assert done.code == 0, str(done)
+        assert not shown.writes
+        assert changed(before, state(shown)) == {"files"}
+    finally:
+        shown.git("checkout", "-q", "--", ".")
+        shown.git("clean", "-qfd", "prompts")
+
+
+def test_nothing_to_do_is_done(shown: World) -> None:
+    assert read_only(shown, "push ops/behind ops/voice --partial").code == 0
+    assert read_only(shown, "label set ops/twice prod --version 2").code == 0
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes", "on", " 1 ", "readonly"])
+def test_a_value_turns_it_on(shown: World, value: str) -> None:
+    assert read_only(shown, "push -y", PROMPTSYNC_READ_ONLY=value).code == 3
+
+
+@pytest.mark.parametrize("value", ["", "0", "no", "False"])
+def test_a_value_turns_it_off(shown: World, value: str) -> None:
+    done = read_only(shown, "push -y --expect 0123456789abcdef", PROMPTSYNC_READ_ONLY=value)
+    assert "this is not the plan that was reviewed" in done.err
+
+
+@pytest.mark.parametrize("variable", ["CI", "PROMPTLAYER_BASE_URL", "PROMPTSYNC_REMOTE"])
+def test_no_other_variable_turns_it_off(shown: World, variable: str) -> None:
+    before = state(shown)
+    value = {"CI": "false"}.get(variable, shown.url)
+    assert read_only(shown, "push -y", **{variable: value}).code == 3
+    assert read_only(shown, f"push -y --remote {shown.url}", **{variable: value}).code == 3
+    assert not changed(before, state(shown))
+
+
+def test_on_a_terminal_it_does_not_ask(shown: World) -> None:
+    before = state(shown)
+    done = shown.on_terminal("push", answer="y\n", **ON)
+    assert done.code == 3
+    assert "Continue?" not in done.err
+    assert not changed(before, state(shown))
+
+
+def test_the_refusal_shows_the_plan_and_how_to_propose_it(shown: World) -> None:
+    done = read_only(shown, "push ops/ahead")
+    assert "ops/ahead" in done.out
+    assert done.err.splitlines() == [
+        "error: push refused: PROMPTSYNC_READ_ONLY is set; nothing was published",
+        "hint: git switch -c BRANCH && git commit -a && git push -u origin BRANCH",
+        "hint: then open a pull request",
+    ]
+    document = read_only(shown, "push ops/ahead --json").document
+    assert document["error"]["code"] == "read-only"
+    assert [prompt["name"] for prompt in document["plan"]] == ["ops/ahead"]
+    hint = read_only(shown, "rollback ops/twice --label prod -y").err.splitlines()[1]
+    assert read_only(shown, hint.partition("promptsync ")[2]).code == 0
+
+
+def test_doctor_and_status_say_that_it_is_on(shown: World) -> None:
+    assert "\nread-only: PROMPTSYNC_READ_ONLY is set\n" in read_only(shown, "status").out
+    checks = read_only(shown, "doctor --json").document["checks"]
+    assert [check["status"] for check in checks if check["name"] == "read-only"] == ["ok"]
+    assert "READ_ONLY" not in shown.ok("status").out + shown.ok("doctor").out
+
+
+def test_the_registry_is_imported(world: World) -> None:
+    world.publish("a")
+    (world.root / "promptsync.yaml").unlink()
+    done = read_only(world, f"init --from-remote --url {world.url} --include '*'")
+    assert done.code == 0, str(done)
+    assert world.path("a").exists()
+    assert not world.writes
+
+
+def test_what_is_archived_stays_archived(world: World) -> None:
+    world.write("a")
+    world.commit()
+    world.ok("push")
+    world.archive("a")
+    done = read_only(world, "push a --restore -y")
+    assert (done.code, "push refused: PROMPTSYNC_READ_ONLY is set" in done.err) == (3, True), str(done)
+    assert not world.writes
+
+
+LOCAL = """
+push -y
+deploy --label prod -y
+label move a@1 prod -y --force
+label set a staging
+label delete a prod --force -y
+rollback a --label prod --to 1 -y
+promote prod staging -y
+push b --prune -y
+push a --force -y
+track group --new
+track score 1 90
+"""
+
+
+def dump(world: World) -> list[str]:
+    with contextlib.closing(sqlite3.connect(world.root / ".promptsync/registry.db")) as database:
+        return list(database.iterdump())
+
+
+def test_the_database_of_an_embedded_registry_stays_as_it_is(local: World) -> None:
+    local.write("a")
+    local.write("b")
+    local.commit()
+    local.ok("push", "--label", "prod")
+    local.edit("a", "Hello", "Bye")
+    local.commit()
+    local.ok("push", "--label", "prod")
+    local.path("b").unlink()
+    local.edit("a", "Bye", "Hi")
+    local.commit()
+    before = dump(local)
+    for command in LOCAL.strip().splitlines():
+        done = read_only(local, command)
+        assert (done.code, "READ_ONLY" in done.err) == (3, True), f"{command}\n{done}"
+        assert dump(local) == before, command
+
+
+def test_the_library_refuses_what_no_plan_refuses(world: World) -> None:
+    with world.project() as project:
+        project.read_only = True
+        with pytest.raises(Refused, match="cannot publish the prompt: PROMPTSYNC_READ_ONLY is set"):
+            project.registry.prompts.publish(Prompt("a", chat()), message="")
+    assert not world.writes
+
+
+POSTS_THAT_READ = {"POST /prompt-templates/{identifier}"}
+CHECKS = ("/evaluations/", "/reports/", "/workflows/", "/tables")
+
+
+def operations() -> Iterator[Any]:
+    for name, value in vars(endpoints).items():
+        for operation in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(operation, Operation):
+                yield pytest.param(operation, id=f"{name}: {operation.name}")
+
+
+@pytest.mark.parametrize("operation", [*operations()])
+def test_the_effect_of_an_operation_follows_from_its_requests(operation: Operation) -> None:
+    expected = set()
+    for request in (route.request for route in operation.routes):
+        method, path = request.split(" ")
+        if method == "GET" or request in POSTS_THAT_READ:
+            expected.add(Effect.READS)
+        elif any(part in path for part in CHECKS):
+            expected.add(Effect.RUNS)
+        else:
+            expected.add(Effect.WRITES)
+    assert expected == {operation.effect}
+
+
+def test_an_operation_that_says_nothing_of_its_effect_writes() -> None:
+    assert endpoints._operation("x", "POST /x").effect is Effect.WRITES
+    assert endpoints._operation("x", "GET /x", "PUT /x").effect is Effect.WRITES
