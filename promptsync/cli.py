@@ -35,6 +35,7 @@ Files:
   new         Write the file of a new prompt.
   lint        Check prompt files offline.
   render      Preview what the model receives.
+  search      Find a text in your files and in cached versions.
   mv          Move or rename the file of a prompt.
   bump        Move the pins of a snippet in your files.
 

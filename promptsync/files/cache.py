@@ -59,6 +59,12 @@ class Cache:
     ) -> None:
         self._write(raw, "version", url, workspace_id, template_id, version)
 
+    def versions(self) -> list[dict[str, Any]]:
+        """Return all versions, whichever registry returned them."""
+        paths = (self._root / DIRECTORY / "cache").glob("version-*.json")
+        read = (self._decoded(dict[str, Any], f"cache/{path.name}") for path in paths)
+        return [version for version in read if version is not None]
+
     def facts(self, url: str) -> dict[str, Any]:
         """Return what is known of how a registry works."""
         return self._read(dict[str, Any], "facts", url) or {}
@@ -88,8 +94,11 @@ class Cache:
         self._write(blobs, "blobs")
 
     def _read(self, type_: type[T], *key: object) -> T | None:
+        return self._decoded(type_, _path(key))
+
+    def _decoded(self, type_: type[T], path: str) -> T | None:
         try:
-            value = msgspec.json.decode(read_private(self._root, _path(key)) or b"", type=type_)
+            value = msgspec.json.decode(read_private(self._root, path) or b"", type=type_)
             checked_depth(value if isinstance(value, dict) else None)
         except (ValueError, RecursionError):
             return None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from promptsync.registry.address import LOCAL
+from promptsync.registry.promptlayer import parse
 from promptsync.registry.promptlayer.client import PromptLayer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from promptsync.registry.protocol import Registry
+    from promptsync.prompt.version import Version
+    from promptsync.registry.protocol import Memory, Registry
 
 
 def open_registry(
@@ -40,6 +43,18 @@ def open_registry(
         app = create_app(path, fixtures=fixtures, model=model, model_keys=model_keys)
         options["transport"] = LocalTransport(app)
     return PromptLayer(url, api_key, **options)
+
+
+def cached(url: str, memory: Memory, responses: Iterable[Mapping[str, Any]]) -> list[Version]:
+    """Return the versions in cached responses that the registry at ``url`` sent."""
+    versions = []
+    for response in responses:
+        with contextlib.suppress(ValueError):  # a damaged file
+            version = parse.version(response)
+            ids = version.template_id, version.version
+            if version.workspace_id is not None and memory.get(url, version.workspace_id, *ids) is not None:
+                versions.append(version)
+    return versions
 
 
 class LocalTransport(httpx.BaseTransport):

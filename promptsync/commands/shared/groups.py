@@ -18,8 +18,11 @@ _OTHER_WORDS: Mapping[str, str] = {
     "check": "lint",
     "clone": "init",
     "commit": "push",
+    "create": "new",
     "evals": "eval",
     "fetch": "pull",
+    "find": "search",
+    "grep": "search",
     "list": "ls-remote",
     "ls": "ls-remote",
     "merge": "pull --merge",
@@ -27,7 +30,6 @@ _OTHER_WORDS: Mapping[str, str] = {
     "release": "deploy",
     "rename": "mv",
     "revert": "rollback",
-    "search": "ls-remote",
     "sync": "status",
     "tag": "label",
     "validate": "lint",
@@ -36,7 +38,6 @@ _OTHER_WORDS: Mapping[str, str] = {
 """What other programs call our verbs."""
 
 _OTHER_WAYS: Mapping[str, str] = {
-    "new": "add a file to prompts/, then promptsync push",
     "plan": "promptsync push --dry-run\npromptsync deploy --dry-run",
     "rm": "git rm the file and commit, then promptsync push --prune NAME",
 }

@@ -1,0 +1,173 @@
+"""``promptsync search``: where does this sentence occur?"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from worlds import World
+
+from promptsync.errors import UsageError
+from promptsync.project.search import find_in_file, pattern_of
+
+FILE = """\
+# The tone of the house.
+name: support/refund
+messages:
+  - role: system
+    content: |
+      You answer refund questions.
+      Be brief and
+      friendly, always.
+  - role: user
+    content: >
+      Be brief and
+      friendly, always.
+  - role: user
+    content: Be brief and
+      friendly, always.
+  - role: user
+    content: "Caf\\u00e9 \\
+      or tea?\\nIt's {{ question }}"
+  - role: user
+    content: 'It''s a question'
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("refund questions", [6]),
+        ("be brief", []),
+        ("(?i)be brief", []),
+        ("Be brief and friendly", [7, 11, 14]),
+        ("  Be  brief\nand friendly ", [7, 11, 14]),
+        ("tone of the house", [1]),
+        ("Café or tea? It's", [17]),
+        ("It's a question", [20]),
+        ("support/refund", [2]),
+        ("{{ question }}", [18]),
+        ("e", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]),
+    ],
+)
+def test_a_sentence_is_found_however_yaml_lays_it_out(text: str, lines: list[int]) -> None:
+    assert [match.line for match in find_in_file(FILE, pattern_of(text))] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "lines"),
+    [
+        ("be BRIEF", {"ignore_case": True}, [7, 11, 14]),
+        (r"friendly\b.+s\.", {"is_regexp": True}, [8, 12, 15]),
+        (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
+        (r"and friendly", {"is_regexp": True}, [10, 14]),
+        ("x*", {"is_regexp": True}, []),
+    ],
+)
+def test_options_of_the_pattern(text: str, options: dict[str, bool], lines: list[int]) -> None:
+    assert [match.line for match in find_in_file(FILE, pattern_of(text, **options))] == lines
+
+
+@pytest.mark.parametrize("source", ["messages: [", "a: &a [*a]\nb: Hello you\n", "", "\t- : :\nHello you"])
+def test_a_file_that_yaml_cannot_read_is_searched_line_by_line(source: str) -> None:
+    matches = find_in_file(source, pattern_of("Hello you"))
+    assert [match.line for match in matches] == ([2] if "Hello" in source else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_regexp"), [("", False), (" \n", False), ("", True), ("(", True), ("a{99999999999}", True)]
+)
+def test_a_pattern_that_means_nothing_is_a_usage_error(text: str, is_regexp: bool) -> None:
+    with pytest.raises(UsageError):
+        pattern_of(text, is_regexp=is_regexp)
+
+
+@pytest.fixture
+def searched(local: World) -> World:
+    """Two prompts with cached versions, a broken file, an evaluation, and nothing sent afterwards."""
+    for text in ("Send it to the old address", "Send it to the old address, please", "Send it back"):
+        local.write("support/refund", text)
+        local.commit()
+        local.ok("push")
+    local.write("tone", "Nothing here")
+    local.commit()
+    local.ok("push")
+    local.ok("log", "-p", "support/refund")
+    (local.root / "prompts/broken.yaml").write_text("messages: [Send it, \n")
+    (local.root / "evaluations").mkdir()
+    (local.root / "evaluations/refund.yaml").write_text("rows: [{question: Send it}]\n")
+    local.seen.clear()
+    return local
+
+
+def places(world: World, *arguments: str) -> list[str]:
+    found = world.run("search", *arguments, "--json").document
+    assert world.seen == []
+    assert found["exit_code"] == (0 if found["matches"] else 1)
+    return [
+        f"{match['name']}@{match['version']}" if match["version"] else f"{match['path']}:{match['line']}"
+        for match in found["matches"]
+    ]
+
+
+IN_FILES = ["evaluations/refund.yaml:1", "prompts/broken.yaml:1", "prompts/support/refund.yaml:4"]
+REFUND = [f"support/refund@{version}" for version in (3, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("Send it",), [*IN_FILES, *REFUND]),
+        (("send it",), []),
+        (("-i", "send IT"), [*IN_FILES, *REFUND]),
+        (("old address",), REFUND[1:]),
+        (("Send it", "support/*"), [IN_FILES[2], *REFUND]),
+        (("Send it", "broken"), [IN_FILES[1]]),
+        (("Send it", "tone"), []),
+        (("-E", "to .* address$"), REFUND[2:]),
+    ],
+)
+def test_files_and_cached_versions_are_searched_without_a_request(
+    searched: World, arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    assert places(searched, *arguments) == expected
+
+
+def test_versions_of_another_registry_are_left_out(searched: World) -> None:
+    assert places(searched, "old address", "--remote", "local:other.db") == []
+
+
+def test_the_newest_cached_version_stands_for_older_ones(searched: World) -> None:
+    done = searched.ok("search", "old address")
+    assert done.out == (
+        "support/refund@2 messages[0].content  Send it to the old address, please\n"
+        "  and 1 older version: add --all\n"
+    )
+    assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
+    assert "support/refund@1" in searched.ok("search", "old address", "--all").out
+
+
+def test_a_name_that_does_not_exist_is_a_usage_error(searched: World) -> None:
+    done = searched.run("search", "it", "support/refnd")
+    assert done.code == 2
+    assert "did you mean 'support/refund'?" in done.err
+
+
+def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
+    local.write("a", "before \x1b[31mneedle\x1b[0m \u202eafter " + "x" * 500)
+    local.commit()
+    local.ok("push")
+    local.ok("show", "a@1")
+    local.write("b", "c " * 500 + "needle")
+    done = local.ok("search", "needle")
+    assert "\x1b" not in done.out
+    assert "\u202e" not in done.out
+    assert "a@1" in done.out
+    assert max(map(len, done.out.splitlines())) < 300
+
+
+def test_on_a_terminal_the_match_is_marked_and_lines_fit(local: World) -> None:
+    local.write("a", "one two three " * 8 + "needle " + "four five six " * 8)
+    shown = local.screen("search", "needle", columns=60)
+    assert "\x1b[1mneedle\x1b[0m" in shown
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 60
