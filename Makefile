@@ -51,7 +51,7 @@ manual: $(VENV)/.installed-test screens
 fidelity: $(VENV)/.installed-test
 	$(BIN)/python tests/fidelity/table.py build/fidelity
 
-screens: $(VENV)/.installed
+screens: $(VENV)/.installed-test
 	$(BIN)/python docs/screens.py
 
 dist:

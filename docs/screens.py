@@ -2,10 +2,15 @@
 
 ``python docs/screens.py`` writes them to docs/; a test tells when they are no longer what promptsync prints.
 Each is an SVG that loads nothing: no font, no script, no picture.
+
+Two of them show scores: ``stopped`` and ``comment``. The answers behind these scores are scripted, so that
+all readers get the same ones offline; see ``MODELS``. The comment is what the workflow ``check.yml`` wrote,
+run step by step with a stand-in for GitHub.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
 import os
@@ -25,6 +30,7 @@ from rich.console import Console
 from rich.text import Text
 
 HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "example-repo"
 COLUMNS = 96
 _PROMPT = "$ "
 _FAINT, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -34,6 +40,29 @@ name: support/thanks
 content: |
   Thank {customer} for the photo of the gear in use, in one sentence.
 """
+
+MODELS = """
+models:
+  - name: gpt-4o
+    answers:
+      - {contains: A-17, answer: "Yes, send the boots of order A-17 back unused by 3 April."}
+      - {contains: Where is my refund, answer: "Your refund for order A-20 arrives within five working days."}
+      - {contains: wore the boots, answer: "We exchange worn boots once, but cannot refund them."}
+      - {contains: a safety rule, answer: "Sorry, we cannot take back a harness once it is unpacked."}
+      - {answer: "Yes! Send it back within 30 days for a full refund."}
+"""
+FOURTH_ROW = """\
+  - question: I wore the boots on one hike. Can I send them back?
+    refund_days: 30
+    order: null
+    expect: exchange
+scorecard:
+"""
+REFUND = "prompts/support/refund.yaml"
+RULE = """\
+      - Ropes, harnesses and helmets are never taken back once unpacked: a safety rule without exceptions.
+"""
+WORSE = "Shorten the refund policy: drop the harness rule"
 
 FORMAT = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -68,14 +97,33 @@ class Screen:
 
     name: str
     text: str
+    columns: int = COLUMNS
+    title: str = ""
 
     @property
     def svg(self) -> str:
         console = Console(
-            record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, legacy_windows=False
+            record=True, width=self.columns, file=io.StringIO(), force_terminal=True, legacy_windows=False
         )
         console.print(Text.from_ansi(self.text), soft_wrap=True)
-        return console.export_svg(title=f"promptsync {self.name}", code_format=FORMAT, unique_id=self.name)
+        return console.export_svg(
+            title=self.title or f"promptsync {self.name}", code_format=FORMAT, unique_id=self.name
+        )
+
+
+@dataclass(frozen=True)
+class Comment:
+    """The comment on a pull request, in Markdown."""
+
+    name: str
+    text: str
+
+    @property
+    def svg(self) -> str:
+        from comment_picture import picture
+
+        title = "The comment on the pull request"
+        return picture(self.text, title=title, is_open=lambda summary: "quality" in summary)
 
 
 class Workbench:
@@ -117,17 +165,19 @@ class Workbench:
             capture_output=True,
         )
 
-    def show(self, command: str) -> str:
+    def show(self, command: str, columns: int = COLUMNS, *, exit_code: bool = False) -> str:
         """Run a command on a terminal, and return what is to be seen, the command included."""
         master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         with subprocess.Popen(
             ["sh", "-c", command], cwd=self.root, env=self._environ, stdin=slave, stdout=slave, stderr=slave
-        ):
+        ) as process:
             os.close(slave)
-            shown = b"".join(_read(master))
+            shown = b"".join(_read(master)).decode()
         os.close(master)
-        return f"{_FAINT}{_PROMPT}{_PLAIN}{command}\n{shown.decode()}".replace("\r\n", "\n")
+        prompt = f"{_FAINT}{_PROMPT}{_PLAIN}"
+        asked = f"{prompt}echo $?\n{process.returncode}\n" if exit_code else ""
+        return f"{prompt}{command}\n{shown}{asked}".replace("\r\n", "\n")
 
     def edit(self, path: str, old: str, new: str, directory: Path | None = None) -> None:
         file = (directory or self.root) / path
@@ -148,7 +198,7 @@ def _read(descriptor: int) -> Iterator[bytes]:
         yield part
 
 
-def screens() -> Iterator[Screen]:
+def screens() -> Iterator[Screen | Comment]:
     """Play the job from an edit to a release, and yield what it looks like."""
     with tempfile.TemporaryDirectory() as directory:
         bench = Workbench(Path(directory))
@@ -158,13 +208,62 @@ def screens() -> Iterator[Screen]:
         bench.do("promptsync pull && git add --all && git commit -qm 'Answer refund questions kindly'")
         yield Screen("push", bench.show("promptsync push --dry-run") + "\n" + bench.show("promptsync push"))
         yield Screen("deploy", bench.show("promptsync deploy"))
+    with tempfile.TemporaryDirectory() as directory:
+        yield stopped(Workbench(Path(directory)))
+    with tempfile.TemporaryDirectory() as directory:
+        yield comment(Path(directory))
+
+
+def stopped(bench: Workbench) -> Screen:
+    """Deploy a commit that makes a prompt worse."""
+    columns = 80
+    _start(bench)
+    scored(bench.root)
+    bench.do("git commit -qam 'Score refund answers'; promptsync deploy")
+    bench.edit(REFUND, RULE, "")
+    commit = bench.show(f"git commit -am '{WORSE}'", columns)
+    deploy = bench.show("promptsync deploy", columns, exit_code=True)
+    return Screen("stopped", (commit + deploy).rstrip(), columns, "promptsync deploy")
+
+
+def comment(directory: Path) -> Comment:
+    """Propose the same commit in a pull request, and return what the workflow comments."""
+    tests = HERE.parent / "tests"
+    sys.path += [str(HERE), *(str(tests / room) for room in ("", "registry", "workflows"))]
+    import team
+
+    fixtures = directory / "fixtures"
+    shutil.copytree(EXAMPLE, fixtures, ignore=shutil.ignore_patterns(".promptsync", ".git"))
+    scored(fixtures)
+    template = directory / "template"
+    template.mkdir()
+    with contextlib.redirect_stdout(io.StringIO()):
+        team.build(template, fixtures)
+    with team.opened(template, directory / "team", fixtures) as shop:
+        shop.branch()
+        shop.edit("support/refund", RULE, "", WORSE)
+        shop.check()
+        (text,) = shop.hub.comments
+        return Comment("comment", text)
+
+
+def scored(root: Path) -> None:
+    """Let scripted answers stand for the model of support/refund, and ask for a score of 90."""
+    with (root / "registry.yaml").open("a", encoding="utf-8") as file:
+        file.write(MODELS)
+    path = root / "evaluations/refund-quality.yaml"
+    text = path.read_text("utf-8").replace("scorecard:\n", FOURTH_ROW)
+    path.write_text(text.replace("min_score: 80", "min_score: 90"), "utf-8")
+
+
+def _start(bench: Workbench) -> None:
+    shutil.copytree(EXAMPLE, bench.root, ignore=shutil.ignore_patterns(".promptsync", ".git"))
+    bench.do("git init -q -b main && git add --all && git commit -qm 'Add the prompts of the support team'")
 
 
 def _prepare(bench: Workbench) -> None:
     """Release everything; then let a colleague edit one prompt, and edit and add others here."""
-    ignored = shutil.ignore_patterns(".promptsync", ".git")
-    shutil.copytree(HERE.parent / "example-repo", bench.root, ignore=ignored)
-    bench.do("git init -q -b main && git add --all && git commit -qm 'Add the prompts of the support team'")
+    _start(bench)
     bench.do("promptsync deploy")
     theirs = bench.root.parent / "colleague"
     bench.do(f"git clone -q . {theirs}")

@@ -134,29 +134,29 @@ class Team:
         return self.hub.run("drift.yml", Event(name, payload, "refs/heads/main", "main"))
 
 
-def example(root: Path) -> None:
+def example(root: Path, source: Path = EXAMPLE) -> None:
     """Copy the example into a git repository, and let ``init`` say what its workflows install."""
     private = shutil.ignore_patterns(".promptsync", "registry.db")
-    shutil.copytree(EXAMPLE, root, dirs_exist_ok=True, ignore=private)
+    shutil.copytree(source, root, dirs_exist_ok=True, ignore=private)
     assert promptsync(["-C", str(root), "-q", "init", "--github", "--package", SPEC], {}) == 0
 
 
-def build(place: Path) -> None:
+def build(place: Path, source: Path = EXAMPLE) -> None:
     """Make what every test starts with: the example, pushed, deployed to ``prod``."""
-    with made(place, fixtures=declared_by(EXAMPLE)) as world:
-        example(world.root)
+    with made(place, fixtures=declared_by(source)) as world:
+        example(world.root, source)
         world.commit("Start with the example")
         done = world.run("deploy", PROMPTSYNC_REMOTE=world.url)
         assert done.code == 0, str(done)
 
 
 @contextmanager
-def opened(template: Path, place: Path) -> Iterator[Team]:
+def opened(template: Path, place: Path, source: Path = EXAMPLE) -> Iterator[Team]:
     """A copy of the template in a place of its own, with its registry on a socket."""
     place.mkdir()
     for file in template.glob("registry.db*"):
         shutil.copy(file, place)
-    with made(place, git=False, fixtures=declared_by(EXAMPLE)) as world:
+    with made(place, git=False, fixtures=declared_by(source)) as world:
         shutil.rmtree(world.root)
         shutil.copytree(template / "copy", world.root)
         hub = GitHub(place / "github")
