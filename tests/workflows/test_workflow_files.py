@@ -149,7 +149,7 @@ def test_the_action_declares_what_its_steps_read_and_the_commands_write() -> Non
 def test_the_manual_lists_the_inputs_and_outputs_of_the_action() -> None:
     action = yaml.load((ROOT / "action.yml").read_text("utf-8"), yaml.BaseLoader)
     text = (ROOT / "docs" / "github-actions.md").read_text("utf-8")
-    for kind in ("input", "output"):
-        (rows,) = re.findall(rf"(?m)^\| {kind} \| what it is \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
-        listed = {name for row in rows.splitlines() for name in re.findall(r"`([\w-]+)`", row.split("|")[1])}
-        assert listed == set(action[f"{kind}s"])
+    (inputs, outputs) = re.findall(r"Inputs: (.*?\.)\s+Outputs: (.*?\.)", text, re.DOTALL)[0]
+    assert set(re.findall(r"`([\w-]+)`", inputs)) == set(action["inputs"])
+    assert set(re.findall(r"`([\w-]+)`", outputs)) == set(action["outputs"])
+    assert all(part["description"] for kind in ("inputs", "outputs") for part in action[kind].values())
