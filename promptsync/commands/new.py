@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from functools import partial
 from pathlib import Path
 
 import click
@@ -12,13 +11,11 @@ import click
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
-from promptsync.files.errors import InvalidFile
-from promptsync.files.prompt_file import PromptFile
-from promptsync.files.worktree import Worktree, scan
-from promptsync.project.project import Project
-from promptsync.project.target import resolve, unknown
+from promptsync.files.git.repository import is_in_repository
+from promptsync.files.worktree import scan
+from promptsync.project.target import unknown
 from promptsync.prompt.names import SUFFIXES, name_for
-from promptsync.setup.new_prompt import MODEL, copied_text, prompt_text, snippet_text, write_new
+from promptsync.setup.new_prompt import MODEL, copied_text, new_text, write_new
 from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -47,20 +44,23 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
             f"{name!r} looks like a path; new takes the name of a prompt",
             hint=f"promptsync new {shlex.quote(meant)}",
         )
-    with session.project() as project:
-        worktree, is_in_git = scan(project.root, project.config.prompts), project.in_git
-        file = None if source is None else _file(project, worktree, source)
-        text = snippet_text(name) if snippet else prompt_text(name, model or MODEL)
-        text = text if file is None else copied_text(file, name)
-        path = write_new(project.config, worktree, name, text, is_copy=file is not None)
-        path = Path(os.path.relpath(project.root / path, session.directory)).as_posix()
+    config = session.config()
+    worktree = scan(config.root, config.prompts)
+    file = worktree.files.get(source or "")
+    if source is not None and file is None:
+        raise unknown(source, worktree.files, config.prompts, where=f"{config.prompts}/")
+    if file is not None:
+        text, has_example = copied_text(file, name), bool(file.local.examples)
+    else:
+        text, has_example = new_text(name, model, is_snippet=snippet), not snippet
+    path = write_new(config, worktree, name, text, is_copy=file is not None)
+    path = Path(os.path.relpath(config.root / path, session.directory)).as_posix()
     at = ["-C", session.directory_option] if session.directory_option else []
-    has_example = bool(file.local.examples) if file is not None else not snippet
     commits = [["git", *at, "add", path], ["git", *at, "commit", "-m", f"Add {name}"]]
     steps = [
         ["promptsync", *at, "lint", path],
         ["promptsync", *at, "render", name, *(["--example", "1"] if has_example else [])],
-        *(commits if is_in_git else []),
+        *(commits if is_in_repository(config.root) else []),
         ["promptsync", *at, "push", name],
     ]
     commands = [shlex.join(step) for step in steps]
@@ -68,18 +68,3 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
     if not session.quiet:
         lines += ["", f"Edit {output.name(path)}. Next:", *numbered(commands)]
     return Outcome(lines, {"name": name, "path": path, "next": [{"do": command} for command in commands]})
-
-
-def _file(project: Project, worktree: Worktree, source: str) -> PromptFile:
-    """Return the file of the prompt to copy. Raises ``NoSuchPrompt`` and ``InvalidFile``."""
-    problems = [problem for problem in worktree.problems if worktree.broken.get(problem.path) == source]
-    if problems:
-        raise InvalidFile(problems)
-    missing = partial(unknown, prompts=project.config.prompts, where=f"{project.config.prompts}/")
-    targets = resolve(project, [source], worktree.files, with_versions=False, missing=missing)
-    if len(targets) > 1:
-        raise UsageError(
-            f"--from takes one prompt, and {source!r} matches {len(targets)}",
-            hint=f"--from {shlex.quote(targets[0].name)}",
-        )
-    return worktree.files[targets[0].name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,11 +59,11 @@ class Cache:
     ) -> None:
         self._write(raw, "version", url, workspace_id, template_id, version)
 
-    def versions(self) -> list[dict[str, Any]]:
-        """Return all versions, whichever registry returned them."""
-        paths = (self._root / DIRECTORY / "cache").glob("version-*.json")
-        read = (self._decoded(dict[str, Any], f"cache/{path.name}") for path in paths)
-        return [version for version in read if version is not None]
+    def versions(self) -> Iterator[dict[str, Any]]:
+        """Yield all versions, whichever registry returned them."""
+        for path in (self._root / DIRECTORY / "cache").glob("version-*.json"):
+            if (raw := self._decoded(dict[str, Any], f"cache/{path.name}")) is not None:
+                yield raw
 
     def facts(self, url: str) -> dict[str, Any]:
         """Return what is known of how a registry works."""

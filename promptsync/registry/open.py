@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -45,16 +45,14 @@ def open_registry(
     return PromptLayer(url, api_key, **options)
 
 
-def cached(url: str, memory: Memory, responses: Iterable[Mapping[str, Any]]) -> list[Version]:
-    """Return the versions in cached responses that the registry at ``url`` sent."""
-    versions = []
-    for response in responses:
+def cached(url: str, memory: Memory) -> Iterator[Version]:
+    """Yield the versions that the registry at ``url`` returned to earlier runs."""
+    for response in memory.versions():
         with contextlib.suppress(ValueError):  # a damaged file
             version = parse.version(response)
-            ids = version.template_id, version.version
-            if version.workspace_id is not None and memory.get(url, version.workspace_id, *ids) is not None:
-                versions.append(version)
-    return versions
+            ids = version.workspace_id or 0, version.template_id, version.version
+            if memory.get(url, *ids) is not None:
+                yield version
 
 
 class LocalTransport(httpx.BaseTransport):

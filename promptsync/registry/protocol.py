@@ -8,7 +8,7 @@ errors in ``registry.errors``.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Prompt
@@ -22,13 +22,15 @@ OnPage = Callable[[int, int], None]
 class Memory(Protocol):
     """Keeps what was read for the next process: raw versions, which never change, and ``facts`` about a URL.
 
-    The keys of a version are ids, never a name. ``get`` returns ``None`` for one that it does not have.
+    The keys of a version are ids, never a name. ``get`` returns ``None`` for one that it does not have, and
+    ``versions`` all of them, from any registry.
     """
 
     def get(self, url: str, workspace_id: int, template_id: int, version: int) -> dict[str, Any] | None: ...
     def put(
         self, url: str, workspace_id: int, template_id: int, version: int, raw: Mapping[str, Any]
     ) -> None: ...
+    def versions(self) -> Iterable[dict[str, Any]]: ...
     def facts(self, url: str) -> dict[str, Any]: ...
     def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None: ...
 

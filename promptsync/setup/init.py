@@ -16,7 +16,7 @@ from promptsync.files.disk import DIRECTORY, real_path, write
 from promptsync.files.worktree import scan
 from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL, address
-from promptsync.setup.new_prompt import prompt_text
+from promptsync.setup.new_prompt import new_text
 
 EXAMPLE: Final = "hello.yaml"
 VENDOR: Final = "https://api.promptlayer.com"
@@ -99,7 +99,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         target = f"{config.prompts}/{EXAMPLE}"
         outcomes[target] = "kept" if (root / target).exists() else "created"
         if outcomes[target] == "created":
-            write(root, target, prompt_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
+            write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
     outcomes[".gitignore"] = _ignore(root)
     created, changed, kept = (
         tuple(path for path, outcome in outcomes.items() if outcome == word)

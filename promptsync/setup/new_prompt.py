@@ -44,21 +44,16 @@ name: {name}
 content: |
   Be brief and friendly, and say so when you do not know.
 """
-_PLACE: Final = re.compile(r"(?<!\{)\{(\w+)\}")
 
 
-def prompt_text(name: str, model: str = MODEL) -> str:
+def new_text(name: str, model: str | None = None, *, is_snippet: bool = False) -> str:
     """Return the text of a first prompt. Raises ``UsageError`` unless ``model`` is ``PROVIDER/MODEL``."""
-    provider, _, model_name = model.partition("/")
+    provider, _, model_name = (model or MODEL).partition("/")
     if not provider or not model_name:
         raise UsageError(f"--model {model} is not of the form PROVIDER/MODEL", hint=f"--model {MODEL}")
     values = {"name": name, "provider": provider, "model": model_name}
-    return _PLACE.sub(lambda place: inline(values[place[1]]), _PROMPT)
-
-
-def snippet_text(name: str) -> str:
-    """Return the text of a first snippet."""
-    return _PLACE.sub(lambda _: inline(name), _SNIPPET)
+    text = _SNIPPET if is_snippet else _PROMPT
+    return re.sub(r"(?<!\{)\{(\w+)\}", lambda place: inline(values[place[1]]), text)
 
 
 def copied_text(file: PromptFile, name: str) -> str:

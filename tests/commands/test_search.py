@@ -137,14 +137,10 @@ def test_versions_of_another_registry_are_left_out(searched: World) -> None:
     assert places(searched, "old address", "--remote", "local:other.db") == []
 
 
-def test_the_newest_cached_version_stands_for_older_ones(searched: World) -> None:
+def test_the_versions_of_a_prompt_share_a_line(searched: World) -> None:
     done = searched.ok("search", "old address")
-    assert done.out == (
-        "support/refund@2 messages[0].content  Send it to the old address, please\n"
-        "  and 1 older version: add --all\n"
-    )
+    assert done.out == "support/refund@2, @1  Send it to the old address, please\n"
     assert re.fullmatch(r"2 matches in 4 files and \d cached versions\n", done.err)
-    assert "support/refund@1" in searched.ok("search", "old address", "--all").out
 
 
 def test_a_name_that_does_not_exist_is_a_usage_error(searched: World) -> None:
