@@ -8,6 +8,7 @@
 # make fidelity: calls every method of the official SDKs and updates docs/compatibility.md; needs npm.
 # make screens: renders only the screenshots.
 # make dist: builds the last commit into dist/ and checks what a user would install.
+# make image: builds the image of the Containerfile and tries it; .ci/image.py says what it does without an engine.
 # make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test lane fuzz lint bench docs manual fidelity screens dist lock clean
+.PHONY: demo test lane fuzz lint bench docs manual fidelity screens dist image lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -56,6 +57,9 @@ screens: $(VENV)/.installed-test
 
 dist:
 	@PYTHON=$(PYTHON) .ci/dist
+
+image:
+	@ENGINE=$(ENGINE) $(PYTHON) .ci/image.py .
 
 # The build backend is pinned, too, so that a build from the lock needs nothing else.
 lock: $(VENV)/.installed-release

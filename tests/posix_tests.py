@@ -13,6 +13,12 @@ HAS_POSIX = hasattr(os, "fork")
 _BY_REASON: dict[str, dict[str, list[str]]] = {
     "runs scripts with sh, bash or make": {
         "demo/test_demo.py": [],
+        "release/test_image.py": [
+            "test_a_step_that_fails_or_cannot_run_stops_the_rest",
+            "test_steps_run_in_their_directory_and_a_stage_can_copy_from_another",
+            "test_a_built_image_is_tried_as_another_user_and_as_the_caller",
+            "test_what_is_wrong_with_an_image_or_its_engine_is_an_error",
+        ],
         "test_walkthroughs.py": [],
         "workflows/test_check_workflow.py": [],
         "workflows/test_deploy_workflow.py": [],

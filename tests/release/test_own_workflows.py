@@ -49,9 +49,9 @@ def test_actions_are_pinned_to_commits_with_their_version_beside_them(file: Path
 def test_a_job_has_only_the_rights_that_it_names_and_no_secret(file: Path) -> None:
     workflow = read(file.stem)
     assert workflow["permissions"] == {}
+    publishing = {"publish": {"id-token": "write"}, "publish-image": {"packages": "write"}}
     for name, job in workflow["jobs"].items():
-        needed = {"id-token": "write"} if name == "publish" else {"contents": "read"}
-        assert job["permissions"] == needed, name
+        assert job["permissions"] == publishing.get(name, {"contents": "read"}), name
     assert "secrets." not in file.read_text("utf-8")
 
 
@@ -76,11 +76,37 @@ def test_the_job_that_publishes_runs_no_code_of_this_repository_and_waits_for_ev
     assert read("release")["on"] == {"push": {"tags": ["v*"]}}
 
 
+def test_the_published_image_is_the_one_that_ci_built_and_tried() -> None:
+    job = read("release")["jobs"]["publish-image"]
+    assert job["needs"] == "publish"
+    download, push = job["steps"]
+    assert download["uses"].startswith("actions/download-artifact@")
+    built = read("ci")["jobs"]["image"]
+    platforms = [entry["platform"] for entry in built["strategy"]["matrix"]["include"]]
+    assert f"for platform in {' '.join(platforms)}; do" in push["run"]
+    tried, saved, uploaded = built["steps"][1:]
+    assert tried["run"] == "make image ENGINE=docker"
+    assert saved["if"] == uploaded["if"] == "github.ref_type == 'tag'"
+    assert saved["run"].endswith(" promptsync:try") and "docker tag promptsync:try " in push["run"]
+    assert 'IMAGE = "promptsync:try"' in (ROOT / ".ci/image.py").read_text("utf-8")
+    assert uploaded["with"]["path"].startswith("image-")
+    assert download["with"]["pattern"] == "image-*"
+
+
+def test_pypi_gets_the_package_and_not_the_formula() -> None:
+    package, formula = (
+        step["with"] for step in read("release")["jobs"]["build"]["steps"] if "name" in step.get("with", {})
+    )
+    assert package == {"name": "dist", "path": "dist/*.tar.gz\ndist/*.whl\n", "if-no-files-found": "error"}
+    assert formula["path"] == "dist/promptsync.rb"
+    assert read("release")["jobs"]["publish"]["steps"][0]["with"]["name"] == "dist"
+
+
 def test_every_supported_python_is_checked_on_every_system() -> None:
     declared = re.findall(r"Python :: (3\.\d+)", "\n".join(PYPROJECT["classifiers"]))
     assert PYPROJECT["requires-python"] == f">={declared[0]}"
     jobs = read("ci")["jobs"]
-    for job in jobs.values():
-        assert job["strategy"]["matrix"]["python"] == declared
+    for name in ("linux", "elsewhere"):
+        assert jobs[name]["strategy"]["matrix"]["python"] == declared
     assert jobs["elsewhere"]["strategy"]["matrix"]["system"] == ["macOS", "Windows"]
     assert [step["run"] for step in jobs["linux"]["steps"] if "run" in step] == [".ci/run"]

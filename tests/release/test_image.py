@@ -1,0 +1,151 @@
+"""The Containerfile, and ``make image``: what it checks with an engine, and which steps run without one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / ".ci/image.py"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("image", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+image = load()
+STEPS = image.steps_of((ROOT / "Containerfile").read_text("utf-8"))
+
+
+def words(word: str) -> list[str]:
+    return [step.rest for step in STEPS if step.word == word]
+
+
+def test_a_step_is_one_line_without_comments_and_with_the_values_of_its_arguments() -> None:
+    text = "# base\nARG BASE=python:3\n\nFROM ${BASE} AS build\nRUN one \\\n # between\n && two\nENV A=1\n"
+    assert image.steps_of(text) == [("FROM", "python:3 AS build"), ("RUN", "one && two"), ("ENV", "A=1")]
+
+
+def test_the_image_has_git_and_runs_promptsync_as_an_ordinary_user() -> None:
+    assert len({base.split()[0] for base in words("FROM")}) == 1
+    assert "-alpine" in image.base_of(STEPS)
+    assert any(step.startswith("apk add --no-cache git ") for step in words("RUN"))
+    assert words("USER") == ["1000:1000"]
+    assert words("WORKDIR")[-1] == "/repo"
+    assert words("ENTRYPOINT") == ['["promptsync"]']
+
+
+def test_what_is_copied_exists_and_nothing_else_is_sent_to_the_engine() -> None:
+    copied = [name for rest in words("COPY") if not rest.startswith("--") for name in rest.split()[:-1]]
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert lines[1] == "*"
+    assert sorted(f"!{name}" for name in copied) == sorted(line for line in lines if line.startswith("!"))
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (("RUN", "echo broken; exit 3"), "exit code 3 instead of 0"),
+        (("RUN", "cat /etc/passwd"), "this step names a path of the image"),
+        (("ADD", "a b"), "this instruction cannot run without an engine"),
+        (("COPY", "secrets.txt ./"), ".dockerignore leaves out secrets.txt"),
+    ],
+)
+def test_a_step_that_fails_or_cannot_run_stops_the_rest(
+    step: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    context, work = tmp_path / "context", tmp_path / "work"
+    context.mkdir()
+    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
+    (work / "root").mkdir(parents=True)
+    directory = image.CleanDirectory(context, work)
+    directory.environment = dict(os.environ)
+    with pytest.raises(SystemExit, match=message):
+        directory.run([image.Step(*step), image.Step("RUN", "touch later")])
+    assert not (work / "root/later").exists()
+
+
+def test_steps_run_in_their_directory_and_a_stage_can_copy_from_another(tmp_path: Path) -> None:
+    context, work = tmp_path / "context", tmp_path / "work"
+    (context / "sources/__pycache__").mkdir(parents=True)
+    (context / "sources/a.py").write_text("", "utf-8")
+    (context / ".dockerignore").write_text("*\n!sources\n", "utf-8")
+    (work / "root").mkdir(parents=True)
+    directory = image.CleanDirectory(context, work)
+    text = "WORKDIR /build\nCOPY sources sources\nENV NAME=made\nRUN cp sources/a.py $NAME.py\nUSER 7:7\n"
+    directory.environment = dict(os.environ)
+    directory.run(image.steps_of(text))
+    assert sorted(path.name for path in (work / "root/build").rglob("*")) == ["a.py", "made.py", "sources"]
+    assert directory.user == "7:7"
+    directory.stages["build"] = (work / "root").rename(work / "stage-build")
+    (work / "root").mkdir()
+    directory.run(image.steps_of("COPY --from=build /build/sources /usr/local"))
+    assert (work / "root/usr/local/a.py").exists()
+
+
+ENGINE = """\
+#!/bin/sh
+echo "$*" >> "$LOG"
+case "$1 $2" in
+  "info "*) exit "$INFO" ;;
+  "image inspect") echo "$INSPECT" ;;
+  "run "*) echo ok ;;
+esac
+"""
+
+
+def with_engine(tmp_path: Path, *, info: int = 0, user: str = "1000:1000", size: int = 100_000_000) -> str:
+    """What ``ENGINE=docker make image`` prints with an engine that reports this image."""
+    (tmp_path / "docker").write_text(ENGINE, "utf-8")
+    (tmp_path / "docker").chmod(0o755)
+    inspect = json.dumps([{"Config": {"User": user}, "Size": size}])
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    answers = {"LOG": str(tmp_path / "log"), "INFO": str(info), "INSPECT": inspect}
+    result = subprocess.run(
+        [sys.executable, SCRIPT, ROOT],
+        env={**os.environ, **answers, "PATH": path, "ENGINE": "docker"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == (1 if result.stderr else 0)
+    return result.stderr or result.stdout
+
+
+def test_a_built_image_is_tried_as_another_user_and_as_the_caller(tmp_path: Path) -> None:
+    assert with_engine(tmp_path).endswith("100 MB, user 1000:1000, built with docker and tried\n")
+    tried = [line for line in (tmp_path / "log").read_text("utf-8").splitlines() if line.startswith("run ")]
+    version, another, caller = tried
+    assert version.endswith("promptsync:try --version")
+    assert "--user 4711:4711" in another and "promptsync status" in another
+    assert f"--user {os.getuid()}:{os.getgid()} " in caller and caller.endswith("push --yes")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 150_000_001}, "error: the image has 150,000,001 bytes; the limit is 150,000,000\n"),
+        ({"user": ""}, "error: the image runs as root\n"),
+        ({"user": "0:0"}, "error: the image runs as root\n"),
+        (
+            {"info": 1},
+            f"error: docker does not work, or cannot fetch {image.base_of(STEPS)}\n",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_image_or_its_engine_is_an_error(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    assert with_engine(tmp_path, **changes) == message  # type: ignore[arg-type]
