@@ -49,6 +49,7 @@ Registry:
   ls-remote   List the prompts of the registry.
   log         List the versions of a prompt.
   show        Print one version of a prompt as YAML.
+  open        Open a prompt in the PromptLayer dashboard.
 
 Release:
   deploy      Publish, check and release what is committed.

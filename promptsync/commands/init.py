@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
 @click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
+@click.option("--agents", is_flag=True, help="Add AGENTS.md and a skill for coding agents.")
 @click.option(
     "--package",
     metavar="SPEC",
@@ -60,6 +61,7 @@ def command(
     include: tuple[str, ...],
     github: bool,
     pre_commit: bool,
+    agents: bool,
     package: str | None,
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
@@ -72,14 +74,15 @@ def command(
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
     promptsync init --from-remote --include 'support/*'
     promptsync init --github --pre-commit
+    promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     from promptsync.show.init import show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
-    flags = {StarterKind.GITHUB: github, StarterKind.PRE_COMMIT: pre_commit}
+    flags = {StarterKind.GITHUB: github, StarterKind.PRE_COMMIT: pre_commit, StarterKind.AGENTS: agents}
     kinds = frozenset(kind for kind, is_set in flags.items() if is_set)
-    if package is not None and not kinds:
+    if package is not None and not kinds - {StarterKind.AGENTS}:
         raise UsageError(
             "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")
         )
@@ -145,7 +148,7 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
 
 
 def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:
-    """Return where workflows and hooks go and what they name, before anything is written.
+    """Return where the files go and what they name, before anything is written.
 
     Raises ``UsageError`` if that is not known, or if they would use a configuration above this directory.
     """
@@ -158,5 +161,6 @@ def _repository(session: Session, kinds: frozenset[StarterKind], package: str | 
             hint=f"promptsync -C {shlex.quote(str(above.parent))} init{options}\npromptsync init",
         )
     labels = load(above).labels if above is not None else ()
-    package = package_to_install(package, session.command(without="--package"))
-    return find_repository(session.directory, kinds, package, labels)
+    if kinds - {StarterKind.AGENTS}:
+        package = package_to_install(package, session.command(without="--package"))
+    return find_repository(session.directory, kinds, package or "", labels)

@@ -326,6 +326,9 @@ class Registry(Protocol):
     def workspace_seen(self) -> int | None:
         """The workspace if a response so far has named it. Costs no request."""
 
+    def page(self, prompt: Version) -> str:
+        """Return the URL of a prompt in the dashboard, ``""`` if it is not known. Costs what the id costs."""
+
     def capabilities(self, prompt: Version) -> Capabilities:
         """Find out what the registry supports, with one of its prompts."""
 

@@ -1,4 +1,4 @@
-"""Adds the package's files to a repository: workflows for GitHub, hooks for pre-commit."""
+"""Adds the package's files to a repository: workflows, hooks, and instructions for coding agents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct, structs
@@ -15,10 +15,11 @@ from msgspec import Struct, structs
 from promptsync import __version__
 from promptsync.errors import UsageError
 from promptsync.files.config import FILE_NAME, Config
-from promptsync.files.disk import write
+from promptsync.files.disk import present_text, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
+from promptsync.setup.agents_section import AGENTS_FILE, with_section
 
 _STARTER: Final = Path(__file__).parents[1] / "starter"
 _REMOTE: Final = "production"
@@ -32,6 +33,7 @@ class StarterKind(StrEnum):
 
     GITHUB = "github"
     PRE_COMMIT = "pre-commit"
+    AGENTS = "agents"
 
     @property
     def option(self) -> str:
@@ -56,6 +58,10 @@ _FILES: Final = {
         f".github/workflows/{name}.yml": f"workflows/{name}.yml" for name in ("check", "deploy", "drift")
     },
     StarterKind.PRE_COMMIT: {".pre-commit-config.yaml": "pre-commit-config.yaml"},
+    StarterKind.AGENTS: {
+        AGENTS_FILE: "agents/section.md",
+        ".agents/skills/promptsync/SKILL.md": "agents/skill.md",
+    },
 }
 """For each kind the paths below the top of a repository, and the files in ``starter/`` with their texts."""
 
@@ -89,9 +95,9 @@ def _is_released() -> bool:
 class Scaffold(Struct, frozen=True):
     """A repository to add files of some ``kinds`` to. Paths are below its top.
 
-    ``package`` is what workflows and hooks install, ``branches`` are those that workflows deploy, and
-    ``has_origin`` says whether there is a remote to push to. ``changed`` were unedited copies of the example,
-    which do not say what to install.
+    ``package`` is what workflows and hooks install, ``""`` without either. ``branches`` are those that
+    workflows deploy, and ``has_origin`` says whether there is a remote to push to. ``changed`` were unedited:
+    copies of the example, which do not say what to install, or the section of AGENTS.md.
     """
 
     top: Path
@@ -129,7 +135,7 @@ def find_repository(
     history = Repository.find(root, ".")
     if history is None:
         raise UsageError(
-            f"{root} is not in a git repository, where workflows and hooks belong; nothing was written",
+            f"{root} is not in a git repository, where init adds such files; nothing was written",
             hint="git init",
             code="no-git",
         )
@@ -156,12 +162,19 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
         place = repository.top / path
         # exists() is false for a broken symbolic link, which must not be replaced either.
         what = "kept" if place.exists() or place.is_symlink() else "created"
+        text = kind.adapted_text(path, config, repository)
         is_file = place.is_file() and not place.is_symlink()
-        if is_file and place.read_bytes() == kind.starter_text(path).encode():
+        if path == AGENTS_FILE:
+            present = (is_file and present_text(repository.top, path)) or ""
+            text = with_section(present, text)
+            is_changed = is_file and present != text
+        else:
+            is_changed = is_file and place.read_bytes() == kind.starter_text(path).encode() != text.encode()
+        if is_changed:
             what = "changed"
         written[what].append(path)
         if what != "kept":
-            write(repository.top, path, kind.adapted_text(path, config, repository))
+            write(repository.top, path, text)
     return structs.replace(repository, **{word: tuple(paths) for word, paths in written.items()})
 
 
@@ -187,9 +200,17 @@ def _hooks(text: str, config: Config, repository: Scaffold) -> str:
     return _replaced(_replaced(text, "files", inline(pattern)), "args", flow(arguments))
 
 
+def _instructions(text: str, config: Config, repository: Scaffold) -> str:
+    below = repository.below(config)
+    for path, place in (("prompts/", f"{config.prompts}/"), (f"{EVALUATIONS}/",) * 2, (FILE_NAME,) * 2):
+        text = text.replace(f"`{path}`", f"`{PurePosixPath(below) / place}{'/' * path.endswith('/')}`")
+    return text
+
+
 _ADAPT: Final[dict[StarterKind, Callable[[str, Config, Scaffold], str]]] = {
     StarterKind.GITHUB: _workflow,
     StarterKind.PRE_COMMIT: _hooks,
+    StarterKind.AGENTS: _instructions,
 }
 
 

@@ -39,7 +39,7 @@ def show_init(
         paths[word] = [*getattr(started, word), *shown]
     steps = [*_steps(started, imported, added, directory)]
     body: dict[str, Any] = {"root": str(started.root), **paths, "next": [{"do": step} for step in steps]}
-    if added is not None:
+    if added is not None and added.package:
         body["package"] = added.package
     lines = output.table(
         (output.style(word, "faint" if word == "kept" else "good"), output.name(path))
@@ -57,6 +57,9 @@ def show_init(
             branches = " and ".join(map(output.name, added.branches))
             protect = f"protect {branches} and require the check named check."
             lines += ["", f"On GitHub (Settings > Branches), {protect}"]
+        if added is not None and StarterKind.AGENTS in added.kinds:
+            gap = [""] if lines[-1] else []
+            lines += [*gap, "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return Outcome(lines, body, error=error)
 
 
@@ -122,6 +125,8 @@ def _steps(
         message = f"Import {output.count(len(imported.written), 'prompt')} from the registry"
     elif written and imported is None:
         message = "Check and deploy prompts with promptsync"
+        if added is not None and added.kinds == {StarterKind.AGENTS}:
+            message = "Tell coding agents how to change prompts"
     commits = bool(started.created or started.changed or written or (imported and imported.written))
     if commits:
         if not is_in_repository(started.root.resolve()):

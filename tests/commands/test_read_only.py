@@ -191,8 +191,8 @@ def test_the_refusal_shows_the_plan_and_how_to_propose_it(shown: World) -> None:
     assert "ops/ahead" in done.out
     assert done.err.splitlines() == [
         "error: push refused: PROMPTSYNC_READ_ONLY is set; nothing was published",
-        "hint: git switch -c BRANCH && git commit -a && git push -u origin BRANCH",
-        "hint: then open a pull request",
+        "hint: git switch -c BRANCH && git add --all && git commit -m MESSAGE",
+        "hint: git push -u origin BRANCH, and open a pull request",
     ]
     document = read_only(shown, "push ops/ahead --json").document
     assert document["error"]["code"] == "read-only"

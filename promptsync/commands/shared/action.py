@@ -88,7 +88,8 @@ def carry_out(
 
 def read_only_refusal(session: Session, unchanged: str) -> Refused:
     """Return the error for a change of the registry while ``PROMPTSYNC_READ_ONLY`` is set."""
-    hint = "git switch -c BRANCH && git commit -a && git push -u origin BRANCH\nthen open a pull request"
+    hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
+    hint += "\ngit push -u origin BRANCH, and open a pull request"
     if session.verb not in ("push", "deploy"):  # no file says where labels point
         plan = session.command("--dry-run", without="--expect")
         hint = f"{plan}\na person carries that plan out with --expect FINGERPRINT"

@@ -46,6 +46,14 @@ class PromptLayer:
                     self.prompts.get(*self.prompts.first)
         return self.workspace_seen
 
+    def page(self, prompt: Version) -> str:
+        # No source documents this path. The SDKs link tables as /workspace/ID/smart-tables/ID, and links to
+        # prompts from before the dashboard had its own host were /prompt/ID.
+        dashboard = self.connection.dashboard
+        if not dashboard or self.workspace_id is None:
+            return ""
+        return f"{dashboard}/workspace/{self.workspace_id}/prompt/{prompt.template_id}"
+
     def capabilities(self, prompt: Version) -> Capabilities:
         with contextlib.suppress(NotReadableRaw, UnusablePrompt):
             self.prompts.get(prompt.template_id, prompt.name)

@@ -35,6 +35,10 @@ _NO_KEY: Final = "local"
 _SHORTEST_SCRUBBED: Final = 4
 
 
+_VENDOR: Final = ".promptlayer.com"
+"""The end of the vendor's hosts: each ``api.`` has a ``dashboard.``."""
+
+
 class Connection:
     """The connection that all parts of a PromptLayer registry share.
 
@@ -75,6 +79,13 @@ class Connection:
         self.memory = memory
         self.read_only = read_only
         self.facts = Facts(self.url, memory)
+
+    @property
+    def dashboard(self) -> str:
+        """The URL of the dashboard, ``""`` for a registry that has none."""
+        host = self.address.host
+        is_vendor = host.startswith("api.") and host.endswith(_VENDOR)
+        return f"https://dashboard.{host.removeprefix('api.')}" if is_vendor else ""
 
     def close(self) -> None:
         """Close the connections, and the transport that was passed in."""

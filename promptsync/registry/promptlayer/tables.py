@@ -17,8 +17,6 @@ from promptsync.registry.promptlayer.responses import Answer, fate_unknown_if_un
 from promptsync.registry.values import SheetId, number, text
 
 _FILE_NAME: Final = "rows.csv"
-_VENDOR: Final = ".promptlayer.com"
-"""The end of the vendor's hosts: each ``api.`` has a ``dashboard.``."""
 
 
 class PromptLayerTables:
@@ -26,7 +24,7 @@ class PromptLayerTables:
 
     def __init__(self, connection: Connection) -> None:
         self._call = connection.call
-        self._host = connection.address.host
+        self._dashboard = connection.dashboard
         self._workspace_id: int | None = None
 
     def titled(self, title: str) -> list[dict[str, Any]]:
@@ -129,11 +127,10 @@ class PromptLayerTables:
         return self._call(endpoints.SCORED_ROW, path=path, fresh=True).object()
 
     def link(self, sheet: SheetId) -> str:
-        host = self._host
-        if self._workspace_id is None or not host.startswith("api.") or not host.endswith(_VENDOR):
+        if self._workspace_id is None or not self._dashboard:
             return ""
         place = f"workspace/{self._workspace_id}/smart-tables/{segment(sheet.table_id)}"
-        return f"https://dashboard.{host.removeprefix('api.')}/{place}?sheet={segment(sheet.sheet_id)}"
+        return f"{self._dashboard}/{place}?sheet={segment(sheet.sheet_id)}"
 
     def _seen(self, table: dict[str, Any]) -> dict[str, Any]:
         self._workspace_id = number(table, "workspace_id")
