@@ -31,6 +31,7 @@ from rich.text import Text
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "example-repo"
+MODELS = HERE.parent / "tests/demo/models.yaml"
 COLUMNS = 96
 _PROMPT = "$ "
 _FAINT, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -41,23 +42,6 @@ content: |
   Thank {customer} for the photo of the gear in use, in one sentence.
 """
 
-MODELS = """
-models:
-  - name: gpt-4o
-    answers:
-      - {contains: A-17, answer: "Yes, send the boots of order A-17 back unused by 3 April."}
-      - {contains: Where is my refund, answer: "Your refund for order A-20 arrives within five working days."}
-      - {contains: wore the boots, answer: "We exchange worn boots once, but cannot refund them."}
-      - {contains: a safety rule, answer: "Sorry, we cannot take back a harness once it is unpacked."}
-      - {answer: "Yes! Send it back within 30 days for a full refund."}
-"""
-FOURTH_ROW = """\
-  - question: I wore the boots on one hike. Can I send them back?
-    refund_days: 30
-    order: null
-    expect: exchange
-scorecard:
-"""
 REFUND = "prompts/support/refund.yaml"
 RULE = """\
       - Ropes, harnesses and helmets are never taken back once unpacked: a safety rule without exceptions.
@@ -217,9 +201,8 @@ def screens() -> Iterator[Screen | Comment]:
 def stopped(bench: Workbench) -> Screen:
     """Deploy a commit that makes a prompt worse."""
     columns = 80
-    _start(bench)
-    scored(bench.root)
-    bench.do("git commit -qam 'Score refund answers'; promptsync deploy")
+    _start(bench, MODELS.read_text("utf-8"))
+    bench.do("promptsync deploy")
     bench.edit(REFUND, RULE, "")
     commit = bench.show(f"git commit -am '{WORSE}'", columns)
     deploy = bench.show("promptsync deploy", columns, exit_code=True)
@@ -233,8 +216,7 @@ def comment(directory: Path) -> Comment:
     import team
 
     fixtures = directory / "fixtures"
-    shutil.copytree(EXAMPLE, fixtures, ignore=shutil.ignore_patterns(".promptsync", ".git"))
-    scored(fixtures)
+    _copy(fixtures, MODELS.read_text("utf-8"))
     template = directory / "template"
     template.mkdir()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -247,17 +229,14 @@ def comment(directory: Path) -> Comment:
         return Comment("comment", text)
 
 
-def scored(root: Path) -> None:
-    """Let scripted answers stand for the model of support/refund, and ask for a score of 90."""
+def _copy(root: Path, models: str) -> None:
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(".promptsync", ".git"))
     with (root / "registry.yaml").open("a", encoding="utf-8") as file:
-        file.write(MODELS)
-    path = root / "evaluations/refund-quality.yaml"
-    text = path.read_text("utf-8").replace("scorecard:\n", FOURTH_ROW)
-    path.write_text(text.replace("min_score: 80", "min_score: 90"), "utf-8")
+        file.write(models)
 
 
-def _start(bench: Workbench) -> None:
-    shutil.copytree(EXAMPLE, bench.root, ignore=shutil.ignore_patterns(".promptsync", ".git"))
+def _start(bench: Workbench, models: str = "") -> None:
+    _copy(bench.root, models)
     bench.do("git init -q -b main && git add --all && git commit -qm 'Add the prompts of the support team'")
 
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Shows the main job, from an empty registry to a release, with the commands that a user would type.
-# Works on a copy of example-repo. Waits for Enter between the steps on a terminal, and never in a pipe or in CI.
+# Works on a copy of example-repo, in which models.yaml answers for the models.
+# Waits for Enter between the steps on a terminal, and never in a pipe or in CI.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -53,8 +54,9 @@ exec 4<&0 </dev/null 3>&-
 step=0
 pause() {
   [ -n "$pauses" ] || return 0
-  printf '\n(press Enter to continue) '
-  read -r _ <&4 || pauses=""
+  printf '\n(Enter continues, q stops) '
+  read -r answer <&4 || pauses=""
+  case ${answer:-} in q | Q) stopped 0 ;; esac
 }
 step() {
   [ "$step" = 0 ] || pause
@@ -97,6 +99,7 @@ quoted() {
 
 cp -R "$here/example-repo/." "$work"
 rm -rf "$work/.promptsync"
+cat "$here/tests/demo/models.yaml" >> "$work/registry.yaml"
 cd "$work"
 git init --quiet --initial-branch=main .
 git config user.name Ada
@@ -150,21 +153,34 @@ step "Release to prod: deploy runs evaluations, publishes, then moves prod"
 edit prompts/support/triage.yaml 's/Choose exactly one category/Choose the one category that fits best/'
 run "git commit --quiet --all -m 'Choose the best category'"
 run "promptsync deploy --yes"
-seen "The evaluations passed, so prod now points at the latest versions."
+seen "The evaluations passed (registry.yaml has scripted answers of the models)."
 
-step "Try to deploy a change that breaks its evaluation"
-edit prompts/support/triage.yaml 's/ Answer with a JSON object.*$//'
-run "git commit --quiet --all -m 'Shorten the request'"
+step "Open a pull request with a change that its check refuses"
+run "git switch --quiet --create shorter"
+edit prompts/support/refund.yaml '/a safety rule without exceptions/d'
+run "git commit --quiet --all -m 'Shorten the refund policy'"
+run_failing 1 "promptsync eval run --changed --since main..."
+seen "The new text ran beside the live one, and nothing was published for that."
+
+step "Merge it all the same: deploy refuses"
+run "git switch --quiet main"
+run "git merge --quiet --no-ff -m 'Merge pull request 1' shorter"
 run_failing 1 "promptsync deploy --yes"
-run "promptsync status"
-run_failing 3 "promptsync push --yes --label prod"
-seen "Its evaluation failed, so nothing was published, and push refuses, too."
+seen "The verdict was known, so nothing ran again. prod did not move."
 
-step "Undo the change"
-run "git revert --no-edit HEAD"
-run_folded "git show --format= -U1"
+step "Fix it in a second pull request, which shows this comment"
+run "git switch --quiet --create fix"
+edit prompts/support/refund.yaml \
+  's/but not refunded\./but not refunded. Unpacked harnesses: never, it is a safety rule./'
+run "git commit --quiet --all -m 'Keep the rule about harnesses'"
+run "promptsync eval run --changed --since main... --format markdown"
+seen "In a pull request, check.yml adds what a merge would release."
+
+step "Merge and deploy: what is released is what was evaluated"
+run "git switch --quiet main"
+run "git merge --quiet --no-ff -m 'Merge pull request 2' fix"
 run "promptsync deploy --yes"
-seen "Nothing had been published, so git and prod agree again."
+seen "The verdict of the pull request counted: the table did not run again."
 
 pause
 finished=yes
@@ -175,10 +191,11 @@ printf '\n%s%s%s\n\n' "$bold" "$(wrap "Done. Try these next, in the repository t
 printf '  cd %s\n%s' "$(quoted "$work")" "$activate"
 cat <<'END'
   promptsync render support/refund --example 1
-  promptsync diff support/refund --label staging.previous
+  promptsync search 'safety rule' --all
+  promptsync eval run 'refund quality' --report report.html
   promptsync rollback support/refund --label staging --yes
   promptsync doctor
 
 END
-wrap "To start with prompts of your own, follow the quick start in README.md. When you no longer need the demo repository, delete it:"
+wrap "To start with prompts of your own, run promptsync init in a git repository. When you no longer need the demo repository, delete it:"
 printf '\n  rm -rf %s\n' "$(quoted "$work")"

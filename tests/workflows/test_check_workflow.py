@@ -38,7 +38,7 @@ def test_a_pull_request_gets_plan_rehearsal_and_differences_as_comment_and_summa
     assert done.passed, str(done)
     comment = body(team)
     assert "**1 prompt to release to `prod`**" in comment
-    row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 80, refund-agent"
+    row = "  update  support/refund  v1 -> v2  prod v1 -> v2  refund quality >= 90, refund-agent"
     assert row in comment
     assert "**Rehearsal passed, with" in comment and "ran on the echo model (no real LLM)" in comment
     assert "refund quality" in comment and "triage accuracy" not in comment
