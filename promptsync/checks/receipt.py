@@ -132,7 +132,7 @@ class CheckResults(Struct, frozen=True):
             running = [result for result in self.all if result.run.is_under_way or result.run.stopped]
             states = [f": {result.run.stopped}" if result.run.stopped else "" for result in running]
             return Interrupted(
-                "interrupted before what was started had ended" if running else "interrupted",
+                "interrupted while checks were running" if running else "interrupted",
                 hint=_follow(running),
                 details=[
                     f"{result.title}: {result.run.location}{state}"

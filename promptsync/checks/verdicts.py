@@ -252,7 +252,7 @@ def live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Verd
                 latest = snapshot.listing[change.name].version
                 snippets.append(Verdict(change.name, latest, None, users, about="still-live"))
             else:
-                reason = f"live at once in {users}"
+                reason = f"live immediately in {users}"
                 snippets.append(Verdict(change.name, change.new or 0, None, reason, about="live"))
     except PromptsyncError:
         if not all(change.is_lower for change in moves):

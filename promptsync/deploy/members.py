@@ -32,16 +32,15 @@ UNRELEASED = (Fate.HELD, Fate.BEHIND, Fate.ALTERED, Fate.DELETED)
 """The fates of prompts that are mentioned, but neither released nor only checked."""
 
 _REASONS = {
-    Fate.BEHIND: "the label is at a version that this commit does not include; "
-    "git pull or promptsync pull brings it",
-    Fate.ALTERED: "the registry returned it differently from what was sent; promptsync diff shows how",
+    Fate.BEHIND: "the label is ahead of this commit; run git pull or promptsync pull",
+    Fate.ALTERED: "the registry returned it differently from what was sent; run promptsync diff",
 }
 
 
 class PassedOverVersion(msgspec.Struct, frozen=True):
     """A version that a release passes over. ``old`` and ``new`` are the texts before it and its own.
 
-    ``in_dashboard`` says that nobody pushed it, so that git does not have its text. ``labels`` point at it.
+    ``in_dashboard`` says that it was saved there, so that git does not have it. ``labels`` point at it.
     """
 
     version: int

@@ -142,7 +142,7 @@ def _skipped(plan: DeployPlan) -> Refused | None:
         what = f"{len(held)} prompts are on hold; first: {first.name!r}"
         return Refused(
             f"{what if len(held) > 1 else f'{first.name!r} is on hold'}: {plan.label} {first.how}, and "
-            f"v{first.held} has the text of the file",
+            f"v{first.held} is the same as the file",
             hint=release_on_hold([member.name for member in held], plan.label),
             code="on-hold",
         )

@@ -154,7 +154,7 @@ def _declared(copy: Project, selection: Selection) -> tuple[Selection, list[str]
     checks = [check for check in selection.checks if (check.kind, check.name) in known]
     kept = tuple(structs.replace(check, max_drop=None) for check in checks)
     undeclared = "was skipped, because the fixtures do not declare it"
-    reasons = {"table": "is a table, which only runs in the registry itself"}
+    reasons = {"table": "is a table, which runs only in the real registry"}
     others = [check for check in selection.checks if check not in checks]
     left_out = dict.fromkeys(f"{check.name} {reasons.get(check.kind, undeclared)}" for check in others)
     return Selection(kept, selection.unchecked), [*left_out]

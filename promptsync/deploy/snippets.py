@@ -97,11 +97,13 @@ def check_live(
     first = next(member for member in survey.releases if member.name == name)
     pinned = first.latest if first.publishes else first.released
     raise Refused(
-        f"the snippet {name!r} would be live at once in {named_users(users)}, before any check runs "
+        f"the snippet {name!r} would be live immediately in {named_users(users)}, before any check runs "
         "with it; nothing was released",
-        hint=f"pin what renders now, @@@{first.name}@version_number:{pinned}@@@, and deploy that\n"
+        hint=f"pin the current version, @@@{first.name}@version_number:{pinned}@@@, and deploy that\n"
         f"then deploy the snippet, and move the pins: promptsync bump {shlex.quote(first.name)}",
-        details=[f"{snippet}: live at once in {named_users(users)}" for snippet, users in unchecked.items()]
+        details=[
+            f"{snippet}: live immediately in {named_users(users)}" for snippet, users in unchecked.items()
+        ]
         if len(unchecked) > 1
         else (),
         code="live-snippets",
@@ -128,8 +130,8 @@ def check_order(survey: Survey, checked_before: Collection[str]) -> None:
         return
     first = sorted({ways[user][-1] for user in users} - ways.keys()) or sorted({ways[users[0]][-1]})
     raise Refused(
-        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} by {survey.label}, so its checks need the "
-        "label there first; nothing was released",
+        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} by {survey.label}, so its checks need that "
+        "release first; nothing was released",
         hint=shlex.join(["promptsync", "deploy", *first]),
         code="snippets-first",
     )

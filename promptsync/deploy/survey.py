@@ -226,7 +226,7 @@ class _Decider(Struct, frozen=True):
         if has_label and under.state is State.DIVERGED:
             return under, "changed in your files and in the version under the label"
         if not has_label and item.state is State.DIVERGED and item.base is None:
-            return item, "changed in your files and in the registry, and no common text is known"
+            return item, "changed in your files and in the registry, and no common version is known"
         return None
 
     def _fate(self, name: str) -> Fate | None:

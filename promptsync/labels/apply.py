@@ -56,7 +56,7 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
     if is_stopped:
         _undo(project, changed, "the run was interrupted")
     elif stayed is not None:
-        what = "was moved by somebody else" if stayed.is_overtaken else "was not moved"
+        what = "was moved by another user" if stayed.is_overtaken else "was not moved"
         is_stopped = _undo(project, changed, f"{stayed.change.name} {what}")
     error = _interruption(changed) if is_stopped else _failure(project, changed)
     return LabelReceipt(tuple(changed), error)
@@ -102,7 +102,7 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     """Return the error that a command ends in, ``None`` when every label is where it should be.
 
     A key that may not move labels is a failure of the registry (exit code 4) as long as nothing was changed.
-    A label that is protected, or that somebody else moved, is a refusal (3).
+    A label that is protected, or that another user moved, is a refusal (3).
     """
     stayed = [label for label in changed if not label.moved or label.is_overtaken]
     if not stayed:
@@ -110,7 +110,7 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     first = min(stayed, key=lambda label: (not label.is_unknown, label.is_undone))
     where = f"{first.change.label!r} of {first.change.name!r}"
     if first.is_overtaken:
-        message = f"{where} was moved by somebody else, too: {first.why}"
+        message = f"{where} was moved by another user, too: {first.why}"
     elif first.is_unknown:
         message = f"it is unknown whether {where} moved: {first.why}"
     else:

@@ -22,7 +22,7 @@ class ChangedLabel(msgspec.Struct, frozen=True):
 
     ``why`` is why it is not, or what else went wrong. ``is_unknown`` says that the label may or may not have
     moved. ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken``
-    says that it did move, while somebody else moved it, too: theirs is lost, and ``lost`` is the newer
+    says that it did move, while another user moved it, too: theirs is lost, and ``lost`` is the newer
     version that they released, if any. ``before`` is where it was, with the labels beside it.
     """
 
@@ -139,10 +139,10 @@ def _move_up(before: _Labels) -> ChangedLabel:
         now = _read(before.project, change)
     except RemoteError as unread:
         return _unread(change, error, unread, is_unknown=error is None or isinstance(error, FateUnknown))
-    version, somebody_moved = now.position.version, now.differs_beside(before)
+    version, others_moved = now.position.version, now.differs_beside(before)
     if version != change.new:
-        if error is None and (version != change.old or somebody_moved):
-            # Somebody moved it away at once, perhaps to roll it back, so it must not come back by itself.
+        if error is None and (version != change.old or others_moved):
+            # Another user moved it away, perhaps to roll it back, so it must not come back by itself.
             newest = max(now.position.released or 0, change.new or 0)
             now.write([(name, newest) for name, _ in now.beside(after)[1:]])
             return ChangedLabel(change, False, _moved_elsewhere(version))
@@ -150,8 +150,8 @@ def _move_up(before: _Labels) -> ChangedLabel:
             now.write(now.beside(position))
         return _judged(now, error, after)
     if now.position == after != msgspec.structs.replace(before.position, version=change.new):
-        return _judged(now, None, after)  # somebody else made the very same move
-    if somebody_moved:
+        return _judged(now, None, after)  # another user made the same move
+    if others_moved:
         return _overtaken(change, before.position.released, now.position.released)
     error = now.write(now.beside(after))
     try:
@@ -218,9 +218,9 @@ def _judged(now: _Labels, error: RemoteError | None, after: Position) -> Changed
 
 
 def _overtaken(change: LabelChange, before: int | None, theirs: int | None) -> ChangedLabel:
-    """Return that somebody else moved it, too; ``theirs`` is the newest release, which was ``before``."""
+    """Return that another user moved it, too; ``theirs`` is the newest release, which was ``before``."""
     what = f"released {_shown(theirs)}" if theirs != before else "moved it"
-    why = f"somebody else {what} at the same time, and it is at {_shown(change.new)} now"
+    why = f"another user {what} at the same time, and it is now at {_shown(change.new)}"
     lost = theirs if (theirs or 0) > (change.new or 0) else None
     return ChangedLabel(change, True, why, is_overtaken=True, lost=lost)
 
@@ -233,7 +233,7 @@ def _unread(
 
 
 def _moved_elsewhere(version: int | None) -> str:
-    return f"somebody else moved it to {_shown(version)} in the meantime"
+    return f"another user moved it to {_shown(version)} in the meantime"
 
 
 def _shown(version: int | None) -> str:

@@ -124,7 +124,7 @@ def plan_moves(
         why, code = f"{first.name!r} already has the label {label!r}, at v{first.old}", "label-exists"
         hint = move_command(project, first)
     else:
-        why, code = f"{label!r} of {first.name!r} is at v{first.old}; v{first.new} is lower", "lower-version"
+        why, code = f"{label!r} of {first.name!r} is at v{first.old}; v{first.new} is older", "lower-version"
         hint = f"promptsync rollback {shlex.quote(first.name)} --label {shlex.quote(label)}"
         if not project.governs(label):  # a governed label goes back to the version that was live
             hint += f" --to {first.new}\n{_move_command(first)} --force"

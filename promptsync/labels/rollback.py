@@ -45,17 +45,17 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
         if not is_own(label):
             raise UsageError(
                 f"{label!r} records the previous version of another label and has none itself",
-                hint="specify the version: --to N",
+                hint="add --to N",
             )
         before = prompt.position(label).way_back
         if before is None:
-            why = f"there is no {previous_name(label)!r} that records what was live before"
+            why = f"no {previous_name(label)!r} records the version before it"
             raise _refusal(prompt, label, why)
         return change_to(prompt, label, min(now, before))
     change = change_to(prompt, label, find_number(project, prompt.listed, At(number), prompt.labels))
     if number > now:
         raise Refused(
-            f"{label!r} of {change.name!r} is at v{now}; v{number} is higher",
+            f"{label!r} of {change.name!r} is at v{now}; v{number} is newer",
             hint=move_command(project, change),
             code="higher-version",
         )
@@ -125,7 +125,7 @@ def plan_rollback_to_commit(
         if version is None:
             skipped.append(texts.skipped(name, label, now))
         elif version > now and version not in _near(prompt, label):
-            reason = f"v{version} has its text in {target.ref}, but is not known to have been live"
+            reason = f"v{version} matches {target.ref}, but is not known to have been live"
             hint = deploy_command(project, label)
             if prompt.is_on_hold(label, version):  # a deploy would keep it on hold
                 hint = f"promptsync label move {shlex.join([f'{name}@{version}', label])}"
@@ -239,7 +239,7 @@ class _Texts:
             hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
             reason = f"{self._ref} has no such prompt"
             return SkippedLabel(name, label, version, reason, name in self._new, hint)
-        reason = f"no version is marked with a commit that has its text in {self._ref}"
+        reason = f"no version was published from its content in {self._ref}"
         if self.by_name[name] is None:
             reason = f"its file in {self._ref} cannot be read, or two files have its name"
         return SkippedLabel(name, label, version, reason)

@@ -106,7 +106,7 @@ def check_label(label: str) -> None:
     unseen = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
     if not label or label != label.strip() or any(unicodedata.category(char) in unseen for char in label):
         raise UsageError(
-            f"{label!r} cannot be a label: it is blank, has blanks around it or characters that do not print",
+            f"{label!r} cannot be a label: it is empty, or has surrounding spaces or unprintable characters",
             hint="use a word, such as prod",
         )
     if len(label) + len(RELEASED) > MAX_LABEL:

@@ -38,7 +38,7 @@ def plan_materialise(
 ) -> PullPlan:
     """Return the writes of the versions under ``label``, or of one prompt's version ``number``.
 
-    A file is replaced only if its text is committed or is a version of the registry, so that nothing is lost.
+    A file is replaced only if its content is committed or published, so that nothing is lost.
     For any other file this raises ``Refused``, unless ``theirs``: then a backup is made.
     """
     snapshot = gather(project)
@@ -51,8 +51,7 @@ def plan_materialise(
     if unsafe:
         some = ", ".join(repr(item.name) for item in unsafe[:3])
         raise Refused(
-            f"{some}: the text in the file is neither committed nor a version of the registry; "
-            "nothing was written",
+            f"{some}: the changes in the file are neither committed nor published; nothing was written",
             hint=_ways_out(unsafe, label, number),
             code="uncommitted",
         )
@@ -70,7 +69,7 @@ def plan_materialise(
 
 
 def _ways_out(items: Sequence[Item], label: str | None, number: int | None) -> str:
-    """Return the commands that commit texts or replace them; the second one makes backups."""
+    """Return the commands that commit the files or replace them; the second one makes backups."""
     paths, names = (
         shlex.join(words) for words in zip(*((item.path or "", item.name) for item in items), strict=True)
     )

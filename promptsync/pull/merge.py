@@ -56,8 +56,8 @@ class MergeConflict(Refused):
         self.reason = f"both sides changed the same text in {places}"
         """Why these prompts do not merge."""
         if all(prompt.is_passed_over for prompt in unmerged):
-            versions = f"v{unmerged[0].version}, which was passed over, does"
-            several = "versions that were passed over do"
+            versions = f"passed-over v{unmerged[0].version} does"
+            several = "passed-over versions do"
             self.reason = f"{versions if len(unmerged) == 1 else several} not merge in {places}"
         names = ", ".join(repr(prompt.name) for prompt in unmerged[:3])
         more = f" and {len(unmerged) - 3} more" if len(unmerged) > 3 else ""

@@ -59,12 +59,12 @@ def plan_kept_names(snapshot: Snapshot) -> MovePlan:
     """Return the plan that writes the old names into all files that moved and have no ``name:``."""
     _check_readable(snapshot)
     items = snapshot.of(State.MOVED)
-    # Another text took the old path, and its file would keep the name that the moved one gets back.
+    # Another prompt took the old path, and its file would keep the name that the moved one gets back.
     for item in items:
         if item.file is not None and item.was is None:
             moved = next((other.path for other in items if other.name == item.became), None)
             raise Refused(
-                f"{item.path} is {item.name!r} now, and the text of {item.name!r} moved to {moved}",
+                f"{item.path} is now {item.name!r}, and the former {item.name!r} moved to {moved}",
                 hint=f"add name: to {item.path} and to {moved}",
                 code="moved",
             )

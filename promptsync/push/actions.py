@@ -132,7 +132,7 @@ class Ending(StrEnum):
     ALTERED = "altered"
     """It is published, and the registry returned it differently from what was sent."""
     RACED = "raced"
-    """It is published, and so is what somebody else did at the same time."""
+    """It is published, and so is a version of another user, at the same time."""
     UNKNOWN = "unknown"
     FAILED = "failed"
     SKIPPED = "skipped"

@@ -96,9 +96,7 @@ def publish(
             if latest is not None and latest.message == action.message and has_text(latest, prompt):
                 return _published(action, latest.version, latest.template_id)
             if latest is not None:
-                reason = (
-                    f"no response, and v{latest.version} was published: by this push, or by somebody else"
-                )
+                reason = f"no response; v{latest.version} was published, by this push or by another user"
             if latest is not None or is_late or is_last or stop.is_set():
                 return Result(action.name, Ending.UNKNOWN, reason, error=error)
         except RemoteError as error:
@@ -158,7 +156,7 @@ def read_back(registry: Registry, action: Action, result: Result, listed: Versio
     # What number a restored version gets differs from registry to registry.
     if result.ending is Ending.PUBLISHED and action.kind is not Kind.RESTORE and number != action.next:
         others = ", ".join(f"v{other}" for other in range(action.next or 0, number))
-        reason = f"published as v{number}, after somebody else had published {others}"
+        reason = f"published as v{number}, after another user published {others}"
         return replace(result, ending=Ending.RACED, reason=reason)
     return result
 
@@ -170,13 +168,13 @@ def _read_raw(registry: Registry, result: Result, prompt: Prompt) -> Result:
         if latest.version < number:  # reads lag behind
             latest = registry.prompts.get(result.template_id, name, version=number)
     except (NotFound, RenamedRemotely):
-        reason = f"published as v{number}, but somebody archived or renamed the prompt"
+        reason = f"published as v{number}, but another user archived or renamed the prompt"
         return replace(result, ending=Ending.RACED, reason=reason)
     except RemoteError as error:
         reason = f"published as v{number}, but could not be read back: {error.message}"
         return replace(result, ending=Ending.UNKNOWN, reason=reason)
     if latest.version != number:
-        reason = f"published as v{number}, but somebody else published v{latest.version} after it"
+        reason = f"published as v{number}, but another user published v{latest.version} after it"
         return replace(result, ending=Ending.RACED, reason=reason)
     if _is_unchanged(prompt, latest):
         return result

@@ -139,7 +139,7 @@ def _race(raced: Sequence[Result]) -> Refused | None:
     # If our version is the latest, theirs was passed over; otherwise theirs is the latest.
     option = "--passed-over" if raced[0].passed_over else "--merge"
     return Refused(
-        f"somebody else changed {_several(raced)} at the same time",
+        f"another user changed {_several(raced)} at the same time",
         hint=f"promptsync pull {option} {shlex.quote(raced[0].name)}",
         code="raced",
     )

@@ -125,8 +125,8 @@ def _restored(project: Project, plan: PushPlan) -> Refused | None:
         if not has_text(listed, action.file.prompt):
             push = project.on_remote(f"promptsync push {shlex.quote(action.name)} --restore")
             return _nothing(
-                f"the archived text of {action.name!r} may be live, and its file has another one",
-                hint=f"commit the archived text to {action.file.path}, and restore that: {push}",
+                f"the archived version of {action.name!r} may be live, and its file differs",
+                hint=f"commit the archived version as {action.file.path}, then {push}",
                 code="live-snippets",
             )
     return None
@@ -139,16 +139,16 @@ def _live(project: Project, plan: PushPlan) -> Refused | None:
     name, users = min(plan.live.items())
     current = next(action.current for action in plan.actions if action.name == name)
     others = [
-        f"{snippet}: live at once in {named_users(users)}" for snippet, users in sorted(plan.live.items())
+        f"{snippet}: live immediately in {named_users(users)}" for snippet, users in sorted(plan.live.items())
     ]
     hint = (
         f"{deploy_command(project, users[0].label)}\n"
-        f"pin the version that renders now, and deploy that: @@@{name}@version_number:{current}@@@"
+        f"pin the current version, and deploy that: @@@{name}@version_number:{current}@@@"
     )
     if restored := sorted({user.name for user in users} & _restored_labels(plan).keys()):
         hint = f"promptsync push {shlex.join(restored)} --restore"
     return _nothing(
-        f"the new text of {name!r} would be live at once in {named_users(users)}, without checks",
+        f"the new version of {name!r} would be live immediately in {named_users(users)}, without checks",
         hint=hint,
         details=others if len(others) > 1 else (),
         code="live-snippets",
@@ -162,7 +162,7 @@ def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refus
             return _nothing(
                 f"the snippet {action.name!r} is used by {named_users(users)}",
                 hint=f"promptsync pull {shlex.quote(action.name)}\n"
-                "or publish and release its users without the reference, then run this again",
+                "or remove the reference from those prompts, deploy them, and run this again",
                 code="snippet-in-use",
             )
     live = {
@@ -175,7 +175,7 @@ def _archived(project: Project, plan: PushPlan, exact: Collection[str]) -> Refus
         return None
     name, where = next(iter(live.items()))
     return _nothing(
-        f"{name!r} is live: {where}, and --prune archives such a prompt only by name",
+        f"{name!r} is live: {where}; --prune archives a live prompt only if you name it",
         hint=f"promptsync push {shlex.join(live)} --prune",
         code="live-prompt",
     )

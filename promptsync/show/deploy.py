@@ -151,9 +151,9 @@ def _unreleased(plan: DeployPlan, member: Member) -> Row:
     """Return why a prompt is not released."""
     name, label = member.name, plan.label
     if member.fate is Fate.HELD:
-        text = f"v{member.held} has the text of the file, but {label} {member.how}"
+        text = f"v{member.held} is the same as the file, but {label} {member.how}"
         return Row("on hold", "warn", name, note=text, command=release_on_hold([name], label))
-    text = f"{member.fate}, {member.reason}"
+    text = member.reason
     if member.fate is Fate.DELETED:
         text = f"deleted in git; keeps {label}"
     return Row("skipped", "warn", name, note=text)

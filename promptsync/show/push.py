@@ -103,7 +103,7 @@ def _unchecked(
     for name in names:
         yield Row("unchecked", "warn", name, note=f"{', '.join(labels)} {move} without checks")
     for name, users in sorted(live.items()):
-        yield Row("unchecked", "warn", name, note=f"live at once in {named_users(users)}")
+        yield Row("unchecked", "warn", name, note=f"live immediately in {named_users(users)}")
 
 
 def _skipped(plan: PushPlan) -> list[Row]:

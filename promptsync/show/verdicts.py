@@ -50,7 +50,7 @@ def failed_text(failed: Sequence[Verdict]) -> str:
     names = list(dict.fromkeys(verdict.name for verdict in failed))
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
     if len(names) > 1:
-        what = "to versions that failed their checks, are on hold or live at once"
+        what = "to versions that failed their checks, are on hold or live immediately"
         return f", {len(names)} of them {what}; first: {first}"
     if failed[0].about == "live":
         return f", {failed[0].reason}"

@@ -204,7 +204,7 @@ def test_one_lower_version_stops_the_whole_promotion(here: World) -> None:
     here.point("greet", staging=2, prod=1)
     ran = here.run("promote", "staging", "prod")
     assert ran.code == 3
-    assert "'prod' of 'refund' is at v3; v1 is lower" in ran.err
+    assert "'prod' of 'refund' is at v3; v1 is older" in ran.err
     assert "promptsync label move refund prod --to 1 --force" in ran.err
     assert here.labels("greet") == {"staging": 2, "prod": 1}
     body = here.run("promote", "staging", "prod", "--json").document

@@ -114,7 +114,7 @@ def test_an_edit_of_a_snippet_that_is_live_at_once_stops_the_release(
     done = with_tone.run("deploy", "--dry-run")
     assert done.code == code, str(done)
     if code:
-        assert "'tone' would be live at once in bots/faq (prod)" in done.err
+        assert "'tone' would be live immediately in bots/faq (prod)" in done.err
         assert "@@@tone@version_number:2@@@" in done.err
         assert with_tone.run("deploy").code == 3 and with_tone.writes == []
     else:

@@ -139,7 +139,7 @@ def test_an_old_commit_does_not_take_a_newer_release_back(released: World) -> No
     assert [prompt["state"] for prompt in done.document["skipped"]] == ["behind"]
     assert released.writes == [] and released.label("a", "prod") == 2
     touched = released.run("deploy", "--label", "prod", "--older")
-    assert touched.code == 3 and "'a' was skipped: the label is at a version that" in touched.err
+    assert touched.code == 3 and "'a' was skipped: the label is ahead of this commit" in touched.err
 
 
 def test_without_git_there_is_no_branch_to_release_for(world: World) -> None:

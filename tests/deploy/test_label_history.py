@@ -149,7 +149,7 @@ def test_a_label_that_was_removed_in_the_dashboard_does_not_come_back_by_itself(
     two_live.remove_label("a", "prod")
     change(two_live, "welcome", "b")
     done = two_live.ok("deploy", "--since", "HEAD~1")
-    assert "on hold  a: v2 has the text of the file, but prod was removed" in done.out
+    assert "on hold  a: v2 is the same as the file, but prod was removed" in done.out
     assert (two_live.label("a", "prod"), two_live.label("b", "prod")) == (None, 2)
     refused = two_live.run("deploy", "--json")
     assert (refused.code, refused.document["on_hold"][0]["released"]) == (3, None)
@@ -265,17 +265,17 @@ def outside(world: World, *arguments: str) -> Callable[[], object]:
 
 ROLLBACK, BACK_TO_1 = ("rollback", "a", "--yes"), ("rollback", "a", "--to", "1", "--yes")
 PUSH, MOVE = ("push", "--label", "prod", "--skip-checks"), ("label", "move", "a", "prod")
-TOO = "somebody else moved it at the same time, and it is at v3 now"
-LATE = "somebody else moved it to v"
+TOO = "another user moved it at the same time, and it is now at v3"
+LATE = "another user moved it to v"
 RACES = [
     # what runs here, what the other clone does before or after the first move, what is said here
-    (("deploy",), ("deploy",), "before", "somebody else released v4 at the same time, and it is at v3 now"),
-    (("deploy",), ("deploy",), "after", "somebody else moved it to v4 in the meantime"),
+    (("deploy",), ("deploy",), "before", "another user released v4 at the same time, and it is now at v3"),
+    (("deploy",), ("deploy",), "after", "another user moved it to v4 in the meantime"),
     (("deploy",), ROLLBACK, "before", TOO),
     (("deploy",), ROLLBACK, "after", LATE),
     (("deploy",), BACK_TO_1, "before", TOO),
     (("deploy",), BACK_TO_1, "after", LATE),
-    (("rollback", "a"), ("deploy",), "after", "somebody else moved it to v4 in the meantime"),
+    (("rollback", "a"), ("deploy",), "after", "another user moved it to v4 in the meantime"),
     (PUSH, ROLLBACK, "before", TOO),
     (MOVE, ROLLBACK, "before", TOO),
 ]
@@ -298,7 +298,7 @@ def test_who_moves_a_label_at_the_same_time_wins_or_is_reported(
         assert two_live.label("a", "prod") == 4
     else:
         assert f"  moved  a  prod  v2 -> v3  {text}" in done.out
-        assert "'prod' of 'a' was moved by somebody else, too: " in done.err
+        assert "'prod' of 'a' was moved by another user, too: " in done.err
         assert done.err.endswith("hint: git pull\nhint: promptsync deploy a --again\n")
         assert two_live.label("a", "prod.released") == 4
         other.ok("deploy", "a", "--again")
@@ -340,7 +340,7 @@ def test_what_somebody_released_while_a_request_waited_for_its_retry_stays(
     done = released.run(*verb, "--json")
     assert done.code == 3, str(done)
     assert released.label("a", "prod") == versions[0] == 3
-    assert "somebody else moved" in str(done.document)
+    assert "another user moved" in str(done.document)
 
 
 # -- unknown --------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def live(world: World, name: str = "a") -> str:
     return str(answer.body["prompt_template"]["messages"][0]["content"][0]["text"])
 
 
-# -- what would be live at once -----------------------------------------------------------------------------
+# -- what would be live immediately ------------------------------------------------------------------------
 
 
 def nested(world: World) -> None:
@@ -83,7 +83,7 @@ def test_a_snippet_that_is_live_before_its_checks_is_refused_with_its_users(
     for more in ((), ("tone",), ("--dry-run",)):
         done = released.run("deploy", *more)
         assert done.code == 3, str(done)
-        assert f"'tone' would be live at once in {users}" in done.err
+        assert f"'tone' would be live immediately in {users}" in done.err
         assert "@@@tone@version_number:1@@@" in done.err and "promptsync bump tone" in done.err
     assert released.writes == [] and live(released) == before
 
@@ -98,7 +98,7 @@ def test_a_deploy_to_another_label_looks_at_what_is_live_in_prod(released: World
     released.forget()
     done = released.run("deploy", "--label", "staging", "--json")
     assert (done.code, done.document["error"]["code"]) == (3, "live-snippets"), str(done)
-    assert "live at once in a (prod)" in done.document["error"]["message"]
+    assert "live immediately in a (prod)" in done.document["error"]["message"]
     assert released.writes == []
 
 
@@ -300,11 +300,11 @@ def test_a_label_that_makes_a_snippet_live_at_once_moves_only_on_purpose(
     for more in ((), ("--dry-run",)):
         done = released.run(*command, *more)
         assert done.code == 3 and released.writes == [], str(done)
-        assert "v2 of 'tone' would be live at once in a (prod), without checks" in done.err
-        assert "tone: v2 is live at once in a (prod), unchecked there" in done.out
+        assert "v2 of 'tone' would be live immediately in a (prod), without checks" in done.err
+        assert "tone: v2 is live immediately in a (prod), unchecked there" in done.out
     asked = released.on_terminal(*command, answer="n\n")
     assert (asked.code, released.writes) == (1, [])
-    assert f"{label} moves on 1 prompt, live at once in a (prod). Continue?" in asked.err
+    assert f"{label} moves on 1 prompt, live immediately in a (prod). Continue?" in asked.err
     released.ok(*command, "--skip-checks")
     assert released.label("tone", label) == 2
 

@@ -268,7 +268,7 @@ def test_a_live_prompt_of_others_is_checked_where_a_table_is_named_for_it(with_t
     with_tone.point("theirs", prod=1)
     change(with_tone, "polite", "rude and polite", ["tone"])
     refused = with_tone.run("deploy")
-    assert refused.code == 3 and "would be live at once in theirs (prod)" in refused.err, str(refused)
+    assert refused.code == 3 and "would be live immediately in theirs (prod)" in refused.err, str(refused)
     with_tone.put("evaluations/thanks.yaml", evaluation(["a", "b", "theirs"]))
     with_tone.commit("Check all prompts")
     done = with_tone.run("deploy", "--keep-going")

@@ -15,7 +15,7 @@ KINDS = {"embedded": embedded, "customer": customer, "vendor": vendor}
 
 @pytest.fixture(params=KINDS)
 def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Here]:
-    """``voice`` is a snippet of ``bots/faq``, which somebody else released to the governed label."""
+    """``voice`` is a snippet of ``bots/faq``, which another user released to the governed label."""
     with beside(KINDS[request.param], tmp_path) as found:
         config = tmp_path / "promptsync.yaml"
         config.write_text(f"{config.read_text()}labels: {{main: prod}}\ninclude: [voice, support/*]\n")
@@ -30,7 +30,7 @@ def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Here]:
 def test_a_snippet_that_is_live_at_once_is_refused(here: Here) -> None:
     here.edit("voice", "kind", "rude")
     done = here.run("push")
-    assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
+    assert (done.code, "live immediately in bots/faq (prod)" in done.err) == (3, True), done.err
 
 
 def test_a_live_prompt_is_archived_only_by_name(here: Here) -> None:
@@ -49,14 +49,14 @@ def test_a_dashboard_edit_of_a_snippet_that_is_live_at_once_stops_a_deploy(here:
     if "cannot change release labels" in done.err:  # nothing is deployed there at all
         assert done.code == 4
     else:
-        assert (done.code, "live at once in bots/faq (prod)" in done.err) == (3, True), done.err
+        assert (done.code, "live immediately in bots/faq (prod)" in done.err) == (3, True), done.err
 
 
 def test_a_snippet_is_not_restored_with_another_text(here: Here) -> None:
     here.archive("voice")
     here.edit("voice", "kind", "rude")
     done = here.run("push", "voice", "--restore")
-    assert (done.code, "the archived text of 'voice' may be live" in done.err) == (3, True), done.err
+    assert (done.code, "the archived version of 'voice' may be live" in done.err) == (3, True), done.err
 
 
 def test_a_restored_prompt_passes_over_the_archived_text_that_its_file_lacks(here: Here) -> None:

@@ -131,7 +131,7 @@ def test_a_rollback_to_a_version_leaves_the_label_at_or_below_its_way_back(
 
 def test_a_rollback_never_goes_up(here: World) -> None:
     here.point("refund", prod=2, prod_previous=3)
-    with pytest.raises(Refused, match="v3 is higher"):
+    with pytest.raises(Refused, match="v3 is newer"):
         back(here, to=3)
     with pytest.raises(Refused, match="was rolled back"):
         back(here)

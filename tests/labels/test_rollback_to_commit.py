@@ -179,7 +179,7 @@ def test_each_remote_has_versions_of_its_own(released: World, tmp_path: Path) ->
         done = released.run("--remote", second.url, "rollback", "--label", "prod", "--to", "HEAD~1")
         # Nobody published these from a commit, so somebody has to name the versions.
         assert done.code == 3, str(done)
-        assert "no version is marked with a commit that has its text in HEAD~1" in done.err
+        assert "no version was published from its content in HEAD~1" in done.err
         released.ok("--remote", second.url, "rollback", "hello@2", "--label", "prod")
         assert (second.label("hello", "prod"), second.label("tone", "prod")) == (2, 1)
     assert prod(released) == dict.fromkeys(NAMES, 2)
@@ -205,7 +205,7 @@ def test_what_has_no_such_version_is_named_and_stays(released: World) -> None:
     skipped = {one["name"]: (one["version"], one["reason"]) for one in done.document["skipped"]}
     assert skipped.pop("hello")[1] == f"its file in {broken} cannot be read, or two files have its name"
     assert skipped == {
-        "late": (1, f"no version is marked with a commit that has its text in {broken}"),
+        "late": (1, f"no version was published from its content in {broken}"),
         "newer": (1, f"{broken} has no such prompt"),
     }
     assert prod(released, ("bye", "hello", "late", "new", "newer")) == {
@@ -297,7 +297,7 @@ def test_a_rollback_releases_nothing_that_was_never_live(released: World) -> Non
             "name": "hello",
             "label": "prod",
             "version": 2,
-            "reason": "v3 has its text in HEAD, but is not known to have been live",
+            "reason": "v3 matches HEAD, but is not known to have been live",
         }
         assert done.document["error"]["hint"] == "promptsync deploy --label prod"
     assert released.writes == []
@@ -318,7 +318,7 @@ def test_a_rollback_releases_no_draft_below_what_was_rolled_back(released: World
     released.ok("rollback", "hello@1", "--label", "prod")
     done = released.run("rollback", "hello", "--label", "prod", "--to", "HEAD~1")
     assert done.code == 3, str(done)
-    assert "v3 has its text in HEAD~1, but is not known to have been live; no label was changed" in done.err
+    assert "v3 matches HEAD~1, but is not known to have been live; no label was changed" in done.err
     assert "hint: promptsync label move hello@3 prod\n" in done.err
     assert released.label("hello", "prod") == 1
     for ref, version in (("HEAD~2", 2), ("HEAD", 4)):

@@ -182,7 +182,7 @@ def test_a_new_text_at_the_old_path_needs_names_in_both_files(world: World, is_n
     before = world.files()
     done = world.run("mv", "--keep-name")
     assert (done.code, world.files()) == (3, before)
-    assert "prompts/beta.yaml is 'beta' now, and the text of 'beta' moved to prompts/gamma.yaml" in done.err
+    assert "prompts/beta.yaml is now 'beta', and the former 'beta' moved to prompts/gamma.yaml" in done.err
     assert "hint: add name: to prompts/beta.yaml and to prompts/gamma.yaml" in done.err
     if is_new:
         change(world, "name beta, name gamma")

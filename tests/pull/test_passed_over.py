@@ -338,7 +338,7 @@ def test_drafts_that_do_not_merge_leave_every_file_as_it_was(clashing: World) ->
     assert (conflict["name"], conflict["version"]) == ("refund", 2)
     assert clashing.files() == before
     shown = clashing.run("pull", "--passed-over").err
-    assert "'refund': v2, which was passed over, does not merge in 1 place" in shown
+    assert "'refund': passed-over v2 does not merge in 1 place" in shown
     assert "promptsync pull refund@2 --passed-over --markers" in shown
     assert "promptsync pull refund@2 --no-passed-over" in shown and "--theirs" not in shown
 
@@ -446,7 +446,7 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     assert lines[0] == "**1 prompt from the registry**"
     assert "  updated  other  v1 -> v3  prompts/other.yaml" in lines
     assert "**1 prompt skipped**, for somebody to decide:" in lines
-    assert "refund: v2, which was passed over, does not merge in 1 place" in lines
+    assert "refund: passed-over v2 does not merge in 1 place" in lines
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     assert outside_fences(lines) == [

@@ -122,7 +122,7 @@ def test_nothing_is_repeated_over_what_somebody_else_published(three: World) -> 
     assert three.published.count("b") == 1
     assert set(told(done)) == {"a", "c"}
     assert [(one["name"], one["unknown"]) for one in done.document["failed"]] == [("b", True)]
-    assert "v2 was published: by this push, or by somebody else" in done.document["failed"][0]["reason"]
+    assert "v2 was published, by this push or by another user" in done.document["failed"][0]["reason"]
     assert three.states()["b"] == "diverged"
 
 

@@ -9,7 +9,7 @@ import pytest
 from worlds import World, failing, fault, made, publishing
 
 PIN = "@@@voice@version_number:1@@@ {name}"
-LIVE = "live at once in bots/faq (prod)"
+LIVE = "live immediately in bots/faq (prod)"
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ def test_an_archived_snippet_is_restored_with_its_archived_text_first(world: Wor
     assert world.run(*command, "--skip-checks", "-n").code == 3
     refused = world.run(*command)
     assert (refused.code, world.writes) == (3, []), str(refused)
-    assert "the archived text of 'voice' may be live, and its file has another one" in refused.err
-    hint = "commit the archived text to prompts/voice.yaml, and restore that: promptsync push voice --restore"
+    assert "the archived version of 'voice' may be live, and its file differs" in refused.err
+    hint = "commit the archived version as prompts/voice.yaml, then promptsync push voice --restore"
     assert refused.err.endswith(f"hint: {hint}\n")
     world.write("voice", content="Be kind.")
     world.commit("Change it back")
@@ -243,7 +243,7 @@ def test_what_a_restored_prompt_renders_does_not_change_with_it(world: World) ->
     world.forget()
     refused = world.run("push", "bots/faq", "voice", "--restore")
     assert (refused.code, world.writes) == (3, []), str(refused)
-    assert "unchecked  voice: live at once in bots/faq (prod)" in refused.out
+    assert "unchecked  voice: live immediately in bots/faq (prod)" in refused.out
     assert refused.err.endswith("hint: promptsync push bots/faq --restore\n")
     world.ok("push", "bots/faq", "--restore")
     assert world.run("push", "voice").code == 3

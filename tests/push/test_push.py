@@ -434,7 +434,7 @@ def test_a_label_never_moves_down(three: World) -> None:
     found = three.run("push", "a", "--label", "prod", "--json")
     assert found.code == 3
     assert three.label("a", "prod") == 3
-    assert "somebody else moved it to v3" in found.document["labels"][0]["reason"]
+    assert "another user moved it to v3" in found.document["labels"][0]["reason"]
 
 
 @pytest.mark.parametrize("keys", [{"metadata": {"owner": "Bob"}}, {"mood": "calm"}])

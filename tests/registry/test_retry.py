@@ -172,7 +172,7 @@ def test_before_repeat_is_called_after_the_wait_and_stops_the_request() -> None:
     def is_not_moved() -> bool:
         assert len(line.slept) == line.sent
         if line.sent == 2:
-            raise KeyError("somebody else moved it")
+            raise KeyError("another user moved it")
         return True
 
     with pytest.raises(KeyError):

@@ -169,12 +169,11 @@ def test_the_plan_of_a_deploy_has_a_row_for_each_prompt() -> None:
         "  release  delta            prod v1 -> v2  unchecked                 pending from an earlier deploy",
         "  check    iota   v1                       unchecked                 renders a changed snippet",
         "  check    alpha  v1                       polite >= 80              renders a changed snippet",
-        "      on hold: v2 has the text of the file, but prod was rolled back to v1; "
+        "      on hold: v2 is the same as the file, but prod was rolled back to v1; "
         "promptsync deploy alpha --label prod --again",
-        "  on hold  epsilon: v2 has the text of the file, but prod was rolled back to v1; "
+        "  on hold  epsilon: v2 is the same as the file, but prod was rolled back to v1; "
         "promptsync deploy epsilon --label prod --again",
-        "  skipped  zeta: behind, the label is at a version that this commit does not include; "
-        "git pull or promptsync pull brings it",
+        "  skipped  zeta: the label is ahead of this commit; run git pull or promptsync pull",
         "  skipped  eta: deleted in git; keeps prod",
     ]
 

@@ -99,7 +99,7 @@ class PromptLayerLabels:
                 return False
             if moved is not None and moved.version not in (label.version, version):
                 raise Rejected(
-                    f"somebody else moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
+                    f"another user moved {label.name!r} of {name!r} to v{moved.version} in the meantime",
                     status=409,
                     hint="run the command again",
                 )
