@@ -23,6 +23,8 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "workflows/test_check_workflow.py": [],
         "workflows/test_deploy_workflow.py": [],
         "workflows/test_drift_workflow.py": [],
+        "workflows/test_gitlab_check.py": [],
+        "workflows/test_gitlab_deploy.py": [],
         "workflows/test_in_a_subdirectory.py": [],
     },
     "starts a shell script in the place of git": {

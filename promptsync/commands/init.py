@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     help="Names that belong to this repository, for promptsync.yaml; * also matches /. Repeatable.",
 )
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
+@click.option("--gitlab", is_flag=True, help="Add jobs for GitLab: check, deploy and drift.")
 @click.option("--pre-commit", is_flag=True, help="Add .pre-commit-config.yaml with the hooks.")
 @click.option("--agents", is_flag=True, help="Add AGENTS.md and a skill for coding agents.")
 @click.option(
@@ -60,6 +61,7 @@ def command(
     from_remote: bool,
     include: tuple[str, ...],
     github: bool,
+    gitlab: bool,
     pre_commit: bool,
     agents: bool,
     package: str | None,
@@ -74,17 +76,24 @@ def command(
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
     promptsync init --from-remote --include 'support/*'
     promptsync init --github --pre-commit
+    promptsync init --gitlab
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
     from promptsync.show.init import show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
-    flags = {StarterKind.GITHUB: github, StarterKind.PRE_COMMIT: pre_commit, StarterKind.AGENTS: agents}
+    flags = {
+        StarterKind.GITHUB: github,
+        StarterKind.GITLAB: gitlab,
+        StarterKind.PRE_COMMIT: pre_commit,
+        StarterKind.AGENTS: agents,
+    }
     kinds = frozenset(kind for kind, is_set in flags.items() if is_set)
     if package is not None and not kinds - {StarterKind.AGENTS}:
         raise UsageError(
-            "--package needs --github or --pre-commit", hint=session.command("--github", "--pre-commit")
+            "--package needs --github, --gitlab or --pre-commit",
+            hint=session.command("--github", "--pre-commit"),
         )
     repository = _repository(session, kinds, package) if kinds else None
     is_ignored = bool(prompts or (url and not from_remote))

@@ -1,4 +1,4 @@
-"""Adds the package's files to a repository: workflows, hooks, and instructions for coding agents."""
+"""Adds the package's files to a repository: workflows, jobs, hooks, and instructions for coding agents."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
 from promptsync.setup.agents_section import AGENTS_FILE, with_section
 
+PIPELINE: Final = ".gitlab-ci.yml"
+JOBS: Final = ".gitlab/promptsync.gitlab-ci.yml"
+
 _STARTER: Final = Path(__file__).parents[1] / "starter"
 _REMOTE: Final = "production"
 _SPEC: Final = re.compile(r"(?!\s*$|-|.*\$\{\{)[^\x00-\x1f]+")
@@ -32,6 +35,7 @@ class StarterKind(StrEnum):
     """A kind of files to add. Its value is the name of the option of ``init`` that adds them."""
 
     GITHUB = "github"
+    GITLAB = "gitlab"
     PRE_COMMIT = "pre-commit"
     AGENTS = "agents"
 
@@ -57,6 +61,7 @@ _FILES: Final = {
     StarterKind.GITHUB: {
         f".github/workflows/{name}.yml": f"workflows/{name}.yml" for name in ("check", "deploy", "drift")
     },
+    StarterKind.GITLAB: {PIPELINE: "gitlab/gitlab-ci.yml", JOBS: "gitlab/promptsync.gitlab-ci.yml"},
     StarterKind.PRE_COMMIT: {".pre-commit-config.yaml": "pre-commit-config.yaml"},
     StarterKind.AGENTS: {
         AGENTS_FILE: "agents/section.md",
@@ -111,7 +116,7 @@ class Scaffold(Struct, frozen=True):
 
     @property
     def has_workflows(self) -> bool:
-        return StarterKind.GITHUB in self.kinds
+        return not self.kinds.isdisjoint({StarterKind.GITHUB, StarterKind.GITLAB})
 
     def below(self, config: Config) -> str:
         """Return the directory of a working copy, ``""`` for the top."""
@@ -143,15 +148,16 @@ def find_repository(
     head = history.line("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
     branch = head.removeprefix("origin/") if head else history.branch
     branches = tuple(labels) or ((branch,) if branch else ())
-    if StarterKind.GITHUB in kinds and not branches:
+    has_origin = history.line("config", "--get", "remote.origin.url") is not None
+    repository = Scaffold(top, kinds, package, branches, has_origin)
+    if repository.has_workflows and not branches:
         raise UsageError(
             f"no branch is checked out in {top}, and origin/HEAD does not say which one to deploy; "
             "nothing was written",
             hint="git remote set-head origin --auto\ngit switch BRANCH",
             code="no-branch",
         )
-    has_origin = history.line("config", "--get", "remote.origin.url") is not None
-    return Scaffold(top, kinds, package, branches, has_origin)
+    return repository
 
 
 def scaffold(config: Config, repository: Scaffold) -> Scaffold:
@@ -189,6 +195,24 @@ def _workflow(text: str, config: Config, repository: Scaffold) -> str:
     return _replaced(text, "branches", flow([*repository.branches]))
 
 
+def _jobs(text: str, config: Config, repository: Scaffold) -> str:
+    values = {
+        "DIRECTORY": repository.below(config) or ".",
+        "REMOTE": remote_of(config) or _REMOTE,
+        "PACKAGE": repository.package,
+    }
+    for name, value in values.items():
+        # GitLab expands variables in values.
+        text = _replaced(text, f"PROMPTSYNC_{name}", quoted(value.replace("$", "$$")))
+    lines = []
+    for line in text.splitlines():
+        is_rule = line.endswith('== "main"')
+        lines += (
+            [line.replace('"main"', f'"{branch}"') for branch in repository.branches] if is_rule else [line]
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _hooks(text: str, config: Config, repository: Scaffold) -> str:
     below, remote = repository.below(config), remote_of(config)
     parts = (f"{below}/" if below else "", config.prompts, EVALUATIONS, FILE_NAME)
@@ -209,6 +233,7 @@ def _instructions(text: str, config: Config, repository: Scaffold) -> str:
 
 _ADAPT: Final[dict[StarterKind, Callable[[str, Config, Scaffold], str]]] = {
     StarterKind.GITHUB: _workflow,
+    StarterKind.GITLAB: _jobs,
     StarterKind.PRE_COMMIT: _hooks,
     StarterKind.AGENTS: _instructions,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from promptsync.files.config import FILE_NAME, Config
@@ -13,7 +14,7 @@ from promptsync.files.yaml.layout import inline
 from promptsync.registry.address import LOCAL
 from promptsync.setup.import_registry import Imported
 from promptsync.setup.init import EXAMPLE, VENDOR, Started
-from promptsync.setup.scaffold import Scaffold, StarterKind, remote_of
+from promptsync.setup.scaffold import JOBS, PIPELINE, Scaffold, StarterKind, remote_of
 from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -53,14 +54,31 @@ def show_init(
         error = imported.error
     if not quiet and error is None:
         lines += ["", *(["Next:", *numbered(steps)] if steps else [])]
-        if added is not None and added.has_workflows:
-            branches = " and ".join(map(output.name, added.branches))
-            protect = f"protect {branches} and require the check named check."
-            lines += ["", f"On GitHub (Settings > Branches), {protect}"]
+        if added is not None:
+            lines += _settings(added)
         if added is not None and StarterKind.AGENTS in added.kinds:
             gap = [""] if lines[-1] else []
             lines += [*gap, "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return Outcome(lines, body, error=error)
+
+
+def _settings(added: Scaffold) -> list[str]:
+    """Return what is left to do in the pages of GitHub and GitLab."""
+    branches, lines = " and ".join(map(output.name, added.branches)), []
+    if StarterKind.GITHUB in added.kinds:
+        protect = f"protect {branches} and require the check named check."
+        lines += ["", f"On GitHub (Settings > Branches), {protect}"]
+    if StarterKind.GITLAB in added.kinds:
+        lines += [
+            "",
+            "On GitLab:",
+            "  Settings > Access tokens: create one, role Developer, scope api.",
+            "  Settings > CI/CD > Variables: add it as PROMPTSYNC_TOKEN, masked.",
+            "  Settings > CI/CD > Variables: add PROMPTLAYER_API_KEY, masked.",
+            "  Settings > Merge requests: pipelines must succeed.",
+            f"  Build > Pipeline schedules: add one for {branches}, every night.",
+        ]
+    return lines
 
 
 def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
@@ -95,7 +113,7 @@ def _imported_body(imported: Imported) -> dict[str, Any]:
 def _steps(
     started: Started, imported: Imported | None, added: Scaffold | None, directory: str
 ) -> Iterator[str]:
-    """Yield the commands in the order of doing: try, configure, commit, publish, set up GitHub, push."""
+    """Yield the commands in the order of doing: try, configure, commit, publish, set up CI, push."""
     config = started.config
     at = ["-C", directory] if directory else []
     promptsync, git = shlex.join(["promptsync", *at]), shlex.join(["git", *at])
@@ -117,6 +135,12 @@ def _steps(
     if added is not None and added.has_workflows:
         yield from _configure(config, added, directory)
     written = [added.shown(path, started.root) for path in (*added.created, *added.changed)] if added else []
+    if added is not None and PIPELINE in added.kept and JOBS not in (text := _text(added.top / PIPELINE)):
+        written.append(added.shown(PIPELINE, started.root))
+        path = shlex.quote(str(PurePosixPath(directory) / written[-1]))
+        add = f"printf '\\ninclude:\\n  - local: /{JOBS}\\n' >> {path}"
+        has_include = re.search(r"(?m)^include\b", text)
+        yield f"add to include: in {path}:  - local: /{JOBS}" if has_include else add
     pulls = FILE_NAME in started.created and not is_local
     # git refuses to add a directory without files.
     has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))
@@ -138,10 +162,15 @@ def _steps(
         yield f"{promptsync} push"
     if added is None:
         return
-    creates = commits and added.has_workflows and not added.has_origin
-    if creates:
+    creates, in_github = (
+        commits and added.has_workflows and not added.has_origin,
+        StarterKind.GITHUB in added.kinds,
+    )
+    if creates and in_github:
         yield f"gh repo create --private --source {shlex.quote(str(added.top))} --remote origin"
-    if added.has_workflows:
+    elif creates:
+        yield f"{git} remote add origin https://gitlab.com/GROUP/PROJECT.git"
+    if in_github:
         allow = "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow'"
         yield "gh secret set PROMPTLAYER_API_KEY"
         yield f"{allow} -F can_approve_pull_request_reviews=true"  # for the drift workflow
@@ -149,6 +178,10 @@ def _steps(
         yield from ("pre-commit install", "pre-commit install --hook-type pre-push")
     if creates or (commits and added.has_origin):
         yield f"{git} push -u origin HEAD"
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
 def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]:
@@ -159,6 +192,8 @@ def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]
         # An embedded registry is empty in each run of a workflow.
         uncomment = f"perl -pi -e 's/# (production:)/$1/' {path}"
         variable = f"gh variable set PROMPTSYNC_REMOTE --body {VENDOR}"
+        if StarterKind.GITHUB not in added.kinds:
+            variable = f"set the variable PROMPTSYNC_REMOTE of the GitLab project to {VENDOR}"
         yield uncomment if f"# production: {{url: {VENDOR}}}" in text else variable
     if not config.labels:
         line = shlex.quote(f"labels: {{{inline(added.branches[0])}: prod}}")

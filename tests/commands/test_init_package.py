@@ -102,5 +102,5 @@ def test_anything_else_is_refused_before_anything_is_written(
 
 def test_it_needs_something_to_write(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(top), "init", "--package", "promptsync==1.0.0"], {}) == 2
-    assert "--package needs --github or --pre-commit" in capsys.readouterr().err
+    assert "--package needs --github, --gitlab or --pre-commit" in capsys.readouterr().err
     assert [path.name for path in top.iterdir()] == [".git"]

@@ -20,6 +20,7 @@ from promptsync.setup.scaffold import StarterKind
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("check", "deploy", "drift")]
 HOOKS = ".pre-commit-config.yaml"
+GITLAB = [".gitlab-ci.yml", ".gitlab/promptsync.gitlab-ci.yml"]
 SPEC = "promptsync==1.2.3"
 PACKAGE = ("--package", SPEC)
 FLAGS = ("init", "--github", "--pre-commit", *PACKAGE)
@@ -51,7 +52,12 @@ def test_the_example_has_the_very_files_that_init_writes(kind: StarterKind) -> N
 
 
 def test_there_is_no_other_file_to_write() -> None:
-    assert [*StarterKind.GITHUB.paths] == WORKFLOWS and [*StarterKind.PRE_COMMIT.paths] == [HOOKS]
+    kinds = set(StarterKind) - {StarterKind.AGENTS}
+    assert {kind: [*kind.paths] for kind in kinds} == {
+        StarterKind.GITHUB: WORKFLOWS,
+        StarterKind.GITLAB: GITLAB,
+        StarterKind.PRE_COMMIT: [HOOKS],
+    }
 
 
 def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
@@ -95,12 +101,14 @@ def test_doing_it_again_changes_nothing(top: Path, capsys: pytest.CaptureFixture
     assert "git" not in steps(found).split()
 
 
-@pytest.mark.parametrize(("option", "written"), [("--github", WORKFLOWS), ("--pre-commit", [HOOKS])])
+@pytest.mark.parametrize(
+    ("option", "written"), [("--github", WORKFLOWS), ("--gitlab", GITLAB), ("--pre-commit", [HOOKS])]
+)
 def test_one_of_both_can_be_had_alone(
     top: Path, capsys: pytest.CaptureFixture[str], option: str, written: list[str]
 ) -> None:
     found = document(top, capsys, "init", option, *PACKAGE)
-    assert [path for path in found["created"] if path in (*WORKFLOWS, HOOKS)] == written
+    assert [path for path in found["created"] if path in (*WORKFLOWS, *GITLAB, HOOKS)] == written
 
 
 def test_files_that_are_there_are_kept(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,3 +307,71 @@ def test_in_a_monorepo_the_files_stand_at_the_top_and_name_the_directory(
     assert re.search(lint["files"], f"{below}/promptsync.yaml")
     assert not re.search(lint["files"], "texts/a.yaml")
     assert document(root, capsys)["created"] == []
+
+
+# -- GitLab ----------------------------------------------------------------------------------------------
+
+IN_GITLAB = ("init", "--gitlab", *PACKAGE)
+INCLUDE = "/.gitlab/promptsync.gitlab-ci.yml"
+
+
+def test_a_repository_gets_jobs_for_gitlab_and_is_told_what_is_left(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-C", str(top), *IN_GITLAB], {}) == 0
+    out = capsys.readouterr().out
+    assert "remote add origin https://gitlab.com/GROUP/PROJECT.git" in out and "gh " not in out
+    settings = out.partition("On GitLab:\n")[2]
+    for word in ("PROMPTSYNC_TOKEN", "PROMPTLAYER_API_KEY", "Pipeline schedules: add one for main"):
+        assert word in settings
+    assert max(map(len, settings.splitlines())) <= 80
+    start = yaml.safe_load((top / GITLAB[0]).read_text("utf-8"))
+    assert start == {"include": [{"local": INCLUDE}]}
+    before = {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
+    found = document(top, capsys, *IN_GITLAB)
+    assert (found["created"], found["changed"]) == ([], []) and set(found["kept"]) >= {*GITLAB}
+    assert {path: path.read_bytes() for path in top.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("below", ["", "it's bot"])
+def test_a_pipeline_that_exists_is_kept_and_the_lines_to_add_are_a_command(
+    top: Path, capsys: pytest.CaptureFixture[str], below: str
+) -> None:
+    if below:
+        (top / below).mkdir()
+        (top / "promptsync.yaml").rename(top / below / "promptsync.yaml")
+    (top / GITLAB[0]).write_text("stages: [test, deploy]")  # no newline at the end
+    found = document(top / below, capsys, *IN_GITLAB)
+    up = "../" if below else ""
+    assert f"{up}{GITLAB[0]}" in found["kept"]
+    (command,) = [line for line in steps(found).splitlines() if line.startswith("printf '\\ninclude:")]
+    subprocess.run(["sh", "-c", command], check=True)
+    assert yaml.safe_load((top / GITLAB[0]).read_text("utf-8")) == {
+        "stages": ["test", "deploy"],
+        "include": [{"local": INCLUDE}],
+    }
+    assert f"add promptsync.yaml .gitignore {up}{GITLAB[1]} {up}{GITLAB[0]}" in steps(found)
+    assert "include:" not in steps(document(top / below, capsys, *IN_GITLAB))
+
+
+def test_a_pipeline_that_includes_other_files_is_told_the_line_to_add(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (top / GITLAB[0]).write_text("include:\n  - local: /ci/build.yml\n")
+    found = document(top, capsys, *IN_GITLAB)
+    assert f"add to include: in {top}/.gitlab-ci.yml:  - local: {INCLUDE}" in steps(found)
+    assert "printf" not in steps(found).replace("printf '\\n%s", "")
+
+
+def test_github_and_gitlab_can_be_had_together(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(top, capsys, "init", "--github", "--gitlab", *PACKAGE)
+    assert {*WORKFLOWS, *GITLAB} <= set(found["created"])
+    assert "gh secret set" in steps(found) and "gitlab.com" not in steps(found)
+
+
+def test_without_a_remote_for_pipelines_the_variable_of_the_project_is_named(
+    top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (top / "promptsync.yaml").write_text("prompts: prompts\n")
+    first, *_ = steps(document(top, capsys, *IN_GITLAB)).splitlines()
+    assert first == "set the variable PROMPTSYNC_REMOTE of the GitLab project to https://api.promptlayer.com"

@@ -319,6 +319,7 @@ def test_the_flag_beats_the_event_even_when_it_is_empty(hub: Hub) -> None:
     ("variables", "since"),
     [
         ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_DIFF_BASE_SHA": A40}, f"{A40}..."),
+        ({"CI_MERGE_REQUEST_DIFF_BASE_SHA": ZEROS, "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": A40}, f"{A40}..."),
         ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": A40}, A40),
         ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature", "CI_COMMIT_BEFORE_SHA": A40}, A40),
         # The first push of a branch, then that of a repository.

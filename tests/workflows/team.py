@@ -24,13 +24,12 @@ _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
 @dataclass
-class Team:
-    """``world`` is the developer's clone and the registry, ``hub`` is GitHub."""
+class Developer:
+    """``world`` is the clone and the registry."""
 
     world: World
-    hub: GitHub
 
-    # -- the developer ----------------------------------------------------------------------------------
+    # -- in the clone ----------------------------------------------------------------------------------
 
     def edit(self, name: str, old: str, new: str, message: str = "Change a prompt") -> None:
         self.world.edit(name, old, new)
@@ -38,6 +37,38 @@ class Team:
 
     def branch(self, name: str = "topic") -> None:
         self.world.git("switch", "-q", "-C", name, "main")
+
+    # -- somebody in the registry's own pages -----------------------------------------------------------
+
+    def edit_in_registry(self, name: str, old: str, new: str) -> int:
+        """Publish a version with another text, as somebody who has no git; return its number."""
+        latest = self.world.read(name)
+        template = json.dumps(latest["prompt_template"])
+        assert old in template
+        body = {
+            "prompt_name": name,
+            "prompt_template": json.loads(template.replace(old, new)),
+            "metadata": latest["metadata"],
+            "commit_message": "by hand",
+        }
+        answer = self.world.call("POST", PUBLISH, body)
+        assert answer.status == 201, answer.body
+        return int(answer.body["version_number"])
+
+    def label(self, name: str, version: int, label: str = "prod") -> None:
+        done = self.world.run(
+            "label", "move", name, label, "--version", str(version), PROMPTSYNC_REMOTE=self.world.url
+        )
+        assert done.code == 0, str(done)
+
+
+@dataclass
+class Team(Developer):
+    """``hub`` is GitHub."""
+
+    hub: GitHub
+
+    # -- what the developer sends there -----------------------------------------------------------------
 
     def push(self) -> Event:
         """Push main, and return the event of it."""
@@ -92,29 +123,6 @@ class Team:
         git("switch", "-q", branch)
         payload = {"action": "checks_requested", "merge_group": group, "repository": _REPOSITORY}
         return Event("merge_group", payload, f"refs/heads/{name}", name)
-
-    # -- somebody in the registry's own pages -----------------------------------------------------------
-
-    def edit_in_registry(self, name: str, old: str, new: str) -> int:
-        """Publish a version with another text, as somebody who has no git; return its number."""
-        latest = self.world.read(name)
-        template = json.dumps(latest["prompt_template"])
-        assert old in template
-        body = {
-            "prompt_name": name,
-            "prompt_template": json.loads(template.replace(old, new)),
-            "metadata": latest["metadata"],
-            "commit_message": "by hand",
-        }
-        answer = self.world.call("POST", PUBLISH, body)
-        assert answer.status == 201, answer.body
-        return int(answer.body["version_number"])
-
-    def label(self, name: str, version: int, label: str = "prod") -> None:
-        done = self.world.run(
-            "label", "move", name, label, "--version", str(version), PROMPTSYNC_REMOTE=self.world.url
-        )
-        assert done.code == 0, str(done)
 
     # -- what runs --------------------------------------------------------------------------------------
 

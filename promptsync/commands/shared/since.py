@@ -79,8 +79,10 @@ def resolve_since(session: Session, since: str | None, *, required: bool = True)
 
 def _before_in_gitlab(variables: Mapping[str, str]) -> str | None:
     """Return the state before a pipeline, ``None`` if it has none."""
-    if base := variables.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"):
-        return f"{base}..."
+    # Only a pipeline that merges for a try has the first one: of the target branch that it merged into.
+    for name in ("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA"):
+        if base := variables.get(name):
+            return f"{base}..."
     branch, default = variables.get("CI_COMMIT_BRANCH"), variables.get("CI_DEFAULT_BRANCH")
     before = variables.get("CI_COMMIT_BEFORE_SHA", "")  # zeros for a new branch, and if nothing was pushed
     if variables.get("CI_PIPELINE_SOURCE") == "push" and (before.strip("0") or branch == default):

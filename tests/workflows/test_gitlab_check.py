@@ -1,0 +1,196 @@
+"""The job for merge requests in GitLab, run as a runner does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import gitlab_team
+import pytest
+from gitlab_server import BOT
+from gitlab_team import NUMBER, TOKEN, Team
+from markdown_reader import active
+
+MARKER = "<!-- promptsync check -->"
+LINK = "[Report with differences and outputs](https://gitlab.example.com/"
+SOFTER = ("You answer refund questions", "You answer questions about refunds")
+
+
+@pytest.fixture
+def team(template: Path, tmp_path: Path) -> Iterator[Team]:
+    with gitlab_team.opened(template, tmp_path / "team") as team:
+        team.branch()
+        yield team
+
+
+def note(team: Team) -> str:
+    """The one note, which must be safe: no text of others is more than code in it, or a quick action."""
+    (body,) = team.notes
+    marker, heading, *lines = body.split("\n")
+    assert marker == MARKER and re.fullmatch(r"### Prompts at [0-9a-f]{40}", heading)
+    assert active([line for line in lines if not line.startswith(LINK)]) == []
+    assert not any(line.startswith("/") for line in lines)
+    return body
+
+
+def drop_a_line(team: Team) -> None:
+    """Make the text of a prompt fail its table."""
+    text = team.world.path("support/triage").read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if "Answer with a JSON object" in line]
+    team.edit("support/triage", f"{line}\n", "")
+
+
+def test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports(team: Team) -> None:
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    team.world.forget()
+    done = team.check()
+    assert done.passed, str(done)
+    for text in (note(team), done.log, done.artifacts["prompts.md"]):
+        assert "**1 prompt to release to `prod`**" in text
+        assert "+You answer questions about refunds" in text
+    assert "**Rehearsal passed, with" in note(team)
+    assert [seen for seen in team.world.writes if "/tables" not in seen.path] == []
+    suites = ElementTree.fromstring(done.artifacts["rehearsal.xml"])
+    assert suites.get("failures") == "0" and len(suites) > 0
+
+
+def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note(team: Team) -> None:
+    drop_a_line(team)
+    done = team.check()
+    assert done.code == 1, str(done)
+    assert "support/triage (triage accuracy)" in note(team) and "minimum of 90" in note(team)
+    assert LINK in note(team) and "triage accuracy" in done.artifacts["prompts.html"]
+    suites = ElementTree.fromstring(done.artifacts["tables.xml"])
+    assert int(suites.get("failures", "0")) > 0
+    # Of others, notes with the same first line stay as they are, and there may be pages of them.
+    others = [
+        {"id": number, "noteable_iid": NUMBER, "author": {"id": 1}, "body": MARKER} for number in range(120)
+    ]
+    team.runner.project.notes[:0] = others
+    team.world.git("revert", "--no-edit", "HEAD")
+    done = team.check()
+    assert done.passed, str(done)
+    mine = [one for one in team.runner.project.notes if one["author"]["id"] == BOT]
+    assert len(mine) == 1 and "**Nothing to release to `prod`**" in mine[0]["body"]
+    assert team.runner.project.notes[:120] == others
+
+
+def test_a_change_of_no_prompt_writes_no_note(team: Team) -> None:
+    (team.world.root / "README.md").write_text("Something else\n", "utf-8")
+    team.world.commit("Write")
+    done = team.check()
+    assert done.passed, str(done)
+    assert team.notes == [] and "**Nothing to release to `prod`**" in done.log
+
+
+def test_a_change_of_an_evaluation_runs_it_and_writes_a_note(team: Team) -> None:
+    evaluation = team.world.root / "evaluations/refund-quality.yaml"
+    text = evaluation.read_text("utf-8")
+    assert "min_score: 80" in text
+    evaluation.write_text(text.replace("min_score: 80", "min_score: 70"), "utf-8")
+    team.world.commit("Lower the minimum")
+    assert team.check().passed
+    assert "refund quality" in note(team)
+
+
+def test_a_lint_error_is_in_the_log_and_the_note(team: Team) -> None:
+    team.edit("support/refund", "refund_days }}", "refund_days }")
+    done = team.check()
+    assert not done.passed
+    assert "prompts/support/refund.yaml:" in done.log
+    assert "**Failed**" in note(team) and "prompts/support/refund.yaml" in note(team)
+
+
+def test_a_fork_gets_lint_and_the_difference_and_is_told_what_is_missing(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    team.world.forget()
+    # The variables of the project are not there, but this one would have to be: the registry's own address.
+    done = team.check({"PROMPTSYNC_REMOTE": team.world.url}, fork=True)
+    assert done.passed, str(done)
+    assert "`PROMPTLAYER_API_KEY` is not available" in done.log
+    assert "+You answer questions about refunds" in done.log
+    assert "PROMPTSYNC_TOKEN is not available" in done.log
+    assert team.runner.project.calls == [] and team.world.seen == []
+
+
+def test_with_a_protected_key_the_note_has_the_difference(team: Team) -> None:
+    del team.runner.variables["PROMPTLAYER_API_KEY"]
+    team.edit("support/refund", *SOFTER)
+    assert team.check().passed
+    assert "is not available" in note(team) and "+You answer questions about refunds" in note(team)
+
+
+def test_without_a_token_all_of_it_runs_and_the_job_says_that_there_is_no_note(team: Team) -> None:
+    del team.runner.variables["PROMPTSYNC_TOKEN"]
+    drop_a_line(team)
+    done = team.check()
+    assert done.code == 1 and "minimum of 90" in done.log
+    assert "No note on the merge request" in done.log
+    assert team.runner.project.calls == []
+
+
+def test_a_token_that_is_rejected_fails_the_job_and_says_what_it_needs(team: Team) -> None:
+    team.runner.project.tokens.clear()
+    team.edit("support/refund", *SOFTER)
+    done = team.check()
+    assert done.code == 1 and "**1 prompt to release to `prod`**" in done.log
+    assert "GitLab returned 401 to GET user" in done.log and "scope api" in done.log
+    assert "Traceback" not in done.log
+
+
+@pytest.mark.parametrize(("labels", "runs"), [("", False), ("bug,evaluated", False), ("bug,evaluate", True)])
+def test_tables_can_wait_for_a_label(team: Team, labels: str, runs: bool) -> None:
+    team.runner.variables["PROMPTSYNC_EVALUATE"] = "label"
+    drop_a_line(team)
+    done = team.check({"CI_MERGE_REQUEST_LABELS": labels})
+    assert ("prompts.html" in done.artifacts) == runs
+    assert ("minimum of 90" in note(team)) == runs
+    assert done.passed == (not runs), str(done)
+
+
+def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team) -> None:
+    """What others merged meanwhile is no part of this merge request."""
+    team.edit("support/refund", *SOFTER)
+    topic, event = team.merge_request()
+    git = team.world.git
+    git("switch", "-q", "main")
+    team.edit("support/triage", "Choose exactly one", "Choose one")
+    main = team.push()
+    git("merge", "-q", "--no-ff", "-m", "Try", "topic")
+    merged = git("rev-parse", "HEAD").strip()
+    git("push", "-q", "origin", "HEAD:refs/merge-requests/7/merge")
+    event |= {
+        "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": main,
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": topic,
+    }
+    done = team.runner.run(merged, event)["prompts-check"]
+    assert done.passed, str(done)
+    assert f"### Prompts at {topic}" in note(team)
+    assert "triage accuracy" not in done.artifacts["tables.xml"]
+
+
+def test_hostile_texts_stay_in_their_fences_and_are_no_quick_actions(team: Team) -> None:
+    lines = ["```", "/close", "</details>", MARKER, "@EVIL closes #1 ![](https://EVIL)", ""]
+    team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n/merge\n@EVIL {MARKER} #1")
+    team.check()
+    assert "@EVIL closes #1" in note(team)
+
+
+def test_only_commands_that_need_the_key_or_the_token_get_them(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    done = team.check()
+    assert done.passed, str(done)
+    seen = [line for line in done.seen if not line.startswith("git ")]  # of promptsync
+    *others, last = seen
+    assert others == [
+        "python3 -m",
+        "pip install",
+        "promptsync lint",
+        "promptsync diff",
+        "promptsync eval key",
+        "promptsync deploy key",
+    ]
+    assert last.startswith("python3 /") and last.endswith("/gitlab.py token")
+    assert TOKEN not in str(done)

@@ -1,0 +1,110 @@
+"""The file of jobs for GitLab: what GitLab's schema and ShellCheck say, and rules that are easy to break."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from actions import ROOT
+from gitlab_pipeline import Runner
+from gitlab_server import Project
+from team import SPEC
+from test_workflow_files import run, tool
+
+from promptsync.cli import run as promptsync
+
+STARTER = ROOT / "promptsync/starter/gitlab"
+JOBS = ".gitlab/promptsync.gitlab-ci.yml"
+NAMES = ("prompts-check", "prompts-deploy", "prompts-drift")
+CONFIG = 'remotes: {"a$b": {url: https://api.example.com}}\nlabels: {main: prod, release/1: prod}\n'
+
+each_job = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose prompts are in a directory, after ``init`` and a commit."""
+    root = tmp_path_factory.mktemp("written")
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    (root / "app").mkdir()
+    (root / "app/promptsync.yaml").write_text(CONFIG)
+    assert promptsync(["-C", str(root / "app"), "-q", "init", "--gitlab", "--package", SPEC], {}) == 0
+    git = ["git", "-C", str(root), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "-qm", "Begin"], check=True)
+    return root
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("shipped", [True, False], ids=["shipped", "written by init"])
+def test_the_files_follow_the_schema_of_gitlab(written: Path, shipped: bool) -> None:
+    files = [*STARTER.glob("*.yml")] if shipped else [written / JOBS, written / ".gitlab-ci.yml"]
+    assert len(files) == 2
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", *files)
+
+
+@each_job
+def test_shellcheck_accepts_the_scripts_for_any_shell(tmp_path: Path, name: str) -> None:
+    jobs = read(STARTER / "promptsync.gitlab-ci.yml")
+    script = "\n".join([*jobs[".promptsync"]["before_script"], *jobs[name]["script"]])
+    path = tmp_path / "script.sh"
+    path.write_text(script, "utf-8")
+    # Each job reads some of the variables that all of them set; GitLab sets those in capital letters.
+    optional = "--enable=all", "--exclude=SC2034,SC2154,SC2250,SC2310,SC2311,SC2312"
+    run(tool("shellcheck"), "--shell=sh", *optional, path)
+
+
+def test_what_ships_installs_nothing_until_init_says_what(written: Path) -> None:
+    shipped = read(STARTER / "promptsync.gitlab-ci.yml")[".promptsync"]["variables"]
+    assert shipped["PROMPTSYNC_PACKAGE"] == ""
+    variables = read(written / JOBS)[".promptsync"]["variables"]
+    assert variables["PROMPTSYNC_PACKAGE"] == SPEC
+    assert (variables["PROMPTSYNC_DIRECTORY"], variables["PROMPTSYNC_REMOTE"]) == ("app", "a$$b")
+    assert variables["GIT_DEPTH"] == "0"
+
+
+@each_job
+def test_each_job_is_bounded_and_no_deploy_is_cancelled(name: str) -> None:
+    job = read(STARTER / "promptsync.gitlab-ci.yml")[name]
+    assert int(job["timeout"].split()[0]) <= 60
+    assert ("resource_group" in job) == (name != "prompts-check")
+    assert job.get("interruptible", False) == (name == "prompts-check")
+
+
+@pytest.mark.parametrize(
+    ("event", "names"),
+    [
+        (
+            {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"},
+            NAMES[:1],
+        ),
+        (
+            {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "release/1"},
+            NAMES[:1],
+        ),
+        ({"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "topic"}, ()),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}, NAMES[1:2]),
+        ({"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "release/1"}, NAMES[1:2]),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "topic"}, ()),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, ()),
+        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, NAMES[2:]),
+    ],
+)
+def test_they_run_on_what_they_should(
+    written: Path, tmp_path: Path, event: dict[str, str], names: tuple[str, ...]
+) -> None:
+    runner = Runner(tmp_path, Project(written))
+    assert [*runner.pipeline("main", event)] == [*names]
+
+
+def test_they_run_in_the_stages_that_every_pipeline_has() -> None:
+    jobs = read(STARTER / "promptsync.gitlab-ci.yml")
+    assert [jobs[name]["stage"] for name in NAMES] == ["test", "deploy", "test"]
+    assert all(jobs[name]["extends"] == ".promptsync" for name in NAMES)
