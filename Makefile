@@ -9,7 +9,8 @@
 # make screens: renders only the screenshots.
 # make dist: builds the last commit into dist/ and checks what a user would install.
 # make image: builds the image of the Containerfile and tries it; .ci/image.py says what it does without an engine.
-# make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes.
+# make lock: pins the newest versions of what promptsync needs in requirements.lock, with hashes, and
+# finds what Homebrew builds.
 
 PYTHON ?= python3
 # Some containers set this. Each process would then compile promptsync again.
@@ -67,6 +68,9 @@ lock: $(VENV)/.installed-release
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml -
+	$(BIN)/uv pip compile --quiet --format pylock.toml --constraint requirements.lock \
+	  --python-version 3.14 --python-platform macos pyproject.toml \
+	  | $(BIN)/python .ci/formula.py > .ci/sdists.txt
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -5,6 +5,7 @@ FILES has the names of the committed files, each followed by a zero byte.
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
 import zipfile
@@ -27,6 +28,10 @@ REQUIRED = (
     "classifiers",
     "requires_python",
 )
+
+
+RELATIVE = re.compile(r"""\]\((?!https?:|#)([^)]*)\)|(?:href|src)=["'](?!https?:|#)([^"']*)""")
+"""A link or picture in the description that PyPI does not have."""
 
 
 def difference(place: str, found: Iterable[str], expected: Iterable[str]) -> Iterator[str]:
@@ -63,6 +68,8 @@ def metadata_problems(text: bytes) -> Iterator[str]:
     yield from (f"metadata: {one!r} is not a classifier of PyPI" for one in unknown)
     if metadata.description_content_type != "text/markdown":
         yield f"metadata: the description is {metadata.description_content_type}, not text/markdown"
+    for link in RELATIVE.finditer(metadata.description or ""):
+        yield f"metadata: the description links {link[1] or link[2]}, which is not on PyPI"
 
 
 def problems(dist: Path, committed: list[str]) -> Iterator[str]:

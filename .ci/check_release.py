@@ -36,6 +36,15 @@ def source_problems(root: Path, repository: str) -> Iterator[str]:
         yield f"pyproject.toml says that the source is {source}, but {repository} releases it"
 
 
+def readme_problems(root: Path, name: str) -> Iterator[str]:
+    """On PyPI, links and pictures of README.md must lead to the repository of this name."""
+    hatch = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]
+    for substitution in hatch["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        address = substitution["replacement"].removeprefix(r"\1")
+        if f"/{name.lower()}/" not in address.lower():
+            yield f"pyproject.toml says that links of README.md lead to {address}, but {name} releases it"
+
+
 def changelog_problems(root: Path) -> Iterator[str]:
     """The newest section must be about the version of the package, and must have a date."""
     version, sections = version_of(root), SECTION.findall((root / "CHANGELOG.md").read_text("utf-8"))
@@ -60,6 +69,7 @@ def problems(root: Path, environ: Mapping[str, str]) -> list[str]:
     repository = f"{environ['GITHUB_SERVER_URL']}/{environ['GITHUB_REPOSITORY']}"
     return [
         *source_problems(root, repository),
+        *readme_problems(root, environ["GITHUB_REPOSITORY"]),
         *changelog_problems(root),
         *tag_problems(root, environ["GITHUB_REF_NAME"]),
     ]

@@ -32,6 +32,8 @@ Requires-Python: >=3.11
 Description-Content-Type: text/markdown
 
 # promptsync
+
+[Install](#install), [history](https://example.com/log)
 """
 INFO = "promptsync-0.1.0.dist-info"
 WHEEL = [
@@ -99,6 +101,14 @@ def test_a_wheel_and_an_sdist_of_the_committed_files_pass(tmp_path: Path) -> Non
         (
             {"metadata": METADATA.replace("Version: 0.1.0", "Version: new")},
             "metadata: 'new' is invalid for 'version'",
+        ),
+        (
+            {"metadata": f"{METADATA}[First steps](docs/first-steps.md)\n"},
+            "metadata: the description links docs/first-steps.md, which is not on PyPI",
+        ),
+        (
+            {"metadata": f'{METADATA}<img src="docs/status.svg">\n'},
+            "metadata: the description links docs/status.svg, which is not on PyPI",
         ),
         (
             {"version": "0.2.0"},

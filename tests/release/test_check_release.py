@@ -29,6 +29,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copyfile(ROOT / name, tmp_path / name)
     text = (tmp_path / "pyproject.toml").read_text("utf-8")
     text = re.sub(r"(?ms)^\[project\.urls\]\n.*?(?=^\[)", "", text)
+    text = re.sub(r"(?m)^(replacement = '\\1https://[^/]+)/[^/]+/[^/]+/", rf"\1/{REPOSITORY}/", text)
     (tmp_path / "pyproject.toml").write_text(f'{text}\n[project.urls]\nSource = "{SOURCE}"\n', "utf-8")
     return tmp_path
 
@@ -64,8 +65,8 @@ def test_a_tag_of_the_version_passes(checkout: Path) -> None:
     assert checked(checkout) == []
 
 
-def test_this_repository_lacks_nothing_but_perhaps_the_address_of_its_source() -> None:
-    assert [one for one in checked(ROOT) if "source" not in one] == []
+def test_this_repository_lacks_nothing_but_perhaps_its_own_address() -> None:
+    assert [one for one in checked(ROOT) if REPOSITORY not in one] == []
 
 
 def test_without_an_address_of_the_source_the_step_of_the_checklist_is_named(checkout: Path) -> None:
@@ -80,6 +81,14 @@ def test_another_repository_cannot_release(checkout: Path) -> None:
     replace(checkout / "pyproject.toml", r"^Source = .*$", 'Source = "https://github.com/other/tools"')
     assert checked(checkout) == [
         f"pyproject.toml says that the source is https://github.com/other/tools, but {SOURCE} releases it"
+    ]
+
+
+def test_links_on_pypi_must_lead_to_the_repository_that_releases(checkout: Path) -> None:
+    replace(checkout / "pyproject.toml", f"/{REPOSITORY}/blob/", "/other/tools/blob/")
+    assert checked(checkout) == [
+        "pyproject.toml says that links of README.md lead to "
+        f"https://github.com/other/tools/blob/v$HFPR_VERSION/, but {REPOSITORY} releases it"
     ]
 
 
