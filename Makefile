@@ -6,6 +6,7 @@
 # make docs: builds the manual into build/docs; a dead link fails the build.
 # make manual: runs the commands of the manual again and updates their output, tables and screenshots.
 # make fidelity: calls every method of the official SDKs and updates docs/compatibility.md; needs npm.
+# make verify-live: tries promptsync on your PromptLayer workspace, with names of its own; ARGS=--help explains.
 # make screens: renders only the screenshots.
 # make dist: builds the last commit into dist/ and checks what a user would install.
 # make image: builds the image of the Containerfile and tries it; .ci/image.py says what it does without an engine.
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 # Many tests wait for a process or a socket, so run one more worker than there are processors.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
-.PHONY: demo test lane fuzz lint bench docs manual fidelity screens dist image lock clean
+.PHONY: demo test lane fuzz lint bench docs manual fidelity verify-live screens dist image lock clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" sh tests/demo/demo.sh
@@ -52,6 +53,9 @@ manual: $(VENV)/.installed-test screens
 
 fidelity: $(VENV)/.installed-test
 	$(BIN)/python tests/fidelity/table.py build/fidelity
+
+verify-live: $(VENV)/.installed
+	@$(BIN)/python tests/live/verify.py $(ARGS)
 
 screens: $(VENV)/.installed-test
 	$(BIN)/python docs/screens.py

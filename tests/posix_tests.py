@@ -44,6 +44,10 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_interrupted_none_has_moved_and_killed_the_next_run_completes_it",
         ],
         "pull/test_pull.py": ["test_ctrl_c_between_files_tells_which_were_written"],
+        "live/test_verify.py": [
+            "test_ctrl_c_during_a_write_removes_what_it_made",
+            "test_one_interruption_while_cleaning_up_names_what_may_be_left",
+        ],
         "push/test_push_interrupted.py": [],
         "server/test_concurrency.py": ["test_a_killed_server_keeps_everything_that_it_confirmed"],
         "server/test_runs.py": ["test_a_run_whose_process_was_killed_goes_on_when_it_is_polled"],

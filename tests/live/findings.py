@@ -1,0 +1,151 @@
+"""What a run against a live registry finds out: steps with an expectation, and a report of what was seen."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import promptsync
+
+if TYPE_CHECKING:
+    from session import Session
+
+Seen = str | tuple[bool, str]
+"""What a step saw, to compare with what it expects, or whether that is as expected along with it."""
+
+MOST_CHARACTERS, ONE_LINE = 600, 160
+"""Of an answer in the report: if something differs, and otherwise."""
+
+WORKSPACE = re.compile(r'("workspace_id": ?)\d+')
+
+
+STOPS = frozenset({"missing-key", "not-sent", "rate-limited", "redirected", "unauthorized"})
+"""Codes of errors after which no other step makes sense."""
+
+
+class Outcome(StrEnum):
+    AS_EXPECTED = "as expected"
+    DIFFERS = "differs"
+    NOT_TRIED = "not tried"
+
+
+class Differs(Exception):
+    """The registry or promptsync did something else than a step needs."""
+
+
+class RegistryFailed(Exception):
+    """Nothing more can be found out: no connection, a rejected key, or a registry out of order."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """``needs`` names an option without which the step is not tried."""
+
+    title: str
+    expected: str
+    act: Callable[[Session], Seen]
+    needs: str = ""
+
+
+@dataclass
+class Chapter:
+    """Steps about one thing. In a story, each step needs those before it."""
+
+    title: str
+    is_story: bool = True
+    steps: list[Step] = field(default_factory=list)
+
+    def step(
+        self, title: str, expected: str, needs: str = ""
+    ) -> Callable[[Callable[[Session], Seen]], Callable[[Session], Seen]]:
+        """Add the decorated function as a step."""
+
+        def add(act: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
+            self.steps.append(Step(title, expected, act, needs))
+            return act
+
+        return add
+
+
+@dataclass(frozen=True)
+class Finding:
+    chapter: str
+    step: str
+    expected: str
+    seen: str
+    outcome: Outcome
+    exchanges: tuple[str, ...] = ()
+
+
+@dataclass
+class Report:
+    """All findings, in a form to attach to an issue. ``key`` is taken out of all of it."""
+
+    url: str
+    names: str
+    key: str
+    findings: list[Finding] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    def counts(self) -> str:
+        """Return how many steps had which outcome."""
+        counts = Counter(finding.outcome for finding in self.findings)
+        return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+
+    def has(self, outcome: Outcome) -> bool:
+        return any(finding.outcome is outcome for finding in self.findings)
+
+    def markdown(self) -> str:
+        """Return the report."""
+        git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+        lines = [
+            "# promptsync against a live registry",
+            "",
+            f"* {datetime.now(UTC):%Y-%m-%d}, {code(self.url)}",
+            f"* promptsync {promptsync.__version__}, Python {platform.python_version()}, {git}, "
+            f"{platform.system()}",
+            f"* names: {code(self.names + '…')}",
+            f"* {self.counts()}",
+        ]
+        if self.stopped:
+            lines.append(f"* stopped: {code(self.stopped)}")
+        lines += [f"* not removed: {code(name)}" for name in self.left] or ["* everything was removed again"]
+        chapter = ""
+        for finding in self.findings:
+            if finding.chapter != chapter:
+                chapter = finding.chapter
+                lines += ["", f"## {chapter}", ""]
+            lines.append(f"* **{finding.outcome}**: {finding.step}")
+            lines.append(f"  * expected: {code(finding.expected)}")
+            if finding.seen != finding.expected:
+                lines.append(f"  * seen: {code(finding.seen)}")
+            room = MOST_CHARACTERS if finding.outcome is Outcome.DIFFERS else ONE_LINE
+            lines += [f"  * {code(exchange, room)}" for exchange in finding.exchanges]
+        return self.scrubbed("\n".join(lines) + "\n")
+
+    def scrubbed(self, text: str) -> str:
+        """Return a text without the key."""
+        return text.replace(self.key, "***") if self.key else text
+
+
+def shown(text: str, room: int = MOST_CHARACTERS) -> str:
+    """Return a text of a registry as one short line that can do nothing on a terminal."""
+    line = " ".join(text.split())
+    line = line if len(line) <= room else f"{line[: room - 1]}…"
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line
+    )
+
+
+def code(text: str, room: int = MOST_CHARACTERS) -> str:
+    """Return a text of a registry as code in Markdown, without the number of the workspace."""
+    line = WORKSPACE.sub(r"\1…", shown(text, room)).replace("`", "'")
+    return f"`{line}`"

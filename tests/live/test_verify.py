@@ -1,0 +1,283 @@
+"""``make verify-live`` against the embedded registry: it is complete, touches nothing else and cleans up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import forked
+import pytest
+import verify
+from findings import Finding, Outcome, Report
+from workspace import Foreign, Workspace
+from worlds import KEY, SHORT_WAITS, Fault, Reply, Seen, World, failing, fault, is_write, made, once
+
+from promptsync.registry.values import Timeouts
+
+MODEL = ("--with-model", "openai/gpt-4o")
+PROTECTED = "gold"
+STORIES = {chapter.title: [step.title for step in chapter.steps] for chapter in verify.CHAPTERS}
+STEPS = [(chapter, step) for chapter, steps in STORIES.items() for step in steps]
+
+
+@pytest.fixture(name="live")
+def _live(tmp_path: Path) -> Iterator[World]:
+    """A registry with the prompts, labels and tables of others."""
+    with made(tmp_path, fixtures=f"protected_labels: [{PROTECTED}]\n") as world:
+        world.publish_all("support/refund", "One {name}", "Two {name}")
+        world.publish("promptsync-verify/others", "Three {name}")
+        world.publish("tone", content="Be kind.")
+        world.point("support/refund", prod=1, prod_released=2)
+        table = world.call("POST", "/api/public/v2/tables", {"title": "promptsync-verify/others"}).body[
+            "table"
+        ]
+        assert table["id"]
+        world.forget()
+        yield world
+
+
+def rows(world: World) -> set[tuple[str, tuple[Any, ...]]]:
+    """Every row of the database."""
+    with contextlib.closing(sqlite3.connect(world.root.parent / "registry.db")) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            (table, row)
+            for table in tables
+            if not table.startswith("sqlite_")
+            for row in database.execute(f'SELECT * FROM "{table}"')
+        }
+
+
+def left(world: World) -> list[str]:
+    """The names of runs that are still in the registry."""
+    prompts = world.call("GET", "/prompt-templates?per_page=100").body["items"]
+    tables = world.call("GET", "/api/public/v2/tables?limit=100").body["data"]
+    labels = world.call("GET", "/prompt-templates/labels").body["release_labels"]
+    names = [
+        *(prompt["prompt_name"] for prompt in prompts),
+        *(table["title"] for table in tables),
+        *(f"{label['prompt_name']} {label['release_label']}" for label in labels),
+    ]
+    return [name for name in names if name.startswith("promptsync-verify/") and "/others" not in name]
+
+
+def run(world: World, *arguments: str, key: str = KEY, **options: Any) -> int:
+    options = {"command": forked.command(), "timeouts": SHORT_WAITS, **options}
+    return verify.main(["--url", world.url, "--yes", *arguments], {"PROMPTLAYER_API_KEY": key}, **options)
+
+
+def run_of(err: str) -> str:
+    """The random part that the hint names."""
+    return err.partition("ARGS='--clean ")[2].partition("'")[0]
+
+
+def test_all_is_as_expected_and_all_is_removed(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    before = rows(live)
+    assert run(live, *MODEL, "--protected", PROTECTED) == 0, capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert f"{len(STEPS)} as expected\n" in out
+    assert KEY not in out + err
+    assert "everything was removed again" in out
+    assert left(live) == []
+    assert before <= rows(live)
+
+
+def test_without_a_model_none_is_called(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(live, "--only", "Deploy") == 0
+    out = capsys.readouterr().out
+    assert "the check passes, and the label moves\n" in out
+    assert "1 not tried" in out
+    assert not [seen for seen in live.seen if seen.method != "GET" and "/sheets" in seen.path]
+
+
+@pytest.mark.parametrize(("chapter", "step"), STEPS)
+def test_an_interrupted_run_removes_what_it_made(
+    live: World, capsys: pytest.CaptureFixture[str], chapter: str, step: str
+) -> None:
+    before = rows(live)
+
+    def interrupt(title: str) -> None:
+        if title == step:
+            raise KeyboardInterrupt
+
+    assert run(live, *MODEL, "--only", chapter, on_step=interrupt) == 130
+    assert "Ctrl-C" in capsys.readouterr().out
+    assert left(live) == []
+    assert before <= rows(live)
+
+
+@pytest.mark.parametrize("number", range(1, 20, 3))
+@pytest.mark.parametrize("chapter", ["Release labels", "Deploy", "Open questions: tables"])
+def test_ctrl_c_during_a_write_removes_what_it_made(
+    live: World, capsys: pytest.CaptureFixture[str], chapter: str, number: int
+) -> None:
+    writes = [0]
+
+    def interrupt(seen: Seen, forward: Any) -> Reply | None:
+        writes[0] += is_write(seen)
+        if not is_write(seen) or writes[0] != number:
+            return None
+        reply = forward(seen)
+        os.kill(os.getpid(), signal.SIGINT)
+        return reply
+
+    live.faults.append(interrupt)
+    code = run(live, *MODEL, "--only", chapter)
+    err = capsys.readouterr().err
+    assert code in (0, 130) or "hint: make verify-live ARGS='--clean" in err
+    if code == 4:  # it came while everything was being removed
+        assert run(live, "--clean", run_of(err)) == 0
+    assert left(live) == []
+
+
+@pytest.mark.parametrize("number", range(1, 30, 4))
+@pytest.mark.parametrize("is_after", [False, True])
+def test_after_a_500_all_is_removed(live: World, number: int, is_after: bool) -> None:
+    before = rows(live)
+    writes = [0]
+
+    def break_down(seen: Seen, forward: Any) -> Reply | None:
+        writes[0] += is_write(seen)
+        if not is_write(seen) or writes[0] != number:
+            return None
+        if is_after:
+            forward(seen)
+        return failing(500)
+
+    live.faults.append(break_down)
+    assert run(live, "--only", "Release labels", "--only", "Open questions: tables", "--only", "Archive") in (
+        0,
+        1,
+        4,
+    )
+    assert left(live) == []
+    assert before <= rows(live)
+
+
+def refusing(method: str, part: str) -> Fault:
+    return fault(lambda seen: seen.method == method and part in seen.path, failing(500, "out of order"))
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "kept"),
+    [
+        ("DELETE", "/folders/entities", "prompt promptsync-verify/"),
+        ("DELETE", "/prompt-labels/", "labels of promptsync-verify/"),
+        ("DELETE", "/api/public/v2/tables/", "table promptsync-verify/"),
+    ],
+)
+def test_what_cannot_be_removed_is_named_and_can_be_removed_later(
+    live: World, capsys: pytest.CaptureFixture[str], method: str, part: str, kept: str
+) -> None:
+    live.faults.append(refusing(method, part))
+    chapters = ("--only", "Open questions: labels", "--only", "Open questions: tables")
+    assert run(live, *chapters) == 4
+    out, err = capsys.readouterr()
+    assert f"* not removed: `{kept}" in out
+    assert f"not removed: {kept}" in err
+    live.faults.clear()
+    assert run(live, "--clean", run_of(err)) == 0
+    assert left(live) == []
+
+
+def test_a_key_that_is_rejected_changes_nothing(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    live.faults.append(fault(lambda seen: True, failing(401, f"Invalid API key {KEY}")))
+    assert run(live) == 4
+    out, err = capsys.readouterr()
+    assert KEY not in out + err
+    assert not live.writes
+
+
+def test_without_a_registry_it_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    short = Timeouts(attempts=1, connect_loopback=0.2)
+    options = {"timeouts": short}
+    environ = {"PROMPTLAYER_API_KEY": KEY}
+    assert verify.main(["--url", "http://127.0.0.1:9", "--yes"], environ, **options) == 4
+    assert "no connection" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"), [({}, "is not set"), ({"PROMPTLAYER_API_KEY": KEY}, "pass --yes")]
+)
+def test_usage_errors(
+    live: World, capsys: pytest.CaptureFixture[str], environ: dict[str, str], said: str
+) -> None:
+    assert verify.main(["--url", live.url], environ) == 2
+    assert said in capsys.readouterr().err
+    assert not live.writes
+
+
+def test_a_registry_that_differs_is_reported(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that loses tags: the step says so, and those after it are not tried."""
+
+    def without_tags(seen: Seen, forward: Any) -> Reply | None:
+        if seen.method != "POST" or seen.path != "/rest/prompt-templates":
+            return None
+        for body in (seen.body, seen.body.get("prompt_template")):
+            body.pop("tags", None)
+        return forward(seen)  # type: ignore[no-any-return]
+
+    live.faults.append(without_tags)
+    assert run(live, "--only", "Prompts") == 1
+    assert "**differs**: tags reach the registry" in capsys.readouterr().out
+    assert left(live) == []
+
+
+def test_steps_after_one_that_differs_are_not_tried(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    live.faults.append(fault(lambda seen: seen.method == "PATCH", failing(403, "no permission")))
+    assert run(live, "--only", "Release labels") == 1
+    assert "1 as expected, 1 differs, 4 not tried" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda workspace: workspace.create_label("nothing", "prod", 1),
+        lambda workspace: workspace.create_label("nothing", "verify-abc", 1),
+        lambda workspace: workspace.move_label("../../support/refund", "prod", 2),
+        lambda workspace: workspace.delete_label("../support/refund", "prod"),
+        lambda workspace: workspace.archive("support/refund"),
+        lambda workspace: workspace.table("DELETE", "1"),
+    ],
+)
+def test_names_of_others_are_out_of_reach(live: World, act: Any) -> None:
+    workspace = Workspace(live.url, KEY, "abc", note=lambda line: None, timeouts=SHORT_WAITS)
+    with contextlib.closing(workspace), pytest.raises(Foreign):
+        act(workspace)
+    assert not live.writes
+
+
+def test_another_run_is_left_alone(live: World) -> None:
+    live.publish("promptsync-verify/ffffff/greeting", "Four {name}")
+    before = rows(live)
+    assert run(live, "--only", "Prompts") == 0
+    assert before <= rows(live)
+    assert left(live) == ["promptsync-verify/ffffff/greeting"]
+
+
+def test_the_report_shows_no_key_no_workspace_and_no_markup() -> None:
+    exchanges = (f'GET /x -> 200 {{"workspace_id": 77, "key": "{KEY}"}} `<b>` \x1b[31m' + "x" * 5000,)
+    finding = Finding("Chapter", "step", "one", "two", Outcome.DIFFERS, exchanges)
+    text = Report("https://x", "promptsync-verify/abc/", KEY, [finding]).markdown()
+    assert KEY not in text
+    assert "77" not in text
+    assert "\x1b" not in text
+    assert '`GET /x -> 200 {"workspace_id": …, "key": "***"} \'<b>\'' in text
+    assert max(map(len, text.splitlines())) < 700
+
+
+def test_one_interruption_while_cleaning_up_names_what_may_be_left(
+    live: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.faults.append(
+        once(lambda seen: seen.method == "DELETE", lambda: os.kill(os.getpid(), signal.SIGINT), after=True)
+    )
+    assert run(live, "--only", "Prompts") == 4
+    out, err = capsys.readouterr()
+    assert "not removed: `unknown, because of Ctrl-C" in out
+    assert "--clean " in err
