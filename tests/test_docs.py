@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "example-repo/README.md"]
-LINES_OF_THE_README = 250
+LINES_OF_THE_README = 180
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 # GitHub sets these; promptsync reads them to find out which event runs it.
 SET_BY_GITHUB = re.compile(r"GITHUB_(?!STEP_SUMMARY|OUTPUT)\w+")
