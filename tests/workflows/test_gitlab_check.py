@@ -88,8 +88,8 @@ def test_a_change_of_no_prompt_writes_no_note(team: Team) -> None:
 def test_a_change_of_an_evaluation_runs_it_and_writes_a_note(team: Team) -> None:
     evaluation = team.world.root / "evaluations/refund-quality.yaml"
     text = evaluation.read_text("utf-8")
-    assert "min_score: 80" in text
-    evaluation.write_text(text.replace("min_score: 80", "min_score: 70"), "utf-8")
+    assert "min_score: 90" in text
+    evaluation.write_text(text.replace("min_score: 90", "min_score: 80"), "utf-8")
     team.world.commit("Lower the minimum")
     assert team.check().passed
     assert "refund quality" in note(team)
