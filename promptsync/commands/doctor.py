@@ -36,8 +36,7 @@ def command(session: Session, offline: bool) -> Outcome:
     findings = examine(
         session.directory.resolve(), partial(session.project, needs_config=False), offline=offline
     )
-    message = "PROMPTSYNC_READ_ONLY is set, so commands that change the registry are refused"
-    read_only = [ok("read-only", message)] if session.environment.read_only else []
+    read_only = [ok("read-only", "PROMPTSYNC_READ_ONLY is set")] if session.environment.read_only else []
     return _outcome(session, [versions, *read_only, *findings])
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 AGENTS_FILE: Final = "AGENTS.md"
 
-_BEGIN: Final = "<!-- promptsync "
 _SECTION: Final = re.compile(
     r"<!-- promptsync (\w{8}):[^\n]*\n(.*?)<!-- end of promptsync -->\r?\n?", re.DOTALL
 )
@@ -20,16 +19,15 @@ def with_section(text: str, section: str) -> str:
     An edited section stays as it is, and so does all other text. The first marker has a hash of the section
     as it was written.
     """
-    marker = f"{_BEGIN}{_hash(section)}: init --agents updates this section, unless it is edited -->"
+    marker = f"<!-- promptsync {_hash(section)}: init --agents updates this section, unless it is edited -->"
     newline = "\r\n" if "\r\n" in text else "\n"
     marked = f"{marker}\n{section}<!-- end of promptsync -->\n".replace("\n", newline)
     present = _SECTION.search(text)
     if present is not None and _hash(present[2]) == present[1]:
         return text[: present.start()] + marked + text[present.end() :]
-    if _BEGIN in text:
+    if "<!-- promptsync " in text:
         return text
-    gap = newline * (2 - text.endswith("\n")) if text else ""
-    return text + gap + marked
+    return text + (newline * (2 - text.endswith("\n")) if text else "") + marked
 
 
 def _hash(section: str) -> str:

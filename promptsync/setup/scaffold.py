@@ -166,8 +166,6 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
     pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
     for kind, path in pairs:
         place = repository.top / path
-        # exists() is false for a broken symbolic link, which must not be replaced either.
-        what = "kept" if place.exists() or place.is_symlink() else "created"
         text = kind.adapted_text(path, config, repository)
         is_file = place.is_file() and not place.is_symlink()
         if path == AGENTS_FILE:
@@ -176,8 +174,9 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
             is_changed = is_file and present != text
         else:
             is_changed = is_file and place.read_bytes() == kind.starter_text(path).encode() != text.encode()
-        if is_changed:
-            what = "changed"
+        # exists() is false for a broken symbolic link, which must not be replaced either.
+        exists = place.exists() or place.is_symlink()
+        what = "changed" if is_changed else "kept" if exists else "created"
         written[what].append(path)
         if what != "kept":
             write(repository.top, path, text)

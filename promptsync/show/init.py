@@ -57,8 +57,7 @@ def show_init(
         if added is not None:
             lines += _settings(added)
         if added is not None and StarterKind.AGENTS in added.kinds:
-            gap = [""] if lines[-1] else []
-            lines += [*gap, "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
+            lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return Outcome(lines, body, error=error)
 
 

@@ -58,10 +58,9 @@ def carry_out(
     # The lock is taken before the plan is made, so that no other run changes the files in between.
     with locked(project.root) if lock and not dry_run else nullcontext():
         made = plan()
-        refusal: PromptsyncError | None = None
-        if session.environment.read_only and not (files_only or dry_run or made.is_empty):
-            refusal = read_only_refusal(session, unchanged)
-        refusal = refusal or _unexpected(session, made, expect) or made.refusal
+        is_refused = session.environment.read_only and not (files_only or dry_run or made.is_empty)
+        refusal = _read_only(session, unchanged) if is_refused else _unexpected(session, made, expect)
+        refusal = refusal or made.refusal
         if not dry_run and not yes:
             refusal = refusal or _unconfirmed(session, made, unchanged)
         if dry_run or refusal is not None:
@@ -86,8 +85,7 @@ def carry_out(
         return session.rendered(show_receipt(made, apply(made), was_shown))
 
 
-def read_only_refusal(session: Session, unchanged: str) -> Refused:
-    """Return the error for a change of the registry while ``PROMPTSYNC_READ_ONLY`` is set."""
+def _read_only(session: Session, unchanged: str) -> PromptsyncError:
     hint = "git switch -c BRANCH && git add --all && git commit -m MESSAGE"
     hint += "\ngit push -u origin BRANCH, and open a pull request"
     if session.verb not in ("push", "deploy"):  # no file says where labels point

@@ -19,7 +19,7 @@ from promptsync.errors import Refused, RemoteError, UsageError
 from promptsync.registry.address import LOCAL, address, checked_key, segment
 from promptsync.registry.errors import NotSent
 from promptsync.registry.promptlayer import failures
-from promptsync.registry.promptlayer.endpoints import Effect, Operation, Route
+from promptsync.registry.promptlayer.endpoints import Operation, Route
 from promptsync.registry.promptlayer.facts import Facts
 from promptsync.registry.promptlayer.http import ENCODING, Sender
 from promptsync.registry.promptlayer.responses import Answer, shown
@@ -110,10 +110,8 @@ class Connection:
         ``registry.errors``; if several routes were rejected, the error names all the reasons. Raises
         ``Refused`` for an operation that writes if the connection is read-only.
         """
-        if self.read_only and operation.effect is Effect.WRITES:
-            raise Refused(
-                f"cannot {operation.name}: PROMPTSYNC_READ_ONLY is set; nothing was sent", code="read-only"
-            )
+        if self.read_only and operation.effect == "writes":
+            raise Refused(f"cannot {operation.name}: PROMPTSYNC_READ_ONLY is set", code="read-only")
 
         # A registry does not change its routes, so the one that worked is used from then on. Of several
         # writes at once, the first finds it for all the others. Between two processes the registry may have

@@ -7,8 +7,7 @@ never be sent again in another form.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -25,14 +24,6 @@ NO_SHAPE: Final = NO_ROUTE | NO_PARAMETER
 """A route or a body that the registry does not accept."""
 
 
-class Effect(StrEnum):
-    """What an operation changes: nothing, only results of checks, or what the registry holds for others."""
-
-    READS = "reads"
-    RUNS = "runs"
-    WRITES = "writes"
-
-
 class Route(msgspec.Struct, frozen=True):
     """``request`` is a method and a path with ``{placeholders}``; ``form`` names one of several forms of it.
 
@@ -47,7 +38,8 @@ class Route(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True):
     """One thing that a registry can do.
 
-    ``name`` completes "cannot …" in messages. Sending a ``repeatable`` operation twice has the same effect as
+    ``name`` completes "cannot …" in messages. The ``effect`` is that it only reads, runs checks, or writes
+    what the registry holds for others. Sending a ``repeatable`` operation twice has the same effect as
     sending it once. After the statuses in ``next_route_on``, the next route is tried. ``item`` is the word
     for what the path names and a 404 can be about; it is empty if only the route can be missing. The pages
     of a list have it under one of the ``keys``, and it ``holds`` values of one type.
@@ -55,7 +47,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     name: str
     routes: tuple[Route, ...]
-    effect: Effect
+    effect: Literal["reads", "runs", "writes"]
     repeatable: bool = True
     next_route_on: frozenset[int] = NO_ROUTE
     item: str = ""
@@ -67,7 +59,12 @@ def _operation(name: str, *routes: str | Route, **options: Any) -> Operation:
     """Return an operation that reads if all of its requests are GETs, and otherwise writes."""
     parsed = [route if isinstance(route, Route) else Route(route) for route in routes]
     reads = all(route.request.startswith("GET ") for route in parsed)
-    return Operation(name, tuple(parsed), **{"effect": Effect.READS if reads else Effect.WRITES, **options})
+    return Operation(name, tuple(parsed), **{"effect": "reads" if reads else "writes", **options})
+
+
+def _run(name: str, *routes: str, **options: Any) -> Operation:
+    """Return an operation that starts a check, or prepares one."""
+    return _operation(name, *routes, effect="runs", repeatable=False, **options)
 
 
 LIST: Final = _operation(
@@ -90,10 +87,10 @@ READ_RENDERED: Final = _operation(
     "POST /prompt-templates/{identifier}",
     next_route_on=NO_PARAMETER,
     item="prompt",
-    effect=Effect.READS,
+    effect="reads",
 )
 RENDER: Final = _operation(
-    "render the prompt", "POST /prompt-templates/{identifier}", item="prompt", effect=Effect.READS
+    "render the prompt", "POST /prompt-templates/{identifier}", item="prompt", effect="reads"
 )
 PUBLISH: Final = _operation(
     "publish the prompt",
@@ -141,14 +138,12 @@ LIST_EVALUATIONS: Final = _operation(
     next_route_on=NO_PARAMETER,
     keys=("evaluations", "items"),
 )
-RUN_EVALUATION: Final = _operation(
+RUN_EVALUATION: Final = _run(
     "run the evaluation",
     "POST /api/public/v2/evaluations/{evaluation_id}/run",
     "POST /reports/{evaluation_id}/run",
-    repeatable=False,
     next_route_on=NO_SHAPE,
     item="evaluation",
-    effect=Effect.RUNS,
 )
 EVALUATION: Final = _operation(
     "read the evaluation",
@@ -169,9 +164,7 @@ EVALUATION_ROWS: Final = _operation(
 
 LIST_AGENTS: Final = _operation("list the agents", "GET /workflows", keys=("items", "workflows"))
 READ_AGENT: Final = _operation("read the agent", "GET /workflows/{agent}", item="agent")
-RUN_AGENT: Final = _operation(
-    "run the agent", "POST /workflows/{agent}/run", repeatable=False, item="agent", effect=Effect.RUNS
-)
+RUN_AGENT: Final = _run("run the agent", "POST /workflows/{agent}/run", item="agent")
 AGENT_RESULT: Final = _operation(
     "read the result of the agent", "GET /workflow-version-execution-results", item="execution"
 )
@@ -181,24 +174,18 @@ _SHEETS: Final = _TABLES + "/{table_id}/sheets"
 
 
 def _on_sheet(name: str, method: str, path: str = "", **options: Any) -> Operation:
-    """Return an operation on a sheet; a write that starts work or creates something is not repeatable.
-
-    Sheets hold runs of checks, and release nothing.
-    """
-    request = f"{method} {_SHEETS}/{{sheet_id}}{path}"
-    effect = Effect.READS if method == "GET" else Effect.RUNS
+    """Return an operation on a sheet; a write that starts work or creates something is not repeatable."""
+    request, effect = f"{method} {_SHEETS}/{{sheet_id}}{path}", "reads" if method == "GET" else "runs"
     usual = {"item": "sheet", "repeatable": method != "POST", "effect": effect}
     return _operation(name, request, **{**usual, **options})
 
 
 LIST_TABLES: Final = _operation("list the tables", f"GET {_TABLES}", keys=("data",))
-CREATE_TABLE: Final = _operation("create the table", f"POST {_TABLES}", repeatable=False, effect=Effect.RUNS)
+CREATE_TABLE: Final = _run("create the table", f"POST {_TABLES}")
 LIST_SHEETS: Final = _operation(
     "list the sheets of the table", f"GET {_SHEETS}", item="table", keys=("data",)
 )
-CREATE_SHEET: Final = _operation(
-    "create the sheet", f"POST {_SHEETS}", repeatable=False, item="table", effect=Effect.RUNS
-)
+CREATE_SHEET: Final = _run("create the sheet", f"POST {_SHEETS}", item="table")
 SHEET_IMPORT: Final = _operation(
     "read the import of the sheet", f"GET {_SHEETS}/operations/{{operation_id}}", item="import"
 )
