@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import structs
 
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import UsageError
+from promptsync.errors import Incomplete, Interrupted, UsageError
 from promptsync.files.config import FILE_NAME, find, load
 from promptsync.setup.init import VENDOR, draft, start
 from promptsync.setup.scaffold import Scaffold, StarterKind, find_repository, package_to_install, scaffold
@@ -20,11 +22,12 @@ from promptsync.terminal import output
 if TYPE_CHECKING:
     from promptsync.project.project import Project
     from promptsync.setup.import_registry import Imported
+    from promptsync.show.init import InitResult
 
 
 @verb(
     "init",
-    blank={"created": [], "changed": [], "kept": [], "next": []},
+    blank={"created": [], "changed": [], "kept": [], "committed": None, "next": []},
 )
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
 @click.option("--url", metavar="URL", help="The registry to work with (default: the embedded one).")
@@ -53,6 +56,12 @@ if TYPE_CHECKING:
     metavar="SPEC",
     help="What pip installs in workflows and hooks (default: promptsync==VERSION, this release from PyPI).",
 )
+@click.option(
+    "--commit/--no-commit",
+    default=None,
+    help="Commit what was written, in a new repository if there is none (default: ask on a terminal).",
+)
+@click.option("-m", "--message", metavar="TEXT", help="The message of the commit; implies --commit.")
 def command(
     session: Session,
     prompts: str | None,
@@ -65,6 +74,8 @@ def command(
     pre_commit: bool,
     agents: bool,
     package: str | None,
+    commit: bool | None,
+    message: str | None,
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
 
@@ -72,7 +83,7 @@ def command(
     prompts that belong here with --include, or answer when asked.
 
     \b
-    promptsync init
+    promptsync init --commit
     promptsync init --url https://api.promptlayer.com --prompts app/prompts
     promptsync init --from-remote --include 'support/*'
     promptsync init --github --pre-commit
@@ -80,7 +91,8 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.show.init import show_init
+    from promptsync.setup.commit import is_edited
+    from promptsync.show.init import InitResult, show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
     flags = {
@@ -95,7 +107,11 @@ def command(
             "--package needs --github, --gitlab or --pre-commit",
             hint=session.command("--github", "--pre-commit"),
         )
+    if commit is None:
+        commit = True if message else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package) if kinds else None
+    # A commit of our line would commit the user's own edits, too.
+    is_mixed = commit is not False and is_edited(session.directory, ".gitignore")
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
@@ -109,14 +125,39 @@ def command(
         note = output.style("note:", "warn")
         session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
     added = scaffold(started.config, repository) if repository is not None else None
-    return show_init(
-        started,
-        imported,
-        added,
-        directory=session.directory_option,
-        quiet=session.quiet,
-        verbose=bool(session.verbose),
-    )
+    result = InitResult(started, imported, added, session.directory_option)
+    paths = [path for path in result.written if path != ".gitignore" or not is_mixed]
+    if len(paths) < len(result.written):
+        session.say(f"{output.style('note:', 'warn')} .gitignore has edits of yours, so it is not committed")
+    if commit is not False and paths and (imported is None or imported.error is None):
+        result = _commit(session, result, paths, message, is_asked=commit is None)
+    return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))
+
+
+def _commit(
+    session: Session, result: InitResult, paths: Sequence[str], message: str | None, *, is_asked: bool
+) -> InitResult:
+    """Commit the files of a result, if the user agrees."""
+    from promptsync.files.git.repository import is_in_repository
+    from promptsync.setup.commit import commit_files
+
+    if is_asked:
+        prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
+        creates = "Commit" if is_in_repository(session.directory) else "Create a git repository and commit"
+        question = f"{creates} these files{f' and {prompts}' if prompts else ''}?"
+        try:
+            agreed = session.confirm(question, result.path_lines(), default=True)
+        except (click.Abort, KeyboardInterrupt):
+            raise Interrupted("interrupted; the files were written, and not committed") from None
+        result = structs.replace(result, was_shown=True)
+        if not agreed:
+            return result
+    message = message or result.message
+    try:
+        commit_files(session.directory, paths, message)
+    except Incomplete as error:
+        return structs.replace(result, error=error)
+    return structs.replace(result, committed=message)
 
 
 def _import(session: Session, prompts: str | None, url: str | None, include: tuple[str, ...]) -> Imported:

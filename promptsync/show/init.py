@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from msgspec import Struct
+
+from promptsync.errors import PromptsyncError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.git.repository import is_in_repository
 from promptsync.files.yaml.layout import inline
@@ -23,35 +26,81 @@ _FEW = 8
 """How many imported prompts are listed without ``-v``."""
 
 
-def show_init(
-    started: Started,
-    imported: Imported | None,
-    added: Scaffold | None,
-    *,
-    directory: str,
-    quiet: bool,
-    verbose: bool,
-) -> Outcome:
-    """Return what was done, and the next steps; ``directory`` is the value of -C."""
-    paths = {}
-    for word in ("created", "changed", "kept"):
-        here = getattr(added, word) if added is not None else ()
-        shown = [added.shown(path, started.root) for path in here] if added is not None else []
-        paths[word] = [*getattr(started, word), *shown]
-    steps = [*_steps(started, imported, added, directory)]
-    body: dict[str, Any] = {"root": str(started.root), **paths, "next": [{"do": step} for step in steps]}
+class InitResult(Struct, frozen=True):
+    """What init did. ``directory`` is the value of -C, ``committed`` the message of the commit, if any.
+
+    ``was_shown`` says that the paths were listed before a question.
+    """
+
+    started: Started
+    imported: Imported | None
+    added: Scaffold | None
+    directory: str
+    committed: str | None = None
+    was_shown: bool = False
+    error: PromptsyncError | None = None
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """The paths below the root that were created, changed and kept, without those of prompts."""
+        added, root = self.added, self.started.root
+        return {
+            word: [
+                *getattr(self.started, word),
+                *((added.shown(path, root) for path in getattr(added, word)) if added else ()),
+            ]
+            for word in ("created", "changed", "kept")
+        }
+
+    @property
+    def written(self) -> list[str]:
+        """The files that were written."""
+        paths = [*self.paths["created"], *self.paths["changed"]]
+        prompts = [file.path for file in self.imported.written] if self.imported else []
+        return [path for path in paths if not path.endswith("/")] + prompts
+
+    @property
+    def message(self) -> str:
+        """The message for a commit of what was written."""
+        if self.imported is not None and self.imported.written:
+            return f"Import {output.count(len(self.imported.written), 'prompt')} from the registry"
+        if self.added is not None and (self.added.created or self.added.changed):
+            only_agents = self.added.kinds == {StarterKind.AGENTS}
+            return (
+                "Tell coding agents how to change prompts"
+                if only_agents
+                else "Check and deploy prompts with promptsync"
+            )
+        return "Add a first prompt" if self.has_example else "Keep prompts with promptsync"
+
+    @property
+    def has_example(self) -> bool:
+        return f"{self.started.config.prompts}/{EXAMPLE}" in self.started.created
+
+    def path_lines(self) -> list[str]:
+        """Return the paths, unless they were shown, and the commit as lines."""
+        rows = {} if self.was_shown else self.paths
+        rows = rows | ({"committed": [self.committed]} if self.committed is not None else {})
+        return output.table(
+            (output.style(word, "faint" if word == "kept" else "good"), output.name(path))
+            for word, paths in rows.items()
+            for path in paths
+        )
+
+
+def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
+    """Return what was done, and the next steps."""
+    imported, added = result.imported, result.added
+    steps = [*_steps(result)]
+    body: dict[str, Any] = {"root": str(result.started.root), **result.paths, "committed": result.committed}
+    body["next"] = [{"do": step} for step in steps]
     if added is not None and added.package:
         body["package"] = added.package
-    lines = output.table(
-        (output.style(word, "faint" if word == "kept" else "good"), output.name(path))
-        for word in paths
-        for path in paths[word]
-    )
-    error = None
+    lines = result.path_lines()
     if imported is not None:
         lines += ["", *_imported_lines(imported, verbose)]
         body |= _imported_body(imported)
-        error = imported.error
+    error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
         lines += ["", *(["Next:", *numbered(steps)] if steps else [])]
         if added is not None:
@@ -109,16 +158,14 @@ def _imported_body(imported: Imported) -> dict[str, Any]:
     }
 
 
-def _steps(
-    started: Started, imported: Imported | None, added: Scaffold | None, directory: str
-) -> Iterator[str]:
+def _steps(result: InitResult) -> Iterator[str]:
     """Yield the commands in the order of doing: try, configure, commit, publish, set up CI, push."""
+    started, imported, added, directory = result.started, result.imported, result.added, result.directory
     config = started.config
     at = ["-C", directory] if directory else []
     promptsync, git = shlex.join(["promptsync", *at]), shlex.join(["git", *at])
     is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
     is_first = imported is None and (added is None or FILE_NAME in started.created)
-    has_example = f"{config.prompts}/{EXAMPLE}" in started.created
     if imported is not None:
         other = (
             "" if imported.remote == config.default_remote else f" --remote {shlex.quote(imported.remote)}"
@@ -127,35 +174,29 @@ def _steps(
     elif is_first and is_local:
         yield from (
             f"{promptsync} lint",
-            f"{promptsync} {'render hello --example 1' if has_example else 'status'}",
+            f"{promptsync} {'render hello --example 1' if result.has_example else 'status'}",
         )
     elif is_first:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
-    if added is not None and added.has_workflows:
-        yield from _configure(config, added, directory)
+    edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
     written = [added.shown(path, started.root) for path in (*added.created, *added.changed)] if added else []
     if added is not None and PIPELINE in added.kept and JOBS not in (text := _text(added.top / PIPELINE)):
         written.append(added.shown(PIPELINE, started.root))
         path = shlex.quote(str(PurePosixPath(directory) / written[-1]))
         add = f"printf '\\ninclude:\\n  - local: /{JOBS}\\n' >> {path}"
         has_include = re.search(r"(?m)^include\b", text)
-        yield f"add to include: in {path}:  - local: /{JOBS}" if has_include else add
+        edits.append(f"add to include: in {path}:  - local: /{JOBS}" if has_include else add)
+    yield from edits
     pulls = FILE_NAME in started.created and not is_local
-    # git refuses to add a directory without files.
-    has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))
-    message = "Add a first prompt" if has_example else "Keep prompts with promptsync"
-    if imported is not None and imported.written:
-        message = f"Import {output.count(len(imported.written), 'prompt')} from the registry"
-    elif written and imported is None:
-        message = "Check and deploy prompts with promptsync"
-        if added is not None and added.kinds == {StarterKind.AGENTS}:
-            message = "Tell coding agents how to change prompts"
-    commits = bool(started.created or started.changed or written or (imported and imported.written))
-    if commits:
+    commits = bool(started.created or started.changed or result.written)
+    if commits and (result.committed is None or pulls or edits):
         if not is_in_repository(started.root.resolve()):
             yield f"{git} init"
+        # git refuses to add a directory without files.
+        has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))
         prompts = [config.prompts] if has_files else []
         yield f"{git} add {shlex.join([FILE_NAME, '.gitignore', *prompts, *written])}"
+        message = result.message if result.committed is None else "Keep prompts with promptsync"
         yield f"{git} commit -m {shlex.quote(message)}"
     if is_first and is_local:  # it publishes the subject of the commit
         yield f"{promptsync} push"

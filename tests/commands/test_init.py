@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
@@ -51,6 +53,134 @@ def test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed(
     assert "v1  Add a first prompt\n" in capsys.readouterr().out
     assert run(["-C", str(tmp_path), "lint", "--strict"], {}) == 0
     assert run(["-C", str(tmp_path), "status", "--exit-code"], {}) == 0
+
+
+def git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in PERSON.items():
+        monkeypatch.setenv(key, value)
+
+
+WRITTEN = [".gitignore", "prompts/hello.yaml", "promptsync.yaml"]
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize("in_git", [True, False])
+@pytest.mark.parametrize(
+    ("options", "subject"),
+    [(("--commit",), "Add a first prompt"), (("-m", "Ours"), "Ours")],
+    ids=["commit", "m"],
+)
+def test_what_was_written_can_be_committed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], in_git: bool, options: tuple[str, ...], subject: str
+) -> None:
+    if in_git:
+        git(tmp_path, "init", "-q")
+    assert init(tmp_path, *options) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[4] == f"committed  {subject}"
+    assert "git" not in out.partition("Next:")[2]
+    assert git(tmp_path, "log", "--format=%s", "--name-only").split("\n\n") == [
+        subject,
+        "\n".join(WRITTEN) + "\n",
+    ]
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert init(tmp_path, *options) == 0  # nothing is left to commit
+
+
+@pytest.mark.usefixtures("person")
+def test_other_changes_stay_as_they_are(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "kept").write_text("1")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "before")
+    (tmp_path / ".gitignore").write_text("build/\nmine/\n")
+    (tmp_path / "kept").write_text("2")
+    (tmp_path / "staged").write_text("1")
+    git(tmp_path, "add", "staged")
+    assert init(tmp_path, "--commit") == 0
+    assert git(tmp_path, "show", "--format=", "--name-only").split() == WRITTEN[1:]
+    assert git(tmp_path, "status", "--porcelain").splitlines() == [" M .gitignore", " M kept", "A  staged"]
+
+
+NO_NAME = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": "", "HOME": "/nonexistent"}
+
+
+@pytest.mark.parametrize("problem", ["identity", "hook", "ignored"])
+def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    git(tmp_path, "init", "-q")
+    for key, value in (PERSON if problem != "identity" else NO_NAME).items():
+        monkeypatch.setenv(key, value)
+    if problem == "identity":
+        for key in PERSON:
+            monkeypatch.delenv(key, raising=False)
+        git(tmp_path, "config", "user.useConfigOnly", "true")
+    elif problem == "hook":
+        hook = tmp_path / ".git/hooks/pre-commit"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho not today\nexit 1\n")
+        hook.chmod(0o755)
+    else:
+        (tmp_path / ".gitignore").write_text("prompts/\n")
+    assert init(tmp_path, "--commit") == 5
+    err = capsys.readouterr().err
+    assert "the files were written, but not committed" in err
+    assert {"identity": "git config --global user.name", "hook": "not today", "ignored": "ignored"}[
+        problem
+    ] in err
+    assert "commit -m 'Add a first prompt' -- promptsync.yaml" in err
+    assert names(tmp_path / "prompts") == ["hello.yaml"]
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(
+    ("in_git", "answer", "question"),
+    [
+        (True, "\n", "Commit these files? [Y/n]"),
+        (True, "n\n", "Commit these files? [Y/n]"),
+        (False, "y\n", "Create a git repository and commit these files? [Y/n]"),
+        (True, None, ""),
+    ],
+)
+def test_on_a_terminal_init_asks(
+    world: World, in_git: bool, answer: str | None, question: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "new"
+    root.mkdir()
+    if in_git:
+        git(root, "init", "-q")
+    new = replace(world, root=root)
+    done = new.on_terminal("init", answer=answer, NO_COLOR="1")
+    assert (done.code, question in done.err) == (0, True)
+    assert done.out.startswith("created  promptsync.yaml") == (not question)
+    agreed = bool(question) and "n" not in answer
+    assert ("committed  Add a first prompt" in done.out) == agreed
+    assert (git(root, "log", "--format=%s") == "Add a first prompt\n") if agreed else "commit -m" in done.out
+
+
+def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    root.mkdir()
+    done = replace(world, root=root).on_terminal("init", answer="")
+    assert (done.code, "the files were written, and not committed" in done.err) == (130, True)
+    assert names(root) == WRITTEN
+
+
+@pytest.mark.parametrize("options", [("--no-commit",), ("--json",)])
+def test_without_a_question_nothing_is_committed(
+    world: World, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    new = replace(world, root=tmp_path)
+    assert new.on_terminal("init", *options, answer="y\n").code == 0
+    assert not (tmp_path / ".git").exists()
 
 
 def test_doing_it_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

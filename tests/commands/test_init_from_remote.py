@@ -83,8 +83,8 @@ def test_without_a_terminal_it_must_be_said_which_prompts_belong_here(full: Worl
 @pytest.mark.parametrize(
     ("answer", "said", "names"),
     [
-        ("suport/*\nsupport/* hello\n", "suport/* matches no prompt", OURS | {"hello"}),
-        ("\n", "", OURS | THEIRS),
+        ("suport/*\nsupport/* hello\nn\n", "suport/* matches no prompt", OURS | {"hello"}),
+        ("\nn\n", "Commit these files and 43 prompts? [Y/n]", OURS | THEIRS),
     ],
 )
 def test_a_person_is_asked_until_the_answer_matches_something(

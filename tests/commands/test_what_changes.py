@@ -96,6 +96,9 @@ render ops/ahead --var name=Ann --from-registry
 ls-remote
 ls-remote --status all --json
 log ops/twice -p
+search Hello
+search -i hello 'ops/*' --json
+open ops/twice
 show ops/twice@1
 show ops/twice:prod
 eval list
@@ -113,7 +116,7 @@ track --help
 """
 """Commands that change nothing by their documentation, in a working copy where each has something to say."""
 
-NO = {"status --drift --exit-code": 1, "push -n --prune": 3}
+NO = {"status --drift --exit-code": 1, "push -n --prune": 3, "open ops/twice": 2}
 """The exit codes of those that say no or refuse; all others say 0."""
 
 WRITING = {
@@ -141,6 +144,7 @@ WRITING = {
     "eval run tone": set(),
     "eval pull 'Refund quality'": {"settings"},
     "agent run greeter": set(),
+    "new ops/fresh": {"files"},
     "track group --new": set(),
     "track group 1 1": set(),
     "track request request.json": set(),

@@ -46,6 +46,8 @@ lint
 lint --format github
 log support/refund -p
 ls-remote --status all
+search -i refund
+open support/refund
 show support/refund
 render support/refund --var name=x
 render ask --from-registry

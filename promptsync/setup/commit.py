@@ -1,0 +1,41 @@
+"""Commits what init wrote, and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from promptsync.errors import Incomplete, PromptsyncError
+from promptsync.files.git.program import GitProgram
+from promptsync.files.git.repository import is_in_repository
+
+_IDENTITY: Final = (
+    "git config --global user.name 'Your Name'\ngit config --global user.email you@example.com\n"
+)
+
+
+def is_edited(root: Path, path: str) -> bool:
+    """Whether a file has changes that are not committed."""
+    return is_in_repository(root) and bool(GitProgram(root).line("status", "--porcelain", "--", path))
+
+
+def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
+    """Commit these files, in a new repository if there is none. All other changes stay as they are.
+
+    Hooks run. Raises ``Incomplete`` with git's reason.
+    """
+    git, literal = GitProgram(root), [f":(literal){path}" for path in paths]
+    try:
+        if not is_in_repository(root):
+            git.run("init", "--quiet")
+        git.run("add", "--", *literal)
+        git.run("commit", "--quiet", "-m", message, "--", *literal)
+    except PromptsyncError as error:
+        reason = error.message.strip()
+        hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {shlex.join(paths)}"
+        if "Please tell me who you are" in reason:
+            reason, hint = "git does not know your name and email", f"{_IDENTITY}{hint}"
+        message = f"the files were written, but not committed: {reason}"
+        raise Incomplete(message, hint=hint, code="not-committed") from None
