@@ -60,7 +60,7 @@ HEAD = """\
 How much of PromptLayer's API the [embedded registry](embedded-registry.md) supports. `make fidelity` writes
 this page: it calls every method of the official SDKs and every operation of PromptLayer's specification. A
 test repeats the calls. Unsupported requests get a 4xx status and a message that names what is missing. See
-[Use PromptLayer's SDKs](embedded-registry.md#use-promptlayers-sdks).
+also [how to use the SDKs](embedded-registry.md#use-promptlayers-sdks) and [what was verified](verified.md).
 """
 METHODS = """
 ## Methods of the official SDKs

@@ -18,7 +18,12 @@ def versions(session: Session, items: list[dict[str, Any]], key: str = "version"
 def states(session: Session, *words: str) -> str:
     """Return the states of prompts as ``status`` shows them."""
     document = session.run("status", *map(session.name, words))
-    return ", ".join(f"{prompt['state']} v{prompt.get('version')}" for prompt in document["prompts"])
+    words = ([prompt["state"], *_version(prompt)] for prompt in document["prompts"])
+    return ", ".join(" ".join(parts) for parts in words)
+
+
+def _version(prompt: dict[str, Any]) -> list[str]:
+    return [] if prompt.get("version") is None else [f"v{prompt['version']}"]
 
 
 def labels(session: Session, word: str) -> str:

@@ -45,6 +45,7 @@ class Session:
     key: str
     model: str = ""
     protected: str = ""
+    report: str = ""
     command: Sequence[str] = (sys.executable, "-m", "promptsync")
     exchanges: list[str] = field(default_factory=list)
     table: str = ""

@@ -22,7 +22,7 @@ def doctor(session: Session) -> Seen:
     return ", ".join(f"{name} {checks[name]['status']}" for name in names)
 
 
-@PROMPTS.step("status shows a new prompt", "new vNone")
+@PROMPTS.step("status shows a new prompt", "new")
 def new(session: Session) -> Seen:
     return states(session, "greeting")
 

@@ -212,6 +212,13 @@ def test_usage_errors(
     assert not live.writes
 
 
+def test_the_report_can_go_to_a_file(live: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "report.md"
+    assert run(live, "--only", "Prompts", "--report", str(place)) == 0
+    assert f"report in {place}" in capsys.readouterr().err
+    assert place.read_text("utf-8").startswith("# promptsync against a live registry\n")
+
+
 def test_a_registry_that_differs_is_reported(live: World, capsys: pytest.CaptureFixture[str]) -> None:
     """One that loses tags: the step says so, and those after it are not tried."""
 

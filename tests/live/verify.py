@@ -3,7 +3,7 @@
 ``make verify-live`` runs it with the key in ``PROMPTLAYER_API_KEY``. It creates prompts, labels and tables
 with names of its own, touches no others, and removes them at the end, also after Ctrl-C and failures. It
 prints a report in Markdown on stdout. The exit code is 0 if all is as expected, 1 if something differs, 2 for
-usage errors, 4 if the registry failed or something could not be removed, and 130 after Ctrl-C.
+usage errors and a no, 4 if the registry failed or something could not be removed, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str], environ: dict[str, str], **options: Any) -> i
             session = Session(Path(root), workspace, given.url, key, given.with_model, given.protected)
             session.exchanges = exchanges
             session.command = options.get("command", session.command)
+            session.report = given.report
             return _verified(session, report, run, given.only, options.get("on_step", lambda title: None))
     except PromptsyncError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
@@ -96,6 +99,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="LABEL",
         help="a label that is protected in this workspace: also ask to set it on a prompt of this run",
     )
+    parser.add_argument("--report", default="", metavar="FILE", help="write the report to a file")
     parser.add_argument(
         "--only", action="append", default=[], metavar="CHAPTER", help="only chapters that start like this"
     )
@@ -110,20 +114,17 @@ def _announced(workspace: Workspace, given: argparse.Namespace) -> str:
         raise RegistryFailed(f"there are prompts {workspace.names}…; run the command again")
     place = f"workspace {number}" if number is not None else "the workspace of your key, which has no prompts"
     calls = f"about 5 calls of {shown(given.with_model)}" if given.with_model else "no call of a model"
-    return "\n".join(
-        (
-            "verify-live runs promptsync against a real registry.",
-            f"  where    {shown(given.url)}, {place}",
-            f"  creates  prompts and tables {workspace.names}…, with labels {workspace.label}…",
-            *(
-                [f"           and the label {shown(given.protected)} on one of these prompts"]
-                if given.protected
-                else ()
-            ),
-            f"  costs    about 30 prompts, 50 versions and 3 tables; {calls}",
-            "  after    deletes labels and tables; archives the prompts, which the API cannot delete",
-        )
+    protected = f", and {shown(given.protected)} on one of these prompts" if given.protected else ""
+    lines = (
+        "verify-live runs promptsync against a real registry.",
+        f"  where    {shown(given.url)}, {place}",
+        f"  creates  prompts and tables {workspace.names}…",
+        f"  labels   {workspace.label}…{protected}",
+        f"  costs    about 30 prompts, 50 versions, 3 tables; {calls}",
+        "  after    deletes labels and tables; archives the prompts, which the API cannot delete",
     )
+    width = shutil.get_terminal_size().columns
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=" " * 11) for line in lines)
 
 
 def _confirmed() -> bool:
@@ -155,16 +156,22 @@ def _verified(
         report.stopped = str(stop) or "Ctrl-C"
         _say(report.scrubbed(f"stopped: {shown(report.stopped)}"))
         tried = {(finding.chapter, finding.step) for finding in report.findings}
-        for chapter in chosen:
-            for step in chapter.steps:
-                if (chapter.title, step.title) not in tried:
-                    _add(report, chapter, step, "stopped before", Outcome.NOT_TRIED)
+        report.findings += [
+            Finding(chapter.title, step.title, step.expected, "stopped before", Outcome.NOT_TRIED)
+            for chapter in chosen
+            for step in chapter.steps
+            if (chapter.title, step.title) not in tried
+        ]
     finally:
         signal.signal(signal.SIGTERM, before)
         left = _removed(session.workspace, report, run)
-    sys.stdout.write(report.markdown())
-    sys.stdout.flush()
-    _say(report.counts())
+    text = report.markdown()
+    if session.report:
+        Path(session.report).write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    _say(f"{report.counts()}{f'; report in {session.report}' if session.report else ''}")
     if code:
         return code
     return 4 if left else int(report.has(Outcome.DIFFERS))
