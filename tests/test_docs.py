@@ -24,6 +24,8 @@ DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
 PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "example-repo/README.md"]
 LINES_OF_THE_README = 180
+WORDS_OF_THE_MANUAL = 14_000
+WORD = re.compile(r"\S*\w\S*")
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 # GitHub sets these; promptsync reads them to find out which event runs it.
 SET_BY_GITHUB = re.compile(r"GITHUB_(?!STEP_SUMMARY|OUTPUT)\w+")
@@ -126,6 +128,12 @@ def test_the_drawing_of_the_concepts_names_its_arrows_and_loads_nothing() -> Non
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= LINES_OF_THE_README
+
+
+def test_the_manual_is_short() -> None:
+    """In words with a letter or a digit, so that the lines of a table cost nothing; blocks count."""
+    words = {name_of(page): len(WORD.findall(page.read_text("utf-8"))) for page in MANUAL}
+    assert sum(words.values()) <= WORDS_OF_THE_MANUAL, words
 
 
 def test_every_verb_is_in_the_manual_and_no_other() -> None:
