@@ -191,7 +191,7 @@ printf '\n%s%s%s\n\n' "$bold" "$(wrap "Done. Try these next, in the repository t
 printf '  cd %s\n%s' "$(quoted "$work")" "$activate"
 cat <<'END'
   promptsync render support/refund --example 1
-  promptsync search 'safety rule' --all
+  promptsync search 'safety rule'
   promptsync eval run 'refund quality' --report report.html
   promptsync rollback support/refund --label staging --yes
   promptsync doctor
