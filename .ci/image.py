@@ -224,7 +224,6 @@ def try_steps(steps: list[Step], context: Path, work: Path) -> None:
     # git then takes the repository for that of another owner.
     environment = {**directory.environment, "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
     print(run(*promptsync, "--version", cwd=repository, env=environment), end="")
-    print(run(*promptsync, "push", "--yes", cwd=repository, env=environment), end="")
     print(run(*promptsync, "status", cwd=repository, env=environment), end="")
     foreign = {**environment, "GIT_CONFIG_SYSTEM": os.devnull}
     if "dubious ownership" not in run(*promptsync, "status", cwd=repository, env=foreign, code=2):
