@@ -14,6 +14,7 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
 from promptsync.files.config import FILE_NAME, find, load
+from promptsync.setup.agents_section import AGENTS_FILE
 from promptsync.setup.init import VENDOR, draft, start
 from promptsync.setup.scaffold import Scaffold, StarterKind, find_repository, package_to_install, scaffold
 from promptsync.show.outcome import Outcome
@@ -91,7 +92,7 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.setup.commit import is_edited
+    from promptsync.setup.commit import edited
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
@@ -110,8 +111,9 @@ def command(
     if commit is None:
         commit = True if message else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package) if kinds else None
-    # A commit of our line would commit the user's own edits, too.
-    is_mixed = commit is not False and is_edited(session.directory, ".gitignore")
+    # A file that init adds lines to is not committed if that would commit the user's own edits, too.
+    agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
+    mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
     is_ignored = bool(prompts or (url and not from_remote))
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
@@ -126,9 +128,10 @@ def command(
         session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
     added = scaffold(started.config, repository) if repository is not None else None
     result = InitResult(started, imported, added, session.directory_option)
-    paths = [path for path in result.written if path != ".gitignore" or not is_mixed]
-    if len(paths) < len(result.written):
-        session.say(f"{output.style('note:', 'warn')} .gitignore has edits of yours, so it is not committed")
+    paths = [path for path in result.written if path not in mixed]
+    if mixed.intersection(result.written):
+        names = ", ".join(sorted(mixed.intersection(result.written)))
+        session.say(f"{output.style('note:', 'warn')} not committed, because you edited it: {names}")
     if commit is not False and paths and (imported is None or imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
     return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))

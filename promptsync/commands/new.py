@@ -55,15 +55,16 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
         text, has_example = new_text(name, model, is_snippet=snippet), not snippet
     path = write_new(config, worktree, name, text, is_copy=file is not None)
     path = Path(os.path.relpath(config.root / path, session.directory)).as_posix()
-    at = ["-C", session.directory_option] if session.directory_option else []
-    commits = [["git", *at, "add", path], ["git", *at, "commit", "-m", f"Add {name}"]]
-    steps = [
-        ["promptsync", *at, "lint", path],
-        ["promptsync", *at, "render", name, *(["--example", "1"] if has_example else [])],
-        *(commits if is_in_repository(config.root) else []),
-        ["promptsync", *at, "push", name],
+    at = f" -C {shlex.quote(session.directory_option)}" if session.directory_option else ""
+    commands = [
+        f"promptsync{at} lint {shlex.quote(path)}",
+        f"promptsync{at} render {shlex.quote(name)}{' --example 1' if has_example else ''}",
+        f"git{at} add {shlex.quote(path)}",
+        f"git{at} commit -m {shlex.quote(f'Add {name}')}",
+        f"promptsync{at} push {shlex.quote(name)}",
     ]
-    commands = [shlex.join(step) for step in steps]
+    if not is_in_repository(config.root):
+        del commands[2:4]
     lines = [f"{output.style('created', 'good')}  {output.name(path)}"]
     if not session.quiet:
         lines += ["", f"Edit {output.name(path)}. Next:", *numbered(commands)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,12 @@ _IDENTITY: Final = (
 )
 
 
-def is_edited(root: Path, path: str) -> bool:
-    """Whether a file has changes that are not committed."""
-    return is_in_repository(root) and bool(GitProgram(root).line("status", "--porcelain", "--", path))
+def edited(root: Path, paths: Iterable[str]) -> set[str]:
+    """Return those of some files that have changes which are not committed."""
+    if not is_in_repository(root):
+        return set()
+    git = GitProgram(root)
+    return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
 def commit_files(root: Path, paths: Sequence[str], message: str) -> None:

@@ -94,19 +94,24 @@ def test_what_was_written_can_be_committed(
 
 
 @pytest.mark.usefixtures("person")
-def test_other_changes_stay_as_they_are(tmp_path: Path) -> None:
+def test_other_changes_stay_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / ".gitignore").write_text("build/\n")
     (tmp_path / "kept").write_text("1")
+    (tmp_path / "AGENTS.md").write_text("Be kind.\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "before")
     (tmp_path / ".gitignore").write_text("build/\nmine/\n")
     (tmp_path / "kept").write_text("2")
+    (tmp_path / "AGENTS.md").write_text("Be very kind.\n")
     (tmp_path / "staged").write_text("1")
     git(tmp_path, "add", "staged")
-    assert init(tmp_path, "--commit") == 0
-    assert git(tmp_path, "show", "--format=", "--name-only").split() == WRITTEN[1:]
-    assert git(tmp_path, "status", "--porcelain").splitlines() == [" M .gitignore", " M kept", "A  staged"]
+    assert init(tmp_path, "--commit", "--agents") == 0
+    assert "not committed, because you edited it: .gitignore, AGENTS.md" in capsys.readouterr().err
+    skill = ".agents/skills/promptsync/SKILL.md"
+    assert git(tmp_path, "show", "--format=", "--name-only").split() == [skill, *WRITTEN[1:]]
+    rest = [" M .gitignore", " M AGENTS.md", " M kept", "A  staged"]
+    assert git(tmp_path, "status", "--porcelain").splitlines() == rest
 
 
 NO_NAME = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "EMAIL": "", "HOME": "/nonexistent"}
