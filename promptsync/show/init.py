@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from msgspec import Struct
@@ -102,7 +102,7 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
         body |= _imported_body(imported)
     error = result.error or (imported.error if imported is not None else None)
     if not quiet and error is None:
-        lines += ["", *(["Next:", *numbered(steps)] if steps else [])]
+        lines += ["", "Next:", *numbered(steps)] if steps else []
         if added is not None:
             lines += _settings(added)
         if added is not None and StarterKind.AGENTS in added.kinds:
@@ -120,7 +120,7 @@ def _settings(added: Scaffold) -> list[str]:
         lines += [
             "",
             "On GitLab:",
-            "  Settings > Access tokens: create one, role Developer, scope api.",
+            "  Settings > Access tokens: create a token, role Developer, scope api.",
             "  Settings > CI/CD > Variables: add it as PROMPTSYNC_TOKEN, masked.",
             "  Settings > CI/CD > Variables: add PROMPTLAYER_API_KEY, masked.",
             "  Settings > Merge requests: pipelines must succeed.",
@@ -180,12 +180,12 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
     edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
     written = [added.shown(path, started.root) for path in (*added.created, *added.changed)] if added else []
-    if added is not None and PIPELINE in added.kept and JOBS not in (text := _text(added.top / PIPELINE)):
-        written.append(added.shown(PIPELINE, started.root))
-        path = shlex.quote(str(PurePosixPath(directory) / written[-1]))
-        add = f"printf '\\ninclude:\\n  - local: /{JOBS}\\n' >> {path}"
-        has_include = re.search(r"(?m)^include\b", text)
-        edits.append(f"add to include: in {path}:  - local: /{JOBS}" if has_include else add)
+    if added is not None and PIPELINE in added.kept and (added.top / PIPELINE).is_file():
+        text = (added.top / PIPELINE).read_text("utf-8", "replace")
+        pipeline = added.shown(PIPELINE, started.root)
+        if more := [*_complete(text, shlex.quote(str(PurePosixPath(directory) / pipeline)))]:
+            edits += more
+            written.append(pipeline)
     yield from edits
     pulls = FILE_NAME in started.created and not is_local
     commits = bool(started.created or started.changed or result.written)
@@ -220,8 +220,18 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield f"{git} push -u origin HEAD"
 
 
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", "replace") if path.is_file() else ""
+def _complete(text: str, path: str) -> Iterator[str]:
+    """Yield what an existing .gitlab-ci.yml lacks: the stages of the jobs, the line that includes them."""
+    stages = re.search(r"(?ms)^stages:(.*?)(?=^[^\s#-]|\Z)", text)
+    missing = [
+        name for name in ("test", "deploy") if stages and name not in re.findall(r"[\w.-]+", stages[1])
+    ]
+    if missing:
+        yield f"add to stages: in {path}:  {', '.join(missing)}"
+    if JOBS not in text and re.search(r"(?m)^include\b", text):
+        yield f"add to include: in {path}:  - local: /{JOBS}"
+    elif JOBS not in text:
+        yield f"printf '\\ninclude:\\n  - local: /{JOBS}\\n' >> {path}"
 
 
 def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]:

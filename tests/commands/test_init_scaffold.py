@@ -375,3 +375,21 @@ def test_without_a_remote_for_pipelines_the_variable_of_the_project_is_named(
     (top / "promptsync.yaml").write_text("prompts: prompts\n")
     first, *_ = steps(document(top, capsys, *IN_GITLAB)).splitlines()
     assert first == "set the variable PROMPTSYNC_REMOTE of the GitLab project to https://api.promptlayer.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("stages: [build]\n", "test, deploy"),
+        ("stages:\n- build\n- test\njob: {script: deploy}\n", "deploy"),
+        ("stages:\n  - build # first\n  - test\n\n  - deploy\n", None),
+        ("job: {stage: build}\n", None),
+    ],
+)
+def test_a_pipeline_with_stages_of_its_own_needs_those_of_the_jobs(
+    top: Path, capsys: pytest.CaptureFixture[str], text: str, missing: str | None
+) -> None:
+    (top / GITLAB[0]).write_text(f"{text}include: [/.gitlab/promptsync.gitlab-ci.yml]\n")
+    found = steps(document(top, capsys, *IN_GITLAB))
+    assert ("add to stages:" in found) == (missing is not None)
+    assert missing is None or f"add to stages: in {top}/.gitlab-ci.yml:  {missing}\n" in found
