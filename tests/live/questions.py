@@ -11,7 +11,7 @@ from workspace import Answer
 
 from promptsync.prompt.additions import unknown_fields
 from promptsync.prompt.canonical import same
-from promptsync.registry.promptlayer import parse
+from promptsync.registry.promptlayer import endpoints, parse
 
 ACCEPTED = (200, 201)
 RAW = "?resolve_snippets=false"
@@ -219,6 +219,26 @@ def pages(session: Session) -> Seen:
         if max(large.status, beyond.status) < 500
         else (False, f"{large.status}, {beyond.status}")
     )
+
+
+@READING.step("under which keys lists have their items", "each under one that promptsync reads")
+def list_keys(session: Session) -> Seen:
+    operations = (
+        endpoints.LIST,
+        endpoints.LIST_EVALUATIONS,
+        endpoints.LIST_DATASETS,
+        endpoints.LIST_AGENTS,
+        endpoints.LIST_TABLES,
+    )
+    unread = []
+    for operation in operations:
+        target = operation.routes[-1].request.partition(" ")[2]
+        answer = session.workspace.list(target)
+        lists = [key for key, value in answer.fields.items() if isinstance(value, list)]
+        session.exchanges.append(f"{target}: {', '.join(lists)}")
+        if not {*lists} & {*operation.keys}:
+            unread.append(f"{target}: {answer.status} {', '.join(lists)}")
+    return (False, "; ".join(unread)) if unread else "each under one that promptsync reads"
 
 
 @READING.step("one request for all labels", "a list, or 404")

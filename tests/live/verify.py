@@ -208,8 +208,8 @@ def _seen(step: Step, session: Session) -> Seen:
     # An answer of an unknown shape can make a step fail in any way.
     except (Foreign, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
         return False, f"{type(error).__name__}: {error}"
-    except subprocess.CalledProcessError as error:
-        return False, f"{error}: {error.stderr!r}"
+    except subprocess.SubprocessError as error:  # of git, or a command that does not end
+        return False, f"{type(error).__name__}: {error}"
 
 
 def _add(

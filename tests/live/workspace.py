@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from findings import RegistryFailed
+from findings import Differs, RegistryFailed
 
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Label
@@ -166,8 +166,10 @@ class Workspace:
         for wait in (2.0, 8.0, 30.0, 0.0):
             try:
                 response = self._http.request(method, target, content=content, headers=headers)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise RegistryFailed(f"{method} {target}: no connection: {error}") from None
             except httpx.HTTPError as error:
-                raise RegistryFailed(f"{method} {target}: {type(error).__name__} {error}") from None
+                raise Differs(f"{method} {target}: {type(error).__name__} {error}") from None
             # A request that was limited was not executed.
             if response.status_code != 429 or not wait:
                 break
@@ -255,5 +257,5 @@ def _kept(errors: dict[str, str], what: str) -> Iterator[None]:
     """Keep the error of a removal, so that the next one is tried as well."""
     try:
         yield
-    except (PromptsyncError, RegistryFailed) as error:
+    except (PromptsyncError, RegistryFailed, Differs) as error:
         errors[what] = str(error)
