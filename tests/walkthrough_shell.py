@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import forked
 from registry_server import running
@@ -171,7 +172,10 @@ class Shell:
 
     def _inside(self, arguments: list[str], *, heard: bool) -> tuple[int, str]:
         told = io.StringIO()
+        # git inherits the environment of the process.
+        git = {key: value for key, value in self.environ.items() if key.startswith("GIT_")}
         with (
+            mock.patch.dict(os.environ, git),
             contextlib.chdir(self.cwd),
             contextlib.redirect_stdout(told if heard else io.StringIO()),
             contextlib.redirect_stderr(told),
