@@ -94,7 +94,7 @@ def plan_bump(
     if label is not None:  # the users of the snippet would release it again
         refusal = Refused(
             f"v{version} of {snippet!r} was rolled back from {label}; nothing was written",
-            hint=f"change the text of {snippet} and publish it\nadd --to {version} to pin it all the same",
+            hint=f"change {snippet} and publish it\nadd --to {version} to pin it anyway",
             code="rolled-back",
         )
     return BumpPlan(snippet, version, tuple(moves), tuple(above), bool(pinned), refusal)
@@ -115,7 +115,7 @@ def _version(project: Project, snapshot: Snapshot, snippet: str, to: int | None)
         path = item.path if item is not None and item.path else snippet
         hint = _HINTS.get(item.state if item is not None else State.NEW, "promptsync status")
         raise Refused(
-            f"the text of {path} is not published yet; nothing was written",
+            f"{path} is not published yet; nothing was written",
             hint=hint.format(shlex.quote(snippet)),
             code="snippet-unpublished",
         )

@@ -16,7 +16,7 @@ from promptsync.registry.values import text
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-# A registry may return the outputs at once, in the response to the start, under one of these keys.
+# A registry may return the outputs immediately, in the response to the start, under one of these keys.
 _OUTPUTS: Final = ("outputs", "output", "results", "result", "final_output")
 
 
@@ -43,7 +43,7 @@ def poll(registry: Registry, run: Run) -> Run:
     except RemoteError:
         if run.id is not None:
             raise
-        message = f"the registry returned no id by which to read the result of {run.name!r}"
+        message = f"the registry returned no id for the run of {run.name!r}"
         return run.start_failed(FateUnknown(message))
     return _ended(run, result) if is_over else run
 

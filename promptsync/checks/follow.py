@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
 TIMEOUT: Final = 1800.0
-"""How many seconds to wait for runs unless somebody says otherwise."""
+"""How many seconds to wait for runs by default."""
 
 _FIRST_PAUSE: Final = 0.1
 _GROWTH: Final = 1.5

@@ -144,8 +144,8 @@ def _shortfalls(result: CheckResult, standard: Standard) -> Iterator[Failure]:
         return
     drop = live.drop(score)
     if drop is not None and check.max_drop is not None and drop > check.max_drop:
-        below = f"{drop:g} below the {live.score:g} of v{live.version}, which is live"
-        yield Failure("max-drop", f"score {score:g} is {below}; max_drop is {check.max_drop:g}")
+        fell = f"score fell {drop:g} points from live v{live.version} ({live.score:g} -> {score:g})"
+        yield Failure("max-drop", f"{fell}; max_drop is {check.max_drop:g}")
 
 
 def _noise(result: CheckResult, standard: Standard) -> Iterator[Failure]:
@@ -215,7 +215,7 @@ def show_execution(registry: Registry, wanted: str, *, timeout: float, progress:
     """
     if not _is_id(wanted):
         raise UsageError(
-            f"{wanted!r} is not the id of an execution, which agent run prints",
+            f"{wanted!r} is not an execution id",
             hint=f"promptsync agent run {shlex.quote(wanted)} --no-wait\npromptsync agent list",
         )
     run = Run(kind="agent", name=f"execution {wanted}", id=int(wanted))

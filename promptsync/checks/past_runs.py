@@ -52,7 +52,7 @@ NOT_COMPARED: Final = LiveScore()
 class PastRuns:
     """The newest completed runs of an evaluation that promptsync started.
 
-    A run that somebody started elsewhere may have had other rows. Each report is read once, when a question
+    A run that was started elsewhere may have had other rows. Each report is read once, when a question
     needs it.
     """
 
@@ -82,7 +82,7 @@ class PastRuns:
         unclear = next((reason for reason in reasons if reason not in ("", OTHER_PROMPT)), "")
         if unclear or (reasons and all(reasons)):
             return None, unclear or OTHER_PROMPT
-        return None, f"none of its newest {MOST} runs ran it" if self._is_cut else ""
+        return None, f"none of its newest {MOST} runs used it" if self._is_cut else ""
 
     def live_score(self, name: str, template_id: int | None, version: int, live: int | None) -> LiveScore:
         """Return the score with which that of ``version`` is compared. Raises ``RemoteError``."""

@@ -51,7 +51,7 @@ class Verdict(Struct, frozen=True):
 
     @property
     def needs_yes(self) -> bool:
-        """Whether a label moves up to the version only if somebody confirms it."""
+        """Whether a label moves up to the version only after a confirmation."""
         return self.failed or self.about in ("live", "on-hold")
 
 
@@ -135,7 +135,7 @@ def _judged(
     except RemoteError as error:
         return _Judged(None, f"{check.name}: {_unread(error)}")
     if run is None:
-        reason = f"{check.name} never ran it" if why in ("", OTHER_PROMPT) else f"{check.name}: {why}"
+        reason = f"{check.name} hasn't run on it" if why in ("", OTHER_PROMPT) else f"{check.name}: {why}"
         return _Judged(None, reason, why == OTHER_PROMPT)
     result = judge(check, run, Standard(), score)
     if result.failed_by("unscored"):
@@ -230,9 +230,9 @@ def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Ver
 def live_snippets(project: Project, changes: Sequence[LabelChange]) -> list[Verdict]:
     """Return the snippets that live prompts render whatever their own checks say.
 
-    Of a label that moves up, those that prompts under governed labels render at once, by that label; of one
-    that moves down, those that they render still, in their newest texts. Costs no request unless the label
-    of a snippet moves. A rollback is an emergency: if only down, a failure of the registry is no error.
+    If a label moves up, those that prompts under governed labels render by that label; if it moves down,
+    those whose latest version they still render. Costs no request unless the label of a snippet moves. A
+    rollback is an emergency: if labels only move down, a failure of the registry is no error.
     """
     moves = [
         change for change in changes if change.is_snippet and (change.is_lower or change.new is not None)

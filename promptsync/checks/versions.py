@@ -14,7 +14,7 @@ from promptsync.prompt.version import Version
 if TYPE_CHECKING:
     from promptsync.registry.protocol import Registry
 
-OTHER_PROMPT: Final = "the run was of another prompt"
+OTHER_PROMPT: Final = "the run used another prompt"
 NO_VERSION: Final = "the run names no version"
 
 _FEW: Final = 5
@@ -68,7 +68,7 @@ def named_version(run: Run, name: str, template_id: int | None) -> tuple[int | N
     if pins and None not in pins:
         return pins.pop(), ""
     if run.version is not None and run.prompt_id is None:
-        return None, f"its report names v{run.version}, but not of which prompt"
+        return None, f"its report names v{run.version}, but no prompt"
     is_other = run.uses if run.prompt_id is None else run.prompt_id != template_id
     return None, OTHER_PROMPT if is_other and not own else NO_VERSION
 
@@ -95,7 +95,7 @@ def unbound(
         number, why = named_version(run, name, latest[name].template_id if name in latest else None)
         if why == NO_VERSION:
             return _of_latest(name, wanted, latest)
-        return why if number in (None, wanted.versions[name]) else f"the run was of v{number}"
+        return why if number in (None, wanted.versions[name]) else f"the run used v{number}"
 
     reasons = [
         {name: reason(run, name) for name in prompts if name in wanted.unpublished or name in wanted.versions}

@@ -107,7 +107,7 @@ def ways_to_rename(item: Item) -> list[str]:
 
 
 class Conflict(Refused):
-    """Prompts that somebody must decide about, such as those that changed on both sides: ``items``.
+    """Prompts that need a decision, such as those that changed on both sides: ``items``.
 
     ``command`` is what was typed, if other prompts could be written: then ``--partial`` is worth a hint.
     """

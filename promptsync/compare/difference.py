@@ -83,7 +83,7 @@ def _steps(project: Project, item: Item) -> Sequence[Step]:
     if item.state is State.DIVERGED and item.base is not None and local is not None:
         base = item.base_prompt
         if base is not None:
-            at = f"v{item.base.version}" if item.base.version is not None else "the text both sides include"
+            at = f"v{item.base.version}" if item.base.version is not None else "the common version"
             ours = step(f"{at} -> {here}", base, local)
             return [ours, step(f"{at} -> {version}", base, remote)]
     if item.state is State.REMOTE_ONLY:

@@ -30,7 +30,7 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
     """Return the items with ``was`` and ``became`` set where a file has the content that another one had.
 
     If ``name:`` changed, the two prompts stay ``new`` and ``deleted-locally``, and the note says what the
-    registry will do with them. If a file without ``name:`` moved, nobody chose the new name, so both are
+    registry will do with them. If a file without ``name:`` moved, its new name is an accident, so both are
     ``moved``, also where it took the path of another. What was edited as well keeps its state.
     """
     nameless = {item.name for item in items if item.file and not item.file.own_name}

@@ -1,6 +1,6 @@
 """Which prompts render a snippet under a governed label, judged by the versions that are live there.
 
-A snippet without a pin renders its newest text, so publishing it changes those prompts at once.
+A snippet without a pin renders its latest version, so publishing it changes those prompts immediately.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class LiveTexts:
         )
 
     def at_once(self, changes: Mapping[str, tuple[Collection[str], bool]]) -> dict[str, tuple[LiveUser, ...]]:
-        """Return the live prompts that render changes of snippets at once, by snippet.
+        """Return the live prompts that render changed snippets immediately, by snippet.
 
         ``changes`` are the labels that move onto each prompt, and whether its latest text becomes another.
         """

@@ -1,6 +1,6 @@
 """Who pins which version of a snippet, and which of these pins are older than the snippet's text.
 
-A pin such as ``@@@house-tone@version_number:1@@@`` keeps the old text of a snippet until somebody moves it.
+A pin such as ``@@@house-tone@version_number:1@@@`` keeps an old version of a snippet until it is moved.
 """
 
 from __future__ import annotations

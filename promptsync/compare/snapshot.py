@@ -257,8 +257,8 @@ def matching(project: Project, snapshot: Snapshot, arguments: Iterable[str]) -> 
             )
         if name in snapshot.worktree.files:
             return NoSuchPrompt(
-                f"include: in promptsync.yaml does not match {name!r}, so the prompt is never published",
-                hint=f"add {name} to include: in promptsync.yaml",
+                f"{name!r} is not published, because include in promptsync.yaml does not match it",
+                hint=f"add {name} to include in promptsync.yaml",
             )
         return unknown(name, known, snapshot.worktree.prompts)
 

@@ -1,4 +1,4 @@
-"""The lock of a working copy, which keeps two runs from writing at once."""
+"""The lock of a working copy, which keeps two runs from writing at the same time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptsync.files.disk import private_directory
 def locked(root: Path) -> Iterator[None]:
     """Keep other processes from writing to a working copy; the system frees the lock of one that dies.
 
-    Raises ``Refused`` at once when another process has the lock.
+    Raises ``Refused`` immediately when another process has the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -31,7 +31,7 @@ def locked(root: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         why = getattr(error, "strerror", None) or error
         raise PromptsyncError(
-            f"cannot lock {lock.lock_file}, so two runs could write at once: {why}",
+            f"cannot lock {lock.lock_file}, so two runs could write at the same time: {why}",
             hint=f"ls -l {lock.lock_file}",
         ) from None
     try:

@@ -67,7 +67,7 @@ def render_edit(file: PromptFile, prompt: Prompt, local: Local, *, named: bool =
     text = text.replace("\n", "\r\n") if "\r\n" in file.text else text
     _check_reads_back(text, document, prompt.name)
     if "#" in file.text[len(start) :]:
-        message = f"{file.path} is laid out in a way in which no edit can keep its comments"
+        message = f"{file.path} cannot be edited without losing its comments"
         hint = f"delete the comments in {file.path}, or write its keys one below the other"
         raise Refused(message, hint=hint, code="unwritable")
     return text

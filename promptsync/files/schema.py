@@ -67,7 +67,7 @@ def check(loaded: Loaded, path: str, kind: Kind) -> list[Problem]:
     errors = [
         error for error in errors if error.kind.name == "type" or tuple(error.instance_path) not in mistyped
     ]
-    # Finding the places and closest keys of thousands of problems takes long, and nobody reads them.
+    # Finding the places and closest keys of thousands of problems takes long, and is of no use.
     reasons = islice((reason for error in errors for reason in _reasons(error, loaded, kind)), _MOST_PROBLEMS)
     return list(
         dict.fromkeys(

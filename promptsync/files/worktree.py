@@ -169,7 +169,7 @@ def _read(
         # A clone on macOS or Windows would have only one of two such files.
         twin = paths.setdefault(folded(shown), shown)
         if twin != shown:
-            message = f"Some file systems take this path and {twin} for the same (case, accents)."
+            message = f"Some file systems cannot tell this path from {twin} (case, accents)."
             problems.append(Problem(shown, 1, 1, "path-twin", message, hint="Rename one of the files."))
         name, data = name_for(shown.removeprefix(f"{prompts_dir}/")), b""
         try:

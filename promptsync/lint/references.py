@@ -82,7 +82,9 @@ def check(subject: Subject, snippets: Snippets) -> Iterator[Problem]:
             message = f"{reference} refers to a chat prompt; only a completion prompt can be a snippet."
             yield subject.problem("snippet-chat", path, message, hint="Move the text to a completion prompt.")
         if not reference.pinned:
-            message = f"{reference} is not pinned, so publishing that snippet changes this prompt at once."
+            message = (
+                f"{reference} is not pinned, so publishing that snippet changes this prompt immediately."
+            )
             hint = f"Pin it to a label or a version: {Reference(reference.name, label='LABEL')}."
             yield subject.problem("snippet-unpinned", path, message, hint=hint)
         newest, owner = snippets.newest_pins.get(reference.name, (0, ""))

@@ -15,7 +15,7 @@ from promptsync.prompt.template import syntax_error, variables
 from promptsync.prompt.texts import JINJA2, Text
 
 # C0 and C1 without tab, LF, CR and NEL; zero-width blanks; bidirectional embeddings, overrides and isolates;
-# invisible tags, which can carry instructions that nobody sees.
+# invisible tags, which can carry hidden instructions.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069"
     "\U000e0000-\U000e007f]"

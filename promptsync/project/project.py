@@ -217,13 +217,13 @@ class Project:
     ) -> None:
         """Call ``do``, which writes, with each item, ``width`` or as many as the registry allows at once.
 
-        After Ctrl-C, what is under way is finished, and the user is told so.
+        After Ctrl-C, what is under way is finished, after a message.
         """
 
         def interrupted(number: int) -> None:
             if self.on_wait is not None:
-                requests = "request that is" if number == 1 else "requests that are"
-                self.on_wait(f"finishing {number} {requests} under way; Ctrl-C again stops at once")
+                requests = "request" if number == 1 else "requests"
+                self.on_wait(f"finishing {number} {requests}; press Ctrl-C again to stop immediately")
 
         for_each(do, items, width=lambda: width or self.registry.width, on_interrupt=interrupted)
 
@@ -267,7 +267,7 @@ def open_project(
     same_url = (item for item in config.remotes.values() if item.url == wanted)
     known = config.remotes.get(wanted) or next(same_url, None)
     if not is_possible(known.url if known is not None else wanted):
-        raise UsageError(f"the remote {wanted[:80]!r} is not a URL or path that can exist")
+        raise UsageError(f"the remote {wanted[:80]!r} is not a valid URL or path")
     if known is None and ":" not in wanted:
         names = ", ".join(sorted(config.remotes)) or "none"
         raise UsageError(

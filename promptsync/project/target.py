@@ -215,7 +215,7 @@ def no_such_prompt(project: Project, name: str, names: Collection[str]) -> NoSuc
     path = project.config.prompts_path / path_for(name)
     if any(item.name == name for item in project.registry.prompts.list(status="deleted", name=name)):
         restore = f"promptsync push {shlex.quote(name)} --restore"
-        # --restore publishes the file, so without one somebody has to bring that back first
+        # --restore publishes the file, so a deleted file has to be restored first
         hint = restore if path.is_file() else f"git log -- {shlex.quote(str(path))}"
         message = f"there is no prompt {name!r} in {project.registry.url}: it is archived"
         return NoSuchPrompt(message, hint=hint)

@@ -25,7 +25,7 @@ def list_all(project: Project, *, label: str | None = None) -> list[Version]:
 class Catalog(Mapping[str, Version]):
     """The active prompts of the registry by name.
 
-    A name costs one search. The whole list is read when somebody iterates, and then only once.
+    A name costs one search. Iterating reads the whole list, once.
     """
 
     def __init__(self, project: Project) -> None:

@@ -2,7 +2,7 @@
 
 The registry keeps no history of its labels. So two labels are kept beside ``prod``: ``prod.previous`` at the
 version that a rollback of ``prod`` returns to, and ``prod.released`` at the newest version that was released.
-If ``prod`` is below ``prod.released``, somebody took a release back, and what is up to it is on hold.
+If ``prod`` is below ``prod.released``, a release was taken back, and versions up to it are on hold.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A merge that only decides who changed what goes down to words. A merge that is written never does.
 
 The algorithm is diff3's. It is written by hand because the packages that have it are under the GPL, or merge
-characters, which makes sentences that nobody wrote. None of them splits long lines.
+characters, which mixes two sentences into a third. None of them splits long lines.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def merge_text(base: str, ours: str, theirs: str, *, by_words: bool = False) -> 
 
     Lines end in ``\\n`` alone; every other character is part of a line. Adjacent changes clash, as in git,
     because one of them may respond to the other. ``by_words`` merges clashes once more, word by word, which
-    can make sentences that nobody wrote: use it to decide, never to write.
+    can mix two sentences into a third: use it to decide, never to write.
     """
     if ours in (theirs, base) or theirs == base:
         return MergedText((theirs if ours == base else ours,))

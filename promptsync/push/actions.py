@@ -106,7 +106,7 @@ class PushOptions(Struct, frozen=True):
     ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
     ``--max-changes``. ``skip_checks`` allows what is live to change unchecked. In a deploy, ``checked_label``
     is the label whose checks follow, and ``parents`` are those of versions that are made from the version
-    under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label at once.
+    under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label immediately.
     """
 
     names: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ class PushPlan(Struct, frozen=True):
     ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
     their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
-    those labels are ``governed``. ``live`` are the prompts that render a snippet at once, by snippet,
+    those labels are ``governed``. ``live`` are the prompts that render a snippet immediately, by snippet,
     ``pins`` those that stay behind. ``snapshot`` is what the plan was made from.
     """
 

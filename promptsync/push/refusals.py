@@ -62,7 +62,7 @@ def _publish(snapshot: Snapshot, name: str, snippet: str) -> str:
 
 
 def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str, tuple[LiveUser, ...]]:
-    """Return the live prompts that render the new texts and labels of snippets at once, by snippet."""
+    """Return the live prompts that render new versions and labels of snippets immediately, by snippet."""
     if not project.is_guarding:
         return {}
     new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)

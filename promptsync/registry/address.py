@@ -18,7 +18,7 @@ from promptsync.registry.errors import MissingKey
 LOCAL: Final = "local:"
 """How the URL of an embedded registry starts."""
 
-NO_KEY: Final = "it has blanks, quotes or characters that no key has"
+NO_KEY: Final = "it contains spaces, quotes or other invalid characters"
 
 # The requests to an embedded registry never leave this process.
 _LOCAL_BASE: Final = "http://localhost"

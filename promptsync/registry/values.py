@@ -21,7 +21,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     """For the first byte of a response, and for each further one."""
     connect: float = 10.0
     connect_loopback: float = 3.0
-    """A server on this machine accepts at once, or something else is listening."""
+    """A server on this machine accepts immediately, or something else is listening."""
     attempts: int = 6
     """How often a request is sent at most."""
     first_retry: float = 0.5
@@ -36,7 +36,7 @@ class Timeouts(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, request=request, answer=request / 2)
 
     def shortened(self) -> Timeouts:
-        """Return these for somebody who waits to hear how the registry does."""
+        """Return shorter ones, for a report on the state of the registry."""
         answer = min(self.answer, 10.0)
         return msgspec.structs.replace(self, answer=answer, attempts=2, longest_wait=10.0)
 
@@ -56,7 +56,7 @@ class NewVersion(msgspec.Struct, frozen=True):
 
 
 class StartedAgent(msgspec.Struct, frozen=True):
-    """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs at once."""
+    """``execution_id`` is the run to poll, ``None`` if the registry returned the outputs immediately."""
 
     execution_id: int | None
     raw: Mapping[str, Any]

@@ -101,7 +101,8 @@ def planned_text(plan: TablePlan) -> str:
     if not plan.to_run:
         return "tables: nothing to run, all verdicts are known"
     sheets = count(len(plan.to_run), "sheet")
-    return f"tables: {sheets} to run with {plan.cells:,} cells, {plan.model_cells:,} of which call a model"
+    cells, calls = count(plan.cells, "cell"), count(plan.model_cells, "model call")
+    return f"tables: {sheets} to run with {cells} and {calls}"
 
 
 def cost_text(results: Iterable[CheckResult]) -> str:

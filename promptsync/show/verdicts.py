@@ -39,7 +39,7 @@ def _text(verdict: Verdict) -> str:
     if verdict.about == "still-live":
         undo = "to undo it, git revert its commit and promptsync deploy"
         return f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
-    what = "failed its checks" if verdict.failed else "is not known to have passed its checks"
+    what = "failed its checks" if verdict.failed else "has no passing check"
     return f"{what}: {verdict.reason}"
 
 

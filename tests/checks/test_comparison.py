@@ -77,7 +77,7 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
         (
             changed(3, 2, 50),
             "3 of 50 rows got worse and 2 better: the share that passes has dropped by at most 8.5 points or "
-            "risen by at most 6.2; max_drop is 5; it takes more rows or runs: 3 to tell",
+            "risen by at most 6.2; max_drop is 5; to tell takes more rows, or runs: 3",
         ),
         (
             changed(3, 0, 50, 3),
@@ -93,8 +93,8 @@ def test_the_verdict(worse: int, better: int, total: int, runs: int, verdict: st
             "1 of 50 rows got worse and 19 better: the share that passes has risen by 22.7 to 39.8 points; "
             "max_drop is 5",
         ),
-        (changed(0, 0, 8), "8 rows are too few to tell whether the drop is within max_drop, 5; it takes 20"),
-        (changed(0, 0, 1), "1 row is too few to tell whether the drop is within max_drop, 5; it takes 20"),
+        (changed(0, 0, 8), "8 rows are too few to judge max_drop 5; it takes 20"),
+        (changed(0, 0, 1), "1 row is too few to judge max_drop 5; it takes 20"),
         (changed(2, 0, 50, max_drop=None), ""),
     ],
 )

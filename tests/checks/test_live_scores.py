@@ -41,8 +41,8 @@ def test_a_score_fails_exactly_when_it_is_further_below_than_allowed(
 
 TABLE = [
     (80, 90, 10, ""),
-    (80, 90, 9.9, "score 80 is 10 below the 90 of v3, which is live; max_drop is 9.9"),
-    (89.99, 90, 0, "score 89.99 is 0.01 below the 90 of v3, which is live; max_drop is 0"),
+    (80, 90, 9.9, "score fell 10 points from live v3 (90 -> 80); max_drop is 9.9"),
+    (89.99, 90, 0, "score fell 0.01 points from live v3 (90 -> 89.99); max_drop is 0"),
     (95, 90, 0, ""),
     # floats alone would make these 33.330000000000005 and 3.3299999999999983
     (33.34, 66.67, 33.33, ""),
@@ -65,7 +65,7 @@ def test_a_drop_of_exactly_the_limit_passes(
 def test_both_limits_apply_the_stricter_of_two_counts_and_both_reasons_are_given() -> None:
     result = judge(evaluation("quality", least=85, drop=7), DONE, Standard(50, max_drop=5), LIVE)
     assert result.reason == (
-        "score 80 is below the minimum of 85; score 80 is 10 below the 90 of v3, which is live; max_drop is 5"
+        "score 80 is below the minimum of 85; score fell 10 points from live v3 (90 -> 80); max_drop is 5"
     )
     assert (result.passed, result.is_too_low) == (False, True)
     broken = replace(DONE, failed=1)
@@ -94,7 +94,7 @@ def test_a_score_is_compared_with_the_newest_run_of_the_live_version(bench: Benc
     assert "max_drop not applied: ask is not live yet; there is no minimum" in text(first)
     bench.publish("ask", "nothing to see")
     second = check(bench, 2, 1)
-    assert second.reason.endswith("below the 66.67 of v1, which is live; max_drop is 5")
+    assert second.reason.endswith("points from live v1 (66.67 -> 33.33); max_drop is 5")
     (body,) = runs_body(CheckResults((second,)), "evaluation")
     assert body["missed_cells"] and (body["live_version"], body["live_score"]) == (1, 66.67)
     assert "66.67 (v1)" in text(second)

@@ -168,7 +168,7 @@ def test_a_registry_without_tables_is_told_by_the_way_out(world: World) -> None:
     world.faults = [fault(asking("GET", TABLES), Reply({"message": "Not Found"}, status=404))]
     with pytest.raises(Unsupported, match="has no Tables") as raised:
         check(world, wanted(PLAIN))
-    assert raised.value.hint.startswith("write evaluation: in checks:")
+    assert raised.value.hint.startswith("use evaluation instead of table")
 
 
 def test_a_registry_that_asks_for_a_confirmation_gets_it_up_to_what_was_planned(world: World) -> None:

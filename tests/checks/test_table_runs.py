@@ -111,7 +111,7 @@ def test_a_prompt_that_is_not_live_yet_and_one_that_did_not_change_are_not_compa
     declare(world)
     new, same = only(world, PLAIN), only(world, PLAIN, text(version=2))
     assert (new.comparison, new.live.reason) == (None, "ask is not live yet")
-    assert (same.comparison, same.live.reason) == (None, "ask v2 is live with the same text")
+    assert (same.comparison, same.live.reason) == (None, "ask v2 is live with the same content")
     assert (new.passed, same.passed, same.run.reused) == (True, True, True)
 
 
@@ -224,7 +224,7 @@ def test_texts_that_ran_on_different_models_are_not_compared(tmp_path: Path) -> 
         configure(scripted, "evaluations: {on_noise: warn}\n")
         (result,) = check(scripted, wanted(other, LIVE, max_drop=5)).all
     assert result.reason == (
-        "cannot tell: ask v3 is live, and ran on a real model, and the new text on the echo model"
+        "cannot tell: ask v3 is live, and ran on a real model, and the new version on the echo model"
     )
 
 

@@ -69,7 +69,7 @@ def test_the_newest_run_of_exactly_that_version_decides(world: World) -> None:
     config(world, "match: a, evaluation: polite, min_score: 90")
     run_at(world, "polite")
     assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 90")}
-    assert ask(world, a=1) == {"a": (None, "polite never ran it")}
+    assert ask(world, a=1) == {"a": (None, "polite hasn't run on it")}
     world.publish("a", "{name}, please")
     run_at(world, "polite")
     assert ask(world, a=3) == {"a": (True, "")}
@@ -80,7 +80,7 @@ def test_a_run_that_was_started_elsewhere_does_not_count(world: World) -> None:
     config(world, "match: a, evaluation: polite")
     assert world.call("POST", "/reports/1/run", {"name": "nightly"}).status == 201
     assert json.loads(world.ok("eval", "show", "polite", "--wait", "--json").out)["runs"][0]["passed"]
-    assert ask(world, a=2) == {"a": (None, "polite never ran it")}
+    assert ask(world, a=2) == {"a": (None, "polite hasn't run on it")}
 
 
 def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
@@ -89,7 +89,7 @@ def test_a_drop_below_the_live_version_is_a_failure(world: World) -> None:
     run_at(world, "polite")
     world.publish("a", "{name}")
     run_at(world, "polite")
-    failed = (False, "polite: score 0 is 100 below the 100 of v3, which is live; max_drop is 20")
+    failed = (False, "polite: score fell 100 points from live v3 (100 -> 0); max_drop is 20")
     assert ask(world, {"a": 3}, a=4) == {"a": failed}
     # Nothing is known of v1, v4 is live itself, and nobody said what is live.
     for live in ({"a": 1}, {"a": 4}, None):
@@ -103,7 +103,7 @@ def test_all_checks_count_and_a_failure_is_reported_first(world: World) -> None:
     assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 50")}
     world.publish("a", "{name}, please, and more than twenty characters")
     run_at(world, "polite")
-    assert ask(world, a=3) == {"a": (None, "short never ran it")}
+    assert ask(world, a=3) == {"a": (None, "short hasn't run on it")}
     run_at(world, "short")
     assert ask(world, a=3) == {"a": (True, "")}
 
@@ -126,7 +126,7 @@ def test_each_prompt_has_its_own_minimum(world: World) -> None:
 def test_an_evaluation_of_another_prompt_is_not_enough(world: World) -> None:
     config(world, "match: '*', evaluation: polite")
     run_at(world, "polite")
-    assert ask(world, a=2, b=2) == {"a": (True, ""), "b": (None, "polite never ran it")}
+    assert ask(world, a=2, b=2) == {"a": (True, ""), "b": (None, "polite hasn't run on it")}
 
 
 def test_an_evaluation_is_named_by_its_id_or_in_the_file(world: World) -> None:
@@ -198,7 +198,7 @@ def test_only_the_newest_runs_are_read(world: World) -> None:
     assert ask(world, a=2) == {"a": (False, "polite: 0 on the echo model is below the minimum of 90")}
     run_at(world, "polite")
     world.forget()
-    assert ask(world, a=1) == {"a": (None, f"polite: none of its newest {MOST} runs ran it")}
+    assert ask(world, a=1) == {"a": (None, f"polite: none of its newest {MOST} runs used it")}
     assert len(_reports(world)) == MOST
 
 
@@ -241,7 +241,7 @@ def _without(*keys: str) -> Any:
     ("keys", "reason"),
     [
         (["runs"], "polite: the registry does not list its runs"),
-        (["prompt_registry_id", "template"], "polite: its report names v2, but not of which prompt"),
+        (["prompt_registry_id", "template"], "polite: its report names v2, but no prompt"),
         (["prompt_version_number", "template"], "polite: the run names no version"),
     ],
 )

@@ -22,7 +22,7 @@ NAMED: list[tuple[Run, tuple[int | None, str]]] = [
     (REPORT, (3, "")),
     (Run(kind="evaluation", name="e", version=3, prompt_id=8), (None, OTHER_PROMPT)),
     (Run(kind="evaluation", name="e", prompt_id=7), (None, NO_VERSION)),
-    (Run(kind="evaluation", name="e", version=3), (None, "its report names v3, but not of which prompt")),
+    (Run(kind="evaluation", name="e", version=3), (None, "its report names v3, but no prompt")),
     (SILENT, (None, NO_VERSION)),
     (Run(kind="evaluation", name="e", uses=(Use("x", "ask", 4),)), (4, "")),
     (Run(kind="evaluation", name="e", version=3, prompt_id=8, uses=(Use("x", "ask", 4),)), (4, "")),
@@ -62,13 +62,13 @@ def gaps(results: CheckResults) -> list[str]:
 
 RUNS = [
     ("evaluation", "quality", 2, ""),
-    ("evaluation", "quality", 1, "the run was of v2"),
-    ("evaluation", "of ask one", 2, "the run was of v1"),
-    ("evaluation", "of ask prod", 2, "the run was of v1"),
-    ("evaluation", "of other", 2, "the run was of another prompt"),
+    ("evaluation", "quality", 1, "the run used v2"),
+    ("evaluation", "of ask one", 2, "the run used v1"),
+    ("evaluation", "of ask prod", 2, "the run used v1"),
+    ("evaluation", "of other", 2, "the run used another prompt"),
     ("agent", "bot", 2, ""),
     ("agent", "bot", 1, "the run names no version, and the latest was v2"),
-    ("agent", "old bot", 2, "the run was of v1"),
+    ("agent", "old bot", 2, "the run used v1"),
     ("agent", "prod bot", 2, "step first uses the label prod"),
 ]
 
@@ -98,12 +98,12 @@ def test_a_run_of_one_prompt_does_not_check_another_which_needs_a_check_of_its_o
     of_both = evaluation("quality", "ask", "other")
     wanted = {"ask": 1, "other": 1}
     assert gaps(bench.run(of_both, versions=wanted)) == [
-        "other v1 was not checked: the run was of another prompt"
+        "other v1 was not checked: the run used another prompt"
     ]
     own = evaluation("of other", "other")
     assert bench.run(of_both, own, versions=wanted).passed
     stale = bench.run(of_both, own, versions={"ask": 1, "other": 7})
-    assert gaps(stale)[-1] == "other v7 was not checked: the run was of v1"
+    assert gaps(stale)[-1] == "other v7 was not checked: the run used v1"
     # A check of its own that failed does not count.
     failed = bench.run(of_both, evaluation("of other", "other", least=100), versions=wanted)
     assert [len(result.unbound) for result in failed.all] == [1, 0]
@@ -153,7 +153,7 @@ def test_columns_name_prompts_that_the_report_does_not_name(bench: Bench) -> Non
     bench.publish("third")
     wanted = {"ask": 1, "other": 1, "third": 1}
     assert gaps(bench.run(evaluation("quality", *wanted), versions=wanted)) == [
-        "ask v1 was not checked: the run was of v2",
+        "ask v1 was not checked: the run used v2",
         "third v1 was not checked: step three uses the label prod",
     ]
     assert bench.run(evaluation("quality"), versions={"ask": 2}).passed
@@ -171,7 +171,7 @@ def test_a_run_of_a_parent_checks_the_latest_snippets_that_it_renders(bench: Ben
     # A parent that pins the snippet does not render it, and one that was not checked checks nothing.
     assert gaps(bench.run(check, versions=wanted))
     stale = bench.run(check, versions={"parent": 2, "tone": 1}, renders={"parent": {"tone"}})
-    assert gaps(stale)[-1] == "tone v1 was not checked: the run was of another prompt"
+    assert gaps(stale)[-1] == "tone v1 was not checked: the run used another prompt"
     published: list[int] = []
 
     def publish(what: str, done: int, total: int) -> None:

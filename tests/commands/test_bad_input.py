@@ -188,7 +188,7 @@ OTHERS: list[tuple[str, list[str], str, str, int, str]] = [
         "promptsync.yaml",
         f"remotes: {{a: {{url: 'local:{'a' * 300}'}}}}",
         2,
-        "not a URL or path",
+        "not a valid URL or path",
     ),
 ]
 

@@ -90,7 +90,7 @@ def test_an_evaluation_that_several_name_runs_once(world: World) -> None:
     (one,) = document(done, "eval run")["runs"]
     assert (done.code, one["prompts"], len(started(world))) == (1, ["a", "c"], 1)
     assert [(doubt["prompt"], doubt["version"]) for doubt in one["unbound"]] == [("c", 2)]
-    assert "the run was of another prompt" in one["reason"]
+    assert "the run used another prompt" in one["reason"]
     assert world.run("eval", "run", "--changed", "--allow-unbound").code == 0
 
 
@@ -108,7 +108,7 @@ def test_a_run_of_another_version_is_no_pass(world: World) -> None:
     change(world, "a", "A polite hi, {name}", evaluations=["a once"])
     done = world.run("eval", "run", "--changed", "--junit", "report.xml")
     assert done.code == 1
-    assert "a once: a v2 was not checked: the run was of v1" in done.err
+    assert "a once: a v2 was not checked: the run used v1" in done.err
     assert "--allow-unbound" in done.err
     assert suites(world.root / "report.xml") == {"a once": {"score": "passed", "checks a v2": "failure"}}
     allowed = world.run("eval", "run", "--changed", "--allow-unbound", "--junit", "report.xml")

@@ -65,7 +65,7 @@ def test_a_worse_text_fails_and_says_which_rows_and_nothing_is_published(world: 
     rude(world)
     done = world.run("eval", "run", "--changed")
     assert done.code == 1, str(done)
-    assert "tables: 1 sheet to run with 20 cells, 20 of which call a model" in done.err
+    assert "tables: 1 sheet to run with 20 cells and 20 model calls" in done.err
     assert re.search(r"a +20 +0 +100 \(v1\) +-100 +20 +0 +failed\n", done.out)
     assert (
         "a (thanks): row 1 got worse (Says thanks)\n    input: name: Customer 0\n    live: Thank you!\n"
@@ -92,7 +92,7 @@ def test_without_a_minimum_the_verdict_of_the_scorecard_decides(
 def test_an_unchanged_text_passes_and_is_not_run_twice(world: World) -> None:
     done = world.run("eval", "run", "thanks")
     assert done.code == 0, str(done)
-    assert "a (thanks): not compared: a v1 is live with the same text" in done.out
+    assert "a (thanks): not compared: a v1 is live with the same content" in done.out
     assert world.run("eval", "run", "--changed").out == ""
     rude(world)
     world.run("eval", "run", "--changed")
@@ -280,7 +280,7 @@ def test_too_few_rows_are_told_before_anything_runs(world: World) -> None:
     assert "8 rows of thanks cannot tell anything: it takes 10, and 20 for max_drop 5" in done.err
     rude(world)
     few = world.run("eval", "run", "thanks", "--prompt", "a")
-    assert few.code == 1 and "8 rows are too few to tell" in few.err
+    assert few.code == 1 and "8 rows are too few to judge" in few.err
 
 
 def test_the_list_has_files_tables_and_evaluations(world: World) -> None:

@@ -129,7 +129,10 @@ def test_a_file_that_include_does_not_match_is_counted_and_its_name_is_explained
     config.write_text(f"{config.read_text('utf-8')}\ninclude: [kept]\n", "utf-8")
     assert "1 prompt file not matched by include:; promptsync lint lists them" in world.ok("status").out
     refused = world.run("push", "prompts/apart.yaml")
-    assert refused.code == 2 and "include: in promptsync.yaml does not match 'apart'" in refused.err
+    assert (
+        refused.code == 2
+        and "'apart' is not published, because include in promptsync.yaml does not match it" in refused.err
+    )
 
 
 def test_an_archived_prompt_without_a_file_is_looked_for_in_git(changed: World) -> None:

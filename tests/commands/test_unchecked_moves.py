@@ -101,7 +101,7 @@ def test_on_a_terminal_the_question_names_what_failed(
 
 def test_a_rollback_warns_too(world: World) -> None:
     assert warnings(world, "label", "move", "a@3", "prod") == [
-        {"name": "a", "version": 3, "failed": False, "reason": "kind never ran it"}
+        {"name": "a", "version": 3, "failed": False, "reason": "kind hasn't run on it"}
     ]
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "2") == [FAILED]
     assert warnings(world, "rollback", "a", "--label", "prod", "--to", "1", "-y") == []
@@ -112,7 +112,7 @@ def test_a_score_that_fell_too_far_is_a_failure(world: World) -> None:
     (found,) = warnings(world, "label", "move", "a@2", "prod", "--skip-checks")
     assert (found["failed"], found["reason"]) == (
         True,
-        "kind: score 0 is 100 below the 100 of v1, which is live; max_drop is 10",
+        "kind: score fell 100 points from live v1 (100 -> 0); max_drop is 10",
     )
 
 
@@ -138,9 +138,7 @@ def test_the_text_warns_before_it_is_confirmed_and_once(world: World) -> None:
 
 def test_a_move_in_a_pipe_warns_in_its_receipt(world: World) -> None:
     done = world.ok("label", "move", "a", "prod")
-    assert (
-        "  warning  a: v3 is not known to have passed its checks: kind never ran it" in done.out.splitlines()
-    )
+    assert "  warning  a: v3 has no passing check: kind hasn't run on it" in done.out.splitlines()
 
 
 def test_a_move_that_did_not_happen_warns_of_nothing(world: World) -> None:

@@ -252,7 +252,7 @@ def test_a_file_that_git_was_told_not_to_look_at_is_refused(copy: Copy, flag: st
     copy.become({A: text(), B: text("Two")})
     copy.commit()
     copy.git("update-index", flag, A)
-    with pytest.raises(PromptsyncError, match=f"git is told not to watch {A}") as caught:
+    with pytest.raises(PromptsyncError, match=f"git ignores changes in {A}") as caught:
         copy.changed()
     command, *arguments = shlex.split(caught.value.hint)
     assert (command, caught.value.exit_code) == ("git", 3)

@@ -47,7 +47,7 @@ def until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
     assert happened()
 
 
-FINISHING = r"finishing \d+ requests? that .* under way; Ctrl-C again stops at once"
+FINISHING = r"finishing \d+ requests?; press Ctrl-C again to stop immediately"
 
 
 def ended(process: subprocess.Popen[str], err: str = "") -> dict[str, object]:

@@ -216,7 +216,7 @@ def test_a_file_that_git_does_not_watch_is_refused(changed: World, path: str) ->
     changed.git("update-index", "--assume-unchanged", path)
     changed.forget()
     done = changed.run("deploy")
-    assert done.code == 3 and f"git is told not to watch {path}" in done.err, str(done)
+    assert done.code == 3 and f"git ignores changes in {path}" in done.err, str(done)
     assert changed.writes == []
 
 
@@ -262,7 +262,7 @@ def test_a_broken_evaluation_file_stops_no_status_and_no_rollback(changed: World
     changed.ok("deploy")
     changed.put("evaluations/x.yaml", "rows: 3\n")
     done = changed.ok("rollback", "a", "--label", "prod", "--yes")
-    assert "v1 is not known to have passed its checks: evaluations/x.yaml:1:1" in done.out + done.err
+    assert "v1 has no passing check: evaluations/x.yaml:1:1" in done.out + done.err
     assert changed.label("a", "prod") == 1
     # Before it is committed, no label moves up.
     assert changed.run("label", "move", "a@2", "prod", "--yes").code == 3

@@ -60,7 +60,7 @@ def test_a_score_that_falls_too_far_stops_the_release(world: World) -> None:
     assert (run["score"], run["live_score"], run["live_version"]) == (50, 100, 1)
     assert (run["drop"], run["max_drop"], run["passed"]) == (50, 10, False)
     assert document["error"]["message"].endswith(
-        "score 50 is 50 below the 100 of v1, which is live; max_drop is 10"
+        "score fell 50 points from live v1 (100 -> 50); max_drop is 10"
     )
     assert world.label("a", "prod") == 1
     # Again: what is live is still v1, and its newest run is still the one that scored 100.
@@ -88,17 +88,17 @@ LIMITS = [
         "max_drop: 40, min_score: 50",
         "",
         1,
-        "score 50 is 50 below the 100 of v1, which is live; max_drop is 40",
+        "score fell 50 points from live v1 (100 -> 50); max_drop is 40",
     ),
     ("max_drop: 50, min_score: 50", "", 0, ""),
     # The option cannot raise the limit of the configuration.
-    ("max_drop: 10", "--max-drop 60", 1, "score 50 is 50 below the 100 of v1, which is live; max_drop is 10"),
+    ("max_drop: 10", "--max-drop 60", 1, "score fell 50 points from live v1 (100 -> 50); max_drop is 10"),
     ("min_score: 0", "--max-drop 50", 0, ""),
     (
         "min_score: 0",
         "--max-drop 49.9",
         1,
-        "score 50 is 50 below the 100 of v1, which is live; max_drop is 49.9",
+        "score fell 50 points from live v1 (100 -> 50); max_drop is 49.9",
     ),
 ]
 
@@ -141,7 +141,7 @@ def test_the_text_and_the_markdown_show_live_candidate_and_difference(world: Wor
     assert '<property name="live_score" value="100.0" />' in results
     summary = tmp_path / "summary.md"
     world.run("deploy", "--label", "prod", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
-    assert "is 50 below the 100 of v1, which is live" in summary.read_text("utf-8")
+    assert "score fell 50 points from live v1" in summary.read_text("utf-8")
 
 
 def test_a_rehearsal_compares_nothing_and_says_so(world: World) -> None:

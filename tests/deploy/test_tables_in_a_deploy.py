@@ -56,7 +56,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world.built(build)
 
 
-PLAN = "tables: 2 sheets to run with 24 cells, 24 of which call a model"
+PLAN = "tables: 2 sheets to run with 24 cells and 24 model calls"
 
 
 def test_the_plan_says_what_tables_compute_and_changes_nothing(world: World) -> None:

@@ -532,5 +532,5 @@ def test_blank_lines_at_the_end_of_a_text_cost_no_comments(content: str, text: s
 def test_an_edit_that_would_lose_comments_is_refused() -> None:
     text = "? content\n: x\n"
     assert edit(text, _set("content", "a\nb\n")) == "name: support/refund\ncontent: |\n  a\n  b\n"
-    with pytest.raises(Refused, match="no edit can keep its comments"):
+    with pytest.raises(Refused, match="cannot be edited without losing its comments"):
         edit(f"{text}# why\n", _set("content", "a\nb\n"))

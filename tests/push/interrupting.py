@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from worlds import Reply, Seen, World, fault
 
-FINISHING = re.compile(r"finishing \d+ requests? that (is|are) under way; Ctrl-C again stops at once\n")
+FINISHING = re.compile(r"finishing \d+ requests?; press Ctrl-C again to stop immediately\n")
 
 
 @contextmanager

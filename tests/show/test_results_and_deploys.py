@@ -208,6 +208,6 @@ def test_a_score_that_fell_is_shown_beside_the_live_one_and_why_others_are_not_c
     alone = judge(check, run, Standard(), LiveScore("ask", reason="ask is not live yet"))
     _, head, *rows = results_markdown(CheckResults((fell, alone)))
     assert head.split()[-6:] == ["LIVE", "CHANGE", "MINIMUM", "MAX", "DROP", "RESULT"]
-    assert "80     90 (v3)  -10     50       5         failed: score 80 is 10 below the 90 of v3" in rows[0]
+    assert "80     90 (v3)  -10     50       5         failed: score fell 10 points from live v3" in rows[0]
     assert rows[1].split()[-5:] == ["-", "-", "50", "5", "passed"]
     assert rows[2] == "quality: max_drop not applied: ask is not live yet; the minimum of 50 decides"

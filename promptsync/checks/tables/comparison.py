@@ -152,14 +152,14 @@ def _judged(comparison: Comparison, runs: int, max_drop: float) -> Comparison:
         return replace(comparison, verdict="fail", reason=reason)
     if rows < enough_rows(max_drop):
         few = "1 row is" if rows == 1 else f"{rows} rows are"
-        reason = f"{few} too few to tell whether the drop is within max_drop, {max_drop:g}"
+        reason = f"{few} too few to judge max_drop {max_drop:g}"
         return replace(
             comparison, verdict="cannot tell", reason=f"{reason}; it takes {enough_rows(max_drop)}"
         )
     if most <= max_drop or not comparison.worse:
         return replace(comparison, verdict="pass", reason=reason)
-    more = "more rows" if runs >= _CERTAIN_RUNS else f"more rows or runs: {_CERTAIN_RUNS}"
-    return replace(comparison, verdict="cannot tell", reason=f"{reason}; it takes {more} to tell")
+    more = "more rows" if runs >= _CERTAIN_RUNS else f"more rows, or runs: {_CERTAIN_RUNS}"
+    return replace(comparison, verdict="cannot tell", reason=f"{reason}; to tell takes {more}")
 
 
 def _movement(least: float, most: float) -> str:

@@ -86,10 +86,10 @@ class Content(Struct, frozen=True, dict=True):
         missing = {name: title for name, title in variables.items() if title not in before}
         if missing:
             name, title = next(iter(missing.items()))
-            named = repr(name) if name == title else f"{name!r}, for which it has the column {title!r}"
+            named = repr(name) if name == title else f"{name!r}, from the column {title!r}"
             raise UsageError(
                 f"{self.text.name} has the variable {named}, but {definition.place} has no such column",
-                hint=f"add a column {title!r} to it, or name another one for the variable",
+                hint="add that column, or map the variable to another one",
             )
         config = {key: value for key, value in prompt.config.items() if key not in _TEMPLATES}
         prompt = Column(prompt.title, PROMPT, {**config, VARIABLES: variables})
@@ -188,7 +188,7 @@ class Content(Struct, frozen=True, dict=True):
             if column.title == self.definition.output and not self._has_text(config.get("inline_template")):
                 return False
         steps = [with_titles(step, titles) for step in mappings(scorecard.get("steps"))]
-        # A scorecard that somebody else has eased is not ours, even if nothing but that was added.
+        # A scorecard that another user has eased is not ours, even if nothing else was added.
         ours = self.definition.steps
         if not same(*([[step.get(key) for key in _EASE] for step in card] for card in (steps, ours))):
             return False

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TAKEN_UP: Final = 24.0
 """How many hours old a sheet may be that was begun and has no score yet."""
 NO_ORIGIN: Final = "promptsync"
-"""The name of a scorecard, which must have one, if nobody said what it is made for."""
+"""The name of a scorecard, which must have one, if no origin was passed."""
 
 
 class Table(Struct, frozen=True):
@@ -143,7 +143,9 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
             named = [table for table in tables.titled("") if table.get("id") == name]
     except Unsupported as error:
         message = f"{registry.url} has no Tables: {error.message}"
-        raise Unsupported(message, hint="write evaluation: in checks: for a registry without them") from None
+        raise Unsupported(
+            message, hint="use evaluation instead of table under checks in promptsync.yaml"
+        ) from None
     if len(named) > 1 and declared is None:
         ids = ", ".join(str(table.get("id")) for table in named)
         raise UsageError(
@@ -152,11 +154,11 @@ def read_table(registry: Registry, file: EvaluationFile | None, name: str, sheet
     if not named:
         if declared is not None:
             return Table(None, declared)
-        hint = "promptsync eval list\nif it was renamed, write its new name, or its id, which stays"
+        hint = "promptsync eval list\nif it was renamed, use its new name, or its id, which never changes"
         raise NoSuchItem(
-            f"{registry.url} has no table {name!r}, and no file in evaluations/ has it", hint=hint
+            f"{registry.url} has no table {name!r}, and no file in evaluations/ has that name", hint=hint
         )
-    # Two first runs at once may have made the table twice.
+    # Two first runs at the same time may have made the table twice.
     table = min(named, key=lambda table: text(table, "created_at") or "")
     table_id = str(table.get("id"))
     sheets = tuple(tables.sheets(table_id))
@@ -180,7 +182,7 @@ def title_of(sheet: Mapping[str, Any]) -> str:
 
 
 def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return sheets by the time when they were made; of two at once, the later one in the table is newer."""
+    """Return sheets, newest first; of two made at the same time, the later one in the table is newer."""
     return sorted(sheets, key=lambda sheet: text(sheet, "created_at") or "")[::-1]
 
 

@@ -140,7 +140,7 @@ def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard
         # A run that failed is no noise.
         standard = replace(standard, fails_on_noise=standard.fails_on_noise or live_run is not None)
     elif live_run is None:
-        live = replace(live, reason=f"{name} v{tested.version} is live with the same text")
+        live = replace(live, reason=f"{name} v{tested.version} is live with the same content")
     elif run.rows:
         comparison = compare(live_run.rows, run.rows, check.runs, check.max_drop)
     return replace(judge(check, run, standard, live, comparison), live_run=live_run)
@@ -155,7 +155,7 @@ def _why(live: Run, new: Run) -> str:
     if not live.rows:
         return f"its run is {live.status}"
     is_other = new.rows and live.model != new.model
-    return f"ran on {_model(live)}, and the new text on {_model(new)}" if is_other else ""
+    return f"ran on {_model(live)}, and the new version on {_model(new)}" if is_other else ""
 
 
 def _model(run: Run) -> str:

@@ -17,7 +17,7 @@ _OPTIONS: Final = ("-c", "i18n.logOutputEncoding=UTF-8")
 """Without the option, messages come in the encoding of the user's own commits."""
 
 _ENVIRONMENT: Final = {
-    "GIT_TERMINAL_PROMPT": "0",  # a partial clone may fetch, and nobody would see the question
+    "GIT_TERMINAL_PROMPT": "0",  # a partial clone may fetch, and the question would stay invisible
     "GIT_OPTIONAL_LOCKS": "0",  # not even the new times of touched files are noted in the index
     **dict.fromkeys(map("GIT_{}_PATHSPECS".format, ("LITERAL", "GLOB", "NOGLOB", "ICASE")), "0"),
 }

@@ -218,7 +218,7 @@ class Repository:
                 hint = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or '.')}"
             elif mark == "S" or mark.islower():
                 flag = "--no-skip-worktree" if mark in ("S", "s") else "--no-assume-unchanged"
-                message = f"git is told not to watch {path}, so it cannot be compared"
+                message = f"git ignores changes in {path}, so it cannot be compared"
                 hint = f"git update-index {flag} {shlex.quote(path)}"
             else:
                 continue

@@ -94,7 +94,7 @@ def read_whole(
             return items, pages[0].envelope
     raise BadAnswer(
         f"{pages[0].request}: the list kept changing while it was read, in {READINGS} attempts in a row",
-        hint="try again; if nobody changes the registry, it contradicts itself about the length of the list",
+        hint="try again; if it keeps happening, the registry reports inconsistent list lengths",
         code="list-kept-changing",
     )
 
@@ -123,7 +123,7 @@ def read_cursored(
         if only_first or cursor is None or pages[-1].envelope.get("has_more") is False:
             break
         if not isinstance(cursor, str | int) or cursor in cursors:
-            raise BadAnswer(f"{pages[-1].request}: the list does not end: its pages come twice")
+            raise BadAnswer(f"{pages[-1].request}: the list does not end: its pages repeat")
         cursors.add(cursor)
         position = {"cursor": cursor}
     return [item for page in pages for item in page.items], pages[0].envelope
@@ -135,7 +135,7 @@ def _belong_together(pages: Sequence[_Page], items: Sequence[Any]) -> bool:
     is_same = all((page.pages, page.total) == (first.pages, first.total) for page in pages)
     is_complete = first.total in (None, len(items)) and not pages[-1].has_next
     is_missing = not items and bool((first.pages or 0) > 1)
-    # An item comes twice while somebody creates or deletes others.
+    # An item comes twice while others are created or deleted.
     return is_same and is_complete and not is_missing and len(set(map(_identity, items))) == len(items)
 
 
