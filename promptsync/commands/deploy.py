@@ -12,7 +12,7 @@ from msgspec import structs
 from promptsync.checks.follow import TIMEOUT
 from promptsync.checks.receipt import CheckResults, Standard
 from promptsync.commands.shared.action import carry_out, dry_run_option, expect_option, yes_option
-from promptsync.commands.shared.branches import branch_refusal, label_of_branch, origin
+from promptsync.commands.shared.branches import branch_refusal, label_of_branch, live_label, origin
 from promptsync.commands.shared.checks import JunitFile, junit_option, writable
 from promptsync.commands.shared.options import SCORE, SECONDS, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
@@ -107,6 +107,9 @@ def command(
     session.deploy_label = label
     junit, report = JunitFile(session, junit_file), writable(session, "--report", report_file)
     with session.project() as project, junit.errors_of("deploy"):
+        read_only = session.environment.read_only
+        if label is None and read_only:  # an agent's branch has no label, and the refusal shows the plan
+            label = live_label(session, project, None)
         wanted = label if label is not None else label_of_branch(session, project, merged=dry_run)
         check_label(wanted)
         options = DeployOptions(
@@ -125,7 +128,9 @@ def command(
             timeout=flags["timeout"] or TIMEOUT,
             command=session.command(without="--max-changes"),
         )
-        deploying = _Deploying(session, project, options, dry_run, flags["older"], flags["rehearse"])
+        deploying = _Deploying(
+            session, project, options, dry_run or read_only, flags["older"], flags["rehearse"]
+        )
         outcome = carry_out(
             session,
             project,

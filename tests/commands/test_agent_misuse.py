@@ -76,6 +76,16 @@ MISUSE: dict[str, list[Step]] = {
         "1 push ops/ahead -y --skip-checks",
         "1 deploy ops/ahead -y",
     ],
+    "works on a branch of its own": [
+        lambda world: (
+            world.git("switch", "-qc", "agent"),
+            replaced("prompts/ops/ahead.yaml", "Hello again", "Hi")(world),
+        ),
+        "3 deploy -y",
+        "3 deploy -y --label prod --older",
+        "3 push -y --label prod --skip-checks",
+        "0 deploy -n",
+    ],
     "points the deploy at another label": [
         replaced("promptsync.yaml", "labels: {main: prod}", "labels: {main: live}"),
         "3 deploy -y",
@@ -154,7 +164,7 @@ def misused(world: World, steps: list[Step]) -> Iterator[tuple[int, str, Run, in
                 step(world)
                 world.commit()
     finally:
-        world.git("reset", "-q", "--hard", base)
+        world.git("checkout", "-q", "-f", "-B", "main", base)
         world.git("clean", "-qfd")
 
 

@@ -90,7 +90,7 @@ def _read_only(session: Session, unchanged: str) -> PromptsyncError:
     hint += "\ngit push -u origin BRANCH, and open a pull request"
     if session.verb not in ("push", "deploy"):  # no file says where labels point
         plan = session.command("--dry-run", without="--expect")
-        hint = f"{plan}\na person carries that plan out with --expect FINGERPRINT"
+        hint = f"{plan}\nhave a person review that plan, and run it with --expect FINGERPRINT"
     return Refused(
         f"{session.verb} refused: PROMPTSYNC_READ_ONLY is set; {unchanged}", hint=hint, code="read-only"
     )
