@@ -55,6 +55,8 @@ class Runner:
     project: Project
     variables: dict[str, str] = field(default_factory=dict)
     runs: int = 0
+    shell: tuple[str, ...] = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
+    """What an image with bash gets; in another one it is sh."""
 
     def __post_init__(self) -> None:
         tools = self.place / "bin"
@@ -126,10 +128,10 @@ class Runner:
         assert environ["GIT_DEPTH"] == "0"
         # A runner stops at the first command that fails, and runs both parts in one shell.
         script = place / "script.sh"
-        script.write_text("\n".join(["set -eo pipefail", *job["before_script"], *job["script"]]))
+        script.write_text("\n".join([*job["before_script"], *job["script"]]))
         (self.place / "seen").write_text("")
         done = subprocess.run(
-            ["bash", "--noprofile", "--norc", str(script)],
+            [*self.shell, str(script)],
             cwd=workspace,
             env=environ,
             stdout=subprocess.PIPE,

@@ -204,3 +204,14 @@ def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
     assert files(team) == ["app/prompts/support/triage.yaml"]
+
+
+def test_an_image_without_bash_runs_the_jobs(team: Team) -> None:
+    team.runner.shell = ("sh", "-e")
+    team.branch()
+    team.edit("support/refund", *SOFTER)
+    assert team.check().passed and "support/refund  v1 -> v2" in team.notes[0]
+    assert team.deploy(team.merge()).passed
+    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
+    assert team.drift().passed
+    assert files(team) == ["prompts/support/triage.yaml"]
