@@ -66,14 +66,14 @@ dist:
 image:
 	@ENGINE=$(ENGINE) $(PYTHON) .ci/image.py .
 
-# The build backend is pinned, too, so that a build from the lock needs nothing else.
+# serve and the build backend are pinned, too, so that the image and a build from the lock need nothing else.
 lock: $(VENV)/.installed-release
 	$(BIN)/python -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
-	  | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	  | $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --extra serve \
 	    --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml -
 	$(BIN)/uv pip compile --quiet --format pylock.toml --constraint requirements.lock \
-	  --python-version 3.14 --python-platform macos pyproject.toml \
+	  --python-version 3.14 --python-platform macos --extra serve pyproject.toml \
 	  | $(BIN)/python .ci/formula.py > .ci/sdists.txt
 
 $(BIN)/python:

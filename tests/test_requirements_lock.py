@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-NEEDED = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["build-system"]["requires"]]
+PROJECT = PYPROJECT["project"]
+NEEDED = [
+    *PROJECT["dependencies"],
+    *PROJECT["optional-dependencies"]["serve"],
+    *PYPROJECT["build-system"]["requires"],
+]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 PIN = re.compile(r"(?m)^([\w.-]+)==(\S+)(?: ; (.+?))? \\\n((?:    --hash=.+\n)+)")
