@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from typing import Any
 import forked
 import pytest
 import verify
+from dialect_servers import vendor
 from findings import Finding, Outcome, Report
+from registry_server import running
 from workspace import Foreign, Workspace
 from worlds import KEY, SHORT_WAITS, Fault, Reply, Seen, World, failing, fault, is_write, made, once
 
 from promptsync.registry.values import Timeouts
+from promptsync.server.app import create_app
 
 MODEL = ("--with-model", "openai/gpt-4o")
 PROTECTED = "gold"
@@ -208,7 +212,7 @@ def test_a_key_that_is_revoked_on_the_way_names_what_is_left(
     live.faults.append(revoked)
     assert run(live, "--only", "Release labels") == 4
     out, err = capsys.readouterr()
-    assert "* not removed: `prompts promptsync-verify/" in out
+    assert "* not removed: `prompts and tables promptsync-verify/" in out
     live.faults.clear()
     assert run(live, "--clean", run_of(err)) == 0
     assert left(live) == []
@@ -260,6 +264,22 @@ def test_steps_after_one_that_differs_are_not_tried(live: World, capsys: pytest.
     live.faults.append(fault(lambda seen: seen.method == "PATCH", failing(403, "no permission")))
     assert run(live, "--only", "Release labels") == 1
     assert "1 as expected, 1 differs, 4 not tried" in capsys.readouterr().out
+
+
+def test_on_the_vendors_specification_only_what_it_lacks_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The paths and bodies of PromptLayer's OpenAPI file, which has no Tables, and no others."""
+    with create_app(tmp_path / "registry.db") as app, running(vendor(app)) as url:
+        options = {"command": forked.command(), "timeouts": SHORT_WAITS}
+        assert verify.main(["--url", url, "--yes"], {"PROMPTLAYER_API_KEY": KEY}, **options) == 1
+    out = capsys.readouterr().out
+    assert re.findall(r"\*\*differs\*\*: (.+)", out) == [
+        "a check on a table is planned without a model call",
+        "under which keys lists have their items",
+        "a table without a default sheet",
+    ]
+    assert "everything was removed again" in out
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from findings import Differs, RegistryFailed
 from promptsync.errors import PromptsyncError
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.version import Version
+from promptsync.registry.errors import Unsupported
 from promptsync.registry.open import open_registry
 from promptsync.registry.values import Timeouts
 
@@ -197,7 +198,10 @@ class Workspace:
 
     def tables(self) -> list[dict[str, Any]]:
         """Return the tables of this run."""
-        listed = self.registry.tables.titled(self.names)
+        try:
+            listed = self.registry.tables.titled(self.names)
+        except Unsupported:
+            return []
         return [table for table in listed if str(table.get("title", "")).startswith(self.names)]
 
     def _labels(self, prompt: Version) -> list[Label]:
@@ -225,15 +229,14 @@ class Workspace:
         # A request that was under way at Ctrl-C may be executed after the first look.
         for _ in range(3):
             errors.clear()
-            with _kept(errors, f"prompts {self.names}…"):
+            with _kept(errors, f"prompts and tables {self.names}…"):
                 # A snippet goes after the prompts that use it.
                 for prompt in sorted(self.prompts(), key=lambda version: version.is_snippet):
                     self._remove(prompt, errors)
-            with _kept(errors, f"tables {self.names}…"):
                 for table in self.tables():
                     with _kept(errors, f"table {table['title']}"):
                         self._delete_table(table)
-            with _kept(errors, f"prompts and tables {self.names}…"):
+                # A label that stays is named, even if its prompt is archived by now.
                 if not self.prompts() and not self.tables():
                     break
         return [f"{what}: {error}" for what, error in errors.items()]
