@@ -41,6 +41,12 @@ def test_the_commands_can_be_pasted_on_a_mac(name: str) -> None:
         assert not re.search(r"(^|\s)#\s", command), command
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_an_edit_is_shown_as_a_diff(name: str) -> None:
+    for block in BLOCK.finditer(PAGES[name].read_text("utf-8")):
+        assert block["kind"] == "diff" or not re.search(r"\b(perl|sed|awk) -", block["body"])
+
+
 def test_every_recipe_shows_commands() -> None:
     without = {page.name for page in RECIPES.glob("*.md")} - {Path(name).name for name in PAGES}
     assert without == set()
