@@ -66,12 +66,12 @@ _HINTS = {
 def plan_bump(
     project: Project, snapshot: Snapshot, snippet: str, users: Sequence[str] = (), to: int | None = None
 ) -> BumpPlan:
-    """Return the plan that pins ``to``, by default the version that has the text of the snippet's file.
+    """Return the plan that pins ``to``, by default the version of the snippet's file.
 
     ``users`` are arguments, by default all that pin the snippet. Only ``to`` moves pins down. Raises
     ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt``, ``NoSuchVersion``, ``UsageError`` for an
-    argument that means no prompt with a pin of the snippet, and ``Refused`` for a text that is not published.
-    The refusal of the plan is that the text was rolled back.
+    argument that means no prompt with a pin of the snippet, and ``Refused`` for an unpublished snippet. The
+    plan has a refusal if the version was rolled back.
     """
     if snapshot.problems:
         raise InvalidFile(snapshot.problems)

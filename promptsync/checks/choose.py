@@ -126,7 +126,7 @@ def choose_changed(
     selection = Selection(joined([*checks, *again]), places={**everything.places, **selection.places})
     choice = Choice(selection, changed.names, changed.since, without, tuple(edited.values()))
     published = {name for check in checks if check.kind == kind for name in check.prompts}
-    if not published:  # tables run the texts of files
+    if not published:  # tables run files
         return choice
     snapshot = gather(project)
     unpublished = {
@@ -147,7 +147,7 @@ def choose_changed(
 def rendered_snippets(
     files: Mapping[str, PromptFile], names: Iterable[str], label: str | None = None
 ) -> dict[str, Collection[str]]:
-    """Return for each prompt the snippets whose latest texts it renders: unpinned, or by ``label``."""
+    """Return for each prompt the snippets whose latest version it renders: unpinned, or by ``label``."""
 
     def below(name: str, seen: set[str]) -> set[str]:
         for reference in rendered_in(files[name].prompt.template) if name in files else ():
@@ -161,13 +161,13 @@ def rendered_snippets(
 
 
 def _unpublished(changed: ChangedPrompts, snapshot: Snapshot) -> dict[str, str]:
-    """Return the changed prompts whose text the registry does not run, each with the reason."""
+    """Return the changed prompts that the registry runs differently, each with the reason."""
     reasons = {}
     published = {item.name for item in snapshot.of(State.IN_SYNC)}
     for prompt in changed.prompts:
         if prompt.name in changed.names and prompt.name not in published:
             reasons[prompt.name] = f"its {_NOT_LATEST}"
-        # A dependant renders the registry's text of the snippet, so an old snippet makes its run worthless.
+        # A dependant renders the registry's version of the snippet, so an old one makes its run worthless.
         for snippet in prompt.through:
             if snippet in changed.names and snippet not in published:
                 reasons[prompt.name] = f"it contains {snippet}, whose {_NOT_LATEST}"

@@ -1,4 +1,4 @@
-"""Past runs of an evaluation: the newest one of a version, and the score of the version that is live."""
+"""Past runs of an evaluation: the newest run of a version, and the score of the live version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DECIMALS: Final = 6
 
 
 class LiveScore(Struct, frozen=True):
-    """The score of the version of a prompt that is live, by its newest run that has one.
+    """The score of the live version of a prompt, from its newest run with a score.
 
     ``reason`` is why there is no score to compare with. ``version`` is ``None`` if no version is live. False
     if nothing was to be compared.

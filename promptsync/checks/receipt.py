@@ -20,7 +20,7 @@ ALLOW_UNSCORED = "add --allow-unscored"
 class Standard(Struct, frozen=True):
     """What the command line demands of all checks: limits besides those of each check, and what it allows.
 
-    Without ``fails_on_noise``, a table whose rows cannot tell whether a text is worse passes.
+    Without ``fails_on_noise``, a table whose rows cannot tell whether a version is worse passes.
     """
 
     min_score: float | None = None

@@ -1,4 +1,4 @@
-"""What is known of one run of an evaluation or an agent."""
+"""The state of one run of an evaluation or an agent."""
 
 from __future__ import annotations
 

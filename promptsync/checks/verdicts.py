@@ -1,4 +1,4 @@
-"""What past runs of their checks say about versions of prompts, without starting anything."""
+"""The verdicts of past runs on versions of prompts. Starts nothing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def verdicts(
     files and of ``checks:``, each with its limits. A snippet is also checked by the prompts that render it,
     but reports do not say with which version of it. ``live`` are the versions under the label, which
     ``max_drop`` needs. Costs no request if none is named; otherwise, the reports of up to ``MOST`` runs of
-    each evaluation are read, and the sheets of tables that ran the texts of these versions. A registry that
+    each evaluation are read, and the sheets of tables that ran these versions. A registry that
     fails or an evaluation file that is not valid makes verdicts unknown, and raises nothing.
     """
     try:
@@ -146,7 +146,7 @@ def _judged(
 def _judged_tables(
     project: Project, checks: Sequence[Check], versions: Mapping[str, int], live: Mapping[str, int | None]
 ) -> dict[str, list[_Judged]]:
-    """Return by prompt what tables found of the texts of versions, however long ago. Runs nothing."""
+    """Return by prompt the results of versions on tables, however old. Runs nothing."""
     from promptsync.checks.tables.run import past_results  # most labels are moved without tables
     from promptsync.checks.tables.tested_text import TestedTexts, wanted_of
 

@@ -1,4 +1,4 @@
-"""Which versions a run checked, because it can pass with another text than the one to release."""
+"""Which versions a run checked: it can pass with another version than the one to release."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class WantedVersions(Struct, frozen=True):
     """The versions that checks must check, by prompt; for prompts without one, any version will do.
 
     ``unpublished`` are prompts whose files differ from the registry, and why: no run can check them.
-    ``renders`` are the snippets whose new texts a prompt renders: a run that checks the prompt checks them.
-    ``live`` are the versions that are live (``None``: none is), with whose scores new ones are compared.
+    ``renders`` are the snippets whose new versions a prompt renders: a run of the prompt checks them.
+    ``live`` are the live versions (``None``: none), with whose scores new ones are compared.
     """
 
     versions: Mapping[str, int] = {}

@@ -31,7 +31,7 @@ def archived_by_label(project: Project) -> dict[str, Sequence[Version]]:
 def included_in_archive(
     project: Project, items: Iterable[Item], labelled: Mapping[str, Iterable[Version]]
 ) -> dict[str, tuple[int, ...]]:
-    """Return by name the newest versions that a file includes, where the latest archived one is not its text.
+    """Return by name the newest versions that a file includes, where the latest archived one differs from it.
 
     ``labelled`` are the archived versions by label. Raises ``Refused`` if the clone is too shallow to tell.
     """

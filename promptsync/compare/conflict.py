@@ -127,7 +127,7 @@ class Conflict(Refused):
 
 
 def _ways_out(items: Sequence[Item], command: str) -> list[str]:
-    """Return the commands that resolve a conflict, first the one that loses no text."""
+    """Return the commands that resolve a conflict, first the one that loses nothing."""
     partial = [f"{command} --partial"] if command else []
     apart = [item.name for item in items if item.state is State.DIVERGED and item.file is not None]
     if apart:
@@ -144,7 +144,7 @@ def _ways_out(items: Sequence[Item], command: str) -> list[str]:
         return ["promptsync mv --keep-name", *rest, *partial][:2]
     if first.became is not None:
         return ways_to_rename(first)
-    # These prompts have no file, so there is no text to merge.
+    # These prompts have no file, so there is nothing to merge.
     gone = shlex.join(item.name for item in items)
     archive = f"promptsync push {gone} --prune --force"
     return [f"promptsync pull {gone} --theirs", *([archive] if first.newest is not None else partial)]

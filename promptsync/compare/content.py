@@ -1,4 +1,4 @@
-"""The content of a version beside a file: the one answer to whether a version has the text of a file.
+"""The content of a version beside a file: the only place that decides whether a version matches a file.
 
 A vendor can add a field at any time, and it then appears in all versions, old ones included. So a key that
 the file lacks and that promptsync does not know never makes a difference to a version that promptsync
@@ -47,7 +47,7 @@ def needs_below(version: Version, file: Prompt | None) -> bool:
 
 
 def has_text(version: Version, text: Prompt, below: Prompt | None = None) -> bool:
-    """Whether a version has a text; the tags do not count."""
+    """Whether a version has the content of a prompt; the tags do not count."""
     return digest(content_of(version, text, below)) == digest(text)
 
 
@@ -61,7 +61,7 @@ def read_content(project: Project, version: Version, file: Prompt | None) -> Pro
 
 
 def has_text_of(project: Project, version: Version | None, file: Prompt) -> bool:
-    """Whether a version has the text of a file, see ``read_content``; ``None`` has none."""
+    """Whether a version has the content of a file, see ``read_content``; ``None`` has none."""
     return version is not None and digest(read_content(project, version, file)) == digest(file)
 
 
@@ -94,7 +94,7 @@ class ListComparison:
         # A key that only the registry has may be an edit, unless this working copy has read it before.
         if needs_below(listed, file.prompt):
             return self.recorded(listed, content)
-        # Equal bodies are not enough: the file may contain the text that a reference renders to.
+        # Equal bodies are not enough: the file may contain the rendered text of a reference.
         return digest(content_of(listed, file.prompt)) == content and self.shows_source(listed, content)
 
     def shows_source(self, listed: Version, content: str) -> bool:

@@ -34,7 +34,7 @@ class ChangeKind(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """What changed from one text to another; ``title`` names the two."""
+    """What changed from one version to another; ``title`` names the two."""
 
     title: str
     fields: tuple[FieldChange, ...]

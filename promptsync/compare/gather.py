@@ -34,7 +34,7 @@ def with_renames(items: Sequence[Item]) -> list[Item]:
     ``moved``, also where it took the path of another. What was edited as well keeps its state.
     """
     nameless = {item.name for item in items if item.file and not item.file.own_name}
-    # The prompts that lost their text, by each content that they are known to have had.
+    # The prompts that lost their file, by each content that they are known to have had.
     gone: dict[str | None, list[Item]] = defaultdict(list)
     takers = []
     for item in items:

@@ -185,7 +185,7 @@ class Histories:
             )
 
     def _read_texts(self, names: Sequence[str]) -> None:
-        """Read the texts of all revisions of some prompts."""
+        """Read all revisions of some prompts."""
         revisions = self._project.revisions() if names else None
         if revisions is None:
             return

@@ -1,4 +1,4 @@
-"""Which prompts render a snippet under a governed label, judged by the versions that are live there.
+"""Which prompts render a snippet under a governed label, according to their live versions.
 
 A snippet without a pin renders its latest version, so publishing it changes those prompts immediately.
 """
@@ -105,7 +105,7 @@ class LiveTexts:
     def users(self, snippet: str, follows: Follows) -> tuple[LiveUser, ...]:
         """Return the live prompts that render ``snippet`` through a reference that ``follows``.
 
-        Those here are found by their live texts. Those of other repositories are read only if the registry
+        Those here are found by their live versions. Those of other repositories are read only if the registry
         says that they use the snippet, or cannot say who does.
         """
         here = {item.name for item in self._snapshot.items if item.state is not State.REMOTE_ONLY}
@@ -122,7 +122,7 @@ class LiveTexts:
     def at_once(self, changes: Mapping[str, tuple[Collection[str], bool]]) -> dict[str, tuple[LiveUser, ...]]:
         """Return the live prompts that render changed snippets immediately, by snippet.
 
-        ``changes`` are the labels that move onto each prompt, and whether its latest text becomes another.
+        ``changes`` are the labels that move onto each prompt, and whether its latest version changes.
         """
 
         def users(name: str, labels: Collection[str], is_new: bool) -> tuple[LiveUser, ...]:

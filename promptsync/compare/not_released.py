@@ -1,4 +1,4 @@
-"""What is not released: latest versions with another text than the version under a label."""
+"""Prompts that are not released: their latest version differs from the one under a label."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
                 pairs.append((item, Unreleased(item.name, label, version, now, is_rolled_back)))
 
     def says_the_same(pair: tuple[Item, Unreleased]) -> bool:
-        """Whether the version under a label has the text of the latest one."""
+        """Whether the version under a label has the content of the latest one."""
         item, prompt = pair
         if item.file is None or item.listed is None or prompt.released is None:
             return False

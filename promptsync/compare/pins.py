@@ -1,4 +1,4 @@
-"""Who pins which version of a snippet, and which of these pins are older than the snippet's text.
+"""Which prompts pin which version of a snippet, and which of these pins are outdated.
 
 A pin such as ``@@@house-tone@version_number:1@@@`` keeps an old version of a snippet until it is moved.
 """
@@ -25,9 +25,9 @@ _UNKNOWN = (
 
 
 class Pin(Struct, frozen=True):
-    """A prompt that pins another version of a snippet than the one with the text of the snippet's file.
+    """A prompt that pins another version of a snippet than that of the snippet's file.
 
-    ``newest`` is that version, or the number that the text will get, unless it ``is_published``. It is
+    ``newest`` is that version, or the number that the file will get, unless it ``is_published``. It is
     ``None`` for a pin of a version that the file does not include: ``is_edit`` says that this one was made
     in the dashboard, and ``state`` is that of the snippet.
     """
@@ -61,7 +61,7 @@ def after(pins: Iterable[Pin], published: Mapping[str, int]) -> Pins:
 
 
 def published_version(item: Item) -> int | None:
-    """Return the version that has the text of a file, ``None`` if that is not published."""
+    """Return the version with the content of a file, ``None`` if that is not published."""
     if item.file is None or item.listed is None or item.state in _UNKNOWN:
         return None
     if item.state in (State.IN_SYNC, State.ALTERED) or item.digest == item.remote_digest:
@@ -78,7 +78,7 @@ def find_pins(
     """Return which pins of the files are outdated, and which mean a version that no file includes.
 
     ``publishing`` are the numbers that an action is about to publish. The snapshot must be of the latest
-    versions. A text that was rolled back is nothing to move to, where its labels are known. Reads versions
+    versions. A version that was rolled back is nothing to move to, where its labels are known. Reads versions
     only of snippets of which others pin another version than the latest. If they cannot be read, these pins
     are not reported.
     """

@@ -46,7 +46,7 @@ class State(StrEnum):
 
 
 def with_tags(text: State, base: Tags | None, ours: Tags, theirs: Tags | None) -> State:
-    """Return the state of a prompt whose texts alone are in the state ``text``.
+    """Return the state of a prompt whose content alone is in the state ``text``.
 
     Tags belong to the prompt and have no versions. ``base`` are those of the base, ``None`` if they are
     unknown: then tags that differ count as changed on both sides. ``theirs`` are ``None`` if the registry
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 
 
 class Origin(Struct, frozen=True):
-    """The git commit that a text comes from; ``dirty`` if the text itself is not committed."""
+    """The git commit that a prompt comes from; ``dirty`` if its content is not committed."""
 
     commit: str | None = None
     dirty: bool = True
@@ -84,7 +84,7 @@ class Item(Struct, frozen=True):
     ``history`` is set for a prompt that both sides have or had, and that differs. ``digest`` and
     ``remote_digest`` are those of the two sides, if they were computed. ``newest`` is the newest git revision
     of the file (full commit id). Without a file, ``deletion_committed`` says that ``HEAD`` has none
-    either, and ``last`` is the last revision with a text. ``was`` is the prompt without a file that this new
+    either, and ``last`` is the last revision with content. ``was`` is the prompt without a file that this new
     one probably was, because it has its content; ``became`` is the new one that this one probably is now.
     ``archived`` is the latest version of a prompt that the registry archived.
     """
@@ -113,13 +113,13 @@ class Item(Struct, frozen=True):
 
     @property
     def base(self) -> Base | None:
-        """The newest text that both sides include."""
+        """The newest version that both sides include."""
         decision = self.history.decision if self.history is not None else None
         return decision.base if decision is not None else None
 
     @property
     def base_prompt(self) -> Prompt | None:
-        """The text of the base with the tags of that time; if those are unknown, none counts as removed."""
+        """The content of the base with its tags; if those are unknown, none counts as removed."""
         base = self.history.text(self.base.digest) if self.history is not None and self.base else None
         if base is None or self.base is None:
             return None
@@ -130,7 +130,7 @@ class Item(Struct, frozen=True):
 
     @property
     def merged_tags(self) -> frozenset[str]:
-        """The tags to publish. They have no versions, so a forced text keeps those of the registry, too."""
+        """The tags to publish. They have no versions, so a forced push keeps those of the registry, too."""
         assert self.file is not None
         ours = tag_set(self.file.prompt)
         if self.listed is None or self.state not in (State.BEHIND, State.DIVERGED):

@@ -1,4 +1,4 @@
-"""Decides the states of prompts that the list does not show to be equal: raw reads, git history, versions."""
+"""Decides the states of prompts that the list leaves open, by raw reads, git history and versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What HEAD has of the files: the commit that a text was made in, and what is not committed."""
+"""Compares files with HEAD: the commit that wrote them, and uncommitted changes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def origin_of(project: Project, file: PromptFile | None, content: str | None, lineage: Lineage) -> Origin:
-    """Return the commit that a text was made in, or the newest one below an uncommitted text.
+    """Return the commit that wrote a prompt, or the newest one below an uncommitted edit.
 
-    ``content`` is the digest of the file. Of several commits in a row with the same text, the first counts.
+    ``content`` is the digest of the file. Of successive commits with the same content, the first counts.
     """
     history, newest = project.history, lineage.newest
     if history is None:
@@ -31,7 +31,7 @@ def origin_of(project: Project, file: PromptFile | None, content: str | None, li
     keys = project.keys_in(file.local.synced) if file is not None else ()
     if newest is None or file is None or not _has_text(newest, file, content, keys):
         return Origin(newest.commit if newest is not None else history.head_commit, True)
-    # Walk back over commits that did not change the text, such as a change of comments.
+    # Walk back over commits that did not change the content, only comments for example.
     first = newest
     while True:
         before = (lineage.revisions[place] for place in first.parents)
@@ -83,7 +83,7 @@ def _uncommitted(history: Repository, paths: Set[str]) -> list[str]:
 
 
 def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool:
-    """Whether a file has to be copied before it gets the text ``new``, or is deleted if that is ``None``.
+    """Whether a file has to be copied before ``new`` replaces it, or before it is deleted (``None``).
 
     Comments and examples count too: no registry has them. git must have the file byte for byte, unless every
     line of it stays.
@@ -98,5 +98,5 @@ def needs_backup(project: Project, path: str, old: str, new: str | None) -> bool
 
 
 def _has_text(revision: Revision, file: PromptFile, content: str | None, keys: Sequence[Key]) -> bool:
-    """Whether a revision has the text, tags and keys of a file."""
+    """Whether a revision has the content, tags and keys of a file."""
     return (revision.digest, revision.tags, revision.keys) == (content, tag_set(file.prompt), keys)

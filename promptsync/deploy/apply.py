@@ -42,7 +42,7 @@ def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
 
 
 def _check_texts(project: Project, receipt: DeployReceipt) -> bool:
-    """Run the tables, on texts that are not published yet."""
+    """Run the tables, before anything is published."""
     plan, options = receipt.plan, receipt.plan.options
     if not plan.tables.wanted:
         return True

@@ -38,7 +38,7 @@ _REASONS = {
 
 
 class PassedOverVersion(msgspec.Struct, frozen=True):
-    """A version that a release passes over. ``old`` and ``new`` are the texts before it and its own.
+    """A version that a release passes over. ``old`` is its prompt before it, ``new`` in it.
 
     ``in_dashboard`` says that it was saved there, so that git does not have it. ``labels`` point at it.
     """
@@ -56,8 +56,8 @@ class Member(msgspec.Struct, frozen=True):
     """One prompt of a deploy.
 
     ``position`` is where its label is, ``latest`` the newest version (``None``: not in the registry).
-    ``existing`` is the version to check and release; without one, the text of the file is published first.
-    ``held`` is the version with the text of the file that was rolled back. ``touched`` says that this push
+    ``existing`` is the version to check and release; without one, the file is published first.
+    ``held`` is the version of the file that was rolled back. ``touched`` says that this push
     changed the prompt: skipping it is a refusal, and its release is not pending from an earlier deploy.
     ``forced`` says that the file does not include the latest one: what is published is made from ``parents``,
     and passes over ``drafts``. ``through`` are the changed snippets that it renders: then it is checked
@@ -174,7 +174,7 @@ def parents_of(under: Item, item: Item) -> tuple[int, ...]:
 
 
 def without_tags(item: Item) -> Item:
-    """Return an item with the state of its text alone: tags belong to a prompt, not to a version."""
+    """Return an item with the state of its content alone: tags belong to a prompt, not to a version."""
     decision = item.history.decision if item.history is not None else None
     if decision is None or item.file is None or item.state is State.IN_SYNC:
         return item
@@ -182,7 +182,7 @@ def without_tags(item: Item) -> Item:
 
 
 def has_news(item: Item) -> bool:
-    """Whether a file has a text or a tag that the latest version lacks.
+    """Whether a file has content or a tag that the latest version lacks.
 
     A latest version that the file includes is one that git went back on, for instance because its checks
     failed: readers without a label get it until the file is published. Tags show only there, too.

@@ -176,7 +176,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
 
 
 def _check_committed(project: Project, survey: Survey, *, is_named: bool) -> None:
-    """Raise ``Refused`` if the texts or the checks to deploy are not those of the commit.
+    """Raise ``Refused`` if the prompts or the checks to deploy are not those of the commit.
 
     Of named prompts, only their own files count, unless one may be a snippet: then others check it, too.
     """

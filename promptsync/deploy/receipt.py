@@ -1,4 +1,4 @@
-"""What a deploy did, in full, also when it was stopped in between; and the error that it ends in."""
+"""What a deploy did, in full, even after an interruption, and the error that it ends in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Snippets in a deploy: who renders what it releases, and what therefore has to be released first.
+"""Snippets in a deploy: the prompts that render them, and what must be released first.
 
 A checked release needs no timing: a snippet that live prompts would render before their checks is refused,
 and so is a prompt whose checks need the label of a snippet that this deploy moves. Tables need neither: they
-run with the new texts before anything is published.
+run the new versions before anything is published.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def renders_new(label: str) -> Follows:
 
 
 def needed_snippets(files: Mapping[str, PromptFile], names: Collection[str], label: str) -> dict[str, str]:
-    """Return the snippets whose new texts some prompts render, each with a prompt that refers to it."""
+    """Return the snippets whose new versions some prompts render, each with a prompt that refers to it."""
     renders, needed_by = renders_new(label), dict[str, str]()
     waiting, seen = [*names], {*names}
     while waiting:
         user = waiting.pop()
         for reference in rendered_in(files[user].prompt.template) if user in files else ():
-            # A version pins the snippet's own text, not those that it refers to.
+            # A version pins the snippet itself, not the snippets that it refers to.
             if reference.name not in seen:
                 seen.add(reference.name)
                 waiting.append(reference.name)

@@ -77,7 +77,7 @@ def make_survey(
     released although they were rolled back. With ``names`` only these prompts and the snippets that they
     need count.
     Raises ``InvalidFile`` for files that cannot be read, ``NoSuchPrompt`` for unknown names, ``InTheWay`` for
-    prompts whose release would lose a version that is live, and ``Refused`` where the visible git history
+    prompts whose release would lose a live version, and ``Refused`` where the visible git history
     does not show who changed what.
     """
     latest, positions = _read(project, label)
@@ -271,7 +271,7 @@ class _Decider(Struct, frozen=True):
 
 
 def _has_text(project: Project, item: Item, number: int) -> bool:
-    """Whether a version has the text of the file."""
+    """Whether a version has the content of the file."""
     if item.listed is None or item.file is None:
         return False
     return has_text_of(project, read_version(project, item.listed, number), item.file.prompt)

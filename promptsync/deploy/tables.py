@@ -1,4 +1,4 @@
-"""What a deploy runs on tables before it publishes anything: the texts of its plan."""
+"""The prompts that a deploy runs on tables before it publishes anything."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from promptsync.project.project import Project
 def wanted_tables(
     project: Project, survey: Survey, selection: Selection, live: Mapping[str, Collection[LiveUser]]
 ) -> tuple[Wanted, ...]:
-    """Return the texts that tables run, each with the live one that it is compared with.
+    """Return the prompts that tables run, each with the live version that it is compared with.
 
-    These are the texts of what is released and of what renders it. Live prompts render the new texts of
+    These are the prompts to release, and those that render them. Live prompts render the new versions of
     snippets before their own label moves, if it moves at all: so they are run at their live versions, too.
     ``live`` are those, by snippet. Raises what ``TestedTexts`` raises.
     """

@@ -1,4 +1,4 @@
-"""What was read from registries and from git, kept for the next run. All of it may be thrown away."""
+"""Data from registries and git, kept for the next run. All of it may be deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``promptsync.yaml``: where the prompts are, which registries they are published to, what checks them."""
+"""``promptsync.yaml``: where the prompts are, the registries that they are published to, and their checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of a file that does not hold what it should."""
+"""The error of an invalid file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompt files, read strictly: a prompt with what belongs to its file, or every reason why not."""
+"""Prompt files, read strictly: a prompt with its local keys, or every problem of the file."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def parse(data: bytes, path: str, default_name: str, *, merge_keys: bool = False
 
 
 def name_in(data: bytes) -> str:
-    """Return the name that a prompt file states, ``""`` when there is none that can be read.
+    """Return the name that a prompt file states, ``""`` if none can be read.
 
     This is for files that are not read as a whole: the rest may be broken.
     """

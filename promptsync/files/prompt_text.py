@@ -1,4 +1,4 @@
-"""The texts of prompt files: new ones in the house style, and edits that leave alone what did not change."""
+"""Writes the content of prompt files: new ones in the house style, and edits that change nothing else."""
 
 from __future__ import annotations
 

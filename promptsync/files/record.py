@@ -1,4 +1,4 @@
-"""What a working copy remembers of its last pushes and pulls, which saves requests and decides nothing."""
+"""The record of the last pushes and pulls of a working copy. It saves requests and decides nothing."""
 
 from __future__ import annotations
 

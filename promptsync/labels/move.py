@@ -1,4 +1,4 @@
-"""Makes one change of a label, and reads it back: only what is read back counts."""
+"""Changes one label and reads it back. Only what was read back counts."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _move(before: _Labels) -> ChangedLabel:
     if change.old is None:
         steps.reverse()
     if change.is_lower and before.beside(after) and after.previous == before.position.previous:
-        # Made anew at the same version, so that a release at the same time sees the rollback. This comes
+        # Created again at the same version, so that a release at the same time sees the rollback. This comes
         # last, because a rollback that is stopped without it can be run again.
         previous = before.beside(after)[0][0]
         steps += [(previous, None), (previous, after.previous)]

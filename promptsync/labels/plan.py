@@ -69,8 +69,8 @@ class LabelPlan(msgspec.Struct, frozen=True):
     """Labels to change, all of them or none.
 
     ``refusal`` is why none of them may be changed.
-    ``commit`` is the git commit whose texts the labels go to, as people write it; ``skipped`` are those that
-    cannot go there. ``workspace`` is part of the fingerprint.
+    ``commit`` is the git commit whose versions the labels move to, as people write it; ``skipped`` are labels
+    that cannot move there. ``workspace`` is part of the fingerprint.
     """
 
     changes: tuple[LabelChange, ...]

@@ -1,4 +1,4 @@
-"""Undoing releases: labels move back to what was live before, to a version, or to the texts of a commit."""
+"""Undoing releases: labels move back to the release before, to a version, or to the versions of a commit."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _refusal(prompt: Labelled, label: str, why: str) -> Refused:
 
 
 class TargetCommit(msgspec.Struct, frozen=True):
-    """A commit whose texts the labels go to. ``ref`` is what was typed, ``title`` what people call it."""
+    """A commit whose versions the labels move to. ``ref`` is the argument, ``title`` its name for people."""
 
     ref: str
     id: str
@@ -108,7 +108,7 @@ def find_target(project: Project, ref: str) -> TargetCommit:
 def plan_rollback_to_commit(
     project: Project, prompts: Sequence[Labelled], label: str, target: TargetCommit
 ) -> LabelPlan:
-    """Plan to point the label of each prompt at the version that was published from its text in a commit.
+    """Plan to point the label of each prompt at the version that was published from a commit.
 
     The marks of versions say from which commits they were published. A prompt without such a version is
     skipped, and one whose version was never live, because a rollback releases nothing new; if nothing else
@@ -145,7 +145,7 @@ def _near(prompt: Labelled, label: str) -> list[int]:
 
 
 def _published(project: Project, prompts: Sequence[Labelled], label: str, texts: _Texts) -> dict[str, int]:
-    """Return by name which version was published from the text of the commit.
+    """Return by name which version was published from the commit.
 
     Of several it is the one under the label, then one that was live, then the newest one.
     """
@@ -188,7 +188,7 @@ def _nothing_moves(skipped: Sequence[SkippedLabel]) -> Refused | None:
 
 
 class _Texts:
-    """The texts of prompts in the target commit, and in those that the marks of versions name.
+    """The prompts in the target commit, and in those that the marks of versions name.
 
     Each is a path and a digest, ``None`` for a file that cannot be read or is not the only one of its name.
     """
@@ -216,7 +216,7 @@ class _Texts:
         return texts
 
     def is_published_as(self, name: str, version: int, message: str | None) -> bool:
-        """Whether the mark of a version names a commit with the same text of the prompt."""
+        """Whether the mark of a version names a commit with the same content of the prompt."""
         mark, text = parse_mark(message), self.by_name.get(name)
         if text is None or mark is None or mark.version != version or mark.commit is None or mark.dirty:
             return False  # the mark of another version was copied with its message

@@ -1,1 +1,1 @@
-"""The lint rules, a family to a file: what the registry rejects and what surprises people. Pure."""
+"""The lint rules, a family a file: what the registry rejects, and likely mistakes. Pure."""

@@ -1,4 +1,4 @@
-"""The rule about unquoted values that YAML 1.1 does not read as what they look like.
+"""The rule about unquoted values that YAML 1.1 converts.
 
 It checks the values that may have any type: parameters, metadata, examples and tools. Elsewhere a wrong type
 is an error when the file is read.

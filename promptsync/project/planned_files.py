@@ -1,4 +1,4 @@
-"""The one writer of planned files, for every command that changes some: each completely or not at all."""
+"""Writes planned files, for every command that changes files: each completely or not at all."""
 
 from __future__ import annotations
 

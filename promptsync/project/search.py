@@ -1,4 +1,4 @@
-"""Finds a text in YAML files and in the versions that the cache has."""
+"""Searches YAML files and the versions in the cache."""
 
 from __future__ import annotations
 

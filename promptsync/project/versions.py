@@ -75,7 +75,7 @@ def read_version(project: Project, listed: Version, number: int, *, fresh: bool 
 
 
 def read_usable(project: Project, listed: Version, number: int, *, fresh: bool = False) -> Version | None:
-    """Return a version of a prompt, ``None`` if there is none, or no file can hold it."""
+    """Return a version of a prompt, ``None`` if it does not exist or no file can hold it."""
     try:
         return read_version(project, listed, number, fresh=fresh)
     except UnusablePrompt:

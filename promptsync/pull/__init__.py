@@ -1,1 +1,1 @@
-"""Bringing the registry's changes into the files: plan, apply, receipt."""
+"""Bringing changes of the registry into files: plan, apply, receipt."""

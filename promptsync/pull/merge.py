@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MergeStep(Struct, frozen=True):
-    """A version to merge, and the text that it was made from, ``None`` without one.
+    """A version to merge, and the version that it was made from, ``None`` without one.
 
     ``theirs`` is ``None`` if the registry no longer has the version. ``is_passed_over`` says that a later
     version passed it over.

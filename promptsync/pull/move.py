@@ -147,7 +147,7 @@ def _check_readable(snapshot: Snapshot) -> None:
 
 
 def _move(file: PromptFile, name: str, path: str, local: Local | None = None) -> Move:
-    # The old path may name the prompt alike, and the file has to state the name all the same.
+    # Even if the old path gives the same name, the file has to state it.
     stated = structs.replace(file, prompt=structs.replace(file.prompt, name=file.own_name))
     text = render_edit(stated, structs.replace(file.prompt, name=name), local or file.local)
     if path == file.path:

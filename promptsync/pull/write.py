@@ -1,4 +1,4 @@
-"""What a pull does with one file: its complete new text, and the text that this replaces."""
+"""What a pull does with one file: its complete new content, and the content that it replaces."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class PullOptions(Struct, frozen=True):
 class Write(PlannedFile, frozen=True, kw_only=True):
     """One file to write with a ``version``; ``prompt`` is its new content, ``entry`` what is recorded.
 
-    ``word`` says how the text came about. ``since`` is the version that the file included before, ``None`` if
-    that is unknown. ``passed_over`` are the passed-over versions that the file includes now, with their text
-    or without. ``unmerged`` is set if the text has conflict markers.
+    ``word`` says what happened to the file. ``since`` is the version that it included before, ``None`` if it
+    is unknown. ``passed_over`` are the passed-over versions that it includes now, with or without their
+    changes. ``unmerged`` is set if it has conflict markers.
     """
 
     version: int
@@ -71,7 +71,7 @@ class Write(PlannedFile, frozen=True, kw_only=True):
 def deletes_of(project: Project, items: Sequence[Item], *, theirs: bool) -> list[PlannedFile]:
     """Return the deletions of committed files whose prompts are archived in the registry.
 
-    A file with another text than the archived version may be an edit that was never published; it goes only
+    A file that differs from the archived version may be an edit that was never published; it goes only
     with ``theirs``.
     """
     deletes = []
@@ -115,11 +115,11 @@ def last_files(project: Project, items: Iterable[Item]) -> dict[str, PromptFile]
 
 
 def restore(project: Project, item: Item, version: Version, last: PromptFile, path: str) -> Write:
-    """Return the write that restores a deleted file at ``path``, in the layout of its last text."""
+    """Return the write that restores a deleted file at ``path``, in its last layout."""
     prompt = read_content(project, version, last.prompt)
     if item.history is not None:
         item.history.set(version, prompt)  # it was read without a file beside it
-    # ``synced:`` in the old file is about its old text, so it is reused only if the text is the same.
+    # ``synced:`` in the old file is about its old content, so it is reused only if that is the same.
     is_same = digest(prompt) == digest(last.prompt) and tag_set(prompt) == tag_set(last.prompt)
     if path != last.path:  # the new path may stand for another name
         last = structs.replace(last, prompt=structs.replace(last.prompt, name=last.own_name))
@@ -137,7 +137,7 @@ def edited(
     *,
     pulls: bool,
 ) -> Write | Unmerged:
-    """Return the write of an existing file: its text or the registry's, with all versions to merge into it.
+    """Return the write of an existing file: its own or the registry's content, with all versions to merge.
 
     With ``markers``, the first version that does not merge gets them, and the next pull goes on from there.
     """
@@ -203,7 +203,7 @@ def write_of(
 
     Comments and layout are those of ``layout``, by default of the file itself. ``heads`` are the versions
     that the text includes, by default those of a pull, and ``local`` is the rest of the file if it says so
-    already. ``backup`` copies the old text even if git has it.
+    already. ``backup`` copies the old file even if git has it.
     """
     file = item.file
     layout = layout or file
@@ -214,7 +214,7 @@ def write_of(
         workspace_id = project.registry.workspace_id
         heads = heads or (decision.pull if decision is not None else ())
         keys = item.history.keys(heads, workspace_id) if item.history is not None else ()
-        # Without a history there is only this version, so it is all that the text includes.
+        # Without a history there is only this version, so it is all that the file includes.
         known = make_key(identity(workspace_id, version.template_id), version.version, content)
         local = project.with_keys(layout.local if layout is not None else Local(), keys or (known,))
     # Where the file includes the tracked version, nothing new comes in with it.

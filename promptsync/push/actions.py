@@ -104,7 +104,7 @@ class PushOptions(Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope.
 
     ``force`` and ``restore`` are some of the ``names``. ``command`` is what was typed, without
-    ``--max-changes``. ``skip_checks`` allows what is live to change unchecked. In a deploy, ``checked_label``
+    ``--max-changes``. ``skip_checks`` lets live prompts change unchecked. In a deploy, ``checked_label``
     is the label whose checks follow, and ``parents`` are those of versions that are made from the version
     under it, by prompt. If it ``rehearses``, nothing is live, and new prompts get the label immediately.
     """
@@ -167,7 +167,7 @@ class Result(Struct, frozen=True):
 class PushPlan(Struct, frozen=True):
     """Everything a push will do, in order.
 
-    ``unfinished`` are the prompts whose uncommitted text an earlier push published before it was stopped:
+    ``unfinished`` are the prompts whose uncommitted content an earlier push published before it was stopped:
     their files do not say so yet. ``refusal`` says why the plan is shown and not carried out: a safety limit,
     a governed label that only ``deploy`` moves, or a live prompt that would change; with ``--skip-checks``
     those labels are ``governed``. ``live`` are the prompts that render a snippet immediately, by snippet,
@@ -204,7 +204,7 @@ class PushPlan(Struct, frozen=True):
 
     @property
     def new_texts(self) -> dict[str, int]:
-        """The numbers that the new texts will get, by prompt."""
+        """The numbers that the new versions will get, by prompt."""
         return {
             action.name: action.next
             for action in self.publishing
@@ -232,7 +232,7 @@ class PushPlan(Struct, frozen=True):
 
     @property
     def destructive(self) -> tuple[str, ...]:
-        """The options that move a label, publish over a text, archive or restore, or change what is live.
+        """The options that move a label, publish over a version, archive or restore, or change live prompts.
 
         The labels of a restored prompt are live again, at their old versions.
         """

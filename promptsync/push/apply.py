@@ -106,7 +106,7 @@ class _Push:
         return publish(self._project.registry, action, template_id, self.stop, labels)
 
     def archive_all(self) -> None:
-        """Archive if everything was published: the registry's old text of the rest may still use it."""
+        """Archive if everything was published: older versions of the rest may still use it."""
         versions = self.receipt.versions
         missing = [action.name for action in self._plan.publishing if action.name not in versions]
         for action in self._plan.archiving if missing else ():
@@ -248,7 +248,7 @@ class _Push:
             receipt.unrecorded = str(error)
 
     def _write_keys(self) -> None:
-        """Write into files with uncommitted text which version it became."""
+        """Write ``synced:`` into files whose uncommitted content was published."""
         versions = {
             result.name: (result.template_id, result.version or 0)
             for result in self.receipt.published
@@ -270,7 +270,7 @@ class _Push:
             self.receipt.synced += [name] if written.paths else []
 
     def _with_key(self, file: PromptFile, template_id: int, version: int) -> PlannedFile:
-        """Return the file of a prompt with ``synced:`` for the version that its text became."""
+        """Return the file of a prompt with ``synced:`` for the version published from it."""
         project, name = self._project, file.prompt.name
         prompt = identity(project.registry.workspace_id, template_id)
         key = make_key(prompt, version, digest(file.prompt))

@@ -78,7 +78,7 @@ def plan_push(project: Project, snapshot: Snapshot, options: PushOptions) -> Pus
         governed=tuple(filter(project.governs, sorted(options.labels))) if options.skip_checks else (),
         snapshot=snapshot,
     )
-    # A deploy decides itself about what is live.
+    # A deploy decides about live prompts itself.
     if actions and options.checked_label is None:
         plan = replace(plan, live=live_users(project, snapshot, plan))
     return replace(plan, refusal=refusal(project, plan, exact))
@@ -189,7 +189,7 @@ def _message(action: Action, short: str | None, subject: str, message: str | Non
     if message is not None:
         subject = check_message(message, str(mark))
     elif action.item.origin.dirty:
-        # The subject of a commit that does not contain this text would not describe the change.
+        # The subject of a commit that does not contain this content would not describe the change.
         word = {Kind.CREATE: "Add", Kind.RESTORE: "Restore"}.get(action.kind, "Update")
         subject = f"{word} {action.name}{' (not committed)' if short is not None else ''}"
     return with_mark(subject, mark, name=action.name)
@@ -201,7 +201,7 @@ def _is_blocked(item: Item) -> bool:
 
 
 def _is_unfinished(project: Project, item: Item) -> bool:
-    """Whether an earlier push published the text and was stopped before it wrote ``synced:``."""
+    """Whether an earlier push published the content and was stopped before it wrote ``synced:``."""
     listed, file = item.listed, item.file
     mark = parse_mark(listed.message) if listed is not None else None
     if item.state is not State.IN_SYNC or listed is None or file is None or mark is None:

@@ -1,4 +1,4 @@
-"""What a push did, in full, also when it was stopped in between; and the error that it ends in."""
+"""What a push did, in full, even after an interruption, and the error that it ends in."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class PushReceipt:
     """What a push did: a result for each prompt, the moves of labels, and what was written into files.
 
     ``label_error`` is the error that the moves of labels ended in. ``synced`` are the files that now name the
-    version that their uncommitted text became, ``unsynced`` says why others do not. ``unrecorded`` says why
-    this working copy could not remember what it did.
+    version published from their uncommitted content, ``unsynced`` says why others do not. ``unrecorded``
+    says why this working copy could not record the push.
     """
 
     plan: PushPlan
@@ -71,7 +71,7 @@ class PushReceipt:
 
     @property
     def changed_live(self) -> dict[str, tuple[LiveUser, ...]]:
-        """The live prompts that render another text since this push, by snippet."""
+        """The live prompts that render differently since this push, by snippet."""
         changed = self.versions.keys() | {label.change.name for label in self.moved}
         return {name: users for name, users in self.plan.live.items() if name in changed}
 

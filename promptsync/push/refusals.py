@@ -1,4 +1,4 @@
-"""Why a push does not carry out its plan: what others use, render or have live, and limits."""
+"""Why a push does not carry out its plan: live prompts, snippets in use, and limits."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def live_users(project: Project, snapshot: Snapshot, plan: PushPlan) -> dict[str
     new, kinds = plan.new_texts, (Kind.ARCHIVE, Kind.RESTORE)
     actions = [action for action in plan.actions if action.kind not in kinds]
     changes = {action.name: (action.labels, action.name in new) for action in actions}
-    # What the same push restores is live again, and renders the new texts, too.
+    # Prompts that the same push restores are live again, and render the new versions, too.
     return LiveTexts(project, snapshot, _restored_labels(plan)).at_once(changes)
 
 
@@ -116,7 +116,7 @@ def _limit(project: Project, plan: PushPlan) -> Refused | None:
 
 
 def _restored(project: Project, plan: PushPlan) -> Refused | None:
-    """Return the refusal to restore a snippet with a new text: live prompts render it from the archive."""
+    """Return the refusal to restore a snippet with new content: live prompts render the archived one."""
     assert plan.snapshot is not None
     for action in plan.publishing:
         listed = action.item.archived if action.kind is Kind.RESTORE else None

@@ -76,7 +76,7 @@ def segment(value: object) -> str:
 
 
 def checked_key(api_key: str | None, url: str, *, is_needed: bool = True) -> str:
-    """Return the key as it is sent. Raises ``MissingKey`` if there is none, or if it cannot be a key."""
+    """Return the key as it is sent. Raises ``MissingKey`` if it is missing or invalid."""
     key = (api_key or "").strip()
     if not key and is_needed:
         # All http URLs of other machines are refused.

@@ -10,7 +10,7 @@
     ├── BadAnswer           a response of the wrong shape: HTML, truncated JSON, missing fields
     ├── Unsupported         the registry lacks the operation
     ├── NotReadableRaw      a prompt can only be read with expanded snippets
-    ├── UnusablePrompt      a version of a prompt is nothing that a prompt file can hold
+    ├── UnusablePrompt      no prompt file can hold a version of a prompt
     └── RenamedRemotely     a known id has another name (exit code 3)
 
 Reads raise ``FateUnknown`` too. There it only means that they failed. The ``code`` says more about the cause.

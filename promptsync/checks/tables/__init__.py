@@ -1,1 +1,1 @@
-"""Checks on tables: the sheets of the registry that run a text of ours on the rows of an evaluation."""
+"""Checks on tables: sheets that run one of our prompts on the rows of an evaluation."""

@@ -1,4 +1,4 @@
-"""Compares the rows of two runs, and says whether a text is worse, as far as the rows can tell."""
+"""Compares the rows of two runs, and says whether a version is worse, as far as the rows can tell."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RowResult(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """How the rows of a new text compare with those of the live one.
+    """How the rows of a new version compare with those of the live one.
 
     ``worse`` and ``better`` are the rows that changed sides, each as live and new. ``least`` and ``most`` are
     by how many points the share of rows that pass has dropped, negative if it rose. ``verdict`` is that on
@@ -71,7 +71,7 @@ def compare(
     rows = certain_worse = certain_better = 0
     for index in range(count):
         sides = live[index::count], candidate[index::count]
-        # A row that only one of the texts lets the scorecard skip has changed, so it is compared.
+        # A row that the scorecard skips for only one of the versions has changed, so it is compared.
         if any(row.verdict == "error" for side in sides for row in side) or all(
             row.verdict == "skipped" for side in sides for row in side
         ):
@@ -99,7 +99,7 @@ def enough_rows(max_drop: float) -> int:
 
 
 class Noise(Struct, frozen=True):
-    """How far repeats of one text differ by themselves.
+    """How far repeats of one version differ by themselves.
 
     ``scores`` are those of the repeats, 0 to 100. ``moved`` are the rows, from 0, that did not always get the
     same verdict. ``share`` is how many rows differ between two runs, 0 to 1.
@@ -111,7 +111,7 @@ class Noise(Struct, frozen=True):
     share: float
 
     def max_drop(self, rows: int) -> int:
-        """Return the smallest ``max_drop`` by which an unchanged text passes in four of five runs."""
+        """Return the smallest ``max_drop`` that an unchanged prompt passes in four of five runs."""
         changed = math.ceil(rows * self.share)
         # So many of the changed rows, or fewer, get worse by chance in four of five runs.
         ways = accumulate(math.comb(changed, worse) for worse in range(changed + 1))

@@ -1,4 +1,4 @@
-"""What one of our sheets contains: a definition with a text in its prompt column, its name and its size."""
+"""The content of one of our sheets: a definition with a prompt in its prompt column, its name and size."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Content(Struct, frozen=True, dict=True):
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The computed columns; the prompt column lacks its text.
+        """The computed columns; the prompt column lacks its template.
 
-        Raises ``UsageError`` for a variable of the text that no column has.
+        Raises ``UsageError`` for a variable of the prompt that no column has.
         """
         definition = self.definition
         titles = [column.title for column in definition.columns]
@@ -115,7 +115,7 @@ class Content(Struct, frozen=True, dict=True):
         return sum(step.get("primitive_type") in _CALLS_A_MODEL for step in self.definition.steps)
 
     def csv(self) -> bytes:
-        """Return the rows as a CSV text."""
+        """Return the rows as CSV."""
         file = io.StringIO()
         writer = csv.DictWriter(file, self.definition.inputs)
         writer.writeheader()
@@ -196,7 +196,7 @@ class Content(Struct, frozen=True, dict=True):
         return _includes(steps, ours) and _includes(aggregation, self.definition.aggregation)
 
     def _has_text(self, inline: Any) -> bool:
-        """Whether a prompt column has this text. That of a file lacks defaults that a version has."""
+        """Whether a prompt column has this prompt. A file lacks defaults that a version has."""
         if _includes(inline, self._prompt):
             return True
         template, metadata = (

@@ -1,4 +1,4 @@
-"""Which sheets checks need: those that are there already, those to make, and how many cells that computes."""
+"""The sheets that checks need: those that exist, those to make, and how many cells that computes."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class PlannedSheet(Struct, frozen=True):
 
 
 class TablePlan(Struct, frozen=True):
-    """The sheets of some checks; ``pairs`` are those of each check: of its text, and of the live one.
+    """The sheets of some checks; ``pairs`` are those of each check: its candidate and the live version.
 
-    ``not_compared`` has, for some indexes of ``wanted``, why there is no sheet of the live text. ``limit`` is
-    how many cells may be computed.
+    ``not_compared`` says for some indexes of ``wanted`` why the live version has no sheet. ``limit`` is how
+    many cells may be computed.
     """
 
     wanted: tuple[Wanted, ...] = ()
@@ -187,7 +187,7 @@ def newest_first(sheets: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 def age(raw: Mapping[str, Any], key: str) -> float:
-    """Return how many hours ago something was, by the time under a key; infinity if there is none."""
+    """Return the age in hours of the time under a key; infinity without one."""
     try:
         moment = datetime.fromisoformat(text(raw, key) or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Runs the checks on tables: each text on the rows of its evaluation, beside the one that is live."""
+"""Runs the checks on tables: each prompt on the rows of its evaluation, beside the live version."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_tables(
 
 
 def past_results(project: Project, wanted: Sequence[Wanted]) -> list[CheckResult | None]:
-    """Return what complete sheets say, however old they are; ``None`` where there is none. Runs nothing."""
+    """Return the results of complete sheets, however old; ``None`` without one. Runs nothing."""
     plan = plan_tables(project, wanted, reuse=math.inf)
     standard = Standard(fails_on_noise=project.config.fails_on_noise)
     runs = [sheet.run for sheet in plan.sheets]
@@ -147,7 +147,7 @@ def _judged(plan: TablePlan, index: int, runs: Sequence[Run], standard: Standard
 
 
 def _why(live: Run, new: Run) -> str:
-    """Return why the run of a live text cannot be compared with that of a new one; empty if it can."""
+    """Return why the run of a live version cannot be compared with a new one; empty if it can."""
     if live.error is not None:
         return live.error.message
     if live.failed:

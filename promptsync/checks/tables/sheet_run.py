@@ -1,6 +1,6 @@
 """One of our sheets from its first row to its score: made, computed, scored and read.
 
-A sheet that is there already is taken up where it is, so a run that was cut short costs nothing twice.
+An existing sheet is continued, so an interrupted run pays for nothing twice.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class SheetRun:
     def _compute(self, sheet: SheetId, *, is_taken_up: bool) -> Iterator[None]:
         tables, ids = self._tables, ids_of(self._tables.rows(sheet, limit=1))
         computed = [ids[column.title] for column in self._content.columns if column.title in ids]
-        # A sheet that is taken up may be under way, for another run.
+        # A continued sheet may still be running for another job.
         other = tables.operations(sheet) if is_taken_up else []
         started = other[0] if other else tables.recalculate(sheet, computed)
         if started.get("requires_confirmation") is True:

@@ -1,6 +1,6 @@
 """What is tested: the text of a prompt with its snippets and tools expanded, and the model it runs on.
 
-Nothing says whether a registry expands references in a text that is saved nowhere, so that is done here.
+It is undocumented whether a registry expands references in an unpublished prompt, so that is done here.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Template = Mapping[str, Any]
 
 
 class TestedText(Struct, frozen=True):
-    """A text to test. ``template`` is expanded; ``metadata`` has the model and its parameters.
+    """A prompt to test. ``template`` is expanded; ``metadata`` has the model and its parameters.
 
-    ``version`` is that of a published text, ``None`` for one of the files. Texts with one ``digest`` have
-    equal texts, models and tools, whichever versions they come from. ``problem`` is why a live text cannot
-    be expanded: a new one must be released all the same.
+    ``version`` is the published one, ``None`` for a file. Prompts with the same ``digest`` have
+    equal texts, models and tools, whichever versions they come from. ``problem`` is why a live version cannot
+    be expanded: a new one must be released anyway.
     """
 
     name: str
@@ -49,9 +49,9 @@ class TestedText(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """A check of one prompt: the text to check, and the one that is live, if any, to compare it with.
+    """A check of one prompt: the candidate, and the live version, if any, to compare it with.
 
-    ``outputs`` are those of an agent for each row: then no text is run.
+    ``outputs`` are those of an agent for each row: then no prompt is run.
     """
 
     check: Check
@@ -61,10 +61,10 @@ class Wanted(Struct, frozen=True):
 
 
 class TestedTexts:
-    """Makes texts to test. What several of them need is read once.
+    """Makes prompts to test. What several of them need is read once.
 
-    ``files`` are the prompts whose newest version has, or will have, the text of the file; ``listing`` are
-    those of the registry. The label moves to the texts of ``released``, by default to those of all files.
+    ``files`` are the prompts whose newest version is, or will be, that of the file; ``listing`` are
+    those of the registry. The label moves to the files of ``released``, by default to all files.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class TestedTexts:
         self._known: dict[Reference | str, Template] = {}
 
     def of_files(self, names: Iterable[str]) -> dict[str, TestedText]:
-        """Return the texts of files as they will be live, by name. Raises what ``of_versions`` raises."""
+        """Return prompts as their files will be live, by name. Raises what ``of_versions`` raises."""
         return self._expanded({name: (self._files[name], None) for name in names}, as_live=False)
 
     def of_versions(self, versions: Mapping[str, int], *, as_live: bool = True) -> dict[str, TestedText]:
-        """Return the texts of published versions, by name; not ``as_live``, with the snippets of the files.
+        """Return published versions, by name; not ``as_live``, with the snippets of the files.
 
         Raises ``RemoteError``, and not ``as_live`` ``SnippetError`` for a snippet or a tool that does not
         exist.
@@ -169,7 +169,7 @@ class TestedTexts:
 def wanted_of(
     checks: Iterable[Check], candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]
 ) -> list[Wanted]:
-    """Return the checks of those texts that are among the ``candidates``, one for each prompt."""
+    """Return the checks of those prompts that are among the ``candidates``, one for each prompt."""
     return [
         Wanted(replace(check, prompts=(name,)), candidates[name], lives.get(name))
         for check in checks
@@ -179,7 +179,7 @@ def wanted_of(
 
 
 def wanted_texts(project: Project, checks: Sequence[Check], label: str | None) -> list[Wanted]:
-    """Return the texts of the files that the checks test, each with the live one.
+    """Return the files that the checks test, each with the live version.
 
     Live are the versions under the label, without one the latest. Raises what ``TestedTexts`` raises, and
     ``Refused`` for a file with conflict markers.

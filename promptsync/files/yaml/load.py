@@ -1,4 +1,4 @@
-"""Reads YAML strictly: plain JSON values with their places, or every reason why not.
+"""Reads YAML strictly: plain JSON values with their places, or every problem.
 
 Values mean what they mean to PyYAML. Whatever is not exactly one JSON value is rejected: dates, tags,
 infinity, keys that are not text, duplicate keys, several documents in a file, aliases that explode.
@@ -178,7 +178,7 @@ class _Reader:
         return values
 
     def _other(self, node: Node) -> Any:
-        """Return the value of an unquoted scalar that is not text, or report why there is none."""
+        """Return the value of an unquoted scalar that is not text, or report why it has none."""
         tag, spelled = node.tag, shortened(node.value) if isinstance(node, ScalarNode) else ""
         # Only as a key << means a merge. As a value it is text.
         if tag == MERGE:

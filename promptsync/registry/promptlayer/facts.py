@@ -1,6 +1,6 @@
-"""What earlier processes found out about a registry: how many pages its list has, and what it lacks.
+"""Facts about a registry from earlier runs: how many pages its list has, and which operations it lacks.
 
-What it lacks is tried last, and as before after a day, because registries are upgraded.
+Missing operations are tried last, and after a day again, because registries are upgraded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sends requests with httpx: as many at once as the registry bears, and again where that is safe.
+"""Sends requests with httpx: in parallel as far as the registry allows, and again where that is safe.
 
 A request that can be repeated is sent again after a 429, a 5xx or a lost connection, and once more after a
 time-out or where nothing listens. A write that would create something twice is sent again only after a 429,

@@ -183,7 +183,7 @@ class PromptLayerPrompts:
     def _newest(self, template_id: int | None, name: str) -> tuple[int, int]:
         try:
             version: Version | None = self.get(template_id, name)
-        except NotReadableRaw:  # the list has its number all the same
+        except NotReadableRaw:  # the list has its number anyway
             version = self._named(name)
         if version is None:
             raise NotFound(f"{self._url} does not list {name!r}", status=404)
