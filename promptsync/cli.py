@@ -52,7 +52,7 @@ Registry:
   open        Open a prompt in the PromptLayer dashboard.
 
 Release:
-  deploy      Publish, check and release what is committed.
+  deploy      Check, publish and release what is committed.
   label       List, set, move and delete release labels.
   promote     Point one label at the version of another.
   rollback    Move a label back to an earlier version.

@@ -28,7 +28,7 @@ from promptsync.terminal import output
 
 @verb_group("agent")
 def command() -> None:
-    """Agents, which PromptLayer also calls workflows, run several prompts one after the other.
+    """An agent, which PromptLayer also calls a workflow, runs several prompts in sequence.
 
     \b
     promptsync agent list
@@ -67,10 +67,10 @@ def run_command(
 ) -> Outcome:
     """Run agents together, and wait for the outputs of their nodes.
 
-    Name them, or use --changed for the agents of changed prompts, as named in their files and in checks:,
-    each once for the same input variables; --var and --vars replace some of these.
+    Name agents, or pass --changed to run those that the files of changed prompts or checks: name. An agent
+    runs once for the same input variables; --var and --vars replace some of these.
 
-    The exit code is 1 if a node failed or a run timed out.
+    Exits with 1 if a node failed or a run timed out.
 
     \b
     promptsync agent run refund-agent --var order=A-17 --label prod
@@ -86,9 +86,9 @@ def run_command(
 @click.argument("wanted", metavar="EXECUTION")
 @wait_option
 def show_command(session: Session, wanted: str, wait: bool, timeout: float | None) -> Outcome:
-    """Show the run with the id EXECUTION, which agent run prints: its status, and the output of each node.
+    """Show the status of a run and the output of each node. agent run prints the id, EXECUTION.
 
-    The exit code is 1 if a node failed, or if --timeout ended the wait.
+    Exits with 1 if a node failed, or if --timeout ended the wait.
 
     \b
     promptsync agent show 45

@@ -26,7 +26,7 @@ from promptsync.show.outcome import Outcome
     "--to",
     type=click.IntRange(1),
     metavar="N",
-    help="Pin version N, even if it is lower (default: the version with the text of the snippet's file).",
+    help="Pin version N, even if it is lower (default: the version that the snippet's file has).",
 )
 @dry_run_option
 @yes_option
@@ -40,11 +40,11 @@ def command(
     yes: bool,
     expect: str | None,
 ) -> Outcome:
-    """Pin the new version of SNIPPET in the files of USERs, by default of all prompts that pin it.
+    """Pin the new version of SNIPPET in the files of the prompts USER, by default of all that pin it.
 
-    A prompt that pins a version, as in @@@tone@version_number:1@@@, keeps that text until its pin moves. Only
-    the numbers change in the files. SNIPPET must be published first. A USER is a name, a pattern, a file or a
-    directory.
+    A prompt that pins a version, as in @@@tone@version_number:1@@@, keeps that version until its pin moves.
+    Only the numbers in the files change. SNIPPET must be published first. A USER is a name, a pattern, a file
+    or a directory.
 
     \b
     promptsync bump support/house-tone

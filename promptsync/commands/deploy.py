@@ -36,21 +36,25 @@ if TYPE_CHECKING:
 
 @verb("deploy", blank=show_deploy.blank_body())
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--label", metavar="LABEL", help="The release label (default: the branch's, from labels:).")
-@click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
-@click.option("--min-score", metavar="N", type=SCORE, help="The score that every evaluation needs.")
+@click.option(
+    "--label", metavar="LABEL", help="The release label (default: the one for this branch in labels:)."
+)
+@click.option(
+    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
+)
+@click.option("--min-score", metavar="N", type=SCORE, help="The score that every evaluation must reach.")
 @click.option(
     "--max-drop",
     metavar="N",
     type=SCORE,
-    help="How far scores may be below the live ones.",
+    help="How far scores may drop below the live version's.",
 )
 @click.option("--allow-unscored", is_flag=True, help="Accept evaluations without a score.")
 @click.option("--allow-unbound", is_flag=True, help="Accept runs that may have used another version.")
-@click.option("--require-checks", is_flag=True, help="Refuse prompts without an evaluation or an agent.")
-@click.option("--keep-going", is_flag=True, help="Release what passed its checks although others failed.")
-@click.option("--again", is_flag=True, help="Release the named prompts although they were rolled back.")
-@click.option("--older", is_flag=True, help="Deploy although the branch has newer commits.")
+@click.option("--require-checks", is_flag=True, help="Refuse prompts that have no evaluation or agent.")
+@click.option("--keep-going", is_flag=True, help="Release the prompts that passed, even if others failed.")
+@click.option("--again", is_flag=True, help="Release the named prompts even if they were rolled back.")
+@click.option("--older", is_flag=True, help="Deploy even if the branch has newer commits.")
 @click.option(
     "--rehearse",
     is_flag=True,
@@ -80,12 +84,12 @@ def command(
     report_file: str | None,
     **flags: Any,
 ) -> Outcome:
-    """Point the release label at what is committed, for every prompt where it points elsewhere.
+    """Run your checks and publish what is committed, then move the release label to it.
 
-    The tables that check the prompts run first, and only if all pass new texts are published. Then the other
-    evaluations and the agents run, and only if these pass the label moves to exactly the versions that were
-    checked, on all prompts or none. If checks fail, the label stays where it is. Running the command again
-    continues, and publishes nothing twice.
+    Checks on tables run first, and nothing is published unless they pass. The other evaluations and the
+    agents run on the published versions; if they pass, the label moves to exactly these versions, on all
+    prompts or none. If checks fail, the label stays where it is. Run the command again to continue: nothing
+    is published twice.
 
     NAME is a name, a pattern, a file or a directory. Snippets that the named prompts render are released with
     them.

@@ -51,8 +51,8 @@ def command(
 ) -> Outcome:
     """Show what a push or a pull would change: the fields that differ, texts line by line.
 
-    For a prompt that changed on both sides, both changes since the last common text are shown. Prompts
-    without a file are shown only if they are named.
+    For a prompt that changed on both sides, both changes since the last common version are shown. Prompts
+    without a file are shown only if you name them.
 
     A version, as in NAME@N or NAME:LABEL, is compared with the file instead. Two versions of the same prompts
     are compared with each other. NAME is a name, a pattern, a file or a directory.

@@ -23,7 +23,7 @@ _MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", Fin
 @verb("doctor", blank={"checks": []})
 @click.option("--offline", is_flag=True, help="Send no requests to the registry.")
 def command(session: Session, offline: bool) -> Outcome:
-    """Check the configuration, the prompt files, git, the key and the registry, and print what fixes them.
+    """Check configuration, prompt files, git, key and registry, and print the commands that fix problems.
 
     Nothing is written, and no key is printed. Exits with 1 when there are errors; warnings alone exit with 0.
 

@@ -109,15 +109,15 @@ def run_command(
 ) -> Outcome:
     """Run evaluations together, and wait for their scores.
 
-    Name them, or use --changed for those of changed prompts, as named in evaluation files, prompt files and
-    checks:. A prompt has changed if it differs from another git state, or contains a snippet that does.
-    Tables also run for all prompts of an evaluation file that differs.
+    Name evaluations, or pass --changed to run those that evaluation files, prompt files or checks: assign to
+    changed prompts. A prompt has changed if it, or a snippet in it, differs from another git state. If an
+    evaluation file differs, its table runs for all of its prompts.
 
-    NAME is an evaluation file or a table: then the texts of your files run on its rows, without being
-    published, beside the versions that are live. Other names are evaluations, which run what is published;
-    with --changed, these pass only if they used the version that matches the file.
+    If NAME is an evaluation file or a table, the prompts in your files run on its rows, unpublished, beside
+    the live versions. Any other NAME is an evaluation of the registry, which runs what is published; with
+    --changed, it passes only if it used the version that matches the file.
 
-    The exit code is 1 if cells failed, a score is missing or below the minimum, a text got worse by more than
+    Exits with 1 if cells failed, a score is missing or below the minimum, a score dropped by more than
     max_drop, or a run timed out.
 
     \b
@@ -145,9 +145,9 @@ def show_command(
 ) -> Outcome:
     """Show the run with the report id ID, or the last run of the evaluation NAME.
 
-    Of an evaluation file or a table, it is what ran with the texts of your files.
+    For an evaluation file or a table, this is the run on your files.
 
-    The exit code is 1 if the run failed or is below the min_score in checks:, or if --timeout ended the wait.
+    Exits with 1 if the run failed or is below the min_score in checks:, or if --timeout ended the wait.
 
     \b
     promptsync eval show "refund quality"
@@ -169,7 +169,7 @@ def show_command(
 def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     """Write the rows, columns and scorecard of the TABLE with this title or id into its evaluation file.
 
-    The rows are in a CSV file beside it. A file that is there keeps its prompts and limits.
+    The rows go into a CSV file beside it. An existing file keeps its prompts and limits.
 
     \b
     promptsync eval pull "Refund quality"
@@ -185,7 +185,9 @@ def pull_command(session: Session, table: str, sheet: str | None) -> Outcome:
     return Outcome(lines or [f"{pulled.path} is up to date"], msgspec.to_builtins(pulled))
 
 
-@verb("noise", parent=command, short_help="Measure how far scores move by themselves.", blank={"noise": []})
+@verb(
+    "noise", parent=command, short_help="Measure how far scores move without any change.", blank={"noise": []}
+)
 @click.argument("name")
 @prompt_option
 @label_option
@@ -196,7 +198,7 @@ def noise_command(session: Session, name: str, runs: int, **options: Any) -> Out
     """Run live versions several times on the rows of the table NAME, and compare the runs.
 
     The output says which rows don't always get the same verdict, how far the score moves, and which max_drop
-    an unchanged text would pass in four of five runs. Runs are new each time.
+    an unchanged prompt would pass in four of five runs. Nothing is reused from earlier runs.
 
     \b
     promptsync eval noise "Refund quality" --runs 5

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Names that belong to this repository, for promptsync.yaml; * also matches /. Repeatable.",
+    help="Prompts that belong to this repository, by name; * also matches /. Repeatable.",
 )
 @click.option("--github", is_flag=True, help="Add workflows for GitHub: check, deploy and drift.")
 @click.option("--gitlab", is_flag=True, help="Add jobs for GitLab: check, deploy and drift.")
@@ -80,8 +80,8 @@ def command(
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
 
-    --from-remote imports an existing registry: all of it is read before the first file is written. Choose the
-    prompts that belong here with --include, or answer when asked.
+    --from-remote imports an existing registry: all of it is read before the first file is written. Choose its
+    prompts with --include, or answer the question on a terminal.
 
     \b
     promptsync init --commit
@@ -125,7 +125,7 @@ def command(
         started = imported.started
     if FILE_NAME in started.kept and is_ignored:
         note = output.style("note:", "warn")
-        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url had no effect")
+        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url have no effect")
     added = scaffold(started.config, repository) if repository is not None else None
     result = InitResult(started, imported, added, session.directory_option)
     paths = [path for path in result.written if path not in mixed]

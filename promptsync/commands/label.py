@@ -32,10 +32,10 @@ from promptsync.show.outcome import Outcome
 
 @verb_group("label")
 def command() -> None:
-    """Point names such as prod at versions; your application requests a version by label.
+    """Release labels such as prod point at versions; your application requests a version by its label.
 
-    Each change is read back: it counts once the registry shows it. LABEL.previous stays on the version that
-    a label left, for promptsync rollback.
+    promptsync reads each change back to confirm it. LABEL.previous points at the version that was live
+    before, for promptsync rollback.
 
     \b
     promptsync label list --label prod
@@ -50,8 +50,7 @@ def command() -> None:
 def list_command(session: Session, names: tuple[str, ...], label: str | None) -> Outcome:
     """List the labels of the named prompts, or of all in scope.
 
-    Labels that remember the history of another one, such as prod.previous, are listed with -v, or when they
-    are named.
+    Labels that promptsync keeps for a rollback, such as prod.previous, are listed with -v or by name.
 
     \b
     promptsync label list
@@ -68,7 +67,7 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
             shown = [(prompt, label) for prompt in labelled(project, only=tuple(only))]
             if label is None and governed and not project.registry.labels.may_list_all:
                 session.say(
-                    f"{project.registry.url} has no list of all labels, so these are those in labels:; "
+                    f"{project.registry.url} cannot list all labels, so only those in labels: are listed; "
                     "-v lists all"
                 )
     rows = [
@@ -87,9 +86,9 @@ def list_command(session: Session, names: tuple[str, ...], label: str | None) ->
 @skip_checks_option
 @changing_options
 def set_command(session: Session, name: str, target: str, at: At, **how: Any) -> Outcome:
-    """Create LABEL on a prompt, or on all that a pattern or a directory names.
+    """Create LABEL on a prompt, or on all that match a pattern or are in a directory.
 
-    It points at the specified version, by default the latest. To move a label that exists, use promptsync
+    It points at the specified version, by default the latest. To move an existing label, use promptsync
     label move.
 
     \b
@@ -110,9 +109,9 @@ def set_command(session: Session, name: str, target: str, at: At, **how: Any) ->
 @skip_checks_option
 @changing_options
 def move_command(session: Session, name: str, target: str, at: At, force: bool, **how: Any) -> Outcome:
-    """Move LABEL of a prompt, or of all that a pattern or a directory names, to another version.
+    """Move LABEL to another version, on a prompt or on all that match a pattern or are in a directory.
 
-    It moves to the specified version, by default the latest. A lower version is refused: use promptsync
+    It moves to the specified version, by default the latest. To move it to a lower version, use promptsync
     rollback. --force needs an exact name.
 
     \b
@@ -132,12 +131,12 @@ def move_command(session: Session, name: str, target: str, at: At, force: bool, 
 @verb("delete", parent=command, short_help="Delete a label.", blank={"labels": []})
 @click.argument("name")
 @click.argument("label")
-@click.option("--force", is_flag=True, help="Delete it although prompts refer to a snippet by it.")
+@click.option("--force", is_flag=True, help="Delete it even if prompts refer to a snippet by it.")
 @changing_options
 def delete_command(session: Session, name: str, label: str, force: bool, **how: Any) -> Outcome:
-    """Delete LABEL of a prompt, and those beside it, such as LABEL.previous.
+    """Delete LABEL from a prompt, with those that promptsync keeps for it, such as LABEL.previous.
 
-    Applications that request it get nothing. It needs an exact name.
+    Applications that request it get nothing afterwards. NAME must be exact.
 
     \b
     promptsync label delete support/refund staging

@@ -42,7 +42,9 @@ _KEYS: Final = ("path", "line", "column", "rule", "severity", "message", "hint")
 @format_option("github")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
 @click.option(
-    "--deleted", is_flag=True, help="Also check who uses the prompts that were deleted or renamed since HEAD."
+    "--deleted",
+    is_flag=True,
+    help="Also check prompts that refer to one that was deleted or renamed since HEAD.",
 )
 @click.option("--rules", is_flag=True, help="List the rules instead.")
 def command(
@@ -50,8 +52,8 @@ def command(
 ) -> Outcome:
     """Check FILEs, or all prompt and evaluation files. Needs no network and no key.
 
-    Exits with 1 when there are errors. A hook passes the files of a commit and --deleted, which reads git: a
-    prompt that refers to a deleted one is checked, too, although the commit does not change it.
+    Exits with 1 if there are errors. Hooks pass the files of a commit and --deleted, which needs git and also
+    checks unchanged prompts that refer to a deleted one.
 
     \b
     promptsync lint
@@ -90,7 +92,7 @@ def lint(directory: Path, files: Sequence[Path] = (), *, deleted: bool = False) 
     for path in files:
         absolute = Path(os.path.abspath(directory / path))  # noqa: PTH100 -- resolve() would follow links
         if not absolute.exists():
-            hint = "pass the paths of prompt files, not the names of prompts"
+            hint = "pass paths of prompt files, not names of prompts"
             raise UsageError(f"{path} does not exist", hint=hint)
         groups.setdefault(_configuration(absolute.parent), set()).add(absolute)
     checks = [

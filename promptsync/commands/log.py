@@ -81,11 +81,11 @@ def command(
 ) -> Outcome:
     """List the versions of a prompt, newest first, with labels, dates and messages.
 
-    NAME is a name, a pattern, a file or a directory. The list begins at the version that is specified,
-    by default the latest. The commit is the one whose file has the same content. "base" marks the newest
-    version that your file includes, "passed over" one that neither your file nor the latest version includes.
-    "From" lists the versions that a version was made from, unless that is the one before. -v shows the mark
-    at the end of each message too.
+    NAME is a name, a pattern, a file or a directory. The list starts at the specified version, by default the
+    latest. "Commit" is the commit with the same content. "base" marks the newest version that your file
+    includes, "passed over" a version that neither your file nor the latest version includes. "From" names the
+    versions that a version is based on, unless that is the one before. -v also shows the mark at the end of
+    each message.
 
     \b
     promptsync log support/refund --oneline

@@ -28,13 +28,13 @@ from promptsync.terminal import output
     type=click.Choice(["active", "deleted", "all"]),
     default="active",
     show_default=True,
-    help="Only prompts with this status; deleted ones are archived.",
+    help="List prompts with this status; deleted means archived.",
 )
 def command(session: Session, names: tuple[str, ...], status: str) -> Outcome:
-    """List the prompts of the registry: all, or those that NAME means.
+    """List the prompts of the registry, all or by NAME.
 
-    NAME is a name, a pattern whose * crosses /, a file or a directory. A star marks the prompts that have a
-    file. With the URL of a registry no promptsync.yaml is required.
+    NAME is a name, a pattern whose * also matches /, a file or a directory. A star marks prompts that have a
+    file. With --remote URL, no promptsync.yaml is needed.
 
     \b
     promptsync ls-remote 'support/*'

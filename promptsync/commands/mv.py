@@ -24,15 +24,15 @@ from promptsync.show.outcome import Outcome
 @click.option(
     "--keep-name",
     is_flag=True,
-    help="Move only the file, which states its old name. Without OLD and NEW: all files that moved.",
+    help="Move only the file, and write the old name into it. Without OLD and NEW: for all moved files.",
 )
 @dry_run_option
 def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: bool) -> Outcome:
-    """Rename the prompt OLD to NEW in its file, and move the file along.
+    """Rename the prompt OLD to NEW, and move its file.
 
-    The API cannot rename a prompt. If the registry has OLD, rename it in the PromptLayer dashboard first, so
-    that its versions and labels stay; until then mv changes nothing. A file without name: is named by its
-    path; --keep-name writes the old name into it.
+    The API cannot rename a prompt. If OLD is published, rename it in the PromptLayer dashboard first, so that
+    it keeps its versions and labels; until then mv changes nothing. A file without name: takes its name from
+    its path, so --keep-name writes the old name into it.
 
     \b
     promptsync mv support/triage support/routing
@@ -40,7 +40,7 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
     promptsync mv --keep-name
     """
     if len(names) != 2 and (names or not keep_name):
-        raise UsageError("mv takes the old name and the new one", hint="promptsync mv OLD NEW")
+        raise UsageError("mv needs the old and the new name", hint="promptsync mv OLD NEW")
     session.blank = {**session.blank, "dry_run": dry_run}
     with session.project() as project:
         _check(project, names, keep_name)

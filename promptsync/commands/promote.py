@@ -33,8 +33,8 @@ def command(
 ) -> Outcome:
     """Point the label TO at the version that FROM points at, for every prompt in scope that has FROM.
 
-    All labels move, or none: TO never moves to a lower version, and if one label stays where it is, for
-    instance because it needs an approval, the others move back. --force needs exact names.
+    All labels move, or none: TO never moves to a lower version, and if one cannot move, for example
+    because it needs an approval, the others move back. --force needs exact names.
 
     \b
     promptsync promote staging prod

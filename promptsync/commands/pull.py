@@ -34,12 +34,12 @@ from promptsync.show.outcome import Outcome
 @click.argument("names", nargs=-1, metavar="[NAME[@N|:LABEL]]...")
 @click.option("--merge", is_flag=True, help="Merge prompts that changed on both sides, field by field.")
 @click.option("--markers", is_flag=True, help="Merge, and write conflict markers where texts do not merge.")
-@click.option("--theirs", is_flag=True, help="Take the registry's text of the NAMEs and back yours up.")
-@click.option("--ours", is_flag=True, help="Keep your text of the NAMEs as the next version.")
+@click.option("--theirs", is_flag=True, help="Take the registry's version of each NAME and back yours up.")
+@click.option("--ours", is_flag=True, help="Keep your version of each NAME as the next one.")
 @click.option(
     "--passed-over/--no-passed-over",
     default=None,
-    help="Merge versions that a later one passed over, or leave those of the NAMEs out for good.",
+    help="Merge passed-over versions, or leave those of each NAME out for good.",
 )
 @click.option(
     "--partial", is_flag=True, help="Skip what does not merge and write the rest; still exits with 3."
@@ -68,12 +68,13 @@ def command(
     form: str | None,
     **flags: Any,
 ) -> Outcome:
-    """Write what changed in the registry into the files. Comments and layout stay.
+    """Bring the registry's changes into your files. Comments and layout stay.
 
     Files that you changed are skipped. A prompt that changed on both sides stops the pull before its first
     write, unless --merge can merge it. --passed-over also merges versions that a later one did not include,
-    and with NAME@N only that one. --theirs, --ours and --no-passed-over need exact names or paths of files.
-    With --label or --version the files get exactly those versions, unless uncommitted text would be lost.
+    and with NAME@N only that version. --theirs, --ours and --no-passed-over need exact names or paths of
+    files. With --label or --version the files get exactly those versions, unless uncommitted edits would be
+    lost.
 
     \b
     promptsync pull

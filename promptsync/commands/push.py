@@ -33,14 +33,16 @@ if TYPE_CHECKING:
     blank=push_body(PushReceipt(PushPlan(())), dry_run=False),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("-m", "--message", metavar="TEXT", help="Commit message (default: the subject of git's).")
+@click.option(
+    "-m", "--message", metavar="TEXT", help="Message of the new versions (default: the commit's subject)."
+)
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="Point LABEL at the new versions.")
 @dry_run_option
 @yes_option
-@click.option("--skip-checks", is_flag=True, help="Change what is live without the checks of deploy.")
+@click.option("--skip-checks", is_flag=True, help="Change live prompts without running deploy's checks.")
 @click.option("--partial", is_flag=True, help="Skip prompts that diverged and publish the others.")
 @click.option("--force", is_flag=True, help="Publish the named prompts over the registry's changes.")
-@click.option("--restore", is_flag=True, help="Publish the named prompts again that are archived.")
+@click.option("--restore", is_flag=True, help="Publish the named prompts even if they are archived.")
 @click.option("--prune", is_flag=True, help="Archive prompts whose files were deleted in git.")
 @click.option("--max-changes", type=click.IntRange(0), metavar="N", help="Allow a plan with N changes.")
 @expect_option
@@ -57,10 +59,10 @@ def command(
     restore: bool,
     **flags: object,
 ) -> Outcome:
-    """Publish every prompt that is new or ahead as a new version, snippets first.
+    """Publish new and changed prompts as new versions, snippets first.
 
-    A prompt that also changed in the registry is never overwritten: the push stops before its first write,
-    shows both changes and suggests what to do.
+    If a prompt also changed in the registry, the push stops before it publishes anything, shows both changes
+    and suggests what to do.
 
     \b
     promptsync push -m "Soften the tone"

@@ -1,4 +1,4 @@
-"""``promptsync render``: what the model would see."""
+"""``promptsync render``: what the model receives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def command(
     model: str | None,
     llm_kwargs: bool,
 ) -> Outcome:
-    """Show a prompt as a model would see it: with its snippets inserted and its variables filled in.
+    """Preview what the model receives: a prompt with its snippets inserted and its variables filled in.
 
     NAME is a name, a pattern, a file or a directory. A version, as in NAME@N or NAME:LABEL, is rendered by
     the registry. A variable without a value is left empty, with a warning.

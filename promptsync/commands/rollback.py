@@ -24,13 +24,13 @@ _BLANK: dict[str, Any] = {"labels": [], "skipped": [], "commit": None}
 
 @verb("rollback", blank=_BLANK)
 @click.argument("names", nargs=-1, metavar="[NAME[@N]]...")
-@click.option("--label", metavar="LABEL", help="The label to move back; default: the only one of labels:.")
+@click.option("--label", metavar="LABEL", help="The label to move back (default: the only one in labels:).")
 @click.option(
     "--to",
     "--version",
     "to",
     metavar="VERSION|REF",
-    help="Move it to a version, such as 3, or to the texts of a git commit, such as HEAD~1.",
+    help="Where to move it: a version such as 3, or the versions of a git commit such as HEAD~1.",
 )
 @changing_options
 def command(
@@ -41,8 +41,8 @@ def command(
     NAME is a name, a pattern, a file or a directory; a pattern means the prompts that have LABEL. All labels
     move, or none.
 
-    With --to and a git commit, LABEL moves to the versions with the texts of that commit; without NAME, on
-    every prompt that has LABEL. A prompt without such a version is skipped and listed.
+    With --to COMMIT, LABEL moves back to that commit's versions; without NAME, on every prompt that has
+    LABEL. Prompts without such a version are skipped and listed.
 
     \b
     promptsync rollback support/refund
@@ -97,10 +97,10 @@ def _no_names(label: str, to: str | None) -> UsageError:
     name, option = "promptsync rollback NAME", f"--label {shlex.quote(label)}"
     if to is None:
         return UsageError(
-            "specify the prompts, or with --to the commit to go back to",
+            "name the prompts, or pass --to COMMIT",
             hint=f"{name} {option}\npromptsync rollback {option} --to HEAD~1",
         )
     return UsageError(
-        f"--to {to} is a version; specify the prompts that go back to it",
+        f"--to {to} is a version, so name the prompts to roll back",
         hint=f"{name} {option} --to {to}\nfor a tag or a branch: --to tags/{to} or --to heads/{to}",
     )

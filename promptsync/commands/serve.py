@@ -47,7 +47,7 @@ DATABASE = "registry.db"
 @click.option(
     "--api-key",
     metavar="KEY",
-    help="Accept only this key. Without it, any key is accepted, and only on loopback addresses.",
+    help="Accept only this key. Without it, any key is accepted, but only on loopback addresses.",
 )
 @click.option(
     "--fixtures",
@@ -59,13 +59,13 @@ DATABASE = "registry.db"
     "--keep-requests",
     metavar="N",
     type=click.IntRange(1, 1_000_000_000),
-    help="Keep the newest N logged requests from now on (at first 100,000).",
+    help="Keep the newest N logged requests, also after a restart (initially 100,000).",
 )
 @click.option(
     "--keep-days",
     metavar="DAYS",
     type=click.IntRange(0, 36_500),
-    help="Delete logged requests after so many days from now on; 0 keeps them (at first 0).",
+    help="Delete logged requests after DAYS, also after a restart; 0 keeps them (initially 0).",
 )
 @click.option(
     "--print-env",
@@ -138,7 +138,7 @@ def command(
 def _variables(url: str, api_key: str) -> Outcome:
     """Return the environment in which PromptLayer's SDK uses the server."""
     if url.endswith(":0"):
-        raise UsageError("--print-env needs the port of the server, and --port 0 picks one later")
+        raise UsageError("--print-env needs a fixed port, and --port 0 picks one at the start")
     variables = {"PROMPTLAYER_BASE_URL": url, "PROMPTLAYER_API_KEY": api_key}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return Outcome(lines, {"environment": variables})

@@ -24,7 +24,7 @@ from promptsync.terminal import output
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@N|:LABEL]...")
 @version_options
 def command(session: Session, names: tuple[str, ...], at: At) -> Outcome:
-    """Print one version of a prompt as a prompt file: the latest, version N, or the one under LABEL.
+    """Print a version of a prompt as a prompt file: the latest, version N, or the one that LABEL points at.
 
     NAME is a name, a pattern, a file or a directory. Several prompts are printed as several YAML
     documents.

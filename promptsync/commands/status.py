@@ -38,7 +38,7 @@ _DRIFT = frozenset(
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs.")
 @click.option("--drift", is_flag=True, help="Exit with 1 if the registry has edits that your files lack.")
-@click.option("--label", metavar="LABEL", help="Compare with the versions under LABEL instead of the latest.")
+@click.option("--label", metavar="LABEL", help="Compare with the versions that LABEL points at.")
 @format_option("markdown")
 @click.option("--offline", is_flag=True, help="Compare with the last push or pull of this working copy.")
 def command(

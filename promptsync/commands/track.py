@@ -50,7 +50,7 @@ _request_id = click.argument("request_id", metavar="ID", callback=_request)
 
 @contextmanager
 def _tracking(
-    session: Session, what: str, outcome: str = "set", hint: str = "run this again; it sets the same"
+    session: Session, what: str, outcome: str = "set", hint: str = "run it again; it sets the same values"
 ) -> Iterator[Tracking]:
     unknown = f"the {what} may or may not have been {outcome}"
     with session.project(needs_config=False) as project, outcome_known(unknown, hint):

@@ -235,7 +235,7 @@ def test_a_run_that_is_not_awaited_is_finished_by_the_next(world: World) -> None
     assert started.code == 0, str(started)
     assert "promptsync eval run thanks" in started.err
     shown = world.run("eval", "show", "thanks", "--prompt", "a")
-    assert shown.code == 1 and "has no complete run of a with the text of your files" in shown.err
+    assert shown.code == 1 and "has no complete run of a as it is in your files" in shown.err
     assert world.run("eval", "run", "thanks", "--prompt", "a").code == 1
     assert world.run("eval", "show", "thanks", "--prompt", "a").code == 1
 
@@ -277,7 +277,7 @@ def test_too_few_rows_are_told_before_anything_runs(world: World) -> None:
     writes = len(world.writes)
     done = world.run("eval", "noise", "thanks")
     assert (done.code, len(world.writes)) == (1, writes)
-    assert "8 rows of thanks cannot tell anything: it takes 10, and 20 for max_drop 5" in done.err
+    assert "thanks has 8 rows: it takes 10 to measure anything, and 20 for max_drop 5" in done.err
     rude(world)
     few = world.run("eval", "run", "thanks", "--prompt", "a")
     assert few.code == 1 and "8 rows are too few to judge" in few.err

@@ -271,9 +271,7 @@ def test_uncommitted_checks_move_no_label_up(
     path.write_text("\n".join(changed) + "\n")
     done = staged.run(*arguments, "--yes")
     assert done.code == 3, str(done)
-    assert (
-        "promptsync.yaml has changes that are not committed, and its checks guard prod; no label" in done.err
-    )
+    assert "promptsync.yaml has uncommitted changes, and its checks guard prod; no label" in done.err
     assert "hint: git add promptsync.yaml && git commit\n" in done.err
     assert staged.label("a", "prod") == 1
     staged.ok("label", "set", "b", "beta")

@@ -12,7 +12,7 @@ from worlds import World
 BRANCH = "the branch 'feature' does not release to prod; labels: sends main there"
 DETACHED = "a commit that is not on main does not release to prod; labels: sends main there"
 FLAGS = ("allow-unscored", "allow-unbound", "keep-going")
-OLDER = "main has a newer commit; a deploy releases the newest one, after its checks"
+OLDER = "main has a newer commit; deploy from the newest one"
 
 
 @pytest.fixture

@@ -447,7 +447,7 @@ def test_the_requests_of_a_plan_do_not_grow_with_the_release(released: World) ->
 # -- what --to means ------------------------------------------------------------------------------------
 
 USAGE: list[tuple[tuple[str, ...], str, str]] = [
-    ((), "specify the prompts", "promptsync rollback --label prod --to HEAD~1"),
+    ((), "name the prompts", "promptsync rollback --label prod --to HEAD~1"),
     (("--to", "1"), "--to 1 is a version", "promptsync rollback NAME --label prod --to 1"),
     (("--to", "0"), "not the number of a version", ""),
     (("--to", "nowhere"), "this clone has no commit nowhere", "git fetch origin nowhere"),

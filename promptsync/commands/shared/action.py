@@ -22,7 +22,7 @@ R = TypeVar("R")
 dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Show the plan and change nothing.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 expect_option = click.option(
-    "--expect", metavar="FINGERPRINT", help="Refuse any plan but the reviewed one with this fingerprint."
+    "--expect", metavar="FINGERPRINT", help="Carry out only the reviewed plan, which has this fingerprint."
 )
 
 

@@ -98,7 +98,7 @@ def branch_refusal(
         return None
     commits = "a newer commit" if newer == "1" else f"{newer} newer commits"
     return Refused(
-        f"{branch} has {commits}; a deploy releases the newest one, after its checks",
+        f"{branch} has {commits}; deploy from the newest one",
         hint="git pull",
         code="older",
     )

@@ -177,7 +177,7 @@ def _uncommitted_checks(project: Project, up: Sequence[LabelChange]) -> Refused 
     if label is None:
         return None
     return Refused(
-        f"{places[0]} has changes that are not committed, and its checks guard {label}; no label was changed",
+        f"{places[0]} has uncommitted changes, and its checks guard {label}; no label was changed",
         hint=f"git add {shlex.join(places)} && git commit",
         code="uncommitted",
     )

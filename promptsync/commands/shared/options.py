@@ -84,7 +84,7 @@ def version_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     return together(
         click.option("--version", "--to", metavar="N", type=VersionNumber(), help="Version N, as NAME@N."),
-        click.option("--label", metavar="LABEL", help="The version under LABEL, as NAME:LABEL."),
+        click.option("--label", metavar="LABEL", help="The version that LABEL points at, as NAME:LABEL."),
     )(run)
 
 

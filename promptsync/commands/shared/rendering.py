@@ -1,4 +1,4 @@
-"""Renders a prompt as a model would see it: from its file, or by the registry."""
+"""Renders what a model receives: a prompt from its file, or by the registry."""
 
 from __future__ import annotations
 
@@ -258,6 +258,6 @@ def _unrenderable(file: PromptFile, expanded: Template, text: str, failed: Rende
     return AnswerIsNo(
         f"{file.path}:{row}:{column}: {written}: {reason.rstrip('.')}{where}.",
         hint=failed.hint
-        or "fix it: the registry does not render such a text, so a model would see the template itself",
+        or "fix it: the registry cannot render it either, so the model would receive the template itself",
         code="unrenderable",
     )

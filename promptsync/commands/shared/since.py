@@ -95,7 +95,7 @@ def _before_in_github(name: str, variables: Mapping[str, str]) -> str | None:
     if name == "pull_request_target":  # what it checks out is the base, of which nothing changed
         raise UsageError(
             "a pull_request_target event checks out the base, so --since is needed",
-            hint="use the pull_request event, or check the head out and add --since origin/main...",
+            hint="use the pull_request event, or check out the head and add --since origin/main...",
             code="not-checked-out",
         )
     if name.startswith("pull_request"):

@@ -36,7 +36,7 @@ prompt_option = click.option(
     help="On tables: check only this prompt. Repeatable.",
 )
 label_option = click.option(
-    "--label", metavar="LABEL", help="On tables: the label whose versions are live (default: as in labels:)."
+    "--label", metavar="LABEL", help="On tables: the label of the live versions (default: from labels:)."
 )
 
 
@@ -50,7 +50,7 @@ max_cells_option = click.option(
     metavar="N",
     expose_value=False,
     callback=_set_costs,
-    help="Let tables compute N cells (default: limits: {cells: N} of promptsync.yaml).",
+    help="On tables: compute at most N cells (default: limits: {cells: N} in promptsync.yaml).",
 )
 reuse_option = click.option(
     "--reuse",
@@ -58,15 +58,15 @@ reuse_option = click.option(
     metavar="HOURS",
     expose_value=False,
     callback=_set_costs,
-    help="Use verdicts on tables of the last HOURS; 0 runs all again (default: evaluations: {reuse: HOURS}).",
+    help="On tables: reuse verdicts of the last HOURS, 0 for none (default: evaluations: {reuse: HOURS}).",
 )
 report_option = click.option(
-    "--report", "report_file", metavar="FILE", help="Write a page in HTML about the checks on tables."
+    "--report", "report_file", metavar="FILE", help="Write an HTML report about the checks on tables."
 )
 """Adds ``--report FILE`` as ``report_file``; ``writable`` gives the path for ``write_report``."""
 
 tables_option = click.option(
-    "--tables", is_flag=True, help="With --changed: only tables, which check texts before they are published."
+    "--tables", is_flag=True, help="With --changed: run only checks on tables, which need nothing published."
 )
 
 table_options = together(
@@ -131,7 +131,7 @@ def show_tables(
     for text, result in zip(wanted, past_results(project, wanted), strict=True):
         if result is None:
             raise AnswerIsNo(
-                f"{text.check.name} has no complete run of {text.candidate.name} with the text of your files",
+                f"{text.check.name} has no complete run of {text.candidate.name} as it is in your files",
                 hint=f"promptsync eval run {shlex.quote(text.check.name)}",
                 code="never-run",
             )
@@ -159,9 +159,10 @@ def run_noise(
     for text, (index, _) in zip(wanted, plan.pairs, strict=True):
         definition, drop = plan.sheets[index].table.definition, text.check.max_drop or 5
         if len(definition.rows) < enough_rows(0):
-            few = f"{count(len(definition.rows), 'row')} of {definition.name} cannot tell anything"
+            rows = count(len(definition.rows), "row")
             raise AnswerIsNo(
-                f"{few}: it takes {enough_rows(0)}, and {enough_rows(drop)} for max_drop {drop:g}",
+                f"{definition.name} has {rows}: it takes {enough_rows(0)} to measure anything, and "
+                f"{enough_rows(drop)} for max_drop {drop:g}",
                 hint="add rows to it",
                 code="too-few-rows",
             )
