@@ -21,7 +21,7 @@ Seen = str | tuple[bool, str]
 """What a step saw, to compare with what it expects, or whether that is as expected along with it."""
 
 MOST_CHARACTERS, ONE_LINE = 600, 160
-"""Of an answer in the report: if something differs, and otherwise."""
+"""Of a text in the report, and of a response that is as expected."""
 
 WORKSPACE = re.compile(r'("workspace_id": ?)\d+')
 
@@ -127,8 +127,9 @@ class Report:
             lines.append(f"  * expected: {code(finding.expected)}")
             if finding.seen != finding.expected:
                 lines.append(f"  * seen: {code(finding.seen)}")
-            room = MOST_CHARACTERS if finding.outcome is Outcome.DIFFERS else ONE_LINE
-            lines += [f"  * {code(exchange, room)}" for exchange in finding.exchanges]
+            for exchange in finding.exchanges:
+                is_brief = finding.outcome is not Outcome.DIFFERS and " -> " in exchange
+                lines.append(f"  * {code(exchange, ONE_LINE if is_brief else MOST_CHARACTERS)}")
         return self.scrubbed("\n".join(lines) + "\n")
 
     def scrubbed(self, text: str) -> str:

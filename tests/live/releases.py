@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from findings import Chapter, Seen
 from reading import labels
 from session import REFUSED, Session
@@ -101,7 +103,7 @@ def on_hold(session: Session) -> Seen:
 
 @DEPLOY.step(
     "a check on a table is planned without a model call",
-    "1 sheet to run with 2 cells, 2 of which call a model",
+    "1 sheet, 2 cells, 2 model calls",
 )
 def planned_table(session: Session) -> Seen:
     model = (
@@ -119,7 +121,8 @@ def planned_table(session: Session) -> Seen:
     session.commit("Check a prompt on a table")
     out = session.text("deploy", session.name("checked"), "--dry-run")
     line = next((line for line in out.splitlines() if line.startswith("tables: ")), "no line about tables")
-    return line.removeprefix("tables: ")
+    numbers = re.findall(r"\d+", line)
+    return "{} sheet, {} cells, {} model calls".format(*numbers) if len(numbers) == 3 else (False, line)
 
 
 @DEPLOY.step(
