@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import gitlab_team
 import pytest
-from gitlab_server import BOT
+import yaml
+from gitlab_server import BOT, PROJECT
 from gitlab_team import NUMBER, TOKEN, Team
 from markdown_reader import active
 
@@ -66,7 +70,8 @@ def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note
     assert int(suites.get("failures", "0")) > 0
     # Of others, notes with the same first line stay as they are, and there may be pages of them.
     others = [
-        {"id": number, "noteable_iid": NUMBER, "author": {"id": 1}, "body": MARKER} for number in range(120)
+        {"id": number, "noteable_iid": NUMBER, "author": {"id": 1}, "body": f"{MARKER}\nmine"}
+        for number in range(120)
     ]
     team.runner.project.notes[:0] = others
     team.world.git("revert", "--no-edit", "HEAD")
@@ -169,6 +174,22 @@ def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team
     assert done.passed, str(done)
     assert f"### Prompts at {topic}" in note(team)
     assert "triage accuracy" not in done.artifacts["tables.xml"]
+
+
+def test_no_line_of_a_note_is_a_quick_action(team: Team, tmp_path: Path) -> None:
+    """Older GitLabs take a line in a fence for one if another line of it has three backticks."""
+    jobs = yaml.safe_load((team.world.root / ".gitlab/promptsync.gitlab-ci.yml").read_text("utf-8"))
+    environ = {
+        **os.environ,
+        "work": str(tmp_path),
+        "CI_API_V4_URL": f"{team.runner.project.url}/api/v4",
+        "PROMPTSYNC_TOKEN": TOKEN,
+    }
+    subprocess.run(["sh", "-c", jobs[".promptsync"]["before_script"][1]], env=environ, check=True)
+    (tmp_path / "note.md").write_text("````text\n```\n/merge\nthe end\n````\n")
+    arguments = ["note", str(tmp_path / "note.md"), str(PROJECT), str(NUMBER), "yes"]
+    subprocess.run([sys.executable, str(tmp_path / "gitlab.py"), *arguments], env=environ, check=True)
+    assert team.notes == [f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"]
 
 
 def test_hostile_texts_stay_in_their_fences_and_are_no_quick_actions(team: Team) -> None:
