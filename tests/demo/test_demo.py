@@ -133,14 +133,17 @@ def test_the_demo_waits_for_enter_after_each_step_in_a_terminal(tmp_path: Path) 
 
 
 def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Path) -> None:
-    # A python3 that is not the one with promptsync comes first, and there is no terminal at all.
+    # A python3 that is not the one with promptsync comes first, and there is no terminal at all. The settings
+    # of the person who runs it do not count.
     shadow = tmp_path / "other python"
     shadow.mkdir()
     (shadow / "python3").write_text("#!/bin/sh\necho wrong python >&2; exit 1\n")
     (shadow / "python3").chmod(0o755)
     place = tmp_path / "it's here"
     place.mkdir()
-    env = environment(place, TERM=None, PATH=f"{shadow}:{BIN}:{os.environ['PATH']}", CI="true")
+    path = f"{shadow}:{BIN}:{os.environ['PATH']}"
+    env = environment(place, TERM=None, PATH=path, CI="true")
+    env |= {"GITLAB_CI": "true", "CI_MERGE_REQUEST_IID": "3", "PROMPTSYNC_READ_ONLY": "1"}
 
     done = subprocess.run(
         ["sh", DEMO], env=env, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=TIMEOUT
@@ -148,6 +151,8 @@ def test_the_demo_runs_in_a_pipe_and_its_suggestions_work_as_pasted(tmp_path: Pa
 
     assert (done.returncode, done.stdout.count("\x1b")) == (0, 0), done.stdout + done.stderr
     check_narration(done.stdout)
+    assert re.search("refund quality 100, evaluated in commit [0-9a-f]+ by Ada", done.stdout)
+    del env["PROMPTSYNC_READ_ONLY"]
     _, _, ending = done.stdout.partition("Try these next")
     commands = [line.strip() for line in ending.splitlines() if line.startswith("  ")]
     (left,) = place.iterdir()
