@@ -227,12 +227,17 @@ def test_without_a_registry_it_fails(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"), [({}, "is not set"), ({"PROMPTLAYER_API_KEY": KEY}, "pass --yes")]
+    ("environ", "code", "said"),
+    [
+        ({}, 2, "is not set"),
+        ({"PROMPTLAYER_API_KEY": KEY}, 2, "pass --yes"),
+        ({"PROMPTLAYER_API_KEY": KEY, "PROMPTSYNC_READ_ONLY": "1"}, 3, "READ_ONLY is set"),
+    ],
 )
-def test_usage_errors(
-    live: World, capsys: pytest.CaptureFixture[str], environ: dict[str, str], said: str
+def test_what_is_refused_writes_nothing(
+    live: World, capsys: pytest.CaptureFixture[str], environ: dict[str, str], code: int, said: str
 ) -> None:
-    assert verify.main(["--url", live.url], environ) == 2
+    assert verify.main(["--url", live.url], environ) == code
     assert said in capsys.readouterr().err
     assert not live.writes
 

@@ -3,7 +3,8 @@
 ``make verify-live`` runs it with the key in ``PROMPTLAYER_API_KEY``. It creates prompts, labels and tables
 with names of its own, touches no others, and removes them at the end, also after Ctrl-C and failures. It
 prints a report in Markdown on stdout. The exit code is 0 if all is as expected, 1 if something differs, 2 for
-usage errors and a no, 4 if the registry failed or something could not be removed, and 130 after Ctrl-C.
+usage errors and a no, 3 if ``PROMPTSYNC_READ_ONLY`` is set, 4 if the registry failed or something is left,
+and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from findings import STOPS, Chapter, Differs, Finding, Outcome, RegistryFailed, Report, Seen, Step, shown
 from questions import QUESTIONS
-from session import Session
+from session import REFUSED, Session
 from story import STORY
 from table_questions import TABLE_QUESTIONS
 from workspace import PREFIX, Foreign, Workspace
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str], environ: dict[str, str], **options: Any) -> i
     if not key:
         _say("error: PROMPTLAYER_API_KEY is not set\nhint: PROMPTLAYER_API_KEY=pl_... make verify-live")
         return 2
+    if environ.get("PROMPTSYNC_READ_ONLY", "").lower() not in ("", "0", "no", "false"):
+        _say("error: PROMPTSYNC_READ_ONLY is set, and verify-live writes to the registry")
+        return REFUSED
     run = given.clean or secrets.token_hex(3)
     report = Report(given.url, f"{PREFIX}/{run}/", key)
     exchanges: list[str] = []
