@@ -224,10 +224,10 @@ def _hooks(text: str, config: Config, repository: Scaffold) -> str:
 
 
 def _instructions(text: str, config: Config, repository: Scaffold) -> str:
-    below = repository.below(config)
-    for path, place in (("prompts/", f"{config.prompts}/"), (f"{EVALUATIONS}/",) * 2, (FILE_NAME,) * 2):
-        text = text.replace(f"`{path}`", f"`{PurePosixPath(below) / place}{'/' * path.endswith('/')}`")
-    return text
+    below = PurePosixPath(repository.below(config))
+    text = text.replace("`prompts/`", f"`{below / config.prompts}/`")
+    text = text.replace(f"`{EVALUATIONS}/`", f"`{below / EVALUATIONS}/`")
+    return text.replace(f"`{FILE_NAME}`", f"`{below / FILE_NAME}`")
 
 
 _ADAPT: Final[dict[StarterKind, Callable[[str, Config, Scaffold], str]]] = {
