@@ -142,7 +142,7 @@ def _git(config: Config) -> Iterator[Finding]:
         else:
             yield _warning("git", "the repository has no commit yet", "git add --all && git commit")
         if history.shallow:
-            message = "the clone is shallow, so it is not always known who changed a prompt"
+            message = "the clone is shallow, so promptsync cannot always tell who changed a prompt"
             fix = "git fetch --unshallow\nin GitHub Actions, set fetch-depth: 0, in GitLab GIT_DEPTH: 0"
             yield _warning("git-history", f"{message}; such prompts are refused", fix)
         if history.listed(DIRECTORY):
@@ -249,11 +249,11 @@ def _dialect(capabilities: Capabilities | None) -> Finding:
     if not capabilities.raw:
         return _warning(
             "dialect",
-            "the basic API only, without raw prompts, so prompts that use snippets cannot be read",
+            "only the basic API, without raw prompts, so prompts with snippets cannot be read",
             "leave such prompts out with include:, or use a registry with GET /prompt-templates/{id}",
         )
     if not capabilities.lists_all_labels and not capabilities.changes_labels:
-        message = "its labels cannot be read, so they can be set only while publishing"
+        message = "its labels cannot be read, so they can only be set while publishing"
         return _warning("dialect", message, "promptsync push --label LABEL")
     if not capabilities.changes_labels:
         message = "its labels can be read, but promptsync cannot change them"

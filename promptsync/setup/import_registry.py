@@ -147,7 +147,7 @@ def check_include(project: Project, include: Sequence[str], names: Sequence[str]
             "include-needed",
         )
     elif idle:
-        what = f"--include {shlex.quote(idle[0])} matches none of the {len(names)} prompts of {project.url}"
+        what = f"--include {shlex.quote(idle[0])} matches none of the {len(names)} prompts in {project.url}"
         hint, code = "* matches any text, / included: --include 'support/*'", "include-unmatched"
     else:
         return

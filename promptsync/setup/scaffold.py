@@ -82,7 +82,7 @@ def package_to_install(spec: str | None, command: str) -> str:
     elif spec is not None and _PASSWORD.search(spec):
         problem = "--package must not contain a password or token, because the files are committed"
     elif spec is not None and not _SPEC.fullmatch(spec):
-        problem = f"--package {spec!r} is nothing that pip installs"
+        problem = f"--package {spec!r} is not something that pip can install"
     if problem:
         hint = f"{command} --package git+https://HOST/OWNER/REPO@COMMIT"
         raise UsageError(f"{problem}; nothing was written", hint=hint, code="package")

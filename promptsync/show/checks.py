@@ -144,12 +144,12 @@ def _notes(result: CheckResult) -> Iterator[str]:
         yield f"{name}: {count(len(cells) - MOST_CELLS, 'more failed cell')}; --json has all"
     if result.live.reason:
         least = result.check.min_score
-        decides = "there is no minimum" if least is None else f"the minimum of {least:g} decides"
+        decides = "no minimum is set" if least is None else f"the minimum of {least:g} decides"
         yield output.style(f"{name}: max_drop not applied: {cut(result.live.reason)}; {decides}", "warn")
     if run.is_echo:
         yield output.Line(output.style(f"{name}: {ON_ECHO}", "faint"), 4)
     elif run.model is not None:
-        yield output.style(f"{name}: answered by {cut(run.model)}", "faint")
+        yield output.style(f"{name}: ran on {cut(run.model)}", "faint")
 
 
 def _unbound(results: Iterable[CheckResult]) -> list[str]:
@@ -195,17 +195,17 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
         whose = "its" if len(choice.edited) == 1 else "their"
         yield f"{_listed(choice.edited)} changed since {since}: {whose} prompts are checked"
     if not choice.changed:
-        rest = "" if choice.edited else f": no {kind} was run"
+        rest = "" if choice.edited else f"; no {kind} ran"
         yield f"no prompt changed since {since}{rest}"
         return
     yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"
     if choice.without:
         is_idle = len(choice.without) == len(choice.changed) and not choice.edited
-        rest = f"; no {kind} was run" if is_idle else ""
-        yield f"no {kind} is named for {_listed(choice.without)}{rest}"
+        rest = f"; no {kind} ran" if is_idle else ""
+        yield f"no {kind} is assigned to {_listed(choice.without)}{rest}"
     if choice.wanted.unpublished:
         warning, names = output.style("warning:", "warn"), _listed(tuple(choice.wanted.unpublished))
-        yield f"{warning} the registry runs its own text, which differs from your files: {names}"
+        yield f"{warning} the registry runs its own version, which differs from your files: {names}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -216,8 +216,8 @@ def _listed(names: Sequence[str]) -> str:
 def nothing_run(choice: Choice, kind: str) -> str:
     """Return why no check was run, as a sentence."""
     if not choice.changed:
-        return f"No {kind} was run: no prompt changed since {code(choice.since)}."
-    return f"No {kind} was run: none is named for what changed since {code(choice.since)}."
+        return f"No {kind} ran: no prompt changed since {code(choice.since)}."
+    return f"No {kind} ran: none is assigned to what changed since {code(choice.since)}."
 
 
 def choice_body(choice: Choice) -> dict[str, Any]:

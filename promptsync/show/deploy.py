@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from promptsync.deploy.rehearse import Rehearsal
 
 _LONG_LABEL = 100
-_KEPT_BACK = "its checks failed, or those of a prompt that is only released with it"
-_NOT_REHEARSED = "not rehearsed, because this change touches none of these prompts"
+_KEPT_BACK = "its checks failed, or those of a prompt released with it"
+_NOT_REHEARSED = "not rehearsed: this change touches none of these prompts"
 
 
 # -- the plan -----------------------------------------------------------------------------------------------
@@ -186,11 +186,11 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     if member.drafts:
         versions = [*_drafts(member).values()]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""
-        text = f"passes over {'; '.join(versions[-3:])}{more}; kept, and brought back by drift"
+        text = f"passes over {'; '.join(versions[-3:])}{more}; the registry keeps them"
         yield note(text, merge_command(member.name))
     for action in plan.push.actions:
         if action.kept_tags and action.name == member.name:
-            text = f"keeps the tags of the dashboard: {', '.join(action.kept_tags)}"
+            text = f"keeps the tags from the dashboard: {', '.join(action.kept_tags)}"
             yield note(text, merge_command(member.name))
     yield from (row for row in pin_rows(plan.pins) if row.name == member.name)
     if member.is_dependant and member.fate is not Fate.CHECK:
@@ -212,7 +212,7 @@ def _drafts(member: Member) -> dict[int, str]:
 def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
     receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    word = "passed" if receipt.results.all else "passed, without any checks"
+    word = "passed" if receipt.results.all else "passed; there were no checks"
     word = "failed" if rehearsal.error is not None else word
     details = results_lines(receipt.results)
     if not receipt.results.all and receipt.error is not None:
@@ -270,15 +270,15 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
 def _label_row(plan: DeployPlan, label: ChangedLabel) -> Row:
     row = label_row(label, "released")
     is_unchecked = label.moved and not row.note and row.name in plan.unchecked
-    return structs.replace(row, note="unchecked: no evaluation and no agent") if is_unchecked else row
+    return structs.replace(row, note="unchecked: it has no evaluation or agent") if is_unchecked else row
 
 
 def _live_failure(member: Member, label: str) -> Row:
-    text = f"{output.name(label)} is at v{member.version}, which did not pass its checks"
+    text = f"{output.name(label)} is at v{member.version}, which failed its checks"
     if (member.live or member.version) < member.version:
         undo = shlex.join(["promptsync", "rollback", member.name, "--label", label])
     else:
-        text, undo = f"{text}; nothing was live before it, so commit a new text", "promptsync deploy"
+        text, undo = f"{text}; nothing was live before it, so commit a fix", "promptsync deploy"
     return Row("live", "bad", member.name, note=text, command=undo)
 
 

@@ -81,7 +81,7 @@ def stat(shown: Difference) -> str:
 _Blocked = TypeVar("_Blocked", "Conflict", "InTheWay")
 
 _OTHER_WAYS = (
-    "Other ways: pull NAME --theirs takes the registry's text and backs yours up; pull NAME --ours keeps",
+    "Other ways: pull NAME --theirs takes the registry's version, backing yours up; pull NAME --ours keeps",
     "yours as the next version; push NAME --force publishes yours over the registry's.",
 )
 

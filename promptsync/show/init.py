@@ -139,9 +139,9 @@ def _imported_lines(imported: Imported, verbose: bool) -> list[str]:
     what = f"{output.count(len(written), 'prompt')} imported" if written else "nothing new to import"
     lines.append(f"{what} from {output.safe(imported.url)} (include: {output.name(include)})")
     if plan.present:
-        lines.append(f"  {len(plan.present)} kept, because they have a file already")
+        lines.append(f"  {len(plan.present)} skipped, because they already have a file")
     if plan.not_included:
-        lines.append(f"  {plan.not_included} not matched by include:")
+        lines.append(f"  {plan.not_included} ignored (not in include)")
     return lines
 
 

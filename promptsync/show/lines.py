@@ -80,11 +80,11 @@ def backup_lines(backups: Mapping[str, Path]) -> list[str]:
     """Return where the texts are that were copied before their files were replaced or deleted."""
     if len(backups) <= _MOST_BACKUPS:
         return [
-            f"  your text of {output.name(name)} is backed up in {output.safe(str(path))}"
+            f"  your version of {output.name(name)} is backed up in {output.safe(str(path))}"
             for name, path in backups.items()
         ]
     folder = os.path.commonpath(backups.values())
-    return [f"  your texts of {len(backups)} prompts are backed up in {output.safe(folder)}"]
+    return [f"  your versions of {len(backups)} prompts are backed up in {output.safe(folder)}"]
 
 
 def number_text(number: float | None) -> str:
@@ -104,8 +104,8 @@ def version_list(numbers: Sequence[int]) -> str:
 
 
 MOVED_NOTE = (
-    "a file without name: has the name of its path; mv --keep-name writes the old name into moved files. "
-    "Add name: yourself to publish a text under the new name instead"
+    "a file without name: takes its name from its path; mv --keep-name writes the old name into moved files. "
+    "To publish under the new name instead, add name: yourself"
 )
 
 
@@ -130,7 +130,7 @@ def kept_tag_rows(plan: PushPlan, names: Container[str]) -> list[Row]:
             "kept",
             "warn",
             action.name,
-            note=f"the tags of the dashboard: {', '.join(action.kept_tags)}",
+            note=f"the tags from the dashboard: {', '.join(action.kept_tags)}",
             command=f"promptsync pull {shlex.quote(action.name)}",
         )
         for action in plan.actions

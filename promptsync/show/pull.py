@@ -34,9 +34,9 @@ _SKIPPED = {
     State.DELETED_REMOTELY: "archived in the registry; promptsync pull --prune deletes the file",
 }
 _MOST_LINES = 100
-_UNCOMMITTED = "archived in the registry; its file is kept because no commit has this text"
+_UNCOMMITTED = "archived in the registry; its file is kept because no commit has its content"
 _UNPUBLISHED = (
-    "archived in the registry; its file is kept because its text is not the archived one; "
+    "archived in the registry; its file is kept because it differs from the archived version; "
     "promptsync push {0} --restore publishes it, promptsync pull {0} --prune --theirs deletes the file"
 )
 
@@ -204,7 +204,7 @@ def pull_markdown(project: Project, plan: PullPlan, receipt: FilesReceipt) -> li
     if plan.options.passed_over and any(write.passed_over for write in plan.writes):
         page.say(_EXPLAINED)
     if plan.blocked:
-        page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, for somebody to decide:")
+        page.say(f"**{count(len(plan.blocked), 'prompt')} skipped**, left for you to decide:")
         page.fence(_short([line for prompt in plan.blocked for line in _blocked_lines(prompt)], "line"))
     if archived := [item.name for item in plan.skipped if item.state is State.DELETED_REMOTELY]:
         page.say(f"**{count(len(archived), 'prompt')} archived in the registry** whose files still exist:")
@@ -247,7 +247,7 @@ def _details(plan: PullPlan, write: Write, pulled: Sequence[Version]) -> Iterato
     word = "passed over" if plan.options.passed_over else "passed over, left out"
     yield from (f"{_version(version)} ({word})" for version in write.passed_over)
     difference = step(write.path, write.old_prompt, write.prompt)
-    yield from diff.patch_lines([difference]) if difference.fields else ["# the text does not change"]
+    yield from diff.patch_lines([difference]) if difference.fields else ["# no change in the file"]
 
 
 def _version(version: Version) -> str:

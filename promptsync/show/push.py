@@ -221,7 +221,7 @@ def _synced_lines(receipt: PushReceipt) -> Iterator[str]:
     if receipt.synced:
         marks = [parse_mark(result.message) for result in receipt.published]
         in_git = any(mark is not None and mark.commit is not None for mark in marks)
-        why = " because the text is not committed; commit first to avoid it" if in_git else ""
+        why = " because the changes are not committed; commit first to avoid this" if in_git else ""
         yield output.aside(f"  synced: was written to {count(len(receipt.synced), 'file')}{why}")
     yield from backup_lines(receipt.backups)
     yield from row_lines(

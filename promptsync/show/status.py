@@ -95,9 +95,9 @@ def _lines(
         lines.append(output.aside("read-only: PROMPTSYNC_READ_ONLY is set"))
     foreign = 0 if offline else snapshot.foreign(project.config)
     if not snapshot.items and not snapshot.problems:
-        nothing = "no prompts yet: add a file to prompts/, then promptsync push"
+        nothing = "no prompts yet: promptsync new NAME"
         if foreign:
-            nothing = f"no prompts: include: matches none of the {count(foreign, 'prompt')} of the registry"
+            nothing = f"no prompts: include: matches none of the {count(foreign, 'registry prompt')}"
         return [*lines, output.aside(nothing)]
     lines += _prompt_lines(snapshot, releases, counts, verbose=verbose)
     if snapshot.problems:
@@ -107,14 +107,12 @@ def _lines(
         lines += ["", *row_lines((_row(item, item.problem) for item in snapshot.unusable), free=True)]
     if counts:
         lines += ["", output.aside(totals(counts))]
-    notes = [f"{count(foreign, 'prompt')} of the registry not matched by include:"] if foreign else []
+    notes = [f"{count(foreign, 'registry prompt')} ignored (not in include)"] if foreign else []
     if verbose and not offline and (fields := snapshot.unknown_fields()):
         names = ", ".join(map(output.name, fields))
-        notes.append(
-            f"the registry adds fields that promptsync does not know: {names}; they are not differences"
-        )
+        notes.append(f"the registry adds unknown fields: {names}; they do not count as differences")
     if outside := snapshot.outside(project.config):
-        notes.append(f"{count(outside, 'prompt file')} not matched by include:; promptsync lint lists them")
+        notes.append(f"{count(outside, 'prompt file')} ignored (not in include); promptsync lint lists them")
     lines += [output.aside(output.style(f"  {note}", "faint"), 4) for note in notes]
     return [*lines, *advice_lines(project, snapshot, offline)]
 

@@ -174,7 +174,7 @@ def add_tables(page: Page, results: Sequence[CheckResult]) -> None:
 def reuse_text(run: Run) -> str:
     """Return what an earlier run found: ``refund quality 91, evaluated in pull request 12``."""
     score = "" if run.is_echo or run.score is None else f" {_score_text(run)}"
-    return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'before'}"
+    return f"{run.name}{score}, evaluated {f'in {run.origin}' if run.origin else 'earlier'}"
 
 
 def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
@@ -186,9 +186,9 @@ def noise_lines(result: CheckResult, noise: Noise) -> Iterator[str]:
     moved = ", ".join(str(index + 1) for index in noise.moved[:MOST_ROWS]) or "none"
     more = f" and {len(noise.moved) - MOST_ROWS} more" if len(noise.moved) > MOST_ROWS else ""
     differ = f"{100 * noise.share:.0f} % differ between two runs"
-    yield output.Line(f"  rows whose verdict moved: {moved}{more}; {differ}", 4)
+    yield output.Line(f"  rows whose verdict changed: {moved}{more}; {differ}", 4)
     least, enough = noise.max_drop(noise.rows), noise.rows_for(wanted)
-    yield output.Line(f"  an unchanged text passes max_drop {least} in four of five runs with {rows}", 4)
+    yield output.Line(f"  an unchanged prompt passes max_drop {least} in four of five runs with {rows}", 4)
     takes = f"{enough:,} rows" if enough is not None else "more than 10,000 rows"
     yield f"  max_drop {wanted:g} takes {takes}"
     if result.run.is_echo:

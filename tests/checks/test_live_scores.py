@@ -91,7 +91,7 @@ def text(result: CheckResult) -> str:
 def test_a_score_is_compared_with_the_newest_run_of_the_live_version(bench: Bench) -> None:
     first = check(bench, 1, None)
     assert (first.passed, first.live) == (True, LiveScore("ask", reason="ask is not live yet"))
-    assert "max_drop not applied: ask is not live yet; there is no minimum" in text(first)
+    assert "max_drop not applied: ask is not live yet; no minimum is set" in text(first)
     bench.publish("ask", "nothing to see")
     second = check(bench, 2, 1)
     assert second.reason.endswith("points from live v1 (66.67 -> 33.33); max_drop is 5")

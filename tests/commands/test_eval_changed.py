@@ -32,7 +32,7 @@ def ran(done: Any) -> list[str]:
 def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--junit", "out/report.xml")
     assert (done.code, done.out) == (0, "")
-    assert "no prompt changed since HEAD: no evaluation was run" in done.err
+    assert "no prompt changed since HEAD; no evaluation ran" in done.err
     assert world.seen == []
     assert suites(world.root / "out/report.xml") == {}
     body = document(world.run("eval", "run", "--changed", "--json"), "eval run")
@@ -66,7 +66,7 @@ def test_an_edited_snippet_runs_the_evaluations_of_its_parents_only(world: World
     done = world.run("eval", "run", "--changed")
     assert done.code == 0, str(done)
     assert "2 prompts changed since HEAD: b, tone" in done.err
-    assert "no evaluation is named for tone" in done.err
+    assert "no evaluation is assigned to tone" in done.err
     row = done.out.splitlines()[1].split("  ")
     assert [cell.strip() for cell in row if cell.strip()] == [
         *("b is polite", "b", "5", "echo", "-", "-", "50", "passed")

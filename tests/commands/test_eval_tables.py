@@ -246,8 +246,8 @@ def test_noise_says_which_rows_move_and_what_that_allows(world: World) -> None:
     assert calm.out.splitlines() == [
         "a v1 (thanks)",
         "  scores of 3 runs with 20 rows: 100, 100, 100",
-        "  rows whose verdict moved: none; 0 % differ between two runs",
-        "  an unchanged text passes max_drop 5 in four of five runs with 20 rows",
+        "  rows whose verdict changed: none; 0 % differ between two runs",
+        "  an unchanged prompt passes max_drop 5 in four of five runs with 20 rows",
         "  max_drop 5 takes 20 rows",
     ]
 

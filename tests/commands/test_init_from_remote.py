@@ -46,11 +46,11 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert done.code == 0, str(done)
     assert len(full.seen) <= 1.1 * len(OURS)
     assert "30 prompts imported" in done.out
-    assert "13 not matched by include:" in done.out
+    assert "13 ignored (not in include)" in done.out
     assert full.states() == dict.fromkeys(OURS, "in-sync")
     assert full.run("status", "--json").document["not_included"] == 13
     assert full.run("status").out.endswith(
-        "30 prompts, all in sync\n  13 prompts of the registry not matched by include:\n"
+        "30 prompts, all in sync\n  13 registry prompts ignored (not in include)\n"
     )
     commands = re.findall(r"^  \d\. (git .*)$", done.out, re.MULTILINE)
     assert [command.split()[3] for command in commands] == ["add", "commit"]
@@ -185,7 +185,7 @@ def test_a_configuration_that_is_there_is_kept_and_needs_an_include_of_its_own(f
     again = full.run(*FLAGS)
     assert again.code == 0, str(again)
     assert "nothing new to import" in again.out
-    assert "30 kept, because they have a file already" in again.out
+    assert "30 skipped, because they already have a file" in again.out
     assert "git commit" not in again.out
 
 
@@ -264,7 +264,7 @@ def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: Wor
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--include", "accounts/*"], "include: matches none of the 43 prompts of the registry"),
+        (["--include", "accounts/*"], "include: matches none of the 43 registry prompts"),
         ([], "set include: in promptsync.yaml if some of them belong to another repository"),
     ],
 )

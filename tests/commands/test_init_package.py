@@ -82,10 +82,10 @@ def test_what_is_passed_is_written_as_it_is(top: Path, spec: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "why"),
     [
-        ("", "is nothing that pip installs"),
-        ("-r requirements.txt", "is nothing that pip installs"),
-        ("promptsync\nrun: x", "is nothing that pip installs"),
-        ("${{ secrets.PROMPTLAYER_API_KEY }}", "is nothing that pip installs"),
+        ("", "is not something that pip can install"),
+        ("-r requirements.txt", "is not something that pip can install"),
+        ("promptsync\nrun: x", "is not something that pip can install"),
+        ("${{ secrets.PROMPTLAYER_API_KEY }}", "is not something that pip can install"),
         ("git+https://x:secret@github.com/acme/promptsync", "must not contain a password or token"),
         ("git+https://secret@github.com/acme/promptsync", "must not contain a password or token"),
     ],

@@ -127,7 +127,7 @@ def test_a_file_that_include_does_not_match_is_counted_and_its_name_is_explained
     world.write("apart")
     config = world.root / "promptsync.yaml"
     config.write_text(f"{config.read_text('utf-8')}\ninclude: [kept]\n", "utf-8")
-    assert "1 prompt file not matched by include:; promptsync lint lists them" in world.ok("status").out
+    assert "1 prompt file ignored (not in include); promptsync lint lists them" in world.ok("status").out
     refused = world.run("push", "prompts/apart.yaml")
     assert (
         refused.code == 2

@@ -302,7 +302,7 @@ def test_unknown_fields_are_mentioned_where_somebody_looks(world: World) -> None
         "messages[].content[].cache_control, messages[].content[].id, messages[].id, messages[].strict, "
         "metadata.model.tier, strict, tools[].cache, tools[].function.timeout, ui"
     )
-    said = f"the registry adds fields that promptsync does not know: {fields}; they are not differences"
+    said = f"the registry adds unknown fields: {fields}; they do not count as differences"
     assert "does not know" not in world.ok("status").out
     assert said in " ".join(world.ok("status", "-v").out.split())
 

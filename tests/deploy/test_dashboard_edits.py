@@ -59,7 +59,7 @@ def with_tone(released: World) -> World:
 def test_the_plan_names_who_saved_it_and_the_command_that_brings_it_in(drafted: World) -> None:
     done = drafted.ok("deploy", "--dry-run")
     assert "force" not in done.out
-    note = "passes over v3, saved in the dashboard by ana, just now; kept, and brought back by drift; "
+    note = "passes over v3, saved in the dashboard by ana, just now; the registry keeps them; "
     assert f"{note}promptsync pull --merge a" in done.out
     assert drafted.writes == []
     drafted.ok("pull", "--merge", "a")

@@ -84,7 +84,7 @@ def test_a_rejected_version_that_is_live_is_named_by_every_deploy(
         rejected.faults.append(fault(asking("GET", "/prompt-templates/labels"), failing(404)))
     done = rejected.run("deploy")
     command = "rollback a --label prod"
-    text = f"live  a: prod is at v2, which did not pass its checks; promptsync {command}"
+    text = f"live  a: prod is at v2, which failed its checks; promptsync {command}"
     assert (done.code, text in done.out) == (1, True), str(done)
     rejected.ok(*command.split(), "--yes")
     assert rejected.label("a", "prod") == 1
@@ -101,8 +101,8 @@ def test_a_label_that_was_set_in_the_dashboard_is_checked_once(world: World) -> 
     assert (world.label("a", "prod"), world.label("a", "prod.released")) == (1, 1)
     assert world.run("deploy", "a", "--json").document["members"] == []
     done = world.run("deploy", "b")
-    text = "live  b: prod is at v1, which did not pass its checks; nothing was live before it, so commit"
-    assert (done.code, f"{text} a new text; promptsync deploy\n" in done.out) == (1, True), str(done)
+    text = "live  b: prod is at v1, which failed its checks; nothing was live before it, so commit"
+    assert (done.code, f"{text} a fix; promptsync deploy\n" in done.out) == (1, True), str(done)
     change(world, "rude", "polite", "b")
     world.ok("deploy")
     assert world.label("b", "prod") == 2

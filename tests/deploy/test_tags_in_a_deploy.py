@@ -29,7 +29,7 @@ def test_a_deploy_merges_the_tags_of_both_sides(
     assert tags(released) == merged
     assert released.label("a", "prod") == 2
     if "vip" in merged:
-        assert "kept  a: the tags of the dashboard: vip; promptsync pull a" in done.out
+        assert "kept  a: the tags from the dashboard: vip; promptsync pull a" in done.out
     assert released.ok("deploy", "--json").document["members"] == []
     released.ok("pull")
     assert released.states()["a"] == "in-sync"
@@ -96,7 +96,7 @@ def test_a_forced_push_keeps_the_tags_of_the_dashboard(released: World) -> None:
     released.publish("a", "Theirs {name}", tags=["greeting", "vip"])
     released.edit("a", "hello", "welcome")
     released.commit("Welcome")
-    kept = "kept  a: the tags of the dashboard: vip; promptsync pull a"
+    kept = "kept  a: the tags from the dashboard: vip; promptsync pull a"
     assert kept in released.ok("push", "a", "--force", "-n").out
     assert kept in released.ok("push", "a", "--force", "-y").out
     assert tags(released) == ["greeting", "vip"]

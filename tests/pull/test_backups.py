@@ -89,7 +89,7 @@ def test_comments_and_examples_that_are_not_committed_are_copied_first(
     assert not world.path("a").exists() or world.path("a").read_bytes() != before
     assert copies(world) == [before]
     (shown,) = (line for line in done.out.splitlines() if "is backed up in" in line)
-    assert "your text of a " in shown
+    assert "your version of a " in shown
     assert Path(shown.split(" is backed up in ")[1]).read_bytes() == before
 
 
@@ -151,7 +151,7 @@ def test_many_copies_are_one_line(world: World) -> None:
         world.publish(name, "Theirs {name}")
     done = world.ok("pull")
     assert sorted(copies(world)) == sorted(before)
-    assert f"your texts of 5 prompts are backed up in {world.root / '.promptsync' / 'backup'}" in done.out
+    assert f"your versions of 5 prompts are backed up in {world.root / '.promptsync' / 'backup'}" in done.out
 
 
 def test_a_push_that_changes_a_line_to_note_the_version_copies_the_file(world: World) -> None:
@@ -161,4 +161,4 @@ def test_a_push_that_changes_a_line_to_note_the_version_copies_the_file(world: W
     done = world.ok("push")
     assert "synced" in world.path("a").read_text("utf-8")
     assert copies(world) == [text.encode()]
-    assert "your text of a is backed up in" in done.out
+    assert "your version of a is backed up in" in done.out

@@ -445,13 +445,13 @@ def test_the_body_of_the_pull_request_tells_versions_differences_and_what_was_le
     lines = done.out.splitlines()
     assert lines[0] == "**1 prompt from the registry**"
     assert "  updated  other  v1 -> v3  prompts/other.yaml" in lines
-    assert "**1 prompt skipped**, for somebody to decide:" in lines
+    assert "**1 prompt skipped**, left for you to decide:" in lines
     assert "refund: passed-over v2 does not merge in 1 place" in lines
     assert any(line.startswith("# v3  20") and line.endswith("see @everybody ```") for line in lines)
     assert "-Be kind." in lines and "+</details>" in lines
     assert outside_fences(lines) == [
         "**1 prompt from the registry**",
-        "**1 prompt skipped**, for somebody to decide:",
+        "**1 prompt skipped**, left for you to decide:",
         "<details><summary><code>other</code>: updated, v1 -> v3</summary>",
         "</details>",
     ]

@@ -89,7 +89,7 @@ def test_theirs_takes_the_registrys_text_and_keeps_ours(three: World, arguments:
     done = three.ok("pull", *arguments)
     (kept,) = (path for path in (three.root / ".promptsync/backup").rglob("*") if path.is_file())
     assert kept.read_bytes() == ours
-    assert f"your text of b is backed up in {kept}" in done.out
+    assert f"your version of b is backed up in {kept}" in done.out
     assert "Theirs {name}" in three.path("b").read_text("utf-8")
     assert set(three.states().values()) == {"in-sync"}
 
@@ -252,7 +252,7 @@ def test_an_archived_prompts_uncommitted_text_is_never_deleted(three: World) -> 
     three.archive("b")
     three.edit("b", "Hello", "Ours")
     done = three.ok("pull", "--prune", "-y")
-    assert "kept because no commit has this text" in done.out
+    assert "kept because no commit has its content" in done.out
     assert three.path("b").exists()
 
 
@@ -261,7 +261,7 @@ def test_an_edit_that_was_never_published_is_deleted_only_by_name(three: World) 
     three.edit("b", "Hello", "Ours")
     three.commit("Edit b")
     done = three.ok("pull", "--prune", "-y")
-    assert "its text is not the archived one; promptsync push b --restore publishes it" in done.out
+    assert "it differs from the archived version; promptsync push b --restore publishes it" in done.out
     assert three.path("b").exists()
     assert three.run("pull", "--prune", "--theirs", "-y").code == 2
     assert three.run("push", "b", "--restore", "-n").code == 0

@@ -60,9 +60,7 @@ results_of_one = st.builds(CheckResult, checks, evaluation_runs | agent_runs, li
 results_of_one |= sheet_results(names)
 check_results = st.builds(CheckResults, st.lists(results_of_one, max_size=4).map(tuple))
 
-PASSES_OVER = (
-    "passes over v3, saved in the dashboard; kept, and brought back by drift; promptsync pull --merge beta"
-)
+PASSES_OVER = "passes over v3, saved in the dashboard; the registry keeps them; promptsync pull --merge beta"
 
 
 def item(name: str, version: int) -> Item:
