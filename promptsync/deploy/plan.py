@@ -148,8 +148,8 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     check_cases(project, located)
     if options.require_checks and unchecked:
         raise Refused(
-            f"no checks are named for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
-            hint="name an evaluation in the file (evaluations: [...]) or in checks: of promptsync.yaml",
+            f"no checks for {', '.join(map(repr, unchecked[:10]))}; nothing was released",
+            hint="write an evaluation file, or add checks to promptsync.yaml",
             code="unchecked",
         )
     tables = TablePlan()

@@ -112,7 +112,7 @@ class DeployReceipt:
             return None
         # Not --allow-unbound: that would release what the checks did not run.
         if failed and all(result.unbound for result in failed):
-            hint = f"in the PromptLayer dashboard, let {failed[0].run.name!r} run the latest version"
+            hint = f"set {failed[0].run.name!r} to the latest version in the PromptLayer dashboard"
             return error.replaced(hint=f"{hint}\n{self._next_deploy}")
         if failed and all(result.run.status is Status.TIMED_OUT for result in failed):
             return error.replaced(hint="promptsync deploy --timeout SECONDS")

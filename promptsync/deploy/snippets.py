@@ -130,7 +130,7 @@ def check_order(survey: Survey, checked_before: Collection[str]) -> None:
         return
     first = sorted({ways[user][-1] for user in users} - ways.keys()) or sorted({ways[users[0]][-1]})
     raise Refused(
-        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} by {survey.label}, so its checks need that "
+        f"{users[0]!r} renders the snippet {ways[users[0]][-1]!r} at {survey.label}, so its checks need that "
         "release first; nothing was released",
         hint=shlex.join(["promptsync", "deploy", *first]),
         code="snippets-first",

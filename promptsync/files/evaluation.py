@@ -34,7 +34,7 @@ def scan_evaluations(root: Path) -> tuple[tuple[EvaluationFile, ...], list[Probl
     problems: list[Problem] = []
     top = root / FOLDER
     if top.is_symlink():
-        message = "This is a symbolic link; replace it with the directory that it leads to."
+        message = "This is a symbolic link; replace it with its target."
         return (), [Problem(FOLDER, 1, 1, "file-refused", message)]
     if top.is_dir():
         walk(top, FOLDER, places, problems)

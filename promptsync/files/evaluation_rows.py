@@ -38,7 +38,7 @@ def read_rows(name: str, place: tuple[str, int, int], top: Path) -> list[dict[st
     shown = PurePosixPath(owner).with_name(name).as_posix()
     path = top.parent / shown
     if path.is_symlink():
-        raise refused(f"rows: {name!r} is a symbolic link, and git does not have what it leads to.")
+        raise refused(f"rows: {name!r} is a symbolic link, and git does not have its target.")
     if not path.is_file():
         raise refused(f"rows: there is no file {shown}.")
     text = decode(read(path, shown, MAX_BYTES).removeprefix(codecs.BOM_UTF8), shown)

@@ -48,8 +48,8 @@ def scan(root: Path, prompts_dir: str, *, merge_keys: bool = False) -> Worktree:
     links = (folder for folder in (top, *top.parents) if folder != root and folder.is_relative_to(root))
     if (link := next((folder for folder in links if folder.is_symlink()), None)) is not None:
         raise UsageError(
-            f"the prompts directory {link} is a symbolic link, and git does not have what it leads to",
-            hint=f"fix prompts: in promptsync.yaml: it leads to {os.path.realpath(link)}",
+            f"the prompts directory {link} is a symbolic link, and git does not have its target",
+            hint=f"set prompts in promptsync.yaml to its target, {os.path.realpath(link)}",
             code="prompts-directory",
         )
     if top.exists():
@@ -136,7 +136,7 @@ def walk(folder: Path, shown: str, places: dict[str, Path], problems: list[Probl
         if _printable(entry.name) != entry.name:
             reason = "The file name is not UTF-8; rename the file."
         elif entry.is_symlink():
-            reason = "This is a symbolic link; replace it with the file or directory that it leads to."
+            reason = "This is a symbolic link; replace it with its target."
         elif is_directory and path.count("/") > MAX_DEPTH:
             reason = f"The directory is more than {MAX_DEPTH} levels deep."
         elif is_directory:

@@ -89,7 +89,7 @@ def _formats(subject: Subject) -> Iterator[Problem]:
     if len(used) > 1:
         last = max(used.values())
         message = (
-            f"Messages use {' and '.join(sorted(used))}; the registry's SDK renders all by the first one."
+            f"Messages use {' and '.join(sorted(used))}; the registry's SDK renders all with the first one."
         )
         hint = "Use one format for all messages."
         yield subject.problem("mixed-formats", ("messages", last), message, hint=hint)

@@ -75,7 +75,7 @@ def test_more_cells_than_the_limit_are_refused_before_anything_is_made(world: Wo
         options = ()
     done = world.run("deploy", *options)
     assert done.code == 3, str(done)
-    assert "the checks would compute 24 cells, of which 24 call a model; the limit is 23" in done.err
+    assert "the checks would compute 24 cells with 24 model calls; the limit is 23" in done.err
     assert "add --max-cells 24" in done.err
     assert world.writes == []
 

@@ -41,7 +41,7 @@ def test_all_rows_of_a_sheet_are_read_and_the_columns_of_the_first_page() -> Non
 
 def test_a_list_whose_cursor_comes_twice_does_not_end() -> None:
     page = Reply({"data": [], "next_cursor": "again", "has_more": True})
-    with client(Scripted(page)) as registry, pytest.raises(BadAnswer, match="pages come twice"):
+    with client(Scripted(page)) as registry, pytest.raises(BadAnswer, match="pages repeat"):
         registry.tables.sheets("t1")
 
 

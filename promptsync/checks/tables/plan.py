@@ -82,7 +82,7 @@ class TablePlan(Struct, frozen=True):
         """Why the checks are not run if they compute too many cells."""
         if self.cells <= self.limit:
             return None
-        calls = f"{self.cells:,} cells, of which {self.model_cells:,} call a model"
+        calls = f"{self.cells:,} cells with {self.model_cells:,} model calls"
         return Refused(
             f"the checks would compute {calls}; the limit is {self.limit:,}",
             hint=f"add --max-cells {self.cells}",
