@@ -23,7 +23,7 @@ from promptsync.terminal import output
 
 @verb("new", blank={"name": None, "path": None, "next": []})
 @click.argument("name", metavar="NAME")
-@click.option("--snippet", is_flag=True, help="A text that other prompts insert, instead of messages.")
+@click.option("--snippet", is_flag=True, help="Write a snippet: text for other prompts to insert.")
 @click.option("--from", "source", metavar="PROMPT", help="Copy the file of another prompt.")
 @click.option("--model", metavar="PROVIDER/MODEL", help=f"The model of the prompt (default: {MODEL}).")
 def command(session: Session, name: str, snippet: bool, source: str | None, model: str | None) -> Outcome:

@@ -1,4 +1,4 @@
-"""``promptsync pull``: bring the registry's changes into the files, or put given versions there."""
+"""``promptsync pull``: bring the registry's changes into the files, or write specified versions."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _BEFORE, _AFTER, _MOST = 40, 120, 2000
 @click.argument("text")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("-i", "--ignore-case", is_flag=True, help="Match upper and lower case alike.")
-@click.option("-E", "--regexp", is_flag=True, help="TEXT is a regular expression of Python.")
+@click.option("-E", "--regexp", is_flag=True, help="Read TEXT as a Python regular expression.")
 def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bool, regexp: bool) -> Outcome:
     """Find TEXT in your files, also across line breaks, and in the versions that earlier commands have read.
 

@@ -119,7 +119,7 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     # Versions are passed over by the latest one, which a label does not show.
     if offline or snapshot.label is not None:
         return {}, False
-    # The exit code of --drift must not depend on how often somebody has published since.
+    # The exit code of --drift must not depend on how often prompts were published since.
     items = [item for item in snapshot.items if drift or item.may_pass_over]
     # A shallow clone does not show what the files include.
     if not items or (not drift and project.history is not None and project.history.shallow):

@@ -62,7 +62,7 @@ class ConfigDraft(Struct, frozen=True):
 def draft(
     root: Path, *, prompts: str | None = None, url: str | None = None, include: Sequence[str] = ()
 ) -> ConfigDraft:
-    """Return the configuration that a directory has or will be given. Writes nothing.
+    """Return the configuration that a directory has or will get. Writes nothing.
 
     ``prompts`` and ``url``, the registry to use instead of the embedded one, are for a new configuration.
     Raises ``UsageError`` for an invalid argument or configuration, and for an existing one that includes

@@ -70,7 +70,7 @@ def table_row(result: CheckResult) -> dict[str, str]:
 
 
 def facts(result: CheckResult) -> Iterator[tuple[str, str]]:
-    """Yield why a result failed, where it comes from and what cannot be told, each with what it means."""
+    """Yield why a result failed, where it comes from and what stays open, each with what it means."""
     run, comparison = result.run, result.comparison
     if result.reason:
         yield result.reason, "bad"

@@ -1,4 +1,4 @@
-"""What a label moves to although it is not known to have passed its checks: as text and JSON."""
+"""The versions without a passing check that a label moves to, as text and JSON."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ def test_noise_of_a_model_that_moves(world: World) -> None:
     assert (noise["moved"], noise["share"]) == ([*range(1, 16)], 0.6)
     assert sum(noise["scores"]) == 300 and noise["max_drop"] > 30
     text = world.run("eval", "noise", "thanks", "--prompt", "new", "--runs", "5").out
-    assert "moved: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 5 more; 60 % differ" in text
+    assert "changed: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 5 more; 60 % differ" in text
 
 
 def test_too_few_rows_are_told_before_anything_runs(world: World) -> None:

@@ -51,7 +51,7 @@ def carry_out(
     messages: "nothing was published". What is destructive is always confirmed; ``needs_confirmation`` says
     what else is, where there is a terminal, and ``further_question`` what else is asked there, if anything.
     Nothing is carried out with ``dry_run``, if the plan is not the one that ``expect`` names, if it has a
-    refusal, or if it is destructive and nobody can confirm it: then the outcome is the plan. So it is
+    refusal, or if it is destructive and cannot be confirmed: then the outcome is the plan. So it is
     if ``PROMPTSYNC_READ_ONLY`` is set, unless the command changes ``files_only``. ``lock`` keeps other runs
     out of the working copy.
     """
@@ -107,7 +107,7 @@ def _unexpected(session: Session, made: Plan, expect: str | None) -> PromptsyncE
 
 
 def _unconfirmed(session: Session, made: Plan, unchanged: str) -> PromptsyncError | None:
-    """Return the error for a destructive plan that nobody can confirm; in CI, whoever set it up has."""
+    """Return the error for a destructive plan that cannot be confirmed; setting up CI confirms it."""
     if made.is_empty or not made.destructive or session.can_ask or session.environment.ci:
         return None
     need = "need" if len(made.destructive) > 1 else "needs"

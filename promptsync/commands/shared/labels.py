@@ -137,7 +137,7 @@ def change_labels(
 def _checked(
     session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
-    """Return a plan, refused if nobody can confirm what it needs, its warnings, and those to confirm."""
+    """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
     from promptsync.checks.verdicts import live_snippets, not_passed, on_hold
 
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.

@@ -103,7 +103,7 @@ class Session:
 
     @property
     def can_ask(self) -> bool:
-        """Whether somebody sees a question on a terminal; with ``--json`` nothing is asked."""
+        """Whether questions can be answered on a terminal; with ``--json`` there are none."""
         return self.environment.interactive and not self.json
 
     def command(self, *more: str, without: str | None = None) -> str:

@@ -144,7 +144,7 @@ def run_noise(
 ) -> CheckResults:
     """Run the live text of each check several times, or that of the file if none is live.
 
-    Raises ``AnswerIsNo`` for a table with so few rows that nothing could be told.
+    Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
     """
     from promptsync.checks.receipt import Standard
     from promptsync.checks.tables.comparison import enough_rows
