@@ -14,9 +14,15 @@ from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import Incomplete, Interrupted, UsageError
 from promptsync.files.config import FILE_NAME, find, load
-from promptsync.setup.agents_section import AGENTS_FILE
 from promptsync.setup.init import VENDOR, draft, start
-from promptsync.setup.scaffold import Scaffold, StarterKind, find_repository, package_to_install, scaffold
+from promptsync.setup.scaffold import (
+    AGENTS_FILE,
+    Scaffold,
+    StarterKind,
+    find_repository,
+    package_to_install,
+    scaffold,
+)
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
@@ -70,13 +76,10 @@ def command(
     example: bool | None,
     from_remote: bool,
     include: tuple[str, ...],
-    github: bool,
-    gitlab: bool,
-    pre_commit: bool,
-    agents: bool,
     package: str | None,
     commit: bool | None,
     message: str | None,
+    **flags: bool,
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
 
@@ -96,13 +99,7 @@ def command(
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
-    flags = {
-        StarterKind.GITHUB: github,
-        StarterKind.GITLAB: gitlab,
-        StarterKind.PRE_COMMIT: pre_commit,
-        StarterKind.AGENTS: agents,
-    }
-    kinds = frozenset(kind for kind, is_set in flags.items() if is_set)
+    kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
         raise UsageError(
             "--package needs --github, --gitlab or --pre-commit",
@@ -123,7 +120,7 @@ def command(
         started = start(session.directory, drafted, example=example)
     else:
         started = imported.started
-    if FILE_NAME in started.kept and is_ignored:
+    if started.outcomes[FILE_NAME] == "kept" and is_ignored:
         note = output.style("note:", "warn")
         session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url have no effect")
     added = scaffold(started.config, repository) if repository is not None else None

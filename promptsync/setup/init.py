@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -43,13 +43,11 @@ _INCLUDE: Final = '# include: ["support/*"]'
 
 
 class Started(Struct, frozen=True):
-    """What init did. ``created``, ``changed`` and ``kept`` are paths below ``root``."""
+    """What init did: ``created``, ``changed`` or ``kept`` for each path below ``root``."""
 
     root: Path
     config: Config
-    created: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    outcomes: Mapping[str, str]
 
 
 class ConfigDraft(Struct, frozen=True):
@@ -101,11 +99,7 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
         if outcomes[target] == "created":
             write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
     outcomes[".gitignore"] = _ignore(root)
-    created, changed, kept = (
-        tuple(path for path, outcome in outcomes.items() if outcome == word)
-        for word in ("created", "changed", "kept")
-    )
-    return Started(root, config, created, changed, kept)
+    return Started(root, config, outcomes)
 
 
 def _check_around(root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
@@ -19,8 +19,8 @@ from promptsync.files.disk import present_text, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
 from promptsync.files.yaml.layout import flow, inline, quoted
 from promptsync.registry.address import LOCAL
-from promptsync.setup.agents_section import AGENTS_FILE, with_section
 
+AGENTS_FILE: Final = "AGENTS.md"
 PIPELINE: Final = ".gitlab-ci.yml"
 JOBS: Final = ".gitlab/promptsync.gitlab-ci.yml"
 
@@ -98,11 +98,12 @@ def _is_released() -> bool:
 
 
 class Scaffold(Struct, frozen=True):
-    """A repository to add files of some ``kinds`` to. Paths are below its top.
+    """A repository to add files of some ``kinds`` to.
 
     ``package`` is what workflows and hooks install, ``""`` without either. ``branches`` are those that
-    workflows deploy, and ``has_origin`` says whether there is a remote to push to. ``changed`` were unedited:
-    copies of the example, which do not say what to install, or the section of AGENTS.md.
+    workflows deploy, and ``has_origin`` says whether there is a remote to push to. ``outcomes`` has
+    ``created``, ``changed`` or ``kept`` for each path, as seen from the directory of promptsync.yaml. What is
+    changed is AGENTS.md, and unedited copies of the example, which do not say what to install.
     """
 
     top: Path
@@ -110,9 +111,7 @@ class Scaffold(Struct, frozen=True):
     package: str
     branches: tuple[str, ...]
     has_origin: bool
-    created: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    outcomes: Mapping[str, str] = {}
 
     @property
     def has_workflows(self) -> bool:
@@ -162,25 +161,25 @@ def find_repository(
 
 def scaffold(config: Config, repository: Scaffold) -> Scaffold:
     """Write the files that do not exist yet, and say in unedited copies of the example what to install."""
-    written: dict[str, list[str]] = {"created": [], "changed": [], "kept": []}
+    outcomes: dict[str, str] = {}
     pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
     for kind, path in pairs:
         place = repository.top / path
         text = kind.adapted_text(path, config, repository)
         is_file = place.is_file() and not place.is_symlink()
-        if path == AGENTS_FILE:
-            present = (is_file and present_text(repository.top, path)) or ""
-            text = with_section(present, text)
-            is_changed = is_file and present != text
+        if path == AGENTS_FILE and is_file:
+            present = present_text(repository.top, path) or ""
+            is_changed = text.splitlines()[0] not in present
+            text = present + "\n" * (2 - present.endswith("\n")) + text
         else:
             is_changed = is_file and place.read_bytes() == kind.starter_text(path).encode() != text.encode()
         # exists() is false for a broken symbolic link, which must not be replaced either.
         exists = place.exists() or place.is_symlink()
-        what = "changed" if is_changed else "kept" if exists else "created"
-        written[what].append(path)
-        if what != "kept":
+        outcome = "changed" if is_changed else "kept" if exists else "created"
+        outcomes[repository.shown(path, config.root)] = outcome
+        if outcome != "kept":
             write(repository.top, path, text)
-    return structs.replace(repository, **{word: tuple(paths) for word, paths in written.items()})
+    return structs.replace(repository, outcomes=outcomes)
 
 
 def _workflow(text: str, config: Config, repository: Scaffold) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -22,6 +21,8 @@ from promptsync.show.lines import numbered
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
+SET_UP = "Set up promptsync"
+"""The message of a commit that adds no prompts."""
 _FEW = 8
 """How many imported prompts are listed without ``-v``."""
 
@@ -43,14 +44,9 @@ class InitResult(Struct, frozen=True):
     @property
     def paths(self) -> dict[str, list[str]]:
         """The paths below the root that were created, changed and kept, without those of prompts."""
-        added, root = self.added, self.started.root
-        return {
-            word: [
-                *getattr(self.started, word),
-                *((added.shown(path, root) for path in getattr(added, word)) if added else ()),
-            ]
-            for word in ("created", "changed", "kept")
-        }
+        outcomes = {**self.started.outcomes, **(self.added.outcomes if self.added else {})}
+        words = ("created", "changed", "kept")
+        return {word: [path for path, outcome in outcomes.items() if outcome == word] for word in words}
 
     @property
     def written(self) -> list[str]:
@@ -64,18 +60,11 @@ class InitResult(Struct, frozen=True):
         """The message for a commit of what was written."""
         if self.imported is not None and self.imported.written:
             return f"Import {output.count(len(self.imported.written), 'prompt')} from the registry"
-        if self.added is not None and (self.added.created or self.added.changed):
-            only_agents = self.added.kinds == {StarterKind.AGENTS}
-            return (
-                "Tell coding agents how to change prompts"
-                if only_agents
-                else "Check and deploy prompts with promptsync"
-            )
-        return "Add a first prompt" if self.has_example else "Keep prompts with promptsync"
+        return "Add a first prompt" if self.has_example else SET_UP
 
     @property
     def has_example(self) -> bool:
-        return f"{self.started.config.prompts}/{EXAMPLE}" in self.started.created
+        return f"{self.started.config.prompts}/{EXAMPLE}" in self.paths["created"]
 
     def path_lines(self) -> list[str]:
         """Return the paths, unless they were shown, and the commit as lines."""
@@ -165,7 +154,8 @@ def _steps(result: InitResult) -> Iterator[str]:
     at = ["-C", directory] if directory else []
     promptsync, git = shlex.join(["promptsync", *at]), shlex.join(["git", *at])
     is_local = config.remotes[config.default_remote].url.startswith(LOCAL)
-    is_first = imported is None and (added is None or FILE_NAME in started.created)
+    is_new = FILE_NAME in result.paths["created"]
+    is_first = imported is None and (added is None or is_new)
     if imported is not None:
         other = (
             "" if imported.remote == config.default_remote else f" --remote {shlex.quote(imported.remote)}"
@@ -179,25 +169,24 @@ def _steps(result: InitResult) -> Iterator[str]:
     elif is_first:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
     edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
-    written = [added.shown(path, started.root) for path in (*added.created, *added.changed)] if added else []
-    if added is not None and PIPELINE in added.kept and (added.top / PIPELINE).is_file():
-        text = (added.top / PIPELINE).read_text("utf-8", "replace")
-        pipeline = added.shown(PIPELINE, started.root)
-        if more := [*_complete(text, shlex.quote(str(PurePosixPath(directory) / pipeline)))]:
-            edits += more
-            written.append(pipeline)
+    files = [path for path, outcome in added.outcomes.items() if outcome != "kept"] if added else []
+    if added is not None and StarterKind.GITLAB in added.kinds:
+        pipeline, path = added.top / PIPELINE, added.shown(PIPELINE, started.root)
+        if pipeline.is_file() and JOBS not in pipeline.read_text("utf-8", "replace"):
+            place = PurePosixPath(directory) / path
+            edits.append(f"add to {place}:  include: [/{JOBS}]  (and to its stages: test, deploy)")
+            files.append(path)
     yield from edits
-    pulls = FILE_NAME in started.created and not is_local
-    commits = bool(started.created or started.changed or result.written)
+    pulls = is_new and not is_local
+    commits = bool(result.paths["created"] or result.written)
     if commits and (result.committed is None or pulls or edits):
         if not is_in_repository(started.root.resolve()):
             yield f"{git} init"
         # git refuses to add a directory without files.
         has_files = pulls or any(path.is_file() for path in config.prompts_path.rglob("*"))
         prompts = [config.prompts] if has_files else []
-        yield f"{git} add {shlex.join([FILE_NAME, '.gitignore', *prompts, *written])}"
-        message = result.message if result.committed is None else "Keep prompts with promptsync"
-        yield f"{git} commit -m {shlex.quote(message)}"
+        yield f"{git} add {shlex.join([FILE_NAME, '.gitignore', *prompts, *files])}"
+        yield f"{git} commit -m {shlex.quote(result.message if result.committed is None else SET_UP)}"
     if is_first and is_local:  # it publishes the subject of the commit
         yield f"{promptsync} push"
     if added is None:
@@ -218,20 +207,6 @@ def _steps(result: InitResult) -> Iterator[str]:
         yield from ("pre-commit install", "pre-commit install --hook-type pre-push")
     if creates or (commits and added.has_origin):
         yield f"{git} push -u origin HEAD"
-
-
-def _complete(text: str, path: str) -> Iterator[str]:
-    """Yield what an existing .gitlab-ci.yml lacks: the stages of the jobs, the line that includes them."""
-    stages = re.search(r"(?ms)^stages:(.*?)(?=^[^\s#-]|\Z)", text)
-    missing = [
-        name for name in ("test", "deploy") if stages and name not in re.findall(r"[\w.-]+", stages[1])
-    ]
-    if missing:
-        yield f"add to stages: in {path}:  {', '.join(missing)}"
-    if JOBS not in text and re.search(r"(?m)^include\b", text):
-        yield f"add to include: in {path}:  - local: /{JOBS}"
-    elif JOBS not in text:
-        yield f"printf '\\ninclude:\\n  - local: /{JOBS}\\n' >> {path}"
 
 
 def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]:

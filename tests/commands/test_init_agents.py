@@ -14,44 +14,12 @@ import yaml
 from worlds import Run, World, made
 
 from promptsync.cli import VERBS
-from promptsync.setup.agents_section import with_section
 from promptsync.setup.scaffold import StarterKind
 
 EXAMPLE = Path(__file__).parents[2] / "example-repo"
 AGENTS, SKILL = StarterKind.AGENTS.paths
 SECTION = StarterKind.AGENTS.starter_text(AGENTS)
 INSTRUCTIONS = StarterKind.AGENTS.starter_text(SKILL)
-
-OURS = with_section("", "New.\n")
-OLD = with_section("", "Old.\n")
-EDITED = OLD.replace("Old.", "Old, and ours.")
-
-
-def crlf(text: str) -> str:
-    return text.replace("\n", "\r\n")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", OURS),
-        ("# Ours\n", f"# Ours\n\n{OURS}"),
-        ("# Ours", f"# Ours\n\n{OURS}"),
-        ("# Ours\r\n", crlf(f"# Ours\n\n{OURS}")),
-        (OURS, OURS),
-        (crlf(OURS), crlf(OURS)),
-        (f"a  \n\n{OLD}\n\n\tb", f"a  \n\n{OURS}\n\n\tb"),
-        (crlf(f"a\n{OLD}b\n"), crlf(f"a\n{OURS}b\n")),
-        (OLD.removesuffix("\n"), OURS),
-        (EDITED, EDITED),
-        (f"a\n{EDITED}b\n", f"a\n{EDITED}b\n"),
-        (OLD.replace("end of", "end"), OLD.replace("end of", "end")),
-        (f"<<<<<<< ours\n{EDITED}=======\n", f"<<<<<<< ours\n{EDITED}=======\n"),
-    ],
-)
-def test_the_section_is_added_or_updated_unless_it_is_edited(before: str, after: str) -> None:
-    assert with_section(before, "New.\n") == after
-    assert with_section(after, "New.\n") == after
 
 
 @pytest.fixture
@@ -64,7 +32,7 @@ def test_both_files_are_written_and_need_no_package(empty: World) -> None:
     document = empty.run("init", "--agents", "--json").document
     assert document["created"][-2:] == [AGENTS, SKILL]
     assert "package" not in document
-    assert empty.root.joinpath(AGENTS).read_text("utf-8") == with_section("", SECTION)
+    assert empty.root.joinpath(AGENTS).read_text("utf-8") == SECTION
     assert empty.root.joinpath(SKILL).read_text("utf-8") == INSTRUCTIONS
     assert empty.run("init", "--agents", "--json").document["kept"][-2:] == [AGENTS, SKILL]
     for step in (step["do"] for step in document["next"] if step["do"].startswith("git ")):
@@ -72,13 +40,24 @@ def test_both_files_are_written_and_need_no_package(empty: World) -> None:
     assert empty.git("status", "--porcelain") == ""
 
 
-def test_what_the_repository_has_is_kept(empty: World) -> None:
-    ours = b"# Ours\r\n\r\nNo final newline \t"
-    empty.put(AGENTS, ours)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"# Ours\n", b"# Ours\n\n" + SECTION.encode()),
+        (b"# Ours\r\n\r\nNo final newline \t", b"# Ours\r\n\r\nNo final newline \t\n\n" + SECTION.encode()),
+        (SECTION.encode(), None),
+        (f"# Ours\n\n{SECTION.splitlines()[0]}\n\nAnother text.\n".encode(), None),
+    ],
+)
+def test_the_section_is_added_once_and_everything_else_is_kept(
+    empty: World, before: bytes, after: bytes | None
+) -> None:
+    empty.put(AGENTS, before)
     empty.put(SKILL, "ours")
     document = empty.run("init", "--agents", "--json").document
-    assert (document["changed"], document["kept"][-1]) == ([AGENTS], SKILL)
-    assert empty.root.joinpath(AGENTS).read_bytes().startswith(ours + b"\r\n\r\n<!-- promptsync ")
+    assert document["changed"] == ([AGENTS] if after else [])
+    assert (AGENTS in document["kept"], document["kept"][-1]) == (after is None, SKILL)
+    assert empty.root.joinpath(AGENTS).read_bytes() == (after or before)
     assert empty.root.joinpath(SKILL).read_text("utf-8") == "ours"
 
 

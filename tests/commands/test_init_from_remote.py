@@ -251,7 +251,7 @@ def test_the_commit_of_an_import_that_finds_nothing_new_does_not_claim_any(world
     (world.root / ".gitignore").unlink()
     done = world.ok("init", "--from-remote")
     assert "created  .gitignore" in done.out
-    assert "commit -m 'Keep prompts with promptsync'" in done.out
+    assert "commit -m 'Set up promptsync'" in done.out
 
 
 def test_a_plain_init_takes_the_registry_and_what_belongs_here_as_well(full: World) -> None:

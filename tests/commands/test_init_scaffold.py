@@ -70,7 +70,7 @@ def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
     assert steps(found).splitlines() == [
         f"echo 'labels: {{main: prod}}' >> {top}/promptsync.yaml",
         f"git -C {top} add promptsync.yaml .gitignore {' '.join([*WORKFLOWS, HOOKS])}",
-        f"git -C {top} commit -m 'Check and deploy prompts with promptsync'",
+        f"git -C {top} commit -m 'Set up promptsync'",
         f"gh repo create --private --source {top} --remote origin",
         "gh secret set PROMPTLAYER_API_KEY",
         "gh api -X PUT 'repos/{owner}/{repo}/actions/permissions/workflow' "
@@ -334,33 +334,22 @@ def test_a_repository_gets_jobs_for_gitlab_and_is_told_what_is_left(
 
 
 @pytest.mark.parametrize("below", ["", "it's bot"])
-def test_a_pipeline_that_exists_is_kept_and_the_lines_to_add_are_a_command(
-    top: Path, capsys: pytest.CaptureFixture[str], below: str
+@pytest.mark.parametrize("text", ["stages: [build]", "include:\n  - local: /ci/build.yml\n"])
+def test_a_pipeline_that_exists_is_kept_and_what_it_lacks_is_a_step(
+    top: Path, capsys: pytest.CaptureFixture[str], below: str, text: str
 ) -> None:
     if below:
         (top / below).mkdir()
         (top / "promptsync.yaml").rename(top / below / "promptsync.yaml")
-    (top / GITLAB[0]).write_text("stages: [test, deploy]")  # no newline at the end
+    (top / GITLAB[0]).write_text(text)
     found = document(top / below, capsys, *IN_GITLAB)
-    up = "../" if below else ""
-    assert f"{up}{GITLAB[0]}" in found["kept"]
-    (command,) = [line for line in steps(found).splitlines() if line.startswith("printf '\\ninclude:")]
-    subprocess.run(["sh", "-c", command], check=True)
-    assert yaml.safe_load((top / GITLAB[0]).read_text("utf-8")) == {
-        "stages": ["test", "deploy"],
-        "include": [{"local": INCLUDE}],
-    }
-    assert f"add promptsync.yaml .gitignore {up}{GITLAB[1]} {up}{GITLAB[0]}" in steps(found)
+    path = f"../{GITLAB[0]}" if below else GITLAB[0]
+    assert path in found["kept"] and (top / GITLAB[0]).read_text() == text
+    step = f"add to {top / below}/{path}:  include: [{INCLUDE}]  (and to its stages: test, deploy)\n"
+    assert step in steps(found)
+    assert f"{path.replace(GITLAB[0], GITLAB[1])} {path}\n" in steps(found)
+    (top / GITLAB[0]).write_text(f"{text}\ninclude: [{INCLUDE}]\n")
     assert "include:" not in steps(document(top / below, capsys, *IN_GITLAB))
-
-
-def test_a_pipeline_that_includes_other_files_is_told_the_line_to_add(
-    top: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (top / GITLAB[0]).write_text("include:\n  - local: /ci/build.yml\n")
-    found = document(top, capsys, *IN_GITLAB)
-    assert f"add to include: in {top}/.gitlab-ci.yml:  - local: {INCLUDE}" in steps(found)
-    assert "printf" not in steps(found).replace("printf '\\n%s", "")
 
 
 def test_github_and_gitlab_can_be_had_together(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -375,21 +364,3 @@ def test_without_a_remote_for_pipelines_the_variable_of_the_project_is_named(
     (top / "promptsync.yaml").write_text("prompts: prompts\n")
     first, *_ = steps(document(top, capsys, *IN_GITLAB)).splitlines()
     assert first == "set the variable PROMPTSYNC_REMOTE of the GitLab project to https://api.promptlayer.com"
-
-
-@pytest.mark.parametrize(
-    ("text", "missing"),
-    [
-        ("stages: [build]\n", "test, deploy"),
-        ("stages:\n- build\n- test\njob: {script: deploy}\n", "deploy"),
-        ("stages:\n  - build # first\n  - test\n\n  - deploy\n", None),
-        ("job: {stage: build}\n", None),
-    ],
-)
-def test_a_pipeline_with_stages_of_its_own_needs_those_of_the_jobs(
-    top: Path, capsys: pytest.CaptureFixture[str], text: str, missing: str | None
-) -> None:
-    (top / GITLAB[0]).write_text(f"{text}include: [/.gitlab/promptsync.gitlab-ci.yml]\n")
-    found = steps(document(top, capsys, *IN_GITLAB))
-    assert ("add to stages:" in found) == (missing is not None)
-    assert missing is None or f"add to stages: in {top}/.gitlab-ci.yml:  {missing}\n" in found
