@@ -54,7 +54,7 @@ def complete(registry: Registry, run: Run) -> Run:
 
 
 def _ended(run: Run, result: object) -> Run:
-    """Return the run with what the registry returned as its result."""
+    """Return the run with its result from the registry."""
     outputs = result if isinstance(result, dict) else {"output": result}
     # A registry may return other keys beside the nodes.
     outputs = {name: value for name, value in outputs.items() if _is_node(value)} or outputs

@@ -1,4 +1,4 @@
-"""The checks of prompts, named in files and in ``checks:``, and what the registry has by those names."""
+"""The checks of prompts, named in files and in ``checks:``, and their items in the registry."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Check(Struct, frozen=True):
     cases: str | None = None
 
     def with_limits(self, min_score: float | None, max_drop: float | None) -> Check:
-        """Return this check with the stricter ones of its own limits and these."""
+        """Return this check with the stricter of its own limits and these."""
         return replace(
             self, min_score=highest(self.min_score, min_score), max_drop=lowest(self.max_drop, max_drop)
         )

@@ -53,7 +53,7 @@ def complete(registry: Registry, run: Run) -> Run:
 
 
 def explained(registry: Registry, run: Run) -> Run:
-    """Return a run with the cells that explain why it failed, as far as the registry returns them."""
+    """Return a run with the cells that explain its failure, if the registry returns them."""
     try:
         table = registry.checks.evaluation_rows(run.id or 0)
     except RemoteError:
@@ -73,7 +73,7 @@ def explained(registry: Registry, run: Run) -> Run:
 
 
 def as_reported(run: Run, raw: Mapping[str, Any]) -> Run:
-    """Return a run with what the registry returned for its report."""
+    """Return a run with its report from the registry."""
     report, counts = _object(raw, "report"), _counts(raw)
     score = score_of(report.get("score"))
     # The embedded registry names its model in the comment of a report.

@@ -37,7 +37,7 @@ Runs = MutableSequence[Run]
 def run_together(registry: Registry, runs: Runs, *, timeout: float, progress: Progress, what: str) -> bool:
     """Start runs, and wait until they have ended; with a ``timeout`` of 0 only start them.
 
-    Returns false if Ctrl-C cut it short: what was started goes on in the registry.
+    Returns false after Ctrl-C: runs that were started continue in the registry.
     """
 
     def start(index: int) -> None:

@@ -18,7 +18,7 @@ ALLOW_UNSCORED = "add --allow-unscored"
 
 
 class Standard(Struct, frozen=True):
-    """What the command line demands of all checks: limits besides those of each check, and what it allows.
+    """The options for all checks: limits besides those of each check, and exceptions.
 
     Without ``fails_on_noise``, a table whose rows cannot tell whether a version is worse passes.
     """

@@ -126,7 +126,7 @@ class Run(Struct, frozen=True, kw_only=True):
 
     @property
     def is_echo(self) -> bool:
-        """Whether the echo model of an embedded registry answered, which repeats what it is asked."""
+        """Whether it ran on the echo model of an embedded registry, which repeats the last message."""
         return self.model == "echo"
 
     @property

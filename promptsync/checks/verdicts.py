@@ -62,7 +62,7 @@ def verdicts(
     template_ids: Mapping[str, int],
     live: Mapping[str, int | None],
 ) -> dict[str, Verdict]:
-    """Return what the newest runs of their checks say about ``versions``, one of each prompt.
+    """Return the verdicts of the newest runs of their checks on ``versions``, one of each prompt.
 
     The checks are those that a deploy runs for the prompts themselves: tables, and the evaluations of their
     files and of ``checks:``, each with its limits. A snippet is also checked by the prompts that render it,
@@ -117,7 +117,7 @@ def _unread(error: PromptsyncError) -> str:
 
 
 class _Judged(Struct, frozen=True):
-    """What the newest run of one check says. ``of_others`` says that it ran other prompts only."""
+    """The verdict of the newest run of one check. ``of_others`` if it ran only other prompts."""
 
     passed: bool | None
     reason: str = ""

@@ -79,7 +79,7 @@ def unbound(
     latest: Mapping[str, Version],
     unread: str = "",
 ) -> list[tuple[Unbound, ...]]:
-    """Return for each of some runs that passed what it did not check of the prompts that it should check.
+    """Return for each passed run the prompts that it should have checked and did not.
 
     ``latest`` was read after the runs had ended; ``unread`` is why it could not be read. A run that names no
     version ran the latest one: if that is the wanted one, which was there before, it was so all the time. A
@@ -126,7 +126,7 @@ def _of_latest(name: str, wanted: WantedVersions, latest: Mapping[str, Version])
 
 
 def latest_of(registry: Registry, names: Iterable[str]) -> Mapping[str, Version]:
-    """Return the prompts with these names, each at its latest version, without those that do not exist."""
+    """Return the existing prompts with these names, each at its latest version."""
     wanted = set(names)
     if len(wanted) > _FEW:
         return {prompt.name: prompt for prompt in registry.prompts.list() if prompt.name in wanted}

@@ -59,7 +59,7 @@ def check_resolved(file: PromptFile, nothing: str) -> None:
 
 
 def where(item: Item) -> str:
-    """Return the path and line of the conflict markers of an item, or the path alone."""
+    """Return the path and line of the conflict markers of an item, or only the path."""
     problem = conflict_of(item.file) if item.file is not None else None
     return f"{problem.path}:{problem.line}" if problem is not None else str(item.path)
 

@@ -27,7 +27,7 @@ _NOTHING: Final = Prompt("", {})
 
 
 def content_of(version: Version, file: Prompt | None, below: Prompt | None = None) -> Prompt:
-    """Return the content of a version, as far as it can be compared with a file.
+    """Return the content of a version that can be compared with a file.
 
     ``below`` is the version before it, for a version for which ``needs_below`` holds. Without it, every key
     counts. References to tools of the registry stay as in the file, and notes about a version are left out.

@@ -58,7 +58,7 @@ class Difference(Struct, frozen=True):
 
 
 def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
-    """Return how the sides of each item differ, without those in sync and those that cannot be read."""
+    """Return how the sides of each item differ, except items in sync and unreadable ones."""
     wanted = [item for item in items if item.state not in (State.IN_SYNC, State.INVALID)]
 
     def compared(item: Item) -> Difference:

@@ -76,7 +76,7 @@ def release_pointers(project: Project, items: Collection[Version]) -> dict[str, 
 
 
 class LiveTexts:
-    """The versions under governed labels, and what they reference. Reads what is needed, and that once.
+    """The versions under governed labels, and what they reference. Reads each version once, if it is needed.
 
     ``after`` are labels as they will be after a move, by prompt. ``label`` counts as governed, too.
     """

@@ -159,7 +159,7 @@ class Item(Struct, frozen=True):
         return self.file.path if self.file is not None else None
 
     def content_of(self, version: Version) -> Prompt:
-        """Return the content of a version, without what the registry added to what was sent."""
+        """Return the content of a version without the additions of the registry."""
         if self.history is not None and version.version in self.history.prompts:
             return replace(self.history.prompts[version.version], tags=version.prompt.tags)
         if self.file is None:

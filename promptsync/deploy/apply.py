@@ -19,7 +19,7 @@ from promptsync.push.apply import apply_push
 
 
 def apply_deploy(project: Project, plan: DeployPlan) -> DeployReceipt:
-    """Carry out ``plan`` and return what was done; the receipt is complete even after Ctrl-C.
+    """Carry out ``plan`` and return the receipt, which is complete even after Ctrl-C.
 
     Until something is written, raises what ``push`` raises. The caller holds the lock of the working copy.
     """

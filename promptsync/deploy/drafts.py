@@ -17,7 +17,7 @@ from promptsync.prompt.version import Version
 
 
 def with_drafts(project: Project, listing: Mapping[str, Version], members: Sequence[Member]) -> list[Member]:
-    """Return members with the versions that they pass over: those above what a forced one is made from."""
+    """Return members with the versions that they pass over: those above the parents of a forced one."""
     first = {member.name: max(member.parents, default=0) + 1 for member in members if member.forced}
     if not first:
         return list(members)

@@ -150,7 +150,7 @@ class Survey(msgspec.Struct, frozen=True):
 
     @property
     def checked(self) -> tuple[Member, ...]:
-        """Everything that is checked: what is released, and what renders it."""
+        """All prompts to check: the releases, and the prompts that render them."""
         return tuple(member for member in self.members if member.is_release or member.through)
 
     @property

@@ -48,7 +48,7 @@ class DeployReceipt:
 
     @property
     def kept_back(self) -> tuple[str, ...]:
-        """The releases whose checks failed, with those that are only released together with them."""
+        """The releases whose checks failed, with the releases that depend on them."""
         failed = {name for result in self.results.all if not result.passed for name in result.check.prompts}
         # A snippet also stays for a live prompt that is not deployed here.
         failed |= {
@@ -157,5 +157,5 @@ def _skipped(plan: DeployPlan) -> Refused | None:
 
 
 def release_on_hold(names: Sequence[str], label: str) -> str:
-    """Return the command that releases what is on hold."""
+    """Return the command that releases prompts on hold."""
     return shlex.join(["promptsync", "deploy", *names, "--label", label, "--again"])

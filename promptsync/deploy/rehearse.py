@@ -63,7 +63,7 @@ class _Copy(Project):
 
 
 def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Rehearsal:
-    """Deploy to an empty temporary registry, and return what the deploy did.
+    """Deploy to an empty temporary registry, and return the receipt.
 
     All files are published there and checked by the ``wanted`` checks, those of the deploy itself. The
     registry has the evaluations and agents of the fixtures (of the project's remote, otherwise of any other
@@ -107,7 +107,7 @@ def rehearse(project: Project, options: DeployOptions, wanted: Selection) -> Reh
 
 
 def _seed(project: Project, copy: Project, label: str) -> None:
-    """Publish what the files need and an empty registry does not have, snippets first.
+    """Publish the prompts that the files need and an empty registry lacks, snippets first.
 
     Other files may refer to those snippets by ``label``.
     """

@@ -31,7 +31,7 @@ def references_in(latest: Snapshot) -> dict[str, Sequence[Reference]]:
 
 
 def renders_new(label: str) -> Follows:
-    """Whether a reference renders what a deploy to ``label`` releases."""
+    """Whether a reference renders the versions that a deploy to ``label`` releases."""
     by_label = follows_label(label)
     return lambda reference: by_label(reference) or follows_latest(reference)
 

@@ -1,4 +1,4 @@
-"""Compares what is committed with what a release label points at. Reads only."""
+"""Compares committed prompts with the versions under a release label. Reads only."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def make_survey(
     names: Collection[str] = (),
     again: Collection[str] = (),
 ) -> Survey:
-    """Return what a deploy to ``label`` has to do, and what it skips.
+    """Return the prompts that a deploy to ``label`` has to release, and those that it skips.
 
     ``since`` is the git state before this push, ``None`` if unknown; ``again`` are the prompts that are
     released although they were rolled back. With ``names`` only these prompts and the snippets that they
@@ -206,7 +206,7 @@ class _Decider(Struct, frozen=True):
         return under.state is not State.IN_SYNC or has_news(item) or not is_recorded
 
     def _in_way(self, name: str) -> tuple[Item, str] | None:
-        """Return what a release would lose: the side that has it, and why."""
+        """Return the changes that a release would lose: the side that has them, and why."""
         item, under = self.latest[name], self.under[name]
         if item.file is None:
             is_renamed = item.state is State.DIVERGED and item.became is not None

@@ -66,7 +66,7 @@ class Cache:
                 yield raw
 
     def facts(self, url: str) -> dict[str, Any]:
-        """Return what is known of how a registry works."""
+        """Return the known facts about a registry."""
         return self._read(dict[str, Any], "facts", url) or {}
 
     def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ class Cache:
             self._write(names, "names", url)
 
     def blobs(self) -> Blobs:
-        """Return what was read from the blobs of the repository."""
+        """Return the cached blobs of the repository."""
         return self._read(Blobs, "blobs") or Blobs()
 
     def keep_blobs(self, blobs: Blobs) -> None:

@@ -106,7 +106,7 @@ def _replace(target: Path, data: bytes, folder: Path, *, sync: bool = True) -> N
 
 @contextlib.contextmanager
 def explained(verb: str, path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` into a ``PromptsyncError`` that says what could not be done."""
+    """Turn an ``OSError`` into a ``PromptsyncError`` that names the failed action."""
     try:
         yield
     except OSError as error:
@@ -150,7 +150,7 @@ def check_private(root: Path) -> None:
 
 
 def read_private(root: Path, below: str) -> bytes | None:
-    """Return what a private file contains, ``None`` when it cannot be read: all of them can be rebuilt."""
+    """Return the content of a private file, ``None`` if it cannot be read: all of them can be rebuilt."""
     try:
         return (root / DIRECTORY / below).read_bytes()
     except OSError:

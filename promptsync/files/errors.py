@@ -9,7 +9,7 @@ from promptsync.prompt.prompt import Problem
 
 
 class InvalidFile(AnswerIsNo):
-    """A file does not hold what it should. ``problems`` are all the reasons, in the order of the file."""
+    """A file is invalid. ``problems`` are all the reasons, in the order of the file."""
 
     code = "invalid-file"
 

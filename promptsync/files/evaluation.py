@@ -29,7 +29,7 @@ def load_evaluations(root: Path) -> tuple[EvaluationFile, ...]:
 
 
 def scan_evaluations(root: Path) -> tuple[tuple[EvaluationFile, ...], list[Problem]]:
-    """Return the evaluation files that can be read, and what is wrong with the others."""
+    """Return the evaluation files that can be read, and the problems of the others."""
     places: dict[str, Path] = {}
     problems: list[Problem] = []
     top = root / FOLDER

@@ -190,7 +190,7 @@ def _read(
 
 
 def read(path: Path, shown: str, most: int = load.MAX_BYTES) -> bytes:
-    """Return what a regular file contains, up to ``most`` bytes. Raises InvalidFile."""
+    """Return the content of a regular file, up to ``most`` bytes. Raises InvalidFile."""
     reason = "it is not a regular file"
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 -- pathlib would take longer than the system

@@ -28,7 +28,7 @@ class LabelReceipt(msgspec.Struct, frozen=True):
 
 
 def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelReceipt:
-    """Make all changes or none: if one label does not move, or after Ctrl-C, those that did are moved back.
+    """Make all changes or none: if one label does not move, or after Ctrl-C, the others move back.
 
     Raises ``Unsupported``, with nothing changed, where labels cannot be changed.
     """

@@ -38,7 +38,7 @@ class ChangedLabel(msgspec.Struct, frozen=True):
 
     @property
     def is_move(self) -> bool:
-        """Whether the label moved, and had been somewhere else."""
+        """Whether the label moved from another version."""
         return self.moved and self.change.old != self.change.new
 
 

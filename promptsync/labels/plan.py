@@ -54,7 +54,7 @@ class SkippedLabel(msgspec.Struct, frozen=True):
     """A label that stays at ``version`` although a commit was specified, and why.
 
     ``differs`` says that the commit and the present files do not say the same about the prompt. ``hint`` is
-    the command for what a rollback does not do.
+    the command for the rest.
     """
 
     name: str
@@ -132,7 +132,7 @@ def plan_moves(
 
 
 def move_command(project: Project, change: LabelChange) -> str:
-    """Return the command to advise for a move up: the one that runs the checks, if the label is governed."""
+    """Return the command for a move up: ``deploy``, which runs the checks, if the label is governed."""
     return deploy_command(project, change.label) if project.governs(change.label) else _move_command(change)
 
 

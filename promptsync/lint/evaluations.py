@@ -18,7 +18,7 @@ Finding = tuple[str, KeyPath, str, str]
 def check(
     file: EvaluationFile, snippets: Snippets, names: Collection[str], patterns: Sequence[str] | None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a file among the prompts with these names.
+    """Yield the problems of a file among the prompts with these names.
 
     ``patterns`` are those of the prompts for which ``checks:`` names it, ``None`` if it does not.
     """

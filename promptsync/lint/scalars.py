@@ -58,7 +58,7 @@ def _free(subject: Subject) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _surprise(token: str, value: Any) -> str:
-    """Return what a token was read as if that would surprise a person, otherwise ``""``."""
+    """Return how YAML reads a token, if that is surprising, otherwise ``""``."""
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}" if re.fullmatch(_WORDS, token, re.IGNORECASE) else ""
     if isinstance(value, str):

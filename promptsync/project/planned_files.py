@@ -69,7 +69,7 @@ def all_of(changes: Sequence[PlannedFile]) -> FilesReceipt:
 
 
 def write_files(project: Project, changes: Sequence[PlannedFile], command: str) -> FilesReceipt:
-    """Make the changes and return what was made, even after Ctrl-C or an error of the disk.
+    """Make the changes and return the completed ones, even after Ctrl-C or a disk error.
 
     The caller holds the lock of the working copy. Raises ``Refused`` if a file changed since it was read, and
     ``PromptsyncError`` if a file cannot be written, both only if nothing was written.

@@ -133,7 +133,7 @@ def read_labels(project: Project, item: Version) -> Labels | None:
 
 
 def check_changeable(project: Project, some: Version | None) -> None:
-    """Raise ``Unsupported`` if the registry cannot change labels by themselves.
+    """Raise ``Unsupported`` if the registry cannot change labels without a publish.
 
     ``some`` is one of its prompts, if it has any.
     """
@@ -172,7 +172,7 @@ FoundVersion = tuple[Version, tuple[str, ...] | None]
 def find_versions(
     project: Project, targets: Sequence[PromptAt], listing: Mapping[str, Version]
 ) -> list[FoundVersion]:
-    """Return the version of each prompt, without those that match a pattern and do not have it.
+    """Return the version of each prompt; prompts of a pattern that lack it are left out.
 
     Raises ``NoSuchVersion`` where a named prompt does not have it, or none of them has.
     """

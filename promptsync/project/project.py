@@ -179,7 +179,7 @@ class Project:
         return f"{LOCAL}{self.database}" if self.url.startswith(LOCAL) else address(self.url).base
 
     def record(self) -> Record:
-        """What this working copy recorded of its own pushes and pulls."""
+        """The record of pushes and pulls of this working copy."""
         return Record(self.root)
 
     @property

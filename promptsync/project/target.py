@@ -198,7 +198,7 @@ def names_at(project: Project, argument: str) -> list[str]:
 def unknown(
     argument: str, known: Collection[str], prompts: str = "", *, where: str = "your files or the registry"
 ) -> NoSuchPrompt:
-    """Return the error for an argument that means no prompt, with what was probably meant.
+    """Return the error for an argument that means no prompt, with a suggestion.
 
     ``prompts`` is the prompts directory, with which a path begins. ``where`` says what was searched.
     """

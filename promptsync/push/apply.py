@@ -33,11 +33,11 @@ from promptsync.push.receipt import PushReceipt
 from promptsync.registry.errors import FateUnknown
 
 _LOOKS: Final = 3
-"""How often the list is read until it no longer has what was archived."""
+"""How often the list is read until it no longer has the archived prompts."""
 
 
 def apply_push(project: Project, plan: PushPlan) -> PushReceipt:
-    """Do what ``plan`` says and return what was done; the receipt is complete even after Ctrl-C.
+    """Carry out ``plan`` and return the receipt, which is complete even after Ctrl-C.
 
     Raises ``Refused`` when the registry changed since the plan was made, and ``RemoteError`` while nothing is
     written yet. The caller holds the lock of the working copy.
@@ -149,7 +149,7 @@ class _Push:
     # -- after ------------------------------------------------------------------------------------------
 
     def read_back(self) -> None:
-        """Look at what was published and archived: the responses do not say what the registry stored."""
+        """Read back the published and archived prompts: responses do not show what the registry stored."""
         archived = [action.name for action in self._plan.archiving if action.name in self._ended]
         published = {
             action.name: action for action in self._plan.publishing if action.name in self.receipt.versions
@@ -188,7 +188,7 @@ class _Push:
         return listing
 
     def move_labels(self) -> None:
-        """Point labels at what was published, with the same move as ``label set``: all of them or none."""
+        """Point labels at the published versions, with the same move as ``label set``: all or none."""
         for label in sorted({label for action in self._plan.actions for label in action.labels}):
             actions = [action for action in self._plan.actions if label in action.labels]
             if not self.receipt.interrupted:
@@ -224,7 +224,7 @@ class _Push:
             receipt.label_error = moved.error
 
     def remember(self) -> None:
-        """Record what was done; files come first, because ``synced:`` decides who changed what."""
+        """Record the push; files come first, because ``synced:`` decides who changed what."""
         receipt = self.receipt
         for label in receipt.labels:
             result = self._results.get(label.change.name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class PushReceipt:
-    """What a push did: a result for each prompt, the moves of labels, and what was written into files.
+    """The receipt of a push: a result for each prompt, the moves of labels, and the changed files.
 
     ``label_error`` is the error that the moves of labels ended in. ``synced`` are the files that now name the
     version published from their uncommitted content, ``unsynced`` says why others do not. ``unrecorded``
@@ -146,7 +146,7 @@ def _race(raced: Sequence[Result]) -> Refused | None:
 
 
 def _block(skipped: Sequence[Result]) -> Refused | None:
-    """Return the refusal of prompts without which a push is incomplete, first of those that diverged."""
+    """Return the refusal of skipped prompts that leave a push incomplete, diverged ones first."""
     blocked = [result for result in skipped if result.blocks]
     diverged = [result for result in blocked if result.state == State.DIVERGED]
     if not blocked:

@@ -205,5 +205,5 @@ def _users(project: Project, plan: PushPlan, snippet: str) -> list[LiveUser]:
 
 
 def _is_snippet(listed: Version | None) -> bool:
-    """Whether prompts may render what is published, labelled or archived under this name."""
+    """Whether other prompts may render a prompt of this name."""
     return listed is not None and listed.prompt.template.get("type") == "completion"

@@ -1,4 +1,4 @@
-"""What can go wrong with a registry, sorted by what a caller can conclude from it.
+"""Errors of a registry, sorted by what a caller can conclude from each.
 
     RemoteError
     ├── MissingKey          there is no API key, or it cannot be one

@@ -144,7 +144,7 @@ class Labels(Protocol):
         """Whether ``all`` is worth a request where there is another way; not if it failed within a day."""
 
     def can_change(self, template_id: int, name: str) -> bool:
-        """Whether labels can be created, moved and deleted by themselves, and not only while publishing.
+        """Whether labels can be created, moved and deleted without a publish.
 
         Nothing is written to find out, and the prompt need not exist.
         """

@@ -185,7 +185,7 @@ def _interval(worse: int, better: int) -> tuple[float, float]:
 
 
 def _least_share(hits: int, trials: int) -> float:
-    """Return the smallest chance of a hit by which so many are not too unlikely."""
+    """Return the smallest chance of a hit at which that many hits are likely enough."""
     if not hits:
         return 0.0
     # Logarithms, because the numbers of ways are too large for floats from a thousand trials on.

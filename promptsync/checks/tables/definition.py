@@ -76,7 +76,7 @@ def of_file(file: EvaluationFile) -> Definition:
 
 
 def of_sheet(tables: Tables, sheet: SheetId, table: str, title: str) -> Definition:
-    """Read what a sheet of the dashboard declares. Raises ``UsageError`` for one that cannot be run."""
+    """Read the definition of a sheet of the dashboard. Raises ``UsageError`` if it cannot be run."""
     content, scorecard = tables.rows(sheet), as_mapping(tables.scorecard(sheet).get("scorecard"))
     steps = [*mappings(scorecard.get("steps"))]
     backing = {text(step, "backing_column_id") for step in steps}

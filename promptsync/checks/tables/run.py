@@ -181,7 +181,7 @@ def _explained(registry: Registry, result: CheckResult) -> CheckResult:
 
 
 def _remove_old(project: Project, plan: TablePlan, runs: Sequence[Run]) -> None:
-    """Delete our older sheets: those that a complete one replaces, and those beyond the newest to keep."""
+    """Delete our older sheets: replaced ones, and those beyond the newest to keep."""
     in_use = {run.sheet_id for run in runs}
     complete = {run.sheet for run in runs if run.status is Status.COMPLETED}
     old: dict[str, SheetId] = {}

@@ -162,7 +162,7 @@ class SheetRun:
 
 
 def explained(registry: Registry, run: Run, indexes: Iterable[int]) -> Run:
-    """Return a run with the steps that failed in some of its rows, as far as the registry returns them."""
+    """Return a run with the failed steps of some of its rows, if the registry returns them."""
     sheet = SheetId(run.table_id or "", run.sheet_id or "")
     try:
         steps = as_mapping(registry.tables.scorecard(sheet).get("scorecard")).get("steps")

@@ -88,7 +88,7 @@ def load_all(data: bytes, path: str) -> tuple[Loaded, list[Problem]]:
 
 
 def read(file: IO[bytes], path: str, most: int = MAX_BYTES) -> bytes:
-    """Return what a file or a stream contains. Raises InvalidFile if that is too much, and ``OSError``."""
+    """Return the content of a file or a stream. Raises InvalidFile if it is too large, and ``OSError``."""
     # Python sets aside as much memory as a read may return, so most files are read at once in a small one.
     data = file.read(_MOST_FILES)
     data += file.read(most + 1 - _MOST_FILES) if len(data) == _MOST_FILES else b""

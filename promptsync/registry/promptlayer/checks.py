@@ -1,4 +1,4 @@
-"""Datasets, evaluations and agents, which check prompts, and what is recorded about requests."""
+"""Datasets, evaluations and agents, and the records of requests."""
 
 from __future__ import annotations
 
