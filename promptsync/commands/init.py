@@ -129,6 +129,8 @@ def command(
     if mixed.intersection(result.written):
         names = ", ".join(sorted(mixed.intersection(result.written)))
         session.say(f"{output.style('note:', 'warn')} not committed, because you edited it: {names}")
+    if commit and not result.written:
+        session.say(f"{output.style('note:', 'warn')} nothing was written, so there is nothing to commit")
     if commit is not False and paths and (imported is None or imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
     return show_init(result, quiet=session.quiet, verbose=bool(session.verbose))

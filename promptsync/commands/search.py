@@ -49,8 +49,9 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
     with session.project() as project:
         worktree = scan(project.root, project.config.prompts)
         places = {path: project.root / path for path in worktree.paths}
-        if (project.root / FOLDER).is_dir():
-            walk(project.root / FOLDER, FOLDER, places, [])
+        evaluations = project.root / FOLDER
+        if evaluations.is_dir() and not evaluations.is_symlink():
+            walk(evaluations, FOLDER, places, [])
         owners = {file.path: name for name, file in worktree.files.items()} | worktree.broken
         versions = [*cached(project.record_url, Cache(project.root))]
         if names:

@@ -90,7 +90,8 @@ def test_what_was_written_can_be_committed(
         "\n".join(WRITTEN) + "\n",
     ]
     assert git(tmp_path, "status", "--porcelain") == ""
-    assert init(tmp_path, *options) == 0  # nothing is left to commit
+    assert init(tmp_path, *options) == 0
+    assert "nothing was written, so there is nothing to commit" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("person")

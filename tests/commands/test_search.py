@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from worlds import World
@@ -131,6 +132,13 @@ def test_files_and_cached_versions_are_searched_without_a_request(
     searched: World, arguments: tuple[str, ...], expected: list[str]
 ) -> None:
     assert places(searched, *arguments) == expected
+
+
+def test_a_link_out_of_the_repository_is_not_followed(searched: World, tmp_path: Path) -> None:
+    (searched.root / "evaluations").rename(tmp_path / "elsewhere")
+    (searched.root / "evaluations").symlink_to(tmp_path / "elsewhere")
+    assert places(searched, "Send it", "support/*") == [IN_FILES[2], *REFUND]
+    assert IN_FILES[0] not in places(searched, "Send it")
 
 
 def test_versions_of_another_registry_are_left_out(searched: World) -> None:
