@@ -63,7 +63,10 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_other_files_have_the_same_limits",
         ],
         "commands/test_private_links.py": [],
-        "commands/test_init_agents.py": ["test_a_link_is_kept"],
+        "commands/test_init_agents.py": [
+            "test_a_link_is_kept",
+            "test_a_link_out_of_the_repository_is_refused_and_nothing_is_written",
+        ],
         "commands/test_init_scaffold.py": [
             "test_files_that_are_there_are_kept",
         ],

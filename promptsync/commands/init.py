@@ -99,6 +99,7 @@ def command(
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
+    check_apart(("--no-commit", commit is False), ("--message", message is not None))
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
         raise UsageError(
@@ -106,7 +107,7 @@ def command(
             hint=session.command("--github", "--pre-commit"),
         )
     if commit is None:
-        commit = True if message else None if session.can_ask and sys.stdin.isatty() else False
+        commit = True if message is not None else None if session.can_ask and sys.stdin.isatty() else False
     repository = _repository(session, kinds, package) if kinds else None
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
     agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Iterator
 
 import yaml
@@ -34,7 +35,8 @@ def pattern_of(text: str, *, ignore_case: bool = False, is_regexp: bool = False)
     if not source:
         raise UsageError("the text to search for is empty")
     try:
-        return re.compile(source, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+        with warnings.catch_warnings(action="ignore"):  # of what a later Python may read otherwise
+            return re.compile(source, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"{text!r} is not a regular expression: {error}", hint="leave out -E") from None
 

@@ -91,7 +91,17 @@ def test_what_was_written_can_be_committed(
     ]
     assert git(tmp_path, "status", "--porcelain") == ""
     assert init(tmp_path, *options) == 0
-    assert "nothing was written, so there is nothing to commit" in capsys.readouterr().err
+    assert "note: nothing was written, so there is nothing to commit" in capsys.readouterr().err
+
+
+def test_an_empty_message_also_commits_and_a_message_needs_a_commit(
+    tmp_path: Path, person: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path, "--no-commit", "-m", "Ours") == 2
+    assert "--no-commit and --message cannot be combined" in capsys.readouterr().err
+    assert names(tmp_path) == []
+    assert init(tmp_path, "-m", "") == 0
+    assert git(tmp_path, "log", "--format=%s") == "Add a first prompt\n"
 
 
 @pytest.mark.usefixtures("person")

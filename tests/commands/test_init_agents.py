@@ -68,11 +68,30 @@ def test_a_link_is_kept(empty: World) -> None:
     assert empty.root.joinpath("CLAUDE.md").read_text("utf-8") == "ours"
 
 
-def test_a_file_that_is_not_utf_8_is_kept(empty: World) -> None:
-    empty.put(AGENTS, b"\xff ours")
-    done = empty.run("init", "--agents")
+@pytest.fixture
+def new(empty: World) -> World:
+    """A repository without a configuration."""
+    empty.git("rm", "-q", "promptsync.yaml")
+    empty.git("commit", "-qm", "Delete")
+    return empty
+
+
+def test_a_file_that_is_not_utf_8_is_kept_and_nothing_is_written(new: World) -> None:
+    new.put(AGENTS, b"\xff ours")
+    done = new.run("init", "--agents", "--github", "--package", "promptsync")
     assert (done.code, "AGENTS.md cannot be read" in done.err) == (2, True), str(done)
-    assert empty.root.joinpath(AGENTS).read_bytes() == b"\xff ours"
+    assert new.git("status", "--porcelain", "-uall") == f"?? {AGENTS}\n"
+    assert new.root.joinpath(AGENTS).read_bytes() == b"\xff ours"
+
+
+def test_a_link_out_of_the_repository_is_refused_and_nothing_is_written(new: World, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    new.root.joinpath(".agents").symlink_to(outside)
+    done = new.run("init", "--agents")
+    assert (done.code, "leads out of" in done.err) == (3, True), str(done)
+    assert new.git("status", "--porcelain", "-uall") == "?? .agents\n"
+    assert list(outside.iterdir()) == []
 
 
 def test_the_files_name_the_paths_of_the_working_copy(world: World) -> None:

@@ -63,6 +63,7 @@ def test_a_sentence_is_found_however_yaml_lays_it_out(text: str, lines: list[int
         (r"^\s+content", {"is_regexp": True}, [5, 10, 14, 17, 20]),
         (r"and friendly", {"is_regexp": True}, [10, 14]),
         ("x*", {"is_regexp": True}, []),
+        (r"[[{] question", {"is_regexp": True}, [18]),  # a later Python may read it otherwise, and warns
     ],
 )
 def test_options_of_the_pattern(text: str, options: dict[str, bool], lines: list[int]) -> None:
