@@ -95,7 +95,7 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.setup.commit import edited
+    from promptsync.setup.commit import edited, is_committed
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--from-remote", from_remote), ("--example", example))
@@ -112,7 +112,7 @@ def command(
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
     agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
     mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
-    is_ignored = bool(prompts or (url and not from_remote))
+    ignored = [*(["--prompts"] if prompts else []), *(["--url"] if url and not from_remote else [])]
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
         if url is None and ":" in (session.remote or ""):
@@ -121,16 +121,18 @@ def command(
         started = start(session.directory, drafted, example=example)
     else:
         started = imported.started
-    if started.outcomes[FILE_NAME] == "kept" and is_ignored:
-        note = output.style("note:", "warn")
-        session.say(f"{note} {FILE_NAME} exists and was kept, so --prompts and --url have no effect")
+    if started.outcomes[FILE_NAME] == "kept" and ignored:
+        note, has = output.style("note:", "warn"), "has" if len(ignored) == 1 else "have"
+        what = f"{FILE_NAME} exists and was kept, so {' and '.join(ignored)} {has} no effect"
+        session.say(f"{note} {what}; edit {FILE_NAME} instead")
     added = scaffold(started.config, repository) if repository is not None else None
-    result = InitResult(started, imported, added, session.directory_option)
+    is_saved = started.outcomes[FILE_NAME] == "created" or is_committed(session.directory, FILE_NAME)
+    result = InitResult(started, imported, added, session.directory_option, is_saved=is_saved)
     paths = [path for path in result.written if path not in mixed]
     if mixed.intersection(result.written):
         names = ", ".join(sorted(mixed.intersection(result.written)))
         session.say(f"{output.style('note:', 'warn')} not committed, because you edited it: {names}")
-    if commit and not result.written:
+    if commit and result.is_saved and not result.written:
         session.say(f"{output.style('note:', 'warn')} nothing was written, so there is nothing to commit")
     if commit is not False and paths and (imported is None or imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
@@ -192,7 +194,12 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
     for line in group_lines(names):
         session.say(f"  {output.safe(line)}")
     while True:
-        answer = session.ask("Which belong to this repository? Patterns, separated by spaces", default="*")
+        try:
+            answer = session.ask(
+                "Which belong to this repository? Patterns, separated by spaces", default="*"
+            )
+        except (click.Abort, KeyboardInterrupt):
+            raise Interrupted("interrupted; nothing was written") from None
         patterns = tuple(answer.split())
         idle = unmatched(patterns, names)
         if patterns and not idle:

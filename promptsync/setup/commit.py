@@ -24,6 +24,16 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
+def is_committed(root: Path, path: str) -> bool:
+    """Whether the last commit has a file. Where git cannot be run, it counts as committed."""
+    if not is_in_repository(root):
+        return False
+    try:
+        return GitProgram(root).line("rev-parse", "--verify", "--quiet", f"HEAD:./{path}") is not None
+    except PromptsyncError:
+        return True
+
+
 def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
     """Commit these files, in a new repository if there is none. All other changes stay as they are.
 
@@ -38,6 +48,8 @@ def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
     except PromptsyncError as error:
         reason = error.message.strip()
         hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {shlex.join(paths)}"
+        if error.code == "no-program":
+            hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
         if "Please tell me who you are" in reason:
             reason, hint = "git does not know your name and email", f"{_IDENTITY}{hint}"
         message = f"the files were written, but not committed: {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -10,11 +11,13 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from msgspec import Struct, structs
 
 from promptsync import __version__
-from promptsync.errors import Refused, UsageError
+from promptsync.errors import PromptsyncError, Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import present_text, real_path, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
@@ -82,10 +85,10 @@ def package_to_install(spec: str | None, command: str) -> str:
         problem = "this promptsync was not installed from PyPI, so its version cannot be pinned"
     elif spec is not None and _PASSWORD.search(spec):
         problem = "--package must not contain a password or token, because the files are committed"
-    elif spec is not None and not _SPEC.fullmatch(spec):
+    elif spec is not None and (not _SPEC.fullmatch(spec) or "/OWNER/REPO" in spec):
         problem = f"--package {spec!r} is not something that pip can install"
     if problem:
-        hint = f"{command} --package git+https://HOST/OWNER/REPO@COMMIT"
+        hint = f"{command} --package {_installed_from() or 'git+https://HOST/OWNER/REPO@COMMIT'}"
         raise UsageError(f"{problem}; nothing was written", hint=hint, code="package")
     return spec.strip() if spec is not None else f"promptsync=={__version__}"
 
@@ -96,6 +99,23 @@ def _is_released() -> bool:
         return distribution("promptsync").read_text("direct_url.json") is None
     except PackageNotFoundError:
         return False
+
+
+def _installed_from() -> str | None:
+    """Return the public address and the commit of the repository that pip installed this program from."""
+    from promptsync.files.git.repository import Repository
+
+    try:
+        origin = json.loads(distribution("promptsync").read_text("direct_url.json") or "{}")
+        url, commit = origin.get("url", ""), origin.get("vcs_info", {}).get("commit_id")
+        if url.startswith("file://") and (
+            clone := Repository.find(Path(url2pathname(urlsplit(url).path)), ".")
+        ):
+            url, commit = clone.line("config", "--get", "remote.origin.url") or "", clone.head_commit
+    except (PackageNotFoundError, PromptsyncError, ValueError):
+        return None
+    spec = f"git+{url}@{commit}"
+    return spec if url.startswith("https://") and commit and not _PASSWORD.search(spec) else None
 
 
 class Scaffold(Struct, frozen=True):

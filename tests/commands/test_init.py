@@ -185,9 +185,55 @@ def test_on_a_terminal_init_asks(
 def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) -> None:
     root = tmp_path / "new"
     root.mkdir()
-    done = replace(world, root=root).on_terminal("init", answer="")
-    assert (done.code, "the files were written, and not committed" in done.err) == (130, True)
+    done = replace(world, root=root).on_terminal("init", answer="", NO_COLOR="1")
+    assert done.code == 130
+    # The error has a line of its own, below the question.
+    assert "[Y/n]: \nerror: interrupted; the files were written, and not committed\n" in done.err
     assert names(root) == WRITTEN
+
+
+def test_a_second_init_says_how_to_commit_until_the_files_are_committed(world: World, tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    root.mkdir()
+    new = replace(world, root=root)
+    steps = ["init", "add promptsync.yaml .gitignore prompts", "commit -m 'Set up promptsync'"]
+    new.on_terminal("init", answer="")
+    for _ in steps:
+        expected = [f"git -C {root} {step}" for step in steps]
+        next_steps = new.run("init", "--json").document["next"]
+        assert [step["do"] for step in next_steps if step["do"].startswith("git ")] == expected
+        if len(steps) == 3:
+            git(root, "init", "--quiet")
+            del steps[0]
+    git(root, "add", ".")
+    git(root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x")
+    assert "git" not in "".join(step["do"] for step in new.run("init", "--json").document["next"])
+
+
+def test_without_git_the_hint_is_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert init(tmp_path, "--commit") == 5
+    err = " ".join(capsys.readouterr().err.split())
+    assert "not committed: git cannot be run: PATH has no such program" in err
+    assert err.endswith(f"hint: install git, or add it to PATH hint: promptsync -C {tmp_path} init")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--url", "https://api.promptlayer.com"), "--url has no effect"),
+        (("--url", "local:", "--prompts", "x"), "--prompts and --url have no effect"),
+    ],
+)
+def test_an_option_that_comes_too_late_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], named: str
+) -> None:
+    init(tmp_path)
+    init(tmp_path, *options)
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"exists and was kept, so {named}; edit promptsync.yaml instead" in err
 
 
 @pytest.mark.parametrize("options", [("--no-commit",), ("--json",)])
@@ -206,7 +252,6 @@ def test_doing_it_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     assert init(tmp_path) == 0
     out = capsys.readouterr().out
     assert out.startswith("kept  promptsync.yaml\nkept  prompts/\nkept  .gitignore\n")
-    assert "git" not in out.split("Next:")[1]
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
 

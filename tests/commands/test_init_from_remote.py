@@ -62,6 +62,21 @@ def test_what_belongs_here_comes_in_one_go_and_is_ready_to_be_committed(full: Wo
     assert load(full.root / "promptsync.yaml").include == ("support/*",)
 
 
+def test_an_import_that_was_committed_leaves_nothing_to_commit(full: World) -> None:
+    for key in ("user.name", "user.email"):
+        full.git("config", key, "a")
+    done = import_all(full, "--include", "support/*", "--commit", "--json")
+    assert done.code == 0, str(done)
+    assert [step["do"].split()[-1] for step in done.document["next"]] == ["status"]
+    assert full.git("status", "--porcelain") == ""
+
+
+def test_an_interrupted_question_about_the_prompts_writes_nothing(full: World) -> None:
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer="", NO_COLOR="1")
+    assert (done.code, below(full.root)) == (130, [])
+    assert done.err.endswith("[*]: \nerror: interrupted; nothing was written\n")
+
+
 def test_all_of_it_comes_when_that_is_what_is_meant(full: World) -> None:
     found = import_all(full, "--include", "*", "--json").document
     assert {one["name"] for one in found["imported"]} == OURS | THEIRS

@@ -23,7 +23,10 @@ _OTHER_WORDS: Mapping[str, str] = {
     "fetch": "pull",
     "find": "search",
     "grep": "search",
+    "history": "log",
+    "import": "init --from-remote",
     "list": "ls-remote",
+    "login": "doctor",
     "ls": "ls-remote",
     "merge": "pull --merge",
     "publish": "push",
@@ -32,14 +35,18 @@ _OTHER_WORDS: Mapping[str, str] = {
     "revert": "rollback",
     "sync": "status",
     "tag": "label",
+    "test": "eval run",
     "validate": "lint",
+    "version": "--version",
     "versions": "log",
 }
 """What other programs call our verbs."""
 
 _OTHER_WAYS: Mapping[str, str] = {
     "plan": "promptsync push --dry-run\npromptsync deploy --dry-run",
-    "rm": "git rm the file and commit, then promptsync push --prune NAME",
+    **dict.fromkeys(
+        ("delete", "remove", "rm"), "git rm the file and commit, then promptsync push --prune NAME"
+    ),
 }
 """What to do for verbs of other programs for which we need more than one."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -235,16 +237,18 @@ class Session:
         self.bar.close()
         for line in self.fitted([*lines]):
             click.echo(line, err=True, color=self.use_colour)
-        self._check_answerable()
-        return click.confirm(question, default=default, err=True)
+        with self._answerable(question) as line:
+            return click.confirm(line, default=default, err=True)
 
     def ask(self, question: str, *, default: str) -> str:
         """Ask for a line of text on a terminal. Raises ``UsageError`` as ``confirm`` does."""
-        self._check_answerable()
-        answer: str = click.prompt(question, default=default, err=True)
-        return answer
+        with self._answerable(question) as line:
+            answer: str = click.prompt(line, default=default, err=True)
+            return answer
 
-    def _check_answerable(self) -> None:
+    @contextmanager
+    def _answerable(self, question: str) -> Iterator[str]:
+        """Print all but the last line of a question, and give the last one, with room for the answer."""
         self.bar.close()
         if not sys.stdin.isatty():
             raise UsageError(
@@ -252,6 +256,14 @@ class Session:
                 hint=self.command("--yes"),
                 code="not-confirmed",
             )
+        *above, last = wrap(question, (self.environment.columns or 10_000) - 8)
+        for line in above:
+            click.echo(line, err=True)
+        try:
+            yield last
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(err=True)  # ends the line of the question
+            raise
 
 
 def verb_group(name: str, **attributes: Any) -> Callable[[Callable[[], None]], click.Group]:

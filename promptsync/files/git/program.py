@@ -86,5 +86,5 @@ class GitProgram:
         return PromptsyncError(f"git {command} failed in {self.root}: {reason}", hint=hint, code="git")
 
     def _not_runnable(self) -> PromptsyncError:
-        message = f"{self.root} is in a git repository, but git cannot be run: PATH has no such program"
-        return PromptsyncError(message, hint="install git, or add it to PATH")
+        message = f"git cannot be run: PATH has no such program (in {self.root})"
+        return PromptsyncError(message, hint="install git, or add it to PATH", code="no-program")
