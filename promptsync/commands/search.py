@@ -77,11 +77,8 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
         if hits:
             lines.append(_line(name + ", ".join(f"@{number}" for number, _ in hits), hits[0][1]))
     if not session.json:
-        cached_text = (
-            f"and {output.count(len(versions), 'cached version')}" if versions else "(no cached versions)"
-        )
-        found = output.count(len(matches), "match", "matches")
-        session.say(f"{found} in {output.count(len(places), 'file')} {cached_text}")
+        searched = f"{output.count(len(places), 'file')} and {output.count(len(versions), 'cached version')}"
+        session.say(f"{output.count(len(matches), 'match', 'matches')} in {searched}")
     body = {"matches": matches, "files": len(places), "cached_versions": len(versions)}
     return Outcome(lines, body, 0 if matches else 1)
 

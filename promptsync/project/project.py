@@ -289,8 +289,11 @@ def open_project(
     return project
 
 
-def connect(project: Project) -> Registry:
-    """Return a client of the project's remote; ``local:`` is an embedded registry in this very process."""
+def connect(project: Project, **options: Any) -> Registry:
+    """Return a client of the project's remote; ``local:`` is an embedded registry in this very process.
+
+    ``options`` are those of ``open_registry`` that differ from the project's.
+    """
     from promptsync.registry.open import open_registry
 
     url, api_key = project.url, project.api_key
@@ -307,9 +310,8 @@ def connect(project: Project) -> Registry:
         fixtures=str(project.fixtures) if project.fixtures and project.fixtures.is_file() else None,
         model=project.model,
         model_keys=project.model_keys,
-        memory=Cache(project.root),
-        timeouts=project.timeouts,
         jobs=project.jobs,
         on_wait=project.on_wait,
         read_only=project.read_only,
+        **{"memory": Cache(project.root), "timeouts": project.timeouts, **options},
     )

@@ -23,7 +23,6 @@ def open_registry(
     url: str,
     api_key: str | None,
     *,
-    database: str | None = None,
     fixtures: str | None = None,
     model: Any = None,
     model_keys: Mapping[str, str] | None = None,
@@ -31,15 +30,14 @@ def open_registry(
 ) -> Registry:
     """Return the registry at an http(s) URL, or the embedded one of ``local:DATABASE``, in this process.
 
-    The embedded one takes ``database``, another file than the one in its URL, ``fixtures``, the path of a
-    ``registry.yaml``, ``model``, which responds in evaluations and agents instead of an echo, and
-    ``model_keys``, the keys of its ``models:`` by name. The ``options`` are those of ``Connection``. Raises
-    ``UsageError`` and ``MissingKey``.
+    The embedded one takes ``fixtures``, the path of a ``registry.yaml``, ``model``, which responds in
+    evaluations and agents instead of an echo, and ``model_keys``, the keys of its ``models:`` by name. The
+    ``options`` are those of ``Connection``. Raises ``UsageError`` and ``MissingKey``.
     """
     if url.startswith(LOCAL):
         from promptsync.server.app import create_app
 
-        path = database or url.removeprefix(LOCAL)
+        path = url.removeprefix(LOCAL)
         app = create_app(path, fixtures=fixtures, model=model, model_keys=model_keys)
         options["transport"] = LocalTransport(app)
     return PromptLayer(url, api_key, **options)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
@@ -20,11 +18,11 @@ from promptsync.files.disk import DIRECTORY
 from promptsync.files.errors import text_of
 from promptsync.files.git.repository import Repository
 from promptsync.files.worktree import scan
-from promptsync.project.project import Project
+from promptsync.project.project import Project, connect
 from promptsync.registry.address import LOCAL, address, checked_key
+from promptsync.registry.values import Timeouts
 
 if TYPE_CHECKING:
-    from promptsync.registry.protocol import Registry
     from promptsync.registry.values import Capabilities
 
 _KEY_NAME = "PROMPTLAYER_API_KEY"
@@ -169,7 +167,8 @@ def _registry(project: Project, offline: bool) -> Iterator[Finding]:
         yield finding
         return
     try:
-        with tempfile.TemporaryDirectory() as directory, _opened(project, Path(directory)) as registry:
+        timeouts = (project.timeouts or Timeouts()).shortened()
+        with connect(project, memory=None, timeouts=timeouts) as registry:
             began = time.monotonic()
             prompts = registry.prompts.list()
             seconds = time.monotonic() - began
@@ -210,37 +209,6 @@ def _embedded(project: Project) -> Finding | None:
     if not project.database.is_file():
         return _error("registry", f"{project.database} is not a file", f"mv {project.database} elsewhere")
     return None
-
-
-def _opened(project: Project, directory: Path) -> Registry:
-    """Connect to the registry. An embedded one is copied first, because opening it may write."""
-    from promptsync.registry.open import open_registry
-    from promptsync.registry.values import Timeouts
-
-    database = directory / "registry.db" if project.url.startswith(LOCAL) else None
-    # Recent changes may still be in the write-ahead log beside the database.
-    for end in ("", "-wal") if database is not None else ():
-        source = Path(f"{project.database}{end}")
-        if source.is_file():
-            shutil.copyfile(source, f"{database}{end}")
-    try:
-        return open_registry(
-            project.record_url if database else project.url,
-            project.api_key if database is None else None,
-            database=str(database) if database else None,
-            fixtures=str(project.fixtures) if project.fixtures else None,
-            timeouts=(project.timeouts or Timeouts()).shortened(),
-            jobs=project.jobs,
-            on_wait=project.on_wait,
-        )
-    except PromptsyncError as problem:
-        if database is None:
-            raise
-        # The copy is gone when the message is read.
-        copy, original = str(database), str(project.database)
-        message = problem.message.replace(copy, original)
-        hint = problem.hint.replace(shlex.quote(copy), shlex.quote(original))
-        raise PromptsyncError(message, hint=hint, details=problem.details, code=problem.code) from problem
 
 
 def _dialect(capabilities: Capabilities | None) -> Finding:

@@ -215,16 +215,15 @@ def _steps(result: InitResult) -> Iterator[str]:
 def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]:
     """Yield the commands that add to promptsync.yaml what workflows need: a remote and a label."""
     path = shlex.quote(str(PurePosixPath(directory) / FILE_NAME))
-    text = config.path.read_text("utf-8")
     if remote_of(config) is None:
         # An embedded registry is empty in each run of a workflow.
+        line = f"production: {{url: {VENDOR}}}"
         uncomment = f"perl -pi -e 's/# (production:)/$1/' {path}"
-        variable = f"gh variable set PROMPTSYNC_REMOTE --body {VENDOR}"
-        if StarterKind.GITHUB not in added.kinds:
-            variable = f"set the variable PROMPTSYNC_REMOTE of the GitLab project to {VENDOR}"
-        yield uncomment if f"# production: {{url: {VENDOR}}}" in text else variable
+        yield (
+            uncomment
+            if f"# {line}" in config.path.read_text("utf-8")
+            else f"add to remotes: in {path}:  {line}"
+        )
     if not config.labels:
-        line = shlex.quote(f"labels: {{{inline(added.branches[0])}: prod}}")
-        # A line cannot be added behind one that does not end.
-        add = "echo" if text.endswith("\n") else "printf '\\n%s\\n'"
-        yield f"{add} {line} >> {path}"
+        # The file may end without a line break.
+        yield f"printf '\\n%s\\n' {shlex.quote(f'labels: {{{inline(added.branches[0])}: prod}}')} >> {path}"

@@ -68,7 +68,7 @@ def test_a_repository_gets_what_it_lacks_and_is_reported_what_is_left_to_do(
     assert found["kept"] == ["promptsync.yaml"]
     assert found["package"] == SPEC
     assert steps(found).splitlines() == [
-        f"echo 'labels: {{main: prod}}' >> {top}/promptsync.yaml",
+        f"printf '\\n%s\\n' 'labels: {{main: prod}}' >> {top}/promptsync.yaml",
         f"git -C {top} add promptsync.yaml .gitignore {' '.join([*WORKFLOWS, HOOKS])}",
         f"git -C {top} commit -m 'Set up promptsync'",
         f"gh repo create --private --source {top} --remote origin",
@@ -197,13 +197,15 @@ def test_the_printed_commands_can_be_pasted_one_by_one(
     assert status.stdout == ""
 
 
-def test_a_configuration_without_the_line_for_production_gets_a_variable(
-    top: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--github", "--gitlab"])
+def test_a_configuration_without_a_remote_for_workflows_needs_one(
+    top: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     (top / "promptsync.yaml").write_text("prompts: prompts")  # no newline at the end
-    found = document(top, capsys, "init", "--github", *PACKAGE)
+    found = document(top, capsys, "init", option, *PACKAGE)
     first, second, *_ = steps(found).splitlines()
-    assert first == "gh variable set PROMPTSYNC_REMOTE --body https://api.promptlayer.com"
+    line = "production: {url: https://api.promptlayer.com}"
+    assert first == f"add to remotes: in {top}/promptsync.yaml:  {line}"
     subprocess.run(["sh", "-c", second], check=True)
     assert load(top / "promptsync.yaml").labels == {"main": "prod"}
 
@@ -361,11 +363,3 @@ def test_github_and_gitlab_can_be_had_together(top: Path, capsys: pytest.Capture
     found = document(top, capsys, "init", "--github", "--gitlab", *PACKAGE)
     assert {*WORKFLOWS, *GITLAB} <= set(found["created"])
     assert "gh secret set" in steps(found) and "gitlab.com" not in steps(found)
-
-
-def test_without_a_remote_for_pipelines_the_variable_of_the_project_is_named(
-    top: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (top / "promptsync.yaml").write_text("prompts: prompts\n")
-    first, *_ = steps(document(top, capsys, *IN_GITLAB)).splitlines()
-    assert first == "set the variable PROMPTSYNC_REMOTE of the GitLab project to https://api.promptlayer.com"

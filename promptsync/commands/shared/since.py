@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -25,34 +25,6 @@ since_option = click.option(
     "the commit before the push, otherwise HEAD).",
 )
 """Adds ``--since REF``; pass its value to ``resolve_since``."""
-
-_Sha = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
-
-
-class _Commit(msgspec.Struct, frozen=True):
-    sha: _Sha
-
-
-class _PullRequest(msgspec.Struct, frozen=True):
-    base: _Commit
-
-
-class _MergeGroup(msgspec.Struct, frozen=True):
-    base_sha: _Sha
-    base_ref: str
-
-
-class _Repository(msgspec.Struct, frozen=True):
-    default_branch: str | None = None
-
-
-class _Event(msgspec.Struct, frozen=True):
-    """What the file of an event has, as far as it is read; which keys there are depends on the event."""
-
-    repository: _Repository = _Repository()
-    before: _Sha | None = None
-    pull_request: _PullRequest | None = None
-    merge_group: _MergeGroup | None = None
 
 
 def resolve_since(session: Session, since: str | None, *, required: bool = True) -> str | None:
@@ -99,16 +71,16 @@ def _before_in_github(name: str, variables: Mapping[str, str]) -> str | None:
             code="not-checked-out",
         )
     if name.startswith("pull_request"):
-        return f"{_read(variables, 'pull_request')[1].base.sha}..."
+        return f"{_read(variables, 'pull_request', 'base', 'sha')}..."
     if name == "merge_group":
-        return f"{_read(variables, 'merge_group')[1].base_sha}..."
-    event, value = _read(variables, "before" if name == "push" else "repository")
-    default, ref = f"{_BRANCH}{event.repository.default_branch}", variables.get(REF, "")
+        return f"{_read(variables, 'merge_group', 'base_sha')}..."
+    before = _read(variables, "before") if name == "push" else ""
+    default, ref = _read(variables, "repository", "default_branch", missing=""), variables.get(REF, "")
+    is_default = ref == f"{_BRANCH}{default}"
     # The very first push of a repository has no commit before it, and everything in it is new.
-    if name == "push" and (value.strip("0") or ref == default):
-        return str(value)
-    is_other = event.repository.default_branch and ref.startswith(_BRANCH) and ref != default
-    return f"origin/{event.repository.default_branch}..." if is_other else None
+    if before and (before.strip("0") or is_default):
+        return before
+    return f"origin/{default}..." if default and ref.startswith(_BRANCH) and not is_default else None
 
 
 def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
@@ -117,21 +89,23 @@ def branch_to_merge_into(variables: Mapping[str, str]) -> str | None:
     Raises ``UsageError`` for a merge group whose event cannot be read.
     """
     if variables.get(EVENT_NAME) == "merge_group":  # GitHub sets no variable for it
-        group: _MergeGroup = _read(variables, "merge_group")[1]
-        return group.base_ref.removeprefix(_BRANCH)
+        return _read(variables, "merge_group", "base_ref").removeprefix(_BRANCH)
     return variables.get("GITHUB_BASE_REF") or variables.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") or None
 
 
-def _read(variables: Mapping[str, str], key: str) -> tuple[_Event, Any]:
-    """Return the event, and its value of a key that it must have."""
+def _read(variables: Mapping[str, str], *keys: str, missing: str | None = None) -> str:
+    """Return a text of the event, or ``missing``, without which it must be there."""
     path = variables.get(EVENT_PATH, "")
     why = f"{EVENT_NAME} is {variables[EVENT_NAME]}, but {EVENT_PATH} is not set"
     if path:
         try:
-            event = msgspec.json.decode(Path(path).read_bytes(), type=_Event)
-            if (value := getattr(event, key)) is not None:
-                return event, value
-            why = f"it has no {key}"
+            value: Any = msgspec.json.decode(Path(path).read_bytes())
+            for key in keys:
+                value = value.get(key) if isinstance(value, dict) else None
+            value = value if isinstance(value, str) else missing
+            if value is not None:
+                return str(value)
+            why = f"it has no {'.'.join(keys)}"
         except OSError as error:
             why = error.strerror or str(error)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
