@@ -182,7 +182,9 @@ def _notes(plan: DeployPlan, member: Member) -> Iterator[Row]:
     for wanted, (own, _) in zip(plan.tables.wanted, plan.tables.pairs, strict=True):
         run = plan.tables.sheets[own].run
         if wanted.candidate.name == member.name and run.status is Status.COMPLETED:
-            yield note(reuse_text(run))
+            least = wanted.check.min_score
+            is_below = least is not None and run.score is not None and run.score < least
+            yield note(f"{reuse_text(run)}{f', below the minimum of {least:g}' if is_below else ''}")
     if member.drafts:
         versions = [*_drafts(member).values()]
         more = f"; and {len(versions) - 3} more" if len(versions) > 3 else ""

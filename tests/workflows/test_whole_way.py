@@ -114,6 +114,7 @@ def test_a_worse_text_is_red_a_better_one_green_and_released_as_evaluated(team: 
     assert f"[Report with differences and outputs]({ARTIFACT}prompts.html)" in comment
     assert "**1 prompt to release to `prod`**" in comment
     assert active([line for line in comment.split("\n")[2:] if ARTIFACT not in line]) == []
+    assert "thanks 0, evaluated in pull request 7, below the minimum of" in comment
     assert "Go away." in done.artifacts["prompts.html"]
 
     done = proposed(team, GOOD)
