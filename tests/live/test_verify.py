@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,30 @@ def test_what_is_refused_writes_nothing(
     assert verify.main(["--url", live.url], environ) == code
     assert said in capsys.readouterr().err
     assert not live.writes
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--only", "Nothing"), "no chapter starts with Nothing"), (("--report", "."), ". cannot be written")],
+)
+def test_options_that_cannot_work_are_usage_errors(
+    live: World, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    assert run(live, *options) == 2
+    assert said in capsys.readouterr().err
+    assert not live.writes
+
+
+def test_a_list_of_an_unknown_shape_ends_in_a_report(live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    def without_ids(seen: Seen, forward: Any) -> Reply | None:
+        if (seen.method, seen.path.partition("?")[0]) != ("GET", "/api/public/v2/tables"):
+            return None
+        reply = forward(seen)
+        return replace(reply, body=reply.body.replace('"id"', '"key"'))
+
+    live.faults.append(without_ids)
+    assert run(live, "--only", "Open questions: tables") == 4
+    assert "* not removed: `table promptsync-verify/" in capsys.readouterr().out
 
 
 def test_the_report_can_go_to_a_file(live: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

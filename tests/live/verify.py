@@ -29,7 +29,7 @@ from questions import QUESTIONS
 from session import REFUSED, Session
 from story import STORY
 from table_questions import TABLE_QUESTIONS
-from workspace import PREFIX, Foreign, Workspace
+from workspace import PREFIX, UNKNOWN_SHAPE, Foreign, Workspace
 
 from promptsync.errors import PromptsyncError
 
@@ -48,6 +48,9 @@ def main(arguments: Sequence[str], environ: dict[str, str], **options: Any) -> i
     if environ.get("PROMPTSYNC_READ_ONLY", "").lower() not in ("", "0", "no", "false"):
         _say("error: PROMPTSYNC_READ_ONLY is set, and verify-live writes to the registry")
         return REFUSED
+    if problem := _unusable(given):
+        _say(problem)
+        return 2
     run = given.clean or secrets.token_hex(3)
     report = Report(given.url, f"{PREFIX}/{run}/", key)
     exchanges: list[str] = []
@@ -111,6 +114,24 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _chosen(only: Sequence[str]) -> list[Chapter]:
+    starts = tuple(start.lower() for start in only) or ""
+    return [chapter for chapter in CHAPTERS if chapter.title.lower().startswith(starts)]
+
+
+def _unusable(given: argparse.Namespace) -> str:
+    """Return the error in the options that would be known too late, at the end of the run."""
+    if not _chosen(given.only):
+        titles = ", ".join(chapter.title for chapter in CHAPTERS)
+        return f"error: no chapter starts with {' or '.join(map(shown, given.only))}\nhint: {titles}"
+    try:
+        if given.report:
+            Path(given.report).open("a").close()
+    except OSError as error:
+        return f"error: {shown(given.report)} cannot be written: {error.strerror}\nhint: pass --report FILE"
+    return ""
+
+
 def _announced(workspace: Workspace, given: argparse.Namespace) -> str:
     """Read which workspace it is, and return what will be done."""
     number = workspace.registry.workspace_id
@@ -144,11 +165,7 @@ def _verified(
     session: Session, report: Report, run: str, only: Sequence[str], on_step: Callable[[str], None]
 ) -> int:
     """Take all steps, clean up and print the report."""
-    chosen = [
-        chapter
-        for chapter in CHAPTERS
-        if not only or any(chapter.title.lower().startswith(start.lower()) for start in only)
-    ]
+    chosen = _chosen(only)
     code = 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -210,7 +227,7 @@ def _seen(step: Step, session: Session) -> Seen:
             raise RegistryFailed(str(error)) from None
         return False, f"{error.code}: {error}"
     # An answer of an unknown shape can make a step fail in any way.
-    except (Foreign, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
+    except (Foreign, *UNKNOWN_SHAPE, OSError) as error:
         return False, f"{type(error).__name__}: {error}"
     except subprocess.SubprocessError as error:  # of git, or a command that does not end
         return False, f"{type(error).__name__}: {error}"

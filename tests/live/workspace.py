@@ -28,6 +28,8 @@ PREFIX = "promptsync-verify"
 TABLES = "/api/public/v2/tables"
 ENTITIES = "/api/public/v2/folders/entities"
 WAIT = 30.0
+UNKNOWN_SHAPE = (LookupError, ValueError, TypeError, AttributeError, StopIteration)
+"""What reading an answer of an unknown shape can raise."""
 
 
 class Foreign(Exception):
@@ -262,3 +264,5 @@ def _kept(errors: dict[str, str], what: str) -> Iterator[None]:
         yield
     except (PromptsyncError, RegistryFailed, Differs) as error:
         errors[what] = str(error)
+    except UNKNOWN_SHAPE as error:
+        errors[what] = f"{type(error).__name__}: {error}"

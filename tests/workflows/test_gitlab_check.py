@@ -120,6 +120,13 @@ def test_a_fork_gets_lint_and_the_difference_and_is_told_what_is_missing(team: T
     assert team.runner.project.calls == [] and team.world.seen == []
 
 
+def test_without_a_difference_the_job_of_a_fork_is_red(team: Team) -> None:
+    team.edit("support/refund", *SOFTER)
+    done = team.check({"CI_MERGE_REQUEST_DIFF_BASE_SHA": "1" * 40}, fork=True)
+    assert done.code == 2, str(done)
+    assert f"{'1' * 40}" in done.artifacts["prompts.md"]
+
+
 def test_with_a_protected_key_the_note_has_the_difference(team: Team) -> None:
     del team.runner.variables["PROMPTLAYER_API_KEY"]
     team.edit("support/refund", *SOFTER)
