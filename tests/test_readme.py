@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from promptsync.cli import run
 
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
@@ -263,3 +266,16 @@ def test_what_is_said_of_a_picture_is_to_be_seen_in_it(text: str, path: str) -> 
     lines = re.sub(r"<[^>]+>", " ", shown)
     numbers = re.findall(r"\d+(?:\.\d+)?", text)
     assert numbers and all(re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.])", lines) for number in numbers)
+
+
+def test_the_prompt_and_its_check_work_in_the_repository_of_the_five_minutes(tmp_path: Path) -> None:
+    at = ["-C", str(tmp_path)]
+    assert run([*at, "init"], {}) == 0
+    files = re.findall(r"(?ms)^```yaml\n(# (\S+)\n.*?)^```$", README)
+    assert [path for _, path in files] == ["prompts/support/refund.yaml", "evaluations/refund-quality.yaml"]
+    for text, path in files:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    for line in ("lint", "eval run 'refund quality'", "deploy --label prod"):
+        assert run([*at, *shlex.split(line)], {"CI": "true"}) == 0, line
+        assert line == "lint" or f"`promptsync {line}`" in README
