@@ -200,11 +200,14 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
             )
         except (click.Abort, KeyboardInterrupt):
             raise Interrupted("interrupted; nothing was written") from None
-        patterns = tuple(answer.split())
+        try:
+            patterns = tuple(shlex.split(answer))
+        except ValueError:  # a quote is not closed
+            patterns = tuple(answer.split())
         idle = unmatched(patterns, names)
         if patterns and not idle:
             return patterns
-        session.say(f"{output.safe(' '.join(idle))} matches no prompt")
+        session.say(f"{output.safe(', '.join(idle))} matches no prompt")
 
 
 def _repository(session: Session, kinds: frozenset[StarterKind], package: str | None) -> Scaffold:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from msgspec import Struct
@@ -95,13 +95,13 @@ def show_init(result: InitResult, *, quiet: bool, verbose: bool) -> Outcome:
     if not quiet and error is None:
         lines += ["", "Next:", *numbered(steps)] if steps else []
         if added is not None:
-            lines += _settings(added)
+            lines += _settings(added, result.started.root)
         if added is not None and StarterKind.AGENTS in added.kinds:
             lines += ["", "Set PROMPTSYNC_READ_ONLY=1 in the environment of your coding agents."]
     return Outcome(lines, body, error=error)
 
 
-def _settings(added: Scaffold) -> list[str]:
+def _settings(added: Scaffold, root: Path) -> list[str]:
     """Return what is left to do in the pages of GitHub and GitLab."""
     branches, lines = " and ".join(map(output.name, added.branches)), []
     if StarterKind.GITHUB in added.kinds:
@@ -117,6 +117,8 @@ def _settings(added: Scaffold) -> list[str]:
             "  Settings > Merge requests: pipelines must succeed.",
             f"  Build > Pipeline schedules: add one for {branches}, every night.",
         ]
+        if added.outcomes.get(added.shown(PIPELINE, root)) == "kept":
+            lines.append('  Your own jobs need rules, too: see "GitLab" in the manual.')
     return lines
 
 

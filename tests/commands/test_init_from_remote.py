@@ -110,6 +110,15 @@ def test_a_person_is_asked_until_the_answer_matches_something(
     assert set(full.states()) == names
 
 
+def test_a_name_with_spaces_is_answered_in_the_quotes_in_which_it_is_listed(full: World) -> None:
+    full.publish("house style")
+    answers = "house style\n'house\n'house style' hello\nn\n"
+    done = full.on_terminal(*FLAGS, "--url", full.url, answer=answers)
+    assert "     1  'house style'\n" in done.err.replace("\r", "")
+    assert "house, style matches no prompt" in done.err and "'house matches no prompt" in done.err
+    assert (done.code, set(full.states())) == (0, {"house style", "hello"}), str(done)
+
+
 NOTHING_IS_WRITTEN = {
     "a pattern that matches nothing": (["--include", "suport/*"], None, 2, "matches none of the 43 prompts"),
     "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "is not below this directory"),

@@ -354,6 +354,8 @@ def test_a_pipeline_that_exists_is_kept_and_what_it_lacks_is_a_step(
     assert path in found["kept"] and (top / GITLAB[0]).read_text() == text
     step = f"add to {top / below}/{path}:  include: [{INCLUDE}]  (and to its stages: test, deploy)\n"
     assert step in steps(found)
+    assert run(["-C", str(top / below), *IN_GITLAB], {}) == 0
+    assert "Your own jobs need rules, too" in capsys.readouterr().out
     assert f"{path.replace(GITLAB[0], GITLAB[1])} {path}\n" in steps(found)
     (top / GITLAB[0]).write_text(f"{text}\ninclude: [{INCLUDE}]\n")
     assert "include:" not in steps(document(top / below, capsys, *IN_GITLAB))

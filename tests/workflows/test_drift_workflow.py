@@ -8,7 +8,7 @@ import pytest
 from markdown_reader import active
 from team import Team
 
-BRANCH = "promptsync/drift-main"
+BRANCH = "promptsync-drift-main"
 REFUND = ("You answer refund questions", "You settle refunds")
 
 

@@ -13,7 +13,7 @@ from gitlab_server import PROJECT
 from gitlab_team import TOKEN, Team
 from markdown_reader import active
 
-BRANCH = "promptsync/drift-main"
+BRANCH = "promptsync-drift-main"
 SOFTER = ("You answer refund questions", "You answer questions about refunds")
 SETTLE = ("You answer refund questions", "You settle refunds")
 

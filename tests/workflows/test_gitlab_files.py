@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ def test_the_files_follow_the_schema_of_gitlab(written: Path, shipped: bool) -> 
     files = [*STARTER.glob("*.yml")] if shipped else [written / JOBS, written / ".gitlab-ci.yml"]
     assert len(files) == 2
     run(tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", *files)
+
+
+def test_the_rules_of_the_manual_for_other_jobs_follow_the_schema_of_gitlab(tmp_path: Path) -> None:
+    workflow, rules = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / "docs/gitlab.md").read_text("utf-8"))
+    path = tmp_path / ".gitlab-ci.yml"
+    path.write_text(f"{workflow}\nship:\n  script: [./ship.sh]\n{rules}", "utf-8")
+    assert [rule.get("when") for rule in read(path)["workflow"]["rules"]] == [None, "never", "always"]
+    assert read(path)["ship"]["rules"][0]["when"] == "never"
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.gitlab-ci", path)
 
 
 @each_job

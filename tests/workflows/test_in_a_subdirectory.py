@@ -56,4 +56,4 @@ def test_drift_comes_back_there(below: Team) -> None:
     below.edit_in_registry("support/refund", "You answer refund questions", "You settle refunds")
     done = below.drift()
     assert done.passed, str(done)
-    assert below.hub.git("diff", "--name-only", "main..promptsync/drift-main") == REFUND
+    assert below.hub.git("diff", "--name-only", "main..promptsync-drift-main") == REFUND
