@@ -9,7 +9,7 @@ from threading import Lock
 
 import msgspec
 
-from promptsync.compare.git_state import find_state
+from promptsync.compare.git_state import find_state, too_shallow
 from promptsync.errors import Refused, UsageError
 from promptsync.files.git.tree import Tree, files_in, tree_at
 from promptsync.files.prompt_file import PromptFile
@@ -63,10 +63,11 @@ def _rollback(project: Project, prompt: Labelled, label: str, number: int | None
 
 
 def _refusal(prompt: Labelled, label: str, why: str) -> Refused:
-    name = shlex.quote(prompt.listed.name)
+    name, version = shlex.quote(prompt.listed.name), prompt.version(label)
+    to = f"\npromptsync rollback {name} --label {shlex.quote(label)} --to N" if version != 1 else ""
     return Refused(
-        f"{label!r} of {prompt.listed.name!r} is at v{prompt.version(label)}, and {why}",
-        hint=f"promptsync log {name}\npromptsync rollback {name} --label {shlex.quote(label)} --to N",
+        f"{label!r} of {prompt.listed.name!r} is at v{version}, and {why}",
+        hint=f"promptsync log {name}{to}",
         code="nothing-to-roll-back",
     )
 
@@ -239,7 +240,10 @@ class _Texts:
             hint = f"promptsync label delete {shlex.quote(name)} {shlex.quote(label)}"
             reason = f"{self._ref} has no such prompt"
             return SkippedLabel(name, label, version, reason, name in self._new, hint)
-        reason = f"no version was published from its content in {self._ref}"
+        reason, hint = f"no version was published from its content in {self._ref}", ""
         if self.by_name[name] is None:
             reason = f"its file in {self._ref} cannot be read, or two files have its name"
-        return SkippedLabel(name, label, version, reason)
+        elif self._history.shallow:  # the commits that the marks of versions name may be missing
+            error = too_shallow(f"which version was published from {self._ref}")
+            reason, hint = error.message, error.hint
+        return SkippedLabel(name, label, version, reason, hint=hint)

@@ -120,6 +120,9 @@ def _meaning(
     # The error suggests a name for the shortest reading that has a similar one.
     texts = [text for text, _ in reversed(readings)]
     close = next((text for text in texts if close_name(text, everything) is not None), argument)
+    name, _, label = argument.rpartition("@")
+    if with_versions and name in everything:  # a label stands behind a colon
+        raise missing(argument, everything).replaced(hint=f"did you mean {f'{name}:{label}'!r}?")
     raise missing(close, everything)
 
 

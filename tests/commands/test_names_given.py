@@ -53,6 +53,11 @@ def test_what_is_given_is_what_is_meant(
     assert sorted(one["name"] for one in document[key]) == meant
 
 
+@pytest.mark.parametrize("verb", ["show", "log", "open", "render"])
+def test_a_label_behind_an_at_sign_is_shown_behind_a_colon(changed: World, verb: str) -> None:
+    assert "hint: did you mean 'support/refund:prod'?" in changed.run(verb, "support/refund@prod").err
+
+
 def test_paths_are_relative_to_where_one_is(changed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(changed.root / "prompts" / "support")
     absolute = str(changed.path("support/refund"))

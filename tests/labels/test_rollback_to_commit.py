@@ -495,6 +495,16 @@ def test_a_shallow_clone_names_what_it_lacks(released: World, tmp_path: Path) ->
     assert "git fetch --unshallow" in done.document["error"]["hint"]
 
 
+def test_a_clone_that_lacks_the_commits_of_versions_says_so(released: World, tmp_path: Path) -> None:
+    for message in ("One", "Two"):
+        released.git("commit", "-q", "--allow-empty", "-m", message)
+    clone = tmp_path / "clone"
+    released.git("clone", "-q", "--depth", "2", f"file://{released.root}", str(clone))
+    error = replace(released, root=clone).run(*to_commit("--json")).document["error"]
+    assert "too shallow to find out which version was published from HEAD~1" in error["message"]
+    assert error["hint"].startswith("git fetch --unshallow\n")
+
+
 @pytest.mark.parametrize(("git", "message"), [(False, "not in a git repository"), (True, "no commit yet")])
 def test_without_a_commit_there_is_none_to_go_to(tmp_path: Path, git: bool, message: str) -> None:
     with made(tmp_path, git=git) as world:
