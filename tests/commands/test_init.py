@@ -14,6 +14,7 @@ from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
+from promptsync.terminal import streams
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
@@ -180,6 +181,20 @@ def test_on_a_terminal_init_asks(
     agreed = bool(question) and "n" not in answer
     assert ("committed  Add a first prompt" in done.out) == agreed
     assert (git(root, "log", "--format=%s") == "Add a first prompt\n") if agreed else "commit -m" in done.out
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(1, 3), (40, 2), (80, 1)])
+def test_a_question_is_asked_on_a_terminal_of_any_width(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
+) -> None:
+    monkeypatch.setattr(streams, "columns", lambda variable: columns)
+    root = tmp_path / "new"
+    root.mkdir()
+    done = replace(world, root=root).on_terminal("init", "--no-example", answer="n\n", NO_COLOR="1")
+    assert done.code == 0, str(done)
+    question = done.err[done.err.index("Create a git") :].partition("[Y/n]")[0]
+    assert question.split() == ["Create", "a", "git", "repository", "and", "commit", "these", "files?"]
+    assert len(question.splitlines()) == lines
 
 
 def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ class Session:
                 hint=self.command("--yes"),
                 code="not-confirmed",
             )
-        *above, last = wrap(question, (self.environment.columns or 10_000) - 8)
+        *above, last = wrap(question, max(20, (self.environment.columns or 10_000) - 8))
         for line in above:
             click.echo(line, err=True)
         try:
