@@ -112,7 +112,10 @@ def _reasons(error: Any, loaded: Loaded, kind: Kind) -> Iterator[tuple[list[str 
             yield [*where, key], "unknown-key", f"Unknown key {shown([*where, key])}.", hint
     elif name == "type":
         value: Any = reduce(getitem, where, loaded.value)
-        yield where, "wrong-type", *_wrong_type(value, shown(where) or "The file", details["types"])
+        message, hint = _wrong_type(value, shown(where) or "The file", details["types"])
+        if kind == "prompt" and where == ["model"] and isinstance(value, str):
+            hint = f"Write model: {{provider: openai, name: {value}}}, with its provider."
+        yield where, "wrong-type", message, hint
     elif name == "required":
         message = f"{shown(where) or 'The file'} lacks the key {details['property']}."
         yield where, "missing-key", message, ""

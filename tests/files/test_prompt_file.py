@@ -62,6 +62,13 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
             ],
         ),
         (
+            "content: x\nmodel: gpt-4o\n",
+            [
+                "2:1 wrong-type: model must be a mapping, but it is text. "
+                "Write model: {provider: openai, name: gpt-4o}, with its provider."
+            ],
+        ),
+        (
             "name: no\ncontent: x\n",
             ["1:1 wrong-type: name must be text, but it is the boolean false in YAML. Quote it."],
         ),
