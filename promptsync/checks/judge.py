@@ -185,7 +185,7 @@ def _live_score(
 
 def _explained(registry: Registry, result: CheckResult) -> CheckResult:
     """Return a result with the cells that explain why it failed."""
-    is_explicable = result.run.failed or result.is_too_low
+    is_explicable = result.run.failed or result.failed_by("min-score", "max-drop")
     return replace(result, run=explained(registry, result.run)) if is_explicable else result
 
 

@@ -92,11 +92,6 @@ class CheckResult(Struct, frozen=True):
         return any(failure.kind in kinds for failure in self.failures)
 
     @property
-    def is_too_low(self) -> bool:
-        """Whether its score is why it failed."""
-        return self.failed_by("min-score", "max-drop")
-
-    @property
     def error(self) -> RemoteError | None:
         """The failure of the registry, if that is why it did not pass."""
         missing = self.run.no_score

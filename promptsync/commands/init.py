@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 @click.option("--prompts", metavar="DIR", help="Directory of the prompt files (default: prompts).")
 @click.option("--url", metavar="URL", help="The registry to work with (default: the embedded one).")
 @click.option(
-    "--example/--no-example",
-    default=None,
-    help="Write a first prompt (default: if there is none yet and the registry is the embedded one).",
-)
-@click.option(
     "--from-remote",
     is_flag=True,
     help="Import the registry: a file for each prompt (default registry: PromptLayer).",
@@ -73,7 +68,6 @@ def command(
     session: Session,
     prompts: str | None,
     url: str | None,
-    example: bool | None,
     from_remote: bool,
     include: tuple[str, ...],
     package: str | None,
@@ -82,6 +76,8 @@ def command(
     **flags: bool,
 ) -> Outcome:
     """Write promptsync.yaml, the prompts directory and a line for .gitignore. Existing files are kept.
+
+    A working copy of the embedded registry that has no prompts gets a first one.
 
     --from-remote imports an existing registry: all of it is read before the first file is written. Choose its
     prompts with --include, or answer the question on a terminal.
@@ -98,7 +94,6 @@ def command(
     from promptsync.setup.commit import edited, is_committed
     from promptsync.show.init import InitResult, show_init
 
-    check_apart(("--from-remote", from_remote), ("--example", example))
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
     kinds = frozenset(kind for kind in StarterKind if flags[kind.name.lower()])
     if package is not None and not kinds - {StarterKind.AGENTS}:
@@ -118,7 +113,7 @@ def command(
         if url is None and ":" in (session.remote or ""):
             url = session.remote
         drafted = draft(session.directory, prompts=prompts, url=url, include=include)
-        started = start(session.directory, drafted, example=example)
+        started = start(session.directory, drafted)
     else:
         started = imported.started
     if started.outcomes[FILE_NAME] == "kept" and ignored:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from promptsync.commands.shared.options import check_apart, choose_format, format_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
-from promptsync.compare.pins import Pins, find_pins
+from promptsync.compare.pins import find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.project.project import Project
 from promptsync.show.outcome import Outcome
@@ -69,7 +69,8 @@ def command(
         else:
             snapshot = gather(project, label=label, with_labels=True)
         wanted = matching(project, snapshot, names)
-        pins = _pins(project, snapshot, offline)
+        # Pins mean versions of the whole history, of which a label shows one.
+        pins = () if offline or label is not None else find_pins(project, snapshot)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
         outcome = show_status(
@@ -129,8 +130,3 @@ def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: boo
     passed_over = find_passed_over(project, items)
     numbers = {name: [version.version for version in versions.read] for name, versions in passed_over.items()}
     return numbers, any(versions.has_edits for versions in passed_over.values())
-
-
-def _pins(project: Project, snapshot: Snapshot, offline: bool) -> Pins:
-    # Pins mean versions of the whole history, of which a label shows one.
-    return () if offline or snapshot.label is not None else find_pins(project, snapshot)

@@ -95,11 +95,8 @@ class ListComparison:
         if needs_below(listed, file.prompt):
             return self.recorded(listed, content)
         # Equal bodies are not enough: the file may contain the rendered text of a reference.
-        return digest(content_of(listed, file.prompt)) == content and self.shows_source(listed, content)
-
-    def shows_source(self, listed: Version, content: str) -> bool:
-        """Whether a list item with this content is certainly not rendered."""
-        return self.is_raw or self.recorded(listed, content)
+        is_source = self.is_raw or self.recorded(listed, content)
+        return is_source and digest(content_of(listed, file.prompt)) == content
 
     def recorded(self, listed: Version, content: str) -> bool:
         """Whether this working copy has read or written this version with this content itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -14,13 +14,12 @@ from promptsync.errors import UsageError
 from promptsync.files.cache import Cache
 from promptsync.files.worktree import Worktree, scan
 from promptsync.parallel import together
-from promptsync.project.pointers import Labels, labels_by_prompt, list_labels
+from promptsync.project.pointers import labels_by_prompt, list_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import list_all
 from promptsync.prompt.canonical import digest
 from promptsync.prompt.prompt import Label
 from promptsync.prompt.tags import tag_set
-from promptsync.prompt.version import Version
 
 _CHANGED = (State.AHEAD, State.DIVERGED)
 _DELETED = (State.DELETED_LOCALLY, State.DIVERGED)
@@ -94,8 +93,10 @@ def gather(
     comparison = ListComparison(project, listed, whole=label is None)
     files, listing = worktree.files, {version.name: version for version in listed}
     labels = labels_by_prompt(everything, listed) if everything is not None else None
-    if label is None:
-        _remember(project, listed, labels)
+    if label is None:  # for shell completion, which sends no request
+        numbers = {version.name: version.version for version in listed}
+        names = None if labels is None else {name for own in labels.values() for name in own}
+        Cache(project.root).keep_names(project.record_url, numbers, names)
     broken = {*worktree.broken.values()}
     items, undecided = [], []
     for name in sorted({*files, *listing, *broken}):
@@ -123,13 +124,6 @@ def gather(
         labels=labels,
         has_history=not undecided or project.history is not None,
     )
-
-
-def _remember(project: Project, listed: Iterable[Version], labels: Mapping[str, Labels] | None) -> None:
-    """Remember the names for shell completion, which sends no request."""
-    names = None if labels is None else {label for there in labels.values() for label in there}
-    versions = {item.name: item.version for item in listed}
-    Cache(project.root).keep_names(project.record_url, versions, names)
 
 
 def _check_directory(project: Project, worktree: Worktree) -> None:

@@ -37,7 +37,7 @@ def path_for(name: str, taken: Collection[str] = ()) -> str:
     """
     *folders, last = _SEPARATOR.split(name)
     stem = "/".join([*(_segment(folder, is_folder=True) for folder in folders), _segment(last)])
-    sizes = [_size(part) for part in stem.split("/")]
+    sizes = [len(part.encode()) for part in stem.split("/")]
     if max(sizes) > MAX_SEGMENT or sum(sizes) + len(sizes) > MAX_PATH:
         stem = f"{_head(stem.replace('/', '-'), MAX_SEGMENT - 20)}~{_hash(name)}"
     path = stem + SUFFIXES[0]
@@ -103,10 +103,6 @@ def _head(text: str, size: int) -> str:
     """Return the start of an escaped text without cutting a character or an escape."""
     head = text.encode()[:size].decode("utf-8", "ignore")
     return re.sub(r"(%[0-9A-F]{0,1})$", "", head)
-
-
-def _size(text: str) -> int:
-    return len(text.encode())
 
 
 def _hash(name: str) -> str:

@@ -58,11 +58,6 @@ class Engine:
         return Rendered(answer["text"], frozenset(answer["missing"]), answer["error"], answer["hint"])
 
 
-def render_text(text: str, template_format: str, values: Values) -> Rendered:
-    """Return one rendered text, or the text itself with the reason why it could not be rendered."""
-    return Engine()(text, template_format, values)
-
-
 def render_template(whole: Mapping[str, Any], values: Values) -> tuple[dict[str, Any], list[str]]:
     """Return the template as a model would see it, and warnings for people to read.
 

@@ -77,12 +77,12 @@ def draft(
     raise UsageError(f"{path} exists and {other}", hint=f"write in {FILE_NAME}: {_include(include)}")
 
 
-def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> Started:
+def start(root: Path, drafted: ConfigDraft, *, example: bool = True) -> Started:
     """Make a directory a working copy; doing so again changes nothing.
 
-    ``example`` says whether to write a first prompt; by default a new working copy of the embedded registry
-    without prompts gets one. Raises ``UsageError`` for a directory that cannot be created, and ``Refused``
-    inside the prompts directory of another working copy.
+    With ``example`` a new working copy of the embedded registry without prompts gets a first one. Raises
+    ``UsageError`` for a directory that cannot be created, and ``Refused`` inside the prompts directory of
+    another working copy.
     """
     _check_around(root)
     config = drafted.config
@@ -90,14 +90,13 @@ def start(root: Path, drafted: ConfigDraft, *, example: bool | None = None) -> S
     outcomes = {FILE_NAME: "created" if is_new else "kept"}
     if drafted.text is not None:
         write(root, FILE_NAME, drafted.text)
-    is_embedded = config.remotes[config.default_remote].url == LOCAL
-    has_prompts = bool(scan(root, config.prompts).paths)
+    needs_example = example and is_new and config.remotes[config.default_remote].url == LOCAL
+    needs_example = needs_example and not scan(root, config.prompts).paths
     outcomes[f"{config.prompts}/"] = _make(config.prompts_path)
-    if example if example is not None else is_new and is_embedded and not has_prompts:
+    if needs_example:
         target = f"{config.prompts}/{EXAMPLE}"
-        outcomes[target] = "kept" if (root / target).exists() else "created"
-        if outcomes[target] == "created":
-            write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
+        outcomes[target] = "created"
+        write(root, target, new_text(PurePosixPath(EXAMPLE).stem), within=config.prompts)
     outcomes[".gitignore"] = _ignore(root)
     return Started(root, config, outcomes)
 

@@ -73,17 +73,11 @@ def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def results_markdown(results: CheckResults) -> list[str]:
-    """Return results as Markdown."""
-    page = Page()
-    add_results(page, results)
-    return page.lines
-
-
-def add_results(page: Page, results: CheckResults) -> None:
-    """Add results to a page of Markdown: all prompts, then the rows that changed sides."""
-    tables = results.of("table")
+    """Return results as Markdown: all prompts, then the rows that changed sides."""
+    page, tables = Page(), results.of("table")
     page.fence(map(unstyle, _joined(_tables(tables), _others(results))))
     add_tables(page, tables)
+    return page.lines
 
 
 def _agent_row(result: CheckResult) -> dict[str, str]:

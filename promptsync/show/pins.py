@@ -29,7 +29,8 @@ def _outdated(pins: Sequence[Pin]) -> Row:
     snippet, newest = pins[0].snippet, pins[0].newest
     versions = {pin.version for pin in pins}
     is_same = len(versions) == 1
-    users = _list([pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in pins])
+    users = ", ".join(pin.user if is_same else f"{pin.user} (v{pin.version})" for pin in pins[:_MOST_USERS])
+    users += f" and {len(pins) - _MOST_USERS} more" if len(pins) > _MOST_USERS else ""
     what = f"v{min(versions)}" if is_same else "older versions"
     note = f"once v{newest} is published, {users} will still pin {what}"
     if pins[0].is_published:
@@ -43,11 +44,6 @@ def _left_out(pin: Pin) -> Row:
     note = f"pins {pin.snippet} v{pin.version}, {what} its file does not include"
     command = f"promptsync pull {_PULLS.get(pin.state, '--passed-over ')}{shlex.quote(pin.snippet)}"
     return Row("pinned", "warn", pin.user, note=note, command=command)
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_USERS} more" if len(names) > _MOST_USERS else ""
-    return ", ".join(names[:_MOST_USERS]) + more
 
 
 def pins_body(pins: Pins) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ def test_both_limits_apply_the_stricter_of_two_counts_and_both_reasons_are_given
     assert result.reason == (
         "score 80 is below the minimum of 85; score fell 10 points from live v3 (90 -> 80); max_drop is 5"
     )
-    assert (result.passed, result.is_too_low) == (False, True)
+    assert (result.passed, result.failed_by("min-score", "max-drop")) == (False, True)
     broken = replace(DONE, failed=1)
     assert judge(evaluation("quality", drop=0), broken, Standard(), LIVE).reason == "1 failed cell"
 

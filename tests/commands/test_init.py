@@ -274,10 +274,9 @@ def test_files_that_are_there_are_kept(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "promptsync.yaml").write_text("prompts: mine\n")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "hello.yaml").write_text("content: mine\n")
-    assert init(tmp_path, "--example", "--prompts", "other") == 0
+    assert init(tmp_path, "--prompts", "other") == 0
     found = capsys.readouterr()
     assert (tmp_path / "mine" / "hello.yaml").read_text() == "content: mine\n"
-    assert "kept     mine/hello.yaml" in found.out
     assert "promptsync.yaml exists and was kept" in found.err
     assert not (tmp_path / "other").exists()
 
@@ -341,14 +340,11 @@ def test_a_url_that_no_key_may_be_sent_to_is_refused(
     assert names(tmp_path) == []
 
 
-def test_no_example_is_written_on_request_or_beside_other_prompts(tmp_path: Path) -> None:
+def test_no_example_is_written_beside_other_prompts(tmp_path: Path) -> None:
     (tmp_path / "a" / "prompts").mkdir(parents=True)
     (tmp_path / "a" / "prompts" / "one.yml").write_text("content: x\n")
     init(tmp_path / "a")
     assert names(tmp_path / "a") == [".gitignore", "prompts/one.yml", "promptsync.yaml"]
-    (tmp_path / "b").mkdir()
-    init(tmp_path / "b", "--no-example")
-    assert names(tmp_path / "b") == [".gitignore", "promptsync.yaml"]
 
 
 def test_the_prompts_of_another_working_copy_are_no_place_for_one(

@@ -123,7 +123,6 @@ NOTHING_IS_WRITTEN = {
     "a pattern that matches nothing": (["--include", "suport/*"], None, 2, "matches none of the 43 prompts"),
     "a bad directory": (["--include", "*", "--prompts", "../x"], None, 2, "is not below this directory"),
     "an empty pattern": (["--include", ""], None, 2, "promptsync.yaml"),
-    "an example": (["--include", "*", "--example"], None, 2, "cannot be combined"),
     "a wrong key": (["--include", "*"], failing(401, "Invalid API key"), 4, "PROMPTLAYER_API_KEY"),
     "a registry that fails": (["--include", "*"], failing(500), 4, "500"),
     "a page that is no JSON": (["--include", "*"], Reply("<html>", 200, {}), 4, "error:"),

@@ -14,7 +14,7 @@ from promptsync.prompt.template import (
     template_variables,
     variables,
 )
-from promptsync.rendering.engine import render_template, render_text
+from promptsync.rendering.engine import Engine, render_template
 
 F, J = "f-string", "jinja2"
 
@@ -148,7 +148,7 @@ def test_syntax_errors_have_a_place(template, written, error):
     ],
 )
 def test_text_renders_as_in_the_registry(template, written, values, rendered, missing):
-    found = render_text(template, written, values)
+    found = Engine()(template, written, values)
     assert (found.text, found.missing) == (rendered, missing)
 
 
@@ -156,7 +156,7 @@ def test_text_renders_as_in_the_registry(template, written, values, rendered, mi
 def test_no_text_raises(template, written, values):
     variables(template, written)
     syntax_error(template, written)
-    render_text(template, written, values)
+    Engine()(template, written, values)
 
 
 @given(
@@ -167,7 +167,7 @@ def test_no_text_raises(template, written, values):
 def test_what_has_a_syntax_error_is_never_rendered(parts):
     template = "".join(parts)
     error = syntax_error(template, F)
-    rendered = render_text(template, F, {"a": "value", "r": "value"})
+    rendered = Engine()(template, F, {"a": "value", "r": "value"})
     if error is not None:
         assert rendered.text == template
         line, column = error[1], error[2]
@@ -263,8 +263,8 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
         "import sys; sys.setswitchinterval(1e-6)\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from promptsync.prompt.template import syntax_error, variables\n"
-        "from promptsync.rendering.engine import render_text\n"
-        "work = [lambda: render_text('{{ a }}', 'jinja2', {'a': 1}).text,\n"
+        "from promptsync.rendering.engine import Engine\n"
+        "work = [lambda: Engine()('{{ a }}', 'jinja2', {'a': 1}).text,\n"
         "        lambda: variables('{{ a }}', 'jinja2'),\n"
         "        lambda: syntax_error('{{ a', 'jinja2')] * 8\n"
         "with ThreadPoolExecutor(24) as pool: results = list(pool.map(lambda job: job(), work))\n"

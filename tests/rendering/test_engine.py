@@ -20,7 +20,7 @@ from promptsync.prompt.limits import MEGABYTES
 from promptsync.prompt.template import is_bounded
 from promptsync.prompt.template import render as render_here
 from promptsync.rendering import process
-from promptsync.rendering.engine import Engine, render_template, render_text
+from promptsync.rendering.engine import Engine, render_template
 
 F, J = "f-string", "jinja2"
 SECONDS = 1.0
@@ -129,7 +129,7 @@ def test_the_texts_of_one_prompt_share_their_time() -> None:
     assert "longer than 0.5 seconds" in engine(loop, J, {}).error
     assert "longer than 0.5 seconds" in engine("{{ 1 + 1 }}", J, {}).error
     assert engine("{{ x }}", J, {"x": 1}).text == "1"
-    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
 
 
 def test_waiting_for_a_free_process_takes_none_of_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_what_waits_too_long_for_a_process_says_so(alone: queue.LifoQueue) -> No
 
 def test_the_process_gets_no_keys(monkeypatch: pytest.MonkeyPatch, alone: queue.LifoQueue) -> None:
     monkeypatch.setenv("PROMPTLAYER_API_KEY", "pl_secret")
-    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
     environ = Path(f"/proc/{alone.queue[0].pid}/environ")
     if environ.exists():
         assert b"PATH=" in environ.read_bytes() and b"pl_secret" not in environ.read_bytes()
@@ -180,7 +180,7 @@ def test_without_a_python_the_text_stays_with_a_reason(
     executable: str | None, monkeypatch: pytest.MonkeyPatch, alone: queue.LifoQueue
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
-    rendered = render_text("{{ 1 + 1 }}", J, {})
+    rendered = Engine()("{{ 1 + 1 }}", J, {})
     assert rendered.text == "{{ 1 + 1 }}"
     assert rendered.error.startswith("the process that renders ")
 
@@ -208,9 +208,9 @@ def test_values_that_are_inserted_whole_count_as_well(kind: str) -> None:
 
 
 def test_a_process_that_ended_is_replaced(alone: queue.LifoQueue) -> None:
-    assert render_text("{{ 1 + 1 }}", J, {}).text == "2"
+    assert Engine()("{{ 1 + 1 }}", J, {}).text == "2"
     process._stop(alone.queue[0])
-    assert render_text("{{ 1 + 2 }}", J, {}).text == "3"
+    assert Engine()("{{ 1 + 2 }}", J, {}).text == "3"
 
 
 @pytest.mark.parametrize(("line", "code"), [("", 0), (HOSTILE["nested loops"][1], 1)])
@@ -232,7 +232,7 @@ def test_threads_render_at_once_and_each_gets_its_own_answer() -> None:
 
     def fill(number: int) -> None:
         for turn in range(5):
-            answers[number * 10 + turn] = render_text("{{ a * 2 }}", J, {"a": number * 10 + turn}).text
+            answers[number * 10 + turn] = Engine()("{{ a * 2 }}", J, {"a": number * 10 + turn}).text
 
     threads = [threading.Thread(target=fill, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -274,4 +274,4 @@ def test_only_texts_that_insert_values_are_rendered_in_this_process(text: str, b
     st.dictionaries(st.sampled_from(["a", "b"]), json_values()),
 )
 def test_the_other_process_renders_the_same(text: str, values: dict) -> None:
-    assert render_text(text, J, values) == render_here(text, J, values)
+    assert Engine()(text, J, values) == render_here(text, J, values)

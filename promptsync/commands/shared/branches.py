@@ -79,7 +79,8 @@ def branch_refusal(
         return None
     tips = {name: _tip(history, name) for name in branches}
     if history.branch is None and any(tips.values()):
-        branch = next((name for name, tip in tips.items() if tip and _is_on(history, tip)), None)
+        head = history.head_commit
+        branch = next((name for name, tip in tips.items() if tip and history.merge_base(tip) == head), None)
     if branch not in branches:
         sent = " and ".join(branches)
         what = (
@@ -127,11 +128,6 @@ def _tip(history: Repository, branch: str) -> str | None:
     # Several remotes are several lines, which name no commit.
     commits = (history.commit(place) for place in places if place and "\n" not in place)
     return next((commit for commit in commits if commit is not None), None)
-
-
-def _is_on(history: Repository, tip: str) -> bool:
-    """Whether a branch contains the commit that is checked out."""
-    return history.merge_base(tip) == history.head_commit
 
 
 def _branch(session: Session, project: Project, merged: bool) -> str | None:
