@@ -11,6 +11,7 @@ import click
 from promptsync.commands.shared.options import check_apart
 from promptsync.commands.shared.session import Session, verb
 from promptsync.errors import UsageError
+from promptsync.files.errors import InvalidFile
 from promptsync.files.git.repository import is_in_repository
 from promptsync.files.worktree import scan
 from promptsync.project.target import unknown
@@ -48,7 +49,9 @@ def command(session: Session, name: str, snippet: bool, source: str | None, mode
     worktree = scan(config.root, config.prompts)
     file = worktree.files.get(source or "")
     if source is not None and file is None:
-        raise unknown(source, worktree.files, config.prompts, where=f"{config.prompts}/")
+        broken = [problem for problem in worktree.problems if worktree.broken.get(problem.path) == source]
+        missing = unknown(source, worktree.files, config.prompts, where=f"{config.prompts}/")
+        raise InvalidFile(broken) if broken else missing
     if file is not None:
         text, has_example = copied_text(file, name), bool(file.local.examples)
     else:

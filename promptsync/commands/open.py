@@ -37,6 +37,8 @@ def command(session: Session, name: str, prints_only: bool) -> Outcome:
             )
     if target.at:
         session.say(f"the page is that of the prompt; choose {target.at} there")
-    if not prints_only and session.can_ask and click.launch(url):
+    # A browser would keep the pipe open, on which another program waits.
+    is_on_terminal = session.can_ask and session.environment.columns is not None
+    if not prints_only and is_on_terminal and click.launch(url):
         session.say("no browser could be started; open the URL yourself")
     return Outcome([url], {"name": target.name, "url": url})

@@ -103,7 +103,7 @@ REFUSED = [
     (("new", "--model", "gpt"), 2, "PROVIDER/MODEL"),
     (("new", "--model", "opnai/gpt-4o"), 2, "looks misspelled"),
     (("new", "--from", "b"), 2, "there is no prompt 'b'"),
-    (("new", "--from", "broken"), 2, "there is no prompt 'broken'"),
+    (("new", "--from", "broken"), 1, "prompts/broken.yaml:1:"),
     (("new", "--from", "a", "--snippet"), 2, "cannot be combined"),
 ]
 

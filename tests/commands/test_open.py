@@ -7,6 +7,7 @@ import pytest
 from worlds import World
 
 from promptsync.registry.promptlayer.connection import Connection
+from promptsync.terminal import streams
 
 DASHBOARD = "https://dashboard.promptlayer.com"
 
@@ -27,6 +28,7 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     world.commit()
     world.ok("push")
     monkeypatch.setattr(Connection, "dashboard", DASHBOARD)
+    monkeypatch.setattr(streams, "columns", lambda variable: 200)
     return world
 
 
@@ -58,6 +60,14 @@ def test_on_request_the_page_is_only_printed(
 def test_without_a_terminal_the_page_is_only_printed(vendor: World, opened: list[str]) -> None:
     assert vendor.ok("open", "support/refund").out == f"{page(vendor, 'support/refund')}\n"
     assert opened == []
+
+
+def test_in_a_pipe_the_page_is_only_printed(
+    vendor: World, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "columns", lambda variable: None)
+    done = vendor.on_terminal("open", "support/refund", answer=None)
+    assert (done.out, opened) == (f"{page(vendor, 'support/refund')}\n", [])
 
 
 def test_without_a_browser_the_page_is_printed(vendor: World, monkeypatch: pytest.MonkeyPatch) -> None:
