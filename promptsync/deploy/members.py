@@ -111,10 +111,9 @@ class Member(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> int | None:
-        """The version that was live before the deploy; of a stopped deploy, before that one."""
-        before = self.position.way_back
-        is_stopped = self.is_release and self.is_moved and (before or 0) < (self.released or 0)
-        return before if is_stopped else self.released
+        """The version that was live before the deploy; of a stopped one, before that, if it is known."""
+        before = self.position.way_back if self.is_release and self.is_moved else None
+        return self.released if before is None else min(before, self.released or before)
 
     @property
     def version(self) -> int:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from promptsync.lint.references import Snippets
 from promptsync.lint.subject import leaves
-from promptsync.prompt.evaluation import EvaluationFile
+from promptsync.prompt.evaluation import EvaluationFile, enough_rows
 from promptsync.prompt.prompt import KeyPath
 from promptsync.prompt.template import template_variables
 
@@ -32,6 +32,10 @@ def check(
     if not file.scorecard.steps:
         message = "The scorecard has no steps, so no row can pass or fail."
         yield "evaluation-unscored", ("scorecard",), message, "Add steps: to scorecard:."
+    if file.max_drop is not None and 0 < len(file.rows) < (enough := enough_rows(file.max_drop)):
+        message = f"max_drop {file.max_drop:g} takes {enough} rows, but there are {len(file.rows)}."
+        hint = "Add rows, or remove max_drop: with too few, each change of a live prompt fails."
+        yield "evaluation-few-rows", ("max_drop",), message, hint
     variables: dict[str, str] = {}
     for name, template in snippets.templates.items():
         if any(fnmatchcase(name, pattern) for pattern in (*file.prompts, *(patterns or ()))):

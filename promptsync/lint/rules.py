@@ -28,6 +28,7 @@ _RULES: Final = (
     Rule("conflict-markers", "error", "A text contains the conflict markers of a merge."),
     Rule("control-character", "warning", "A text contains invisible characters that the model still reads."),
     Rule("empty-prompt", "warning", "The prompt has no text."),
+    Rule("evaluation-few-rows", "warning", "The rows of an evaluation are too few for its max_drop."),
     Rule("evaluation-missing-variable", "error", "The rows of an evaluation lack a variable of a prompt."),
     Rule("evaluation-no-prompt", "warning", "An evaluation names a prompt that has no file."),
     Rule("evaluation-unscored", "error", "The scorecard of an evaluation has no steps."),

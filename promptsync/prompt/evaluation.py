@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -19,6 +20,14 @@ STEP_THRESHOLDS: Final = {"pass": 0.8, "warn": 0.6}
 
 MAPPINGS: Final = ("prompt_template_variable_mappings", "variable_mappings", "input_variables")
 """The keys of a ``config`` whose values name a column for each variable."""
+
+
+_FEWEST_ROWS: Final = 10
+
+
+def enough_rows(max_drop: float) -> int:
+    """Return how many rows it takes to pass: one of them must not be more than ``max_drop``; at least ten."""
+    return max(_FEWEST_ROWS, math.ceil(100 / max_drop) if max_drop else 0)
 
 
 class Column(Struct, frozen=True):

@@ -83,7 +83,9 @@ def headline(plan: DeployPlan, where: str = "") -> str:
     if plan.is_empty:
         return f"nothing to release to {label}"
     place = f" in {output.safe(where)}" if where else ""
-    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}"
+    moved = sum(member.is_moved for member in plan.survey.releases)
+    already = f", {moved} of them already live" if moved else ""
+    return f"{count(len(plan.survey.releases), 'prompt')} to release to {label}{place}{already}"
 
 
 def drafts_question(plan: DeployPlan) -> str:
@@ -137,7 +139,8 @@ def _row(plan: DeployPlan, member: Member) -> Row:
     if not member.is_release:
         return _unreleased(plan, member)
     moves = f"{output.style(output.name(plan.label), 'strong')} {way(member.released, member.version)}"
-    note = "pending from an earlier deploy" if member.is_pending else ""
+    note = "already live" if member.is_moved else ""
+    note = "pending from an earlier deploy" if member.is_pending else note
     action = next((action for action in plan.push.actions if action.name == name), None)
     if action is None:
         return Row("release", "good", name, ("", moves, checks), note)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from benchmarks import noise as simulation
-from promptsync.checks.tables.comparison import Comparison, Noise, RowResult, compare, enough_rows, noise
+from promptsync.checks.tables.comparison import Comparison, Noise, RowResult, compare, noise
+from promptsync.prompt.evaluation import enough_rows
 
 
 def rows(verdicts: str, *, inputs: int | None = None) -> list[RowResult]:

@@ -27,6 +27,13 @@ def lint(
     return [line for line in shown if not line.startswith("prompts/")][:-1]
 
 
+@pytest.mark.parametrize(("rows", "is_enough"), [(19, False), (20, True)])
+def test_the_rows_that_max_drop_takes_are_counted(world: World, rows: int, is_enough: bool) -> None:
+    inputs = "".join(f"  - {{question: q{row}, right: c}}\n" for row in range(rows))
+    text = f"prompts: support/sort\nmax_drop: 5\nrows:\n{inputs}{WHOLE}"
+    assert (lint(world, {"evaluations/x.yaml": text}) == []) == is_enough
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -42,6 +49,10 @@ def lint(
         (
             f"prompts: support/sort\n{ROWS}{WHOLE}",
             ["2:1: warning: Nothing uses the column 'mood' of the rows. [evaluation-unused-column]"],
+        ),
+        (
+            f"prompts: support/sort\nmax_drop: 5\n{QUESTION}{WHOLE}",
+            ["2:1: warning: max_drop 5 takes 20 rows, but there are 1. [evaluation-few-rows]"],
         ),
         # A config may use a column in a text of its own.
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -311,6 +312,21 @@ def test_a_label_moves_by_hand_to_what_a_table_has_passed(released: World) -> No
     unknown = released.run("label", "move", "a", "prod", "--version", "3", "--dry-run", "--json").document
     assert [warning["reason"] for warning in unknown["warnings"]] == ["thanks has no complete result for it"]
     assert started(released) == 0 and not [seen for seen in released.writes if "tables" in seen.path]
+
+
+def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> None:
+    world.ok("push")
+    world.point("a", prod=1)
+    plan = world.ok("deploy", "-n").out
+    assert re.findall(r"(?m)^  release  ([ab]) .*?(already live)?$", plan) == [
+        ("a", "already live"),
+        ("b", ""),
+    ]
+    assert re.search("2 prompts to release to prod in .*, 1 of them already live\n", plan)
+    out = world.ok("deploy").out
+    assert "a (thanks): not compared: a v1 is live with the same content" in out
+    assert "b (thanks): not compared: b is not live yet" in out
+    assert prod(world, "ab") == [1, 1]
 
 
 def test_what_ran_on_the_echo_model_does_not_count_for_a_label(released: World) -> None:

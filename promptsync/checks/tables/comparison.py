@@ -10,11 +10,12 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from promptsync.prompt.evaluation import enough_rows
+
 _DOUBT: Final = 0.05
 """How often a verdict may be wrong: each bound of the drop is exceeded that often at most."""
 _CERTAIN_RUNS: Final = 3
 """Repeats from which a row whose repeats all agree is no accident."""
-_FEWEST_ROWS: Final = 10
 
 
 class RowResult(Struct, frozen=True):
@@ -93,11 +94,6 @@ def compare(
     return comparison if max_drop is None else _judged(comparison, runs, max_drop)
 
 
-def enough_rows(max_drop: float) -> int:
-    """Return how many rows it takes to pass: one of them must not be more than ``max_drop``; at least ten."""
-    return max(_FEWEST_ROWS, math.ceil(100 / max_drop) if max_drop else 0)
-
-
 class Noise(Struct, frozen=True):
     """How far repeats of one version differ by themselves.
 
@@ -148,7 +144,7 @@ def _judged(comparison: Comparison, runs: int, max_drop: float) -> Comparison:
     rows, least, most = comparison.rows, comparison.least, comparison.most
     changed = f"{len(comparison.worse)} of {rows} rows got worse and {len(comparison.better)} better"
     reason = f"{changed}: the share that passes has {_movement(least, most)}; max_drop is {max_drop:g}"
-    if least > max_drop and rows >= _FEWEST_ROWS:
+    if least > max_drop and rows >= enough_rows(0):
         return replace(comparison, verdict="fail", reason=reason)
     if rows < enough_rows(max_drop):
         few = "1 row is" if rows == 1 else f"{rows} rows are"

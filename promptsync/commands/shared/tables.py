@@ -147,9 +147,9 @@ def run_noise(
     Raises ``AnswerIsNo`` for a table with too few rows to measure anything.
     """
     from promptsync.checks.receipt import Standard
-    from promptsync.checks.tables.comparison import enough_rows
     from promptsync.checks.tables.plan import plan_tables
     from promptsync.checks.tables.tested_text import Wanted, wanted_texts
+    from promptsync.prompt.evaluation import enough_rows
 
     wanted = [
         Wanted(replace(text.check, runs=runs, min_score=0), text.live or text.candidate)
