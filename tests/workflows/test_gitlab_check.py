@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import StreamRequestHandler, TCPServer
 from xml.etree import ElementTree
 
 import gitlab_team
@@ -183,20 +185,47 @@ def test_a_pipeline_for_the_merged_result_is_compared_with_the_target(team: Team
     assert "triage accuracy" not in done.artifacts["tables.xml"]
 
 
+def write_note(team: Team, place: Path, text: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Write a note as the job does."""
+    jobs = yaml.safe_load((team.world.root / ".gitlab/promptsync.gitlab-ci.yml").read_text("utf-8"))
+    environ = {**os.environ, "work": str(place), "CI_API_V4_URL": url, "PROMPTSYNC_TOKEN": TOKEN}
+    subprocess.run(["sh", "-c", jobs[".promptsync"]["before_script"][1]], env=environ, check=True)
+    (place / "note.md").write_text(text)
+    arguments = ["note", str(place / "note.md"), str(PROJECT), str(NUMBER), "yes"]
+    command = [sys.executable, str(place / "gitlab.py"), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
 def test_no_line_of_a_note_is_a_quick_action(team: Team, tmp_path: Path) -> None:
     """Older GitLabs take a line in a fence for one if another line of it has three backticks."""
-    jobs = yaml.safe_load((team.world.root / ".gitlab/promptsync.gitlab-ci.yml").read_text("utf-8"))
-    environ = {
-        **os.environ,
-        "work": str(tmp_path),
-        "CI_API_V4_URL": f"{team.runner.project.url}/api/v4",
-        "PROMPTSYNC_TOKEN": TOKEN,
-    }
-    subprocess.run(["sh", "-c", jobs[".promptsync"]["before_script"][1]], env=environ, check=True)
-    (tmp_path / "note.md").write_text("````text\n```\n/merge\nthe end\n````\n")
-    arguments = ["note", str(tmp_path / "note.md"), str(PROJECT), str(NUMBER), "yes"]
-    subprocess.run([sys.executable, str(tmp_path / "gitlab.py"), *arguments], env=environ, check=True)
+    url = f"{team.runner.project.url}/api/v4"
+    assert write_note(team, tmp_path, "````text\n```\n/merge\nthe end\n````\n", url).returncode == 0
     assert team.notes == [f"{MARKER}\n````text\n```\n /merge\nthe end\n````\n"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n<",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    ],
+    ids=["none", "half", "of a proxy"],
+)
+def test_a_gitlab_that_does_not_answer_is_named(team: Team, tmp_path: Path, answer: bytes) -> None:
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    with TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        done = write_note(team, tmp_path, "text", f"http://127.0.0.1:{server.server_address[1]}")
+        thread.join()
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("error: no answer of GitLab to GET user: ")
 
 
 def test_hostile_texts_stay_in_their_fences_and_are_no_quick_actions(team: Team) -> None:
