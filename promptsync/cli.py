@@ -68,15 +68,8 @@ Embedded registry:
 """
 """The verbs by purpose. They stand here so that the help loads no verb's module."""
 
-_CI_VARIABLES = (
-    "GITHUB_",
-    "GITLAB_CI",
-    "CI_COMMIT_",
-    "CI_DEFAULT_BRANCH",
-    "CI_MERGE_REQUEST_",
-    "CI_PIPELINE_",
-)
-"""What the variables begin with that say what a workflow or pipeline runs for."""
+_VARIABLES = ("GITHUB_", "GITLAB_CI", "CI_", "SSL_CERT_")
+"""What the variables begin with that say what a workflow or pipeline runs for, and which servers to trust."""
 
 VERBS = dict(re.findall(r"^  (\S+) +(.+)$", HELP, re.MULTILINE))
 
@@ -280,9 +273,7 @@ def _environment(environ: Mapping[str, str]) -> Environment:
         interactive=sys.stderr.isatty() and not ci,
         columns=streams.columns(environ.get("COLUMNS", "")),
         pager=None if ci else _pager(environ),
-        variables={
-            key: value for key, value in environ.items() if key.startswith((*_CI_VARIABLES, "SSL_CERT_"))
-        },
+        variables={key: value for key, value in environ.items() if key.startswith(_VARIABLES)},
     )
 
 

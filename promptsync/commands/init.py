@@ -212,7 +212,7 @@ def _repository(session: Session, kinds: frozenset[StarterKind], package: str | 
     """
     above = find(session.directory)
     if above is not None and above.parent != session.directory.resolve():
-        options = "".join(f" {kind.option}" for kind in StarterKind if kind in kinds)
+        options = "".join(f" --{kind}" for kind in StarterKind if kind in kinds)
         options += f" --package {shlex.quote(package)}" if package is not None else ""
         raise UsageError(
             f"the configuration of this directory is {above}; nothing was written",

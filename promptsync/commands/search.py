@@ -17,7 +17,7 @@ from promptsync.files.cache import Cache
 from promptsync.files.errors import InvalidFile
 from promptsync.files.evaluation import FOLDER
 from promptsync.files.worktree import read, scan, walk
-from promptsync.project.search import Match, find_in_file, find_in_prompt, pattern_of
+from promptsync.project.search import Match, find_in_prompt, find_in_text, pattern_of
 from promptsync.project.target import resolve, unknown
 from promptsync.show.lines import cut
 from promptsync.show.outcome import Outcome
@@ -61,15 +61,20 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
             meant = {target.name for target in targets}
             places = {path: place for path, place in places.items() if owners.get(path) in meant}
             versions = [version for version in versions if version.name in meant]
+        prompts = {file.path: file.prompt for file in worktree.files.values()}
         prefix = Path(os.path.relpath(project.root, session.directory))
     lines, matches = [], []
     for path, place in sorted(places.items()):
         shown, source = (prefix / path).as_posix(), ""
         with contextlib.suppress(InvalidFile):
             source = read(place, path).decode("utf-8", "replace")
-        for match in find_in_file(source, pattern):
-            lines.append(_line(f"{shown}:{match.line}", match))
-            matches.append(_body(match, name=owners.get(path), path=shown, line=match.line))
+        in_lines: list[tuple[int | None, Match]] = [*find_in_text(source, pattern)]
+        # YAML joins lines and has escapes, so a value may contain what no line does.
+        if not in_lines and path in prompts and (hit := find_in_prompt(prompts[path], pattern)):
+            in_lines = [(None, hit)]
+        for line, match in in_lines:
+            lines.append(_line(f"{shown}:{line}" if line is not None else shown, match))
+            matches.append(_body(match, name=owners.get(path), path=shown, line=line))
     versions.sort(key=lambda version: (version.name, -version.version))
     for name, group in groupby(versions, key=lambda version: version.name):
         hits = [(item.version, hit) for item in group if (hit := find_in_prompt(item.prompt, pattern))]

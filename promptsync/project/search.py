@@ -1,26 +1,22 @@
-"""Searches YAML files and the versions in the cache."""
+"""Searches the text of files, and the values of prompts."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import warnings
 from collections.abc import Iterator
 
-import yaml
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from promptsync.errors import UsageError
-from promptsync.files.yaml.syntax import Loader
 from promptsync.lint.subject import leaves
 from promptsync.prompt.document import to_document
 from promptsync.prompt.prompt import Local, Prompt
 
 
 class Match(Struct, frozen=True):
-    """A place where the text occurs, and what is around it in the ``line`` where it starts."""
+    """What was found, and what is around it in the lines where it starts and ends."""
 
-    line: int
     before: str
     text: str
     after: str
@@ -41,8 +37,8 @@ def pattern_of(text: str, *, ignore_case: bool = False, is_regexp: bool = False)
         raise UsageError(f"{text!r} is not a regular expression: {error}", hint="leave out -E") from None
 
 
-def find_in_text(text: str, pattern: re.Pattern[str]) -> Iterator[Match]:
-    """Yield the first match that starts in each line."""
+def find_in_text(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, Match]]:
+    """Yield the first match that starts in each line, after the number of the line."""
     line, at, seen = 1, 0, 0
     for match in pattern.finditer(text):
         start, end = match.span()
@@ -51,27 +47,10 @@ def find_in_text(text: str, pattern: re.Pattern[str]) -> Iterator[Match]:
         if end > start and line != seen:
             seen = line
             begin, stop = text.rfind("\n", 0, start) + 1, text.find("\n", end)
-            yield Match(line, text[begin:start], match[0], text[end : stop if stop >= 0 else None])
-
-
-def find_in_file(source: str, pattern: re.Pattern[str]) -> list[Match]:
-    """Return the first match that starts in each line of a YAML file, which may be broken.
-
-    A value that matches only as YAML reads it, without its escapes and with its lines joined, is reported at
-    its first line.
-    """
-    matches = {match.line: match for match in find_in_text(source, pattern)}
-    with contextlib.suppress(yaml.YAMLError, RecursionError):
-        for event in yaml.parse(source, Loader=Loader):
-            match = next(find_in_text(getattr(event, "value", ""), pattern), None)
-            if match is not None and event.start_mark and event.end_mark:
-                lines = range(event.start_mark.line + 1, event.end_mark.line + 2)
-                if not any(line in matches for line in lines):
-                    matches[lines[0]] = structs.replace(match, line=lines[0])
-    return [matches[line] for line in sorted(matches)]
+            yield line, Match(text[begin:start], match[0], text[end : stop if stop >= 0 else None])
 
 
 def find_in_prompt(prompt: Prompt, pattern: re.Pattern[str]) -> Match | None:
     """Return the first match in the values of a prompt."""
     values = (value for _, value in leaves(to_document(prompt, Local())) if isinstance(value, str))
-    return next((match for value in values for match in find_in_text(value, pattern)), None)
+    return next((match for value in values for _, match in find_in_text(value, pattern)), None)

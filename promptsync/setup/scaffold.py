@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -11,13 +10,11 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from msgspec import Struct, structs
 
 from promptsync import __version__
-from promptsync.errors import PromptsyncError, Refused, UsageError
+from promptsync.errors import Refused, UsageError
 from promptsync.files.config import FILE_NAME, Config
 from promptsync.files.disk import present_text, real_path, write
 from promptsync.files.evaluation import FOLDER as EVALUATIONS
@@ -44,10 +41,6 @@ class StarterKind(StrEnum):
     AGENTS = "agents"
 
     @property
-    def option(self) -> str:
-        return f"--{self.value}"
-
-    @property
     def paths(self) -> tuple[str, ...]:
         """The paths below the top of a repository."""
         return tuple(_FILES[self])
@@ -55,10 +48,6 @@ class StarterKind(StrEnum):
     def starter_text(self, path: str) -> str:
         """Return the text for ``path`` without what to install, for prompts in ``prompts/`` at the top."""
         return (_STARTER / _FILES[self][path]).read_text("utf-8")
-
-    def adapted_text(self, path: str, config: Config, repository: Scaffold) -> str:
-        """Return the text for ``path``, adapted to the directory, remote and branches of a working copy."""
-        return _ADAPT[self](self.starter_text(path), config, repository)
 
 
 _FILES: Final = {
@@ -88,7 +77,7 @@ def package_to_install(spec: str | None, command: str) -> str:
     elif spec is not None and (not _SPEC.fullmatch(spec) or "/OWNER/REPO" in spec):
         problem = f"--package {spec!r} is not something that pip can install"
     if problem:
-        hint = f"{command} --package {_installed_from() or 'git+https://HOST/OWNER/REPO@COMMIT'}"
+        hint = f"{command} --package git+https://HOST/OWNER/REPO@COMMIT"
         raise UsageError(f"{problem}; nothing was written", hint=hint, code="package")
     return spec.strip() if spec is not None else f"promptsync=={__version__}"
 
@@ -99,23 +88,6 @@ def _is_released() -> bool:
         return distribution("promptsync").read_text("direct_url.json") is None
     except PackageNotFoundError:
         return False
-
-
-def _installed_from() -> str | None:
-    """Return the public address and the commit of the repository that pip installed this program from."""
-    from promptsync.files.git.repository import Repository
-
-    try:
-        origin = json.loads(distribution("promptsync").read_text("direct_url.json") or "{}")
-        url, commit = origin.get("url", ""), origin.get("vcs_info", {}).get("commit_id")
-        if url.startswith("file://") and (
-            clone := Repository.find(Path(url2pathname(urlsplit(url).path)), ".")
-        ):
-            url, commit = clone.line("config", "--get", "remote.origin.url") or "", clone.head_commit
-    except (PackageNotFoundError, PromptsyncError, ValueError):
-        return None
-    spec = f"git+{url}@{commit}"
-    return spec if url.startswith("https://") and commit and not _PASSWORD.search(spec) else None
 
 
 class Scaffold(Struct, frozen=True):
@@ -201,7 +173,7 @@ def scaffold(config: Config, repository: Scaffold) -> Scaffold:
     pairs = [(kind, path) for kind in StarterKind if kind in repository.kinds for path in kind.paths]
     for kind, path in pairs:
         place = repository.top / path
-        text = kind.adapted_text(path, config, repository)
+        text = _ADAPT[kind](kind.starter_text(path), config, repository)
         is_file = place.is_file() and not place.is_symlink()
         if path == AGENTS_FILE and is_file:
             present = present_text(repository.top, path) or ""

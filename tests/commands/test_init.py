@@ -190,7 +190,7 @@ def test_a_question_is_asked_on_a_terminal_of_any_width(
     monkeypatch.setattr(streams, "columns", lambda variable: columns)
     root = tmp_path / "new"
     root.mkdir()
-    done = replace(world, root=root).on_terminal("init", "--no-example", answer="n\n", NO_COLOR="1")
+    done = replace(world, root=root).on_terminal("init", answer="n\n", NO_COLOR="1")
     assert done.code == 0, str(done)
     question = done.err[done.err.index("Create a git") :].partition("[Y/n]")[0]
     assert question.split() == ["Create", "a", "git", "repository", "and", "commit", "these", "files?"]

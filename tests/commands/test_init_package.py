@@ -64,30 +64,6 @@ def test_what_was_installed_from_elsewhere_needs_the_option_in_one_sentence(
     assert [path.name for path in top.iterdir()] == [".git"]
 
 
-HEAD = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.mark.parametrize(
-    "origin", ["https://github.com/acme/promptsync", "git@github.com:acme/promptsync", ""]
-)
-@pytest.mark.parametrize("is_clone", [True, False])
-def test_the_hint_names_the_commit_that_was_installed(
-    top: Path, info: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], origin: str, is_clone: bool
-) -> None:
-    url, commit, clone = origin, HEAD, tmp_path / "a clone"
-    if is_clone:
-        person = ("-c", "user.name=a", "-c", "user.email=a@b")
-        subprocess.run(["git", "init", "--quiet", clone], check=True)
-        for line in (["remote", "add", "origin", origin], [*person, "commit", "-qm", "x", "--allow-empty"]):
-            subprocess.run(["git", "-C", clone, *line], check=bool(origin))
-        head = subprocess.run(["git", "-C", clone, "rev-parse", "HEAD"], capture_output=True, text=True)
-        url, commit = clone.as_uri(), head.stdout.strip()
-    (info / "direct_url.json").write_text(json.dumps({"url": url, "vcs_info": {"commit_id": HEAD}}), "utf-8")
-    assert run(["-C", str(top), "init", "--github"], {}) == 2
-    known = f"git+{origin}@{commit}" if origin.startswith("https") else "git+https://HOST/OWNER/REPO@COMMIT"
-    assert f"init --github --package {known}" in " ".join(capsys.readouterr().err.split())
-
-
 @pytest.mark.parametrize(
     "spec",
     [
