@@ -190,6 +190,8 @@ def choice_notes(choice: Choice, kind: str) -> Iterator[str]:
         yield f"{_listed(choice.edited)} changed since {since}: {whose} prompts are checked"
     if not choice.changed:
         rest = "" if choice.edited else f"; no {kind} ran"
+        if rest and choice.since == "HEAD":
+            rest += "; for the commits of a branch, add --since main..."
         yield f"no prompt changed since {since}{rest}"
         return
     yield f"{count(len(choice.changed), 'prompt')} changed since {since}: {_listed(choice.changed)}"

@@ -217,7 +217,7 @@ def _drafts(member: Member) -> dict[int, str]:
 def _rehearsal_lines(rehearsal: Rehearsal) -> list[str]:
     """Return how a rehearsal went, and the results of its checks, or what stopped it before them."""
     receipt, left_out = rehearsal.receipt, [f"rehearsal: {output.name(line)}" for line in rehearsal.left_out]
-    word = "passed" if receipt.results.all else "passed; there were no checks"
+    word = "passed" if receipt.results.all else "passed without checks"
     word = "failed" if rehearsal.error is not None else word
     details = results_lines(receipt.results)
     if not receipt.results.all and receipt.error is not None:

@@ -32,7 +32,10 @@ def ran(done: Any) -> list[str]:
 def test_without_changes_it_exits_0_says_so_and_sends_nothing(world: World) -> None:
     done = world.run("eval", "run", "--changed", "--junit", "out/report.xml")
     assert (done.code, done.out) == (0, "")
-    assert "no prompt changed since HEAD; no evaluation ran" in done.err
+    nothing = "no prompt changed since {}; no evaluation ran"
+    assert f"{nothing.format('HEAD')}; for the commits of a branch, add --since main...\n" in done.err
+    since = world.run("eval", "run", "--changed", "--since", "main...")
+    assert (since.code, since.err) == (0, f"{nothing.format('main...')}\n")
     assert world.seen == []
     assert suites(world.root / "out/report.xml") == {}
     body = document(world.run("eval", "run", "--changed", "--json"), "eval run")
