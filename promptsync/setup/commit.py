@@ -39,12 +39,15 @@ def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
 
     Hooks run. Raises ``Incomplete`` with git's reason.
     """
-    git, literal = GitProgram(root), [f":(literal){path}" for path in paths]
+    git = GitProgram(root)
+    # A command line has room for a few hundred paths only, at least on Windows.
+    from_input = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    sent = "\0".join(f":(literal){path}" for path in paths).encode("utf-8", "surrogateescape")
     try:
         if not is_in_repository(root):
             git.run("init", "--quiet")
-        git.run("add", "--", *literal)
-        git.run("commit", "--quiet", "-m", message, "--", *literal)
+        git.run("add", *from_input, sent=sent)
+        git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
     except PromptsyncError as error:
         reason = error.message.strip()
         hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {shlex.join(paths)}"

@@ -14,6 +14,7 @@ from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
+from promptsync.setup.commit import commit_files
 from promptsync.terminal import streams
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -155,6 +156,23 @@ def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
     ] in err
     assert "commit -m 'Add a first prompt' -- promptsync.yaml" in err
     assert names(tmp_path / "prompts") == ["hello.yaml"]
+
+
+@pytest.mark.usefixtures("person")
+def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> None:
+    import resource
+
+    paths = [f"{'long' * 50}-[{number}].yaml" for number in range(700)]
+    for path in paths:
+        (tmp_path / path).touch()
+    (tmp_path / f"{'long' * 50}-0.yaml").touch()  # which [0] would match
+    before = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (512 * 1024, before[1]))  # at most 128 KiB of arguments
+    try:
+        commit_files(tmp_path, paths, "Import")
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, before)
+    assert sorted(git(tmp_path, "ls-files").split()) == sorted(paths)
 
 
 @pytest.mark.usefixtures("person")
