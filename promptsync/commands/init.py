@@ -91,7 +91,7 @@ def command(
     promptsync init --agents
     promptsync init --github --package git+https://github.com/OWNER/REPO@COMMIT
     """
-    from promptsync.setup.commit import edited, is_committed
+    from promptsync.setup.commit import edited
     from promptsync.show.init import InitResult, show_init
 
     check_apart(("--no-commit", commit is False), ("--message", message is not None))
@@ -107,7 +107,6 @@ def command(
     # A file that init adds lines to is not committed if that would commit the user's own edits, too.
     agents_file = [repository.shown(AGENTS_FILE, session.directory)] if repository is not None else []
     mixed = set() if commit is False else edited(session.directory, [".gitignore", *agents_file])
-    ignored = [*(["--prompts"] if prompts else []), *(["--url"] if url and not from_remote else [])]
     imported = _import(session, prompts, url, include) if from_remote else None
     if imported is None:
         if url is None and ":" in (session.remote or ""):
@@ -116,18 +115,16 @@ def command(
         started = start(session.directory, drafted)
     else:
         started = imported.started
-    if started.outcomes[FILE_NAME] == "kept" and ignored:
-        note, has = output.style("note:", "warn"), "has" if len(ignored) == 1 else "have"
-        what = f"{FILE_NAME} exists and was kept, so {' and '.join(ignored)} {has} no effect"
-        session.say(f"{note} {what}; edit {FILE_NAME} instead")
+    if started.outcomes[FILE_NAME] == "kept" and (prompts or (url and not from_remote)):
+        what = f"{FILE_NAME} exists and was kept; to change prompts: or remotes:, edit it"
+        session.say(f"{output.style('note:', 'warn')} {what}")
     added = scaffold(started.config, repository) if repository is not None else None
-    is_saved = started.outcomes[FILE_NAME] == "created" or is_committed(session.directory, FILE_NAME)
-    result = InitResult(started, imported, added, session.directory_option, is_saved=is_saved)
+    result = InitResult(started, imported, added, session.directory_option)
     paths = [path for path in result.written if path not in mixed]
     if mixed.intersection(result.written):
         names = ", ".join(sorted(mixed.intersection(result.written)))
         session.say(f"{output.style('note:', 'warn')} not committed, because you edited it: {names}")
-    if commit and result.is_saved and not result.written:
+    if commit and not result.written:
         session.say(f"{output.style('note:', 'warn')} nothing was written, so there is nothing to commit")
     if commit is not False and paths and (imported is None or imported.error is None):
         result = _commit(session, result, paths, message, is_asked=commit is None)
@@ -148,7 +145,10 @@ def _commit(
         try:
             agreed = session.confirm(question, result.path_lines(), default=True)
         except (click.Abort, KeyboardInterrupt):
-            raise Interrupted("interrupted; the files were written, and not committed") from None
+            git = shlex.join(["git", *(["-C", session.directory_option] if session.directory_option else [])])
+            subject = shlex.quote(message or result.message)
+            hint = f"{git} add {shlex.join(paths)} && {git} commit -m {subject}"
+            raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
         result = structs.replace(result, was_shown=True)
         if not agreed:
             return result

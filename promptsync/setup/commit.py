@@ -24,16 +24,6 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
-def is_committed(root: Path, path: str) -> bool:
-    """Whether the last commit has a file. Where git cannot be run, it counts as committed."""
-    if not is_in_repository(root):
-        return False
-    try:
-        return GitProgram(root).line("rev-parse", "--verify", "--quiet", f"HEAD:./{path}") is not None
-    except PromptsyncError:
-        return True
-
-
 def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
     """Commit these files, in a new repository if there is none. All other changes stay as they are.
 

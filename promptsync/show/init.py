@@ -30,8 +30,7 @@ _FEW = 8
 class InitResult(Struct, frozen=True):
     """What init did. ``directory`` is the value of -C, ``committed`` the message of the commit, if any.
 
-    ``was_shown`` says that the paths were listed before a question; ``is_saved`` is false if an earlier init
-    wrote the configuration and no commit has it.
+    ``was_shown`` says that the paths were listed before a question.
     """
 
     started: Started
@@ -40,7 +39,6 @@ class InitResult(Struct, frozen=True):
     directory: str
     committed: str | None = None
     was_shown: bool = False
-    is_saved: bool = True
     error: PromptsyncError | None = None
 
     @property
@@ -173,17 +171,16 @@ def _steps(result: InitResult) -> Iterator[str]:
     elif is_first:
         yield from ("export PROMPTLAYER_API_KEY=…", f"{promptsync} ls-remote", f"{promptsync} pull")
     edits = [*_configure(config, added, directory)] if added is not None and added.has_workflows else []
-    outcomes = added.outcomes.items() if added else ()
-    files = [path for path, outcome in outcomes if outcome != "kept" or not result.is_saved]
+    files = [path for path, outcome in added.outcomes.items() if outcome != "kept"] if added else []
     if added is not None and StarterKind.GITLAB in added.kinds:
         pipeline, path = added.top / PIPELINE, added.shown(PIPELINE, started.root)
         if pipeline.is_file() and JOBS not in pipeline.read_text("utf-8", "replace"):
             place = PurePosixPath(directory) / path
             edits.append(f"add to {place}:  include: [/{JOBS}]  (and to its stages: test, deploy)")
-            files = [*(file for file in files if file != path), path]
+            files.append(path)
     yield from edits
     pulls = is_new and not is_local and imported is None
-    commits = bool(result.paths["created"] or result.written) or not result.is_saved
+    commits = bool(result.paths["created"] or result.written)
     if commits and (result.committed is None or pulls or edits):
         if not is_in_repository(started.root.resolve()):
             yield f"{git} init"
