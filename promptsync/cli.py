@@ -157,7 +157,7 @@ def _known(error: BaseException, arguments: Sequence[str]) -> PromptsyncError:
         case PromptsyncError():
             return error
         case click.UsageError():
-            return usage_error(error)
+            return usage_error(error, next((word for word in arguments if word in VERBS), ""))
         case KeyboardInterrupt() | click.Abort():
             return Interrupted("interrupted")
         case click.ClickException():

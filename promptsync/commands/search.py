@@ -83,7 +83,8 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
             lines.append(_line(name + ", ".join(f"@{number}" for number, _ in hits), hits[0][1]))
     if not session.json:
         searched = f"{output.count(len(places), 'file')} and {output.count(len(versions), 'cached version')}"
-        session.say(f"{output.count(len(matches), 'match', 'matches')} in {searched}")
+        advice = "" if matches or ignore_case else "; -i matches upper and lower case alike"
+        session.say(f"{output.count(len(matches), 'match', 'matches')} in {searched}{advice}")
     body = {"matches": matches, "files": len(places), "cached_versions": len(versions)}
     return Outcome(lines, body, 0 if matches else 1)
 

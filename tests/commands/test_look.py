@@ -217,6 +217,7 @@ MEANT = [
     ("label qqqqqq", "hint: promptsync label --help"),
     ("ls-remote --status activ", "'activ' is not one of 'active', 'deleted', 'all'"),
     ("push --dryrun", "'--dry-run'"),
+    ("push -m", "hint: promptsync push --help"),
     ("--josn", "Did you mean one of: '--jobs', '--json'?"),
 ]
 

@@ -173,6 +173,14 @@ def test_what_a_prompt_contains_cannot_reach_the_terminal(local: World) -> None:
     assert max(map(len, done.out.splitlines())) < 300
 
 
+@pytest.mark.parametrize(("options", "advice"), [((), True), (("-i",), False)])
+def test_a_search_without_a_match_names_the_option_that_finds_more(
+    local: World, options: tuple[str, ...], advice: bool
+) -> None:
+    done = local.run("search", "NO SUCH TEXT", *options)
+    assert (done.code, done.err.endswith("; -i matches upper and lower case alike\n")) == (1, advice)
+
+
 def test_on_a_terminal_the_match_is_marked_and_lines_fit(local: World) -> None:
     local.write("a", "one two three " * 8 + "needle " + "four five six " * 8)
     shown = local.screen("search", "needle", columns=60)

@@ -130,10 +130,13 @@ class VerbGroup(click.Group):
         click.Command.format_options(self, ctx, formatter)
 
 
-def usage_error(error: click.UsageError) -> UsageError:
-    """Return click's error as ours, with a hint; click's help for a missing verb is printed."""
+def usage_error(error: click.UsageError, verb: str) -> UsageError:
+    """Return click's error as ours, with a hint; click's help for a missing verb is printed.
+
+    ``verb`` is for an error of click's parser, which does not say where it happened.
+    """
     context = error.ctx
-    path = context.command_path if context is not None else "promptsync"
+    path = context.command_path if context is not None else f"promptsync {verb}".rstrip()
     is_root = context is None or context.parent is None
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
