@@ -20,6 +20,9 @@ EXAMPLE = ROOT / "example-repo"
 NUMBER = 7
 SPEC = "promptsync==1.2.3"
 """What the workflows of the team install."""
+SOFTER = ("You answer refund questions", "You answer questions about refunds")
+SETTLE = ("You answer refund questions", "You settle refunds")
+"""What is replaced in ``support/refund``, and by what."""
 _REPOSITORY = {"full_name": REPOSITORY, "default_branch": "main"}
 
 
@@ -34,6 +37,12 @@ class Developer:
     def edit(self, name: str, old: str, new: str, message: str = "Change a prompt") -> None:
         self.world.edit(name, old, new)
         self.world.commit(message)
+
+    def worsen(self) -> None:
+        """Drop the line of ``support/triage`` without which it fails its table."""
+        text = self.world.path("support/triage").read_text("utf-8")
+        (line,) = [line for line in text.splitlines() if "Answer with a JSON object" in line]
+        self.edit("support/triage", f"{line}\n", "")
 
     def branch(self, name: str = "topic") -> None:
         self.world.git("switch", "-q", "-C", name, "main")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from actions import COMMIT, PACKAGE, Done
-from team import Team
+from team import SOFTER, Team
 
 from promptsync import __version__
 
@@ -19,7 +19,6 @@ CHECKOUT = {
     "with": {"fetch-depth": "0", "persist-credentials": "false"},
 }
 KEY = "${{ secrets.PROMPTLAYER_API_KEY }}"
-SOFTER = ("You answer refund questions", "You answer questions about refunds")
 
 
 def workflow(*steps: Any, **job: Any) -> str:
@@ -63,9 +62,7 @@ def test_one_step_deploys_and_its_outputs_say_what_was_released(team: Team) -> N
 
 
 def test_a_command_that_fails_fails_the_step_and_still_reports(team: Team) -> None:
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
-    team.edit("support/triage", f"{line}\n", "")
+    team.worsen()
     done = run(team, use(command="deploy", remote=team.world.url, api_key=KEY, report="out/deploy.md"))
     assert done.outcomes["promptsync"] == "failure"
     assert done.outputs["promptsync"]["count"] == "0"

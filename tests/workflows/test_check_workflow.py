@@ -7,10 +7,9 @@ import re
 from job import ARTIFACT
 from markdown_reader import active
 from scripted_registry import Seen
-from team import NUMBER, Team
+from team import NUMBER, SOFTER, Team
 
 MARKER = "<!-- promptsync check -->"
-SOFTER = ("You answer refund questions", "You answer questions about refunds")
 PLAN = "Plan and rehearsal"
 LINK = f"[Report with differences and outputs]({ARTIFACT}"
 
@@ -122,18 +121,14 @@ def test_a_conflict_with_what_is_released_is_refused_and_told(team: Team) -> Non
 
 def test_a_gate_that_would_stop_the_deploy_makes_the_check_red(team: Team) -> None:
     team.branch()
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
-    team.edit("support/triage", f"{line}\n", "")
+    team.worsen()
     done = team.check()
     assert done.outcomes["Evaluations"] == "failure" and done.outcomes[PLAN] == "success"
     assert "support/triage (triage accuracy)" in body(team) and "minimum of 90" in body(team)
 
 
 def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(team: Team) -> None:
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
-    team.edit("support/triage", f"{line}\n", "")
+    team.worsen()
     assert team.deploy().outcomes["Deploy"] == "failure"
     team.branch()
     (team.world.root / "README.md").write_text("Something else\n", "utf-8")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 
 from actions import Event
-from team import Team
-
-SOFTER = ("You answer refund questions", "You answer questions about refunds")
+from team import SOFTER, Team
 
 
 def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
@@ -24,9 +22,7 @@ def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
 
 
 def test_a_gate_that_fails_leaves_the_label_and_fails_the_run(team: Team) -> None:
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [one for one in text.splitlines() if "Answer with a JSON object" in one]
-    team.edit("support/triage", f"{line}\n", "")
+    team.worsen()
     done = team.deploy()
     assert not done.passed
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1

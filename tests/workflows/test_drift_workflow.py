@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from markdown_reader import active
-from team import Team
+from team import SETTLE, SOFTER, Team
 
 BRANCH = "promptsync-drift-main"
-REFUND = ("You answer refund questions", "You settle refunds")
 
 
 def pull(team: Team) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def pull(team: Team) -> dict[str, Any]:
 
 @pytest.mark.parametrize("event", ["schedule", "workflow_dispatch", "repository_dispatch"])
 def test_an_edit_comes_back_as_one_pull_request(team: Team, event: str) -> None:
-    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/refund", *SETTLE)
     done = team.drift(event)
     assert done.passed, str(done)
     found = pull(team)
@@ -42,7 +41,7 @@ def test_nothing_edited_means_no_pull_request_and_no_branch(team: Team) -> None:
 
 
 def test_the_next_night_updates_the_pull_request_and_pushes_only_what_is_new(team: Team) -> None:
-    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/refund", *SETTLE)
     assert team.drift().passed
     first = team.hub.git("rev-parse", BRANCH)
     assert team.drift().passed
@@ -54,7 +53,7 @@ def test_the_next_night_updates_the_pull_request_and_pushes_only_what_is_new(tea
 
 
 def test_its_merge_publishes_nothing_and_may_be_released(team: Team) -> None:
-    version = team.edit_in_registry("support/refund", *REFUND)
+    version = team.edit_in_registry("support/refund", *SETTLE)
     assert team.drift().passed
     team.world.git("fetch", "-q", "origin")
     team.world.forget()
@@ -73,16 +72,16 @@ def test_a_prompt_that_was_archived_is_told_with_the_ways_out(team: Team) -> Non
     assert done.passed, str(done)
     assert team.hub.pulls == []
     assert "**1 prompt archived in the registry**" in done.summary and "support/triage" in done.summary
-    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/refund", *SETTLE)
     assert team.drift().passed
     assert "**1 prompt archived in the registry**" in pull(team)["body"]
     assert "promptsync push NAME --restore" in pull(team)["body"]
 
 
 def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -> None:
-    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/refund", *SETTLE)
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    team.edit("support/refund", REFUND[0], "You answer questions about refunds")
+    team.edit("support/refund", *SOFTER)
     team.push()
     done = team.drift()
     assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "success", str(done)
@@ -92,8 +91,8 @@ def test_what_does_not_merge_fails_the_run_and_the_rest_comes_back(team: Team) -
 
 
 def test_a_conflict_alone_fails_the_run_and_opens_nothing(team: Team) -> None:
-    team.edit_in_registry("support/refund", *REFUND)
-    team.edit("support/refund", REFUND[0], "You answer questions about refunds")
+    team.edit_in_registry("support/refund", *SETTLE)
+    team.edit("support/refund", *SOFTER)
     team.push()
     done = team.drift()
     assert done.outcomes["Pull"] == "failure" and done.outcomes["Pull request"] == "skipped"
@@ -101,7 +100,7 @@ def test_a_conflict_alone_fails_the_run_and_opens_nothing(team: Team) -> None:
 
 
 def test_commits_of_somebody_on_its_branch_are_never_overwritten(team: Team) -> None:
-    team.edit_in_registry("support/refund", *REFUND)
+    team.edit_in_registry("support/refund", *SETTLE)
     assert team.drift().passed
     team.world.git("fetch", "-q", "origin")
     team.world.git("switch", "-q", "-c", "drift", f"origin/{BRANCH}")

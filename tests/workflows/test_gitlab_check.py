@@ -18,10 +18,10 @@ import yaml
 from gitlab_server import BOT, PROJECT
 from gitlab_team import NUMBER, TOKEN, Team
 from markdown_reader import active
+from team import SOFTER
 
 MARKER = "<!-- promptsync check -->"
 LINK = "[Report with differences and outputs](https://gitlab.example.com/"
-SOFTER = ("You answer refund questions", "You answer questions about refunds")
 
 
 @pytest.fixture
@@ -41,13 +41,6 @@ def note(team: Team) -> str:
     return body
 
 
-def drop_a_line(team: Team) -> None:
-    """Make the text of a prompt fail its table."""
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [line for line in text.splitlines() if "Answer with a JSON object" in line]
-    team.edit("support/triage", f"{line}\n", "")
-
-
 def test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports(team: Team) -> None:
     team.edit("support/refund", *SOFTER, "Soften the tone")
     team.world.forget()
@@ -60,10 +53,22 @@ def test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports(team: Team
     assert [seen for seen in team.world.writes if "/tables" not in seen.path] == []
     suites = ElementTree.fromstring(done.artifacts["rehearsal.xml"])
     assert suites.get("failures") == "0" and len(suites) > 0
+    # Only commands that need the key or the token get them.
+    *others, last = [line for line in done.seen if not line.startswith("git ")]  # of promptsync
+    assert others == [
+        "python3 -m",
+        "pip install",
+        "promptsync lint",
+        "promptsync diff",
+        "promptsync eval key",
+        "promptsync deploy key",
+    ]
+    assert last.startswith("python3 /") and last.endswith("/gitlab.py token")
+    assert TOKEN not in str(done)
 
 
 def test_a_table_that_fails_makes_the_job_red_and_the_next_push_updates_the_note(team: Team) -> None:
-    drop_a_line(team)
+    team.worsen()
     done = team.check()
     assert done.code == 1, str(done)
     assert "support/triage (triage accuracy)" in note(team) and "minimum of 90" in note(team)
@@ -138,7 +143,7 @@ def test_with_a_protected_key_the_note_has_the_difference(team: Team) -> None:
 
 def test_without_a_token_all_of_it_runs_and_the_job_says_that_there_is_no_note(team: Team) -> None:
     del team.runner.variables["PROMPTSYNC_TOKEN"]
-    drop_a_line(team)
+    team.worsen()
     done = team.check()
     assert done.code == 1 and "minimum of 90" in done.log
     assert "No note on the merge request" in done.log
@@ -154,10 +159,10 @@ def test_a_token_that_is_rejected_fails_the_job_and_says_what_it_needs(team: Tea
     assert "Traceback" not in done.log
 
 
-@pytest.mark.parametrize(("labels", "runs"), [("", False), ("bug,evaluated", False), ("bug,evaluate", True)])
+@pytest.mark.parametrize(("labels", "runs"), [("bug,evaluated", False), ("bug,evaluate", True)])
 def test_tables_can_wait_for_a_label(team: Team, labels: str, runs: bool) -> None:
     team.runner.variables["PROMPTSYNC_EVALUATE"] = "label"
-    drop_a_line(team)
+    team.worsen()
     done = team.check({"CI_MERGE_REQUEST_LABELS": labels})
     assert ("prompts.html" in done.artifacts) == runs
     assert ("minimum of 90" in note(team)) == runs
@@ -233,21 +238,3 @@ def test_hostile_texts_stay_in_their_fences_and_are_no_quick_actions(team: Team)
     team.edit("support/refund", SOFTER[0], "\n      ".join(lines), f"```\n\n/merge\n@EVIL {MARKER} #1")
     team.check()
     assert "@EVIL closes #1" in note(team)
-
-
-def test_only_commands_that_need_the_key_or_the_token_get_them(team: Team) -> None:
-    team.edit("support/refund", *SOFTER)
-    done = team.check()
-    assert done.passed, str(done)
-    seen = [line for line in done.seen if not line.startswith("git ")]  # of promptsync
-    *others, last = seen
-    assert others == [
-        "python3 -m",
-        "pip install",
-        "promptsync lint",
-        "promptsync diff",
-        "promptsync eval key",
-        "promptsync deploy key",
-    ]
-    assert last.startswith("python3 /") and last.endswith("/gitlab.py token")
-    assert TOKEN not in str(done)

@@ -12,10 +12,9 @@ import pytest
 from gitlab_server import PROJECT
 from gitlab_team import TOKEN, Team
 from markdown_reader import active
+from team import SETTLE, SOFTER
 
 BRANCH = "promptsync-drift-main"
-SOFTER = ("You answer refund questions", "You answer questions about refunds")
-SETTLE = ("You answer refund questions", "You settle refunds")
 
 
 @pytest.fixture
@@ -55,9 +54,7 @@ def test_what_was_merged_is_checked_published_and_released(team: Team) -> None:
 
 
 def test_a_check_that_fails_leaves_the_label_and_fails_the_job(team: Team) -> None:
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [line for line in text.splitlines() if "Answer with a JSON object" in line]
-    team.edit("support/triage", f"{line}\n", "")
+    team.worsen()
     done = team.deploy()
     assert done.code == 1 and "below the minimum" in done.log, str(done)
     assert team.world.label("support/triage", "prod") == 1 and team.world.version("support/triage") == 1
@@ -186,14 +183,14 @@ def test_hostile_edits_stay_in_their_fences_and_are_no_quick_actions(team: Team)
 # -- a directory of a larger repository ------------------------------------------------------------------
 
 
-def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
+def test_prompts_may_be_one_directory_of_many_and_the_image_has_no_bash(team: Team) -> None:
     git = team.world.git
     (team.world.root / "app").mkdir()
     git("mv", "prompts", "promptsync.yaml", "registry.yaml", "evaluations", ".gitignore", "app")
     team.world.commit("Make room for other things")
+    team.push()
     team.runner.variables["PROMPTSYNC_DIRECTORY"] = "app"
-    done = team.deploy()
-    assert done.passed and "support/refund" not in done.log, str(done)
+    team.runner.shell = ("sh", "-e")
     path = team.world.root / "app/prompts/support/refund.yaml"
     team.branch()
     path.write_text(path.read_text("utf-8").replace(*SOFTER), "utf-8")
@@ -201,17 +198,8 @@ def test_prompts_may_be_one_directory_of_many(team: Team) -> None:
     done = team.check()
     assert done.passed and "prompts.html" in done.artifacts, str(done)
     assert "support/refund  v1 -> v2" in team.notes[0]
+    done = team.deploy(team.merge())
+    assert done.passed and "1 prompt released to prod" in done.log, str(done)
     team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
     assert team.drift().passed
     assert files(team) == ["app/prompts/support/triage.yaml"]
-
-
-def test_an_image_without_bash_runs_the_jobs(team: Team) -> None:
-    team.runner.shell = ("sh", "-e")
-    team.branch()
-    team.edit("support/refund", *SOFTER)
-    assert team.check().passed and "support/refund  v1 -> v2" in team.notes[0]
-    assert team.deploy(team.merge()).passed
-    team.edit_in_registry("support/triage", "Choose exactly one", "Choose one")
-    assert team.drift().passed
-    assert files(team) == ["prompts/support/triage.yaml"]

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from actions import ROOT
-from team import Team
+from team import SETTLE, SOFTER, Team
 
-REFUND = "You answer refund questions"
 _PAGE = (ROOT / "docs/other-ci.md").read_text("utf-8")
 COMMANDS = {words.split()[0]: words for words in re.findall(r"(?m)^\| `promptsync (.*?)` \|", _PAGE)}
 CODES = {
@@ -24,17 +23,11 @@ def same(team: Team) -> None:
 
 
 def softer(team: Team) -> None:
-    team.edit("support/refund", REFUND, "You answer questions about refunds")
+    team.edit("support/refund", *SOFTER)
 
 
 def broken(team: Team) -> None:
     team.edit("support/refund", "refund_days }}", "refund_days }")
-
-
-def worse(team: Team) -> None:
-    text = team.world.path("support/triage").read_text("utf-8")
-    (line,) = [line for line in text.splitlines() if "Answer with a JSON object" in line]
-    team.edit("support/triage", f"{line}\n", "")
 
 
 def expensive(team: Team) -> None:
@@ -42,12 +35,12 @@ def expensive(team: Team) -> None:
     text, count = re.subn(r"(?m)^limits:.*$", "limits: {cells: 1}", path.read_text("utf-8"))
     assert count == 1
     path.write_text(text, "utf-8")
-    worse(team)
+    team.worsen()
 
 
 def both(team: Team) -> None:
     """The same line was edited in git and, by then released, in the dashboard."""
-    version = team.edit_in_registry("support/refund", REFUND, "You settle refunds")
+    version = team.edit_in_registry("support/refund", *SETTLE)
     team.label("support/refund", version)
     softer(team)
 
@@ -67,7 +60,7 @@ def older(team: Team) -> None:
         *((same, verb, 0) for verb in COMMANDS),
         *((softer, verb, 0) for verb in ("lint", "eval", "deploy")),
         (broken, "lint", 1),
-        (worse, "eval", 1),
+        (Team.worsen, "eval", 1),
         (expensive, "eval", 3),
         (both, "pull", 3),
     ],
@@ -88,7 +81,7 @@ def test_a_command_exits_as_the_page_says(
 
 @pytest.mark.parametrize(
     ("change", "rehearsed", "deployed"),
-    [(same, 0, 0), (softer, 0, 0), (worse, 0, 1), (both, 3, 3), (older, 0, 3)],
+    [(same, 0, 0), (softer, 0, 0), (Team.worsen, 0, 1), (both, 3, 3), (older, 0, 3)],
 )
 def test_a_deploy_exits_as_the_page_says(
     team: Team, change: Callable[[Team], None], rehearsed: int, deployed: int
