@@ -24,7 +24,6 @@ from promptsync.prompt.texts import mappings
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
-    from promptsync.registry.protocol import Registry
 
 
 def run_with_cases(
@@ -68,7 +67,9 @@ def run_with_cases(
             warning = f"the outputs for {check.cases} come from the echo model, so they have no score"
             single.append(replace(own[0], run=replace(own[0].run, warning=warning)))
         else:
-            shown = _output_nodes(project.registry, item.id, at)
+            agent = project.registry.checks.agent(item.id, label=at.label, version=at.number)
+            nodes = mappings(agent.get("nodes"))
+            shown = frozenset(str(node.get("name")) for node in nodes if node.get("is_output_node") is True)
             outputs = tuple(_output(result.run, shown) for result in own)
             table = Check("table", check.cases, (item.name,), files[check.cases].min_score)
             texts.append(Wanted(table, TestedText(item.name, {}), outputs=outputs))
@@ -101,12 +102,6 @@ def check_cases(project: Project, located: Located) -> list[list[Mapping[str, An
         rows = files[check.cases].rows if check.cases is not None else ({},)
         inputs.append([{**check.input_variables, **row} for row in rows])
     return inputs
-
-
-def _output_nodes(registry: Registry, agent_id: int, at: At) -> frozenset[str]:
-    """Return the nodes whose outputs are those of an agent."""
-    nodes = mappings(registry.checks.agent(agent_id, label=at.label, version=at.number).get("nodes"))
-    return frozenset(str(node.get("name")) for node in nodes if node.get("is_output_node") is True)
 
 
 def _output(run: Run, nodes: frozenset[str]) -> str:

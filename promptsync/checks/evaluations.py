@@ -74,7 +74,8 @@ def explained(registry: Registry, run: Run) -> Run:
 
 def as_reported(run: Run, raw: Mapping[str, Any]) -> Run:
     """Return a run with its report from the registry."""
-    report, counts = _object(raw, "report"), _counts(raw)
+    report, stated = _object(raw, "report"), _object(_object(raw, "stats"), "status_counts")
+    counts = {key.upper(): amount for key in stated if (amount := number(stated, key)) is not None}
     score = score_of(report.get("score"))
     # The embedded registry names its model in the comment of a report.
     comment = text(report, "comment") or ""
@@ -100,12 +101,6 @@ def as_reported(run: Run, raw: Mapping[str, Any]) -> Run:
 def _object(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = raw.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many cells have each status."""
-    stated = _object(_object(raw, "stats"), "status_counts")
-    return {key.upper(): amount for key in stated if (amount := number(stated, key)) is not None}
 
 
 def _is_failed(status: str) -> bool:

@@ -10,7 +10,7 @@ from promptsync.commands.shared.action import carry_out, dry_run_option
 from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.errors import UsageError
-from promptsync.project.planned_files import FilesReceipt, write_files
+from promptsync.project.planned_files import write_files
 from promptsync.project.project import Project
 from promptsync.project.target import names_at
 from promptsync.prompt.names import SUFFIXES, name_for
@@ -48,7 +48,9 @@ def command(session: Session, names: tuple[str, ...], keep_name: bool, dry_run: 
             session,
             project,
             plan=lambda: _plan(project, names, keep_name),
-            apply=lambda made: _apply(session, project, made),
+            apply=lambda made: write_files(
+                project, [change for move in made.moves for change in move.changes], session.command()
+            ),
             show_plan=lambda made: show_move.show_moves(made, dry_run=True),
             show_receipt=lambda made, receipt, _: show_move.show_moves(made, receipt),
             headline=show_move.headline,
@@ -73,7 +75,3 @@ def _plan(project: Project, names: tuple[str, ...], keep_name: bool) -> MovePlan
     if not names:
         return plan_kept_names(snapshot)
     return plan_move(project, snapshot, *names, keep_name=keep_name)
-
-
-def _apply(session: Session, project: Project, plan: MovePlan) -> FilesReceipt:
-    return write_files(project, [change for move in plan.moves for change in move.changes], session.command())

@@ -154,7 +154,11 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         )
     tables = TablePlan()
     live: dict[str, tuple[LiveUser, ...]] = {}
+    pins: Pins = ()
     if survey.releases and not options.rehearses:
+        pins = changed_by(
+            find_pins(project, survey.latest, push.new_texts), [member.name for member in survey.releases]
+        )
         live = live_at_once(project, survey)
         tables = plan_tables(project, wanted_tables(project, survey, checks, live))
         checked_before = {wanted.candidate.name for wanted in tables.wanted}
@@ -168,7 +172,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         tables,
         live,
         unchecked,
-        _pins(project, survey, push) if survey.releases and not options.rehearses else (),
+        pins,
         workspace_of(project) if survey.releases else "",
         project.in_git,
         options,
@@ -226,11 +230,6 @@ def _plan_push(project: Project, survey: Survey, options: DeployOptions) -> Push
         replace(action, kind=Kind.UPDATE) if action.kind is Kind.FORCE else action for action in plan.actions
     )
     return replace(plan, actions=tuple(actions))
-
-
-def _pins(project: Project, survey: Survey, push: PushPlan) -> Pins:
-    pins = find_pins(project, survey.latest, push.new_texts)
-    return changed_by(pins, [member.name for member in survey.releases])
 
 
 def _unchecked(survey: Survey, without: Collection[str]) -> tuple[str, ...]:
