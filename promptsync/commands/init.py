@@ -136,8 +136,9 @@ def _commit(
 ) -> InitResult:
     """Commit the files of a result, if the user agrees."""
     from promptsync.files.git.repository import is_in_repository
-    from promptsync.setup.commit import commit_files
+    from promptsync.setup.commit import commit_files, named
 
+    folder = result.started.config.prompts
     if is_asked:
         prompts = output.count(len(result.imported.written), "prompt") if result.imported else ""
         creates = "Commit" if is_in_repository(session.directory) else "Create a git repository and commit"
@@ -147,14 +148,15 @@ def _commit(
         except (click.Abort, KeyboardInterrupt):
             git = shlex.join(["git", *(["-C", session.directory_option] if session.directory_option else [])])
             subject = shlex.quote(message or result.message)
-            hint = f"{git} add {shlex.join(paths)} && {git} commit -m {subject}"
+            new = "" if is_in_repository(session.directory) else f"{git} init && "
+            hint = f"{new}{git} add {named(paths, folder)} && {git} commit -m {subject}"
             raise Interrupted("interrupted; the files were written, and not committed", hint=hint) from None
         result = structs.replace(result, was_shown=True)
         if not agreed:
             return result
     message = message or result.message
     try:
-        commit_files(session.directory, paths, message)
+        commit_files(session.directory, paths, message, folder)
     except Incomplete as error:
         return structs.replace(result, error=error)
     return structs.replace(result, committed=message)

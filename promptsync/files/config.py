@@ -110,7 +110,7 @@ def find(start: Path) -> Path | None:
 def load(path: Path) -> Config:
     """Read a configuration. Raises InvalidConfig, with everything that is wrong with it and where."""
     if path.is_symlink():
-        message = f"This is a symbolic link; replace it with its target, {path.resolve()}."
+        message = f"This is a symbolic link; replace it with its target, {real_path(path)}."
         raise InvalidConfig(path, [Problem(path.name, 1, 1, "file-refused", message)])
     try:
         with path.open("rb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from promptsync.errors import Incomplete, PromptsyncError
@@ -24,10 +24,16 @@ def edited(root: Path, paths: Iterable[str]) -> set[str]:
     return {path for path in paths if git.line("status", "--porcelain", "--", f":(literal){path}")}
 
 
-def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
+def named(paths: Iterable[str], prompts: str) -> str:
+    """Return paths for a command to paste, with the directory of the prompts in place of the files in it."""
+    places = (prompts if PurePosixPath(path).is_relative_to(prompts) else path for path in paths)
+    return shlex.join(dict.fromkeys(places))
+
+
+def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -> None:
     """Commit these files, in a new repository if there is none. All other changes stay as they are.
 
-    Hooks run. Raises ``Incomplete`` with git's reason.
+    Hooks run. Raises ``Incomplete`` with git's reason, and a hint that names the files in ``prompts`` by it.
     """
     git = GitProgram(root)
     # A command line has room for a few hundred paths only, at least on Windows.
@@ -40,7 +46,7 @@ def commit_files(root: Path, paths: Sequence[str], message: str) -> None:
         git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
     except PromptsyncError as error:
         reason = error.message.strip()
-        hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {shlex.join(paths)}"
+        hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {named(paths, prompts)}"
         if error.code == "no-program":
             hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
         if "Please tell me who you are" in reason:

@@ -14,7 +14,7 @@ from worlds import World
 
 from promptsync.cli import run
 from promptsync.files.config import load
-from promptsync.setup.commit import commit_files
+from promptsync.setup.commit import commit_files, named
 from promptsync.terminal import streams
 
 PERSON = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -169,10 +169,15 @@ def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> N
     before = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (512 * 1024, before[1]))  # at most 128 KiB of arguments
     try:
-        commit_files(tmp_path, paths, "Import")
+        commit_files(tmp_path, paths, "Import", "prompts")
     finally:
         resource.setrlimit(resource.RLIMIT_STACK, before)
     assert sorted(git(tmp_path, "ls-files").split()) == sorted(paths)
+
+
+def test_a_hint_names_the_directory_of_many_prompts() -> None:
+    paths = ["promptsync.yaml", *(f"my prompts/{number}.yaml" for number in range(700)), "my prompts.yaml"]
+    assert named(paths, "my prompts") == "promptsync.yaml 'my prompts' 'my prompts.yaml'"
 
 
 @pytest.mark.usefixtures("person")
@@ -223,9 +228,8 @@ def test_an_interrupted_question_leaves_the_files(world: World, tmp_path: Path) 
     # The error has a line of its own, below the question.
     assert "[Y/n]: \nerror: interrupted; the files were written, and not committed\n" in done.err
     assert names(root) == WRITTEN
-    hint = done.err.rpartition("hint: ")[2]
-    git(root, "init", "-q")
-    subprocess.run(["sh", "-c", " ".join(hint.split())], check=True, env=os.environ | PERSON)
+    hint = " ".join(done.err.rpartition("hint: ")[2].split()).replace("git ", f"git -C {root} ")
+    subprocess.run(["sh", "-c", hint], check=True, env=os.environ | PERSON)
     assert git(root, "log", "--format=%s") == "Add a first prompt\n"
 
 
@@ -246,6 +250,14 @@ def test_without_a_question_nothing_is_committed(
     new = replace(world, root=tmp_path)
     assert new.on_terminal("init", *options, answer="y\n").code == 0
     assert not (tmp_path / ".git").exists()
+
+
+def test_a_configuration_that_is_a_link_to_itself_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "promptsync.yaml").symlink_to("promptsync.yaml")
+    assert init(tmp_path) == 2
+    assert "This is a symbolic link" in capsys.readouterr().err
 
 
 def test_doing_it_again_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
