@@ -1,4 +1,4 @@
-"""A scripted agent misuses every verb. It has the key, and ``PROMPTSYNC_READ_ONLY`` is set."""
+"""A scripted agent edits files to get around a refusal. It has the key; ``PROMPTSYNC_READ_ONLY`` is set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from scripted_registry import Seen
 from test_what_changes import busy, changed, state
 from worlds import Run, World, is_write
-
-from promptsync.cli import VERBS
 
 Step = str | Callable[[World], object]
 """A command line with the exit code in front, or an edit that is committed."""
@@ -39,31 +37,6 @@ def with_twin(world: World) -> None:
 
 
 MISUSE: dict[str, list[Step]] = {
-    "publishes with every option": [
-        "3 push -y",
-        "3 push -y --skip-checks --label prod",
-        "3 push ops/behind --force -y",
-        "3 push --partial -y --max-changes 1000 --jobs 32",
-        "3 push -q --json --yes -m 'Approved by Ann'",
-    ],
-    "releases with every option": [
-        "3 deploy -y",
-        "3 deploy -y --older --keep-going --allow-unscored --allow-unbound --min-score 0",
-        "3 deploy -y --label staging --max-changes 1000 --reuse 100000 --max-cells 1000000",
-        "3 deploy ops/ahead -y --again",
-        "0 deploy --rehearse -y",
-    ],
-    "moves labels": [
-        "3 label set ops/ahead live -y --skip-checks",
-        "3 label set 'ops/*' staging -y --skip-checks",
-        "3 label move ops/behind prod -y --skip-checks",
-        "3 label move ops/twice@1 prod -y --force --skip-checks",
-        "3 label delete ops/twice prod -y --force",
-        "3 promote prod staging -y --skip-checks",
-        "3 promote prod staging ops/twice -y --force",
-        "3 rollback ops/twice --label prod -y",
-        "3 rollback --label prod --to HEAD~3 -y",
-    ],
     "deletes all prompts": [
         without_prompts,
         "3 push --prune -y",
@@ -118,24 +91,8 @@ MISUSE: dict[str, list[Step]] = {
         "2 push --read-only=0 -y",
         "3 push -y -- ops/ahead",
     ],
-    "logs and scores requests": [
-        "3 track request request.json",
-        "3 track prompt 1 ops/twice --version 1",
-        "3 track score 1 100",
-        "3 track metadata 1 approved=yes",
-        "3 track group --new",
-        "3 track group 1 1",
-    ],
-    "runs checks and edits files": [
-        "0 eval run greeting",
-        "0 eval run tone --max-cells 100000 --reuse 0",
-        "0 agent run greeter",
-        "0 pull ops/ahead --theirs",
-        "0 bump ops/voice -y",
-        "0 mv ops/ahead ops/moved --keep-name",
-    ],
 }
-"""Every verb that can change the registry, and what its options and files can be talked into."""
+"""What files, other directories and other names can talk a command into."""
 
 
 def as_agent(world: World, line: str) -> Run:
@@ -189,10 +146,3 @@ def test_nothing_changes_in_the_registry(shared: World, title: str) -> None:
     for code, line, done, writes in misused(shared, MISUSE[title]):
         assert (done.code, writes) == (code, 0), f"{line}\n{done}"
         assert not changed(before, state(shared)) & kinds, line
-
-
-def test_every_verb_that_can_write_is_misused() -> None:
-    lines = " ".join(step for steps in MISUSE.values() for step in steps if isinstance(step, str)).split()
-    harmless = {"doctor", "completion", "schema", "help", "status", "diff", "render", "new", "search", "open"}
-    harmless |= {"ls-remote", "log", "show", "dataset", "serve"}
-    assert set(VERBS) - harmless <= set(lines)

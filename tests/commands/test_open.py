@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 import pytest
-from worlds import World
+from worlds import World, template
 
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.terminal import streams
@@ -20,16 +20,18 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return urls
 
 
+@template
+def support(world: World) -> None:
+    for name in ("support/refund", "support/triage"):
+        world.publish(name)
+
+
 @pytest.fixture
-def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def vendor(support: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A registry with a dashboard and two prompts."""
-    world.write("support/refund")
-    world.write("support/triage")
-    world.commit()
-    world.ok("push")
     monkeypatch.setattr(Connection, "dashboard", DASHBOARD)
     monkeypatch.setattr(streams, "columns", lambda variable: 200)
-    return world
+    return support
 
 
 def page(world: World, name: str) -> str:

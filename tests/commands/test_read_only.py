@@ -18,6 +18,8 @@ from promptsync.prompt.prompt import Prompt
 from promptsync.registry.promptlayer import endpoints
 from promptsync.registry.promptlayer.endpoints import Operation
 
+State = dict[str, Any]
+
 ON = {"PROMPTSYNC_READ_ONLY": "1"}
 
 REGISTRY = {"versions", "archived", "labels"}
@@ -37,6 +39,8 @@ push --label prod --skip-checks -y
 push --partial
 push ops/behind --force -y
 push ops/deleted --prune -y
+push --partial -y --max-changes 1000 --jobs 32
+push -y -- ops/ahead
 deploy
 deploy -y
 deploy --json -y
@@ -74,7 +78,7 @@ push -n
 push -n --json --label prod --skip-checks
 deploy -n
 deploy -n --yes
-deploy --rehearse
+deploy --rehearse -y
 label move ops/twice@1 prod --force -n
 rollback ops/twice --label prod -n
 lint
@@ -84,7 +88,7 @@ show ops/twice:prod
 label list
 eval list
 eval run greeting
-eval run tone
+eval run tone --max-cells 100000 --reuse 0
 agent run greeter
 doctor
 bump ops/voice -n
@@ -106,6 +110,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(scope="module")
+def before(shown: World) -> State:
+    return state(shown)
+
+
 def read_only(world: World, command: str, **environ: str) -> Run:
     world.forget()
     return world.run(*shlex.split(command), **{**ON, **environ})
@@ -117,8 +126,7 @@ def refusal(done: Run) -> str:
 
 
 @pytest.mark.parametrize("command", REFUSED.strip().splitlines())
-def test_a_command_that_changes_the_registry_is_refused(shown: World, command: str) -> None:
-    before = state(shown)
+def test_a_command_that_changes_the_registry_is_refused(shown: World, before: State, command: str) -> None:
     done = read_only(shown, command)
     assert done.code == 3, str(done)
     assert "PROMPTSYNC_READ_ONLY is set" in refusal(done)
@@ -133,16 +141,14 @@ def test_no_command_that_changes_the_registry_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("command", ALLOWED.strip().splitlines())
-def test_plans_reads_and_checks_work(shown: World, command: str) -> None:
-    before = state(shown)
+def test_plans_reads_and_checks_work(shown: World, before: State, command: str) -> None:
     done = read_only(shown, command)
     assert done.code == 0, str(done)
     assert not changed(before, state(shown))
 
 
 @pytest.mark.parametrize("command", FILES.strip().splitlines())
-def test_files_may_change(shown: World, command: str) -> None:
-    before = state(shown)
+def test_files_may_change(shown: World, before: State, command: str) -> None:
     try:
         done = read_only(shown, command)
         assert done.code == 0, str(done)
@@ -170,16 +176,14 @@ def test_a_value_turns_it_off(shown: World, value: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["CI", "PROMPTLAYER_BASE_URL", "PROMPTSYNC_REMOTE"])
-def test_no_other_variable_turns_it_off(shown: World, variable: str) -> None:
-    before = state(shown)
+def test_no_other_variable_turns_it_off(shown: World, before: State, variable: str) -> None:
     value = {"CI": "false"}.get(variable, shown.url)
     assert read_only(shown, "push -y", **{variable: value}).code == 3
     assert read_only(shown, f"push -y --remote {shown.url}", **{variable: value}).code == 3
     assert not changed(before, state(shown))
 
 
-def test_on_a_terminal_it_does_not_ask(shown: World) -> None:
-    before = state(shown)
+def test_on_a_terminal_it_does_not_ask(shown: World, before: State) -> None:
     done = shown.on_terminal("push", answer="y\n", **ON)
     assert done.code == 3
     assert "Continue?" not in done.err

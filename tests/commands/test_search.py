@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from worlds import World
+from worlds import World, template
 
 from promptsync.errors import UsageError
 from promptsync.project.search import find_in_text, pattern_of
@@ -76,22 +76,20 @@ def test_a_pattern_that_means_nothing_is_a_usage_error(text: str, is_regexp: boo
         pattern_of(text, is_regexp=is_regexp)
 
 
-@pytest.fixture
-def searched(local: World) -> World:
+@template
+def searched(world: World) -> None:
     """Two prompts with cached versions, a broken file, an evaluation, and nothing sent afterwards."""
     for text in ("Send it to the old address", "Send it to the old address, please", "Send it back"):
-        local.write("support/refund", text)
-        local.commit()
-        local.ok("push")
-    local.write("tone", "Nothing here")
-    local.commit()
-    local.ok("push")
-    local.ok("log", "-p", "support/refund")
-    (local.root / "prompts/broken.yaml").write_text("messages: [Send it, \n")
-    (local.root / "evaluations").mkdir()
-    (local.root / "evaluations/refund.yaml").write_text("rows: [{question: Send it}]\n")
-    local.seen.clear()
-    return local
+        world.write("support/refund", text)
+        world.commit()
+        world.ok("push")
+    world.write("tone", "Nothing here")
+    world.commit()
+    world.ok("push")
+    world.ok("log", "-p", "support/refund")
+    (world.root / "prompts/broken.yaml").write_text("messages: [Send it, \n")
+    (world.root / "evaluations").mkdir()
+    (world.root / "evaluations/refund.yaml").write_text("rows: [{question: Send it}]\n")
 
 
 def places(world: World, *arguments: str) -> list[str]:
