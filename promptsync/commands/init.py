@@ -185,6 +185,8 @@ def _import(session: Session, prompts: str | None, url: str | None, include: tup
 
 def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str, ...]:
     """Ask for patterns until each of them matches a name."""
+    from click.shell_completion import split_arg_string
+
     from promptsync.setup.import_registry import group_lines, unmatched
 
     session.say(f"{output.safe(project.url)} has {output.count(len(names), 'prompt')}:")
@@ -197,10 +199,7 @@ def _ask(session: Session, project: Project, names: Sequence[str]) -> tuple[str,
             )
         except (click.Abort, KeyboardInterrupt):
             raise Interrupted("interrupted; nothing was written") from None
-        try:
-            patterns = tuple(shlex.split(answer))
-        except ValueError:  # a quote is not closed
-            patterns = tuple(answer.split())
+        patterns = tuple(split_arg_string(answer))  # a quote may be missing
         idle = unmatched(patterns, names)
         if patterns and not idle:
             return patterns

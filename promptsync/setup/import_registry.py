@@ -126,12 +126,10 @@ def groups(names: Iterable[str]) -> Counter[str]:
 def group_lines(names: Iterable[str]) -> list[str]:
     """Return the largest groups of names as lines, and how many prompts are in the others."""
     sizes = groups(names)
+    shown = sizes.most_common(_SHOWN)
     # Quoted as in the answer to the question.
-    lines = [
-        f"{number:>6}  {shlex.quote(name) if ' ' in name else name}"
-        for name, number in sizes.most_common(_SHOWN)
-    ]
-    rest = sizes.total() - sum(number for _, number in sizes.most_common(_SHOWN))
+    lines = [f"{number:>6}  {shlex.quote(name) if ' ' in name else name}" for name, number in shown]
+    rest = sizes.total() - sum(number for _, number in shown)
     return [*lines, *([f"{rest:>6}  others"] if rest else [])]
 
 

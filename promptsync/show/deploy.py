@@ -77,9 +77,9 @@ def show_plan(
     )
 
 
-def headline(plan: DeployPlan, where: str = "") -> str:
-    """Return how many prompts a deploy releases, under which label, and where."""
-    label = output.name(plan.label)
+def headline(plan: DeployPlan, where: str = "", label: str = "") -> str:
+    """Return how many prompts a deploy releases, where, and under which label, if need be as Markdown."""
+    label = label or output.name(plan.label)
     if plan.is_empty:
         return f"nothing to release to {label}"
     place = f" in {output.safe(where)}" if where else ""
@@ -407,13 +407,12 @@ def plan_markdown(
 ) -> list[str]:
     """Return what a deploy will do: the plan, how its rehearsal went, and what differs from the label."""
     page = Page(most)
-    label = code(shortened(plan.label, _LONG_LABEL))
+    text = headline(plan, label=code(shortened(plan.label, _LONG_LABEL)))
     if plan.is_empty:
-        page.say(f"**Nothing to release to {label}**")
+        page.say(f"**{text[0].upper()}{text[1:]}**")
         page.fence(map(click.unstyle, nothing_lines(plan)))
         return page.lines
-    releases = count(len(plan.survey.releases), "prompt")
-    page.say(f"**{releases} to release to {label}** · fingerprint {code(plan.fingerprint)}")
+    page.say(f"**{text}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
     if rehearsal is not None:
         first, *lines = map(click.unstyle, _rehearsal_lines(rehearsal))
