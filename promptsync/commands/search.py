@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from functools import partial
@@ -19,6 +18,7 @@ from promptsync.files.evaluation import FOLDER
 from promptsync.files.worktree import read, scan, walk
 from promptsync.project.search import Match, find_in_prompt, find_in_text, pattern_of
 from promptsync.project.target import resolve, unknown
+from promptsync.prompt.prompt import Problem
 from promptsync.show.lines import cut
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
@@ -36,7 +36,7 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
     """Find TEXT in your files, also across line breaks, and in the versions that earlier commands have read.
 
     Without NAME, all prompt and evaluation files are searched. NAME is a name, a pattern, a file or a
-    directory. No request is sent. Exits with 1 if nothing was found.
+    directory. No request is sent. Exits with 1 if nothing was found or a file cannot be read.
 
     \b
     promptsync search 'when you do not know'
@@ -64,10 +64,13 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
         prompts = {file.path: file.prompt for file in worktree.files.values()}
         prefix = Path(os.path.relpath(project.root, session.directory))
     lines, matches = [], []
+    unread: list[Problem] = []
     for path, place in sorted(places.items()):
         shown, source = (prefix / path).as_posix(), ""
-        with contextlib.suppress(InvalidFile):
+        try:
             source = read(place, path).decode("utf-8", "replace")
+        except InvalidFile as error:
+            unread += error.problems
         in_lines: list[tuple[int | None, Match]] = [*find_in_text(source, pattern)]
         # YAML joins lines and has escapes, so a value may contain what no line does.
         if not in_lines and path in prompts and (hit := find_in_prompt(prompts[path], pattern)):
@@ -86,7 +89,7 @@ def command(session: Session, text: str, names: tuple[str, ...], ignore_case: bo
         advice = "" if matches or ignore_case else "; -i matches upper and lower case alike"
         session.say(f"{output.count(len(matches), 'match', 'matches')} in {searched}{advice}")
     body = {"matches": matches, "files": len(places), "cached_versions": len(versions)}
-    return Outcome(lines, body, 0 if matches else 1)
+    return Outcome(lines, body, 0 if matches else 1, InvalidFile(unread) if unread else None)
 
 
 def _line(place: str, match: Match) -> str:

@@ -184,3 +184,12 @@ def test_on_a_terminal_the_match_is_marked_and_lines_fit(local: World) -> None:
     shown = local.screen("search", "needle", columns=60)
     assert "\x1b[1mneedle\x1b[0m" in shown
     assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 60
+
+
+def test_a_file_that_cannot_be_read_is_an_error(searched: World) -> None:
+    (searched.root / "prompts/huge.yaml").write_bytes(b"Send it\n" * 700_000)
+    done = searched.run("search", "Send it")
+    assert (done.code, "prompts/support/refund.yaml:" in done.out) == (1, True), str(done)
+    assert "error: prompts/huge.yaml:1:1: " in done.err
+    document = searched.run("search", "Nothing at all", "--json").document
+    assert (document["error"]["code"], document["matches"]) == ("invalid-file", [])
