@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from thanks import MODEL, STEP
 from worlds import World, made
 
 FIXTURES = """
@@ -23,13 +24,11 @@ agents:
       - {name: think, prompt: ask}
       - {name: answer, prompt: ask, output: true}
 """
-STEP = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
 CASES: dict[str, Any] = {
     "rows": [{"name": "Ada"}, {"name": "Linus"}, {"name": "Nobody, not polite"}],
     "scorecard": {"steps": [STEP]},
     "min_score": 60,
 }
-MODEL = {"provider": "openai", "name": "scripted"}
 
 
 @pytest.fixture

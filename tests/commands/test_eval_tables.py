@@ -10,34 +10,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 from checked_copy import edited
+from thanks import MODEL, SCRIPTED, add_polite, thanks
 from worlds import World, made, published_name
-
-FIXTURES = """
-models:
-  - name: scripted
-    answers:
-      - {contains: rude, answer: Go away.}
-      - {regex: "picky hello, Customer [34]$", answer: Go away.}
-      - {contains: moody, answers: [Thank you!, Go away.]}
-      - {contains: polite, answer: Thank you!}
-"""
-MODEL = {"provider": "openai", "name": "scripted"}
 
 
 def evaluation(count: int = 20, **more: Any) -> str:
-    """An evaluation of ``a`` and ``b`` whose answers have to say thanks."""
-    step = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
-    body = {
-        "name": "thanks",
-        "prompts": ["a", "b"],
-        "rows": [{"name": f"Customer {number}"} for number in range(count)],
-        "scorecard": {"steps": [step]},
-        "max_drop": 5,
-        **more,
-    }
-    return yaml.safe_dump(body, sort_keys=False)
+    return thanks(count, **{"max_drop": 5, **more})
 
 
 @pytest.fixture
@@ -45,15 +24,10 @@ def world(tmp_path: Path) -> Iterator[World]:
     """``a`` and ``b`` are live and polite, and the table ``thanks`` checks them."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
-        world.put("evaluations/thanks.yaml", evaluation())
-        for name in "ab":
-            world.write(name, "A polite hello, {name}", model=MODEL)
-        world.commit("Add prompts")
+        add_polite(world, evaluation())
         world.ok("deploy", "-y")
 
-    with made(tmp_path, fixtures=FIXTURES) as world:
+    with made(tmp_path, fixtures=SCRIPTED) as world:
         yield world.built(build)
 
 

@@ -9,36 +9,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from deploying import change, prod
+from thanks import MODEL, SCRIPTED, add_polite, thanks
 from worlds import World, asking, failing, fault, made, once, publishing, template
 
 from promptsync.commands.shared.branches import origin as origin_of
 
-FIXTURES = """
-models:
-  - name: scripted
-    answers:
-      - {contains: rude, answer: Go away.}
-      - {contains: polite, answer: Thank you!}
+AGENT = """
 agents:
   - {name: bot, nodes: [{name: answer, prompt: a, output: true}]}
 """
-MODEL = {"provider": "openai", "name": "scripted"}
-ROWS = 12
 
 
 def evaluation(prompts: str | list[str], **more: Any) -> str:
-    """An evaluation of twelve questions, whose answers have to say thanks."""
-    step = {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
-    body = {
-        "prompts": prompts,
-        "rows": [{"name": f"Customer {number}"} for number in range(ROWS)],
-        "scorecard": {"steps": [step]},
-        "min_score": 90,
-        **more,
-    }
-    return yaml.safe_dump(body, sort_keys=False)
+    return thanks(12, **{"prompts": prompts, "min_score": 90, **more})
 
 
 @pytest.fixture
@@ -46,14 +30,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     """``a`` and ``b`` are checked by the table ``thanks``; nothing is published."""
 
     def build(world: World) -> None:
-        config = world.root / "promptsync.yaml"
-        config.write_text(f"{config.read_text()}labels: {{main: prod}}\n")
-        world.put("evaluations/thanks.yaml", evaluation(["a", "b"]))
-        for name in "ab":
-            world.write(name, "A polite hello, {name}", model=MODEL)
-        world.commit("Add prompts")
+        add_polite(world, evaluation(["a", "b"]))
 
-    with made(tmp_path, fixtures=FIXTURES) as world:
+    with made(tmp_path, fixtures=SCRIPTED + AGENT) as world:
         yield world.built(build)
 
 

@@ -16,6 +16,7 @@ from markdown_reader import active
 from team import SPEC, Team
 from test_action import KEY as KEY_INPUT
 from test_action import run, use
+from thanks import MODEL, STEP
 from worlds import KEY, World, made
 
 from promptsync.cli import run as promptsync
@@ -32,17 +33,12 @@ remote: production
 remotes: {production: {url: https://api.promptlayer.com}}
 labels: {main: prod}
 """
-MODEL = {"provider": "openai", "name": "scripted"}
 TABLES = "/api/public/v2/tables"
 FILE = "evaluations/thanks.yaml"
 EVALUATION: dict[str, Any] = {
     "prompts": ["ask", "tell"],
     "rows": [{"name": f"Customer {number}"} for number in range(12)],
-    "scorecard": {
-        "steps": [
-            {"title": "Says thanks", "type": "CONTAINS", "config": {"source": "Output", "value": "Thank"}}
-        ]
-    },
+    "scorecard": {"steps": [STEP]},
     "min_score": 90,
     "max_drop": 10,
 }
