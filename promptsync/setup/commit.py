@@ -46,7 +46,8 @@ def commit_files(root: Path, paths: Sequence[str], message: str, prompts: str) -
         git.run("commit", "--quiet", "-m", message, *from_input, sent=sent)
     except PromptsyncError as error:
         reason = error.message.strip()
-        hint = f"git -C {shlex.quote(str(root))} commit -m {shlex.quote(message)} -- {named(paths, prompts)}"
+        command, places = f"git -C {shlex.quote(str(root))}", named(paths, prompts)
+        hint = f"{command} add {places} && {command} commit -m {shlex.quote(message)} -- {places}"
         if error.code == "no-program":
             hint = f"{error.hint}\npromptsync -C {shlex.quote(str(root))} init"
         if "Please tell me who you are" in reason:

@@ -159,6 +159,19 @@ def test_a_commit_that_git_refuses_leaves_the_files_and_says_why(
 
 
 @pytest.mark.usefixtures("person")
+def test_after_another_git_the_hint_commits_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".git/index.lock").touch()
+    assert init(tmp_path, "--commit") == 5
+    (tmp_path / ".git/index.lock").unlink()
+    hint = " ".join(capsys.readouterr().err.rpartition("hint: ")[2].split())
+    subprocess.run(["sh", "-c", hint], check=True)
+    assert git(tmp_path, "ls-files").split() == WRITTEN
+
+
+@pytest.mark.usefixtures("person")
 def test_more_paths_than_a_command_line_holds_are_committed(tmp_path: Path) -> None:
     import resource
 
