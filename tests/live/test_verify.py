@@ -61,8 +61,25 @@ each_write = pytest.mark.parametrize(
 )
 
 
+OUTSIDE = Session._called
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the commands of a session in this process, which no signal may reach then."""
+
+    def called(session: Session, arguments: Sequence[str]) -> tuple[int, str, str]:
+        environ = {**session._environment(), "PROMPTLAYER_API_KEY": session.key}
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = promptsync(["-C", str(session.root), *arguments], environ, timeouts=SHORT_WAITS)
+        return code, out.getvalue(), err.getvalue()
+
+    monkeypatch.setattr(Session, "_called", called)
+
+
 @pytest.fixture(name="live")
-def _live(tmp_path: Path) -> Iterator[World]:
+def _live(tmp_path: Path, inside: None) -> Iterator[World]:
     """A registry with the prompts, labels and tables of others."""
     with made(tmp_path, fixtures=f"protected_labels: [{PROTECTED}]\n") as world:
         world.publish_all("support/refund", "One {name}", "Two {name}")
@@ -102,22 +119,8 @@ def left(world: World) -> list[str]:
     return [name for name in names if name.startswith("promptsync-verify/") and "/others" not in name]
 
 
-@pytest.fixture
-def inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the commands of a session in this process, which no signal may reach then."""
-
-    def called(session: Session, arguments: Sequence[str]) -> tuple[int, str, str]:
-        environ = {**session._environment(), "PROMPTLAYER_API_KEY": session.key}
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = promptsync(["-C", str(session.root), *arguments], environ, timeouts=SHORT_WAITS)
-        return code, out.getvalue(), err.getvalue()
-
-    monkeypatch.setattr(Session, "_called", called)
-
-
 def run(world: World, *arguments: str, key: str = KEY, **options: Any) -> int:
-    options = {"command": forked.command(), "timeouts": SHORT_WAITS, **options}
+    options = {"timeouts": SHORT_WAITS, **options}
     return verify.main(["--url", world.url, "--yes", *arguments], {"PROMPTLAYER_API_KEY": key}, **options)
 
 
@@ -126,7 +129,6 @@ def run_of(err: str) -> str:
     return err.partition("ARGS='--clean ")[2].partition("'")[0]
 
 
-@pytest.mark.usefixtures("inside")
 def test_all_is_as_expected_and_all_is_removed(live: World, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows(live)
     assert run(live, *MODEL, "--protected", PROTECTED) == 0, capsys.readouterr().err
@@ -139,7 +141,6 @@ def test_all_is_as_expected_and_all_is_removed(live: World, capsys: pytest.Captu
     assert before <= rows(live)
 
 
-@pytest.mark.usefixtures("inside")
 def test_without_a_model_none_is_called(live: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(live, "--only", "Deploy") == 0
     out = capsys.readouterr().out
@@ -148,7 +149,6 @@ def test_without_a_model_none_is_called(live: World, capsys: pytest.CaptureFixtu
     assert not [seen for seen in live.seen if seen.method != "GET" and "/sheets" in seen.path]
 
 
-@pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize(("chapter", "step"), INTERRUPTED)
 def test_an_interrupted_run_removes_what_it_made(
     live: World, capsys: pytest.CaptureFixture[str], chapter: str, step: str
@@ -181,15 +181,22 @@ def at_write(request_line: str, number: int, react: Callable[[Callable[[], Reply
 
 @each_write
 def test_ctrl_c_during_a_write_removes_what_it_made(
-    live: World, capsys: pytest.CaptureFixture[str], chapter: str, request_line: str, number: int
+    live: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    chapter: str,
+    request_line: str,
+    number: int,
 ) -> None:
+    monkeypatch.setattr(Session, "_called", OUTSIDE)
+
     def interrupt(forward: Callable[[], Reply]) -> Reply:
         reply = forward()
         os.kill(os.getpid(), signal.SIGINT)
         return reply
 
     live.faults.append(at_write(request_line, number, interrupt))
-    code = run(live, *MODEL, "--only", chapter)
+    code = run(live, *MODEL, "--only", chapter, command=forked.command())
     err = capsys.readouterr().err
     assert code == 130 or "hint: make verify-live ARGS='--clean" in err or FUZZ
     if code == 4:  # it came while everything was being removed
@@ -197,7 +204,6 @@ def test_ctrl_c_during_a_write_removes_what_it_made(
     assert left(live) == []
 
 
-@pytest.mark.usefixtures("inside")
 @each_write
 @pytest.mark.parametrize("is_after", [False, True])
 def test_after_a_500_all_is_removed(
@@ -250,7 +256,6 @@ def test_a_key_that_is_rejected_changes_nothing(live: World, capsys: pytest.Capt
     assert not live.writes
 
 
-@pytest.mark.usefixtures("inside")
 def test_a_key_that_is_revoked_on_the_way_names_what_is_left(
     live: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,8 +288,14 @@ def test_without_a_registry_it_fails(capsys: pytest.CaptureFixture[str]) -> None
     ],
 )
 def test_what_is_refused_writes_nothing(
-    live: World, capsys: pytest.CaptureFixture[str], environ: dict[str, str], code: int, said: str
+    live: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    code: int,
+    said: str,
 ) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert verify.main(["--url", live.url], environ) == code
     assert said in capsys.readouterr().err
     assert not live.writes
@@ -314,15 +325,6 @@ def test_a_list_of_an_unknown_shape_ends_in_a_report(live: World, capsys: pytest
     assert "* not removed: `table promptsync-verify/" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("inside")
-def test_the_report_can_go_to_a_file(live: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place = tmp_path / "report.md"
-    assert run(live, "--only", "Prompts", "--report", str(place)) == 0
-    assert f"report in {place}" in capsys.readouterr().err
-    assert place.read_text("utf-8").startswith("# promptsync against a live registry\n")
-
-
-@pytest.mark.usefixtures("inside")
 def test_a_registry_that_differs_is_reported(live: World, capsys: pytest.CaptureFixture[str]) -> None:
     """One that loses tags: the step says so, and those after it are not tried."""
 
@@ -339,21 +341,19 @@ def test_a_registry_that_differs_is_reported(live: World, capsys: pytest.Capture
     assert left(live) == []
 
 
-@pytest.mark.usefixtures("inside")
 def test_steps_after_one_that_differs_are_not_tried(live: World, capsys: pytest.CaptureFixture[str]) -> None:
     live.faults.append(fault(lambda seen: seen.method == "PATCH", failing(403, "no permission")))
     assert run(live, "--only", "Release labels") == 1
     assert "1 as expected, 1 differs, 4 not tried" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("inside")
 def test_on_the_vendors_specification_only_what_it_lacks_differs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, inside: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The paths and bodies of PromptLayer's OpenAPI file, which has no Tables, and no others."""
     with create_app(tmp_path / "registry.db") as app, running(vendor(app)) as url:
-        options = {"command": forked.command(), "timeouts": SHORT_WAITS}
-        assert verify.main(["--url", url, "--yes"], {"PROMPTLAYER_API_KEY": KEY}, **options) == 1
+        environ = {"PROMPTLAYER_API_KEY": KEY}
+        assert verify.main(["--url", url, "--yes"], environ, timeouts=SHORT_WAITS) == 1
     out = capsys.readouterr().out
     assert re.findall(r"\*\*differs\*\*: (.+)", out) == [
         "a check on a table is planned without a model call",
@@ -381,13 +381,17 @@ def test_names_of_others_are_out_of_reach(live: World, act: Any) -> None:
     assert not live.writes
 
 
-@pytest.mark.usefixtures("inside")
-def test_another_run_is_left_alone(live: World) -> None:
+def test_another_run_is_left_alone_and_the_report_can_go_to_a_file(
+    live: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     live.publish("promptsync-verify/ffffff/greeting", "Four {name}")
     before = rows(live)
-    assert run(live, "--only", "Prompts") == 0
+    place = tmp_path / "report.md"
+    assert run(live, "--only", "Prompts", "--report", str(place)) == 0
     assert before <= rows(live)
     assert left(live) == ["promptsync-verify/ffffff/greeting"]
+    assert f"report in {place}" in capsys.readouterr().err
+    assert place.read_text("utf-8").startswith("# promptsync against a live registry\n")
 
 
 def test_the_report_shows_no_key_no_workspace_and_no_markup() -> None:
@@ -401,7 +405,6 @@ def test_the_report_shows_no_key_no_workspace_and_no_markup() -> None:
     assert max(map(len, text.splitlines())) < 700
 
 
-@pytest.mark.usefixtures("inside")
 def test_one_interruption_while_cleaning_up_names_what_may_be_left(
     live: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
