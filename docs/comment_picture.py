@@ -27,6 +27,7 @@ _STYLE = f"""\
     .box-plus {{ fill: #dafbe1; }}
     .box-minus {{ fill: #ffebe9; }}"""
 _LINES = {"@": "place", "+": "plus", "-": "minus"}
+_COMMIT = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33}\b")
 _SUMMARY = re.compile(r"<details><summary><code>(.*?)</code>(.*)</summary>\s*")
 
 Run = tuple[str, str]
@@ -114,7 +115,8 @@ def _body(drawing: _Drawing, tokens: Sequence[Token], is_open: Callable[[str], b
             before = tokens[number - 1]
             runs = list(_runs(token.children or ()))
             if before.type == "heading_open":
-                drawing.line([(text, "title") for text, _ in runs], 32)
+                # GitHub shows a commit id as a short link.
+                drawing.line([(_COMMIT.sub(r"\1", text), "title") for text, _ in runs], 32)
             elif before.hidden:  # in a list
                 drawing.line([("•  ", ""), *runs], 28, indent=8)
             else:
