@@ -217,12 +217,8 @@ def _configure(config: Config, added: Scaffold, directory: str) -> Iterator[str]
     if remote_of(config) is None:
         # An embedded registry is empty in each run of a workflow.
         line = f"production: {{url: {VENDOR}}}"
-        uncomment = f"perl -pi -e 's/# (production:)/$1/' {path}"
-        yield (
-            uncomment
-            if f"# {line}" in config.path.read_text("utf-8")
-            else f"add to remotes: in {path}:  {line}"
-        )
+        verb = "uncomment in" if f"# {line}" in config.path.read_text("utf-8") else "add to remotes: in"
+        yield f"{verb} {path}:  {line}"
     if not config.labels:
         # The file may end without a line break.
         yield f"printf '\\n%s\\n' {shlex.quote(f'labels: {{{inline(added.branches[0])}: prod}}')} >> {path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -144,7 +145,7 @@ def test_a_new_working_copy_can_have_all_of_it_at_once(
     found = document(tmp_path, capsys)
     assert {"promptsync.yaml", "prompts/hello.yaml", *WORKFLOWS, HOOKS} <= set(found["created"])
     # The embedded registry is on this machine alone, so the workflows need another one.
-    assert "perl -pi -e 's/# (production:)/$1/'" in steps(found)
+    assert "/promptsync.yaml:  production: {url: https://api.promptlayer.com}" in steps(found)
 
 
 def test_the_printed_commands_can_be_pasted_one_by_one(
@@ -172,6 +173,13 @@ def test_the_printed_commands_can_be_pasted_one_by_one(
         },
     }
     for _, line in lines:
+        if line.startswith("uncomment in "):
+            path, _, remote = line.removeprefix("uncomment in ").partition(":  ")
+            (config_file,) = map(Path, shlex.split(path))
+            text = (tmp_path / config_file).read_text("utf-8")
+            assert text.count(f"# {remote}") == 1
+            (tmp_path / config_file).write_text(text.replace(f"# {remote}", remote), "utf-8")
+            continue
         done = subprocess.run(["bash", "-c", line], env=environ, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     config = load(root / "promptsync.yaml")
