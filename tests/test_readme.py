@@ -124,10 +124,11 @@ CLAIMS: dict[str, list[str]] = {
         "deploy/test_deploys_interrupted.py::test_ctrl_c_while_labels_move_moves_them_back_and_says_so",
         "labels/test_rollback_to_commit.py::test_if_one_label_does_not_move_none_does",
     ],
-    "The key is only in the steps that contact the registry": [
+    "The jobs pass the key only to the commands that contact the registry": [
         "workflows/test_secrets.py::test_a_pull_request",
         "workflows/test_secrets.py::test_a_deploy",
         "workflows/test_secrets.py::test_a_nightly_pull",
+        "workflows/test_gitlab_check.py::test_a_merge_request_gets_a_note_with_tables_and_plan_and_reports",
     ],
     "Forks get no key": [
         "workflows/test_secrets.py::test_a_pull_request_from_a_fork",
@@ -160,7 +161,7 @@ CLAIMS: dict[str, list[str]] = {
     "without an account | yes, embedded registry": [
         "commands/test_init.py::test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed",
     ],
-    "It passes against PromptLayer's official SDKs and recordings of its API": [
+    "Tests compare it with PromptLayer's official SDKs and recordings of its API": [
         "fidelity/test_compatibility.py::test_the_data_say_what_each_method_of_the_installed_sdk_does",
         "fidelity/test_recorded.py::test_the_recorded_answers_differ_only_as_known",
     ],
