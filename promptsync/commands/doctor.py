@@ -25,7 +25,8 @@ _MEANINGS: Final = {FindingStatus.OK: "good", FindingStatus.WARNING: "warn", Fin
 def command(session: Session, offline: bool) -> Outcome:
     """Check configuration, prompt files, git, key and registry, and print the commands that fix problems.
 
-    Nothing is written, and no key is printed. Exits with 1 when there are errors; warnings alone exit with 0.
+    Your files and prompts stay as they are, and no key is printed. Exits with 1 when there are errors;
+    warnings alone exit with 0.
 
     \b
     promptsync doctor

@@ -1,4 +1,7 @@
-"""Examines a setup: the configuration, the prompt files, git, then the registry. Reads only."""
+"""Examines a setup: the configuration, the prompt files, git, then the registry.
+
+No prompt changes. An embedded registry is opened as by ``status``, which takes in what its fixtures declare.
+"""
 
 from __future__ import annotations
 
