@@ -9,7 +9,7 @@ import click
 from promptsync.commands.shared.session import Session, verb
 from promptsync.show.outcome import Outcome
 
-_KINDS = ("prompt", "config", "evaluation", "fixtures", "request", "output")
+_KINDS = ("prompt", "config", "evaluation", "fixtures", "request", "bundle", "output")
 
 
 @verb("schema")
@@ -19,7 +19,8 @@ def command(session: Session, kind: str) -> Outcome:
 
     prompt is for prompt files, config for promptsync.yaml, evaluation for the files in evaluations/, fixtures
     for the agents and tools of an embedded registry (registry.yaml), request for the input of promptsync
-    track request, and output for what every verb prints with --json.
+    track request, bundle for the file that promptsync bundle writes, and output for what every verb prints
+    with --json.
 
     \b
     promptsync schema prompt > prompt.schema.json

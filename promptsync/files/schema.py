@@ -19,7 +19,7 @@ from promptsync.prompt.models import PARAMETERS, meant
 from promptsync.prompt.prompt import Problem
 from promptsync.prompt.shapes import SHAPES
 
-Kind = Literal["prompt", "config", "evaluation", "fixtures", "request", "output"]
+Kind = Literal["prompt", "config", "evaluation", "fixtures", "request", "bundle", "output"]
 
 _SCHEMAS: Final = Path(__file__).parents[1] / "schemas"
 _MOST_PROBLEMS: Final = 100

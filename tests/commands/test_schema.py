@@ -8,12 +8,17 @@ from typing import Any
 import jsonschema
 import jsonschema_rs
 import pytest
+from bundles import bundle
 from worlds import World
 
+from promptsync.prompt.bundle import encode
+
+BUNDLE = json.loads(encode(bundle()))
 AGENT = {"agents": [{"name": "a", "nodes": [{"name": "n", "prompt": "p"}]}]}
 KINDS: list[tuple[str, Any, Any]] = [
     ("prompt", {"content": "x", "tags": ["a"]}, {"content": "x", "tag": "a"}),
     ("config", {"remotes": {"local": {"url": "local:"}}}, {"remotes": {"local": {"url": "ftp://x"}}}),
+    ("bundle", BUNDLE, {**BUNDLE, "format": "promptsync-bundle/0"}),
     ("fixtures", AGENT, {"agents": [{"name": "a", "nodes": []}]}),
 ]
 
@@ -42,4 +47,4 @@ def test_strict_validators_resolve_the_documents_of_every_command(world: World) 
 def test_another_kind_is_a_usage_error_that_names_them_all(world: World, arguments: list[str]) -> None:
     done = world.run(*arguments)
     assert done.code == 2
-    assert all(kind in done.err for kind in ("prompt", "config", "fixtures", "request", "output"))
+    assert all(kind in done.err for kind in ("prompt", "config", "fixtures", "request", "bundle", "output"))

@@ -1,0 +1,119 @@
+"""The bundle: the prompts of a release in one file, for applications that cannot reach the registry.
+
+A bundle depends only on the release: made again, it has the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from promptsync.prompt.canonical import digest
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.template import media_names, template_variables
+from promptsync.prompt.texts import as_mapping, format_of, mappings
+
+FORMAT: Final = "promptsync-bundle/1"
+
+Renders = Literal["anywhere", "registry"]
+
+_OF_REQUEST: Final = ("success", "message", "request_id", "created_at")
+"""Keys of a response that depend on the request, or that only one of the registry's reads has."""
+
+_HAVE_KEYS: Final = ("custom_provider", "provider_base_url")
+"""Parts of a response that may have the key of a model provider."""
+
+
+class BundledPrompt(Struct, frozen=True):
+    """One prompt of a bundle.
+
+    ``response`` is what the registry returns for the version to an application that renders the prompt
+    itself: snippets and tools in place, variables not filled in. ``digest`` is the hash of its content.
+    ``commit`` is the git commit in the version's message, as it is abbreviated there. ``renders`` says who
+    can fill in the variables: the official SDK cannot do that for every prompt.
+    """
+
+    digest: str
+    variables: tuple[str, ...]
+    renders: Renders
+    response: Mapping[str, Any]
+    version: int | None = None
+    commit: str | None = None
+    needs: str | None = None
+
+
+class Bundle(Struct, frozen=True):
+    """The prompts under a ``label``, or those of a ``commit``; the other one is ``None``."""
+
+    prompts: Mapping[str, BundledPrompt]
+    label: str | None = None
+    commit: str | None = None
+    format: str = FORMAT
+
+
+def bundled(response: Mapping[str, Any], *, commit: str | None = None) -> BundledPrompt:
+    """Return the prompt of a response that has its snippets in place and its variables not filled in.
+
+    Keys of model providers are left out, because a bundle lies in images and repositories.
+    """
+    kept = {key: value for key, value in response.items() if key not in _OF_REQUEST}
+    for key in _HAVE_KEYS:
+        if isinstance(kept.get(key), Mapping):
+            kept[key] = {name: value for name, value in kept[key].items() if name != "api_key"}
+    template, metadata = kept["prompt_template"], as_mapping(kept.get("metadata"))
+    needs = metadata.get("needs")
+    return BundledPrompt(
+        digest=digest(Prompt(kept["prompt_name"], template, metadata)).removeprefix("sha256:"),
+        variables=tuple(sorted(template_variables(template))),
+        renders=_renders(template),
+        response=kept,
+        version=kept.get("version"),
+        commit=commit,
+        needs=needs if isinstance(needs, str) else None,
+    )
+
+
+def _renders(template: Mapping[str, Any]) -> Renders:
+    """Return who can render a template; the official SDK knows only texts in one template format."""
+    parts = [*mappings(template.get("messages"))] if template.get("type") == "chat" else [template]
+    is_for_registry = (
+        any(part.get("role") == "placeholder" for part in parts)
+        or any(tool.get("type") == "variable" for tool in mappings(template.get("tools")))
+        or len({format_of(part) for part in parts}) > 1
+        # The SDK fails at a message without content, and at one that is a string.
+        or not all(isinstance(part.get("content", []), list) for part in parts)
+        or any(media_names(block) for part in parts for block in mappings(part.get("content")))
+    )
+    return "registry" if is_for_registry else "anywhere"
+
+
+def encode(bundle: Bundle) -> bytes:
+    """Return the content of the file of a bundle."""
+    text = json.dumps(msgspec.to_builtins(bundle), ensure_ascii=False, sort_keys=True, indent=1)
+    # Half of a surrogate pair has no UTF-8; it is escaped as JSON does that.
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+def decode(content: bytes) -> Bundle:
+    """Return the bundle in a file. Raises ``ValueError`` with what is wrong with it."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("is not a bundle: it is not JSON, or it was cut off") from None
+    written = value.get("format") if isinstance(value, dict) else None
+    if not isinstance(written, str) or not written.startswith("promptsync-bundle/"):
+        raise ValueError("is not a bundle: make one with promptsync bundle")
+    if written != FORMAT:
+        raise ValueError(f"is a bundle in the format {written[:40]!r}, and this promptsync reads {FORMAT!r}")
+    try:
+        bundle = msgspec.convert(value, Bundle)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"is not a valid bundle: {error}") from None
+    for name, prompt in bundle.prompts.items():
+        if not isinstance(prompt.response.get("prompt_template"), Mapping):
+            raise ValueError(f"is not a valid bundle: {name[:200]!r} has no prompt_template")
+    return bundle

@@ -1,0 +1,129 @@
+"""The format of a bundle: the same bytes for the same release, and errors that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from bundles import bundle, response, write_bundle
+from registry_server import chat, completion
+
+from promptsync.files.schema import schema
+from promptsync.prompt.bundle import bundled, decode, encode
+
+TEXT = {"type": "text", "text": "Hello {name}"}
+
+
+def message(role: str = "user", **keys: Any) -> dict[str, Any]:
+    return {"role": role, "content": [TEXT], **keys}
+
+
+def template(*messages: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"type": "chat", "messages": list(messages), **keys}
+
+
+def test_a_bundle_is_read_as_it_was_written_and_is_valid() -> None:
+    written = bundle(response(), response("b/ü", completion("Grüße, {name} 🙂"), model=None), label="prod")
+    content = encode(written)
+    assert decode(content) == decode(encode(decode(content)))
+    assert encode(decode(content)) == content
+    assert "Grüße, {name} 🙂".encode() in content
+    jsonschema_rs.validator_for(schema("bundle")).validate(json.loads(content))
+
+
+def test_the_order_of_keys_and_what_belongs_to_a_request_leave_no_trace() -> None:
+    one = response(request_id="4f1c", success=True, created_at="2026-01-01T00:00:00Z")
+    other = dict(reversed(response("support/refund", request_id="99ab").items()))
+    assert encode(bundle(one, response("a"))) == encode(bundle(response("a"), other))
+
+
+def test_half_of_a_surrogate_pair_survives() -> None:
+    content = encode(bundle(response(template=chat("a \ud83d b"))))
+    assert content.decode("utf-8")
+    text = decode(content).prompts["support/refund"].response["prompt_template"]["messages"][0]["content"]
+    assert "\ud83d" in json.dumps(text, ensure_ascii=False)
+
+
+def test_keys_of_model_providers_stay_out() -> None:
+    secret = {"client": "openai", "base_url": "https://llm.example", "api_key": "sk-secret"}
+    content = encode(bundle(response(custom_provider=secret, provider_base_url=secret)))
+    assert b"https://llm.example" in content
+    assert b"sk-secret" not in content
+
+
+RENDERS: list[tuple[str, dict[str, Any], str]] = [
+    ("texts", template(message("system"), message()), "anywhere"),
+    ("completion", completion("Hello {name}"), "anywhere"),
+    ("no content key", template(message(), {"role": "assistant"}), "anywhere"),
+    ("jinja2", template(message(template_format="jinja2")), "anywhere"),
+    ("function", template(message(), tools=[{"type": "function", "function": {"name": "f"}}]), "anywhere"),
+    ("placeholder", template(message("placeholder", name="history")), "registry"),
+    ("tool variable", template(message(), tools=[{"type": "variable", "name": "tools"}]), "registry"),
+    ("two formats", template(message(), message(template_format="jinja2")), "registry"),
+    ("null content", template(message(), {"role": "assistant", "content": None}), "registry"),
+    ("string", template({"role": "user", "content": "Hello {name}"}), "registry"),
+    (
+        "image",
+        template({"role": "user", "content": [{"type": "image_url", "image_variable": "photo"}]}),
+        "registry",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "body", "expected"), RENDERS)
+def test_where_a_prompt_can_be_rendered(what: str, body: dict[str, Any], expected: str) -> None:
+    assert bundled(response(template=body)).renders == expected
+
+
+def test_what_a_prompt_says_of_itself() -> None:
+    metadata = {"model": {"provider": "openai", "name": "gpt-4o"}, "needs": "app >= 2.4"}
+    prompt = bundled(response(template=chat("{b} {a}"), metadata=metadata), commit="1a2b3c4")
+    assert (prompt.version, prompt.variables, prompt.needs) == (7, ("a", "b"), "app >= 2.4")
+    assert prompt.commit == "1a2b3c4"
+
+
+DIGESTS: list[tuple[str, dict[str, Any], bool]] = [
+    ("another version and message", {"version": 8, "commit_message": "Again (5d6e7f8 v8)"}, True),
+    ("other tags", {"tags": ["billing"]}, True),
+    ("other arguments for the provider", {"llm_kwargs": {"messages": []}}, True),
+    ("another text", {"template": chat("Answer {text} now.")}, False),
+    ("another model", {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {}}}, False),
+]
+
+
+@pytest.mark.parametrize(("what", "changed", "is_same"), DIGESTS)
+def test_the_digest_is_of_the_content(what: str, changed: dict[str, Any], is_same: bool) -> None:
+    assert (bundled(response(**changed)).digest == bundled(response()).digest) is is_same
+
+
+def _changed(**keys: Any) -> bytes:
+    return json.dumps({**json.loads(encode(bundle())), **keys}).encode()
+
+
+BROKEN: list[tuple[bytes, str]] = [
+    (b"", "it is not JSON, or it was cut off"),
+    (encode(bundle())[:-40], "it is not JSON, or it was cut off"),
+    (b"\xff\xfe", "it is not JSON"),
+    (b"[" * 100_000, "it is not JSON"),
+    (b"[]", "is not a bundle"),
+    (b'{"prompts": {}}', "is not a bundle"),
+    (_changed(format="promptsync-bundle/2"), "'promptsync-bundle/2', and this promptsync reads"),
+    (_changed(prompts=[]), r"Expected `object`.*prompts"),
+    (_changed(prompts={"a": {"version": "x"}}), "is not a valid bundle"),
+    (encode(bundle(response())).replace(b'"prompt_template"', b'"other"'), "has no prompt_template"),
+]
+
+
+@pytest.mark.parametrize(("content", "why"), BROKEN)
+def test_a_file_that_is_no_bundle_says_why(content: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        decode(content)
+
+
+def test_keys_of_later_versions_are_ignored(tmp_path: Path) -> None:
+    content = json.loads(write_bundle(tmp_path / "prompts.json").read_bytes())
+    content["prompts"]["support/refund"]["later"] = content["later"] = 1
+    assert decode(json.dumps(content).encode()) == decode(encode(bundle()))
