@@ -28,6 +28,8 @@ def to_prompt(document: Mapping[str, Any], default_name: str) -> tuple[Prompt, L
     metadata = dict(document.get("metadata") or {})
     if document.get("model") is not None:
         metadata["model"] = document["model"]
+    if document.get("needs") is not None:
+        metadata["needs"] = document["needs"]
     prompt = Prompt(
         name=document.get("name") or default_name,
         template=_template(document) | dict(extra.get("template") or {}),
@@ -69,6 +71,8 @@ def to_document(prompt: Prompt, local: Local, *, explicit: bool = False) -> dict
         document["model"] = tidy(metadata.pop("model"), SHAPES["model"], FILE)
     elif metadata.get("model") is None:
         metadata.pop("model", None)
+    if prompt.needs is not None:
+        document["needs"] = metadata.pop("needs")
     if metadata:
         document["metadata"] = metadata
     document |= own | {key: form.pop(key) for key in TEMPLATE_KEYS if key in form}

@@ -22,7 +22,7 @@ _Key = tuple[Any, ...]
 """Where a value is in both versions; an item of a list is at the pair of its indexes."""
 
 _ORDER = (
-    *("type", "tags", "template_format", "model", "metadata", "content", "messages"),
+    *("type", "tags", "template_format", "model", "needs", "metadata", "content", "messages"),
     *("functions", "function_call", "tools", "tool_choice", "extra"),
 )
 _KNOWN = frozenset(_ORDER) | TEMPLATE.keys()
@@ -107,6 +107,7 @@ def view(prompt: Prompt) -> dict[str, Any]:
     parts = {
         "tags": sorted(set(prompt.tags)),
         "model": metadata.pop("model", None),
+        "needs": metadata.pop("needs") if prompt.needs is not None else None,
         "metadata": metadata,
         "extra": {key: value for key, value in extra.items() if value},
     }

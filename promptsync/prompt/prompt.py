@@ -34,6 +34,12 @@ class Prompt(Struct, frozen=True):
     tags: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def needs(self) -> str | None:
+        """What the application must have to use this version, as in ``app >= 2.4``; ``None`` if not said."""
+        needs = self.metadata.get("needs")
+        return needs if isinstance(needs, str) and needs else None
+
 
 class Local(Struct, frozen=True):
     """The keys of a prompt file that are not content: never published, never part of the digest.

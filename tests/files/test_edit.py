@@ -314,6 +314,21 @@ EDITED: dict[str, tuple[str, Any, str]] = {
         _set("metadata", "a", ["c", "b"]),
         "content: x\nmetadata:\n  a:\n  - c # one\n  - b # two\n",
     ),
+    "what the application must have": (
+        "content: x # n\nneeds: app >= 2.3  # since May\n",
+        _set("needs", "app >= 2.4"),
+        "content: x # n\nneeds: app >= 2.4  # since May\n",
+    ),
+    "needs below metadata stay there while they are the same": (
+        "content: x\nmetadata:\n  needs: app  # since May\n",
+        _set("content", "y"),
+        "content: y\nmetadata:\n  needs: app  # since May\n",
+    ),
+    "needs below metadata move to the top with a new value": (
+        "name: p\ncontent: x # n\nmetadata:\n  needs: app  # since May\n  owner: me # us\n",
+        _set("needs", "app >= 2"),
+        "name: p\nneeds: app >= 2\ncontent: x # n\nmetadata:\n  owner: me # us\n",
+    ),
     "brackets open up": (IN_FLOW, _set("messages", 0, "content", "a\nb\n"), OPENED),
     "an indicator": (BLOCK, _set("content", " a\nb\n"), f"content: |6\n       a\n      b\n{KEY}"),
     "a literal block that is indented": (LITERAL, _set("content", "  a\nb"), "content: |2-\n    a\n  b\n"),

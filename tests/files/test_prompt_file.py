@@ -118,6 +118,14 @@ def test_a_file_becomes_a_prompt_with_places() -> None:
             ["3:1 model-twice: The model is given twice: in model: and in metadata.model. Keep model:."],
         ),
         (
+            "content: x\nneeds: app >= 2\nmetadata: {needs: app}\n",
+            ["3:1 schema: metadata has needs, which is also at the top of the file; keep one of them."],
+        ),
+        (
+            "content: x\nneeds: 2.4\n",
+            ["2:1 wrong-type: needs must be text, but it is a number. Quote it."],
+        ),
+        (
             "content: x\nextra: {template: {tools: []}, versoin: {}}\n",
             [
                 "2:9 unknown-key: extra.template has a key that belongs at the top of the file. Move "
@@ -169,7 +177,7 @@ def test_the_schemas_are_valid_and_describe_every_key(kind: schema.Kind) -> None
 
 def test_the_schema_knows_the_keys_of_a_document() -> None:
     assert set(schema.schema("prompt")["properties"]) == {
-        *("name", "template_format", "tags", "model", "metadata", "messages", "content", "extra"),
+        *("name", "template_format", "tags", "model", "needs", "metadata", "messages", "content", "extra"),
         *(*TEMPLATE_KEYS, *LOCAL_KEYS),
     }
 

@@ -37,7 +37,7 @@ def test_a_document_is_stable_and_has_ordered_keys(prompt: Prompt) -> None:
     once = to_document(prompt, Local())
     assert to_document(*to_prompt(once, "x")) == once
     order = (
-        *("name", "template_format", "tags", "model", "metadata", "messages", "content"),
+        *("name", "template_format", "tags", "model", "needs", "metadata", "messages", "content"),
         *(*TEMPLATE_KEYS, "extra", *LOCAL_KEYS),
     )
     assert list(once) == [key for key in order if key in once]
@@ -255,10 +255,14 @@ def test_a_file_leaves_out_what_the_registry_fills_in(template: dict[str, Any], 
         ),
         ({"model": "gpt", "owner": None}, {"metadata": {"owner": None, "model": "gpt"}}),
         ({"model": None}, {}),
+        ({"needs": "app >= 2.4", "owner": 1}, {"needs": "app >= 2.4", "metadata": {"owner": 1}}),
+        ({"needs": "app >= 2.4"}, {"needs": "app >= 2.4"}),
+        ({"needs": ""}, {"metadata": {"needs": ""}}),
+        ({"needs": {"app": "2.4"}}, {"metadata": {"needs": {"app": "2.4"}}}),
+        ({"needs": None}, {"metadata": {"needs": None}}),
     ],
 )
-def test_model_settings_are_a_top_level_key(metadata: dict[str, Any], said: dict[str, Any]) -> None:
-    assert document({"type": "completion", "content": text("x")}, metadata=metadata) == {
-        **said,
-        "content": "x",
-    }
+def test_model_settings_and_needs_are_top_level_keys(metadata: dict[str, Any], said: dict[str, Any]) -> None:
+    shown = document({"type": "completion", "content": text("x")}, metadata=metadata)
+    assert shown == {**said, "content": "x"}
+    assert to_prompt(shown, "n")[0].metadata.get("needs") == metadata.get("needs")

@@ -131,6 +131,19 @@ CASES: dict[str, tuple[Prompt, Prompt, list[Row]]] = {
         chat(metadata={"a.b": None}),
         [('metadata["a.b"]', None, None, "added")],
     ),
+    "what the application must have": (
+        chat(metadata={"needs": "app >= 2.3", "owner": "x"}),
+        chat(metadata={"needs": "app >= 2.4"}),
+        [
+            ("needs", "app >= 2.3", "app >= 2.4", "changed"),
+            ("metadata.owner", "x", None, "removed"),
+        ],
+    ),
+    "needs that are no text are metadata": (
+        chat(metadata={"needs": 2}),
+        chat(metadata={"needs": "app >= 2.4"}),
+        [("needs", None, "app >= 2.4", "added"), ("metadata.needs", 2, None, "removed")],
+    ),
     "tags are a set": (
         chat(tags=("b", "a", "a")),
         chat(tags=("a", "c")),

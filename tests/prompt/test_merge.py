@@ -395,6 +395,17 @@ def test_tags_merge_as_sets_and_ours_keep_their_order() -> None:
     assert not found.conflicts
 
 
+def test_what_the_application_must_have_is_one_value() -> None:
+    def prompt(**metadata: Any) -> Prompt:
+        return replace(BASE, metadata=metadata)
+
+    found = merge(prompt(), prompt(needs="app >= 2.4"), prompt(owner="x"))
+    assert not found.conflicts
+    assert found.prompt.metadata == {"needs": "app >= 2.4", "owner": "x"}
+    found = merge(prompt(needs="a 1"), prompt(needs="a 2"), prompt(needs="a 3"))
+    assert [(conflict.path, conflict.ours) for conflict in found.conflicts] == [("needs", "a 2")]
+
+
 def test_metadata_and_unknown_fields_merge_key_by_key() -> None:
     def prompt(metadata: dict[str, Any], extra: dict[str, Any]) -> Prompt:
         return replace(BASE, metadata=metadata, extra=extra)
