@@ -18,7 +18,7 @@ from msgspec import Struct
 from promptsync.prompt import limits
 
 if TYPE_CHECKING:
-    from jinja2 import ChainableUndefined
+    from jinja2 import ChainableUndefined, nodes
     from jinja2 import Template as CompiledTemplate
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -37,13 +37,15 @@ _INSERTING: Final = frozenset(
 class JinjaText(Struct, frozen=True):
     """What a text is: the variables that it needs from outside, and what is wrong with it, with its line.
 
-    The column of an error is unknown. A text that only inserts values, or checks for them, costs little more
-    than itself and what it renders to; all others can compute.
+    The text renders well without its ``optional`` variables: it only tests them, tests them first, or has a
+    default. The column of an error is unknown. A text that only inserts values, or checks for them, costs
+    little more than itself and what it renders to; all others can compute.
     """
 
     variables: frozenset[str] = frozenset()
     error: tuple[str, int, int | None] | None = None
     only_inserts: bool = True
+    optional: frozenset[str] = frozenset()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -64,9 +66,11 @@ def read(text: str) -> JinjaText:
     except (ValueError, OverflowError) as error:
         return JinjaText(error=(str(error), 1, None), only_inserts=False)
     names: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
     # An unknown filter does not always stop the text from being rendered.
     with suppress(TemplateError, RecursionError, MemoryError, ValueError, OverflowError):
         names = frozenset(meta.find_undeclared_variables(tree))
+        optional = names - _needed(tree, frozenset())
     unknown = next(
         (
             (f"no {kind} named {node.name!r}", node.lineno, None)
@@ -79,7 +83,42 @@ def read(text: str) -> JinjaText:
     )
     tests = {node.name for node in used if isinstance(node, nodes.Test)}
     inserts = {type(node).__name__ for node in used} <= _INSERTING
-    return JinjaText(names, unknown, inserts and tests <= {"defined", "undefined", "none"})
+    inserts = inserts and tests <= {"defined", "undefined", "none"}
+    return JinjaText(names, unknown, inserts, optional)
+
+
+def _needed(node: nodes.Node, tested: frozenset[str]) -> set[str]:
+    """Return the names that a node uses without testing them first; ``tested`` are tested around it."""
+    from jinja2 import nodes
+
+    def names(node: nodes.Node) -> frozenset[str]:
+        return frozenset(
+            part.name for part in (node, *node.find_all(nodes.Name)) if isinstance(part, nodes.Name)
+        )
+
+    if isinstance(node, nodes.Name):
+        return {node.name} - tested if node.ctx == "load" else set()
+    if isinstance(node, nodes.Not | nodes.Test):
+        return set()
+    if isinstance(node, nodes.Or):
+        return _needed(node.right, tested)
+    if isinstance(node, nodes.And):
+        return _needed(node.right, tested | names(node.left))
+    skipped: nodes.Node | None = None
+    if isinstance(node, nodes.If | nodes.CondExpr):
+        skipped, tested = node.test, tested | names(node.test)
+    elif isinstance(node, nodes.Filter) and node.name in ("default", "d"):
+        skipped = node.node
+    needed: set[str] = set()
+    for child in node.iter_child_nodes():
+        if child is not skipped:
+            needed |= _needed(child, tested)
+        if isinstance(child, nodes.Assign | nodes.If):  # what follows uses the value that was set
+            assigned = (child, *child.find_all(nodes.Assign))
+            tested = tested.union(
+                *(names(item.target) for item in assigned if isinstance(item, nodes.Assign))
+            )
+    return needed
 
 
 def is_bounded(text: str) -> bool:

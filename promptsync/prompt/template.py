@@ -8,9 +8,9 @@ text that cannot be rendered stays as it is. Templates are not trusted: they can
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -50,14 +50,35 @@ def template_variables(template: Mapping[str, Any], default: str = F_STRING) -> 
 
     ``default`` is the format of one that names none.
     """
-    names: list[Any] = []
+    return {variable.name for variable in variable_uses(template, default)}
+
+
+class Variable(Struct, frozen=True):
+    """One use of an input variable: what its value is, and whether the prompt needs it.
+
+    An f-string needs all of its variables; a jinja2 text does not need one that it tests first.
+    """
+
+    name: str
+    kind: Literal["text", "messages", "image", "media", "tool"]
+    required: bool = True
+
+
+def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Iterator[Variable]:
+    """Yield the uses of input variables in a template, or in a message, as ``template_variables`` does."""
     for text in texts_of(template, default):
-        names += variables(text.text, text.template_format)
+        optional = jinja.read(text.text).optional if text.template_format == JINJA2 else frozenset[str]()
+        for name in variables(text.text, text.template_format):
+            yield Variable(name, "text", name not in optional)
     for part in (template, *mappings(template.get("messages"))):
-        names += [part.get("name")] if part.get("role") == "placeholder" else []
-        names += [name for block in mappings(part.get("content")) for name in media_names(block)]
-    names += [tool.get("name") for tool in mappings(template.get("tools")) if tool.get("type") == "variable"]
-    return {name for name in names if isinstance(name, str)}
+        if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
+            yield Variable(part["name"], "messages")
+        for block in mappings(part.get("content")):
+            is_media = block.get("type") == "media_variable"
+            yield from (Variable(name, "media" if is_media else "image") for name in media_names(block))
+    for tool in mappings(template.get("tools")):
+        if tool.get("type") == "variable" and isinstance(tool.get("name"), str):
+            yield Variable(tool["name"], "tool")
 
 
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from promptsync.prompt.template import (
     syntax_error,
     template_variables,
+    variable_uses,
     variables,
 )
 from promptsync.rendering.engine import Engine, render_template
@@ -272,3 +273,59 @@ def test_many_threads_can_render_the_first_jinja2_template_at_once():
     )
     root = str(Path(__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": root})
+
+
+@pytest.mark.parametrize(
+    ("template", "needed", "optional"),
+    [
+        ("{{ x }}", "x", ""),
+        ("{% if x %}yes{% endif %}", "", "x"),
+        ("{% if x %}{{ x }}{% endif %}", "", "x"),
+        ("{% if x %}{{ x.name }}, {{ y }}{% endif %}", "y", "x"),
+        ("{% if x %}a{% endif %}{{ x }}", "x", ""),
+        ("{% if x %}a{% elif y %}{{ y }}{% else %}{{ z }}{% endif %}", "z", "x y"),
+        ("{% if x is defined and x|length > 2 %}{{ x }}{% endif %}", "", "x"),
+        ("{% if x == 'a' %}{{ y }}{% endif %}", "y", "x"),
+        ("{{ x|default('a') }} {{ y.z|d('b')|upper }}", "", "x y"),
+        ("{{ x|default(y) }}", "y", "x"),
+        ("{{ x or 'a' }}", "", "x"),
+        ("{{ x or y }}", "y", "x"),
+        ("{{ x and x.name }}", "", "x"),
+        ("{{ 'a' if x else 'b' }}", "", "x"),
+        ("{{ x if x else y }}", "y", "x"),
+        ("{{ x is defined }} {{ not y }}", "", "x y"),
+        ("{% for a in x %}{{ a }}{% endfor %}", "x", ""),
+        ("{% for a in x or [] %}{{ a }}{{ b }}{% endfor %}", "b", "x"),
+        ("{% if x %}{% for a in x %}{{ a }}{% endfor %}{% endif %}", "", "x"),
+        ("{% set x = x or 'a' %}{{ x }}", "", "x"),
+        ("{% set x = x|default('a') %}{% if y %}{{ x }}{% endif %}", "", "x y"),
+        ("{% if not x %}{% set x = 'a' %}{% endif %}{{ x }}", "", "x"),
+        ("{% for a in y %}{% set x = 1 %}{% endfor %}{{ x }}", "x y", ""),
+        ("{{ x }}{% set x = 1 %}", "x", ""),
+        ("{{ f(x) }} {{ 'a' ~ y }} {{ z > 1 }}", "f x y z", ""),
+        ("{% macro m(x) %}{{ x }}{{ y }}{% endmacro %}{{ m(1) }}", "y", ""),
+        ("{{ broken", "", ""),
+    ],
+)
+def test_a_jinja2_text_does_not_need_a_variable_that_it_tests_first(template, needed, optional):
+    uses = [*variable_uses({"content": template, "template_format": J})]
+    assert {use.name for use in uses if use.required} == set(needed.split())
+    assert {use.name for use in uses if not use.required} == set(optional.split())
+
+
+def test_uses_of_variables_have_a_kind():
+    template = {
+        "messages": [
+            {"role": "placeholder", "name": "history"},
+            {"role": "user", "content": [text("{question}"), {"type": "media_variable", "name": "files"}]},
+            {"role": "user", "content": [{"type": "image_url", "image_variable": "picture"}]},
+        ],
+        "tools": [{"type": "variable", "name": "more"}],
+    }
+    assert {use.name: use.kind for use in variable_uses(template)} == {
+        "question": "text",
+        "history": "messages",
+        "files": "media",
+        "picture": "image",
+        "more": "tool",
+    }

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from promptsync.prompt.outputs import response_schema, tools_of
+from promptsync.prompt.prompt import Prompt
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+OBJECT = {"type": "object"}
+
+
+def with_parameters(**parameters: object) -> Prompt:
+    return Prompt(
+        "p", {"type": "chat", "messages": []}, {"model": {"provider": "x", "parameters": parameters}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "schema"),
+    [
+        ({}, None),
+        ({"response_format": {"type": "text"}}, None),
+        ({"response_format": {"type": "text", "json_schema": {"schema": SCHEMA}}}, None),
+        ({"response_format": {"type": "json_object"}}, OBJECT),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
+            SCHEMA,
+        ),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": True}}}, True),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": "broken"}}}, OBJECT),
+        ({"response_format": {"type": "json_schema", "json_schema": None}}, OBJECT),
+        ({"response_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
+        ({"response_format": {"type": "json_object", "json_schema": SCHEMA}}, SCHEMA),
+        ({"text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}}}, SCHEMA),
+        ({"text": {"format": {"type": "text"}, "verbosity": "low"}}, None),
+        ({"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}, SCHEMA),
+        ({"output_config": {"effort": "low"}}, None),
+        ({"output_format": {"type": "json_schema", "schema": SCHEMA}}, SCHEMA),
+        ({"output_format": "png"}, None),
+        ({"response_mime_type": "application/json"}, {}),
+        ({"response_mime_type": "application/json", "response_schema": SCHEMA}, SCHEMA),
+        ({"responseMimeType": "application/json", "responseSchema": SCHEMA}, SCHEMA),
+        ({"generation_config": {"response_json_schema": SCHEMA}}, SCHEMA),
+        ({"generationConfig": {"responseJsonSchema": SCHEMA}}, SCHEMA),
+        ({"generation_config": {"response_mime_type": "text/plain"}}, None),
+        ({"response_format": None, "text": 3, "generation_config": []}, None),
+    ],
+)
+def test_the_schema_of_a_response_is_where_its_provider_has_it(parameters, schema):
+    assert response_schema(with_parameters(**parameters)) == schema
+
+
+@pytest.mark.parametrize("metadata", [{}, {"model": None}, {"model": "gpt"}, {"model": {"parameters": None}}])
+def test_without_a_model_there_is_no_schema(metadata):
+    assert response_schema(Prompt("p", {}, metadata)) is None
+
+
+def test_tools_by_name():
+    template = {
+        "type": "chat",
+        "tools": [
+            {"type": "function", "function": {"name": "find", "parameters": SCHEMA}},
+            {"function": {"name": "list"}},
+            {"function": {"name": "broken", "parameters": "x"}},
+            {"type": "function", "function": {"name": 3}},
+            {"type": "web_search", "name": "web", "id": "w"},
+            {"type": "registry", "tool_registry_id": 12, "label": "prod"},
+            {"type": "variable", "name": "more"},
+            "broken",
+        ],
+        "functions": [{"name": "old", "parameters": SCHEMA}, {"description": "no name"}],
+    }
+    empty = {"type": "object", "properties": {}}
+    assert tools_of(Prompt("p", template)) == {
+        "find": SCHEMA,
+        "list": empty,
+        "broken": None,
+        "web_search": None,
+        "registry tool 12": None,
+        "old": SCHEMA,
+    }
+
+
+def test_a_completion_has_no_tools():
+    assert tools_of(Prompt("p", {"type": "completion", "content": "x"})) == {}
