@@ -11,7 +11,7 @@ from promptsync.checks.versions import WantedVersions, latest_of
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
 from promptsync.errors import Interrupted, PromptsyncError, Refused
-from promptsync.labels.apply import apply_labels
+from promptsync.labels.apply import WAITS, apply_labels, approval_hint
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
 from promptsync.project.project import Project
@@ -142,4 +142,6 @@ def _move(project: Project, receipt: DeployReceipt) -> bool:
     receipt.labels = (*moved.changed, *(ChangedLabel(changes[name], False) for name in kept))
     receipt.interrupted = isinstance(moved.error, Interrupted)
     receipt.stopped = None if receipt.interrupted else moved.error
+    if receipt.stopped is not None and receipt.stopped.code == WAITS:
+        receipt.stopped = receipt.stopped.replaced(hint=approval_hint(project, receipt.plan.options.command))
     return moved.error is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Collection, Mapping
 
@@ -160,7 +161,10 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
             find_pins(project, survey.latest, push.new_texts), [member.name for member in survey.releases]
         )
         live = live_at_once(project, survey)
-        tables = plan_tables(project, wanted_tables(project, survey, checks, live))
+        # After an approval everything is live already, so a verdict counts however old it is.
+        is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
+        reuse = math.inf if is_live else None
+        tables = plan_tables(project, wanted_tables(project, survey, checks, live), reuse=reuse)
         checked_before = {wanted.candidate.name for wanted in tables.wanted}
         check_live(survey, live, checked_before)
         check_order(survey, checked_before - {name for check in located for name in check[0].prompts})

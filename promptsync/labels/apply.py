@@ -12,7 +12,12 @@ from promptsync.labels.move import ChangedLabel, change_label
 from promptsync.labels.plan import LabelChange
 from promptsync.project.pointers import deploy_command
 from promptsync.project.project import Project
+from promptsync.registry.address import LOCAL
 from promptsync.registry.errors import Rejected
+
+WAITS = "waits-for-approval"
+_NAMED = 8
+"""Most prompts that a message names."""
 
 
 class LabelReceipt(msgspec.Struct, frozen=True):
@@ -56,7 +61,8 @@ def apply_labels(project: Project, changes: Sequence[LabelChange]) -> LabelRecei
     if is_stopped:
         _undo(project, changed, "the run was interrupted")
     elif stayed is not None:
-        what = "was moved by another user" if stayed.is_overtaken else "was not moved"
+        what = "waits for approval" if stayed.waits else "was not moved"
+        what = "was moved by another user" if stayed.is_overtaken else what
         is_stopped = _undo(project, changed, f"{stayed.change.name} {what}")
     error = _interruption(changed) if is_stopped else _failure(project, changed)
     return LabelReceipt(tuple(changed), error)
@@ -107,28 +113,57 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
     stayed = [label for label in changed if not label.moved or label.is_overtaken]
     if not stayed:
         return None
-    first = min(stayed, key=lambda label: (not label.is_unknown, label.is_undone))
+    first = min(stayed, key=lambda label: (not label.is_unknown, label.is_undone, label.waits))
     where = f"{first.change.label!r} of {first.change.name!r}"
     if first.is_overtaken:
         message = f"{where} was moved by another user, too: {first.why}"
     elif first.is_unknown:
         message = f"it is unknown whether {where} moved: {first.why}"
+    elif first.waits:
+        message = _waiting(stayed)
     else:
         message = f"{where} was not moved: {first.why}"
     hint = "promptsync label list"
     if any(label.is_unknown or (label.is_move and not label.is_overtaken) for label in changed):
         return Incomplete(message, hint=hint, code="labels-unfinished")
+    if first.waits:
+        return Refused(message, hint=approval_hint(project, hint), code=WAITS)
     error = first.error
     status = error.status if isinstance(error, Rejected) else None
     if isinstance(error, Rejected) and status == 403:
         return RemoteError(
             f"{project.registry.url} rejects label changes by this key: {error.reason or error.message}",
-            hint="ask an administrator of the workspace for the permission PROMPT_DEPLOY",
+            hint="ask an administrator of the workspace for the permission PROMPT_DEPLOY, or, if "
+            f"{first.change.label} is protected, to move it",
             code="forbidden",
         )
     if error is not None and status != 409:  # what is protected is a refusal
         return error
+    if isinstance(error, Rejected) and error.reason:
+        hint = (
+            f"if {first.change.label} is protected, ask an administrator of the workspace to move it\n{hint}"
+        )
     if first.lost is not None and project.governs(first.change.label):
         again = deploy_command(project, first.change.label)
         hint = f"git pull\n{again} {shlex.quote(first.change.name)} --again"
     return Refused(message, hint=hint, code="label-not-moved")
+
+
+def _waiting(stayed: Sequence[ChangedLabel]) -> str:
+    """Return what waits for approval, with the versions that the labels are to point at."""
+    changes = [label.change for label in stayed if label.waits]
+    labels = " and ".join(sorted({change.label for change in changes}))
+    named = [
+        f"{change.name} v{change.new}" if change.new is not None else change.name
+        for change in changes[:_NAMED]
+    ]
+    more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+    return f"the change waits for approval of {labels} by an admin: {', '.join(named)}{more}"
+
+
+def approval_hint(project: Project, command: str) -> str:
+    """Return how to approve a change, and the command after that."""
+    how = "approve it in the PromptLayer dashboard (a denied request looks the same)"
+    if project.registry.url.startswith(LOCAL):
+        how = "remove it from protected_labels: in the fixtures, which approves it"
+    return f"{how}\n{command}"

@@ -23,7 +23,9 @@ class ChangedLabel(msgspec.Struct, frozen=True):
     ``why`` is why it is not, or what else went wrong. ``is_unknown`` says that the label may or may not have
     moved. ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken``
     says that it did move, while another user moved it, too: theirs is lost, and ``lost`` is the newer
-    version that they released, if any. ``before`` is where it was, with the labels beside it.
+    version that they released, if any. ``waits`` says that the registry accepted the change, and the label
+    did not move: that needs an approval, which may also have been denied. ``before`` is where it was, with
+    the labels beside it.
     """
 
     change: LabelChange
@@ -34,6 +36,7 @@ class ChangedLabel(msgspec.Struct, frozen=True):
     is_undone: bool = False
     is_overtaken: bool = False
     lost: int | None = None
+    waits: bool = False
     before: Position = Position()
 
     @property
@@ -147,7 +150,9 @@ def _move_up(before: _Labels) -> ChangedLabel:
             now.write([(name, newest) for name, _ in now.beside(after)[1:]])
             return ChangedLabel(change, False, _moved_elsewhere(version))
         if is_back and version == change.old:
-            now.write(now.beside(position))
+            # An approved release must not look as if the one that was taken back was live before it.
+            previous = position.previous if error is not None else change.new
+            now.write(now.beside(msgspec.structs.replace(position, previous=previous)))
         return _judged(now, error, after)
     if now.position == after != msgspec.structs.replace(before.position, version=change.new):
         return _judged(now, None, after)  # another user made the same move
@@ -196,11 +201,16 @@ def _read_back(
         # If this fails, too, a rollback is refused, which is safe. That the label did not move is reported
         # anyway.
         now.write(now.beside(before.position))
-    return _judged(now, error, after)
+    return _judged(now, error, after, may_wait=restores)
 
 
-def _judged(now: _Labels, error: RemoteError | None, after: Position) -> ChangedLabel:
-    """Return the result of a change, given where the labels are now."""
+def _judged(
+    now: _Labels, error: RemoteError | None, after: Position, *, may_wait: bool = True
+) -> ChangedLabel:
+    """Return the result of a change, given where the labels are now.
+
+    It cannot wait for an approval if the label was at the new version before.
+    """
     change, version = now.change, now.position.version
     if version == change.new:
         pairs = zip(now.beside(now.position), now.beside(after), strict=True)
@@ -211,10 +221,9 @@ def _judged(now: _Labels, error: RemoteError | None, after: Position) -> Changed
     if error is not None:
         # A request that timed out may still be carried out.
         return ChangedLabel(change, False, error.message, error, is_unknown=isinstance(error, TimedOut))
-    if version != change.old:
+    if version != change.old or not may_wait:
         return ChangedLabel(change, False, _moved_elsewhere(version))
-    reason = f"it is at {_shown(version)} although the registry accepted the change: "
-    return ChangedLabel(change, False, f"{reason}pending approval, or overridden")
+    return ChangedLabel(change, False, "an admin has to approve it", waits=True)
 
 
 def _overtaken(change: LabelChange, before: int | None, theirs: int | None) -> ChangedLabel:

@@ -58,6 +58,8 @@ class Position(msgspec.Struct, frozen=True):
     def way_back(self) -> int | None:
         """The version that a rollback goes to, ``None`` if it is unknown."""
         now, previous, released = self.version or 0, self.previous, self.released
+        if released is not None and previous is not None and previous > released:
+            return now if now < previous else None  # see ``labels.move``: it waits for approval, or waited
         if released is not None and released < now:
             # ``LABEL.previous`` is from the time before that release, which was live in between.
             return max(released, previous or 0)

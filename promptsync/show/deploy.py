@@ -297,6 +297,9 @@ def summary(receipt: DeployReceipt, label: str = "") -> str:
         return f"{count(len(receipt.others), 'prompt')} released to {label}{kept_back}"
     if any(change.is_unknown for change in receipt.labels):
         return f"not released; the position of {label} is unknown"
+    waiting = sum(change.waits for change in receipt.labels)
+    if waiting and not any(change.is_move for change in receipt.labels):
+        return f"not released; {count(waiting, 'prompt')} waiting for approval of {label}"
     if any(change.moved for change in receipt.labels):
         return f"not released; {label} moved on some prompts"
     passed = len(receipt.passed_others) if kept else 0

@@ -76,6 +76,8 @@ def label_row(changed: ChangedLabel, moved: str = "moved") -> Row:
     change, word, meaning = changed.change, moved, "good"
     if changed.is_unknown:
         word, meaning = "unknown", "bad"
+    elif changed.waits:
+        word, meaning = "waits", "warn"
     elif not changed.moved:
         word, meaning = f"not {moved}", "bad"
     elif changed.is_overtaken:
@@ -121,8 +123,10 @@ def summary(labels: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
     moved = _counts([label.change for label in labels if label.is_move], "moved", "deleted")
     unknown = sum(label.is_unknown for label in labels)
-    stayed = sum(not label.moved for label in labels) - unknown
-    parts = [moved, f"{stayed} not moved" if stayed else "", f"{unknown} unknown" if unknown else ""]
+    waiting = sum(label.waits for label in labels)
+    stayed = sum(not label.moved for label in labels) - unknown - waiting
+    counts = {"not moved": stayed, "waiting for approval": waiting, "unknown": unknown}
+    parts = [moved, *(f"{number} {word}" for word, number in counts.items() if number)]
     return ", ".join(filter(None, parts)) or "no label was changed"
 
 
@@ -159,7 +163,7 @@ def as_planned(changes: Iterable[LabelChange], *, moved: bool = False) -> tuple[
 def labels_body(labels: Iterable[ChangedLabel]) -> list[dict[str, Any]]:
     """Return changes for a JSON document."""
     return bodies(
-        labels, "name=change.name label=change.label from=change.old to=change.new moved reason=why"
+        labels, "name=change.name label=change.label from=change.old to=change.new moved waits reason=why"
     )
 
 

@@ -51,7 +51,7 @@ def test_labels_are_listed_as_json_with_every_label(here: World) -> None:
 def test_a_change_as_json_names_both_versions(here: World) -> None:
     here.point("refund", prod=1)
     assert here.run("label", "move", "refund", "prod", "--json").document["labels"] == [
-        {"name": "refund", "label": "prod", "from": 1, "to": 3, "moved": True, "reason": ""}
+        {"name": "refund", "label": "prod", "from": 1, "to": 3, "moved": True, "waits": False, "reason": ""}
     ]
     for verb in ("set", "move"):
         assert here.ok("label", verb, "refund", "prod").lines == [["unchanged", "refund", "prod", "v3"]]
@@ -242,7 +242,7 @@ def test_a_rollback_goes_to_the_version_it_is_given(here: World) -> None:
     here.point("refund", prod=3)
     body = here.run("rollback", "refund", "--label", "prod", "--to", "2", "--json").document
     assert body["labels"] == [
-        {"name": "refund", "label": "prod", "from": 3, "to": 2, "moved": True, "reason": ""}
+        {"name": "refund", "label": "prod", "from": 3, "to": 2, "moved": True, "waits": False, "reason": ""}
     ]
     assert here.run("rollback", "refund", "--label", "prod", "--to", "2").lines[0][0] == "unchanged"
 
@@ -281,7 +281,7 @@ FAULTS = [
     (failing(403, "no"), 4, "forbidden"),
     (failing(409, "approval needed"), 3, "label-not-moved"),
     (failing(422, "bad"), 4, "rejected"),
-    (Reply({"id": 1}, 200, {}), 3, "label-not-moved"),
+    (Reply({"id": 1}, 200, {}), 3, "waits-for-approval"),
     (Reply({"detail": "Not Found"}, 404, {}), 4, "unsupported"),
 ]
 

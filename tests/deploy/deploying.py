@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from evaluation_files import contains, declared, evaluation
 from worlds import DROPPED, Reply, Seen, World, fault, is_write
 
+from promptsync.server.app import create_app
+
 PEOPLE = [{"name": "Ada"}, {"name": "Linus"}]
 FIXTURES = declared(
     """
@@ -45,3 +47,12 @@ def dead_after(world: World, count: int) -> None:
         return None
 
     world.faults.append(answer)
+
+
+def protect(world: World, *lines: str) -> None:
+    """Protect labels as in the fixtures, and no others, which approves what waits for those."""
+    place = world.root.parent / "registry.yaml"
+    rest = [line for line in place.read_text("utf-8").splitlines() if not line.startswith("protected_labels")]
+    place.write_text("\n".join([*rest, f"protected_labels: [{', '.join(lines)}]", ""]), "utf-8")
+    world.call.app.close()
+    world.call.app = create_app(world.root.parent / "registry.db", fixtures=place)

@@ -317,7 +317,9 @@ def test_a_move_that_was_decided_before_and_comes_after_is_reported(two_live: Wo
     done = two_live.run("deploy", "--json")
     two_live.faults.clear()
     assert done.code == 3, str(done)
-    assert done.document["error"]["message"].startswith("'prod' of 'a' was not moved: it is at v2")
+    assert done.document["error"]["message"].startswith(
+        "'prod' of 'a' was not moved: another user moved it to v2"
+    )
     assert on_hold(two_live) == [("a", 3)]
 
 

@@ -393,7 +393,7 @@ def test_a_label_is_moved_to_what_was_published_and_read_back(three: World) -> N
 
 
 MOVES = [
-    (fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True})), 3, "label-not-moved", 1),
+    (fault(asking("PATCH", "/prompt-labels/"), Reply({"success": True})), 3, "waits-for-approval", 1),
     (fault(asking("PATCH", "/prompt-labels/"), failing(503)), 5, "partial", 1),
     (fault(asking("PATCH", "/prompt-labels/"), failing(502), after=True), 0, None, 2),
 ]

@@ -7,6 +7,8 @@ import json
 from actions import Event
 from team import SOFTER, Team
 
+from promptsync.server.app import create_app
+
 
 def test_what_was_merged_is_published_proven_and_released(team: Team) -> None:
     team.branch()
@@ -71,3 +73,39 @@ def test_a_missing_key_fails_the_run_and_is_named(team: Team) -> None:
     done = team.deploy()
     assert not done.passed
     assert "PROMPTLAYER_API_KEY" in done.log and "PROMPTLAYER_API_KEY" in done.summary
+
+
+def _approve(team: Team, *, protected: bool) -> None:
+    """Protect ``prod``, or approve what waits for it."""
+    directory = team.world.root.parent
+    fixtures = directory / "protected.yaml"
+    fixtures.write_text("protected_labels: [prod]\n" if protected else "agents: []\n", "utf-8")
+    team.world.call.app.close()
+    team.world.call.app = create_app(directory / "registry.db", fixtures=fixtures)
+
+
+def test_an_approval_starts_it_again_and_completes_the_release(team: Team) -> None:
+    _approve(team, protected=True)
+    team.edit("support/house-tone", "120 words", "110 words")
+    done = team.deploy()
+    assert not done.passed and team.world.label("support/house-tone", "prod") == 1
+    assert "waits for approval of prod by an admin: support/house-tone v2" in done.summary, str(done)
+    _approve(team, protected=False)
+    client = {"label": "$(exit 1)", "name": "support/house-tone"}
+    payload = {"action": "promptsync-approved", "branch": "main", "client_payload": client}
+    event = Event("repository_dispatch", payload, "refs/heads/main", "main")
+    team.world.forget()
+    done = team.deploy(event)
+    assert done.passed, str(done)
+    assert json.loads(done.job_outputs["released"]) == {"support/house-tone": 2}
+    assert team.world.published == []
+    assert team.world.labels("support/house-tone") == {"prod": 2, "prod.previous": 1, "prod.released": 2}
+    assert team.deploy(event).job_outputs["count"] == "0"
+
+
+def test_an_approval_deploys_the_newest_commit_of_the_default_branch(team: Team) -> None:
+    event = Event("repository_dispatch", {"action": "promptsync-approved"}, "refs/heads/main", "main")
+    team.edit("support/refund", *SOFTER)
+    team.push()
+    done = team.deploy(event)
+    assert done.passed and team.world.label("support/refund", "prod") == 2, str(done)

@@ -132,7 +132,7 @@ def test_they_run_on_what_they_should() -> None:
     events = {name: sorted(read(EXAMPLE, name)[0]["on"]) for name in NAMES}
     assert events == {
         "check": ["merge_group", "pull_request"],
-        "deploy": ["push", "workflow_dispatch"],
+        "deploy": ["push", "repository_dispatch", "workflow_dispatch"],
         "drift": ["repository_dispatch", "schedule", "workflow_dispatch"],
     }
 

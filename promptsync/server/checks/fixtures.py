@@ -21,7 +21,7 @@ from promptsync.server.checks.models import model_problem
 from promptsync.server.checks.runs import EVALUATION, run_prompt
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET, TOOL, WORKFLOW
-from promptsync.server.prompts.labels import PENDING
+from promptsync.server.prompts.labels import PENDING, protect
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables.compute import PROMPT
@@ -109,8 +109,8 @@ def apply_fixtures(db: Database, fixtures: Fixtures) -> None:
             " WHERE kind = ? AND NOT deleted AND name NOT IN (SELECT value FROM json_each(?))",
             (now(), kind, encoded([item.name for item in declared])),
         )
-    values = encoded(fixtures.protected_labels), encoded(fixtures.models)
-    db.execute("UPDATE registry SET protected_labels = ?, models = ?", values)
+    protect(db, fixtures.protected_labels)
+    db.execute("UPDATE registry SET models = ?", (encoded(fixtures.models),))
 
 
 def _save_item(db: Database, kind: str, declared: Declared) -> None:

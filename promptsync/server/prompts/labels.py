@@ -1,8 +1,8 @@
 """Release labels: one pointer per name and template, and which of them are protected.
 
 A protected label changes only with approval. How the vendor's registry responds to such a change is
-not documented, so the fixtures choose one of the responses that a client must be ready for. Removing the
-label from the fixtures approves it.
+not documented, so the fixtures choose one of the responses that a client must be ready for. A label that is
+removed from the fixtures moves to where the newest change of it was to go: that is the approval.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.store.clock import now
-from promptsync.server.store.database import Database, Row, decoded, insert
+from promptsync.server.store.database import Database, Row, decoded, encoded, insert
 
 PENDING = "pending"
 """The response to a change of a protected label unless the fixtures have another one."""
 
 _REFUSALS = {"forbidden": 403, "conflict": 409}
+_REQUESTS = "requests"
+"""The key of the changes that wait in a protected label: ids of templates, each with that of a version."""
 
 
 class Target(Struct, frozen=True):
@@ -83,7 +85,7 @@ def create_label(request: Request) -> Response:
         if known is not None:
             what = f"{template['name']!r} has the label {body.name!r} already"
             raise ApiError(409, f"{what}; move it with PATCH /prompt-labels/{known['id']}.")
-        if needs_approval(db, template["name"], body.name):
+        if waits(db, template, body.name, version_id):
             return Response(_waiting(body.name))
         label_id = insert(db, "labels", **label, version_id=version_id, created_at=now())
         return Response(_label(db, label_id)[0])
@@ -95,7 +97,7 @@ def move_label(request: Request) -> Response:
     with request.store.write() as db:
         label, template = _label(db, request.id("prompt_label_id"))
         version_id = _target(db, template, body)
-        if needs_approval(db, template["name"], label["name"]):
+        if waits(db, template, label["name"], version_id):
             return Response(label | _waiting(label["name"]))
         db.execute("UPDATE labels SET version_id = ? WHERE id = ?", (version_id, label["id"]))
         return Response(label | {"prompt_version_id": version_id})
@@ -105,7 +107,7 @@ def delete_label(request: Request) -> Response:
     """Delete a label, unless that waits for approval."""
     with request.store.write() as db:
         label, template = _label(db, request.id("prompt_label_id"))
-        if needs_approval(db, template["name"], label["name"]):
+        if waits(db, template, label["name"], None):
             return Response(_waiting(label["name"]))
         db.execute("DELETE FROM labels WHERE id = ?", (label["id"],))
     return Response({"success": True, "message": f"Deleted the release label {label['name']!r}."})
@@ -142,16 +144,45 @@ def _target(db: Database, template: Row, target: Target) -> int:
 # -- protection ---------------------------------------------------------------------------------------------
 
 
-def needs_approval(db: Database, prompt: str, label: str) -> bool:
-    """Return whether changes of this label of a prompt wait for approval; 403 or 409 if they are refused."""
-    protected = decoded(db.execute("SELECT protected_labels FROM registry").fetchone()[0])
-    for line in protected:
-        # The first matching line of the fixtures counts.
-        if line["name"] == label and any(fnmatchcase(prompt, pattern) for pattern in line["prompts"]):
-            if line["answer"] != PENDING:
-                raise ApiError(_REFUSALS[line["answer"]], f"The release label {label!r} is protected.")
-            return True
-    return False
+def waits(db: Database, template: Row, label: str, version_id: int | None) -> bool:
+    """Keep the change of a protected label until it is approved, and return whether the label is protected.
+
+    Without ``version_id`` the label is to be deleted. Raises 403 or 409 if the fixtures refuse changes.
+    """
+    protected = _protected(db)
+    line = _line(protected, template["name"], label)
+    if line is not None and line["answer"] != PENDING:
+        raise ApiError(_REFUSALS[line["answer"]], f"The release label {label!r} is protected.")
+    if line is not None:
+        line.setdefault(_REQUESTS, {})[str(template["id"])] = version_id
+        db.execute("UPDATE registry SET protected_labels = ?", (encoded(protected),))
+    return line is not None
+
+
+def protect(db: Database, protected: list[dict[str, Any]]) -> None:
+    """Protect these labels and no others, and carry out the changes that waited for others."""
+    for old in _protected(db):
+        for item_id, version_id in old.get(_REQUESTS, {}).items():
+            template = items.get(db, items.TEMPLATE, "id", int(item_id), archived=True)
+            line = _line(protected, template["name"], old["name"])
+            if line is not None:
+                line.setdefault(_REQUESTS, {})[item_id] = version_id
+            elif version_id is not None:
+                items.point_labels(db, items.version_by_id(db, version_id), [old["name"]])
+            else:
+                db.execute("DELETE FROM labels WHERE item_id = ? AND name = ?", (item_id, old["name"]))
+    db.execute("UPDATE registry SET protected_labels = ?", (encoded(protected),))
+
+
+def _protected(db: Database) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = decoded(db.execute("SELECT protected_labels FROM registry").fetchone()[0])
+    return lines
+
+
+def _line(protected: list[dict[str, Any]], prompt: str, label: str) -> dict[str, Any] | None:
+    """Return the line of the fixtures that protects a label of a prompt: the first that matches."""
+    lines = (line for line in protected if line["name"] == label)
+    return next((line for line in lines if any(fnmatchcase(prompt, name) for name in line["prompts"])), None)
 
 
 def _waiting(label: str) -> dict[str, Any]:

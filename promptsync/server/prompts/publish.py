@@ -14,7 +14,7 @@ from promptsync.server.http.fields import Id, Name, checked
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.folders import folder_by_id
-from promptsync.server.prompts.labels import needs_approval
+from promptsync.server.prompts.labels import waits
 from promptsync.server.prompts.template import stored_metadata, stored_template
 from promptsync.server.store.database import Database, decoded
 
@@ -103,13 +103,13 @@ def _add_version(
     template, metadata = stored_template(version.prompt_template), stored_metadata(version.metadata)
     if prompt.folder_id is not None:
         folder_by_id(db, prompt.folder_id, status=400)
-    set_now = labels and [
-        label for label in dict.fromkeys(labels) if not needs_approval(db, prompt.prompt_name, label)
-    ]
     tags = None if prompt.tags is None else list(dict.fromkeys(prompt.tags))
     item = items.save(db, items.TEMPLATE, prompt.prompt_name, tags=tags, folder_id=prompt.folder_id)
     body = {"prompt_template": template, "metadata": metadata}
     stored = items.add_version(db, item, body, message=version.commit_message, type=template["type"])
+    set_now = labels and [
+        label for label in dict.fromkeys(labels) if not waits(db, item, label, stored["id"])
+    ]
     items.point_labels(db, stored, set_now or ())
     # After the version is stored, because it may be what its own snippets reference. An error undoes it.
     snippets.expanded(db, template, archived=False)
