@@ -65,6 +65,9 @@ Check:
 
 Embedded registry:
   serve       Run the embedded registry over HTTP.
+
+Webhooks:
+  relay       Start workflows when a prompt changes in the dashboard.
 """
 """The verbs by purpose. They stand here so that the help loads no verb's module."""
 
@@ -267,6 +270,8 @@ def _environment(environ: Mapping[str, str]) -> Environment:
             for key, value in environ.items()
             if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
         },
+        webhook_secret=environ.get("PROMPTLAYER_WEBHOOK_SECRET", "").strip(),
+        relay_token=environ.get("PROMPTSYNC_RELAY_TOKEN", "").strip(),
         ci=ci,
         read_only=_is_on(environ.get("PROMPTSYNC_READ_ONLY", "")),
         colour=False if environ.get("NO_COLOR") else None,

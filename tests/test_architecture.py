@@ -33,6 +33,7 @@ MAY_USE: dict[str, set[str]] = {
     "files": {"prompt", "history"},
     "registry": {"prompt", "parallel"},
     "server": {"prompt", "rendering", "parallel"},
+    "relay": {"prompt", "files"},
     "project": _READ,
     "compare": _READ | {"project"},
     "labels": _READ | {"project", "compare"},
@@ -43,7 +44,8 @@ MAY_USE: dict[str, set[str]] = {
     "deploy": _ACT | {"push", "checks"},
     "setup": _ACT | {"pull", "checks"},
     "show": _ACT | {"push", "pull", "bump", "checks", "deploy", "setup", "terminal"},
-    "commands": _ACT | {"push", "pull", "bump", "checks", "deploy", "setup", "server", "show", "terminal"},
+    "commands": _ACT
+    | {"push", "pull", "bump", "checks", "deploy", "setup", "server", "relay", "show", "terminal"},
     "cli": {"commands", "show", "terminal", "registry"},
     "__main__": {"cli"},
 }
@@ -59,9 +61,10 @@ OWNERS = {
     "deepdiff": {"prompt/fields.py"},
     "jsonschema_rs": {"files/schema.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
-    | {"server/checks/endpoint.py", "server/checks/steps.py"},
+    | {"server/checks/endpoint.py", "server/checks/steps.py", "relay/dispatch.py"},
     "werkzeug": {
         *("server/routes.py", "server/http/answer.py", "server/http/body.py", "server/http/gateway.py"),
+        "relay/application.py",
     },
     "uvicorn": {"server/serve.py"},
     "filelock": {"files/lock.py"},

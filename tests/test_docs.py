@@ -186,7 +186,9 @@ def test_every_environment_variable_is_in_the_manual_and_no_other() -> None:
         used |= set(re.findall(r"\b(?:PROMPTLAYER|PROMPTSYNC|GITHUB)_[A-Z_]*[A-Z]", file.read_text("utf-8")))
     page = DOCS / "environment.md"
     named = set(coded(first_cells(page, "# Environment variables")))
-    elsewhere = {"PROMPTSYNC_DIRECTORY", "PROMPTSYNC_PACKAGE", "PROMPTSYNC_TOKEN"}  # of the workflows
+    elsewhere = {
+        f"PROMPTSYNC_{name}" for name in ("DIRECTORY", "EVENT", "PACKAGE", "TOKEN")
+    }  # of the workflows
     used -= {"_PROMPTSYNC_COMPLETE"}  # between the completion script and the program
     assert elsewhere <= set(re.findall(r"`(\w+)`", page.read_text("utf-8")))
     assert {name for name in used if not SET_BY_GITHUB.fullmatch(name)} - elsewhere == named

@@ -111,6 +111,7 @@ schema config
 completion bash
 help push
 init --help
+relay --help
 serve --help
 track --help
 """

@@ -22,6 +22,9 @@ JOBS = ".gitlab/promptsync.gitlab-ci.yml"
 NAMES = ("prompts-check", "prompts-deploy", "prompts-drift")
 CONFIG = 'remotes: {"a$b": {url: https://api.example.com}}\nlabels: {main: prod, release/1: prod}\n'
 
+EDITED, APPROVED = {"PROMPTSYNC_EVENT": "drift"}, {"PROMPTSYNC_EVENT": "approved"}
+"""What ``promptsync relay`` sends with a trigger."""
+
 each_job = pytest.mark.parametrize("name", NAMES)
 
 
@@ -105,6 +108,12 @@ def test_each_job_is_bounded_and_no_deploy_is_cancelled(name: str) -> None:
         ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "topic"}, ()),
         ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1"}, ()),
         ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, NAMES[2:]),
+        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main", **EDITED}, NAMES[2:]),
+        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main", **EDITED}, NAMES[2:]),
+        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main", **APPROVED}, NAMES[1:2]),
+        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "release/1", **APPROVED}, NAMES[1:2]),
+        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "topic", **APPROVED}, ()),
+        ({"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": "main"}, ()),
     ],
 )
 def test_they_run_on_what_they_should(

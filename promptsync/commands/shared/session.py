@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptsync.registry.values import Timeouts
     from promptsync.show.outcome import Outcome
 
-_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "schema", "serve", "--help"}
+_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "--help"}
 """Words of commands for which a remote makes no difference."""
 
 
@@ -41,6 +41,8 @@ class Environment:
     model_key: str | None = field(default=None, repr=False)
     model_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The keys that ``models:`` of a fixtures file can name."""
+    webhook_secret: str = field(default="", repr=False)
+    relay_token: str = field(default="", repr=False)
     ci: bool = False
     read_only: bool = False
     """Whether everything that would change the registry is refused."""

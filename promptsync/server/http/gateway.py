@@ -36,7 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Calls the WSGI application ``app`` on one of ``threads`` threads for what the guard accepts."""
+    """Calls the WSGI application ``app`` on one of ``threads`` threads for what the guard accepts.
+
+    An application that ``is_signed`` has no guard, because no web page can sign. It may have a ``max_body``.
+    """
 
     def __init__(self, app: WSGIApplication, hosts: Hosts, threads: int) -> None:
         self._app = app
@@ -54,7 +57,8 @@ class Gateway:
         is_socket = scope["type"] == "websocket"
         try:
             headers = _headers(scope)
-            check(scope.get("method", "GET"), _target(scope), headers, self._hosts)
+            if not getattr(self._app, "is_signed", False):
+                check(scope.get("method", "GET"), _target(scope), headers, self._hosts)
             if is_socket:
                 await self._converse(scope, receive, send)
                 return
@@ -69,12 +73,13 @@ class Gateway:
     async def _response(
         self, scope: Message, headers: Mapping[str, str], receive: Receive
     ) -> werkzeug.Response:
+        limit: int = getattr(self._app, "max_body", MAX_BODY)
         # Of what is refused, no body is read.
-        if int(headers.get("content-length", 0)) > MAX_BODY:
-            raise too_large(MAX_BODY)
+        if int(headers.get("content-length", 0)) > limit:
+            raise too_large(limit)
         if self._registry is not None and "x-api-key" in headers:
             self._registry.check_key(headers["x-api-key"].encode("latin-1"))
-        body = await _complete_body(receive)
+        body = await _complete_body(receive, limit)
         # Its length is known now, however it was sent.
         environ = _environ(scope, {**headers, "transfer-encoding": ""}, body)
         loop = asyncio.get_running_loop()
@@ -147,15 +152,15 @@ def _environ(scope: Message, headers: Mapping[str, str], body: bytes) -> dict[st
     }
 
 
-async def _complete_body(receive: Receive) -> bytes:
+async def _complete_body(receive: Receive, limit: int) -> bytes:
     """Return the body, which so holds no thread while it arrives."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while (message := await receive())["type"] == "http.request":
                 body += message["body"]
-                if len(body) > MAX_BODY:
-                    raise too_large(MAX_BODY)
+                if len(body) > limit:
+                    raise too_large(limit)
                 if not message["more_body"]:
                     return bytes(body)
             raise malformed("The connection was closed before the body was complete.")

@@ -1,0 +1,65 @@
+"""``promptsync relay``: starts workflows when PromptLayer sends an event."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from importlib.util import find_spec
+
+import click
+
+from promptsync.commands.shared.session import Session, verb
+from promptsync.errors import UsageError
+from promptsync.show.outcome import Outcome
+
+
+@verb("relay")
+@click.option("--github", default="", metavar="OWNER/REPO", help="Repository on GitHub.")
+@click.option("--gitlab", default="", metavar="PROJECT", help="Project on GitLab, by its path or number.")
+@click.option("--api-url", default="", metavar="URL", help="API of your own GitHub or GitLab server.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8471,
+    show_default=True,
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 picks a free one.",
+)
+def command(session: Session, github: str, gitlab: str, api_url: str, host: str, port: int) -> Outcome:
+    """Receive PromptLayer's webhooks and start the workflows that pull edits or continue a deploy.
+
+    PROMPTLAYER_WEBHOOK_SECRET is the secret of the webhook. PROMPTSYNC_RELAY_TOKEN may start workflows.
+
+    \b
+    promptsync relay --github OWNER/REPO
+    promptsync relay --gitlab GROUP/PROJECT --api-url https://gitlab.example.com/api/v4
+    """
+    from promptsync.relay.application import create_app
+    from promptsync.server.app import install_command
+    from promptsync.server.serve import base_url, bind, run_server
+
+    relay = create_app(
+        secret=session.environment.webhook_secret,
+        token=session.environment.relay_token,
+        github=github,
+        gitlab=gitlab,
+        api_url=api_url,
+        directory=str(session.config().root),
+    )
+    if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
+        message = f"promptsync relay needs packages that are not installed: {', '.join(missing)}"
+        raise UsageError(message, hint=install_command())
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("promptsync.relay").setLevel(logging.WARNING if session.quiet else logging.INFO)
+
+    def announce(port: int) -> None:
+        session.say(f"{base_url(host, port)} starts workflows in {github or gitlab}; Ctrl-C stops it")
+
+    # A supervisor stops it with SIGTERM, after which what waits is started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run_server(relay, bind(host, port), announce)
+    finally:
+        relay.dispatcher.close()
+    return Outcome()

@@ -1,0 +1,1 @@
+"""Receives the webhooks of PromptLayer, and starts workflows on GitHub or GitLab."""

@@ -1,0 +1,136 @@
+"""Starts one workflow for all events of ten seconds, again after a failure, so that no event is lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from promptsync.errors import UsageError
+
+MERGED_SECONDS: Final = 10.0
+"""How long an event waits for others."""
+STOP_SECONDS: Final = 8.0
+"""How long a stop may take. Docker and Cloud Run kill a process after 10 seconds."""
+
+_REPOSITORY: Final = re.compile(r"[\w.-]+/[\w./-]+|\d+")
+_URL: Final = re.compile(r"https://[^\s?#@]+|http://(?:127\.0\.0\.1|localhost)(?::\d+)?(?:/[^\s?#@]*)?")
+
+_log = logging.getLogger("promptsync.relay")
+
+
+def start_of(
+    github: str, gitlab: str, *, token: str, api_url: str, branch: str
+) -> Callable[[str], dict[str, Any]]:
+    """Return what makes the request that starts a workflow by its name. Raises ``UsageError``.
+
+    GitLab runs it on ``branch``, GitHub on the default branch.
+    """
+    if bool(github) == bool(gitlab) or not _REPOSITORY.fullmatch(github or gitlab):
+        raise UsageError("pass --github OWNER/REPO or --gitlab GROUP/PROJECT")
+    base = api_url.rstrip("/") or ("https://api.github.com" if github else "https://gitlab.com/api/v4")
+    if not _URL.fullmatch(base):
+        hint = f"use https://HOST/api/{'v3' if github else 'v4'}"
+        raise UsageError(f"--api-url {api_url!r} is not an https URL", hint=hint)
+    if github:
+        url = f"{base}/repos/{github}/dispatches"
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+        return lambda name: {"url": url, "headers": headers, "json": {"event_type": f"promptsync-{name}"}}
+    url, form = f"{base}/projects/{quote(gitlab, safe='')}/trigger/pipeline", {"token": token, "ref": branch}
+    return lambda name: {"url": url, "data": {**form, "variables[PROMPTSYNC_EVENT]": name}}
+
+
+class Dispatcher:
+    """Collects events, and starts their workflows on a thread that begins with the first event."""
+
+    def __init__(
+        self,
+        start: Callable[[str], dict[str, Any]],
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start, self._token, self._clock = start, token, clock
+        self._due: dict[str, float] = {}
+        """When each workflow that events wait for has to start, by the clock."""
+        self._changed = threading.Condition()
+        self._failures = 0
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name="relay", daemon=True)
+        # No redirects: the token would go along to wherever they lead.
+        self._client = httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+        self.status = "ok"
+        """After the last request: ``ok``, ``retrying`` or ``rejected``."""
+
+    def add(self, name: str) -> bool:
+        """Accept an event for a workflow; return whether none was waiting."""
+        with self._changed:
+            is_first = name not in self._due
+            self._due.setdefault(name, self._clock() + MERGED_SECONDS)
+            if self._thread.ident is None:  # not earlier, because a host may fork before
+                self._thread.start()
+            self._changed.notify()
+        return is_first
+
+    def send(self, *, everything: bool = False) -> None:
+        """Start the workflows that are due, or all that wait."""
+        with self._changed:
+            now = self._clock()
+            names = [name for name, due in self._due.items() if everything or due <= now]
+            for name in names:  # an event that arrives from now on needs a run of its own
+                del self._due[name]
+        for name in names:
+            if (seconds := self._request(name)) is not None:
+                with self._changed:
+                    self._due[name] = self._clock() + seconds
+
+    def close(self) -> None:
+        """Start what waits, and stop."""
+        with self._changed:
+            is_again, self._is_closed = self._is_closed, True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
+        if not is_again and (self._due or self._thread.is_alive()):
+            _log.error("stopped before every workflow was started; the nightly run finds what changed")
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if self._is_closed:
+                    break
+                due = min(self._due.values(), default=None)
+                self._changed.wait(None if due is None else max(0, due - self._clock()))
+            self.send()
+        self.send(everything=True)
+
+    def _request(self, name: str) -> float | None:
+        """Start a workflow; return the seconds until another attempt, ``None`` if there must be none."""
+        status, wait = 0, ""
+        try:
+            with self._client.stream("POST", **self._start(name)) as response:
+                # Only the beginning: what arrives may be of any length.
+                reason = next(response.iter_bytes(300), b"").decode(errors="replace")
+            status, wait = response.status_code, response.headers.get("Retry-After", "")
+        except Exception as error:  # none may end the thread
+            reason = f"{type(error).__name__}: {error}"
+        if 200 <= status < 300:
+            self.status, self._failures = "ok", 0
+            _log.info("started promptsync-%s", name)
+            return None
+        reason = f"promptsync-{name} was not started: {status or ''} {reason.replace(self._token, '***')!a}"
+        if wait or status in (0, 408, 429) or status >= 500:
+            backoff = min(2**self._failures, 256) * random.uniform(1, 1.25)
+            seconds = min(int(wait), 3600) if wait.isdecimal() else backoff
+            self.status, self._failures = "retrying", self._failures + 1
+            _log.warning("%s; trying again in %.0f s", reason, seconds)
+            return seconds
+        self.status, self._failures = "rejected", 0
+        _log.error("%s; check the token, its permissions and the repository", reason)
+        return None

@@ -1,0 +1,171 @@
+"""``promptsync relay`` in a process of its own, and the same application under another host."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from relaying import APPROVAL, SECRET, TOKEN, api, event, sign
+from worlds import World
+
+SECRETS = {"PROMPTLAYER_WEBHOOK_SECRET": SECRET, "PROMPTSYNC_RELAY_TOKEN": TOKEN}
+
+
+@contextmanager
+def relay(root: Path, api_url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the verb on a free port; the value is the process and its URL."""
+    command = [sys.executable, "-m", "promptsync", *arguments, "-C", str(root), "relay", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--github", "team/prompts", "--api-url", api_url],
+        env={**os.environ, **SECRETS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            yield process, process.stderr.readline().partition(" ")[0]
+        finally:
+            process.kill()
+
+
+def send(url: str, payload: object) -> int:
+    headers = {"X-PromptLayer-Signature": sign(payload)}
+    with httpx.Client(trust_env=False) as client:
+        return client.post(url, content=json.dumps(payload), headers=headers).status_code
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "promptsync.yaml").write_text("include: ['support/*']\n")
+    (tmp_path / "below").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_starts_what_waits_and_ends_it_cleanly(root: Path, ending: signal.Signals) -> None:
+    with api() as github, relay(root / "below", github.url) as (process, url):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        assert httpx.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
+        for payload in (event(), {**event(), "user_id": 9}, event(APPROVAL, prompt_template_label="prod")):
+            assert send(url, payload) == 202
+        assert send(url, event()) == 200 and send(url, event(name="other")) == 200
+        assert github.requests == []
+        process.send_signal(ending)
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (0, "")
+        bodies = sorted(json.loads(request.body)["event_type"] for request in github.requests)
+        assert bodies == ["promptsync-approved", "promptsync-drift"]
+    assert "Traceback" not in err
+    lines = [
+        line for line in err.splitlines() if re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line)
+    ]
+    words = [line.split()[3].rstrip(":,") for line in lines]
+    assert words == ["received", "merged", "received", "dropped", "dropped", "started", "started"]
+    assert SECRET not in err and TOKEN not in err
+
+
+def test_a_stop_while_the_api_fails_is_bounded_and_said(root: Path) -> None:
+    with api() as github, relay(root, github.url) as (process, url):
+        github.replies = [(500, {}, b"")]
+        assert send(url, event()) == 202
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0 and len(github.requests) == 1
+    assert "stopped before every workflow was started; the nightly run finds what changed" in err
+    assert "Traceback" not in err
+
+
+_HOST = """
+import io, os, sys
+from promptsync.relay.application import create_app
+app = create_app(
+    secret=os.environ["PROMPTLAYER_WEBHOOK_SECRET"],
+    token=os.environ["PROMPTSYNC_RELAY_TOKEN"],
+    github="team/prompts",
+    api_url=sys.argv[1],
+)
+body = sys.stdin.buffer.read()
+environ = {
+    "REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(body),
+    "CONTENT_LENGTH": str(len(body)), "HTTP_X_PROMPTLAYER_SIGNATURE": sys.argv[2],
+}
+print(app(environ, lambda status, headers: print(status)))
+"""
+
+
+def test_under_another_host_what_waits_is_started_when_the_process_ends(root: Path) -> None:
+    with api() as github:
+        done = subprocess.run(
+            [sys.executable, "-c", _HOST, github.url, sign(event())],
+            input=json.dumps(event()),
+            env={**os.environ, **SECRETS},
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith("202 ACCEPTED") and done.stderr == ""
+        assert len(github.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "message", "hint"),
+    [
+        (
+            "--github a/b",
+            {},
+            "PROMPTLAYER_WEBHOOK_SECRET is not set",
+            "export PROMPTLAYER_WEBHOOK_SECRET=VALUE",
+        ),
+        (
+            "--github a/b",
+            {"PROMPTLAYER_WEBHOOK_SECRET": SECRET},
+            "PROMPTSYNC_RELAY_TOKEN is not set",
+            "export PROMPTSYNC_RELAY_TOKEN=VALUE",
+        ),
+        ("--github a/b", {**SECRETS, "PROMPTSYNC_RELAY_TOKEN": "a\nb"}, "contains spaces or other", "export"),
+        ("", SECRETS, "pass --github OWNER/REPO or --gitlab GROUP/PROJECT", "promptsync relay --help"),
+        ("--github a/b --gitlab a/b", SECRETS, "pass --github OWNER/REPO or", "promptsync relay --help"),
+        ("--github a/b --api-url http://x.y", SECRETS, "is not an https URL", "use https://HOST/api/v3"),
+        ("--gitlab a/b --api-url x", SECRETS, "is not an https URL", "use https://HOST/api/v4"),
+        (
+            "--github a/b --host nowhere.invalid",
+            SECRETS,
+            "cannot listen on nowhere.invalid",
+            "choose another",
+        ),
+        ("--github a/b --port 70000", SECRETS, "70000 is not in the range", "promptsync relay --help"),
+    ],
+)
+def test_what_is_wrong_is_a_usage_error(
+    local: World, arguments: str, environ: dict[str, str], message: str, hint: str
+) -> None:
+    local.put("promptsync.yaml", "prompts: prompts\n")
+    done = local.run("relay", *arguments.split(), **environ)
+    assert done.code == 2 and done.out == "", str(done)
+    assert message in done.err and f"hint: {hint}" in done.err
+    assert SECRET not in done.err and TOKEN not in done.err
+
+
+def test_it_needs_a_configuration(tmp_path: Path, local: World) -> None:
+    (tmp_path / "empty").mkdir()
+    done = local.run("-C", str(tmp_path / "empty"), "relay", "--github", "a/b", **SECRETS)
+    assert done.code == 2 and "no promptsync.yaml" in done.err and "hint: promptsync init" in done.err
+
+
+def test_without_the_extra_the_hint_installs_it(local: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    local.put("promptsync.yaml", "prompts: prompts\n")
+    monkeypatch.setattr("promptsync.commands.relay.find_spec", lambda name: None)
+    done = local.run("relay", "--github", "a/b", **SECRETS)
+    assert done.code == 2 and "promptsync relay needs packages that are not installed" in done.err
+    assert "pip install 'promptsync[serve]'" in done.err

@@ -1,0 +1,300 @@
+"""When workflows start: bursts, failures of the API, and the end of the process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from itertools import pairwise
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from relaying import APPROVAL, TOKEN, Api, Site, api, event, relaying
+
+from promptsync.errors import UsageError
+from promptsync.relay.dispatch import start_of
+
+
+@pytest.fixture
+def github() -> Iterator[Api]:
+    with api() as state:
+        yield state
+
+
+@pytest.fixture
+def site(github: Api) -> Iterator[Site]:
+    with relaying(github.url) as site:
+        yield site
+
+
+def edit(number: int = 0) -> dict[str, object]:
+    return {**event(), "user_id": number}
+
+
+def approve() -> dict[str, object]:
+    return event(APPROVAL, prompt_template_label="prod")
+
+
+# -- requests -----------------------------------------------------------------------------------------------
+
+
+def test_github_gets_a_dispatch_without_anything_from_the_event(site: Site, github: Api) -> None:
+    site.send(edit())
+    site.pass_time(10)
+    (request,) = github.requests
+    assert request.path == "/repos/team/prompts/dispatches"
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert json.loads(request.body) == {"event_type": "promptsync-drift"}
+
+
+def test_gitlab_gets_a_trigger_for_the_branch_without_anything_from_the_event(github: Api) -> None:
+    with relaying(github.url, gitlab=True) as site:
+        site.send(approve())
+        site.pass_time(10)
+    (request,) = github.requests
+    assert request.path == "/projects/team%2Fprompts/trigger/pipeline"
+    form = {"token": [TOKEN], "ref": ["trunk"], "variables[PROMPTSYNC_EVENT]": ["approved"]}
+    assert parse_qs(request.body) == form
+
+
+def url_of(github: str, gitlab: str, api_url: str = "") -> str:
+    start = start_of(github, gitlab, token=TOKEN, api_url=api_url, branch="main")
+    return str(start("drift")["url"])
+
+
+def test_the_api_may_be_one_of_your_own_servers() -> None:
+    assert url_of("a/b", "") == "https://api.github.com/repos/a/b/dispatches"
+    assert url_of("", "a/b/c") == "https://gitlab.com/api/v4/projects/a%2Fb%2Fc/trigger/pipeline"
+    assert url_of("", "17") == "https://gitlab.com/api/v4/projects/17/trigger/pipeline"
+    assert url_of("a/b", "", "https://git.x:8443/api/v3/") == "https://git.x:8443/api/v3/repos/a/b/dispatches"
+    assert url_of("a/b", "", "http://localhost:9") == "http://localhost:9/repos/a/b/dispatches"
+
+
+@pytest.mark.parametrize(
+    ("github", "gitlab", "api_url", "message"),
+    [
+        ("", "", "", "pass --github OWNER/REPO or --gitlab GROUP/PROJECT"),
+        ("a/b", "a/b", "", "pass --github OWNER/REPO or --gitlab GROUP/PROJECT"),
+        ("repo", "", "", "pass --github OWNER/REPO"),
+        ("https://github.com/a/b", "", "", "pass --github OWNER/REPO"),
+        ("a/b?x", "", "", "pass --github OWNER/REPO"),
+        ("", "a b/c", "", "pass --github OWNER/REPO"),
+        ("a/b", "", "http://git.example.com/api/v3", "is not an https URL"),
+        ("a/b", "", "http://localhost.example.com", "is not an https URL"),
+        ("a/b", "", "http://localhost@example.com", "is not an https URL"),
+        ("a/b", "", "https://me:pw@example.com", "is not an https URL"),
+        ("a/b", "", "git.example.com", "is not an https URL"),
+    ],
+)
+def test_wrong_repositories_and_urls_are_usage_errors(
+    github: str, gitlab: str, api_url: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        url_of(github, gitlab, api_url)
+
+
+# -- bursts -------------------------------------------------------------------------------------------------
+
+
+def test_a_burst_starts_one_workflow_after_ten_seconds(
+    site: Site, github: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(200):
+        assert site.send(edit(number)).status_code == 202
+    site.pass_time(9.9)
+    assert github.requests == []
+    site.pass_time(0.1)
+    site.pass_time(60)
+    assert len(github.requests) == 1
+    lines = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert (lines.count("received"), lines.count("merged")) == (1, 199)
+
+
+def test_each_kind_has_a_burst_of_its_own(site: Site, github: Api) -> None:
+    for payload in (edit(1), approve(), edit(2)):
+        site.send(payload)
+    site.pass_time(10)
+    assert sorted(json.loads(request.body)["event_type"] for request in github.requests) == [
+        "promptsync-approved",
+        "promptsync-drift",
+    ]
+
+
+def test_the_last_event_always_starts_a_workflow_and_never_two_within_ten_seconds(
+    site: Site, github: Api
+) -> None:
+    starts = []
+    for number in range(300):  # one event in each tenth of a second
+        site.send(edit(number))
+        before = len(github.requests)
+        site.pass_time(0.1)
+        starts += [site.clock.now] * (len(github.requests) - before)
+    last = site.clock.now
+    site.pass_time(10)
+    assert len(github.requests) == len(starts) + 1
+    assert all(b - a >= 9.9 for a, b in pairwise(starts))
+    assert len(starts) in (2, 3) and starts[-1] < last
+
+
+def test_an_event_while_the_request_is_under_way_starts_another_workflow(site: Site, github: Api) -> None:
+    dispatcher = site.relay.dispatcher
+    sent = dispatcher._start
+
+    def start(name: str) -> dict[str, object]:
+        dispatcher.add(name)
+        dispatcher._start = sent
+        return sent(name)
+
+    site.send(edit())
+    dispatcher._start = start
+    site.pass_time(10)
+    assert len(github.requests) == 1
+    site.pass_time(10)
+    assert len(github.requests) == 2
+    site.pass_time(100)
+    assert len(github.requests) == 2
+
+
+def test_the_thread_starts_what_is_due(github: Api) -> None:
+    with relaying(github.url, has_thread=True) as site:
+        site.send(edit())
+        site.clock.now += 10
+        site.send(approve())  # wakes the thread
+        assert json.loads(github.accepted.get(timeout=60).body) == {"event_type": "promptsync-drift"}
+        site.relay.dispatcher.close()
+        assert json.loads(github.accepted.get(timeout=60).body) == {"event_type": "promptsync-approved"}
+        site.relay.dispatcher.close()
+    assert len(github.requests) == 2
+
+
+# -- failures -----------------------------------------------------------------------------------------------
+
+
+def test_after_failures_the_workflow_is_started_once(
+    site: Site, github: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    github.replies = [(status, {}, b"down") for status in (500, 502, 503, 504, 408, 429, 500, 599)]
+    site.send(edit())
+    waits = []
+    site.pass_time(10)
+    for attempt in range(1, 9):
+        assert len(github.requests) == attempt and site.health() == (200, "retrying")
+        waits.append(site.relay.dispatcher._due["drift"] - site.clock.now)
+        site.send(edit(attempt))  # waits together with the first one
+        site.pass_time(waits[-1] - 0.01)
+        assert len(github.requests) == attempt
+        site.pass_time(0.02)
+    assert site.health() == (200, "ok")
+    site.pass_time(1000)
+    assert len(github.requests) == 9
+    for number, wait in enumerate(waits):
+        assert 2**number <= wait <= 1.25 * 2**number
+    assert "promptsync-drift was not started: 500 'down'; trying again in 1 s" in caplog.text
+
+
+def test_the_wait_between_attempts_is_bounded(site: Site, github: Api) -> None:
+    github.replies = [(500, {}, b"")] * 40
+    site.send(edit())
+    site.pass_time(10)
+    for _ in range(40):
+        assert site.relay.dispatcher._due["drift"] - site.clock.now <= 320
+        site.pass_time(320)
+    assert github.accepted.qsize() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"), [(429, "30", 30), (403, "60", 60), (503, "999999", 3600)]
+)
+def test_the_api_says_how_long_to_wait(
+    site: Site, github: Api, status: int, header: str, seconds: int
+) -> None:
+    github.replies = [(status, {"Retry-After": header}, b"")]
+    site.send(edit())
+    site.pass_time(10)
+    site.pass_time(seconds - 1)
+    assert len(github.requests) == 1
+    site.pass_time(1)
+    assert len(github.requests) == 2
+
+
+@pytest.mark.parametrize("header", ["Wed, 21 Oct 2099 07:28:00 GMT", "-5", "nan", "²"])
+def test_a_wait_that_is_no_number_is_a_short_one(site: Site, github: Api, header: str) -> None:
+    github.replies = [(503, {"Retry-After": header.encode().decode("latin-1")}, b"")]
+    site.send(edit())
+    site.pass_time(10)
+    site.pass_time(1.3)
+    assert github.accepted.qsize() == 1
+
+
+def test_nothing_listens_and_later_it_does() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with relaying(f"http://127.0.0.1:{port}") as site:
+        site.send(edit())
+        for _ in range(5):
+            site.pass_time(30)
+        assert site.health() == (200, "retrying")
+        with api(port) as github:
+            site.pass_time(30)
+            site.pass_time(1000)
+            assert len(github.requests) == 1
+        assert site.health() == (200, "ok")
+
+
+def test_a_server_that_hangs_is_given_up(site: Site, github: Api) -> None:
+    site.relay.dispatcher._client = httpx.Client(timeout=0.2)
+    github.hangs = True
+    site.send(edit())
+    site.pass_time(10)
+    assert site.health() == (200, "retrying") and github.accepted.qsize() == 0
+    github.hangs = False
+    site.pass_time(2)
+    site.pass_time(100)
+    assert github.accepted.qsize() == 1 and site.health() == (200, "ok")
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
+def test_what_is_rejected_is_not_repeated_and_loud(
+    site: Site, github: Api, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = f"Bad credentials {TOKEN} \x1b[31m".encode()
+    github.replies = [(status, {"Location": f"{github.url}/elsewhere"}, message)]
+    site.send(edit())
+    site.pass_time(10)
+    site.pass_time(10_000)
+    assert len(github.requests) == 1 and site.health() == (503, "rejected")
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == (
+        f"promptsync-drift was not started: {status} 'Bad credentials *** \\x1b[31m'; "
+        "check the token, its permissions and the repository"
+    )
+    site.send(edit(2))
+    site.pass_time(10)
+    assert len(github.requests) == 2 and site.health() == (200, "ok")
+
+
+def test_of_an_endless_answer_only_the_beginning_is_read(site: Site, github: Api) -> None:
+    github.replies = [(404, {}, b"x" * 5_000_000)]
+    site.send(edit())
+    site.pass_time(10)
+    assert site.health() == (503, "rejected")
+
+
+# -- the end ------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_without_events_is_silent(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.relay.dispatcher.close()
+    assert caplog.text == ""
+
+
+def test_what_cannot_be_started_before_the_stop_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    with api() as github, relaying(github.url, has_thread=True) as site:
+        github.replies = [(500, {}, b"")]
+        site.send(edit())
+        site.relay.dispatcher.close()
+        site.relay.dispatcher.close()
+        assert len(github.requests) == 1
+    assert caplog.text.count("stopped before every workflow was started") == 1

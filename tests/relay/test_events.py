@@ -1,0 +1,243 @@
+"""Which requests are events of PromptLayer, and which of those start a workflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from relaying import APPROVAL, EDIT, SECRET, Api, Site, api, event, relaying, sign
+
+LARGEST = 1024 * 1024
+
+
+@pytest.fixture
+def github() -> Iterator[Api]:
+    with api() as state:
+        yield state
+
+
+@pytest.fixture
+def site(github: Api) -> Iterator[Site]:
+    with relaying(github.url) as site:
+        yield site
+
+
+def started(site: Site, github: Api) -> list[str]:
+    """The workflows that start within ten seconds."""
+    before = len(github.requests)
+    site.pass_time(10)
+    return [json.loads(request.body)["event_type"] for request in github.requests[before:]]
+
+
+# -- signatures ---------------------------------------------------------------------------------------------
+
+GENUINE: dict[str, Any] = {
+    "as in the manual": event(),
+    "non-ASCII names": event(name="support/Rückgabe 返金 🙂"),
+    "half of a surrogate pair": event(name="support/\ud83d"),
+    "floats": event(score=1.0, tiny=1e-7, large=1e22),
+    "large integers": event(number=2**80),
+    "nested null and lists": event(more={"b": None, "a": [1, {"z": None, "y": [None, True]}]}),
+    "quotes and colons": event(text='a": "b", {"c": [1,2]}'),
+    "1970": {**event(), "timestamp": "1970-01-01T00:00:00"},
+    "2099": {**event(), "timestamp": "2099-12-31T23:59:59"},
+    "no time": {**event(), "timestamp": None},
+}
+
+
+@pytest.mark.parametrize("payload", GENUINE.values(), ids=GENUINE)
+def test_a_genuine_event_starts_a_workflow_whatever_it_contains(
+    site: Site, github: Api, payload: dict[str, Any]
+) -> None:
+    answer = site.send(payload)
+    assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+    assert started(site, github) == ["promptsync-drift"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(event(), indent=3),
+        json.dumps(event(name="support/ü"), ensure_ascii=False),
+        json.dumps(dict(reversed(event().items())), separators=(",", ":")),
+    ],
+    ids=["indented", "UTF-8", "compact, another order"],
+)
+def test_the_signature_is_that_of_the_values_and_not_of_the_bytes(site: Site, body: str) -> None:
+    headers = {"X-PromptLayer-Signature": sign(json.loads(body))}
+    assert site.send_raw(body.encode(), headers, path="/webhook").status_code == 202
+
+
+def javascript(payload: Any) -> str:
+    """What PromptLayer's recipe for JavaScript signs where it differs: UTF-8, and lists without spaces."""
+    import hashlib
+    import hmac
+
+    text = json.dumps(payload, sort_keys=True, ensure_ascii=False)
+    return hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+OWN, NAME = sign(event()), event(name="support/ü")
+FORGED: dict[str, tuple[bytes, str | None]] = {
+    "no header": (json.dumps(event()).encode(), None),
+    "empty": (json.dumps(event()).encode(), ""),
+    "another secret": (json.dumps(event()).encode(), sign(event(), "other")),
+    "no secret": (json.dumps(event()).encode(), sign(event(), "")),
+    "changed body": (json.dumps(event(name="support/triage")).encode(), OWN),
+    "a key more": (json.dumps({**event(), "more": None}).encode(), OWN),
+    "a value of another type": (json.dumps({**event(), "user_id": 3.0}).encode(), OWN),
+    "capital letters": (json.dumps(event()).encode(), OWN.upper()),
+    "cut": (json.dumps(event()).encode(), OWN[:-1]),
+    "with its kind": (json.dumps(event()).encode(), f"sha256={OWN}"),
+    "not ASCII": (json.dumps(event()).encode(), "ü" * 64),
+    "twice": (json.dumps(event()).encode(), f"{OWN}, {OWN}"),
+    "of the bytes": (json.dumps(NAME, ensure_ascii=False).encode(), javascript(NAME)),
+    "duplicate keys": (
+        json.dumps(event()).replace("{", '{"user_id": 3, "user_id": 4, ', 1).encode()[:-1]
+        + b', "user_id": 5}',
+        OWN,
+    ),
+    "not JSON": (b"{", OWN),
+    "not UTF-8": (b'{"a": "\xff"}', OWN),
+    "empty body": (b"", OWN),
+    "deep": (b"[" * 100_000, OWN),
+    "digits": (b"9" * 10_000, OWN),
+    "a signed list": (b"[1]", sign([1])),
+    "a signed null": (b"null", sign(None)),
+}
+
+
+@pytest.mark.parametrize(("body", "signature"), FORGED.values(), ids=FORGED)
+def test_a_forged_event_starts_nothing_and_learns_nothing(
+    site: Site, github: Api, body: bytes, signature: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {} if signature is None else {"X-PromptLayer-Signature": signature.encode()}
+    answer = site.send_raw(body, headers)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()) == (401, {"status": "unauthorized"})
+    assert started(site, github) == []
+    assert "its signature is missing or wrong" in caplog.text
+    assert SECRET not in caplog.text and OWN not in caplog.text
+
+
+def test_the_last_of_duplicate_keys_is_the_one_that_is_checked_and_used(site: Site, github: Api) -> None:
+    body = json.dumps(event(name="other/x")).replace(
+        '"other/x"', '"support/a", "prompt_template_name": "other/x"'
+    )
+    assert (
+        site.send_raw(body.encode(), {"X-PromptLayer-Signature": sign(event(name="other/x"))}).status_code
+        == 200
+    )
+    assert started(site, github) == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}])
+def test_a_body_that_is_too_large_is_refused(site: Site, headers: dict[str, str]) -> None:
+    body = b" " * (LARGEST + 1)
+    with httpx.Client(trust_env=False) as client:
+        content = iter([body]) if headers else body
+        answer = client.post(site.url, content=content)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("POST", "/other"), ("PUT", "/webhook"), ("GET", "/webhook/")]
+)
+def test_anything_else_is_unknown(site: Site, method: str, path: str) -> None:
+    with httpx.Client(trust_env=False) as client:
+        assert client.request(method, site.url + path).status_code == 404
+
+
+def test_any_host_name_and_content_type_is_accepted_because_the_signature_decides(site: Site) -> None:
+    headers = {"X-PromptLayer-Signature": OWN, "Host": "hooks.example.com", "Content-Type": "text/plain"}
+    assert site.send_raw(json.dumps(event()).encode(), headers).status_code == 202
+
+
+# -- replays ------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_arrives_again_starts_nothing(
+    site: Site, github: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert site.send(event()).status_code == 202
+    assert started(site, github) == ["promptsync-drift"]
+    for path in ("/", "/webhook"):
+        answer = site.send(event(), path=path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "dropped"})
+    assert started(site, github) == [] and "it was received before" in caplog.text
+
+
+def test_the_next_edit_of_the_same_prompt_is_no_replay(site: Site, github: Api) -> None:
+    for second in range(3):
+        assert site.send({**event(), "timestamp": f"2026-01-02T03:04:0{second}"}).status_code == 202
+        assert started(site, github) == ["promptsync-drift"]
+
+
+def test_the_memory_for_replays_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptsync.relay.application.MOST_SEEN", 5)
+    for number in range(8):
+        assert site.send({**event(), "user_id": number}).status_code == 202
+    assert len(site.relay._seen) == 5
+    assert [site.send({**event(), "user_id": number}).status_code for number in (7, 3, 2)] == [200, 200, 202]
+
+
+# -- what starts a workflow ---------------------------------------------------------------------------------
+
+RENAME, MOVED = "prompt_template_name_changed", "prompt_template_label_moved"
+LABELS = "labels: {main: prod, staging: stage}\n"
+TABLE: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("", event(), ["drift"]),
+    ("", event(name="a/b"), ["drift"]),
+    ("include: ['support/*']", event(), ["drift"]),
+    ("include: ['support/*']", event(name="marketing/x"), []),
+    ("include: ['support/*']", event(name=""), []),
+    ("include: ['support/*']", event("prompt_template_updated"), ["drift"]),
+    ("include: ['support/*']", event("prompt_template_deleted"), ["drift"]),
+    ("include: ['support/*']", event(RENAME, "support/b", old_prompt_template_name="a"), ["drift"]),
+    ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="support/a"), ["drift"]),
+    ("include: ['support/*']", event(RENAME, "b", old_prompt_template_name="a"), []),
+    ("", event(MOVED, prompt_template_label="prod"), []),
+    ("", event(MOVED, prompt_template_label="prod.previous"), []),
+    ("", event("prompt_template_label_created", prompt_template_label="prod.released"), []),
+    ("", event("prompt_template_label_deleted", prompt_template_label="prod"), []),
+    ("", event("prompt_template_label_change_requested", prompt_template_label="prod"), []),
+    ("", event("prompt_template_label_change_denied", prompt_template_label="prod"), []),
+    (LABELS, event(APPROVAL, prompt_template_label="prod"), ["approved"]),
+    (LABELS, event(APPROVAL, prompt_template_label="stage"), ["approved"]),
+    (LABELS, event(APPROVAL, prompt_template_label="dev"), []),
+    (LABELS, event(APPROVAL, prompt_template_label="prod.released"), []),
+    (LABELS, event(APPROVAL, prompt_template_label=None), []),
+    ("", event(APPROVAL, prompt_template_label="dev"), ["approved"]),
+    ("", event(APPROVAL, prompt_template_label="dev.previous"), []),
+    ("include: ['support/*']", event(APPROVAL, "x", prompt_template_label="prod"), []),
+    ("", event("agent_run_finished"), []),
+    ("", event("skill_collection_files_changed"), []),
+    ("", event("prompt.updated"), []),
+    ("", {"event_type": EDIT}, []),
+    ("", {"event_type": EDIT, "details": None}, []),
+    ("", {"event_type": EDIT, "details": {"prompt_template_name": 5}}, []),
+    ("", {"event_type": EDIT, "details": ["x"]}, []),
+    ("", {"event_type": ["x"], "details": {}}, []),
+    ("", {}, []),
+]
+
+
+@pytest.mark.parametrize(("config", "payload", "workflows"), TABLE)
+def test_what_starts_a_workflow(
+    github: Api, config: str, payload: dict[str, Any], workflows: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with relaying(github.url, config=f"prompts: prompts\n{config}\n") as site:
+        answer = site.send(payload)
+        assert answer.status_code == (202 if workflows else 200)
+        assert started(site, github) == [f"promptsync-{name}" for name in workflows]
+        assert ("dropped, because" in caplog.text) == (not workflows)
+
+
+def test_names_are_escaped_and_cut_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.send(event(name="support/\x1b[31m\n\u202eü" + "x" * 500))
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "promptsync.relay"]
+    assert line.startswith('received: "prompt_template_version_created", {"prompt_template_name": "support/')
+    assert line.isascii() and line.isprintable() and len(line) < 320
+    assert "ann@example.com" not in line
