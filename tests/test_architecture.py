@@ -59,7 +59,7 @@ PROMPTLAYER = [f"promptlayer/{name}" for name in ("connection", "failures", "htt
 OWNERS = {
     "jinja2": {"prompt/jinja.py", "show/report.py"},
     "deepdiff": {"prompt/fields.py"},
-    "jsonschema_rs": {"files/schema.py"},
+    "jsonschema_rs": {"files/schema.py", "prompt/schema_changes.py"},
     "httpx": {f"registry/{name}.py" for name in ("open", *PROMPTLAYER)}
     | {"server/checks/endpoint.py", "server/checks/steps.py", "relay/dispatch.py"},
     "werkzeug": {

@@ -10,6 +10,8 @@ from promptsync.prompt.texts import as_mapping, mappings
 
 JsonSchema = Mapping[str, Any] | bool
 
+REGISTRY_TOOL: Final = "registry tool "
+"""What the name of a tool starts with that only the registry knows."""
 _GOOGLE_CONFIGS: Final = ("generation_config", "generationConfig")
 _GOOGLE_SCHEMAS: Final = ("response_json_schema", "response_schema", "responseJsonSchema", "responseSchema")
 
@@ -52,7 +54,7 @@ def tools_of(prompt: Prompt) -> dict[str, JsonSchema | None]:
         if function_name(tool) is not None:
             tools |= _function(tool["function"])
         elif tool.get("type") == "registry":
-            tools[f"registry tool {tool.get('tool_registry_id')}"] = None
+            tools[f"{REGISTRY_TOOL}{tool.get('tool_registry_id')}"] = None
         elif "function" not in tool and tool.get("type") not in (None, "function", "variable"):
             tools[str(tool["type"])] = None
     for function in mappings(prompt.template.get("functions")):

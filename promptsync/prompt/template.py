@@ -54,7 +54,7 @@ def template_variables(template: Mapping[str, Any], default: str = F_STRING) -> 
 
 
 class Variable(Struct, frozen=True):
-    """One use of an input variable: what its value is, and whether the prompt needs it.
+    """One use of an input variable: what its value is, whether the prompt needs it, and the text's format.
 
     An f-string needs all of its variables; a jinja2 text does not need one that it tests first.
     """
@@ -62,6 +62,7 @@ class Variable(Struct, frozen=True):
     name: str
     kind: Literal["text", "messages", "image", "media", "tool"]
     required: bool = True
+    template_format: str = ""
 
 
 def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Iterator[Variable]:
@@ -69,7 +70,7 @@ def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Itera
     for text in texts_of(template, default):
         optional = jinja.read(text.text).optional if text.template_format == JINJA2 else frozenset[str]()
         for name in variables(text.text, text.template_format):
-            yield Variable(name, "text", name not in optional)
+            yield Variable(name, "text", name not in optional, text.template_format)
     for part in (template, *mappings(template.get("messages"))):
         if part.get("role") == "placeholder" and isinstance(part.get("name"), str):
             yield Variable(part["name"], "messages")

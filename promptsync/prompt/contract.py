@@ -1,0 +1,115 @@
+"""What an application relies on in the prompt that it loads, and what another version changes about that.
+
+Inputs may widen, outputs may narrow: an application has to send every variable, and to read every answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from promptsync.prompt.canonical import comparable
+from promptsync.prompt.outputs import REGISTRY_TOOL, response_schema, tools_of
+from promptsync.prompt.prompt import Prompt, kind_of
+from promptsync.prompt.schema_changes import Verdict, schema_changes
+from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
+from promptsync.prompt.template import variable_uses
+from promptsync.prompt.texts import as_mapping
+
+
+class ContractChange(Struct, frozen=True):
+    """A change that an application can notice; ``where`` and ``what`` form a sentence.
+
+    ``unknown`` means that the prompts do not say whether it breaks the application.
+    """
+
+    what: str
+    where: str
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}"
+
+
+def contract_changes(live: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
+    """Return what a new version changes for the applications of a live one; both with snippets in place."""
+    live = comparable(new, live)
+    return (*_calls(live, new), *_variables(live, new), *_tools(live, new), *_responses(live, new))
+
+
+def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
+    """Compare what decides how an application calls the model, and what it gets back."""
+    before, after = _called(live), _called(new)
+    for key, was in before.items():
+        now = after[key]
+        # Another provider has other APIs.
+        if was != now and (key != "api_type" or before["provider"] == after["provider"]):
+            # Without a model, the application chooses one itself.
+            verdict: Verdict = "breaking" if was else "unknown"
+            yield ContractChange(f"was {was or 'none'}, is {now or 'none'}", key, verdict)
+
+
+def _called(prompt: Prompt) -> dict[str, Any]:
+    model = as_mapping(prompt.metadata.get("model"))
+    provider, api = model.get("provider"), model.get("api_type")
+    if not api and provider in CHAT_COMPLETIONS_PROVIDERS:
+        api = CHAT_COMPLETIONS
+    return {"type": kind_of(prompt.template), "provider": provider, "api_type": api}
+
+
+def _variables(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
+    sides = [[*variable_uses(prompt.template)] for prompt in (live, new)]
+    kinds, kinds_now = ({(use.name, use.kind): use for use in uses} for uses in sides)
+    needed, needed_now = ({use.name for use in uses if use.required} for uses in sides)
+    before, after = ({use.name for use in uses} for uses in sides)
+    formats, formats_now = ({use.template_format for use in uses} - {""} for uses in sides)
+    if formats and formats_now - formats:
+        what = f"was {' and '.join(sorted(formats))}, is {' and '.join(sorted(formats_now))}"
+        yield ContractChange(what, "template_format", "breaking")
+    for name in sorted(before | after):
+        where = f"variable {name}"
+        if name not in after:
+            yield ContractChange("is gone", where, "compatible")
+        elif name not in before and name not in needed_now:
+            yield ContractChange("is new, and optional", where, "compatible")
+        elif name not in before:
+            yield ContractChange("is new: the application does not send it", where, "breaking")
+        elif other := [kind for used, kind in kinds_now if used == name and (name, kind) not in kinds]:
+            yield ContractChange(f"is used as {other[0]} now", where, "breaking")
+        elif name in needed_now - needed:
+            what = "is no longer optional: the application may leave it out"
+            yield ContractChange(what, where, "breaking")
+        elif name in needed - needed_now:
+            yield ContractChange("is optional now", where, "compatible")
+
+
+def _tools(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
+    before, after = tools_of(live), tools_of(new)
+    # A reference to the registry's tools can be any of the functions that only the other side has.
+    is_sure = not any(name.startswith(REGISTRY_TOOL) for name in before.keys() ^ after.keys())
+    for name in {**before, **after}:
+        where = name if name.startswith(REGISTRY_TOOL) else f"tool {name}"
+        schema, schema_now = before.get(name), after.get(name)
+        if name in before and name in after:
+            if schema is not None and schema_now is not None:
+                changes = schema_changes(schema, schema_now, where, is_closed=True)
+                yield from (ContractChange(change.what, change.path, change.verdict) for change in changes)
+            elif schema is not schema_now:
+                yield ContractChange("has other parameters", where, "unknown")
+        else:
+            what = "is gone" if name in before else "is new: the application may have no code for it"
+            is_known = is_sure and (schema is not None or schema_now is not None)
+            yield ContractChange(what, where, "breaking" if is_known else "unknown")
+
+
+def _responses(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
+    schema, schema_now = response_schema(live), response_schema(new)
+    if schema is not None and schema_now is not None:
+        changes = schema_changes(schema, schema_now, "response")
+        yield from (ContractChange(change.what, change.path, change.verdict) for change in changes)
+    elif schema is not None:
+        yield ContractChange("was JSON, can be any text", "response", "breaking")
+    elif schema_now is not None:
+        yield ContractChange("was any text, is JSON", "response", "unknown")

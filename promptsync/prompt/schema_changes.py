@@ -1,0 +1,297 @@
+"""One JSON Schema against another: can code that reads documents of the old one read those of the new one?
+
+Rules follow properties, items, alternatives and references to the place of a change. What is allowed at one
+place is left to ``jsonschema_rs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from promptsync.prompt.canonical import encode, same
+from promptsync.prompt.outputs import JsonSchema
+from promptsync.prompt.prompt import plain, readable
+from promptsync.prompt.texts import as_mapping
+
+Verdict = Literal["breaking", "compatible", "unknown"]
+
+_MOST_COMPARISONS: Final = 10_000
+_LONGEST_SCHEMA: Final = 500_000
+_LONGEST_CHAIN: Final = 100
+_LONGEST_ENUM: Final = 500
+"""``jsonschema_rs`` needs quadratic time for an enum, and gets none that is longer."""
+
+_ANNOTATIONS: Final = frozenset(
+    [
+        *("title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"),
+        *("propertyOrdering", "discriminator", "$comment", "$schema", "$id", "$defs", "definitions"),
+    ]
+)
+_FOLLOWED: Final = frozenset(["properties", "required", "additionalProperties", "items", "prefixItems"])
+_WHOLE: Final = frozenset(
+    ["allOf", "patternProperties", "unevaluatedProperties", "unevaluatedItems", "additionalItems"]
+)
+"""Keywords that mean something only together with those that are followed otherwise."""
+_JUDGED: Final = frozenset(
+    [
+        *(
+            "type",
+            "enum",
+            "const",
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "multipleOf",
+        ),
+        *("minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "contains"),
+        *(
+            "minContains",
+            "maxContains",
+            "minProperties",
+            "maxProperties",
+            "propertyNames",
+            "not",
+            "if",
+            "then",
+        ),
+        *("else", "dependentRequired", "dependentSchemas", *_FOLLOWED, *_WHOLE),
+    ]
+)
+"""Keywords that ``jsonschema_rs`` judges; it ignores others."""
+_WITNESSES: Final[tuple[Any, ...]] = (None, True, 0, 1, 2, 3, 0.5, "", "a", [], {})
+"""Documents to try where ``jsonschema_rs`` cannot decide."""
+
+
+class SchemaChange(Struct, frozen=True):
+    """A change at one place, such as ``items[].price``; ``what`` goes on from there, as in "is gone"."""
+
+    path: str
+    what: str
+    verdict: Verdict
+
+
+def schema_changes(
+    old: JsonSchema, new: JsonSchema, path: str = "", *, is_closed: bool = False
+) -> list[SchemaChange]:
+    """Return how the documents of a new schema differ from those of an old one, at and below ``path``.
+
+    A new property breaks only a closed schema, such as the arguments of a function: other readers ignore what
+    they do not know. ``oneOf`` is read as ``anyOf``.
+    """
+    try:
+        old, new = plain(old), plain(new)
+        texts = encode(old), encode(new)
+        if texts[0] == texts[1]:
+            return []
+        if max(map(len, texts)) > _LONGEST_SCHEMA:
+            raise _TooLarge
+        return _Comparison(old, new, is_closed).changes(old, new, path)
+    except (RecursionError, _TooLarge):
+        return [SchemaChange(path, "changed, and is too large or too deep to compare", "unknown")]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return [SchemaChange(path, "changed, and is not a valid JSON Schema", "unknown")]
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Comparison:
+    def __init__(self, old: JsonSchema, new: JsonSchema, is_closed: bool) -> None:
+        self.roots, self.is_closed = (old, new), is_closed
+        self.left = _MOST_COMPARISONS
+        self.comparing: set[tuple[int, int]] = set()
+
+    def changes(self, old: JsonSchema, new: JsonSchema, path: str) -> list[SchemaChange]:
+        """Return the changes at and below one place. A pair that contains itself is compared once."""
+        self.left -= 1
+        if self.left < 0:
+            raise _TooLarge
+        pair = id(old), id(new)
+        if pair in self.comparing:
+            return []
+        self.comparing.add(pair)
+        try:
+            return [*self._changes(_normal(old, self.roots[0]), _normal(new, self.roots[1]), path)]
+        finally:
+            self.comparing.discard(pair)
+
+    def _changes(self, old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[SchemaChange]:
+        before, after = old.pop("anyOf", None), new.pop("anyOf", None)
+        if before:
+            kinds = new["type"] if isinstance(new.get("type"), list) else []
+            split = [{**new, "type": kind} for kind in kinds] or [new]
+            yield from self._alternatives(before, after or split, path)
+        elif after:
+            whole = [{**new, **part} if new.keys().isdisjoint(part) else part for part in after]
+            yield from self._alternatives([old], whole, path)
+        if not old or (after and not before):
+            return
+        if len(old.get("allOf", ())) == len(new.get("allOf", ())):
+            for part, part_now in zip(old.pop("allOf", ()), new.pop("allOf", ()), strict=True):
+                yield from self.changes(part, part_now, path)
+        used = old.keys() | new.keys()
+        is_tuple = any(isinstance(side.get("items"), list) for side in (old, new))
+        followed = frozenset[str]() if used & _WHOLE or is_tuple else _FOLLOWED
+        here = [{key: side[key] for key in side if key not in followed} for side in (old, new)]
+        changes = [*_changes_here(here[0], here[1], path)]
+        yield from changes
+        if followed and (same(old.get("type"), new.get("type")) or not _breaks(changes)):
+            yield from self._properties(old, new, path)
+            yield from self._items(old, new, path)
+
+    def _properties(
+        self, old: Mapping[str, Any], new: Mapping[str, Any], path: str
+    ) -> Iterator[SchemaChange]:
+        before, after = old.get("properties", {}), new.get("properties", {})
+        needed, needed_now = dict.fromkeys(old.get("required", ())), dict.fromkeys(new.get("required", ()))
+        others, others_now = old.get("additionalProperties", True), new.get("additionalProperties", True)
+        if_more: Verdict = "breaking" if self.is_closed else "compatible"
+        for name in {**before, **after, **needed, **needed_now}:
+            place = f"{path}{'.' if path else ''}{readable((name,))}"
+            if name in before and name not in after:
+                yield SchemaChange(place, "is gone", "breaking")
+                continue
+            if name in needed and name not in needed_now:
+                yield SchemaChange(place, "is no longer required", "breaking")
+            if name not in before and name in after:
+                yield SchemaChange(place, "is new", if_more)
+            elif name in needed_now and name not in needed:
+                yield SchemaChange(place, "is always there now", "compatible")
+            if name in after:
+                # A dictionary says what each of its values is.
+                schema = before.get(name, others if isinstance(others, Mapping) else {})
+                yield from self.changes(schema, after[name], place)
+        if isinstance(others, Mapping) and others_now is not False:
+            yield from self.changes(others, others_now, f"{path}.*")
+        elif others is False and others_now is not False:
+            yield SchemaChange(path, "can have other properties now", if_more)
+
+    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[SchemaChange]:
+        first, first_now = old.get("prefixItems", []), new.get("prefixItems", [])
+        items, items_now = old.get("items", True), new.get("items", True)
+        for at in range(max(len(first), len(first_now))):
+            schema, schema_now = (*first[at : at + 1], items)[0], (*first_now[at : at + 1], items_now)[0]
+            yield from self.changes(schema, schema_now, f"{path}[{at}]")
+        if items is not True:
+            yield from self.changes(items, items_now, f"{path}[]")
+
+    def _alternatives(
+        self, old: Sequence[JsonSchema], new: Sequence[JsonSchema], path: str
+    ) -> Iterator[SchemaChange]:
+        for schema in new:
+            compared: list[list[SchemaChange]] = []
+            for other in old:
+                compared.append(self.changes(other, schema, path))
+                if not _breaks(compared[-1]):
+                    yield from (change for change in compared[-1] if change.path != path)
+                    break
+            else:
+                # Changes below this place belong to the same alternative; otherwise it is another one.
+                below = [changes for changes in compared if path not in {change.path for change in changes}]
+                kind = _shown("type", _normal(schema, self.roots[1]).get("type", "something else"))
+                is_known = all(
+                    any(change.verdict == "breaking" for change in changes) for changes in compared
+                )
+                another = SchemaChange(path, f"can be {kind} now", "breaking" if is_known else "unknown")
+                yield from min(below, key=len, default=[another])
+
+
+def _breaks(changes: Sequence[SchemaChange]) -> bool:
+    return any(change.verdict != "compatible" for change in changes)
+
+
+def _changes_here(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[SchemaChange]:
+    """Compare what is allowed at one place, without what is below it."""
+    values, values_now = ([*map(encode, _enum(side))] for side in (old, new))
+    if values and values_now:
+        known, known_now = {*values}, {*values_now}
+        more = [value for value in values_now if value not in known]
+        less = [value for value in values if value not in known_now]
+        if more:
+            yield SchemaChange(path, f"can be {_listed(more)} now", "breaking")
+            return
+        if less:
+            yield SchemaChange(path, f"can no longer be {_listed(less)}", "compatible")
+    judged = _JUDGED - {"enum", "const"} if values and values_now else _JUDGED
+    keys = [key for key in {**old, **new} if not same([old.get(key)], [new.get(key)])]
+    if old and (shown := [key for key in keys if key in judged or key not in _JUDGED]):
+        changes = (f"{key} was {_shown(key, old.get(key))}, is {_shown(key, new.get(key))}" for key in shown)
+        is_judged = _JUDGED.issuperset(keys) and max(len(values), len(values_now)) <= _LONGEST_ENUM
+        yield SchemaChange(path, "; ".join(changes), _verdict(old, new) if is_judged else "unknown")
+
+
+def _verdict(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
+    """Return whether everything that a new schema allows is allowed by an old one."""
+    import jsonschema_rs as rs
+
+    try:
+        wide, narrow = (
+            rs.canonicalize(side, draft=rs.Draft202012, validate_formats=True, offline=True)
+            for side in (old, new)
+        )
+        answer = wide.covers(narrow).value
+        validators = [rs.Draft202012Validator(side, offline=True) for side in (new, old)]
+    except Exception:  # whatever is not a schema, such as a variable in place of one
+        return "unknown"
+    if answer == "yes":
+        return "compatible"
+    is_wider = any(
+        validators[0].is_valid(value) and not validators[1].is_valid(value) for value in _WITNESSES
+    )
+    return "breaking" if answer == "no" or is_wider else "unknown"
+
+
+def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
+    """Return a schema without annotations and needless wrappers, with targets in place of references."""
+    kept: dict[str, Any] = {}
+    for _ in range(_LONGEST_CHAIN):
+        if isinstance(schema, bool):
+            return {} if schema else {"not": {}}
+        kept = {key: schema[key] for key in schema if key not in _ANNOTATIONS and key[:2] != "x-"}
+        wrapped = kept.get("allOf", kept.get("anyOf", kept.get("oneOf", ())))
+        target = _target(kept.get("$ref"), root)
+        if len(kept) == len(wrapped) == 1:
+            schema = wrapped[0]
+        elif target is not None and target.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
+            schema = {**{key: kept[key] for key in kept if key != "$ref"}, **target}
+        else:
+            break
+    if "oneOf" in kept and "anyOf" not in kept:
+        kept["anyOf"] = kept.pop("oneOf")
+    # Gemini has types in capitals, and nullable instead of the type null.
+    kinds = kept.get("type", [])
+    kinds = [kind.lower() for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+    if kept.pop("nullable", False) and kinds:
+        kinds.append("null")
+        kept |= {"enum": [*kept["enum"], None]} if "enum" in kept else {}
+    return kept | ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {})
+
+
+def _target(reference: Any, root: Any) -> dict[str, Any] | None:
+    """Return the schema in the same document that a reference means, if it is an object."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    for part in reference.split("/")[1:]:
+        root = as_mapping(root).get(part.replace("~1", "/").replace("~0", "~"))
+    return root if isinstance(root, dict) else None
+
+
+def _enum(schema: Mapping[str, Any]) -> list[Any]:
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    return values if isinstance(values, list) else []
+
+
+def _shown(keyword: str, value: Any) -> str:
+    if keyword == "type":
+        return " or ".join([value] if isinstance(value, str) else value or ["any"])
+    return "none" if value is None else encode(value)[:40]
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = [f"{len(values) - 3} other values"] if len(values) > 3 else []
+    return " or ".join([*(value[:40] for value in values[:3]), *more])

@@ -1,0 +1,360 @@
+"""What a new version changes for the applications of the live one: pairs, verdicts, reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from strategies import prompts as any_prompts
+
+from promptsync.prompt.contract import contract_changes
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.schema_changes import schema_changes
+
+S, INT, N, NULL = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "null"}
+
+
+def obj(*optional: str, **properties: Any) -> dict[str, Any]:
+    """An object schema: all properties are required but the ``optional`` ones, which are strings."""
+    named = {**properties, **dict.fromkeys(optional, S)}
+    return {"type": "object", "properties": named, "required": [*properties]}
+
+
+def recursive(leaf: Any) -> dict[str, Any]:
+    node = obj(value=leaf, children={"type": "array", "items": {"$ref": "#/$defs/node"}})
+    return {"$defs": {"node": node}, "$ref": "#/$defs/node"}
+
+
+def nested(depth: int, leaf: Any) -> Any:
+    for _ in range(depth):
+        leaf = obj(a=leaf)
+    return leaf
+
+
+CAT, DOG = obj(kind={"const": "cat"}, lives=INT), obj(kind={"const": "dog"}, breed=S)
+OPEN, CLOSED = obj(a=S), {**obj(a=S), "additionalProperties": False}
+ONLY_A = {"type": "string", "enum": ["a"]}
+VARIABLE = {"name": "options", "type": "enum_variable"}
+MANY = [f"v{number}" for number in range(10_000)]
+
+# old, new, what is reported: a letter for the verdict, the path and the reason
+RESPONSES = [
+    # -- nothing that a reader notices
+    (S, S, []),
+    (obj(a=S, b=INT), {"required": ["b", "a"], "properties": {"b": INT, "a": S}, "type": "object"}, []),
+    (S, {**S, "description": "new", "title": "T", "examples": ["x"], "default": "x"}, []),
+    ({"minimum": 1}, {"minimum": 1.0}, []),
+    ({**S, "x-order": 1}, {**S, "x-order": 2}, []),
+    ({"$ref": "#/$defs/a", "$defs": {"a": S}}, S, []),
+    (
+        {"allOf": [{"$ref": "#/definitions/a"}], "definitions": {"a": S}},
+        {"$ref": "#/$defs/b", "$defs": {"b": S}},
+        [],
+    ),
+    ({"anyOf": [S, NULL]}, {"type": ["string", "null"]}, []),
+    ({"type": ["null", "string"]}, {"anyOf": [S, NULL]}, []),
+    ({"anyOf": [CAT, DOG]}, {"oneOf": [DOG, CAT]}, []),
+    ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}, []),
+    ({}, obj(a=S), []),
+    (True, S, []),
+    # -- properties
+    (obj(a=S, b=INT), obj(a=S), ["B b is gone"]),
+    (obj("b", a=S), obj(a=S), ["B b is gone"]),
+    (obj(order=S), obj(order_id=S), ["B order is gone", "C order_id is new"]),
+    (obj(a=S), obj(a=S, b=INT), ["C b is new"]),
+    (obj(a=S), obj("a"), ["B a is no longer required"]),
+    (obj("a"), obj(a=S), ["C a is always there now"]),
+    (obj(a=obj(b=S, c=S)), obj(a=obj(b=S)), ["B a.c is gone"]),
+    ({"type": "object"}, {"type": "object", "required": ["a"]}, ["C a is always there now"]),
+    ({"type": "object", "required": ["a"]}, {"type": "object"}, ["B a is no longer required"]),
+    (CLOSED, OPEN, ["C  can have other properties now"]),
+    (OPEN, CLOSED, []),
+    (
+        {"type": "object", "additionalProperties": INT},
+        {"type": "object", "additionalProperties": S},
+        ["B .* type was integer, is string"],
+    ),
+    (
+        {"type": "object", "additionalProperties": INT},
+        {**obj("a"), "additionalProperties": INT},
+        ["C a is new", "B a type was integer, is string"],
+    ),
+    (obj(**{"a b": INT}), obj(**{"a b": S}), ['B ["a b"] type was integer, is string']),
+    ({**obj(a=S), "minProperties": 2}, obj(a=S), ["B  minProperties was 2, is none"]),
+    ({"patternProperties": {"^a": S}}, {"patternProperties": {"^a": INT}}, ["?"]),
+    # -- types
+    (obj(a=S), obj(a=INT), ["B a type was string, is integer"]),
+    (INT, N, ["B  type was integer, is number"]),
+    (N, INT, ["C  type was number, is integer"]),
+    (S, {"type": ["string", "null"]}, ["B  type was string, is string or null"]),
+    ({"type": ["string", "null"]}, S, ["C  type was string or null, is string"]),
+    (S, {**S, "nullable": True}, ["B  type was string, is string or null"]),
+    (S, {}, ["B  type was string, is any"]),
+    (S, True, ["B  type was string, is any"]),
+    (S, False, ["C"]),
+    (False, S, ["B"]),
+    (obj(a=S), {"type": "array", "items": S}, ["B  type was object, is array"]),
+    (obj(a=S), {"properties": {"a": S}, "required": ["a"]}, ["B  type was object, is any"]),
+    # -- values
+    ({"enum": ["a", "b"]}, {"enum": ["a"]}, ['C  can no longer be "b"']),
+    ({"enum": ["a"]}, {"enum": ["a", "b"]}, ['B  can be "b" now']),
+    ({"enum": ["a"]}, {"enum": list("abcdef")}, ['B  can be "b" or "c" or "d" or 2 other values now']),
+    ({"const": 1}, {"const": True}, ["B  can be true now"]),
+    ({"const": "a"}, {"enum": ["a", "b"]}, ['B  can be "b" now']),
+    (S, ONLY_A, ['C  enum was none, is ["a"]']),
+    (ONLY_A, S, ['B  enum was ["a"], is none']),
+    ({**INT, "minimum": 1}, {**INT, "minimum": 2}, ["C  minimum was 1, is 2"]),
+    ({**INT, "minimum": 1}, {**INT, "minimum": 0}, ["B  minimum was 1, is 0"]),
+    (
+        {**N, "maximum": 9},
+        {**N, "exclusiveMaximum": 9},
+        ["C  maximum was 9, is none; exclusiveMaximum was none, is 9"],
+    ),
+    ({**N, "multipleOf": 2}, {**N, "multipleOf": 3}, ["B  multipleOf was 2, is 3"]),
+    ({**S, "maxLength": 5}, {**S, "maxLength": 9}, ["B  maxLength was 5, is 9"]),
+    ({**S, "minLength": 5}, {**S, "minLength": 9}, ["C  minLength was 5, is 9"]),
+    (S, {**S, "pattern": "^a"}, ['C  pattern was none, is "^a"']),
+    ({**S, "pattern": "^a"}, S, ['B  pattern was "^a", is none']),
+    ({**S, "pattern": "^[a-c]+$"}, {**S, "pattern": "^(a|b)+$"}, ["?"]),
+    ({**S, "format": "date"}, {**S, "format": "date-time"}, ['B  format was "date", is "date-time"']),
+    (S, {**S, "format": "date"}, ['C  format was none, is "date"']),
+    ({**S, "format": "odd"}, {**S, "format": "strange"}, ["?"]),
+    # -- lists
+    ({"type": "array", "items": INT}, {"type": "array", "items": S}, ["B [] type was integer, is string"]),
+    (
+        {"type": "array", "items": obj(a=S)},
+        {"type": "array", "items": obj(b=S)},
+        ["B [].a is gone", "C [].b is new"],
+    ),
+    (
+        {"type": "array", "items": {"type": "array", "items": INT}},
+        {"type": "array", "items": {"type": "array", "items": N}},
+        ["B [][] type was integer, is number"],
+    ),
+    ({"type": "array", "items": S}, {"type": "array"}, ["B [] type was string, is any"]),
+    ({"type": "array"}, {"type": "array", "items": S}, []),
+    ({"prefixItems": [S, INT]}, {"prefixItems": [S, S]}, ["B [1] type was integer, is string"]),
+    ({"prefixItems": [S, INT]}, {"prefixItems": [S]}, ["B [1] type was integer, is any"]),
+    ({"prefixItems": [S], "items": False}, {"prefixItems": [S, INT], "items": False}, ["B [1]"]),
+    ({"type": "array", "maxItems": 3}, {"type": "array", "maxItems": 4}, ["B  maxItems was 3, is 4"]),
+    ({"type": "array", "uniqueItems": True}, {"type": "array"}, ["B  uniqueItems was true, is none"]),
+    ({"items": [S, INT]}, {"items": [S, S]}, ["?"]),
+    # -- alternatives
+    (obj(a=S), obj(a={"anyOf": [S, NULL]}), ["B a can be null now"]),
+    (obj(a={"anyOf": [S, NULL]}), obj(a=S), []),
+    ({"anyOf": [obj(a=S, b=S), NULL]}, {"anyOf": [obj(a=S), NULL]}, ["B b is gone"]),
+    (obj(a=S, b=S), {"anyOf": [obj(a=S), NULL]}, ["B b is gone", "B  can be null now"]),
+    (
+        {"anyOf": [CAT]},
+        {"anyOf": [CAT, DOG]},
+        ['B kind can be "dog" now', "B lives is gone", "C breed is new"],
+    ),
+    ({"oneOf": [CAT, DOG]}, {"oneOf": [CAT]}, []),
+    ({"anyOf": [S, INT]}, {"anyOf": [INT, {"type": "boolean"}]}, ["B  can be boolean now"]),
+    ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S), obj(b=INT)]}, ["B b type was string, is integer"]),
+    ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S)]}, ["B"]),
+    ({"not": S}, {"not": INT}, ["B"]),
+    ({"if": S, "then": {"minLength": 1}}, {"if": S, "then": {"minLength": 2}}, ["C"]),
+    # -- references
+    (recursive(S), recursive(S), []),
+    (recursive(S), recursive(ONLY_A), ["C value enum was none", "C children[].value enum"]),
+    (
+        recursive(S),
+        recursive(INT),
+        ["B value type was string, is integer", "B children[].value type was string"],
+    ),
+    ({"$ref": "https://a/b"}, {"$ref": "https://a/c"}, ["?"]),
+    ({"$ref": "#/nowhere"}, {"$ref": "#/elsewhere"}, ["?"]),
+    ({"$ref": "#"}, {"$ref": "#", "type": "string"}, ["C"]),
+    # -- what nobody can tell
+    ({**S, "odd": 1}, {**S, "odd": 1}, []),
+    ({**S, "odd": 1}, {**S, "odd": 2}, ["?  odd was 1, is 2"]),
+    ({**S, "enum": VARIABLE}, {**S, "enum": {**VARIABLE, "name": "others"}}, ["?  enum was"]),
+    ({"type": "variable", "name": "x"}, {"type": "variable", "name": "y"}, ["?"]),
+    ({"properties": 3}, obj(a=S), ["?  changed, and is not a valid JSON Schema"]),
+    ({"type": [{}]}, S, ["?  changed, and is not a valid JSON Schema"]),
+    ({"required": 3}, {"required": 4}, ["?  changed, and is not a valid JSON Schema"]),
+    (nested(500, S), nested(500, INT), ["?  changed, and is too large or too deep to compare"]),
+    (S, {**S, "enum": MANY}, ["?  enum was none"]),
+    ({"enum": MANY[1:]}, {"enum": MANY}, ['B  can be "v0" now']),
+    ({**S, "pattern": "("}, {**S, "pattern": "(("}, ["?  pattern"]),
+]
+
+
+def lines(changes: list[Any]) -> list[str]:
+    letters = {"breaking": "B", "compatible": "C", "unknown": "?"}
+    return [f"{letters[change.verdict]} {change.path} {change.what}" for change in changes]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), RESPONSES)
+def test_responses(old, new, expected):
+    reported = lines(schema_changes(old, new))
+    assert len(reported) == len(expected), reported
+    for line, start in zip(reported, expected, strict=True):
+        assert line.startswith(start), reported
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (obj(a=S), obj(a=S, b=S), ["B b is new"]),
+        (obj(a=S), obj("b", a=S), ["B b is new"]),
+        (obj(a=obj(b=S)), obj(a=obj("c", b=S)), ["B a.c is new"]),
+        (obj(a=S, b=S), obj(a=S), ["B b is gone"]),
+        (obj(a=S), obj("a"), ["B a is no longer required"]),
+        (obj("a"), obj(a=S), ["C a is always there now"]),
+        (obj(a=S), obj(a=ONLY_A), ["C a enum"]),
+        (CLOSED, OPEN, ["B  can have other properties now"]),
+        (OPEN, CLOSED, []),
+    ],
+)
+def test_arguments_of_a_tool(old, new, expected):
+    reported = lines(schema_changes(old, new, is_closed=True))
+    assert len(reported) == len(expected), reported
+    assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
+
+
+# -- whole prompts ----------------------------------------------------------------------------------------
+
+
+def chat(
+    *texts: str, form: str = "f-string", tools: list[Any] | None = None, **parameters: Any
+) -> dict[str, Any]:
+    """A prompt file in short: a chat of user messages."""
+    messages = [{"role": "user", "template_format": form, "content": text} for text in texts]
+    template = {"type": "chat", "messages": messages, **({"tools": tools} if tools else {})}
+    return {"template": template, "model": {"provider": "openai", "name": "gpt-4o", "parameters": parameters}}
+
+
+def jinja(text: str) -> dict[str, Any]:
+    return chat(text, form="jinja2")
+
+
+def model(**keys: Any) -> dict[str, Any]:
+    return {**chat("Hi"), "model": {"provider": "openai", "name": "gpt-4o", **keys}}
+
+
+def tool(name: str, *optional: str, **parameters: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": obj(*optional, **parameters)}}
+
+
+def with_block(block: dict[str, Any]) -> dict[str, Any]:
+    return {**chat(), "template": {"type": "chat", "messages": [{"role": "user", "content": [block]}]}}
+
+
+def with_role(role: str, name: str) -> dict[str, Any]:
+    return {**chat(), "template": {"type": "chat", "messages": [{"role": role, "name": name, "content": []}]}}
+
+
+def answering(schema: Any) -> dict[str, Any]:
+    return chat("Hi", response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})
+
+
+HI = chat("Hi")
+COMPLETION = {**HI, "template": {"type": "completion", "content": "Hi"}}
+REGISTRY = {"type": "registry", "tool_registry_id": 12}
+WEB = {"type": "web_search", "id": "w", "name": "web"}
+NO_MODEL = {"template": HI["template"]}
+ANY_JSON = chat("Hi", response_format={"type": "json_object"})
+
+PROMPTS = [
+    (HI, chat("Hello"), []),
+    (HI, chat("Hi", "How are you?", temperature=1), []),
+    (HI, model(name="gpt-5"), []),
+    # -- variables
+    (chat("{a}"), chat("{a} and {b}"), ["B variable b is new: the application does not send it"]),
+    (chat("{a} and {b}"), chat("{a}"), ["C variable b is gone"]),
+    (chat("{order}"), chat("{order_id}"), ["C variable order is gone", "B variable order_id is new"]),
+    (chat("{a}"), chat("Hi", "{a}"), []),
+    (chat("{a}"), chat("{a!r:>5}"), []),
+    (jinja("Hi"), jinja("{% if a %}{{ a }}{% endif %}"), ["C variable a is new, and optional"]),
+    (jinja("Hi"), jinja("{{ a|default('x') }}"), ["C variable a is new, and optional"]),
+    (jinja("{{ a }}"), jinja("{{ a or 'x' }}"), ["C variable a is optional now"]),
+    (jinja("{% if a %}x{% endif %}"), jinja("{{ a }}"), ["B variable a is no longer optional"]),
+    (jinja("{% if a %}x{% endif %}{{ b }}"), jinja("{{ b }}{% if a %}y{% endif %}"), []),
+    (jinja("{% for x in xs %}{{ x }}{% endfor %}"), jinja("{% for y in xs %}{{ y }}{% endfor %}"), []),
+    (HI, with_role("placeholder", "history"), ["B variable history is new"]),
+    (with_role("placeholder", "history"), HI, ["C variable history is gone"]),
+    (
+        with_role("placeholder", "a"),
+        with_role("placeholder", "b"),
+        ["C variable a is gone", "B variable b is new"],
+    ),
+    (with_role("placeholder", "a"), chat("{a}"), ["B variable a is used as text now"]),
+    (chat("{a}"), with_block({"type": "media_variable", "name": "a"}), ["B variable a is used as media now"]),
+    (
+        HI,
+        with_block({"type": "image_url", "image_url": {"url": ""}, "image_variable": "a"}),
+        ["B variable a is new"],
+    ),
+    (HI, chat("Hi", tools=[{"type": "variable", "name": "more"}]), ["B variable more is new"]),
+    # -- template format, type, provider
+    (chat("{a}"), jinja("{{ a }}"), ["B template_format was f-string, is jinja2"]),
+    (chat("Hi"), jinja("Hi"), []),
+    (chat("Hi"), jinja("Hi {{ a }}"), ["B variable a is new"]),
+    (HI, COMPLETION, ["B type was chat, is completion"]),
+    (HI, model(provider="anthropic", name="claude"), ["B provider was openai, is anthropic"]),
+    (HI, model(api_type="responses"), ["B api_type was chat-completions, is responses"]),
+    (HI, model(api_type="chat-completions"), []),
+    (HI, NO_MODEL, ["B provider was openai, is none"]),
+    (NO_MODEL, HI, ["? provider was none, is openai"]),
+    # -- tools
+    (chat("Hi", tools=[tool("f", a=S)]), chat("Hi", tools=[tool("f", a=S)]), []),
+    (HI, chat("Hi", tools=[tool("f")]), ["B tool f is new: the application may have no code for it"]),
+    (chat("Hi", tools=[tool("f")]), HI, ["B tool f is gone"]),
+    (chat("Hi", tools=[tool("f")]), chat("Hi", tools=[tool("g")]), ["B tool f is gone", "B tool g is new"]),
+    (chat("Hi", tools=[tool("f", a=S)]), chat("Hi", tools=[tool("f", a=S, b=INT)]), ["B tool f.b is new"]),
+    (chat("Hi", tools=[tool("f", a=S, b=INT)]), chat("Hi", tools=[tool("f", a=S)]), ["B tool f.b is gone"]),
+    (
+        chat("Hi", tools=[tool("f", a=S)]),
+        chat("Hi", tools=[tool("f", "a")]),
+        ["B tool f.a is no longer required"],
+    ),
+    (
+        chat("Hi", tools=[tool("f", a=S)]),
+        chat("Hi", tools=[tool("f", a=ONLY_A)]),
+        ["C tool f.a enum was none"],
+    ),
+    (chat("Hi", tools=[tool("f"), tool("g")]), chat("Hi", tools=[tool("g"), tool("f")]), []),
+    (chat("Hi", tools=[REGISTRY]), chat("Hello", tools=[REGISTRY]), []),
+    (chat("Hi", tools=[tool("f", a=S)]), chat("Hello", tools=[REGISTRY]), []),
+    (
+        chat("Hi", tools=[REGISTRY]),
+        chat("Hi", tools=[{**REGISTRY, "tool_registry_id": 13}]),
+        ["? registry tool 12", "? registry tool 13"],
+    ),
+    (
+        chat("Hi", tools=[tool("f"), tool("g")]),
+        chat("Hi", tools=[REGISTRY]),
+        ["? tool f", "? tool g", "? registry tool 12"],
+    ),
+    (HI, chat("Hi", tools=[WEB]), ["? tool web_search is new"]),
+    # -- responses
+    (answering(obj(a=S)), answering(obj(a=S)), []),
+    (answering(obj(a=S)), answering(obj(b=S)), ["B response.a is gone", "C response.b is new"]),
+    (answering(obj(a=S)), HI, ["B response was JSON, can be any text"]),
+    (HI, answering(obj(a=S)), ["? response was any text, is JSON"]),
+    (answering(obj(a=S)), ANY_JSON, ["B response.a is gone"]),
+    (ANY_JSON, answering(obj(a=S)), ["C response.a is new"]),
+    (ANY_JSON, HI, ["B response was JSON"]),
+]
+
+
+def as_prompt(short: dict[str, Any]) -> Prompt:
+    return Prompt("p", short["template"], {"model": short["model"]} if "model" in short else {})
+
+
+@pytest.mark.parametrize(("live", "new", "expected"), PROMPTS)
+def test_prompts(live, new, expected):
+    letters = {"breaking": "B", "compatible": "C", "unknown": "?"}
+    changes = contract_changes(as_prompt(live), as_prompt(new))
+    reported = [f"{letters[change.verdict]} {change}" for change in changes]
+    assert len(reported) == len(expected), reported
+    assert all(line.startswith(start) for line, start in zip(reported, expected, strict=True)), reported
+
+
+@given(any_prompts(), any_prompts())
+def test_any_two_prompts_can_be_compared(live, new):
+    assert contract_changes(live, live) == ()
+    contract_changes(live, new)
