@@ -34,6 +34,9 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_git_gets_the_environment_and_what_its_messages_and_paths_depend_on",
         ],
     },
+    "forks": {
+        "runtime/test_in_processes.py": ["test_a_fork_is_independent_of_the_threads_of_its_parent"],
+    },
     "sends signals to a process": {
         "commands/test_init_from_remote.py": ["test_ctrl_c_while_the_registry_is_read_leaves_nothing"],
         "commands/test_relay.py": [

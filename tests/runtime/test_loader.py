@@ -1,0 +1,459 @@
+"""The loader with the official SDK and real sockets: what an application gets on a bad day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import response, write_bundle
+from registry_server import chat, running
+from scripted_registry import HTML, Reply, Scripted, Seen, reusing
+
+from promptsync.runtime import AsyncPrompts, LoadedPrompt, Prompts, PromptUnavailable
+from promptsync.server.app import create_app
+
+promptlayer = pytest.importorskip("promptlayer")
+
+NAME = "support/refund"
+BUNDLED = response(version=7)
+LIVE = response(version=8)
+PATIENT = 60.0
+"""A timeout for a registry that answers; no test waits for it."""
+SHORT = 0.05
+"""A timeout for a registry that does not answer."""
+
+Load = Callable[..., LoadedPrompt]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "prompts.json", BUNDLED)
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def loader(
+    kind: str, url: str, bundle: Path, *, throw_on_error: bool = True, cache: int = 0, **options: Any
+) -> Any:
+    made = promptlayer.PromptLayer if kind == "threads" else promptlayer.AsyncPromptLayer
+    client = made("pl_test", base_url=url, throw_on_error=throw_on_error, cache_ttl_seconds=cache)
+    return (Prompts if kind == "threads" else AsyncPrompts)(client, bundle, **{"timeout": PATIENT, **options})
+
+
+def get(prompts: Any, name: str = NAME, *arguments: Any, **options: Any) -> LoadedPrompt:
+    prompt = prompts.get(name, *arguments, **options)
+    loaded: LoadedPrompt = prompt if isinstance(prompts, Prompts) else asyncio.run(prompt)
+    return loaded
+
+
+@contextmanager
+def hanging() -> Iterator[tuple[str, threading.Event, list[Seen]]]:
+    """A registry that does not answer before the event is set."""
+    end, seen = threading.Event(), []
+
+    def react(request: Seen) -> Reply:
+        seen.append(request)
+        end.wait()
+        return Reply(LIVE)
+
+    with reusing(react) as url:
+        try:
+            yield url, end, seen
+        finally:
+            end.set()
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """An address where nothing listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+# -- the bad day ----------------------------------------------------------------------------------------
+
+
+def test_a_registry_that_answers_is_the_source(kind: str, bundle: Path) -> None:
+    with reusing(Scripted(Reply(LIVE))) as url:
+        prompts = loader(kind, url, bundle)
+        prompt = get(prompts, input_variables={"text": "Hi"})
+    assert (prompt.source, prompt.reason, prompt["version"]) == ("registry", "", 8)
+    assert prompt == LIVE
+    assert prompts.counts == {"registry": 1}
+
+
+ANSWERS = {
+    "wrong key": (
+        Reply({"message": "Invalid API key"}, 401),
+        "PromptLayerAuthenticationError.*401|Invalid API key",
+    ),
+    "no such prompt": (Reply({"message": "Not found"}, 404), "PromptLayerNotFoundError"),
+    "a page in HTML": (HTML, "PromptLayerError|JSONDecodeError"),
+    "a list": (Reply([LIVE]), "the SDK returned list, not a prompt"),
+    "an empty object": (Reply({}), "the SDK returned dict, not a prompt"),
+    "no prompt_template": (Reply({"version": 8}), "the SDK returned dict, not a prompt"),
+    "null": (Reply(b"null"), "the SDK returned NoneType, not a prompt"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("cache", [0, 60])
+def test_a_wrong_answer_leads_to_the_bundle(kind: str, bundle: Path, answer: str, cache: int) -> None:
+    reply, reason = ANSWERS[answer]
+    with reusing(Scripted(reply)) as url:
+        prompts = loader(kind, url, bundle, cache=cache)
+        prompt = get(prompts, input_variables={"text": "Hi"})
+    assert (prompt.source, prompt["version"]) == ("bundle", 7)
+    pattern = reason if cache == 0 else "."  # the SDK's cache looks into the answer first
+    assert re.search(pattern, prompt.reason)
+    assert prompts.counts == {"bundle": 1}
+
+
+def test_a_registry_that_is_down(kind: str, bundle: Path, closed: str) -> None:
+    prompt = get(loader(kind, closed, bundle))
+    assert (prompt.source, prompt["version"]) == ("bundle", 7)
+    assert prompt.reason.startswith("PromptLayerAPIConnectionError")
+
+
+def test_a_registry_that_does_not_answer(kind: str, bundle: Path) -> None:
+    with hanging() as (url, _, _seen):
+        prompt = get(loader(kind, url, bundle, timeout=SHORT))
+    assert (prompt.source, prompt.reason, prompt["version"]) == ("bundle", "no answer in 0.05 s", 7)
+
+
+def test_a_registry_that_fails_is_late_because_the_sdk_tries_again(kind: str, bundle: Path) -> None:
+    with reusing(Scripted(Reply({"message": "down"}, 500))) as url:
+        prompt = get(loader(kind, url, bundle, timeout=SHORT))
+    assert (prompt.source, prompt.reason) == ("bundle", "no answer in 0.05 s")
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_client_that_raises_nothing(kind: str, bundle: Path, status: int) -> None:
+    with reusing(Scripted(Reply({"message": "no"}, status))) as url:
+        prompts = loader(kind, url, bundle, throw_on_error=False)
+        assert get(prompts).reason == "TypeError('the SDK returned NoneType, not a prompt')"
+        assert get(prompts).source == "bundle"
+        with pytest.raises(PromptUnavailable, match="NoneType"):
+            get(prompts, "other")
+
+
+def test_the_cache_of_the_sdk_is_the_registry(kind: str, bundle: Path) -> None:
+    scripted = Scripted(Reply(LIVE), Reply({"message": "unused"}, 400))
+    with reusing(scripted) as url:
+        prompts = loader(kind, url, bundle, cache=60)
+        texts = []
+        for text in ("a", "b"):
+            prompt = get(prompts, input_variables={"text": text})
+            texts.append((prompt.source, prompt["llm_kwargs"]["messages"][0]["content"][0]["text"]))
+    assert texts == [("registry", "Answer a politely."), ("registry", "Answer b politely.")]
+    assert len(scripted.seen) == 1
+
+
+# -- the pause ------------------------------------------------------------------------------------------
+
+
+def test_after_a_late_answer_the_bundle_answers_until_the_pause_ends(kind: str, bundle: Path) -> None:
+    with hanging() as (url, end, seen):
+        prompts = loader(kind, url, bundle, timeout=SHORT, retry_after=1000)
+        for reason in ("no answer in 0.05 s", *["paused after: no answer in 0.05 s"] * 3):
+            assert get(prompts).reason == reason
+        assert len(seen) <= 1
+        end.set()
+        prompts.timeout, prompts.retry_after = PATIENT, 0
+        assert [get(prompts).source for _ in range(2)] == ["registry"] * 2
+        prompts.retry_after = 1000
+        assert get(prompts).source == "registry"
+    assert prompts.counts == {"bundle": 4, "registry": 3}
+
+
+def test_an_error_about_one_prompt_does_not_pause_the_others(kind: str, bundle: Path) -> None:
+    def react(seen: Seen) -> Reply:
+        return Reply({"message": "Not found"}, 404) if "other" in seen.path else Reply(LIVE)
+
+    with reusing(react) as url:
+        prompts = loader(kind, url, bundle, retry_after=1000)
+        with pytest.raises(PromptUnavailable) as caught:
+            get(prompts, "other")
+        assert get(prompts).source == "registry"
+    assert isinstance(caught.value.__cause__, promptlayer.PromptLayerNotFoundError)
+    assert str(caught.value) == (
+        f"other: registry: {caught.value.__cause__!r}; bundle {bundle}: has no such prompt"
+    )
+
+
+def test_a_prompt_that_is_missing_in_a_pause_has_no_cause(kind: str, bundle: Path, closed: str) -> None:
+    prompts = loader(kind, closed, bundle, retry_after=1000)
+    get(prompts)
+    with pytest.raises(PromptUnavailable, match="paused after: PromptLayerAPIConnectionError") as caught:
+        get(prompts, "other")
+    assert caught.value.__cause__ is None
+
+
+def test_warnings_name_the_prompt_and_the_reason_once_an_outage(
+    kind: str, bundle: Path, closed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "promptsync.runtime")
+    prompts = loader(kind, closed, bundle, retry_after=1000)
+    get(prompts)
+    get(prompts)
+    records = [record for record in caplog.records if record.name == "promptsync.runtime"]
+    assert [record.levelname for record in records] == ["WARNING", "DEBUG"]
+    assert (
+        records[0].getMessage().startswith("support/refund is from the bundle: PromptLayerAPIConnectionError")
+    )
+
+
+def test_what_the_registry_says_cannot_forge_a_line_of_the_log(kind: str, bundle: Path) -> None:
+    with reusing(Scripted(Reply({"message": "no\n2026 ERROR \x1b[31mforged" + "x" * 9999}, 404))) as url:
+        reason = get(loader(kind, url, bundle)).reason
+    assert reason.isprintable()
+    assert len(reason) <= 300
+
+
+# -- what the bundle serves -----------------------------------------------------------------------------
+
+REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
+    "its label": ({}, ""),
+    "its version": ({"version": 7}, ""),
+    "filters of a dynamic label": ({"metadata_filters": {"user": "1"}}, ""),
+    "another label": ({"label": "beta"}, "has version 7 with the label prod"),
+    "the newest version": ({"label": None}, "has version 7 with the label prod"),
+    "another version": ({"version": 6}, "has version 7 with the label prod"),
+    "another model": ({"provider": "anthropic", "model": "m"}, "cannot apply model, provider"),
+    "other parameters": ({"model_parameter_overrides": {"a": 1}}, "cannot apply model_parameter_overrides"),
+}
+
+
+@pytest.mark.parametrize("requested", REQUESTS)
+def test_what_the_bundle_serves(kind: str, bundle: Path, closed: str, requested: str) -> None:
+    options, refusal = REQUESTS[requested]
+    prompts = loader(kind, closed, bundle)
+    if not refusal:
+        assert get(prompts, **options)["version"] == 7
+        return
+    with pytest.raises(PromptUnavailable, match=f"bundle .*: {refusal}$") as caught:
+        get(prompts, **options)
+    assert isinstance(caught.value.__cause__, promptlayer.PromptLayerAPIConnectionError)
+
+
+def test_a_bundle_of_a_commit_serves_every_label(kind: str, tmp_path: Path, closed: str) -> None:
+    path = write_bundle(tmp_path / "prompts.json", response(version=None), label=None)
+    prompts = loader(kind, closed, path)
+    assert get(prompts, label="beta").source == "bundle"
+    with pytest.raises(PromptUnavailable, match="has version None"):
+        get(prompts, version=7)
+
+
+def test_a_prompt_that_only_a_registry_can_render(kind: str, tmp_path: Path, closed: str) -> None:
+    template = chat("Hi")
+    template["messages"].append({"role": "placeholder", "name": "history"})
+    path = write_bundle(tmp_path / "prompts.json", response(template=template))
+    with pytest.raises(PromptUnavailable, match="cannot render it; promptsync serve --bundle can"):
+        get(loader(kind, closed, path), input_variables={"history": []})
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({}, {"label": "prod", "input_variables": {}}),
+        ({"version": 3}, {"version": 3, "input_variables": {}}),
+        ({"label": None, "input_variables": {"a": 1}}, {"input_variables": {"a": 1}}),
+        ({"label": "beta", "model": "m"}, {"label": "beta", "model": "m", "input_variables": {}}),
+    ],
+)
+def test_what_the_registry_is_asked(
+    kind: str, bundle: Path, options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    scripted = Scripted(Reply(LIVE))
+    with reusing(scripted) as url:
+        get(loader(kind, url, bundle), **options)
+    assert {key: value for key, value in scripted.seen[0].body.items() if key != "api_key"} == sent
+
+
+def test_a_caller_that_changes_a_prompt_changes_no_other(kind: str, bundle: Path, closed: str) -> None:
+    prompts = loader(kind, closed, bundle)
+    for text in ("a", "b"):
+        prompt = get(prompts, input_variables={"text": text})
+        assert prompt["llm_kwargs"]["messages"][0]["content"][0]["text"] == f"Answer {text} politely."
+        prompt["llm_kwargs"]["messages"].clear()
+        prompt["metadata"]["model"]["name"] = "other"
+        assert prompt["prompt_template"]["messages"][0]["content"][0]["text"] == f"Answer {text} politely."
+
+
+def test_a_prompt_is_a_dict_for_everyone(bundle: Path, closed: str) -> None:
+    prompt = get(loader("threads", closed, bundle), input_variables={"text": "a"})
+    assert json.loads(json.dumps(prompt)) == prompt
+    assert {**prompt} == prompt
+
+
+# -- construction ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"format": "promptsync-bundle/2"}', "\xff"])
+def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "prompts.json"
+    path.write_text(content, "latin-1")
+    with pytest.raises(ValueError, match=r"is not a promptsync-bundle/1\. Run promptsync bundle"):
+        loader(kind, "http://127.0.0.1:1", path)
+
+
+def test_a_missing_bundle_fails_at_construction(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"prompts\.json"):
+        loader(kind, "http://127.0.0.1:1", tmp_path / "prompts.json")
+
+
+def test_the_client_has_to_fit(bundle: Path) -> None:
+    for loader_type, client in (
+        (Prompts, promptlayer.AsyncPromptLayer),
+        (AsyncPrompts, promptlayer.PromptLayer),
+    ):
+        with pytest.raises(TypeError, match="Prompts needs a PromptLayer client"):
+            loader_type(client("pl_test"), bundle)
+
+
+def test_a_generation_of_the_sdk_that_cannot_render_fails_at_construction(
+    kind: str, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("promptlayer.templates.render_response")
+    with pytest.raises(ImportError, match=r"needs promptlayer 1\.3 or later"):
+        loader(kind, "http://127.0.0.1:1", bundle)
+
+
+# -- threads and tasks ----------------------------------------------------------------------------------
+
+
+def test_the_counts_are_exact_in_threads(bundle: Path, closed: str) -> None:
+    with reusing(Scripted(Reply(LIVE))) as url, ThreadPoolExecutor(8) as pool:
+        prompts, down = loader("threads", url, bundle), loader("threads", closed, bundle, retry_after=1000)
+        list(pool.map(lambda _: (get(prompts), get(down)), range(100)))
+    assert prompts.counts == {"registry": 100}
+    assert down.counts == {"bundle": 100}
+
+
+def test_tasks_share_a_loader_and_a_cancelled_one_is_no_failure(bundle: Path) -> None:
+    async def play(url: str, end: threading.Event) -> tuple[list[str], bool, str]:
+        client = promptlayer.AsyncPromptLayer("pl_test", base_url=url)
+        prompts = AsyncPrompts(client, bundle, timeout=PATIENT, retry_after=1000)
+        task = asyncio.create_task(prompts.get(NAME))
+        await asyncio.sleep(0)
+        task.cancel()
+        cancelled = isinstance(
+            (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
+        )
+        end.set()
+        answers = await asyncio.gather(*(prompts.get(NAME) for _ in range(20)))
+        return [prompt.source for prompt in answers], cancelled, str(dict(prompts.counts))
+
+    with hanging() as (url, end, _):
+        assert asyncio.run(play(url, end)) == (["registry"] * 20, True, "{'registry': 20}")
+
+
+def test_what_the_sdk_notes_for_traces_reaches_the_caller(kind: str, tmp_path: Path, closed: str) -> None:
+    from opentelemetry import baggage, context
+
+    bundle = write_bundle(tmp_path / "prompts.json", BUNDLED)
+
+    async def noted(prompts: Any) -> Any:
+        prompt = prompts.get(NAME)
+        await prompt if asyncio.iscoroutine(prompt) else prompt
+        return baggage.get_all(context.get_current())
+
+    with reusing(Scripted(Reply(LIVE))) as url:
+        for address, version in ((url, "8"), (closed, "7")):
+            entries = asyncio.run(noted(loader(kind, address, bundle)))
+            assert entries["promptlayer.prompt.version"] == version
+            assert entries["promptlayer.prompt.label"] == "prod"
+
+
+# -- the same answer as the registry --------------------------------------------------------------------
+
+PROPERTIES = {"amount": {"type": "number"}, "why": {"type": ["string", "null"]}}
+SCHEMA = {"type": "object", "properties": PROPERTIES, "required": ["amount"], "additionalProperties": False}
+TOOL = {"type": "function", "function": {"name": "refund", "description": "d", "parameters": SCHEMA}}
+STRUCTURED = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
+MODELS: dict[str, dict[str, Any]] = {
+    "openai": {"provider": "openai", "name": "gpt-4o"},
+    "openai responses": {"provider": "openai", "name": "gpt-4o", "api_type": "responses"},
+    "anthropic": {"provider": "anthropic", "name": "claude-sonnet-4-5"},
+    "google": {"provider": "google", "name": "gemini-2.5-pro"},
+    "mistral": {"provider": "mistral", "name": "mistral-large-latest"},
+}
+VALUES: tuple[dict[str, Any] | None, ...] = (None, {"a": "x {y} {{ z }}"}, {"a": 'q"\n', "b": 5}, {"a": None})
+"""Values for the variables; some are missing, as ``b`` often is."""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with create_app(tmp_path_factory.mktemp("registry") / "registry.db") as app, running(app) as url:
+        yield url
+
+
+def released(url: str, published: dict[str, Any], directory: Path) -> Path:
+    """Publish a version under the label prod, and return a bundle of what the registry has then."""
+    client = promptlayer.PromptLayer("pl_test", base_url=url)
+    client.templates.publish(published)
+    unrendered = client.templates.get(NAME, {"label": "prod", "skip_input_variable_rendering": True})
+    return write_bundle(directory / "prompts.json", unrendered)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("written", ["f-string", "jinja2"])
+@pytest.mark.parametrize("extra", ["plain", "tools", "structured"])
+def test_the_bundle_gives_what_the_registry_gives(
+    tmp_path: Path, registry: str, closed: str, model: str, written: str, extra: str
+) -> None:
+    texts = (
+        ["Be {a}.", "{b} and {a}"]
+        if written == "f-string"
+        else ["Be {{ a }}.", "Say{% if b %} {{ b }}{% endif %}{{ c.d }}"]
+    )
+    messages = [
+        {"role": role, "content": [{"type": "text", "text": text}], "template_format": written}
+        for role, text in zip(("system", "user"), texts, strict=True)
+    ]
+    parameters = {"temperature": 0.5} | ({"response_format": STRUCTURED} if extra == "structured" else {})
+    template = {"type": "chat", "messages": messages} | ({"tools": [TOOL]} if extra == "tools" else {})
+    published = {
+        "prompt_name": NAME,
+        "prompt_template": template,
+        "metadata": {"model": MODELS[model] | {"parameters": parameters}},
+        "release_labels": ["prod"],
+    }
+    bundle = released(registry, published, tmp_path)
+    up, down = loader("threads", registry, bundle), loader("threads", closed, bundle, retry_after=1000)
+    for values in VALUES:
+        live, bundled = (get(prompts, input_variables=values) for prompts in (up, down))
+        assert (live.source, bundled.source) == ("registry", "bundle")
+        assert set(live) - set(bundled) == {"request_id"}
+        assert {**live, "request_id": None, "warning": None} == {**bundled, "request_id": None}
+
+
+def test_the_renderer_of_the_sdk_keeps_a_message_that_became_empty(
+    tmp_path: Path, registry: str, closed: str
+) -> None:
+    """The registry leaves it out for Anthropic, which rejects it."""
+    published = {
+        "prompt_name": NAME,
+        "prompt_template": chat("{a}"),
+        "metadata": {"model": MODELS["anthropic"]},
+        "release_labels": ["prod"],
+    }
+    bundle = released(registry, published, tmp_path)
+    live, bundled = (get(loader("threads", address, bundle)) for address in (registry, closed))
+    assert live["prompt_template"] == bundled["prompt_template"]
+    assert live["llm_kwargs"]["messages"] == []
+    assert bundled["llm_kwargs"]["messages"][0]["content"][0]["text"] == ""
