@@ -56,6 +56,7 @@ Release:
   label       List, set, move and delete release labels.
   promote     Point one label at the version of another.
   rollback    Move a label back to an earlier version.
+  bundle      Write a release to a file that applications can read.
 
 Check:
   eval        List, run and show evaluations.

@@ -65,15 +65,15 @@ def bundled(response: Mapping[str, Any], *, commit: str | None = None) -> Bundle
         if isinstance(kept.get(key), Mapping):
             kept[key] = {name: value for name, value in kept[key].items() if name != "api_key"}
     template, metadata = kept["prompt_template"], as_mapping(kept.get("metadata"))
-    needs = metadata.get("needs")
+    prompt = Prompt(kept["prompt_name"], template, metadata)
     return BundledPrompt(
-        digest=digest(Prompt(kept["prompt_name"], template, metadata)).removeprefix("sha256:"),
+        digest=digest(prompt).removeprefix("sha256:"),
         variables=tuple(sorted(template_variables(template))),
         renders=_renders(template),
         response=kept,
         version=kept.get("version"),
         commit=commit,
-        needs=needs if isinstance(needs, str) else None,
+        needs=prompt.needs,
     )
 
 

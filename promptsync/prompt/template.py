@@ -82,6 +82,13 @@ def variable_uses(template: Mapping[str, Any], default: str = F_STRING) -> Itera
             yield Variable(tool["name"], "tool")
 
 
+def named_variables(template: Mapping[str, Any]) -> set[str]:
+    """Return the variables that a template has according to the registry."""
+    parts = (template, *mappings(template.get("messages")))
+    lists = (part.get("input_variables") for part in parts)
+    return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
 def syntax_error(text: str, template_format: str) -> tuple[str, int, int | None] | None:
     """Return why no values can make a text render, with its line and column (from 1), or ``None``.
 

@@ -85,6 +85,13 @@ class Prompts(Protocol):
         ``NotReadableRaw`` if the registry returns only a form of this prompt that may not be its source.
         """
 
+    def unfilled(self, template_id: int, name: str, version: int) -> dict[str, Any]:
+        """Return what the registry returns to an application that fills in the variables of a version itself.
+
+        Snippets and tools are in place, and ``llm_kwargs`` is there. Raises ``NotFound`` and ``Unsupported``,
+        and ``NotReadableRaw`` if the registry filled in the variables all the same.
+        """
+
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
         """Publish ``prompt`` as a new version, and create or move ``labels`` to it.
 

@@ -107,6 +107,8 @@ agent list
 agent show 3
 dataset list
 doctor
+bundle
+bundle --from HEAD --json
 schema config
 completion bash
 help push

@@ -39,6 +39,7 @@ class PromptLayerPrompts:
         self._url = connection.url
         self.versions = Versions(connection, self)
         self.get = self.versions.get
+        self.unfilled = self.versions.unfilled
         self.first: tuple[int, str] | None = None
         """Id and name of the first prompt that was listed."""
         self.has_listed = False

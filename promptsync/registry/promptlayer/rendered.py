@@ -8,7 +8,7 @@ from typing import Any
 from promptsync.prompt.canonical import canonical
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import snippet_text, strings
-from promptsync.prompt.template import template_variables
+from promptsync.prompt.template import named_variables, template_variables
 from promptsync.prompt.texts import F_STRING, format_of, mappings
 from promptsync.prompt.version import Version
 from promptsync.registry.values import number
@@ -36,7 +36,7 @@ def placeholders(prompt: Prompt) -> dict[str, str]:
     template = prompt.template
     if any(format_of(part) != F_STRING for part in _parts(template)):
         return {}
-    missing = _named_variables(template) - template_variables(template)
+    missing = named_variables(template) - template_variables(template)
     return {name: f"{{{name}}}" for name in sorted(missing)}
 
 
@@ -46,7 +46,7 @@ def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versio
         snippets = raw["snippets"] if isinstance(raw["snippets"], list) else [raw["snippets"]]
         names = [repr(part.get("prompt_name") if isinstance(part, dict) else part) for part in snippets]
         return f"its references to the snippets {', '.join(names)} are expanded"
-    named, used = _named_variables(prompt.template), template_variables(prompt.template)
+    named, used = named_variables(prompt.template), template_variables(prompt.template)
     if unnamed := named - used:
         return f"its variables {', '.join(sorted(unnamed))} are already filled in"
     # Rendering turns {{name}} into {name}, which looks like a variable and was none.
@@ -66,12 +66,6 @@ def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versio
 def _parts(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the template and its messages."""
     return [template, *mappings(template.get("messages"))]
-
-
-def _named_variables(template: Mapping[str, Any]) -> set[str]:
-    """Return the variables that the template has according to the registry."""
-    lists = (part.get("input_variables") for part in _parts(template))
-    return {name for names in lists if isinstance(names, list) for name in names if isinstance(name, str)}
 
 
 def _contained(prompt: Prompt, listing: Iterable[Version], versions: _Versions) -> str | None:

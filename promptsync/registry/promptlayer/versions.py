@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.template import named_variables, template_variables
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import (
     NotFound,
@@ -66,6 +67,26 @@ class Versions:
                     return self._with_tags(self._fresh(template_id, name, query))
         known = None if fresh else self._cached(template_id, name, version)
         return self._with_tags(known or self._fresh(template_id, name, query))
+
+    def unfilled(self, template_id: int, name: str, version: int) -> dict[str, Any]:
+        """Return a version with unfilled variables; see ``Prompts.unfilled``."""
+        query = {"version": version}
+        answer = self._call(
+            endpoints.READ_UNFILLED,
+            path={"identifier": self._prompts.identifier(template_id, name)},
+            query=lambda form: query if form == "expanded" else None,
+            body=lambda form: None if form == "expanded" else query,
+            fresh=True,
+        )
+        raw = answer.object(deep=True)
+        prompt = _parsed(answer, raw, query).prompt
+        if prompt.name != name:
+            answer.fail(f"the prompt {name!r}")
+        named = named_variables(prompt.template)
+        # A registry that does not know the parameter may ignore it.
+        if named and named.isdisjoint(template_variables(prompt.template)):
+            raise NotReadableRaw(f"{self._url} returns {name!r} only with its variables filled in")
+        return raw
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
         """Return the tags in a raw read, ``None`` if it has none."""

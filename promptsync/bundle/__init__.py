@@ -1,0 +1,1 @@
+"""Makes bundles, from a release label or from a commit."""

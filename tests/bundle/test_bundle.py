@@ -1,0 +1,425 @@
+"""``promptsync bundle``: all prompts of a release, or none; the same bytes for the same release."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from evaluation_files import declared
+from registry_server import chat
+from scripted_registry import Reply, Seen
+from worlds import World, made
+
+from promptsync.files.schema import schema
+from promptsync.prompt.bundle import Bundle, decode
+
+TOOLS = declared(
+    """
+tools:
+  - {id: 7, name: lookup, function: {name: lookup_order, description: Looks an order up}}
+"""
+)
+TOOL = {"type": "registry", "tool_registry_id": 7}
+MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0.2}}
+REAL = Path(__file__).parents[3] / "shared" / "data" / "real-prompts.csv"
+
+
+def released(world: World) -> None:
+    """Four prompts under prod, one of them at its older version, and one that has no label."""
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8") + "labels: {main: prod}\n", "utf-8")
+    world.write("tone", content="Be kind. @@@sign-off@@@")
+    world.write("sign-off", content="Sign as {team}.")
+    world.write("refund", "@@@tone@@@ Answer {text}", model=MODEL)
+    world.write("greet", "{% if name %}Hello {{ name }}{% endif %}", template_format="jinja2")
+    world.write("draft", "Not yet {released}")
+    world.commit("Add prompts")
+    world.ok("push")
+    for name in ("tone", "sign-off", "refund", "greet"):
+        world.point(name, prod=1)
+    world.publish("refund", "Version 2, which is not released")
+
+
+@pytest.fixture
+def here(world: World) -> World:
+    return world.built(released)
+
+
+def written(world: World, *arguments: str, file: str = "prompts.json") -> Bundle:
+    world.ok("bundle", *arguments, "-o", file)
+    content = (world.root / file).read_bytes()
+    jsonschema_rs.validator_for(schema("bundle")).validate(json.loads(content))
+    return decode(content)
+
+
+def texts(bundle: Bundle) -> str:
+    return json.dumps({name: prompt.response for name, prompt in bundle.prompts.items()})
+
+
+# -- from a label --------------------------------------------------------------------------------------------
+
+
+def test_it_has_what_the_label_means_with_snippets_in_place(here: World) -> None:
+    bundle = written(here)
+    assert list(bundle.prompts) == ["greet", "refund", "sign-off", "tone"]
+    assert (bundle.label, bundle.commit) == ("prod", None)
+    refund = bundle.prompts["refund"]
+    assert (refund.version, refund.variables, refund.renders) == (1, ("team", "text"), "anywhere")
+    text = "Be kind. Sign as {team}. Answer {text}"
+    assert refund.response["prompt_template"]["messages"][0]["content"][0]["text"] == text
+    assert refund.response["llm_kwargs"]["messages"][0]["content"][0]["text"] == text
+    assert refund.response["llm_kwargs"]["temperature"] == 0.2
+    assert refund.commit == here.git("rev-parse", "--short=7", "HEAD").strip()
+    assert "{{ name }}" in texts(bundle)
+    assert "draft" not in texts(bundle) and "not released" not in texts(bundle)
+
+
+def test_it_is_what_an_application_gets_that_renders_by_itself(here: World) -> None:
+    bundle = written(here)
+    body = {"label": "prod", "skip_input_variable_rendering": True}
+    for name, prompt in bundle.prompts.items():
+        answer = here.call("POST", f"/prompt-templates/{name}", body).body
+        assert prompt.response == {key: value for key, value in answer.items() if key != "request_id"}
+
+
+def test_the_same_release_is_the_same_bytes(here: World) -> None:
+    first = here.ok("bundle").out.encode()
+    here.publish("draft", "Again")  # what is not released makes no difference
+
+    def backwards(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if seen.path != "/prompt-templates":
+            return None
+        body = json.loads(forward(seen).body)
+        return Reply({**body, "items": body["items"][::-1]})
+
+    here.faults.append(backwards)
+    written(here, "--label", "prod")
+    assert (here.root / "prompts.json").read_bytes() == first
+    assert b"request_id" not in first and b"created_at" not in first
+
+
+def test_it_costs_one_request_for_each_prompt_and_one_for_each_list(here: World) -> None:
+    here.forget()
+    here.ok("bundle")
+    sent = [f"{seen.method} {seen.path.rpartition('/')[0]}" for seen in here.seen]
+    assert sorted(sent) == [*["GET "] * 2, *["GET /prompt-templates"] * 2, *["POST /prompt-templates"] * 4]
+
+
+def test_only_prompts_in_scope_are_in_it(here: World) -> None:
+    config = here.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8") + 'include: ["re*"]\n', "utf-8")
+    bundle = written(here)
+    assert list(bundle.prompts) == ["refund"]
+    assert "Be kind" in texts(bundle)
+
+
+def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) -> None:
+    here.publish(
+        "history",
+        prompt_template={"type": "chat", "messages": [{"role": "placeholder", "name": "turns"}]},
+        release_labels=["prod"],
+    )
+    run = here.run("bundle", "-o", "prompts.json")
+    assert "note: only serve renders history; the SDKs cannot do it locally" in run.out
+    assert "only serve" not in here.run("bundle", "-q", "-o", "prompts.json").out
+    assert "only serve renders history" in here.run("bundle").err
+    prompts = {each["name"]: each for each in here.run("bundle", "--json").document["prompts"]}
+    assert (prompts["history"]["renders"], prompts["refund"]["renders"]) == ("registry", "anywhere")
+
+
+def test_registry_tools_are_in_place(tmp_path: Path) -> None:
+    with made(tmp_path, fixtures=TOOLS) as world:
+        world.publish("order", prompt_template=chat("Find {id}", tools=[TOOL]), release_labels=["prod"])
+        bundle = written(world, "--label", "prod")
+        (tool,) = bundle.prompts["order"].response["prompt_template"]["tools"]
+        assert (tool["type"], tool["function"]["name"]) == ("function", "lookup_order")
+
+
+@pytest.mark.parametrize("what", ["label", "snippet"])
+def test_a_move_in_the_meantime_is_noticed_and_nothing_is_written(here: World, what: str) -> None:
+    moved: list[str] = []
+
+    def move(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
+        if seen.method == "POST" and not moved:
+            moved.append(what)
+            if what == "label":
+                here.point("refund", prod=2)
+            else:
+                here.publish("tone", content="Be cool.")
+
+    here.faults.append(move)
+    run = here.run("bundle", "-o", "prompts.json")
+    assert moved and run.code == 3
+    assert "prod or a snippet moved while the prompts were read" in run.err
+    assert not (here.root / "prompts.json").exists()
+
+
+def test_a_prompt_that_cannot_be_read_leaves_the_old_bundle_as_it_is(here: World) -> None:
+    written(here)
+    before = (here.root / "prompts.json").read_bytes()
+    here.point("refund", prod=2)
+    number = here.read("refund")["id"]
+    here.faults.append(
+        lambda seen, forward: Reply({"message": "boom"}, 500) if seen.path.endswith(f"/{number}") else None
+    )
+    assert here.run("bundle", "-o", "prompts.json").code == 4
+    assert (here.root / "prompts.json").read_bytes() == before
+
+
+def test_a_registry_that_fills_the_variables_in_all_the_same_is_refused(here: World) -> None:
+    def filling(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if seen.method != "POST":
+            return None
+        return forward(Seen(seen.method, seen.target, seen.headers, {"version": seen.body["version"]}))
+
+    here.faults.append(filling)
+    run = here.run("bundle")
+    assert run.code == 4
+    assert "only with its variables filled in" in run.err
+
+
+# -- from a commit -------------------------------------------------------------------------------------------
+
+
+def digests(bundle: Bundle) -> dict[str, str]:
+    return {name: prompt.digest for name, prompt in bundle.prompts.items()}
+
+
+def test_a_commit_has_the_content_of_its_release_without_any_request(here: World) -> None:
+    label = written(here)
+    here.edit("refund", "Answer", "Uncommitted")
+    here.forget()
+    bundle = written(here, "--from", "HEAD", file="commit.json")
+    assert here.seen == []
+    assert bundle.commit == here.git("rev-parse", "HEAD").strip() and bundle.label is None
+    assert digests(bundle) == {**digests(label), "draft": bundle.prompts["draft"].digest}
+    response = bundle.prompts["refund"].response
+    assert [response[key] for key in ("id", "version", "workspace_id", "commit_message")] == [None] * 4
+    assert here.ok("bundle", "--from", "HEAD").out.encode() == (here.root / "commit.json").read_bytes()
+
+
+def test_an_older_commit_has_its_own_files(here: World) -> None:
+    here.edit("refund", "Answer", "Reply to")
+    here.commit("Reply")
+    assert "Reply to" in texts(written(here, "--from", "HEAD"))
+    assert "Reply to" not in texts(written(here, "--from", "HEAD~1"))
+
+
+def test_a_pinned_snippet_is_as_in_the_commit_and_that_is_said(here: World) -> None:
+    here.write("pinned", "@@@tone@version_number:3@@@ {text}")
+    here.commit("Pin")
+    run = here.run("bundle", "--from", "HEAD")
+    assert "note: pinned pins a snippet, which is bundled as in the commit" in run.err
+    assert run.out.count("Be kind. Sign as {team}. {text}") >= 1
+
+
+def test_tools_come_from_the_fixtures_of_the_commit(here: World) -> None:
+    config = here.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8").replace("{url:", "{fixtures: registry.yaml, url:"), "utf-8")
+    for path, text in TOOLS.items():
+        here.put(path, text)
+    here.write("order", "Find {id}", tools=[TOOL])
+    here.commit("Add a tool")
+    here.put("registry.yaml", "tools: []\n")
+    assert "lookup_order" in texts(written(here, "--from", "HEAD"))
+
+
+Prepare = Callable[[World], object]
+
+
+def _commit(**files: dict[str, Any]) -> Prepare:
+    def prepare(world: World) -> None:
+        for name, body in files.items():
+            world.write(name, **body)
+        world.commit()
+
+    return prepare
+
+
+LACKING: list[tuple[Prepare, str, int, str]] = [
+    (_commit(a={"text": "@@@elsewhere@@@"}), "HEAD", 3, "'a' renders 'elsewhere', which has no file there"),
+    (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a registry tool that its fixtures do"),
+    (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
+    (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
+    (lambda world: None, "nowhere", 2, "this clone has no commit nowhere"),
+    (lambda world: None, "--all", 2, "'--all' is not a commit"),
+    (lambda world: None, "0" * 40, 2, "no commit"),
+]
+
+
+@pytest.mark.parametrize(("prepare", "revision", "code", "why"), LACKING, ids=[why for *_, why in LACKING])
+def test_what_a_commit_lacks_is_said(
+    here: World, prepare: Prepare, revision: str, code: int, why: str
+) -> None:
+    prepare(here)
+    run = here.run("bundle", "--from", revision, "-o", "prompts.json")
+    assert (run.code, why in run.err) == (code, True), str(run)
+    assert not (here.root / "prompts.json").exists()
+
+
+def test_a_broken_file_of_the_commit_is_named(here: World) -> None:
+    here.path("refund").write_text("messages: [\n", "utf-8")
+    here.commit("Break it")
+    run = here.run("bundle", "--from", "HEAD")
+    assert (run.code, "refund.yaml:2:1" in run.err) == (1, True), str(run)
+
+
+def test_a_shallow_clone_says_what_to_fetch(here: World) -> None:
+    here.write("more", "More {text}")
+    here.commit("More")
+    here.git("clone", "-q", "--depth", "1", here.root.as_uri(), str(here.root.parent / "shallow"))
+    here.root = here.root.parent / "shallow"
+    written(here, "--from", "HEAD")
+    run = here.run("bundle", "--from", "HEAD~1")
+    assert (run.code, "git fetch --unshallow" in run.err) == (3, True), str(run)
+
+
+def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
+    with made(tmp_path, git=False) as world:
+        assert world.run("bundle", "--from", "HEAD").code == 2
+
+
+# -- is it up to date? ---------------------------------------------------------------------------------------
+
+
+def change_nothing(world: World) -> None:
+    world.publish("draft", "Another draft")
+
+
+def move(world: World) -> None:
+    world.point("refund", prod=2)
+
+
+def add(world: World) -> None:
+    world.point("draft", prod=1)
+
+
+def remove(world: World) -> None:
+    world.remove_label("greet", "prod")
+
+
+def new_snippet(world: World) -> None:
+    world.publish("sign-off", content="Sign as {team}, please.")
+
+
+CHECKS: list[tuple[Prepare, list[list[Any]]]] = [
+    (change_nothing, []),
+    (move, [["refund", "changed", 1, 2]]),
+    (add, [["draft", "added", None, 1]]),
+    (remove, [["greet", "removed", 1, None]]),
+    (new_snippet, [["refund", "changed", 1, 1], ["tone", "changed", 1, 1]]),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), CHECKS, ids=[change.__name__ for change, _ in CHECKS])
+def test_a_check_says_what_moved_and_writes_nothing(
+    here: World, change: Prepare, expected: list[list[Any]]
+) -> None:
+    written(here)
+    before = here.files()
+    change(here)
+    run = here.run("bundle", "--check", "prompts.json", "--json")
+    found = [[each[key] for key in ("name", "what", "old", "new")] for each in run.document["changes"]]
+    assert (run.code, found) == (3 if expected else 0, expected)
+    assert here.files() == before
+    text = here.run("bundle", "--check", "prompts.json")
+    if expected:
+        assert text.code == 3
+        assert "hint: promptsync bundle --label prod -o prompts.json" in text.err
+        here.ok("bundle", "--label", "prod", "-o", "prompts.json")
+    assert "up to date" in here.ok("bundle", "--check", "prompts.json").out
+
+
+def test_the_bundle_of_a_commit_is_checked_against_a_commit(here: World) -> None:
+    written(here, "--from", "HEAD")
+    here.write("unrelated", "A new prompt of {x}")
+    here.commit("Add one")
+    run = here.run("bundle", "--check", "prompts.json", "--from", "HEAD")
+    assert (run.code, run.lines[0]) == (3, ["added", "unrelated"]), str(run)
+    assert "hint: promptsync bundle --from HEAD -o prompts.json" in run.err
+
+
+def _with(content: bytes) -> Prepare:
+    return lambda world: world.put("prompts.json", content)
+
+
+def of_label(label: str) -> Prepare:
+    def prepare(world: World) -> None:
+        world.point("greet", **{label: 1})
+        written(world, "--label", label)
+
+    return prepare
+
+
+NO_BUNDLE: list[tuple[Prepare, str, str]] = [
+    (lambda world: None, "", "prompts.json cannot be read: No such file"),
+    (_with(b'{"format": "promptsync-bundle/1", "prom'), "", "prompts.json is not a bundle: it is not JSON"),
+    (_with(b'{"format": "promptsync-bundle/2"}'), "", "is a bundle in the format 'promptsync-bundle/2'"),
+    (of_label("beta"), "--label prod", "prompts.json is the bundle of the label 'beta'"),
+    (of_label("beta"), "--from HEAD", "prompts.json is the bundle of the label 'beta'"),
+    (lambda world: written(world, "--from", "HEAD"), "", "is the bundle of a commit, not of a label"),
+]
+
+
+@pytest.mark.parametrize(("prepare", "options", "why"), NO_BUNDLE)
+def test_what_cannot_be_checked_is_a_usage_error(
+    here: World, prepare: Prepare, options: str, why: str
+) -> None:
+    prepare(here)
+    run = here.run("bundle", "--check", "prompts.json", *options.split())
+    assert (run.code, why in run.err, "hint: promptsync bundle" in run.err) == (2, True, True), str(run)
+
+
+# -- the command ---------------------------------------------------------------------------------------------
+
+
+WRONG: list[tuple[str, str]] = [
+    ("--label prod --from HEAD", "--label and --from HEAD cannot be combined"),
+    ("-o a.json --check b.json", "-o and --check cannot be combined"),
+    ("--label nothing", "no prompt in scope has the label 'nothing'"),
+    ("-o prompts", "cannot write prompts"),
+]
+
+
+@pytest.mark.parametrize(("options", "why"), WRONG)
+def test_options_that_make_no_sense_are_usage_errors(here: World, options: str, why: str) -> None:
+    run = here.run("bundle", *options.split())
+    assert (run.code, why.partition(" HEAD")[0] in run.err) == (2, True), str(run)
+
+
+def test_without_a_label_for_the_branch_one_must_be_named(world: World) -> None:
+    run = world.run("bundle")
+    assert (run.code, "hint: promptsync bundle --label prod" in run.err) == (2, True), str(run)
+
+
+def test_it_only_reads(here: World) -> None:
+    here.forget()
+    before = here.files()
+    assert here.run("bundle", PROMPTSYNC_READ_ONLY="1").code == 0
+    assert (here.writes, here.files()) == ([], before)
+
+
+def test_what_it_prints_is_quiet_and_safe_on_a_terminal(here: World) -> None:
+    here.publish("odd", "Hidden \u202e{text}", release_labels=["prod"])
+    quiet = here.run("bundle", "-q", "-o", "out/prompts.json")
+    assert (quiet.out, quiet.err) == ("out/prompts.json: 5 prompts under prod\n", "")
+    assert "\u202e" in here.run("bundle").out
+    assert "\u202e" not in here.screen("bundle")
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason=f"the prompts are not here: {REAL}")
+def test_real_prompts_are_bundled_as_they_were_published(world: World) -> None:
+    with REAL.open(encoding="utf-8", newline="") as file:
+        prompts = {row["act"]: row["prompt"] for row in csv.DictReader(file)}
+    for name, text in prompts.items():
+        world.publish(name, text, release_labels=["prod"])
+    bundle = written(world, "--label", "prod")
+    assert {
+        name: prompt.response["prompt_template"]["messages"][0]["content"][0]["text"]
+        for name, prompt in bundle.prompts.items()
+    } == prompts
