@@ -12,7 +12,7 @@ from walkthrough_shell import BLOCK, MANUAL, RECIPES, Shell, alike, name_of, pag
 PAGES = pages()
 GNU_ONLY = re.compile(r"\bsed -i|grep [^|\n]*\\\||readlink -f|date -d|\bcp -r\b")
 FENCE = re.compile(r"^([ \t]*```[\w{}-]+)", re.MULTILINE)
-KINDS = ("console", "sh", "diff", "yaml", "text", "{include}", "{toctree}", "{eval-rst}")
+KINDS = ("console", "sh", "diff", "python", "yaml", "text", "{include}", "{toctree}", "{eval-rst}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the commands are for a POSIX shell")
