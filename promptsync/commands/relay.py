@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import click
 
 from promptsync.commands.shared.session import Session, verb
-from promptsync.errors import UsageError
+from promptsync.errors import Incomplete, UsageError
 from promptsync.show.outcome import Outcome
 
 
@@ -58,8 +58,5 @@ def command(session: Session, github: str, gitlab: str, api_url: str, host: str,
 
     # A supervisor stops it with SIGTERM, after which what waits is started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        run_server(relay, bind(host, port), announce)
-    finally:
-        relay.dispatcher.close()
-    return Outcome()
+    run_server(relay, bind(host, port), announce)
+    return Outcome(exit_code=0 if relay.dispatcher.close() else Incomplete.exit_code)

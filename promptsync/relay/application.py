@@ -61,10 +61,10 @@ def verified(body: bytes, signature: str, secret: str) -> dict[str, Any] | None:
     """Return the event in a body, ``None`` if the signature is not its own."""
     try:
         event = json.loads(body)
+        # PromptLayer signs this form of the event, not the bytes that it sends.
+        signed = json.dumps(event, sort_keys=True).encode()
     except (ValueError, RecursionError):
         return None
-    # PromptLayer signs this form of the event, not the bytes that it sends.
-    signed = json.dumps(event, sort_keys=True).encode()
     expected = hmac.new(secret.encode(), signed, "sha256").hexdigest()
     is_genuine = hmac.compare_digest(expected.encode(), signature.encode())
     return event if is_genuine and isinstance(event, dict) else None
@@ -78,9 +78,14 @@ def reason_to_drop(event: Mapping[str, Any], config: Config) -> str:
     names = (details.get("prompt_template_name"), details.get("old_prompt_template_name"))
     if not any(isinstance(name, str) and config.in_scope(name) for name in names):
         return "its prompt is not in include:"
-    label = str(details.get("prompt_template_label"))
-    is_release = label in config.labels.values() if config.labels else is_own(label)
-    return "its label is not in labels:" if workflow == "approved" and not is_release else ""
+    if workflow != "approved":
+        return ""
+    label, change = str(details.get("prompt_template_label")), str(details.get("change_type"))
+    if change.startswith(("delete", "remove")):
+        return "a deploy would undo it"
+    # The workflow runs for one branch, as a rule the first one.
+    is_released = label in [*config.labels.values()][:1] if config.labels else is_own(label)
+    return "" if is_released else "its label is not that of the first branch in labels:"
 
 
 class Relay:

@@ -64,7 +64,11 @@ class Dispatcher:
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="relay", daemon=True)
         # No redirects: the token would go along to wherever they lead.
-        self._client = httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+        try:
+            self._client = httpx.Client(timeout=5, limits=httpx.Limits(max_keepalive_connections=0))
+        except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
+            hint = "check SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY and ALL_PROXY in your shell"
+            raise UsageError(f"cannot set up a connection: {error}", hint=hint) from None
         self.status = "ok"
         """After the last request: ``ok``, ``retrying`` or ``rejected``."""
 
@@ -90,15 +94,17 @@ class Dispatcher:
                 with self._changed:
                     self._due[name] = self._clock() + seconds
 
-    def close(self) -> None:
-        """Start what waits, and stop."""
+    def close(self) -> bool:
+        """Start what waits, and stop; return whether nothing is left."""
         with self._changed:
             is_again, self._is_closed = self._is_closed, True
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
-        if not is_again and (self._due or self._thread.is_alive()):
+        is_complete = not (self._due or self._thread.is_alive())
+        if not is_complete and not is_again:
             _log.error("stopped before every workflow was started; the nightly run finds what changed")
+        return is_complete
 
     def _work(self) -> None:
         while True:

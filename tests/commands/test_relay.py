@@ -80,7 +80,7 @@ def test_a_stop_while_the_api_fails_is_bounded_and_said(root: Path) -> None:
         assert send(url, event()) == 202
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
-        assert process.returncode == 0 and len(github.requests) == 1
+        assert process.returncode == 5 and len(github.requests) == 1
     assert "stopped before every workflow was started; the nightly run finds what changed" in err
     assert "Traceback" not in err
 
@@ -155,6 +155,15 @@ def test_what_is_wrong_is_a_usage_error(
     assert done.code == 2 and done.out == "", str(done)
     assert message in done.err and f"hint: {hint}" in done.err
     assert SECRET not in done.err and TOKEN not in done.err
+
+
+def test_certificates_that_do_not_exist_are_a_usage_error(
+    local: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.put("promptsync.yaml", "prompts: prompts\n")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    done = local.run("relay", "--github", "a/b", **SECRETS)
+    assert done.code == 2 and "cannot set up a connection" in done.err and "check SSL_CERT_FILE" in done.err
 
 
 def test_it_needs_a_configuration(tmp_path: Path, local: World) -> None:

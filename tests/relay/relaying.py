@@ -148,7 +148,7 @@ def relaying(
 ) -> Iterator[Site]:
     loaded = parse(Path("promptsync.yaml"), config.encode())
     names = ("", "team/prompts") if gitlab else ("team/prompts", "")
-    start = start_of(*names, token=TOKEN, api_url=api_url, branch="trunk")
+    start = start_of(*names, token=TOKEN, api_url=api_url, branch=next(iter(loaded.labels), "main"))
     clock = Clock()
     dispatcher = Dispatcher(start, TOKEN, clock)
     if not has_thread:

@@ -159,6 +159,8 @@ class GitHub:
 
         workflow = yaml.load(text, yaml.BaseLoader)
         assert event.name in workflow["on"], f"it does not run on {event.name}"
+        if event.name == "repository_dispatch":
+            assert event.payload["action"] in workflow["on"][event.name]["types"]
         self.runs += 1
         writes = _the_job(workflow)["permissions"].get("pull-requests") == "write"
         self.save(token="write" if writes and not fork else "read")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import relaying
+from actions import REPOSITORY, Event
 from markdown_reader import active
 from team import SETTLE, SOFTER, Team
 
@@ -31,6 +34,19 @@ def test_an_edit_comes_back_as_one_pull_request(team: Team, event: str) -> None:
     files = team.hub.git("diff", "--name-only", f"main..{BRANCH}").splitlines()
     assert files == ["prompts/support/refund.yaml"]
     assert "support/refund" in done.summary
+
+
+def test_a_webhook_becomes_a_pull_request_through_the_relay(team: Team) -> None:
+    version = team.edit_in_registry("support/refund", *SETTLE)
+    with relaying.api() as github, relaying.relaying(github.url) as site:
+        assert site.send(relaying.event(prompt_template_version_number=version)).status_code == 202
+        site.pass_time(10)
+    (request,) = github.requests
+    action = json.loads(request.body)["event_type"]
+    payload = {"action": action, "client_payload": {}, "repository": {"full_name": REPOSITORY}}
+    done = team.hub.run("drift.yml", Event("repository_dispatch", payload, "refs/heads/main", "main"))
+    assert done.passed, str(done)
+    assert "+You settle refunds" in pull(team)["body"]
 
 
 def test_nothing_edited_means_no_pull_request_and_no_branch(team: Team) -> None:

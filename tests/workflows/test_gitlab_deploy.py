@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
 import gitlab_team
 import pytest
+import relaying
+from gitlab_pipeline import Ended
 from gitlab_server import PROJECT
 from gitlab_team import TOKEN, Team
 from markdown_reader import active
@@ -178,6 +181,40 @@ def test_hostile_edits_stay_in_their_fences_and_are_no_quick_actions(team: Team)
     description = request(team)["description"]
     assert "@EVIL closes" in description and "\u202e" not in description and "\x1b" not in description
     assert not any(line.startswith("/") for line in description.splitlines())
+
+
+# -- what the relay triggers -----------------------------------------------------------------------------
+
+
+def triggered(team: Team, payload: dict[str, Any]) -> dict[str, Ended]:
+    """Run the pipeline that a webhook triggers through the relay, and return its jobs."""
+    config = "labels: {main: prod}\n"
+    with relaying.api() as gitlab, relaying.relaying(gitlab.url, gitlab=True, config=config) as site:
+        assert site.send(payload).status_code == 202
+        site.pass_time(10)
+    (request,) = gitlab.requests
+    form = dict(parse_qsl(request.body))
+    assert form.pop("token") == relaying.TOKEN
+    event = {"CI_PIPELINE_SOURCE": "trigger", "CI_COMMIT_BRANCH": form.pop("ref")}
+    variables = {name.removeprefix("variables[").removesuffix("]"): value for name, value in form.items()}
+    sha = team.runner.git("rev-parse", event["CI_COMMIT_BRANCH"])
+    return team.runner.run(sha, {**event, **variables})
+
+
+def test_a_webhook_becomes_a_merge_request_through_the_relay(team: Team) -> None:
+    team.edit_in_registry("support/refund", *SETTLE)
+    jobs = triggered(team, relaying.event())
+    assert [*jobs] == ["prompts-drift"] and jobs["prompts-drift"].passed, str(jobs)
+    assert "+You settle refunds" in request(team)["description"]
+
+
+def test_an_approval_continues_the_deploy_through_the_relay(team: Team) -> None:
+    team.branch()
+    team.edit("support/refund", *SOFTER, "Soften the tone")
+    team.merge()
+    jobs = triggered(team, relaying.event(relaying.APPROVAL, prompt_template_label="prod"))
+    assert [*jobs] == ["prompts-deploy"] and jobs["prompts-deploy"].passed, str(jobs)
+    assert team.world.label("support/refund", "prod") == 2
 
 
 # -- a directory of a larger repository ------------------------------------------------------------------

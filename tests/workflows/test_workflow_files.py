@@ -118,6 +118,8 @@ def test_only_the_steps_that_contact_the_registry_get_the_key(name: str) -> None
 def test_no_value_becomes_part_of_a_script(name: str) -> None:
     _, job = read(EXAMPLE, name)
     assert [step["name"] for step in job["steps"] if "${{" in step.get("run", "")] == []
+    # Whoever may start a workflow from outside only chooses when.
+    assert "client_payload" not in (EXAMPLE / _PLACE / f"{name}.yml").read_text("utf-8")
 
 
 @each_file
