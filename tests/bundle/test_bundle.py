@@ -127,7 +127,6 @@ def test_a_placeholder_is_for_the_registry_and_the_command_says_so(here: World) 
     run = here.run("bundle", "-o", "prompts.json")
     assert "note: only serve renders history; the SDKs cannot do it locally" in run.out
     assert "only serve" not in here.run("bundle", "-q", "-o", "prompts.json").out
-    assert "only serve renders history" in here.run("bundle").err
     prompts = {each["name"]: each for each in here.run("bundle", "--json").document["prompts"]}
     assert (prompts["history"]["renders"], prompts["refund"]["renders"]) == ("registry", "anywhere")
 
@@ -140,22 +139,18 @@ def test_registry_tools_are_in_place(tmp_path: Path) -> None:
         assert (tool["type"], tool["function"]["name"]) == ("function", "lookup_order")
 
 
-@pytest.mark.parametrize("what", ["label", "snippet"])
-def test_a_move_in_the_meantime_is_noticed_and_nothing_is_written(here: World, what: str) -> None:
-    moved: list[str] = []
+def test_a_label_that_moves_in_the_meantime_is_noticed_and_nothing_is_written(here: World) -> None:
+    moved: list[Seen] = []
 
     def move(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
         if seen.method == "POST" and not moved:
-            moved.append(what)
-            if what == "label":
-                here.point("refund", prod=2)
-            else:
-                here.publish("tone", content="Be cool.")
+            moved.append(seen)
+            here.point("refund", prod=2)
 
     here.faults.append(move)
     run = here.run("bundle", "-o", "prompts.json")
-    assert moved and run.code == 3
-    assert "prod or a snippet moved while the prompts were read" in run.err
+    assert (len(moved), run.code) == (1, 3)
+    assert "prod moved while the prompts were read" in run.err
     assert not (here.root / "prompts.json").exists()
 
 
@@ -210,12 +205,10 @@ def test_an_older_commit_has_its_own_files(here: World) -> None:
     assert "Reply to" not in texts(written(here, "--from", "HEAD~1"))
 
 
-def test_a_pinned_snippet_is_as_in_the_commit_and_that_is_said(here: World) -> None:
+def test_a_pinned_snippet_is_as_in_the_commit(here: World) -> None:
     here.write("pinned", "@@@tone@version_number:3@@@ {text}")
     here.commit("Pin")
-    run = here.run("bundle", "--from", "HEAD")
-    assert "note: pinned pins a snippet, which is bundled as in the commit" in run.err
-    assert run.out.count("Be kind. Sign as {team}. {text}") >= 1
+    assert "Be kind. Sign as {team}. {text}" in texts(written(here, "--from", "HEAD"))
 
 
 def test_tools_come_from_the_fixtures_of_the_commit(here: World) -> None:
@@ -241,11 +234,17 @@ def _commit(**files: dict[str, Any]) -> Prepare:
     return prepare
 
 
+def include_nothing(world: World) -> None:
+    config = world.root / "promptsync.yaml"
+    config.write_text(config.read_text("utf-8") + 'include: ["other/*"]\n', "utf-8")
+
+
 LACKING: list[tuple[Prepare, str, int, str]] = [
     (_commit(a={"text": "@@@elsewhere@@@"}), "HEAD", 3, "'a' renders 'elsewhere', which has no file there"),
     (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a registry tool that its fixtures do"),
     (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
+    (include_nothing, "HEAD", 2, "HEAD has no prompt in scope"),
     (lambda world: None, "nowhere", 2, "this clone has no commit nowhere"),
     (lambda world: None, "--all", 2, "'--all' is not a commit"),
     (lambda world: None, "0" * 40, 2, "no commit"),
@@ -362,7 +361,8 @@ NO_BUNDLE: list[tuple[Prepare, str, str]] = [
     (_with(b'{"format": "promptsync-bundle/2"}'), "", "is a bundle in the format 'promptsync-bundle/2'"),
     (of_label("beta"), "--label prod", "prompts.json is the bundle of the label 'beta'"),
     (of_label("beta"), "--from HEAD", "prompts.json is the bundle of the label 'beta'"),
-    (lambda world: written(world, "--from", "HEAD"), "", "is the bundle of a commit, not of a label"),
+    (lambda world: written(world, "--from", "HEAD"), "", "prompts.json is the bundle of a commit"),
+    (lambda world: written(world, "--from", "HEAD"), "--label prod", "is the bundle of a commit"),
 ]
 
 
@@ -394,7 +394,7 @@ def test_options_that_make_no_sense_are_usage_errors(here: World, options: str, 
 
 def test_without_a_label_for_the_branch_one_must_be_named(world: World) -> None:
     run = world.run("bundle")
-    assert (run.code, "hint: promptsync bundle --label prod" in run.err) == (2, True), str(run)
+    assert (run.code, "hint: promptsync bundle --label LABEL" in run.err) == (2, True), str(run)
 
 
 def test_it_only_reads(here: World) -> None:
