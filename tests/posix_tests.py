@@ -44,6 +44,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_stop_while_the_api_fails_is_bounded_and_said",
         ],
         "commands/test_serve.py": [],
+        "commands/test_serve_bundle.py": [],
         "compare/test_stopped_reading.py": [],
         "deploy/test_deploys_interrupted.py": [],
         "labels/test_rollback_to_commit.py": [

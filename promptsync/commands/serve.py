@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import signal
 import sys
+import threading
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +19,12 @@ from promptsync.errors import UsageError
 from promptsync.registry.address import LOCAL, NO_KEY, is_key
 from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from promptsync.server.app import Application
+    from promptsync.server.bundle import Sidecar
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -29,6 +39,12 @@ DATABASE = "registry.db"
     metavar="PORT",
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Serve the prompts of a bundle, read-only, instead of a registry; see promptsync bundle.",
 )
 @click.option(
     "--db",
@@ -76,6 +92,7 @@ def command(
     session: Session,
     host: str,
     port: int,
+    bundle: Path | None,
     database: Path | None,
     allowed: tuple[str, ...],
     api_key: str | None,
@@ -89,50 +106,87 @@ def command(
     \b
     promptsync serve
     promptsync serve --port 0 --db /tmp/trial.db
+    promptsync serve --bundle prompts.json
     promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
-    from promptsync.commands.shared.models import endpoint
-    from promptsync.server.app import create_app, install_command
+    from promptsync.server.app import install_command
     from promptsync.server.http.guard import is_loopback
     from promptsync.server.serve import base_url, bind, resolve, run_server
 
     _check_options(api_key, allowed)
+    if bundle is not None and (database, fixtures, keep_requests, keep_days) != (None, None, None, None):
+        raise UsageError("--bundle cannot be combined with --db, --fixtures, --keep-requests and --keep-days")
     if print_env:
         resolve(host, port, loopback_only=api_key is None)
         return _variables(base_url(host, port), api_key or "local")
     if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
         raise UsageError(message, hint=install_command())
-    with bind(host, port, loopback_only=api_key is None) as bound:
-        path, fixtures = _existing(*_places(session, database, fixtures))
-        model = endpoint(session.environment)
+    limits = {"logged_requests": keep_requests, "days": keep_days}
+    with ExitStack() as stack:
+        bound = stack.enter_context(bind(host, port, loopback_only=api_key is None))
+        app: WSGIApplication
+        if bundle is not None:
+            app, place, notes = _sidecar(session, bundle, api_key)
+        else:
+            registry, place, notes = _registry(session, database, fixtures, api_key=api_key, **limits)
+            app = stack.enter_context(registry)
 
         def announce(port: int) -> None:
             url = base_url(host, port)
-            body = {"url": url, "database": str(path)}
-            click.echo(output.document(body, remote=None) if session.json else url)
+            click.echo(output.document({"url": url, **place}, remote=None) if session.json else url)
             sys.stdout.flush()
-            keys = "any API key" if api_key is None else "only the API key that was passed"
-            session.say(f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it")
-            if model is not None:
-                session.say(f"evaluations and agents use {output.name(model.name)}")
+            for note in notes:
+                session.say(note)
 
-        with create_app(
-            path,
-            api_key=api_key,
-            fixtures=fixtures,
-            model=model,
-            model_keys=session.environment.model_keys,
-            logged_requests=keep_requests,
-            days=keep_days,
-        ) as app:
-            # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed))
+        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed), threads=4)
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
+
+
+def _registry(
+    session: Session, database: Path | None, fixtures: Path | None, **options: Any
+) -> tuple[Application, dict[str, str], list[str]]:
+    """Return the embedded registry, what the JSON document says of it, and what stderr says."""
+    from promptsync.commands.shared.models import endpoint
+    from promptsync.server.app import create_app
+
+    path, fixtures = _existing(*_places(session, database, fixtures))
+    model = endpoint(session.environment)
+    keys = "any API key" if options["api_key"] is None else "only the API key that was passed"
+    notes = [f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it"]
+    if model is not None:
+        notes.append(f"evaluations and agents use {output.name(model.name)}")
+    model_keys = session.environment.model_keys
+    app = create_app(path, fixtures=fixtures, model=model, model_keys=model_keys, **options)
+    return app, {"database": str(path)}, notes
+
+
+def _sidecar(
+    session: Session, bundle: Path, api_key: str | None
+) -> tuple[Sidecar, dict[str, str], list[str]]:
+    """Return the same for a bundle. Raises ``UsageError`` if it cannot be read."""
+    from promptsync.server.bundle import Sidecar
+
+    path = session.directory / bundle
+    try:
+        app = Sidecar(path, api_key)
+    except (OSError, ValueError) as error:
+        message = f"cannot serve {path}: {getattr(error, 'strerror', None) or error}"
+        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(str(bundle))}") from None
+    gc.set_threshold(1_000, 10, 10)  # garbage of requests would otherwise take megabytes
+    threading.Thread(target=app.watch, daemon=True).start()
+    keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"
+    prompts = "1 prompt" if len(app.release.prompts) == 1 else f"{len(app.release.prompts):,} prompts"
+    return (
+        app,
+        {"bundle": str(path)},
+        [f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"],
+    )
 
 
 def _variables(url: str, api_key: str) -> Outcome:

@@ -132,7 +132,7 @@ class Application(Struct, frozen=True):
         body, attached = parts_of(sent, environ.get("CONTENT_TYPE", ""), OTHER_BODIES.get(handler, ""))
         if isinstance(body, dict):
             body.pop("api_key", None)
-        request = Request(self.store, self.runner, values, query, body, attached)
+        request = Request(values, query, body, attached, store=self.store, runner=self.runner)
         request.check_scope()
         return load(handler)(request)
 

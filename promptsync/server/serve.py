@@ -40,7 +40,12 @@ _STOP_SECONDS = 2
 
 
 def run_server(
-    app: WSGIApplication, bound: socket.socket, on_ready: Callable[[int], None], allowed: Iterable[str] = ()
+    app: WSGIApplication,
+    bound: socket.socket,
+    on_ready: Callable[[int], None],
+    allowed: Iterable[str] = (),
+    *,
+    threads: int = THREADS,
 ) -> None:
     """Serve ``app`` on ``bound`` until interrupted; ``on_ready`` gets the port once it accepts connections.
 
@@ -51,7 +56,7 @@ def run_server(
     port: int = bound.getsockname()[1]
     # It is interrupted again after uvicorn stopped.
     with bound, contextlib.suppress(KeyboardInterrupt):
-        server = make_server(app, bound, allowed=allowed)
+        server = make_server(app, bound, threads=threads, allowed=allowed)
         on_ready(port)
         try:
             server.run(sockets=[bound])

@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.wsgi import get_input_stream
@@ -73,7 +73,11 @@ def read_body(environ: WSGIEnvironment) -> bytes:
     if encoding not in {"", "identity", "gzip"}:
         accepted = {"Accept-Encoding": "gzip"}
         raise ApiError(415, "The Content-Encoding of a body must be gzip or none.", headers=accepted)
-    body = get_input_stream(environ).read(MAX_BODY + 1)
+    try:
+        # Read with a size, the stream would reserve all of it, for each request.
+        body = get_input_stream(environ, max_content_length=MAX_BODY).read()
+    except RequestEntityTooLarge:
+        raise too_large(MAX_BODY) from None
     if encoding == "gzip" and len(body) <= MAX_BODY:
         body = _unzipped(body, MAX_BODY + 1)
     if len(body) > MAX_BODY:

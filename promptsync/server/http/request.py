@@ -26,15 +26,13 @@ class _VersionQuery(Struct, frozen=True):
     label: str | None = None
 
 
-class Request(Struct, frozen=True):
-    """One authorised request, with the parts of the registry that handle it.
+class HttpRequest(Struct, frozen=True):
+    """One authorised request.
 
     ``path`` holds the decoded path parameters, ``query`` all values of each parameter of the query; ``json``
     is the parsed body, ``None`` if it is empty, and ``attached`` the file of a form or the bytes of protobuf.
     """
 
-    store: Store
-    runner: Runner
     path: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     json: Any = None
@@ -84,6 +82,13 @@ class Request(Struct, frozen=True):
         if value is None:
             raise not_found(f"{name} must be an integer id; {SUPPORTED}")
         return value
+
+
+class Request(HttpRequest, frozen=True, kw_only=True):
+    """One authorised request, with the parts of the registry that handle it."""
+
+    store: Store
+    runner: Runner
 
     def check_scope(self) -> None:
         """Raise a 400 for a workspace other than the key's own, and for external ids, which nothing has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
@@ -103,23 +103,32 @@ def get_raw(request: Request) -> Response:
 
 
 def get_rendered(request: Request) -> Response:
-    """Return a template as a model would get it. A label wins over a version.
-
-    If the request has another provider or model, ``metadata`` has it, too.
-    """
-    # Imported here, because a list and a template as stored need neither.
-    from promptsync.rendering.engine import render_template
-    from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
-
+    """Return a template as a model would get it. A label wins over a version."""
     body = request.read(RenderBody, status=422)
-    if body.provider is not None and body.provider not in FORMS:
-        raise invalid(f"provider must be one of {', '.join(FORMS)}.", "body", "provider")
     with request.store.read() as db:
         item = items.find(db, request.path["identifier"])
         version = items.version(db, item, body.version, body.label)
         template, used = snippets.expanded(db, version["body"]["prompt_template"])
         template, warnings = tools.resolved(db, template)
-    metadata, assumed = with_override(version["body"]["metadata"], body.provider, body.model)
+    return Response(rendered_answer(_content(request, item, version, template, used), body, warnings))
+
+
+def rendered_answer(
+    content: Mapping[str, Any], body: RenderBody, warnings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the answer to a request for a template as a model would get it.
+
+    ``content`` is what ``_content`` returns, with snippets and tools in place; its other keys are kept. If
+    the request has another provider or model, ``metadata`` has it, too.
+    """
+    # Imported here, because a list and a template as stored need neither.
+    from promptsync.rendering.engine import render_template
+    from promptsync.server.providers.table import FORMS, llm_kwargs, with_override
+
+    if body.provider is not None and body.provider not in FORMS:
+        raise invalid(f"provider must be one of {', '.join(FORMS)}.", "body", "provider")
+    template, warnings = content["prompt_template"], list(warnings)
+    metadata, assumed = with_override(content["metadata"], body.provider, body.model)
     warnings += assumed
     # As in the official SDK: without variables and without a model, the template stays unrendered.
     renders = body.input_variables or llm_kwargs(template, metadata, body.provider)[0] is not None
@@ -127,16 +136,17 @@ def get_rendered(request: Request) -> Response:
         template, missing = render_template(template, body.input_variables or {})
         warnings += missing
     arguments, left_out = llm_kwargs(template, metadata, body.provider, body.model_parameter_overrides)
-    answer = {
+    # A custom provider of a template is not the provider that a request names.
+    kept = {} if body.provider else content
+    return {
+        **content,
+        "prompt_template": template,
         "metadata": metadata,
         "llm_kwargs": arguments,
-        "provider_base_url": None,
-        "provider_id": None,
-        "custom_provider": None,
+        **{key: kept.get(key) for key in ("provider_base_url", "provider_id", "custom_provider")},
         "warning": " ".join(warnings + left_out) or None,
         "request_id": uuid.uuid4().hex,
     }
-    return Response(_content(request, item, version, template, used) | answer)
 
 
 def _content(

@@ -1,0 +1,214 @@
+"""The sidecar: the prompts of a bundle in PromptLayer's API, read-only, for the applications beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import mmap
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from promptsync import __version__
+from promptsync.prompt.bundle import BundledPrompt, decode
+from promptsync.server.http.answer import ApiError, Response, not_found
+from promptsync.server.http.body import parts_of, read_body
+from promptsync.server.http.request import HttpRequest, split_target
+from promptsync.server.prompts.read import RenderBody, TemplatesQuery, rendered_answer
+from promptsync.server.routes import match
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_LOOK_SECONDS = 1.0
+"""How often the file is looked at."""
+
+_log = logging.getLogger(__name__)
+
+
+class _File(Struct, frozen=True):
+    format: Literal["promptsync-bundle/1"]
+    prompts: dict[str, Raw]
+    label: str | None = None
+    commit: str | None = None
+
+
+class Release(Struct, frozen=True):
+    """What a bundle has. Its prompts are compressed JSON, because their values would take far more memory."""
+
+    digest: str
+    label: str | None
+    commit: str | None
+    prompts: Mapping[str, bytes]
+
+    @classmethod
+    def read(cls, path: Path) -> Release:
+        """Read a bundle. Raises ``OSError``, and ``ValueError`` with what is wrong with the file."""
+        with path.open("rb") as opened:
+            # A mapping goes back to the system at once; an object of this size may stay with the process.
+            content = mmap.mmap(-1, max(1, os.fstat(opened.fileno()).st_size))
+            opened.readinto(content)
+        try:
+            file = msgspec.json.decode(content, type=_File)
+            packed = {name: zlib.compress(prompt, 1) for name, prompt in file.prompts.items()}
+            release = cls(hashlib.sha256(content).hexdigest(), file.label, file.commit, packed)
+            if not all(isinstance(release.content(name)["prompt_template"], dict) for name in packed):
+                raise ValueError("prompt_template is not an object")
+        except (ValueError, KeyError) as error:
+            decode(content[:])  # which has better words
+            raise ValueError(f"is not a valid bundle: {error}") from None
+        return release
+
+    def content(self, name: str) -> dict[str, Any]:
+        """Return the response for a prompt of the bundle."""
+        return dict(msgspec.json.decode(zlib.decompress(self.prompts[name]), type=BundledPrompt).response)
+
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> dict[str, Any]:
+        """Return the response for a prompt; 404 if the bundle lacks it, or this version or label of it."""
+        if name not in self.prompts:
+            raise not_found(f"The bundle has no prompt {name!r}.")
+        content = self.content(name)
+        if not self.has(label) or (label is None and version not in (None, content["version"])):
+            what = f"version {version}" if label is None else f"release label {label!r}"
+            of = "a commit" if self.label is None else f"the release label {self.label!r}"
+            raise not_found(f"The bundle of {of} has version {content['version']} of {name!r}, not {what}.")
+        return content
+
+    def has(self, label: str | None) -> bool:
+        """Return whether requests for a label are answered; a bundle of a commit answers for every label."""
+        return label is None or self.label in (None, label)
+
+
+def _stored(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a response shares with the template as the registry stores it."""
+    rendered = {"llm_kwargs", "provider_base_url", "provider_id", "custom_provider", "warning"}
+    return {key: value for key, value in content.items() if key not in rendered}
+
+
+def list_templates(release: Release, request: HttpRequest) -> dict[str, Any]:
+    """List the templates, newest first; of the filters, only ``label`` has an effect."""
+    query = request.parameters(TemplatesQuery)
+    items = [_stored(release.content(name)) for name in release.prompts] if release.has(query.label) else []
+    items.sort(key=lambda item: -(item["id"] or 0))
+    page = query.of(len(items))
+    return {"items": items[page.offset :][: page.per_page], **page.neighbours, **page.counts}
+
+
+def get_raw(release: Release, request: HttpRequest) -> dict[str, Any]:
+    """Return a template with its variables unrendered, and its snippets and tools in place."""
+    return _stored(release.find(request.path["identifier"], *request.version())) | {"success": True}
+
+
+def get_rendered(release: Release, request: HttpRequest) -> dict[str, Any]:
+    """Return a template as a model would get it, or the response of the bundle if that is what is wanted."""
+    body = request.read(RenderBody, status=422)
+    content = release.find(request.path["identifier"], body.version, body.label)
+    changed = body.provider or body.model or body.model_parameter_overrides
+    if body.skip_input_variable_rendering and not changed:
+        return content | {"request_id": uuid.uuid4().hex}
+    return rendered_answer(content, body)
+
+
+def list_labels(release: Release, request: HttpRequest) -> dict[str, Any]:
+    """List the label of the bundle, for one prompt or for all. Its ids are not known."""
+    name = request.path.get("identifier")
+    contents = map(release.content, release.prompts) if name is None else [release.find(name)]
+    labels = [
+        {
+            "release_label": release.label,
+            "prompt_version_number": content["version"],
+            "prompt_id": content["id"],
+            "prompt_name": content["prompt_name"],
+        }
+        for content in contents
+        if release.label is not None
+    ]
+    return {"success": True, "release_labels": labels}
+
+
+_HANDLERS = {
+    "prompts.read.list_templates": list_templates,
+    "prompts.read.get_raw": get_raw,
+    "prompts.read.get_rendered": get_rendered,
+    "prompts.labels.all_labels": list_labels,
+    "prompts.labels.template_labels": list_labels,
+}
+"""The operations that a bundle can answer, by the names of their handlers in the registry."""
+
+
+class Sidecar:
+    """A WSGI callable over the bundle at ``path``; any number of threads may call it at once.
+
+    It reads the file again when it changes. Raises ``ValueError`` if it is no bundle at first; later, the
+    last good one is kept.
+    """
+
+    def __init__(self, path: Path, api_key: str | None = None) -> None:
+        self._path = path
+        self._key = api_key
+        self._stamp: tuple[int, ...] = ()
+        self._problem: str | None = None
+        self._read()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        try:
+            response = self._answer(environ)
+        except ApiError as error:
+            response = error.response()
+        except Exception:
+            _log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            response = ApiError(500, "The sidecar failed; see its log.").response()
+        return response(environ, start_response)
+
+    def _answer(self, environ: WSGIEnvironment) -> Response:
+        release, method = self.release, environ["REQUEST_METHOD"]
+        path, query = split_target(environ)
+        if path == "/health" and method in ("GET", "HEAD"):
+            has = {"label": release.label, "commit": release.commit, "prompts": len(release.prompts)}
+            about = {"status": "ok", "registry": "promptsync", "version": __version__}
+            return Response(about | has | {"digest": release.digest, "problem": self._problem})
+        name, values = match(method, path)
+        if name not in _HANDLERS:
+            what = "only has prompts" if method == "GET" else "is read-only"
+            message = (
+                f"This sidecar serves a bundle, which {what}; send {method} {path[:200]} to PromptLayer."
+            )
+            raise ApiError(404 if method == "GET" else 403, message)
+        key = environ.get("HTTP_X_API_KEY", "").encode("latin-1", "replace")
+        if self._key is not None and not hmac.compare_digest(key, self._key.encode()):
+            raise ApiError(401, "The header X-API-KEY does not have the key that this sidecar accepts.")
+        body, _ = parts_of(read_body(environ), environ.get("CONTENT_TYPE", ""), "")
+        return Response(_HANDLERS[name](release, HttpRequest(values, query, body)))
+
+    def watch(self) -> None:
+        """Read the file again whenever it changes, for ever."""
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Read the file again if it changed. If that fails, requests still get the last bundle."""
+        try:
+            self._read()
+        except (OSError, ValueError) as error:
+            problem = f"{self._path}: {getattr(error, 'strerror', None) or error}"
+            if problem != self._problem:
+                _log.warning("promptsync still serves the bundle that it read before: %s", problem)
+            self._problem = problem
+
+    def _read(self) -> None:
+        stat = self._path.stat()
+        stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+        if stamp != self._stamp:
+            self.release = Release.read(self._path)
+            self._stamp = stamp
+        self._problem = None

@@ -1,0 +1,228 @@
+"""The sidecar answers as the registry that its bundle was made from, and changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import bundle, response, write_bundle
+from registry_server import Caller, chat, completion, flat
+
+from promptsync.prompt.bundle import Bundle, bundled, encode
+from promptsync.server.app import create_app
+from promptsync.server.bundle import Sidecar
+from promptsync.server.routes import ROUTES
+
+OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
+CLAUDE = {"model": {"provider": "anthropic", "name": "claude-sonnet-4", "parameters": {"max_tokens": 9}}}
+PROMPTS = (
+    flat("tone", completion("Be {mood}."), metadata=OPENAI),
+    flat("a/b c", chat("@@@tone@@@ Hello {name}"), metadata=OPENAI, tags=["t"], commit_message="first"),
+    flat("jinja", chat("{% if vip %}Dear {% endif %}{{ name }}", template_format="jinja2"), metadata=CLAUDE),
+    flat("with a tool", chat(tools=[{"type": "registry", "tool_registry_id": 7}]), metadata=OPENAI),
+    flat("placeholder", {"type": "chat", "messages": [{"role": "placeholder", "name": "turns"}]}),
+    flat("no model", chat("Hello {name}")),
+)
+NAMES = [str(body["prompt_name"]) for body in PROMPTS]
+VALUES = {"name": "Ana", "mood": "kind", "vip": True, "turns": [{"role": "user", "content": "Hi"}]}
+FIXTURES = "tools: [{id: 7, name: weather, function: {name: get_weather}}]"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "registry.yaml").write_text(FIXTURES)
+    with create_app(folder / "registry.db", fixtures=folder / "registry.yaml") as app:
+        call = Caller(app)
+        for body in PROMPTS:
+            call("POST", "/rest/prompt-templates", {**body, "commit_message": "earlier"})
+            assert call("POST", "/rest/prompt-templates", {**body, "release_labels": ["prod"]}).status == 201
+            call("POST", "/rest/prompt-templates", flat(str(body["prompt_name"]), completion("not released")))
+        yield call
+
+
+@pytest.fixture(scope="module")
+def sidecar(registry: Caller, tmp_path_factory: pytest.TempPathFactory) -> Caller:
+    def unrendered(name: str) -> dict[str, Any]:
+        body = {"label": "prod", "skip_input_variable_rendering": True}
+        answer: dict[str, Any] = registry("POST", path_of(name), body).body
+        return answer
+
+    file = tmp_path_factory.mktemp("bundle") / "prompts.json"
+    file.write_bytes(encode(Bundle({name: bundled(unrendered(name)) for name in NAMES}, "prod")))
+    return Caller(Sidecar(file), key=None)
+
+
+def path_of(name: str) -> str:
+    return f"/prompt-templates/{name.replace('/', '%2F').replace(' ', '%20')}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"version": 2},
+        {"label": "prod", "version": 1},
+        {"input_variables": VALUES},
+        {"input_variables": {"name": "Ana"}},
+        {"skip_input_variable_rendering": True},
+        {"skip_input_variable_rendering": True, "provider": "anthropic", "model": "claude-sonnet-4"},
+        {"input_variables": VALUES, "provider": "google", "model": "gemini-2.0-flash"},
+        {"input_variables": VALUES, "provider": "anthropic"},
+        {"input_variables": VALUES, "model": "gpt-4.1"},
+        {"input_variables": VALUES, "model_parameter_overrides": {"temperature": 1}},
+        {"provider": "nobody"},
+        {"input_variables": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_get_is_answered_as_by_the_registry(
+    registry: Caller, sidecar: Caller, name: str, body: dict[str, Any]
+) -> None:
+    released = body if "version" in body else {"label": "prod", **body}
+    ours, theirs = sidecar("POST", path_of(name), body), registry("POST", path_of(name), released)
+    answers = ours.body, theirs.body
+    for answer in answers:
+        assert bool(answer.pop("request_id", "")) == (ours.status == 200)
+    assert (ours.status, answers[0]) == (theirs.status, answers[1])
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?per_page=2", "?per_page=2&page=2", "?label=prod", "?label=x", "?page=0"]
+)
+def test_a_list_is_that_of_the_label(registry: Caller, sidecar: Caller, query: str) -> None:
+    labelled = query if "label" in query else f"{query or '?'}&label=prod"
+    ours, theirs = (
+        sidecar("GET", f"/prompt-templates{query}"),
+        registry("GET", f"/prompt-templates{labelled}"),
+    )
+    lists = ours.body, theirs.body
+    items = [answer.pop("items", []) for answer in lists]
+    assert (ours.status, lists[0]) == (theirs.status, lists[1])
+    known = ("id", "prompt_name", "version", "metadata", "tags", "commit_message")
+    assert [{key: item[key] for key in known} for item in items[0]] == [
+        {key: item[key] for key in known} for item in items[1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "message"),
+    [
+        ("POST", "/prompt-templates/tone", {"version": 1}, "has version 2 of 'tone', not version 1"),
+        ("POST", "/prompt-templates/tone", {"label": "dev"}, "not release label 'dev'"),
+        ("GET", "/prompt-templates/tone?version=3", None, "has version 2 of 'tone', not version 3"),
+        ("POST", "/prompt-templates/nobody", {}, "has no prompt 'nobody'"),
+        ("GET", "/prompt-templates/nobody/labels", None, "has no prompt 'nobody'"),
+        ("GET", "/workflows", None, "only has prompts"),
+        ("GET", "/nowhere", None, "does not support GET /nowhere"),
+        ("POST", "/nowhere", {}, "does not support POST /nowhere"),
+    ],
+)
+def test_what_the_bundle_lacks_is_404(
+    sidecar: Caller, method: str, path: str, body: Any, message: str
+) -> None:
+    answer = sidecar(method, path, body)
+    assert (answer.status, message in answer.body["message"]) == (404, True), answer.body
+
+
+OTHERS = [
+    (method, re.sub("<[^>]+>", "7", path))
+    for method, path, handler in ROUTES
+    if method != "GET" and handler != "prompts.read.get_rendered"
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OTHERS, ids=[" ".join(other) for other in OTHERS])
+def test_everything_that_writes_is_403(sidecar: Caller, method: str, path: str) -> None:
+    answer = sidecar(method, path, {})
+    assert (answer.status, "is read-only" in answer.body["message"]) == (403, True)
+
+
+def test_a_template_unrendered_and_the_labels(sidecar: Caller, registry: Caller) -> None:
+    ours, theirs = (call("GET", f"{path_of('a/b c')}?label=prod").body for call in (sidecar, registry))
+    assert theirs.pop("created_at")
+    assert ours == theirs
+    ids = {item["prompt_name"]: item["id"] for item in registry("GET", "/prompt-templates").body["items"]}
+    assert sidecar("GET", f"{path_of('tone')}/labels").body["release_labels"] == [
+        {"release_label": "prod", "prompt_version_number": 2, "prompt_id": ids["tone"], "prompt_name": "tone"}
+    ]
+    assert len(sidecar("GET", "/prompt-templates/labels").body["release_labels"]) == len(NAMES)
+
+
+def test_a_bundle_of_a_commit_answers_for_every_label(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.json"
+    unpublished = response("a", version=None, id=None)  # type: ignore[arg-type]
+    file.write_bytes(encode(bundle(unpublished, label=None, commit="0" * 40)))
+    call = Caller(Sidecar(file), key=None)
+    for label in (None, "prod", "dev"):
+        assert call("POST", "/prompt-templates/a", {"label": label}).body["prompt_name"] == "a"
+    assert call("POST", "/prompt-templates/a", {"version": 1}).status == 404
+    assert call("GET", "/prompt-templates?label=prod").body["total"] == 1
+    assert call("GET", "/prompt-templates/labels").body["release_labels"] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [(None, 401), ("wrong", 401), ("schl\xfcssel", 401), ("right", 200)]
+)
+def test_a_key_that_is_set_is_required(tmp_path: Path, key: str | None, status: int) -> None:
+    app = Sidecar(write_bundle(tmp_path / "prompts.json"), "right")
+    assert Caller(app, key)("GET", "/prompt-templates").status == status
+    assert Caller(app, key)("GET", "/health").status == 200
+
+
+# -- the file ------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_file_is_read_again_and_a_broken_one_is_not_served(tmp_path: Path) -> None:
+    file = write_bundle(tmp_path / "prompts.json")
+    sidecar = Sidecar(file)
+    call = Caller(sidecar, key=None)
+
+    def state() -> tuple[int, str | None]:
+        sidecar.look()
+        health = call("GET", "/health").body
+        assert health["status"] == "ok"
+        version: int = call("POST", "/prompt-templates/support%2Frefund").body["version"]
+        return version, health["problem"]
+
+    assert state() == (7, None)
+    new = write_bundle(tmp_path / "new.json", response(version=8))
+    new.replace(file)
+    assert state() == (8, None)
+    good = file.read_bytes()
+    file.write_bytes(good[:-20])
+    assert state() == (8, f"{file}: is not a bundle: it is not JSON, or it was cut off")
+    file.unlink()
+    assert state() == (8, f"{file}: No such file or directory")
+    file.write_bytes(good.replace(b'"version": 8', b'"version": 9'))
+    assert state() == (9, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not JSON, or it was cut off"),
+        (b"[]", "is not a bundle: make one with promptsync bundle"),
+        (b'{"format": "promptsync-bundle/2", "prompts": {}}', "in the format 'promptsync-bundle/2'"),
+        (b'{"format": "promptsync-bundle/1", "prompts": {"a": {}}}', "is not a valid bundle"),
+        (encode(bundle(response())).replace(b"prompt_template", b"other"), "has no prompt_template"),
+        (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\xff"'), "is not"),
+        (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\\udc00"'), "surrogate"),
+    ],
+)
+def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "prompts.json"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Sidecar(file)
+
+
+def test_health_says_what_is_served(tmp_path: Path) -> None:
+    file = write_bundle(tmp_path / "prompts.json")
+    health = Caller(Sidecar(file), key=None)("GET", "/health").body
+    assert (health["label"], health["commit"], health["prompts"]) == ("prod", None, 1)
+    assert re.fullmatch("[0-9a-f]{64}", health["digest"])
