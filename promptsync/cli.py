@@ -38,6 +38,7 @@ Files:
   search      Find a text in your files and in cached versions.
   mv          Move or rename the file of a prompt.
   bump        Move the pins of a snippet in your files.
+  types       Write types for the code that uses the prompts.
 
 Files and registry:
   status      Show what changed in your files and in the registry.

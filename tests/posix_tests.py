@@ -79,6 +79,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
         "commands/test_init_scaffold.py": [
             "test_files_that_are_there_are_kept",
         ],
+        "commands/test_types.py": ["test_nothing_is_written_through_a_link"],
         "commands/test_search.py": ["test_a_link_out_of_the_repository_is_not_followed"],
         "commands/test_status_verb.py": [
             "test_files_that_are_refused_are_reported_when_there_is_nothing_else"

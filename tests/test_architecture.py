@@ -17,7 +17,7 @@ import promptsync
 
 PACKAGE = Path(promptsync.__file__).parent
 
-PURE = {"prompt", "lint", "history"}
+PURE = {"prompt", "lint", "history", "declarations"}
 """Rooms that compute: values in, values out."""
 
 _READ = PURE | {"files", "registry", "parallel", "rendering"}
@@ -30,6 +30,7 @@ MAY_USE: dict[str, set[str]] = {
     "lint": {"prompt"},
     "history": {"prompt"},
     "rendering": {"prompt"},
+    "declarations": {"prompt"},
     "files": {"prompt", "history"},
     "registry": {"prompt", "parallel"},
     "server": {"prompt", "rendering", "parallel"},

@@ -44,7 +44,7 @@ def command(
 
     check_apart(("--label", label), ("--from", revision))
     check_apart(("-o", file), ("--check", checked))
-    existing = None if checked is None else _existing(session, checked)
+    existing = None if checked is None else read_bundle(session, checked)
     path = writable(session, "-o", file)
     with session.project() as project:
         if revision is None:
@@ -69,8 +69,8 @@ def command(
     return outcome.replaced(lines=text.rstrip("\n").split("\n"))
 
 
-def _existing(session: Session, file: str) -> Bundle:
-    """Return the bundle to check. Raises ``UsageError`` if it is none."""
+def read_bundle(session: Session, file: str) -> Bundle:
+    """Return the bundle in a file. Raises ``UsageError`` if it is none."""
     again = f"promptsync bundle -o {shlex.quote(file)}"
     try:
         return decode((session.directory / file).read_bytes())

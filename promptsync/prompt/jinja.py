@@ -208,3 +208,41 @@ def _undefined() -> type[ChainableUndefined]:
             return super().__iter__()
 
     return Recorded
+
+
+# -- what a text shows of its variables ---------------------------------------------------------------------
+
+_WAYS: Final = {
+    **dict.fromkeys(("Output", "Concat"), "text"),
+    "For": "list",
+    "Getattr": "object",
+    **dict.fromkeys(("If", "Test", "Not", "And", "Or", "Compare", "Operand", "CondExpr"), "test"),
+}
+_PRINTING: Final = frozenset({"capitalize", "e", "escape", "indent", "lower", "title", "trim", "upper"})
+"""Filters that make a text of any value."""
+
+
+def ways(text: str) -> dict[str, set[str]]:
+    """Return the ways in which a text uses each of its variables.
+
+    It is a ``text`` if it is printed, a ``list`` if it is looped over, an ``object`` if an attribute is read.
+    A ``test`` says nothing of a value, and ``other`` is everything else.
+    """
+    ways: dict[str, set[str]] = {name: set() for name in read(text).variables}
+    if not ways:
+        return {}
+    from jinja2 import nodes
+
+    tree = _reader().parse(text)
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    for parent in tree.find_all(nodes.Node):
+        way = _WAYS.get(type(parent).__name__, "other")
+        if isinstance(parent, nodes.Filter) and parent.name in _PRINTING:
+            way = "text"
+        elif isinstance(parent, nodes.Getitem) and isinstance(parent.arg, nodes.Const):
+            way = "object" if isinstance(parent.arg.value, str) else "list"
+        for child in parent.iter_child_nodes():
+            if isinstance(child, nodes.Name) and child.name in ways:
+                is_other = child.ctx != "load" or id(parent) in called
+                ways[child.name].add("other" if is_other else way)
+    return ways

@@ -21,7 +21,7 @@ KINDS: dict[str, Callable[[Any], Dialect]] = {
     "customer": customer,
     "vendor": partial(vendor, check=JUDGE),
 }
-OFFLINE = {"help", "completion", "init", "lint", "new", "relay", "schema", "search", "serve"}
+OFFLINE = {"help", "completion", "init", "lint", "new", "relay", "schema", "search", "serve", "types"}
 VENDOR_ONLY = {"open"}
 """Only the vendor's own host has a dashboard."""
 

@@ -44,6 +44,7 @@ diff --format markdown
 diff support/refund@1
 lint
 lint --format github
+types --lang python
 log support/refund -p
 ls-remote --status all
 search -i refund

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptsync.registry.values import Timeouts
     from promptsync.show.outcome import Outcome
 
-_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "--help"}
+_WITHOUT_REMOTE = {"completion", "help", "init", "lint", "new", "relay", "schema", "serve", "types", "--help"}
 """Words of commands for which a remote makes no difference."""
 
 

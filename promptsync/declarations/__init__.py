@@ -1,0 +1,1 @@
+"""Declarations of types for applications: what a prompt takes and returns, in Python and TypeScript."""

@@ -1,0 +1,596 @@
+"""The types of JSON Schemas: what schemas accept, types accept, checked by mypy, tsc and pydantic."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import itertools
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import texts
+
+from promptsync.declarations.language import LANGUAGES
+from promptsync.declarations.prompts import declarations
+from promptsync.prompt.prompt import Prompt
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+NULL = {"type": "null"}
+
+
+def record(properties: Any, *keys: str, **others: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [*keys], **others}
+
+
+STEP = record({"title": TEXT, "minutes": NUMBER}, "title")
+NODE = record({"value": TEXT, "next": {"anyOf": [{"$ref": "#/$defs/node"}, NULL]}}, "value")
+SHAPES = [
+    record({"kind": {"const": "circle"}, "radius": {"type": "number"}}, "kind", "radius"),
+    record({"kind": {"const": "square"}, "side": NUMBER}, "kind", "side"),
+]
+TERM = {
+    "anyOf": [TEXT, record({"left": {"$ref": "#/$defs/term"}, "operator": TEXT}, "left")],
+}
+HOSTILE = '*/ """ \\ \' ${x} `\n#: x\r\n@ts-ignore\n# type: ignore\u2028export const evil = 1 \u202e'
+
+SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
+    ("text", record({"a": TEXT}, "a"), [{"a": "x"}], [{"a": 1}, {}]),
+    ("optional", record({"a": TEXT, "b": NUMBER}, "a"), [{"a": ""}, {"a": "", "b": 1}], [{"b": 1}]),
+    (
+        "scalars",
+        record({"i": NUMBER, "n": {"type": "number"}, "b": {"type": "boolean"}}),
+        [{"n": 1.5, "b": True}],
+        [{"b": "x"}],
+    ),
+    (
+        "enum",
+        record({"a": {"enum": ["low", "high", 3, True, None]}}, "a"),
+        [{"a": "low"}, {"a": 3}, {"a": None}],
+        [{"a": "x"}],
+    ),
+    ("enum of objects", record({"a": {"enum": ["x", {"k": 1}, 1.5]}}), [{"a": {"k": 1}}, {"a": 1.5}], []),
+    ("const", record({"a": {"const": "refund"}}, "a"), [{"a": "refund"}], [{"a": "other"}]),
+    (
+        "types",
+        record({"a": {"type": ["string", "integer", "null"]}}, "a"),
+        [{"a": "x"}, {"a": 1}, {"a": None}],
+        [{"a": []}],
+    ),
+    (
+        "nested arrays",
+        record({"a": {"type": "array", "items": {"type": "array", "items": NUMBER}}}),
+        [{"a": [[1], []]}],
+        [{"a": [1]}],
+    ),
+    (
+        "array of objects",
+        record({"a": {"type": "array", "items": STEP}}, "a"),
+        [{"a": [{"title": "x"}]}],
+        [{"a": [{}]}],
+    ),
+    ("array of anything", record({"a": {"type": "array"}}), [{"a": [1, "x", None]}], [{"a": "x"}]),
+    (
+        "tuple",
+        record({"a": {"type": "array", "prefixItems": [TEXT, NUMBER], "items": False}}),
+        [{"a": ["x", 1]}],
+        [{"a": [None]}],
+    ),
+    (
+        "tuple with a limit",
+        record({"a": {"type": "array", "prefixItems": [TEXT, NUMBER], "maxItems": 2}}),
+        [{"a": ["x", 1]}],
+        [{"a": [None]}],
+    ),
+    (
+        "tuple with a rest",
+        record({"a": {"type": "array", "prefixItems": [TEXT], "items": NUMBER}}),
+        [{"a": ["x", 1, 2]}],
+        [{"a": [None]}],
+    ),
+    ("open tuple", record({"a": {"type": "array", "prefixItems": [TEXT]}}), [{"a": ["x", None]}], [{"a": 1}]),
+    (
+        "nullable by a union",
+        record({"a": {"anyOf": [NUMBER, NULL]}}, "a"),
+        [{"a": None}, {"a": 2}],
+        [{"a": "x"}, {}],
+    ),
+    (
+        "nullable object",
+        record({"a": {"type": ["object", "null"], "properties": {"b": TEXT}, "required": ["b"]}}),
+        [{"a": None}, {"a": {"b": ""}}],
+        [{"a": {"b": 1}}],
+    ),
+    (
+        "reference",
+        record(
+            {"a": {"$ref": "#/$defs/step"}, "b": {"type": "array", "items": {"$ref": "#/$defs/step"}}},
+            "a",
+            **{"$defs": {"step": STEP}},
+        ),
+        [{"a": {"title": "x"}, "b": [{"title": "y", "minutes": 1}]}],
+        [{"a": {"minutes": 1}}],
+    ),
+    (
+        "reference to a value",
+        record({"a": {"$ref": "#/$defs/level"}}, **{"$defs": {"level": {"enum": ["low", "high"]}}}),
+        [{"a": "low"}],
+        [{"a": "x"}],
+    ),
+    (
+        "reference to a property",
+        record({"a": STEP, "b": {"$ref": "#/properties/a"}}),
+        [{"b": {"title": "x"}}],
+        [{"b": {}}],
+    ),
+    (
+        "recursive root",
+        record({"value": TEXT, "children": {"type": "array", "items": {"$ref": "#"}}}, "value", "children"),
+        [{"value": "a", "children": [{"value": "b", "children": []}]}],
+        [{"value": "a", "children": [{"value": "b"}]}],
+    ),
+    (
+        "recursive reference",
+        {"$ref": "#/$defs/node", "$defs": {"node": NODE}},
+        [{"value": "a", "next": {"value": "b", "next": None}}],
+        [{"value": "a", "next": {"next": None}}],
+    ),
+    (
+        "mutual references",
+        record(
+            {"a": {"$ref": "#/$defs/a"}},
+            **{
+                "$defs": {
+                    "a": record({"b-b": {"$ref": "#/$defs/b"}}),
+                    "b": record({"a-a": {"$ref": "#/$defs/a"}}),
+                }
+            },
+        ),
+        [{"a": {"b-b": {"a-a": {}}}}],
+        [{"a": {"b-b": {"a-a": 1}}}],
+    ),
+    (
+        "recursive union",
+        record({"a": {"$ref": "#/$defs/term"}}, "a", **{"$defs": {"term": TERM}}),
+        [{"a": {"left": {"left": "x"}}}, {"a": "x"}],
+        [{"a": 1}],
+    ),
+    (
+        "escaped reference",
+        record({"a": {"$ref": "#/$defs/x~1y%20~0"}}, **{"$defs": {"x/y ~": NUMBER}}),
+        [{"a": 1}],
+        [{"a": "x"}],
+    ),
+    (
+        "one of",
+        record({"a": {"oneOf": SHAPES}}, "a"),
+        [{"a": {"kind": "circle", "radius": 1.5}}, {"a": {"kind": "square", "side": 1}}],
+        [{"a": {"kind": "square"}}],
+    ),
+    (
+        "one of, with common keys",
+        record(
+            {"a": TEXT},
+            "a",
+            oneOf=[
+                {"properties": {"b": TEXT}, "required": ["b"]},
+                {"properties": {"c": TEXT}, "required": ["c"]},
+            ],
+        ),
+        [{"a": "x", "b": "y"}, {"a": "x", "c": "y"}],
+        [{"a": "x"}, {"b": "y"}],
+    ),
+    (
+        "any of at the root",
+        {"anyOf": [STEP, {"type": "array", "items": STEP}]},
+        [{"title": "x"}, [{"title": "x"}]],
+        [[1], {}],
+    ),
+    (
+        "all of",
+        {"allOf": [{"$ref": "#/$defs/step"}, record({"b": NUMBER}, "b")], "$defs": {"step": STEP}},
+        [{"title": "x", "b": 1}],
+        [{"title": "x"}, {"b": 1}],
+    ),
+    (
+        "all of one reference",
+        record({"a": {"allOf": [{"$ref": "#/$defs/step"}], "description": "x"}}, **{"$defs": {"step": STEP}}),
+        [{"a": {"title": "x"}}],
+        [{"a": {}}],
+    ),
+    (
+        "reference beside keys",
+        record(
+            {"a": {"$ref": "#/$defs/step", "properties": {"b": TEXT}, "required": ["b"]}},
+            **{"$defs": {"step": STEP}},
+        ),
+        [{"a": {"title": "x", "b": "y"}}],
+        [{"a": {"title": "x"}}, {"a": {"b": "y"}}],
+    ),
+    ("map", {"type": "object", "additionalProperties": NUMBER}, [{}, {"x": 1}], [{"x": "y"}]),
+    (
+        "map of unions",
+        {"type": "object", "additionalProperties": {"anyOf": [NUMBER, STEP]}},
+        [{"x": {"title": "y"}, "z": 1}],
+        [{"x": "y"}],
+    ),
+    (
+        "patterns",
+        {"type": "object", "patternProperties": {"^x": TEXT, "^y": NUMBER}, "additionalProperties": False},
+        [{"xa": "", "ya": 1}],
+        [{"x": None}],
+    ),
+    (
+        "patterns and others",
+        {"type": "object", "patternProperties": {"^x": TEXT}},
+        [{"xa": "", "b": None}],
+        [],
+    ),
+    ("any object", {"type": "object"}, [{}, {"a": [1]}], ["x"]),
+    ("empty object", {"type": "object", "properties": {}, "additionalProperties": False}, [{}], [{"a": 1}]),
+    ("true", record({"a": True, "b": {}}, "a"), [{"a": 1}, {"a": None, "b": []}], [{}]),
+    ("false", record({"a": False, "b": TEXT}), [{"b": "x"}], [{"a": 1}]),
+    ("root true", True, [1, "x", None], []),
+    ("required without a schema", {"type": "object", "required": ["a"]}, [{"a": 1}], [{}]),
+    (
+        "odd keys",
+        record(
+            {
+                "a-b": TEXT,
+                "1st": NUMBER,
+                "": TEXT,
+                "ключ": TEXT,
+                "ﬁ": TEXT,
+                "a b": STEP,
+                "__proto__": TEXT,
+                "__x": TEXT,
+                "😀": NUMBER,
+            },
+            "a-b",
+        ),
+        [{"a-b": "", "1st": 1, "ﬁ": "x", "a b": {"title": ""}, "__x": "", "😀": 1}],
+        [{"a-b": 1}, {"1st": 1}],
+    ),
+    (
+        "keywords",
+        record(
+            {
+                "class": TEXT,
+                "def": TEXT,
+                "None": TEXT,
+                "self": TEXT,
+                "type": TEXT,
+                "new": TEXT,
+                "constructor": NUMBER,
+            },
+            "class",
+        ),
+        [{"class": "x", "type": "y", "constructor": 1}],
+        [{"type": "x"}],
+    ),
+    (
+        "names of types",
+        record(
+            {"str": NUMBER, "list": TEXT, "Any": TEXT, "float": TEXT, "x": {"type": "array", "items": TEXT}},
+            "str",
+        ),
+        [{"str": 1, "x": ["y"]}],
+        [{"str": "x"}],
+    ),
+    (
+        "names alike",
+        record({"a_b": STEP, "a-b": STEP, "aB": {"type": "array", "items": SHAPES[0]}}),
+        [{"a_b": {"title": ""}, "aB": [{"kind": "circle", "radius": 1}]}],
+        [{"a-b": {}}],
+    ),
+    (
+        "hostile texts",
+        record(
+            {
+                HOSTILE: {"enum": [HOSTILE, "x"], "description": HOSTILE},
+                "b": record({"c": TEXT}, description=HOSTILE),
+            },
+            description=HOSTILE,
+            title=HOSTILE,
+        ),
+        [{HOSTILE: HOSTILE, "b": {"c": ""}}],
+        [{HOSTILE: "y"}],
+    ),
+    ("long description", record({"a": {**TEXT, "description": "x" * 100_000}}), [{"a": ""}], [{"a": 1}]),
+]
+"""A name, a schema, values that it accepts, and values that its type must not accept."""
+
+READ: list[tuple[str, Any, list[Any], list[Any]]] = [
+    (
+        "google",
+        {"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}, "required": ["a"]},
+        [{"a": None}, {"a": "x"}],
+        [{"a": 1}],
+    ),
+    ("self reference", {"$ref": "#"}, [1], []),
+    (
+        "circle",
+        record(
+            {"a": {"$ref": "#/$defs/a"}},
+            **{"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        ),
+        [{"a": 1}, 1],
+        [],
+    ),
+    (
+        "elsewhere",
+        record(
+            {"a": {"$ref": "https://example.com/x"}, "b": {"$ref": "#/nowhere/9"}, "c": {"$ref": "#name"}}
+        ),
+        [{"a": 1, "b": None}],
+        [1],
+    ),
+    (
+        "not a schema",
+        record({"a": 5, "b": {"type": 5}, "c": {"allOf": 5, "enum": 5, "anyOf": {}}}, required=5),
+        [{"a": 1, "b": 2, "c": 3}],
+        [1],
+    ),
+    ("deep", json.loads('{"items":' * 60 + "{}" + "}" * 60), [[]], []),
+]
+"""Schemas that are read in a way of their own, or hardly at all, so that no validator is asked."""
+
+
+def of_response(schema: Any) -> Prompt:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    model = {"provider": "openai", "name": "gpt-4o", "parameters": {"response_format": form}}
+    return Prompt("x", {"type": "completion", "content": "x"}, {"model": model})
+
+
+def module(language: str, schemas: dict[str, Any], header: str = "") -> str:
+    prompts = {name: (of_response(schema), "") for name, schema in schemas.items()}
+    return declarations(prompts, LANGUAGES[language], header)
+
+
+CASES = [*SCHEMAS, *READ]
+NAMES = {
+    name: f"{''.join(word.capitalize() for word in re.findall(r'[a-z]+', name))}Output" for name, *_ in CASES
+}
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The module for all schemas, as pydantic can read it: before Python 3.12, it needs other TypedDicts."""
+    path = tmp_path_factory.mktemp("declared") / "declared.py"
+    text = module("python", {name: schema for name, schema, *_ in CASES})
+    path.write_text(text.replace("from typing import", "from typing_extensions import", 1), "utf-8")
+    spec = importlib.util.spec_from_file_location("declared", path)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules["declared"] = loaded  # where pydantic looks for types that are declared later
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.mark.parametrize(("name", "schema", "good", "bad"), SCHEMAS, ids=[case[0] for case in SCHEMAS])
+def test_the_table_is_right(name: str, schema: Any, good: list[Any], bad: list[Any]) -> None:
+    validator = jsonschema_rs.validator_for(schema)
+    assert [value for value in good if not validator.is_valid(value)] == []
+
+
+@pytest.mark.parametrize(("name", "schema", "good", "bad"), CASES, ids=[case[0] for case in CASES])
+def test_a_type_accepts_what_its_schema_accepts(
+    name: str, schema: Any, good: list[Any], bad: list[Any], declared: ModuleType
+) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    accepted = getattr(declared, NAMES[name])
+    strict = TypeAdapter(accepted)
+    for value in good:
+        strict.validate_python(value, strict=True)
+    for value in bad:
+        with pytest.raises(ValidationError):
+            strict.validate_python(value, strict=True, extra="forbid")
+    if hasattr(accepted, "__required_keys__") and name not in (
+        "recursive reference",
+        "all of",
+        "not a schema",
+    ):
+        assert accepted.__required_keys__ == set(schema.get("required", ()))
+
+
+def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
+    """In its strict mode, without an error but those of the values that a type must not accept."""
+    pytest.importorskip("mypy")
+    schemas = {name: schema for name, schema, *_ in CASES}
+    (tmp_path / "declared.py").write_text(module("python", schemas), "utf-8")
+    lines = [f"from declared import {', '.join(NAMES.values())}"]
+    wrong = []
+    for name, _, good, bad in CASES:
+        for value in good:
+            lines.append(f"v{len(lines)}: {NAMES[name]} = {value!r}")
+        for value in bad:
+            lines.append(f"v{len(lines)}: {NAMES[name]} = {value!r}")
+            wrong.append(len(lines))
+    (tmp_path / "values.py").write_text("\n".join(lines), "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--no-incremental",
+        "declared.py",
+        "values.py",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert [line for line in errors if not line.startswith("values.py:")] == []
+    assert {int(line.split(":")[1]) for line in errors} == {*wrong}, done.stdout
+
+
+@pytest.fixture(scope="session")
+def tsc(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The compiler of TypeScript, from npm."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("tsc")
+    if npm is None:
+        pytest.skip("no npm is installed")
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "typescript@5"]
+    if subprocess.run(command, cwd=folder, check=False, timeout=110).returncode:
+        pytest.skip("TypeScript cannot be installed")
+    return str(folder / "node_modules/typescript/bin/tsc")
+
+
+@pytest.mark.lane
+def test_typescript_accepts_the_module_and_the_values(tmp_path: Path, tsc: str) -> None:
+    schemas = {name: schema for name, schema, *_ in CASES}
+    (tmp_path / "declared.ts").write_text(module("typescript", schemas), "utf-8")
+    lines = [f"import type {{ {', '.join(NAMES.values())}, Prompts, PromptName }} from './declared';"]
+    for name, _, good, bad in CASES:
+        lines += [
+            f"export const v{len(lines)}_{at}: {NAMES[name]} = {json.dumps(value)};"
+            for at, value in enumerate(good)
+        ]
+        for value in bad:
+            lines += [
+                "// @ts-expect-error",
+                f"export const w{len(lines)}: {NAMES[name]} = {json.dumps(value)};",
+            ]
+    lines += [
+        "declare function get<N extends PromptName>(",
+        "  name: N, variables: Prompts[N]['variables']",
+        "): Prompts[N]['output'];",
+        "export const level: 'low' | 'high' | 3 | true | null = get('enum', {}).a;",
+        "// @ts-expect-error",
+        "get('no such prompt', {});",
+    ]
+    (tmp_path / "values.ts").write_text("\n".join(lines), "utf-8")
+    command = [
+        "node",
+        tsc,
+        "--strict",
+        "--noEmit",
+        "--target",
+        "es2022",
+        "--module",
+        "es2022",
+        "--moduleResolution",
+        "bundler",
+        "values.ts",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.stdout == "" and done.returncode == 0
+
+
+# -- the same text -------------------------------------------------------------------------------------------
+
+
+def shuffled(value: Any, chance: random.Random) -> Any:
+    if isinstance(value, dict):
+        keys = [*value]
+        chance.shuffle(keys)
+        return {key: shuffled(value[key], chance) for key in keys}
+    return [shuffled(item, chance) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES])
+def test_the_order_of_keys_makes_no_difference(language: str) -> None:
+    schemas = {name: schema for name, schema, *_ in CASES}
+    expected = module(language, schemas)
+    for seed in range(3):
+        assert module(language, shuffled(schemas, random.Random(seed))) == expected
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES])
+def test_the_seed_of_hashes_makes_no_difference(language: str, tmp_path: Path) -> None:
+    program = (
+        "import sys, json; sys.path[:0] = json.loads(sys.argv[1]); import test_schema_types as t\n"
+        f"sys.stdout.buffer.write(t.module({language!r}, {{n: s for n, s, *_ in t.CASES}}).encode())"
+    )
+    path = json.dumps([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program, path],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(outputs) == 1 and b"TitleOutput" not in outputs.pop()
+
+
+# -- nothing but declarations --------------------------------------------------------------------------------
+
+
+def statements(text: str) -> Iterator[str]:
+    """The kinds of statements of a module in Python; anything that could do something is an error."""
+    for node in ast.parse(text).body:
+        match node:
+            case ast.ImportFrom(module="typing"):
+                yield "import"
+            case ast.ClassDef(bases=[ast.Name("TypedDict")], decorator_list=[], body=body):
+                assert all(isinstance(item, ast.AnnAssign | ast.Pass) for item in body)
+                yield "class"
+            case ast.Assign(value=ast.Call(func=ast.Name("TypedDict"))):
+                yield "class"
+            case ast.AnnAssign(annotation=ast.Name("TypeAlias")):
+                yield "alias"
+            case _:
+                raise AssertionError(ast.unparse(node))
+    calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert all(isinstance(called, ast.Name) and called.id == "TypedDict" for called in calls)
+
+
+_COMMENTS_AND_STRINGS = re.compile(r'/\*.*?\*/|"(?:[^"\\\n\r\u2028\u2029]|\\.)*"', re.DOTALL)
+
+
+@given(texts(), texts(), st.lists(texts(), unique=True, max_size=3))
+def test_whatever_the_texts_are_there_is_nothing_but_declarations(
+    text: str, name: str, keys: list[str]
+) -> None:
+    schema = record(
+        {key: {"enum": [text, key], "description": text} for key in [*keys, name]}, description=name
+    )
+    tools = [{"type": "function", "function": {"name": name, "parameters": schema}}]
+    prompt = of_response(schema)
+    prompt = Prompt(name, {**prompt.template, "tools": tools}, prompt.metadata)
+    python, typescript = (
+        declarations({name: (prompt, text), text: (prompt, name)}, language, text)
+        for language in LANGUAGES.values()
+    )
+    kinds = [*statements(python)]
+    exec(compile(python.encode(), "declared", "exec"), {})
+    rest = _COMMENTS_AND_STRINGS.sub("''", typescript)
+    assert re.fullmatch(r"[\w\s{}:;?|<>=',]*", rest), rest
+    assert (
+        rest.count("export ")
+        == len(re.findall(r"(?m)^export (type|interface) \w+", rest))
+        == kinds.count("class") + kinds.count("alias") + 1
+    )
+    assert [char for char in python + typescript if not char.isprintable() and char != "\n"] == []
+
+
+def test_no_comment_tells_a_compiler_something() -> None:
+    told = [
+        "type: ignore",
+        "mypy: ignore-errors",
+        "@ts-nocheck",
+        " @ts-ignore",
+        "noqa",
+        "eslint-disable",
+        "*/",
+    ]
+    for language, text in itertools.product(LANGUAGES, told):
+        lines = module(language, {"a": record({"b": {**TEXT, "description": text}})}, text).splitlines()
+        for line in lines:
+            if text.strip()[:8] in line:
+                assert re.match(r"\s*(#: |/\*\* |\*)", line)
+                assert not re.match(r"\s*/?\*+ *@", line)
