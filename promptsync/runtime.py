@@ -4,7 +4,6 @@ It needs ``promptlayer`` 1.3 or later and nothing else of promptsync: an applica
 """
 
 import importlib
-import inspect
 import json
 import logging
 import os
@@ -37,6 +36,7 @@ class _Loader:
         self, client: Any, bundle: str | Path = "prompts.json", timeout: float = 2, retry_after: float = 10
     ) -> None:
         """Read the bundle once; times are in seconds. ``counts`` has the number of prompts by source."""
+        inspect = importlib.import_module("inspect")  # takes long to load, and the SDK has loaded it
         if inspect.iscoroutinefunction(client.templates.get) is not isinstance(self, AsyncPrompts):
             raise TypeError("Prompts needs a PromptLayer client, and AsyncPrompts an AsyncPromptLayer client")
         self._sdk = importlib.import_module("promptlayer.templates")
@@ -81,7 +81,7 @@ class _Loader:
         if type(error).__name__.endswith(OUTAGES):
             self._outage, self._tried_at = reason, time.monotonic()
         if refusal := self._refusal(name, request):
-            message = f"{name}: registry: {reason}; bundle {self._path}: {refusal}"
+            message = f"{name}: {self._path} {refusal}; the registry failed: {reason}"
             raise PromptUnavailable(message) from (None if paused else error)
         logger.log(logging.DEBUG if paused else logging.WARNING, "%s is from the bundle: %s", name, reason)
         response = self._sdk.render_response(json.loads(self._responses[name]), request["input_variables"])

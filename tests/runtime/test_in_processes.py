@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bundles import response, write_bundle
-from scripted_registry import Reply, Scripted, Seen, reusing
+from scripted_registry import Reply, Scripted, Seen, reusing, serving
 
 import promptsync
 from promptsync import runtime
@@ -44,7 +44,7 @@ def test_the_import_loads_nothing_but_the_standard_library() -> None:
         "promptsync",
         "promptsync.runtime",
     }
-    assert names & {"asyncio", "dataclasses", "email", "http", "socket", "ssl", "multiprocessing"} == set()
+    assert names & {"asyncio", "dataclasses", "email", "http", "inspect", "socket", "ssl"} == set()
 
 
 def test_a_copy_of_the_file_works_alone(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ before = threading.active_count()
 for _ in range(100): assert prompts.get("support/refund").reason == "paused after: no answer in 0.2 s"
 print(set(sources), len(sources), threading.active_count() <= before <= 101, prompts.counts["bundle"])
 """
-    with reusing(react) as url:
+    with serving(react) as url:
         try:
             printed = outside(script, url, str(write_bundle(tmp_path / "prompts.json")))
         finally:
@@ -113,7 +113,7 @@ for seconds in (0, 9, 2, 9, 2, 11, 10):
     clock.now += seconds
     print(prompts.get("support/refund").reason[:6])
 """
-    with reusing(react) as url:
+    with serving(react) as url:
         try:
             printed = outside(script, url, str(write_bundle(tmp_path / "prompts.json")))
         finally:
