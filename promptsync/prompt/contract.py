@@ -8,29 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct
-
 from promptsync.prompt.canonical import comparable
 from promptsync.prompt.outputs import REGISTRY_TOOL, response_schema, tools_of
 from promptsync.prompt.prompt import Prompt, kind_of
-from promptsync.prompt.schema_changes import Verdict, schema_changes
+from promptsync.prompt.schema_changes import ContractChange, Verdict, schema_changes
 from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDERS
 from promptsync.prompt.template import variable_uses
 from promptsync.prompt.texts import as_mapping
 
-
-class ContractChange(Struct, frozen=True):
-    """A change that an application can notice; ``where`` and ``what`` form a sentence.
-
-    ``unknown`` means that the prompts do not say whether it breaks the application.
-    """
-
-    what: str
-    where: str
-    verdict: Verdict
-
-    def __str__(self) -> str:
-        return f"{self.where} {self.what}"
+__all__ = ["ContractChange", "contract_changes"]
 
 
 def contract_changes(live: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
@@ -53,10 +39,13 @@ def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
 
 def _called(prompt: Prompt) -> dict[str, Any]:
     model = as_mapping(prompt.metadata.get("model"))
-    provider, api = model.get("provider"), model.get("api_type")
-    if not api and provider in CHAT_COMPLETIONS_PROVIDERS:
-        api = CHAT_COMPLETIONS
-    return {"type": kind_of(prompt.template), "provider": provider, "api_type": api}
+    provider = model.get("provider")
+    default = CHAT_COMPLETIONS if str(provider) in CHAT_COMPLETIONS_PROVIDERS else None
+    return {
+        "type": kind_of(prompt.template),
+        "provider": provider,
+        "api_type": model.get("api_type") or default,
+    }
 
 
 def _variables(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
@@ -94,8 +83,7 @@ def _tools(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
         schema, schema_now = before.get(name), after.get(name)
         if name in before and name in after:
             if schema is not None and schema_now is not None:
-                changes = schema_changes(schema, schema_now, where, is_closed=True)
-                yield from (ContractChange(change.what, change.path, change.verdict) for change in changes)
+                yield from schema_changes(schema, schema_now, where, is_closed=True)
             elif schema is not schema_now:
                 yield ContractChange("has other parameters", where, "unknown")
         else:
@@ -107,8 +95,7 @@ def _tools(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
 def _responses(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
     schema, schema_now = response_schema(live), response_schema(new)
     if schema is not None and schema_now is not None:
-        changes = schema_changes(schema, schema_now, "response")
-        yield from (ContractChange(change.what, change.path, change.verdict) for change in changes)
+        yield from schema_changes(schema, schema_now, "response")
     elif schema is not None:
         yield ContractChange("was JSON, can be any text", "response", "breaking")
     elif schema_now is not None:

@@ -8,16 +8,17 @@ from functools import lru_cache
 from typing import Final
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text that is a list."""
     return frozenset(text.split())
 
 
-PROVIDERS: Final = _words(
+PROVIDERS: Final = words(
     "openai openai.azure anthropic anthropic.bedrock amazon.bedrock google vertexai mistral openrouter "
     "cohere huggingface"
 )
 
-PARAMETERS: Final = _words(
+PARAMETERS: Final = words(
     """
     temperature top_p top_k top_a min_p seed random_seed stop stop_sequences max_tokens max_output_tokens
     max_completion_tokens max_new_tokens presence_penalty frequency_penalty repetition_penalty logit_bias

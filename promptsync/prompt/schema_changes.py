@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from promptsync.prompt.canonical import encode, same
+from promptsync.prompt.canonical import encode
+from promptsync.prompt.models import words
 from promptsync.prompt.outputs import JsonSchema
 from promptsync.prompt.prompt import plain, readable
 from promptsync.prompt.texts import as_mapping
@@ -24,60 +25,45 @@ _LONGEST_CHAIN: Final = 100
 _LONGEST_ENUM: Final = 500
 """``jsonschema_rs`` needs quadratic time for an enum, and gets none that is longer."""
 
-_ANNOTATIONS: Final = frozenset(
-    [
-        *("title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"),
-        *("propertyOrdering", "discriminator", "$comment", "$schema", "$id", "$defs", "definitions"),
-    ]
+_ANNOTATIONS: Final = words(
+    "title description default example examples deprecated readOnly writeOnly propertyOrdering discriminator "
+    "$comment $schema $id $defs definitions"
 )
-_FOLLOWED: Final = frozenset(["properties", "required", "additionalProperties", "items", "prefixItems"])
-_WHOLE: Final = frozenset(
-    ["allOf", "patternProperties", "unevaluatedProperties", "unevaluatedItems", "additionalItems"]
-)
+_FOLLOWED: Final = words("properties required additionalProperties items prefixItems")
+_WHOLE: Final = words("allOf patternProperties unevaluatedProperties unevaluatedItems additionalItems")
 """Keywords that mean something only together with those that are followed otherwise."""
-_JUDGED: Final = frozenset(
-    [
-        *(
-            "type",
-            "enum",
-            "const",
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf",
-        ),
-        *("minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "contains"),
-        *(
-            "minContains",
-            "maxContains",
-            "minProperties",
-            "maxProperties",
-            "propertyNames",
-            "not",
-            "if",
-            "then",
-        ),
-        *("else", "dependentRequired", "dependentSchemas", *_FOLLOWED, *_WHOLE),
-    ]
+_JUDGED: Final = (
+    _FOLLOWED
+    | _WHOLE
+    | words(
+        """
+    type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern
+    format minItems maxItems uniqueItems contains minContains maxContains minProperties maxProperties
+    propertyNames dependentRequired dependentSchemas not if then else
+    """
+    )
 )
 """Keywords that ``jsonschema_rs`` judges; it ignores others."""
-_WITNESSES: Final[tuple[Any, ...]] = (None, True, 0, 1, 2, 3, 0.5, "", "a", [], {})
-"""Documents to try where ``jsonschema_rs`` cannot decide."""
 
 
-class SchemaChange(Struct, frozen=True):
-    """A change at one place, such as ``items[].price``; ``what`` goes on from there, as in "is gone"."""
+class ContractChange(Struct, frozen=True):
+    """A change that an application can notice; ``where`` and ``what`` form a sentence.
 
-    path: str
+    ``unknown`` means that the prompts do not say whether it breaks the application.
+    """
+
     what: str
+    where: str
     verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.what}"
 
 
 def schema_changes(
-    old: JsonSchema, new: JsonSchema, path: str = "", *, is_closed: bool = False
-) -> list[SchemaChange]:
-    """Return how the documents of a new schema differ from those of an old one, at and below ``path``.
+    old: JsonSchema, new: JsonSchema, where: str, *, is_closed: bool = False
+) -> list[ContractChange]:
+    """Return how the documents of a new schema differ from those of an old one.
 
     A new property breaks only a closed schema, such as the arguments of a function: other readers ignore what
     they do not know. ``oneOf`` is read as ``anyOf``.
@@ -88,145 +74,140 @@ def schema_changes(
         if texts[0] == texts[1]:
             return []
         if max(map(len, texts)) > _LONGEST_SCHEMA:
-            raise _TooLarge
-        return _Comparison(old, new, is_closed).changes(old, new, path)
-    except (RecursionError, _TooLarge):
-        return [SchemaChange(path, "changed, and is too large or too deep to compare", "unknown")]
+            raise RecursionError
+        return _Comparison(old, new, is_closed).changes(old, new, where)
+    except RecursionError:
+        what = "changed, and is too large or too deep to compare"
     except (AttributeError, KeyError, TypeError, ValueError):
-        return [SchemaChange(path, "changed, and is not a valid JSON Schema", "unknown")]
-
-
-class _TooLarge(Exception):
-    pass
+        what = "changed, and is not a valid JSON Schema"
+    return [ContractChange(what, where, "unknown")]
 
 
 class _Comparison:
     def __init__(self, old: JsonSchema, new: JsonSchema, is_closed: bool) -> None:
-        self.roots, self.is_closed = (old, new), is_closed
-        self.left = _MOST_COMPARISONS
+        self.roots, self.left = (old, new), _MOST_COMPARISONS
+        self.if_more: Verdict = "breaking" if is_closed else "compatible"
         self.comparing: set[tuple[int, int]] = set()
 
-    def changes(self, old: JsonSchema, new: JsonSchema, path: str) -> list[SchemaChange]:
+    def changes(self, old: JsonSchema, new: JsonSchema, where: str) -> list[ContractChange]:
         """Return the changes at and below one place. A pair that contains itself is compared once."""
         self.left -= 1
         if self.left < 0:
-            raise _TooLarge
+            raise RecursionError
         pair = id(old), id(new)
         if pair in self.comparing:
             return []
         self.comparing.add(pair)
         try:
-            return [*self._changes(_normal(old, self.roots[0]), _normal(new, self.roots[1]), path)]
+            return [*self._changes(_normal(old, self.roots[0]), _normal(new, self.roots[1]), where)]
         finally:
             self.comparing.discard(pair)
 
-    def _changes(self, old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[SchemaChange]:
+    def _changes(self, old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[ContractChange]:
         before, after = old.pop("anyOf", None), new.pop("anyOf", None)
         if before:
             kinds = new["type"] if isinstance(new.get("type"), list) else []
             split = [{**new, "type": kind} for kind in kinds] or [new]
-            yield from self._alternatives(before, after or split, path)
+            yield from self._alternatives(before, after or split, where)
         elif after:
             whole = [{**new, **part} if new.keys().isdisjoint(part) else part for part in after]
-            yield from self._alternatives([old], whole, path)
-        if not old or (after and not before):
+            yield from self._alternatives([old], whole, where)
+            return
+        if not old:
             return
         if len(old.get("allOf", ())) == len(new.get("allOf", ())):
             for part, part_now in zip(old.pop("allOf", ()), new.pop("allOf", ()), strict=True):
-                yield from self.changes(part, part_now, path)
-        used = old.keys() | new.keys()
-        is_tuple = any(isinstance(side.get("items"), list) for side in (old, new))
-        followed = frozenset[str]() if used & _WHOLE or is_tuple else _FOLLOWED
+                yield from self.changes(part, part_now, where)
+        followed = words("") if _WHOLE & (old.keys() | new.keys()) else _FOLLOWED
         here = [{key: side[key] for key in side if key not in followed} for side in (old, new)]
-        changes = [*_changes_here(here[0], here[1], path)]
+        changes = [*_changes_here(here[0], here[1], where)]
         yield from changes
-        if followed and (same(old.get("type"), new.get("type")) or not _breaks(changes)):
-            yield from self._properties(old, new, path)
-            yield from self._items(old, new, path)
+        if followed and (old.get("type") == new.get("type") or not _breaks(changes)):
+            yield from self._properties(old, new, where)
+            yield from self._items(old, new, where)
 
     def _properties(
-        self, old: Mapping[str, Any], new: Mapping[str, Any], path: str
-    ) -> Iterator[SchemaChange]:
+        self, old: Mapping[str, Any], new: Mapping[str, Any], where: str
+    ) -> Iterator[ContractChange]:
         before, after = old.get("properties", {}), new.get("properties", {})
         needed, needed_now = dict.fromkeys(old.get("required", ())), dict.fromkeys(new.get("required", ()))
         others, others_now = old.get("additionalProperties", True), new.get("additionalProperties", True)
-        if_more: Verdict = "breaking" if self.is_closed else "compatible"
         for name in {**before, **after, **needed, **needed_now}:
-            place = f"{path}{'.' if path else ''}{readable((name,))}"
+            place = f"{where}{'.' if where else ''}{readable((name,))}"
             if name in before and name not in after:
-                yield SchemaChange(place, "is gone", "breaking")
+                yield ContractChange("is gone", place, "breaking")
                 continue
             if name in needed and name not in needed_now:
-                yield SchemaChange(place, "is no longer required", "breaking")
-            if name not in before and name in after:
-                yield SchemaChange(place, "is new", if_more)
+                yield ContractChange("is no longer required", place, "breaking")
+            if name in after and name not in before:
+                yield ContractChange("is new", place, self.if_more)
             elif name in needed_now and name not in needed:
-                yield SchemaChange(place, "is always there now", "compatible")
+                yield ContractChange("is always there now", place, "compatible")
             if name in after:
                 # A dictionary says what each of its values is.
                 schema = before.get(name, others if isinstance(others, Mapping) else {})
                 yield from self.changes(schema, after[name], place)
         if isinstance(others, Mapping) and others_now is not False:
-            yield from self.changes(others, others_now, f"{path}.*")
+            yield from self.changes(others, others_now, f"{where}.*")
         elif others is False and others_now is not False:
-            yield SchemaChange(path, "can have other properties now", if_more)
+            yield ContractChange("can have other properties now", where, self.if_more)
 
-    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[SchemaChange]:
+    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[ContractChange]:
         first, first_now = old.get("prefixItems", []), new.get("prefixItems", [])
         items, items_now = old.get("items", True), new.get("items", True)
         for at in range(max(len(first), len(first_now))):
             schema, schema_now = (*first[at : at + 1], items)[0], (*first_now[at : at + 1], items_now)[0]
-            yield from self.changes(schema, schema_now, f"{path}[{at}]")
+            yield from self.changes(schema, schema_now, f"{where}[{at}]")
         if items is not True:
-            yield from self.changes(items, items_now, f"{path}[]")
+            yield from self.changes(items, items_now, f"{where}[]")
 
     def _alternatives(
-        self, old: Sequence[JsonSchema], new: Sequence[JsonSchema], path: str
-    ) -> Iterator[SchemaChange]:
+        self, old: Sequence[JsonSchema], new: Sequence[JsonSchema], where: str
+    ) -> Iterator[ContractChange]:
         for schema in new:
-            compared: list[list[SchemaChange]] = []
+            compared: list[list[ContractChange]] = []
             for other in old:
-                compared.append(self.changes(other, schema, path))
+                compared.append(self.changes(other, schema, where))
                 if not _breaks(compared[-1]):
-                    yield from (change for change in compared[-1] if change.path != path)
+                    yield from (change for change in compared[-1] if change.where != where)
                     break
             else:
                 # Changes below this place belong to the same alternative; otherwise it is another one.
-                below = [changes for changes in compared if path not in {change.path for change in changes}]
-                kind = _shown("type", _normal(schema, self.roots[1]).get("type", "something else"))
+                below = [changes for changes in compared if where not in {change.where for change in changes}]
                 is_known = all(
                     any(change.verdict == "breaking" for change in changes) for changes in compared
                 )
-                another = SchemaChange(path, f"can be {kind} now", "breaking" if is_known else "unknown")
+                what = f"can be {_shown('type', _normal(schema, self.roots[1]))} now"
+                another = ContractChange(what, where, "breaking" if is_known else "unknown")
                 yield from min(below, key=len, default=[another])
 
 
-def _breaks(changes: Sequence[SchemaChange]) -> bool:
+def _breaks(changes: Sequence[ContractChange]) -> bool:
     return any(change.verdict != "compatible" for change in changes)
 
 
-def _changes_here(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[SchemaChange]:
+def _changes_here(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[ContractChange]:
     """Compare what is allowed at one place, without what is below it."""
     values, values_now = ([*map(encode, _enum(side))] for side in (old, new))
+    texts, texts_now = ({key: encode(side[key]) for key in side} for side in (old, new))
+    # A reference in them can have another target.
+    keys = [key for key in {**old, **new} if texts.get(key) != texts_now.get(key) or '"$ref"' in texts[key]]
     if values and values_now:
         known, known_now = {*values}, {*values_now}
-        more = [value for value in values_now if value not in known]
-        less = [value for value in values if value not in known_now]
-        if more:
-            yield SchemaChange(path, f"can be {_listed(more)} now", "breaking")
+        if more := [value for value in values_now if value not in known]:
+            yield ContractChange(f"can be {_listed(more)} now", where, "breaking")
             return
-        if less:
-            yield SchemaChange(path, f"can no longer be {_listed(less)}", "compatible")
-    judged = _JUDGED - {"enum", "const"} if values and values_now else _JUDGED
-    keys = [key for key in {**old, **new} if not same([old.get(key)], [new.get(key)])]
-    if old and (shown := [key for key in keys if key in judged or key not in _JUDGED]):
-        changes = (f"{key} was {_shown(key, old.get(key))}, is {_shown(key, new.get(key))}" for key in shown)
+        if less := [value for value in values if value not in known_now]:
+            yield ContractChange(f"can no longer be {_listed(less)}", where, "compatible")
+    shown = [key for key in keys if not (values and values_now and key in ("enum", "const"))]
+    if old and shown:
+        what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in shown)
         is_judged = _JUDGED.issuperset(keys) and max(len(values), len(values_now)) <= _LONGEST_ENUM
-        yield SchemaChange(path, "; ".join(changes), _verdict(old, new) if is_judged else "unknown")
+        yield ContractChange(what, where, _verdict(old, new) if is_judged else "unknown")
 
 
 def _verdict(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
-    """Return whether everything that a new schema allows is allowed by an old one."""
+    """Return whether an old schema allows everything that a new one allows."""
     import jsonschema_rs as rs
 
     try:
@@ -235,15 +216,11 @@ def _verdict(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
             for side in (old, new)
         )
         answer = wide.covers(narrow).value
-        validators = [rs.Draft202012Validator(side, offline=True) for side in (new, old)]
+        # It does not decide between integers and numbers.
+        is_wider = rs.is_valid(new, 0.5, offline=True) and not rs.is_valid(old, 0.5, offline=True)
     except Exception:  # whatever is not a schema, such as a variable in place of one
         return "unknown"
-    if answer == "yes":
-        return "compatible"
-    is_wider = any(
-        validators[0].is_valid(value) and not validators[1].is_valid(value) for value in _WITNESSES
-    )
-    return "breaking" if answer == "no" or is_wider else "unknown"
+    return "compatible" if answer == "yes" else "breaking" if answer == "no" or is_wider else "unknown"
 
 
 def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
@@ -257,9 +234,12 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
         target = _target(kept.get("$ref"), root)
         if len(kept) == len(wrapped) == 1:
             schema = wrapped[0]
-        elif target is not None and target.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
+        elif target is None:
+            break
+        elif target.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
             schema = {**{key: kept[key] for key in kept if key != "$ref"}, **target}
         else:
+            kept["allOf"] = [*kept.get("allOf", ()), {"$ref": kept.pop("$ref")}]
             break
     if "oneOf" in kept and "anyOf" not in kept:
         kept["anyOf"] = kept.pop("oneOf")
@@ -273,12 +253,12 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
 
 
 def _target(reference: Any, root: Any) -> dict[str, Any] | None:
-    """Return the schema in the same document that a reference means, if it is an object."""
+    """Return the schema in the same document that a reference means, if there is one."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     for part in reference.split("/")[1:]:
         root = as_mapping(root).get(part.replace("~1", "/").replace("~0", "~"))
-    return root if isinstance(root, dict) else None
+    return _normal(root, root) if isinstance(root, bool) else root if isinstance(root, dict) else None
 
 
 def _enum(schema: Mapping[str, Any]) -> list[Any]:
@@ -286,10 +266,11 @@ def _enum(schema: Mapping[str, Any]) -> list[Any]:
     return values if isinstance(values, list) else []
 
 
-def _shown(keyword: str, value: Any) -> str:
+def _shown(keyword: str, schema: Mapping[str, Any]) -> str:
     if keyword == "type":
-        return " or ".join([value] if isinstance(value, str) else value or ["any"])
-    return "none" if value is None else encode(value)[:40]
+        kinds = schema.get("type", "anything")
+        return kinds if isinstance(kinds, str) else " or ".join(kinds)
+    return encode(schema[keyword])[:40] if keyword in schema else "none"
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -1,0 +1,247 @@
+"""The rules against an independent validator: a version without breaking changes makes no document that the
+live schema rejects, and changes of texts alone change no contract.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from msgspec.structs import replace
+from seeds import examples
+
+from promptsync.files.prompt_file import parse
+from promptsync.prompt.contract import contract_changes
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.schema_changes import schema_changes
+from promptsync.prompt.texts import map_texts
+
+NAMES = ["a", "b", "c"]
+VALUES = [None, True, False, 0, 1, 2, 3, 7, 0.5, "", "a", "b", "abc", "2026-01-01"]
+
+
+@st.composite
+def schemas(draw: st.DrawFn, depth: int = 3) -> Any:
+    """Schemas of the kinds that people write; some are true, false or contradictory."""
+    kinds = ["string", "number", "enum", "types", "any", "ref"]
+    kind = draw(st.sampled_from(kinds + ["object", "object", "array", "anyOf", "allOf", "map"] * (depth > 0)))
+    below = schemas(depth - 1)
+    schema: dict[str, Any] = {}
+    if kind == "string":
+        schema = {"type": "string", **draw(_bounds("minLength", "maxLength"))}
+        schema |= draw(st.sampled_from([{}, {}, {"pattern": "^a"}, {"pattern": "b"}]))
+    elif kind == "number":
+        schema = {"type": draw(st.sampled_from(["integer", "number"])), **draw(_bounds("minimum", "maximum"))}
+        schema |= draw(st.sampled_from([{}, {}, {"multipleOf": 2}, {"exclusiveMinimum": 0}]))
+    elif kind == "enum":
+        values = draw(st.lists(st.sampled_from(VALUES), min_size=1, max_size=3))
+        schema = {"const": values[0]} if draw(st.booleans()) else {"enum": values}
+    elif kind == "types":
+        types = ["string", "null", "integer", "number", "boolean", "array", "object"]
+        schema = {"type": draw(st.lists(st.sampled_from(types), min_size=1, max_size=3, unique=True))}
+    elif kind == "ref":
+        return {"$ref": "#/$defs/node", **draw(st.sampled_from([{}, {}, {"minimum": 1}]))}
+    elif kind == "any":
+        return draw(st.sampled_from([True, {}, False]))
+    elif kind == "object":
+        properties = draw(st.dictionaries(st.sampled_from(NAMES), below, max_size=3))
+        required = draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True))
+        schema = {"type": "object", "properties": properties, "required": required}
+        schema |= draw(st.sampled_from([{}, {}, {"additionalProperties": False}, {"minProperties": 1}]))
+    elif kind == "map":
+        schema = {"type": "object", "additionalProperties": draw(below)}
+    elif kind == "array":
+        schema = {"type": "array", "items": draw(below), **draw(_bounds("minItems", "maxItems"))}
+        schema |= {"prefixItems": draw(st.lists(below, max_size=2))} if draw(st.booleans()) else {}
+    else:
+        schema = {kind: draw(st.lists(below, min_size=1, max_size=2))}
+        schema |= draw(st.sampled_from([{}, {}, {"type": "object"}, {"minimum": 1}]))
+    return schema
+
+
+def _bounds(low: str, high: str) -> st.SearchStrategy[dict[str, int]]:
+    return st.fixed_dictionaries({}, optional={low: st.integers(0, 2), high: st.integers(1, 3)})
+
+
+def edited(schema: Any, choose: random.Random) -> Any:
+    """A schema with one to three edits of the kinds that people make, at random places."""
+    schema = deepcopy(schema)
+    for _ in range(choose.randint(1, 3)):
+        places = [place for place in _places(schema) if isinstance(place, dict)]
+        if places:
+            _edit(choose.choice(places), choose)
+    return schema
+
+
+def _places(schema: Any) -> Iterator[Any]:
+    yield schema
+    if isinstance(schema, dict):
+        below = [
+            *schema.get("properties", {}).values(),
+            schema.get("additionalProperties"),
+            schema.get("items"),
+        ]
+        for part in [*below, *(schema.get(key) or [] for key in ("prefixItems", "anyOf", "allOf"))]:
+            for item in part if isinstance(part, list) else [part]:
+                yield from _places(item)
+
+
+def _edit(schema: dict[str, Any], choose: random.Random) -> None:
+    key = choose.choice([*schema, "required", "type", "maxLength", "minimum", "additionalProperties"])
+    value = schema.get(key)
+    if key in ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"):
+        schema[key] = max(0, (value or 1) + choose.choice([-1, 1]))
+    elif key == "enum" and isinstance(value, list):
+        schema[key] = [*value, choose.choice(VALUES)] if choose.random() < 0.5 else value[:-1] or value
+    elif key == "required":
+        schema[key] = sorted({*(value or [])} ^ {choose.choice(NAMES)})
+    elif key == "properties":
+        name = choose.choice(NAMES)
+        if name in value:
+            del value[name]
+        else:
+            value[name] = {"type": choose.choice(["string", "integer"])}
+    elif key == "type":
+        kinds = [value] if isinstance(value, str) else value or ["object", "string"]
+        schema[key] = [*dict.fromkeys([*kinds, "null"])] if choose.random() < 0.5 else kinds[0]
+    elif key == "additionalProperties":
+        schema[key] = choose.choice([True, False, {"type": "string"}])
+    elif isinstance(value, list) and value and choose.random() < 0.5:
+        schema[key] = value[:-1] or value
+    elif choose.random() < 0.5:
+        schema.pop(key, None)
+
+
+def documents(schema: Any, node: Any, choose: random.Random) -> Any:
+    """A document that may fit a schema: its keys and values are taken from there, most of the time."""
+    if isinstance(schema, dict) and "$ref" in schema:
+        schema = node if choose.random() < 0.7 else None
+    if not isinstance(schema, dict) or choose.random() < 0.05:
+        return choose.choice([*VALUES, [], {}, {choose.choice(NAMES): choose.choice(VALUES)}])
+    if "const" in schema or "enum" in schema:
+        return choose.choice(schema.get("enum", [schema.get("const")]))
+    if parts := schema.get("anyOf", schema.get("allOf")):
+        return documents(choose.choice(parts), node, choose)
+    kind = schema.get("type", choose.choice(["object", "string", "number"]))
+    kind = choose.choice(kind) if isinstance(kind, list) else kind
+    if kind == "object":
+        named = schema.get("properties", {})
+        names = {*schema.get("required", ()), *(name for name in NAMES if choose.random() < 0.4)}
+        return {
+            name: documents(named.get(name, schema.get("additionalProperties")), node, choose)
+            for name in names
+        }
+    if kind == "array":
+        first, items = schema.get("prefixItems", []), schema.get("items")
+        return [
+            documents((*first[at : at + 1], items)[0], node, choose) for at in range(choose.randint(0, 3))
+        ]
+    checks = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    return choose.choice([value for value in VALUES if isinstance(value, checks[kind])])
+
+
+def opened(schema: Any) -> Any:
+    """A schema for a reader that ignores properties that it does not know."""
+    if isinstance(schema, list):
+        return [opened(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if (key, value) != ("additionalProperties", False)}
+    return {
+        key: value if key in ("enum", "const", "required") else opened(value) for key, value in kept.items()
+    }
+
+
+def judged(old: Any, new: Any, is_closed: bool) -> str:
+    verdicts = {change.verdict for change in schema_changes(old, new, "", is_closed=is_closed)}
+    return "breaking" if "breaking" in verdicts else "unknown" if "unknown" in verdicts else "compatible"
+
+
+def witness(old: Any, new: Any, is_closed: bool, choose: random.Random) -> Any:
+    """A document of the new schema that a reader of the old one cannot read; ``...`` if none turned up."""
+    before, after = Draft202012Validator(old if is_closed else opened(old)), Draft202012Validator(new)
+    for _ in range(40):
+        root = choose.choice([old, new, new])
+        document = documents(root, root["$defs"]["node"], choose)
+        if after.is_valid(document) and not before.is_valid(document):
+            return document
+    return ...
+
+
+@settings(max_examples=examples(3000))
+@given(schemas(), schemas(), schemas(), st.integers(), st.booleans(), st.booleans())
+def test_without_breaking_changes_the_old_schema_accepts_every_document_of_the_new(
+    old, other, node, seed, is_edit, is_closed
+):
+    choose = random.Random(seed)
+    new = edited(old, choose) if is_edit else other
+    old, new = with_node(old, node), with_node(new, edited(node, choose))
+    try:
+        if judged(old, new, is_closed) == "compatible":
+            assert witness(old, new, is_closed, choose) is ...
+    except RecursionError:  # a reference that is its own target
+        reject()
+
+
+def with_node(schema: Any, node: Any) -> dict[str, Any]:
+    return {**(schema if isinstance(schema, dict) else {"allOf": [schema]}), "$defs": {"node": node}}
+
+
+# -- edits of texts alone ---------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared" / "data" / "real-prompts.csv"
+MARKUP = re.compile(r"(\{%.*?%\}|\{#.*?#\}|\{+[^{}]*\}+|@@@.*?@@@)", re.DOTALL)
+WORDS = ["please", "never", "order", "Answer briefly.", "\n", "e.g. 3 days", '"quoted"', "ümläut", "# Title"]
+
+
+@cache
+def example_prompts() -> list[Prompt]:
+    paths = sorted((ROOT / "example-repo" / "prompts").rglob("*.yaml"))
+    return [parse(path.read_bytes(), str(path), path.stem).prompt for path in paths]
+
+
+@cache
+def real_prompts() -> list[Prompt]:
+    if not REAL.is_file():
+        return []
+    with REAL.open(encoding="utf-8", newline="") as file:
+        texts = [row["prompt"] for row in csv.DictReader(file)]
+    return [
+        Prompt("real", {"messages": [{"role": "user", "template_format": form, "content": text}]})
+        for text in texts
+        for form in ("f-string", "jinja2")
+    ]
+
+
+def reworded(text: str, choose: random.Random) -> str:
+    """A text with words changed, added and removed, outside of variables and other markup."""
+    parts = MARKUP.split(text)
+    for at in range(0, len(parts), 2):
+        if "{" in parts[at] or "}" in parts[at]:
+            continue
+        words = re.split(r"(\s+)", parts[at])
+        for _ in range(choose.randint(0, 3)):
+            place = choose.randrange(len(words))
+            words[place : place + choose.randint(0, 1)] = choose.choice([[], [choose.choice(WORDS)]])
+            words = words or [""]
+        parts[at] = "".join(words)
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("number", range(200))
+def test_edits_of_texts_alone_change_no_contract(number):
+    choose = random.Random(number)
+    live = choose.choice(choose.choice([pool for pool in (example_prompts(), real_prompts()) if pool]))
+    new = replace(live, template=map_texts(live.template, lambda text: reworded(text.text, choose)))
+    assert contract_changes(live, new) == ()
