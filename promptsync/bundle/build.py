@@ -44,7 +44,7 @@ def bundle_of_label(project: Project, label: str) -> Bundle:
     def read(name: str) -> BundledPrompt:
         template_id, version = pinned[name]
         raw = project.registry.prompts.unfilled(template_id, name, version)
-        mark = parse_mark(raw.get("commit_message"))
+        mark = parse_mark(str(raw.get("commit_message") or ""))
         # A colleague may have copied the message of another version.
         is_its_own = mark is not None and mark.version == version and not mark.dirty
         return bundled(raw, commit=mark.commit if mark is not None and is_its_own else None)
@@ -75,7 +75,9 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
         raise UsageError(f"--from {revision}: no commit", hint="git log --oneline", code="no-commit")
     blobs = tree_at(history, commit, project.config.prompts).files
     contents = history.blobs(blobs.values())
-    files = [parse(contents[blob], path, name_for(path)).prompt for path, blob in sorted(blobs.items())]
+    files = [
+        parse(contents.get(blob, b""), path, name_for(path)).prompt for path, blob in sorted(blobs.items())
+    ]
     declared = [remote.fixtures for remote in project.config.remotes.values() if remote.fixtures]
     with tempfile.TemporaryDirectory(prefix="promptsync-") as directory:
         fixtures = Path(directory) / "registry.yaml"

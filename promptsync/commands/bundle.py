@@ -56,9 +56,12 @@ def command(
             raise UsageError(f"{checked} is the bundle of {known}", hint=again)
         if label is None and revision is None:
             raise UsageError("no label to bundle", hint="promptsync bundle --label LABEL")
-        bundle = bundle_of_commit(project, revision) if revision else bundle_of_label(project, label or "")
+        if revision is not None:
+            bundle = bundle_of_commit(project, revision)
+        else:
+            bundle = bundle_of_label(project, label or "")
     if existing is not None and checked is not None:
-        source = ["--from", revision] if revision else ["--label", label or ""]
+        source = ["--label", label or ""] if revision is None else ["--from", revision]
         again = shlex.join(["promptsync", "bundle", *source, "-o", checked])
         return show_check(existing, bundle, checked, again)
     text, outcome = encode(bundle).decode(), show_bundle(bundle, file)

@@ -178,6 +178,38 @@ def test_a_registry_that_fills_the_variables_in_all_the_same_is_refused(here: Wo
     assert "only with its variables filled in" in run.err
 
 
+ODD: list[tuple[dict[str, Any], int]] = [
+    ({"version": "1"}, 0),
+    ({"commit_message": 7, "llm_kwargs": [], "snippets": "tone", "tags": None}, 0),
+    ({"metadata": {"needs": 3, "model": "x"}, "custom_provider": "x"}, 0),
+    ({"unknown": {"a": [None, 1.5]}}, 0),
+    ({"version": 2}, 4),
+    ({"prompt_name": "tone"}, 4),
+    ({"prompt_template": None}, 4),
+    ({"prompt_template": {"type": "chat", "messages": [7]}}, 4),
+    ({"metadata": []}, 4),
+    ({"success": False}, 4),
+]
+
+
+@pytest.mark.parametrize(("changed", "code"), ODD)
+def test_an_odd_response_makes_a_bundle_that_can_be_read_or_none(
+    here: World, changed: dict[str, Any], code: int
+) -> None:
+    def change(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        if seen.method != "POST":
+            return None
+        return Reply({**json.loads(forward(seen).body), **changed})
+
+    here.faults.append(change)
+    run = here.run("bundle", "-o", "prompts.json")
+    assert run.code == code, str(run)
+    if code == 0:
+        assert len(decode((here.root / "prompts.json").read_bytes()).prompts) == 4
+    else:
+        assert not (here.root / "prompts.json").exists()
+
+
 # -- from a commit -------------------------------------------------------------------------------------------
 
 
@@ -246,6 +278,7 @@ LACKING: list[tuple[Prepare, str, int, str]] = [
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (include_nothing, "HEAD", 2, "HEAD has no prompt in scope"),
     (lambda world: None, "nowhere", 2, "this clone has no commit nowhere"),
+    (lambda world: None, "", 2, "'' is not a commit"),
     (lambda world: None, "--all", 2, "'--all' is not a commit"),
     (lambda world: None, "0" * 40, 2, "no commit"),
 ]

@@ -74,6 +74,9 @@ promote prod live
 rollback --label prod --to HEAD
 rollback ask --label prod
 bump support/tone
+bundle --label prod
+bundle --from HEAD
+bundle --check bundle.json
 label list
 label set ask x
 label move ask prod
@@ -129,6 +132,7 @@ def _fill(world: World) -> None:
     world.commit()
     world.ok("push")
     world.ok("label", "set", "ask", "prod")
+    world.ok("bundle", "--label", "prod", "-o", "bundle.json")
     world.edit("ask", "Ask", "Please ask")
     world.commit()
     world.publish("support/refund", "Theirs {name}")

@@ -86,7 +86,7 @@ class Versions:
         # A registry that does not know the parameter may ignore it.
         if named and named.isdisjoint(template_variables(prompt.template)):
             raise NotReadableRaw(f"{self._url} returns {name!r} only with its variables filled in")
-        return raw
+        return {**raw, "version": version}
 
     def tags(self, template_id: int, name: str) -> tuple[str, ...] | None:
         """Return the tags in a raw read, ``None`` if it has none."""
