@@ -51,7 +51,7 @@ URL = "http://127.0.0.1:8470"
 """What the manual calls the registry that each page of docs/recipes starts with, empty."""
 
 BLOCK = re.compile(r"^```(?P<kind>console|sh|diff)\n(?P<body>.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
-NOT_RUN = ("docker", "gh", "make", "pip", "pipx", "pre-commit", "uv")
+NOT_RUN = ("docker", "gh", "kubectl", "make", "pip", "pipx", "pre-commit", "uv")
 _SHELL = re.compile(r"[|&;<>$`*?]")
 _QUOTED = re.compile(r"'[^']*'")
 _UNHEARD = " > /dev/null"

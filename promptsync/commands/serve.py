@@ -7,10 +7,11 @@ import shlex
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,10 +22,9 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    import socket
 
-    from promptsync.server.app import Application
-    from promptsync.server.bundle import Sidecar
+    from _typeshed.wsgi import WSGIApplication
 
 PORT = 8470
 DATABASE = "registry.db"
@@ -110,9 +110,9 @@ def command(
     promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
-    from promptsync.server.app import install_command
-    from promptsync.server.http.guard import is_loopback
-    from promptsync.server.serve import base_url, bind, resolve, run_server
+    from promptsync.commands.shared.models import endpoint
+    from promptsync.server.app import create_app, install_command
+    from promptsync.server.serve import base_url, bind, resolve
 
     _check_options(api_key, allowed)
     if bundle is not None and (database, fixtures, keep_requests, keep_days) != (None, None, None, None):
@@ -123,70 +123,73 @@ def command(
     if missing := [name for name in ("uvicorn", "wsproto") if find_spec(name) is None]:
         message = f"promptsync serve needs packages that are not installed: {', '.join(missing)}"
         raise UsageError(message, hint=install_command())
-    limits = {"logged_requests": keep_requests, "days": keep_days}
-    with ExitStack() as stack:
-        bound = stack.enter_context(bind(host, port, loopback_only=api_key is None))
-        app: WSGIApplication
+    with bind(host, port, loopback_only=api_key is None) as bound:
+        run = partial(_run, session, bound, host, allowed)
         if bundle is not None:
-            app, place, notes = _sidecar(session, bundle, api_key)
+            _run_sidecar(run, session.directory / bundle, api_key)
         else:
-            registry, place, notes = _registry(session, database, fixtures, api_key=api_key, **limits)
-            app = stack.enter_context(registry)
-
-        def announce(port: int) -> None:
-            url = base_url(host, port)
-            click.echo(output.document({"url": url, **place}, remote=None) if session.json else url)
-            sys.stdout.flush()
-            for note in notes:
-                session.say(note)
-
-        # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed), threads=4)
+            path, fixtures = _existing(*_places(session, database, fixtures))
+            model = endpoint(session.environment)
+            keys = "any API key" if api_key is None else "only the API key that was passed"
+            notes = [f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it"]
+            if model is not None:
+                notes.append(f"evaluations and agents use {output.name(model.name)}")
+            with create_app(
+                path,
+                api_key=api_key,
+                fixtures=fixtures,
+                model=model,
+                model_keys=session.environment.model_keys,
+                logged_requests=keep_requests,
+                days=keep_days,
+            ) as app:
+                run(app, {"database": str(path)}, notes)
     if session.json:  # the document was printed once the registry was ready
         click.get_current_context().exit(0)
     return Outcome()
 
 
-def _registry(
-    session: Session, database: Path | None, fixtures: Path | None, **options: Any
-) -> tuple[Application, dict[str, str], list[str]]:
-    """Return the embedded registry, what the JSON document says of it, and what stderr says."""
-    from promptsync.commands.shared.models import endpoint
-    from promptsync.server.app import create_app
+def _run(
+    session: Session,
+    bound: socket.socket,
+    host: str,
+    allowed: tuple[str, ...],
+    app: WSGIApplication,
+    place: Mapping[str, str],
+    notes: Sequence[str],
+    **options: int,
+) -> None:
+    """Serve until Ctrl-C, after the URL is on stdout; ``place`` joins it in the JSON document."""
+    from promptsync.server.http.guard import is_loopback
+    from promptsync.server.serve import base_url, run_server
 
-    path, fixtures = _existing(*_places(session, database, fixtures))
-    model = endpoint(session.environment)
-    keys = "any API key" if options["api_key"] is None else "only the API key that was passed"
-    notes = [f"embedded registry in {output.name(str(path))} accepts {keys}; Ctrl-C stops it"]
-    if model is not None:
-        notes.append(f"evaluations and agents use {output.name(model.name)}")
-    model_keys = session.environment.model_keys
-    app = create_app(path, fixtures=fixtures, model=model, model_keys=model_keys, **options)
-    return app, {"database": str(path)}, notes
+    def announce(port: int) -> None:
+        url = base_url(host, port)
+        click.echo(output.document({"url": url, **place}, remote=None) if session.json else url)
+        sys.stdout.flush()
+        for note in notes:
+            session.say(note)
+
+    # A supervisor stops the server with SIGTERM, which must close the database as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_server(app, bound, announce, allowed if is_loopback(host) else (host, *allowed), **options)
 
 
-def _sidecar(
-    session: Session, bundle: Path, api_key: str | None
-) -> tuple[Sidecar, dict[str, str], list[str]]:
-    """Return the same for a bundle. Raises ``UsageError`` if it cannot be read."""
-    from promptsync.server.bundle import Sidecar
+def _run_sidecar(run: Callable[..., None], path: Path, api_key: str | None) -> None:
+    """Serve the bundle at ``path``. Raises ``UsageError`` if it cannot be read."""
+    from promptsync.server.bundle import THREADS, Sidecar
 
-    path = session.directory / bundle
     try:
         app = Sidecar(path, api_key)
     except (OSError, ValueError) as error:
         message = f"cannot serve {path}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(str(bundle))}") from None
+        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(path.name)}") from None
     gc.set_threshold(1_000, 10, 10)  # garbage of requests would otherwise take megabytes
     threading.Thread(target=app.watch, daemon=True).start()
     keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"
-    prompts = "1 prompt" if len(app.release.prompts) == 1 else f"{len(app.release.prompts):,} prompts"
-    return (
-        app,
-        {"bundle": str(path)},
-        [f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"],
-    )
+    prompts = output.count(len(app.release.prompts), "prompt")
+    note = f"{prompts} of {output.name(str(path))}, read-only; {keys}; Ctrl-C stops it"
+    run(app, {"bundle": str(path)}, [note], threads=THREADS)
 
 
 def _variables(url: str, api_key: str) -> Outcome:

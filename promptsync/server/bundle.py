@@ -28,6 +28,9 @@ from promptsync.server.routes import match
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+THREADS = 4
+"""How many requests are handled at once. Each thread has memory of its own, and rendering is quick."""
+
 _LOOK_SECONDS = 1.0
 """How often the file is looked at."""
 
@@ -76,10 +79,10 @@ class Release(Struct, frozen=True):
         if name not in self.prompts:
             raise not_found(f"The bundle has no prompt {name!r}.")
         content = self.content(name)
-        if not self.has(label) or (label is None and version not in (None, content["version"])):
-            what = f"version {version}" if label is None else f"release label {label!r}"
-            of = "a commit" if self.label is None else f"the release label {self.label!r}"
-            raise not_found(f"The bundle of {of} has version {content['version']} of {name!r}, not {what}.")
+        if not self.has(label):
+            raise not_found(f"The bundle has the release label {self.label!r}, not {label!r}.")
+        if label is None and version not in (None, content["version"]):
+            raise not_found(f"The bundle has version {content['version']} of {name!r}, not {version}.")
         return content
 
     def has(self, label: str | None) -> bool:
@@ -117,29 +120,10 @@ def get_rendered(release: Release, request: HttpRequest) -> dict[str, Any]:
     return rendered_answer(content, body)
 
 
-def list_labels(release: Release, request: HttpRequest) -> dict[str, Any]:
-    """List the label of the bundle, for one prompt or for all. Its ids are not known."""
-    name = request.path.get("identifier")
-    contents = map(release.content, release.prompts) if name is None else [release.find(name)]
-    labels = [
-        {
-            "release_label": release.label,
-            "prompt_version_number": content["version"],
-            "prompt_id": content["id"],
-            "prompt_name": content["prompt_name"],
-        }
-        for content in contents
-        if release.label is not None
-    ]
-    return {"success": True, "release_labels": labels}
-
-
 _HANDLERS = {
     "prompts.read.list_templates": list_templates,
     "prompts.read.get_raw": get_raw,
     "prompts.read.get_rendered": get_rendered,
-    "prompts.labels.all_labels": list_labels,
-    "prompts.labels.template_labels": list_labels,
 }
 """The operations that a bundle can answer, by the names of their handlers in the registry."""
 

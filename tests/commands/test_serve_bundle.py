@@ -41,7 +41,7 @@ def test_no_request_fails_while_the_file_is_replaced_again_and_again(tmp_path: P
     others = [write_bundle(tmp_path / f"{number}.json", response(version=number)) for number in (8, 9)]
     with serving(tmp_path, "--bundle", file.name) as (process, url), httpx.Client(base_url=url) as client:
         seen = set()
-        while seen < {8, 9}:
+        while not {8, 9} <= seen:
             for other in others:
                 shutil.copy(other, tmp_path / "next.json").replace(file)
                 for _ in range(40):

@@ -89,7 +89,7 @@ def test_templates_all(clients: tuple[Sdk, Sdk]) -> None:
 def test_what_a_sidecar_does_not_do_is_an_error_that_says_so(clients: tuple[Sdk, Sdk]) -> None:
     _, sidecar = clients
     for options in ({"version": 2}, {"label": "dev"}):
-        with pytest.raises(promptlayer.PromptLayerNotFoundError, match="The bundle of the release label"):
+        with pytest.raises(promptlayer.PromptLayerNotFoundError, match="The bundle has"):
             sidecar.do("templates.get", "tone", options)
     with pytest.raises(promptlayer.PromptLayerError, match="which is read-only"):
         sidecar.do("track.score", 1, 90)
