@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +13,7 @@ from promptsync.commands.shared.session import Session, verb
 from promptsync.compare.gather import gather
 from promptsync.compare.pins import find_pins
 from promptsync.compare.snapshot import Snapshot, State, matching
+from promptsync.project.pointers import RoutedLabel, routed_labels
 from promptsync.project.project import Project
 from promptsync.show.outcome import Outcome
 from promptsync.show.status import PassedOver, show_status
@@ -73,17 +74,19 @@ def command(
         pins = () if offline or label is not None else find_pins(project, snapshot)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
+        routed = _routed(project, snapshot, label or _live_label(session, project))
         outcome = show_status(
             project,
             snapshot,
             passed_over,
             _not_released(project, snapshot),
             tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted}),
+            routed.values(),
             offline=offline,
             verbose=session.verbose > 0,
             counted=counted,
         )
-        if drift and has_edits:
+        if (drift and has_edits) or (exit_code and routed):
             outcome = outcome.replaced(exit_code=1)
         return outcome
 
@@ -113,6 +116,24 @@ def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
         if verdict.passed is False
     }
     return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
+
+
+def _live_label(session: Session, project: Project) -> str | None:
+    labels = {*project.config.labels.values()}
+    if len(labels) < 2:
+        return next(iter(labels), None)
+    from promptsync.commands.shared.branches import live_label  # opens git
+
+    return live_label(session, project, None)
+
+
+def _routed(project: Project, snapshot: Snapshot, label: str | None) -> Mapping[str, RoutedLabel]:
+    """Return where A/B releases route a label. Sends no request if no prompt has it."""
+    labels = snapshot.labels or {}
+    pointers = {item.name: labels.get(item.name, {}).get(label or "") for item in snapshot.items}
+    if label is None or not any(pointers.values()):
+        return {}
+    return routed_labels(project, label, pointers, project.registry.prompts.list(label=label))
 
 
 def _passed_over(project: Project, snapshot: Snapshot, offline: bool, drift: bool) -> tuple[PassedOver, bool]:

@@ -10,10 +10,11 @@ from promptsync.checks.tables.run import check_tables
 from promptsync.checks.versions import WantedVersions, latest_of
 from promptsync.deploy.plan import DeployPlan
 from promptsync.deploy.receipt import DeployReceipt
-from promptsync.errors import Interrupted, PromptsyncError, Refused
+from promptsync.errors import Incomplete, Interrupted, PromptsyncError, Refused, RemoteError
 from promptsync.labels.apply import WAITS, apply_labels, approval_hint
 from promptsync.labels.move import ChangedLabel
 from promptsync.labels.plan import LabelChange
+from promptsync.project.pointers import routed_labels
 from promptsync.project.project import Project
 from promptsync.push.apply import apply_push
 
@@ -144,4 +145,28 @@ def _move(project: Project, receipt: DeployReceipt) -> bool:
     receipt.stopped = None if receipt.interrupted else moved.error
     if receipt.stopped is not None and receipt.stopped.code == WAITS:
         receipt.stopped = receipt.stopped.replaced(hint=approval_hint(project, receipt.plan.options.command))
-    return moved.error is None
+    if moved.error is None:
+        _check_routes(project, receipt)
+    return receipt.stopped is None and not receipt.interrupted
+
+
+def _check_routes(project: Project, receipt: DeployReceipt) -> None:
+    """Stop if the label returns another version than the one it was moved to, also when read again."""
+    label = receipt.plan.label
+    pointers = {change.change.name: change.change.new for change in receipt.labels if change.moved}
+    for _ in range(2):
+        try:
+            routed = routed_labels(project, label, pointers, project.registry.prompts.list(label=label))
+        except RemoteError:
+            return  # the move itself was read back
+        if not routed:
+            return
+    receipt.labels = tuple(
+        replace(change, is_overtaken=True, why=str(routed[change.change.name]))
+        if change.change.name in routed
+        else change
+        for change in receipt.labels
+    )
+    hint = f"end it in the PromptLayer dashboard\n{receipt.plan.options.command}"
+    name = min(routed)
+    receipt.stopped = Incomplete(f"{name!r} is not released: {routed[name]}", hint=hint, code="routed")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from promptsync.compare.snapshot import Item, Snapshot, State
 from promptsync.compare.states import TEXT_STATES
+from promptsync.project.pointers import RoutedLabel
 from promptsync.prompt.labels import Position
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.tags import tag_set
@@ -17,7 +18,7 @@ from promptsync.prompt.tags import tag_set
 class Fate(StrEnum):
     """What a deploy does with a prompt, in the order in which a plan lists them.
 
-    ``CHECK`` is one that only renders a released snippet. The last three are skipped, and keep their label.
+    ``CHECK`` is one that only renders a released snippet. The last four are skipped, and keep their label.
     """
 
     RELEASE = "release"
@@ -25,10 +26,11 @@ class Fate(StrEnum):
     HELD = "on hold"
     BEHIND = "behind"
     ALTERED = "altered"
+    ROUTED = "routed"
     DELETED = "deleted"
 
 
-UNRELEASED = (Fate.HELD, Fate.BEHIND, Fate.ALTERED, Fate.DELETED)
+UNRELEASED = (Fate.HELD, Fate.BEHIND, Fate.ALTERED, Fate.ROUTED, Fate.DELETED)
 """The fates of prompts that are mentioned, but neither released nor only checked."""
 
 _REASONS = {
@@ -61,7 +63,8 @@ class Member(msgspec.Struct, frozen=True):
     changed the prompt: skipping it is a refusal, and its release is not pending from an earlier deploy.
     ``forced`` says that the file does not include the latest one: what is published is made from ``parents``,
     and passes over ``drafts``. ``through`` are the changed snippets that it renders: then it is checked
-    whatever its fate is. ``needed_by`` is a named prompt that renders it.
+    whatever its fate is. ``needed_by`` is a named prompt that renders it. ``routed`` is its
+    label if an A/B release routes it.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Member(msgspec.Struct, frozen=True):
     drafts: tuple[PassedOverVersion, ...] = ()
     through: tuple[str, ...] = ()
     needed_by: str | None = None
+    routed: RoutedLabel | None = None
 
     @property
     def is_release(self) -> bool:
@@ -123,6 +127,8 @@ class Member(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Why it is skipped although its label and its file differ."""
+        if self.routed is not None:
+            return f"{self.routed}; end it in the PromptLayer dashboard"
         return _REASONS.get(self.fate, "")
 
     @property
@@ -155,7 +161,7 @@ class Survey(msgspec.Struct, frozen=True):
     @property
     def skipped(self) -> tuple[Member, ...]:
         """The prompts that are skipped although their label and their file differ."""
-        return self.of(Fate.BEHIND, Fate.ALTERED)
+        return self.of(Fate.BEHIND, Fate.ALTERED, Fate.ROUTED)
 
     def of(self, *fates: Fate) -> tuple[Member, ...]:
         """Return the members with these fates, sorted by fate."""

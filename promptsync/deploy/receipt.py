@@ -149,9 +149,10 @@ def _skipped(plan: DeployPlan) -> Refused | None:
     skipped = next((member for member in plan.survey.skipped if member.touched), None)
     if skipped is None:
         return None
+    hint = f"promptsync diff {shlex.quote(skipped.name)} --label {shlex.quote(plan.label)}"
     return Refused(
         f"{skipped.name!r} was skipped: {skipped.reason}",
-        hint=f"promptsync diff {shlex.quote(skipped.name)} --label {shlex.quote(plan.label)}",
+        hint=hint if skipped.routed is None else plan.options.command,
         code="skipped",
     )
 

@@ -19,7 +19,7 @@ from promptsync.deploy.snippets import needed_snippets, references_in, renders_n
 from promptsync.errors import Refused
 from promptsync.files.errors import InvalidFile
 from promptsync.parallel import together
-from promptsync.project.pointers import labels_by_prompt, list_labels
+from promptsync.project.pointers import RoutedLabel, labels_by_prompt, list_labels, routed_labels
 from promptsync.project.project import Project
 from promptsync.project.versions import read_version
 from promptsync.prompt.labels import Position, position_of, previous_name, released_name
@@ -88,15 +88,8 @@ def make_survey(
     chosen = {*names, *needed_by} or {item.name for item in latest.items}
     if stuck := [item for item in latest.unusable if item.file and item.name in chosen]:
         raise unusable(stuck, "deploy")
-    if _is_released(latest, positions):
-        return Survey(label, latest, replace(latest, label=label))
-    # Without a state to compare with it is unknown what this push changed, and everything counts.
-    touched = {item.name for item in latest.items}
-    if since is not None:
-        from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
-
-        touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     under = gather(project, label=label, latest=latest)
+    pointers = {name: position.version for name, position in positions.items()}
     decider = _Decider(
         project,
         label,
@@ -105,8 +98,15 @@ def make_survey(
         {item.name: without_tags(item) for item in under.items},
         positions,
         again,
+        routed_labels(project, label, pointers, under.listing.values()),
     )
     members = {member.name: member for member in decider.members(chosen)}
+    # Without a state to compare with it is unknown what this push changed, and everything counts.
+    touched = {item.name for item in latest.items}
+    if since is not None and members:
+        from promptsync.compare.changes_since import changed_since  # most deploys have nothing to release
+
+        touched = {change.name for change in changed_since(project, latest.worktree, since).prompts}
     files = {name: refs for name, refs in references_in(latest).items() if project.config.in_scope(name)}
     releases = [member.name for member in members.values() if member.is_release]
     ways = parents(files, dict.fromkeys(releases, renders_new(label)))
@@ -140,23 +140,11 @@ def _read(project: Project, label: str) -> tuple[Snapshot, dict[str, Position]]:
     return latest, {item.name: position_of(label, there.get(item.name, {})) for item in latest.items}
 
 
-def _is_released(latest: Snapshot, positions: Mapping[str, Position]) -> bool:
-    """Whether every prompt is in sync, and has the label at its latest version, which a deploy recorded.
-
-    The list of the prompts under the label would then have the same versions again. A label that moves while
-    both lists are read is at another version in one of them, or counts as it was before.
-    """
-    return bool(latest.items) and all(
-        item.state is State.IN_SYNC and position.version == item.version and position.is_recorded
-        for item in latest.items
-        for position in (positions[item.name],)
-    )
-
-
 class _Decider(Struct, frozen=True):
     """Decides what happens to each prompt; what must not be lost is in the way.
 
     ``latest`` compares with the newest versions, ``under`` with those under the label, without tags.
+    ``routed`` has the prompts whose label an A/B release routes.
     """
 
     project: Project
@@ -166,13 +154,16 @@ class _Decider(Struct, frozen=True):
     under: Mapping[str, Item]
     positions: Mapping[str, Position]
     again: Collection[str]
+    routed: Mapping[str, RoutedLabel]
 
     def members(self, chosen: set[str]) -> list[Member]:
         """Return what happens to the chosen prompts. Raises ``InTheWay``."""
         in_way: list[tuple[Item, str]] = []
         members: list[Member] = []
         for name in sorted(chosen & self.latest.keys() & self.under.keys()):
-            if way := self._in_way(name):
+            if routed := self.routed.get(name):
+                members.append(self.member(name, Fate.ROUTED, routed=routed))
+            elif way := self._in_way(name):
                 in_way.append(way)
             elif fate := self._fate(name):
                 members.append(self._released(name) if fate is Fate.RELEASE else self.member(name, fate))

@@ -150,15 +150,11 @@ def _failure(project: Project, changed: Sequence[ChangedLabel]) -> PromptsyncErr
 
 
 def _waiting(stayed: Sequence[ChangedLabel]) -> str:
-    """Return what waits for approval, with the versions that the labels are to point at."""
+    """Return what waits for approval, with versions."""
     changes = [label.change for label in stayed if label.waits]
-    labels = " and ".join(sorted({change.label for change in changes}))
-    named = [
-        f"{change.name} v{change.new}" if change.new is not None else change.name
-        for change in changes[:_NAMED]
-    ]
+    named = ", ".join(f"{change.name} v{change.new or change.old}" for change in changes[:_NAMED])
     more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
-    return f"the change waits for approval of {labels} by an admin: {', '.join(named)}{more}"
+    return f"the change waits for approval of {changes[0].label} by an admin: {named}{more}"
 
 
 def approval_hint(project: Project, command: str) -> str:

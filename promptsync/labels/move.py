@@ -22,10 +22,10 @@ class ChangedLabel(msgspec.Struct, frozen=True):
 
     ``why`` is why it is not, or what else went wrong. ``is_unknown`` says that the label may or may not have
     moved. ``is_undone`` says that it did move, and was moved back because of another one. ``is_overtaken``
-    says that it did move, while another user moved it, too: theirs is lost, and ``lost`` is the newer
-    version that they released, if any. ``waits`` says that the registry accepted the change, and the label
-    did not move: that needs an approval, which may also have been denied. ``before`` is where it was, with
-    the labels beside it.
+    says that it did move, while an A/B release routes it, or another user moved it, too: theirs is lost, and
+    ``lost`` is the newer version that they released, if any. ``waits`` says that the registry accepted the
+    change, and the label did not move: that needs an approval, which may also have been denied. ``before`` is
+    where it was, with the labels beside it.
     """
 
     change: LabelChange
@@ -60,7 +60,7 @@ def change_label(project: Project, change: LabelChange) -> ChangedLabel:
         # It is not ours to move back, so it counts as a label that was there from the beginning.
         return ChangedLabel(msgspec.structs.replace(change, old=change.new), True)
     if now != change.old:
-        return ChangedLabel(change, False, _moved_elsewhere(now))
+        return ChangedLabel(change, False, f"{_moved_elsewhere(now)}, or an A/B release routes it")
     is_up = change.old is not None and change.new is not None and change.new > change.old
     changed = _move_up(before) if is_up else _move(before)
     if isinstance(changed.error, Unsupported):

@@ -162,6 +162,34 @@ def labels_by_prompt(labels: Iterable[Label], items: Iterable[Version]) -> dict[
     return dict(by_prompt)
 
 
+class RoutedLabel(Struct, frozen=True):
+    """A label that returns the version ``other`` although it points at another: an A/B release routes it."""
+
+    name: str
+    label: str
+    version: int
+    other: int
+
+    def __str__(self) -> str:
+        return f"{self.label} returns v{self.version} and v{self.other}: an A/B release routes it"
+
+
+def routed_labels(
+    project: Project, label: str, pointers: Mapping[str, int | None], answers: Iterable[Version]
+) -> dict[str, RoutedLabel]:
+    """Return by name where a label is routed.
+
+    ``answers`` is a list of the prompts under the label that was read after ``pointers``. Where the two
+    differ, the label is read again, because one that moved in between is not routed.
+    """
+    routed = {}
+    for item in answers:
+        version = pointers.get(item.name)
+        if version not in (None, item.version) and (read_labels(project, item) or {}).get(label) == version:
+            routed[item.name] = RoutedLabel(item.name, label, version, item.version)
+    return routed
+
+
 # -- one version --------------------------------------------------------------------------------------------
 
 

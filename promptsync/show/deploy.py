@@ -374,7 +374,8 @@ def blank_body() -> dict[str, Any]:
 
 def _outputs(receipt: DeployReceipt, *, passed: bool) -> dict[str, str]:
     """Return what later steps of a workflow can read."""
-    released = {label.change.name: label.change.new for label in receipt.labels if label.moved}
+    moved = (label for label in receipt.labels if label.moved and not label.is_overtaken)
+    released = {label.change.name: label.change.new for label in moved}
     members = [member for member in receipt.plan.survey.members if member.fate is not Fate.CHECK]
     return {
         "label": receipt.plan.label,

@@ -123,10 +123,8 @@ def summary(labels: Sequence[ChangedLabel]) -> str:
     """Return on how many prompts each label moved, and how many did not."""
     moved = _counts([label.change for label in labels if label.is_move], "moved", "deleted")
     unknown = sum(label.is_unknown for label in labels)
-    waiting = sum(label.waits for label in labels)
-    stayed = sum(not label.moved for label in labels) - unknown - waiting
-    counts = {"not moved": stayed, "waiting for approval": waiting, "unknown": unknown}
-    parts = [moved, *(f"{number} {word}" for word, number in counts.items() if number)]
+    stayed = sum(not label.moved for label in labels) - unknown
+    parts = [moved, f"{stayed} not moved" if stayed else "", f"{unknown} unknown" if unknown else ""]
     return ", ".join(filter(None, parts)) or "no label was changed"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ import click
 from promptsync.compare.pins import Pins
 from promptsync.compare.snapshot import State
 from promptsync.files.errors import text_of
-from promptsync.project.pointers import deploy_command
+from promptsync.project.pointers import RoutedLabel, deploy_command
 from promptsync.prompt.labels import is_own
 from promptsync.show.diff import meaning_of, problems_body
 from promptsync.show.lines import passed_over as passed_over_row
@@ -41,6 +41,7 @@ def show_status(
     passed_over: PassedOver,
     releases: Sequence[Unreleased],
     pins: Pins = (),
+    routed: Collection[RoutedLabel] = (),
     *,
     offline: bool,
     verbose: bool,
@@ -53,6 +54,7 @@ def show_status(
     body: dict[str, Any] = {"prompts": prompts}
     if not offline:
         body |= {"not_included": snapshot.foreign(project.config), "pins": pins_body(pins)}
+        body["routed"] = bodies(routed, "name label version other")
     if snapshot.problems:
         body["problems"] = problems_body(snapshot.problems)
     counts = _counts(snapshot)
@@ -61,6 +63,7 @@ def show_status(
         *_not_released_lines(project, releases),
         *row_lines(passed_over_row(name, numbers) for name, numbers in passed_over.items()),
         *row_lines(pin_rows(pins)),
+        *row_lines(Row("routed", "warn", label.name, note=str(label)) for label in routed),
     ]
     is_counted = snapshot.problems or snapshot.unusable or snapshot.of(*counted)
     return Outcome(lines, body, 1 if is_counted else 0, markdown=lambda: status_markdown(counts, lines))

@@ -89,8 +89,8 @@ def test_a_push_of_one_prompt_reads_the_list_once(full: World) -> None:
     assert len(full.seen) == PAGES + 1 + 1 + 1 + 1
 
 
-def test_a_deploy_with_nothing_to_do_reads_the_list_and_the_labels(full: World) -> None:
+def test_a_deploy_with_nothing_to_do_reads_the_lists_and_the_labels(full: World) -> None:
     full.ok("label", "set", "*", "prod", "-y")
     full.forget()
     full.ok("deploy", "--label", "prod")
-    assert len(full.seen) == PAGES + 1
+    assert len(full.seen) == 2 * PAGES + 1

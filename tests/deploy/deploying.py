@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
+from itertools import count
 
 from evaluation_files import contains, declared, evaluation
-from worlds import DROPPED, Reply, Seen, World, fault, is_write
+from worlds import DROPPED, Fault, Reply, Seen, World, fault, is_write
 
 from promptsync.server.app import create_app
 
@@ -56,3 +58,31 @@ def protect(world: World, *lines: str) -> None:
     place.write_text("\n".join([*rest, f"protected_labels: [{', '.join(lines)}]", ""]), "utf-8")
     world.call.app.close()
     world.call.app = create_app(world.root.parent / "registry.db", fixtures=place)
+
+
+def ab_release(
+    world: World, name: str, other: int, routes: Callable[[int], bool] = lambda read: True
+) -> Fault:
+    """An A/B release: of the reads of ``prod``, counted from 0, those that it routes return another version.
+
+    The labels still point at the base version, as do lists of other labels.
+    """
+    reads = count()
+
+    def answer(seen: Seen, forward: Callable[[Seen], Reply]) -> Reply | None:
+        path, _, query = seen.target.partition("?")
+        if (seen.method, path) != ("GET", "/prompt-templates") or "label=prod" not in query.split("&"):
+            return None
+        reply = forward(seen)
+        if not routes(next(reads)):
+            return reply
+        body = json.loads(reply.body)
+        for item in body["items"]:
+            if item["prompt_name"] == name:
+                version = world.read(name, other)
+                item |= {
+                    key: version[key] for key in ("version", "prompt_template", "metadata", "commit_message")
+                }
+        return Reply(json.dumps(body), reply.status, reply.headers)
+
+    return answer

@@ -194,10 +194,12 @@ def paths(world: World) -> Counter[str]:
     return requests
 
 
-def test_nothing_to_release_reads_the_prompts_and_the_labels_once(released: World) -> None:
+def test_nothing_to_release_reads_the_prompts_those_under_the_label_and_the_labels_once(
+    released: World,
+) -> None:
     done = released.ok("deploy")
     assert "prod points at what is committed" in done.out
-    assert paths(released) == {LIST: 1, LABELS: 1}
+    assert paths(released) == {LIST: 2, LABELS: 1}
 
 
 @pytest.mark.parametrize(("status", "again"), [(404, 0), (422, 0), (403, 1)])
@@ -207,9 +209,9 @@ def test_a_registry_without_a_list_of_labels_is_read_by_label_and_tried_once_a_d
     released.faults.append(fault(asking("GET", LABELS), failing(status, "Prompt not found: labels")))
     for labels in (1, again):
         released.ok("deploy")
-        # the latest versions, and those under the label and under the two labels beside it
+        # the latest versions, those under the label, twice, and those under the two labels beside it
         requests = paths(released)
-        assert (requests[LIST], requests[LABELS]) == (4, labels)
+        assert (requests[LIST], requests[LABELS]) == (5, labels)
 
 
 def recorded(world: World) -> None:
