@@ -22,6 +22,7 @@ Verdict = Literal["breaking", "compatible", "unknown"]
 _MOST_COMPARISONS: Final = 10_000
 _LONGEST_SCHEMA: Final = 500_000
 _LONGEST_CHAIN: Final = 100
+_MOST_SHOWN: Final = 60
 _LONGEST_ENUM: Final = 500
 """``jsonschema_rs`` needs quadratic time for an enum, and gets none that is longer."""
 
@@ -188,20 +189,16 @@ def _breaks(changes: Sequence[ContractChange]) -> bool:
 
 def _changes_here(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[ContractChange]:
     """Compare what is allowed at one place, without what is below it."""
-    values, values_now = ([*map(encode, _enum(side))] for side in (old, new))
     texts, texts_now = ({key: encode(side[key]) for key in side} for side in (old, new))
     # A reference in them can have another target.
     keys = [key for key in {**old, **new} if texts.get(key) != texts_now.get(key) or '"$ref"' in texts[key]]
-    if values and values_now:
-        known, known_now = {*values}, {*values_now}
-        if more := [value for value in values_now if value not in known]:
-            yield ContractChange(f"can be {_listed(more)} now", where, "breaking")
-            return
-        if less := [value for value in values if value not in known_now]:
-            yield ContractChange(f"can no longer be {_listed(less)}", where, "compatible")
-    shown = [key for key in keys if not (values and values_now and key in ("enum", "const"))]
-    if old and shown:
-        what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in shown)
+    values, values_now = ([*map(encode, _enum(side))] for side in (old, new))
+    known = {*values}
+    more = [value for value in values_now if value not in known]
+    if known and more:
+        yield ContractChange(f"can be {' or '.join(more)[:_MOST_SHOWN]} now", where, "breaking")
+    elif old and keys:
+        what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in keys)
         is_judged = _JUDGED.issuperset(keys) and max(len(values), len(values_now)) <= _LONGEST_ENUM
         yield ContractChange(what, where, _verdict(old, new) if is_judged else "unknown")
 
@@ -243,13 +240,9 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
             break
     if "oneOf" in kept and "anyOf" not in kept:
         kept["anyOf"] = kept.pop("oneOf")
-    # Gemini has types in capitals, and nullable instead of the type null.
-    kinds = kept.get("type", [])
-    kinds = [kind.lower() for kind in ([kinds] if isinstance(kinds, str) else kinds)]
-    if kept.pop("nullable", False) and kinds:
-        kinds.append("null")
-        kept |= {"enum": [*kept["enum"], None]} if "enum" in kept else {}
-    return kept | ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {})
+    if kept.pop("nullable", False) and isinstance(kept.get("type"), str):  # OpenAPI, and so Gemini
+        kept["type"] = [kept["type"], "null"]
+    return kept
 
 
 def _target(reference: Any, root: Any) -> dict[str, Any] | None:
@@ -270,9 +263,4 @@ def _shown(keyword: str, schema: Mapping[str, Any]) -> str:
     if keyword == "type":
         kinds = schema.get("type", "anything")
         return kinds if isinstance(kinds, str) else " or ".join(kinds)
-    return encode(schema[keyword])[:40] if keyword in schema else "none"
-
-
-def _listed(values: Sequence[str]) -> str:
-    more = [f"{len(values) - 3} other values"] if len(values) > 3 else []
-    return " or ".join([*(value[:40] for value in values[:3]), *more])
+    return encode(schema[keyword])[:_MOST_SHOWN] if keyword in schema else "none"
