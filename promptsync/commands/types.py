@@ -30,7 +30,7 @@ from promptsync.show.outcome import Outcome
 from promptsync.terminal import output
 
 Prompts = dict[str, tuple[Prompt, str]]
-"""Prompts with their snippets in place, and their descriptions, by name."""
+"""Prompts with their snippets in place, and the comments on them, by name."""
 
 _MOST_LINES = 20
 """The most lines of a difference that are shown."""
@@ -47,19 +47,18 @@ def command(
 ) -> Outcome:
     """Write types for the variables, responses and tools of prompts: TypedDicts or TypeScript interfaces.
 
-    NAME is a name or a pattern; without any, all prompts. Snippets are taken from your files, whatever
-    version they are pinned to; a bundle has the pinned ones. Needs no network and no key.
+    NAME is a name or a pattern; the default is all prompts. Snippets are taken from your files, whatever
+    version they are pinned to; the bundle of a label has the pinned ones. Needs no network and no key.
 
     \b
     promptsync types --lang python -o prompt_types.py
     promptsync types --lang python -o prompt_types.py --check
     promptsync types --lang typescript 'support/*' --bundle prompts.json
     """
-    if check and target is None:
+    if check and not target:
         raise UsageError("--check requires the file to compare with", hint=session.command("-o", "FILE"))
     directory = session.directory if source else session.config().root
-    prompts = _of_bundle(read_bundle(session, source)) if source else _of_files(session)
-    prompts = _chosen(names, prompts)
+    prompts = _chosen(names, _of_bundle(read_bundle(session, source)) if source else _of_files(session))
     path = Path(os.path.relpath(session.directory / target, directory)).as_posix() if target else None
     options = [*(["-o", path] if path else []), *(["--bundle", source] if source else [])]
     update = shlex.join(["promptsync", "types", "--lang", lang, *options, *sorted({*names})])
@@ -75,7 +74,8 @@ def command(
     body["changed"] = True
     if check:
         lines = difflib.unified_diff(present.split("\n"), text.split("\n"), path, "now", n=1, lineterm="")
-        error = AnswerIsNo(f"{path} is out of date", hint=update, code="out-of-date")
+        again = shlex.join(["promptsync", *(word for word in session.arguments if word != "--check")])
+        error = AnswerIsNo(f"{path} is out of date", hint=again, code="out-of-date")
         return Outcome([output.safe(line) for line in islice(lines, _MOST_LINES)], body, error=error)
     write(file.parent, file.name, text)
     return Outcome([f"{output.style('written', 'good')}  {shown}"], body)
@@ -101,18 +101,16 @@ def _of_files(session: Session) -> Prompts:
         # An empty line ends the comment, as a line with # alone does.
         lines = takewhile(lambda line: line.startswith("# "), file.text.split("\n"))
         comment = "\n".join(line[2:] for line in lines if "yaml-language-server" not in line)
-        prompt = replace(file.prompt, template=expand(file.prompt.template, snippet))
-        prompts[name] = prompt, str(prompt.metadata.get("description") or comment)
+        prompts[name] = replace(file.prompt, template=expand(file.prompt.template, snippet)), comment
     return prompts
 
 
 def _of_bundle(bundle: Bundle) -> Prompts:
-    prompts: Prompts = {}
-    for name, bundled in bundle.prompts.items():
-        metadata = as_mapping(bundled.response.get("metadata"))
-        prompt = Prompt(name, bundled.response["prompt_template"], metadata)
-        prompts[name] = prompt, str(metadata.get("description") or "")
-    return prompts
+    responses = {name: prompt.response for name, prompt in bundle.prompts.items()}
+    return {
+        name: (Prompt(name, response["prompt_template"], as_mapping(response.get("metadata"))), "")
+        for name, response in responses.items()
+    }
 
 
 def _chosen(names: Sequence[str], prompts: Prompts) -> Prompts:

@@ -38,13 +38,8 @@ class Python:
     ``types`` are those of JSON Schema, and ``mapping`` for an object that an application passes.
     """
 
-    types: Final = {
-        "string": "str",
-        "number": "float",
-        "integer": "int",
-        "boolean": "bool",
-        "null": "None",
-        "mapping": "Mapping[str, Any]",
+    types: Final = dict(string="str", number="float", integer="int", boolean="bool", null="None") | {
+        "mapping": "Mapping[str, Any]"
     }
     any, never = "Any", "Never"
     list_of, map_of, alias = "list[{}]", "dict[str, {}]", "{}: TypeAlias = {}\n"
@@ -84,8 +79,7 @@ class Python:
 class TypeScript:
     """Interfaces, and one that has the types of each prompt under its name; with the methods of Python."""
 
-    types: Final = {
-        **{name: name for name in ("string", "number", "boolean", "null")},
+    types: Final = {name: name for name in ("string", "number", "boolean", "null")} | {
         "integer": "number",
         "mapping": "object",
     }
@@ -141,6 +135,5 @@ def comment(language: Language, text: str, indent: str = "") -> list[str]:
     shown = [re.sub(r"^(\s*)@", r"\1\\@", line.replace("*/", "*\\/")) for line in shown]
     if start and len(shown) == 1:
         return [f"{indent}{start} {shown[0]}{end}"]
-    return (
-        [indent + line for line in (start, *(prefix + line for line in shown), end) if line] if shown else []
-    )
+    shown = [start, *(prefix + line for line in shown), end] if shown else []
+    return [indent + line for line in shown if line]

@@ -16,58 +16,77 @@ from promptsync.declarations.language import Language, Property, comment
 from promptsync.prompt.texts import as_mapping
 
 _NOTES: Final = {"title", "description", "default", "examples", "$defs", "definitions", "$schema", "$id"}
-_COMBINED: Final = {"allOf", "anyOf", "oneOf", "properties"}
+
+_MOST_STEPS: Final = 20_000
+"""How often the parts of a document are read: references in ``allOf`` and ``anyOf`` multiply them."""
 
 
-class Schema:
-    """A JSON Schema, and the declarations of its types; ``taken`` are the names of all types."""
+def declare(language: Language, name: str, schema: Any, description: str, taken: set[str]) -> list[str]:
+    """Return the declarations of a schema and of what it needs; ``taken`` are all names, and this one."""
+    try:
+        document = _Document(language, name, schema, taken)
+        document.declare(name, schema, "#", description)
+        return document.code
+    except RecursionError:  # it refers to itself in a way that no type has, or to far too much
+        return declare(language, name, True, description, taken)
 
-    def __init__(self, language: Language, root: Any, taken: set[str]) -> None:
-        self.language, self.root, self.taken = language, root, taken
-        self.name = ""
+
+class _Document:
+    """A JSON Schema, to whose parts references point, and the declarations of its types."""
+
+    def __init__(self, language: Language, name: str, root: Any, taken: set[str]) -> None:
+        self.language, self.name, self.root, self.taken = language, name, root, taken
         self.code: list[str] = []
         self.open: list[str] = []
         self.references: dict[str, str] = {}
+        self.steps = 0
 
-    def declare(self, name: str, description: str) -> list[str]:
-        """Return the declarations of the schema, under a name that is taken for it, and of what it needs."""
-        self.name = name
-        try:
-            if _is_interface(schema := self._merged(self.root)):
-                self._interface(schema, name, "#", description)
-                return self.code
-            spelling = self._type(self.root, f"{name}Value")
-        except RecursionError:  # it refers to itself in a way that no type has
-            self.code, spelling = [], self.language.any
-        text = comment(self.language, f"{description}\n{_description(self.root)}")
-        return [*self.code, "\n".join([*text, self.language.alias.format(name, spelling)])]
+    def declare(self, name: str, schema: Any, reference: str = "", description: str = "") -> str:
+        """Declare the type of a schema, after those that it needs, and return its name, which is taken."""
+        merged = self._merged(schema)
+        if _is_interface(merged):
+            self.references[reference] = name
+            self.open.append(name)
+            code = self.language.interface(name, [*self._properties(merged, name)], self.open)
+            self.open.remove(name)
+        else:
+            code = self.language.alias.format(name, self._type(schema, f"{name}Value"))
+        text = comment(self.language, f"{description}\n{_description(schema)}")
+        self.code.append("\n".join([*text, code]))
+        return name
+
+    def _properties(self, schema: Mapping[str, Any], name: str) -> Iterable[Property]:
+        required = [key for key in _listed(schema, "required") if isinstance(key, str)]
+        properties = {**dict.fromkeys(required, True), **as_mapping(schema.get("properties"))}
+        for key, value in sorted(properties.items()):
+            if value is not False:
+                spelling = self._type(value, name + words(key))
+                yield Property(key, spelling, key in required, _description(value))
 
     def _type(self, schema: Any, name: str) -> str:
         """Return the spelling of a type. The objects in it are declared, the first one under ``name``."""
         if not isinstance(schema, Mapping):
             return self.language.never if schema is False else self.language.any
-        keys = schema.keys() - _NOTES
+        keys, parts = schema.keys() - _NOTES, _listed(schema, "allOf")
         if schema.get("nullable") is True:  # OpenAPI's, and so Google's
             return self._union([{key: schema[key] for key in keys - {"nullable"}}, {"type": "null"}], name)
-        if isinstance(schema.get("$ref"), str) and not keys & _COMBINED:
+        if isinstance(schema.get("$ref"), str) and not keys & {"allOf", "anyOf", "oneOf", "properties"}:
             return self._reference(schema["$ref"])
-        if keys == {"allOf"} and len(parts := _listed(schema, "allOf")) == 1:
+        if keys == {"allOf"} and len(parts) == 1:
             return self._type(parts[0], name)
         schema = self._merged(schema)
-        values = [schema["const"]] if "const" in schema else schema.get("enum")
-        if isinstance(values, list):
+        values = [schema["const"]] if "const" in schema else _listed(schema, "enum")
+        if values:
             literals = [value for value in values if isinstance(value, str | int)]
             others = [{"type": "null"} if value is None else {} for value in values if value not in literals]
             return self._union(others, name, [self.language.literals(literals)] if literals else [])
         if key := next((key for key in ("anyOf", "oneOf") if _listed(schema, key)), ""):
             rest = {other: schema[other] for other in schema.keys() - _NOTES - {key}}
             return self._union([{"allOf": [rest, part]} if rest else part for part in schema[key]], name)
-        if isinstance(kind := schema.get("type"), list):
-            return self._union([{**schema, "type": item} for item in kind], name)
-        return self._interface(schema, name) if _is_interface(schema) else self._plain(schema, name)
-
-    def _plain(self, schema: Mapping[str, Any], name: str) -> str:
-        """Return the spelling of a type that is not combined from others, and no object with known keys."""
+        if kinds := _listed(schema, "type"):
+            return self._union([{**schema, "type": kind} for kind in kinds], name)
+        if _is_interface(schema):
+            return self.declare(unique(name, self.taken), schema)
         is_object = schema.keys() & {"additionalProperties", "patternProperties"}
         kind = schema.get("type", "array" if "items" in schema else "object" if is_object else "")
         kind = str(kind).lower()  # Google writes STRING
@@ -76,12 +95,10 @@ class Schema:
             values = [*(patterns[key] for key in sorted(patterns)), schema.get("additionalProperties", True)]
             return self.language.map_of.format(self._union(values, name))
         if kind == "array":
-            # Older drafts have in items what newer ones have in prefixItems.
-            is_old = isinstance(schema.get("items"), list)
-            first = _listed(schema, "items" if is_old else "prefixItems")
-            others = schema.get("additionalItems" if is_old else "items", True)
-            others = [] if first and schema.get("maxItems") == len(first) else [others]
-            return self.language.list_of.format(self._union([*first, *others], f"{name}Item"))
+            first = _listed(schema, "prefixItems")
+            is_closed = bool(first) and schema.get("maxItems") == len(first)
+            values = [*first, False if is_closed else schema.get("items", True)]
+            return self.language.list_of.format(self._union(values, f"{name}Item"))
         return self.language.types.get(kind, self.language.any)
 
     def _union(self, schemas: Iterable[Any], name: str, spelled: Iterable[str] = ()) -> str:
@@ -91,49 +108,31 @@ class Schema:
             return self.language.any
         return " | ".join(spellings) or self.language.never
 
-    def _interface(
-        self, schema: Mapping[str, Any], name: str, reference: str = "", description: str = ""
-    ) -> str:
-        """Declare an object, and return its name. ``reference`` points to it; ``name`` is taken then."""
-        name = name if reference else unique(name, self.taken)
-        if reference:
-            self.references[reference] = name
-        self.open.append(name)
-        required = [key for key in _listed(schema, "required") if isinstance(key, str)]
-        properties = {**dict.fromkeys(required, True), **as_mapping(schema.get("properties"))}
-        fields = [
-            Property(key, self._type(value, name + words(key)), key in required, _description(value))
-            for key, value in sorted(properties.items())
-            if value is not False
-        ]
-        text = comment(self.language, f"{description}\n{_description(schema)}")
-        self.code.append("\n".join([*text, self.language.interface(name, fields, self.open)]))
-        self.open.remove(name)
-        return name
-
     def _reference(self, reference: str) -> str:
         if reference not in self.references:
             target, name = self._target(reference), self.name + words(reference.rpartition("/")[2])
-            if _is_interface(schema := self._merged(target)):
-                return self._interface(schema, unique(name, self.taken), reference)
-            self.references[reference] = self.language.any  # for where it contains itself
+            if _is_interface(self._merged(target)):
+                return self.declare(unique(name, self.taken), target, reference)
+            self.references[reference] = self.language.any  # where it contains itself
             self.references[reference] = self._type(target, name)
         return self.references[reference]
 
     def _target(self, reference: str) -> Any:
-        """Return the part of the schema to which a reference points, ``True`` for what is elsewhere."""
+        """Return the part of the root to which a reference points, ``True`` for what is elsewhere."""
         start, *parts = unquote(reference).split("/")
         value = self.root if start == "#" else True
         for part in parts:
-            key: Any = part.replace("~1", "/").replace("~0", "~")
+            key = part.replace("~1", "/").replace("~0", "~")
             if isinstance(value, list):
-                value = dict(enumerate(value))
-                key = int(key) if re.fullmatch("[0-9]{1,6}", key) else key
+                value = {str(number): item for number, item in enumerate(value)}
             value = as_mapping(value).get(key, True)
         return value
 
     def _merged(self, schema: Any) -> dict[str, Any]:
         """Return a schema with those in its ``allOf``, and those to which they refer, in it."""
+        self.steps += 1
+        if self.steps > _MOST_STEPS:
+            raise RecursionError
         schema = as_mapping(schema)
         merged = {key: value for key, value in schema.items() if key not in ("allOf", "$ref")}
         parts = [self._target(str(schema["$ref"]))] if "$ref" in schema else []
@@ -158,7 +157,7 @@ def _listed(schema: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _description(schema: Any) -> str:
-    return str(as_mapping(schema).get("description") or "")
+    return str(as_mapping(schema).get("description", ""))
 
 
 def words(text: str) -> str:

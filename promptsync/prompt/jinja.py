@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -210,39 +210,20 @@ def _undefined() -> type[ChainableUndefined]:
     return Recorded
 
 
-# -- what a text shows of its variables ---------------------------------------------------------------------
+def uses(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each variable of a text that can be read, with the kind of node that uses it.
 
-_WAYS: Final = {
-    **dict.fromkeys(("Output", "Concat"), "text"),
-    "For": "list",
-    "Getattr": "object",
-    **dict.fromkeys(("If", "Test", "Not", "And", "Or", "Compare", "Operand", "CondExpr"), "test"),
-}
-_PRINTING: Final = frozenset({"capitalize", "e", "escape", "indent", "lower", "title", "trim", "upper"})
-"""Filters that make a text of any value."""
-
-
-def ways(text: str) -> dict[str, set[str]]:
-    """Return the ways in which a text uses each of its variables.
-
-    It is a ``text`` if it is printed, a ``list`` if it is looped over, an ``object`` if an attribute is read.
-    A ``test`` says nothing of a value, and ``other`` is everything else.
+    That is ``Output`` where it is printed, ``For`` where it is looped over and ``Getattr`` where an attribute
+    is read; of a method, it is ``Call``.
     """
-    ways: dict[str, set[str]] = {name: set() for name in read(text).variables}
-    if not ways:
-        return {}
+    if not read(text).variables:
+        return
     from jinja2 import nodes
 
-    tree = _reader().parse(text)
-    called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    for parent in tree.find_all(nodes.Node):
-        way = _WAYS.get(type(parent).__name__, "other")
-        if isinstance(parent, nodes.Filter) and parent.name in _PRINTING:
-            way = "text"
-        elif isinstance(parent, nodes.Getitem) and isinstance(parent.arg, nodes.Const):
-            way = "object" if isinstance(parent.arg.value, str) else "list"
-        for child in parent.iter_child_nodes():
-            if isinstance(child, nodes.Name) and child.name in ways:
-                is_other = child.ctx != "load" or id(parent) in called
-                ways[child.name].add("other" if is_other else way)
-    return ways
+    for parent in _reader().parse(text).find_all(nodes.Node):
+        children = [parent.iter] if isinstance(parent, nodes.For) else [*parent.iter_child_nodes()]
+        if isinstance(parent, nodes.Call) and isinstance(parent.node, nodes.Getattr):
+            children.append(parent.node.node)
+        yield from (
+            (child.name, type(parent).__name__) for child in children if isinstance(child, nodes.Name)
+        )

@@ -81,6 +81,9 @@ def test_a_checkout_with_other_line_ends_is_up_to_date(offline: World) -> None:
 def test_the_file_is_the_same_from_every_directory(offline: World) -> None:
     offline.ok("types", "--lang", "python", "-o", "app/types.py")
     inside = World(offline.root / "app", offline.call)
+    assert inside.run("types", "--lang", "typescript", "-o", "types.py", "--check").err.endswith(
+        f"hint: promptsync -C {inside.root} types --lang typescript -o types.py\n"
+    )
     inside.ok("types", "--lang", "python", "-o", "types.py", "--check")
     inside.ok("types", "--lang", "python", "-o", str(offline.root / "app/types.py"), "--check")
 
@@ -123,6 +126,7 @@ def test_a_bundle_has_the_same_types_as_the_files_that_it_is_made_of(offline: Wo
 
 MISUSE = [
     (("--lang", "python", "--check"), 2, "--check requires the file"),
+    (("--lang", "python", "--check", "-o", ""), 2, "--check requires the file"),
     ((), 2, "--lang"),
     (("--lang", "cobol"), 2, "cobol"),
     (("--lang", "python", "support/refnd"), 2, "did you mean 'support/refund'?"),

@@ -15,7 +15,6 @@ from promptsync.prompt.prompt import Prompt
 TEXT = {"type": ["string", "number"]}
 LIST = {"type": "array"}
 OBJECT = {"type": "mapping"}
-MESSAGES = {"type": "array", "description": "Messages."}
 
 
 def completion(*texts: str, template_format: str = "jinja2", **keys: Any) -> dict[str, Any]:
@@ -29,12 +28,12 @@ def maybe(schema: Any) -> Any:
 
 SHOWN = [
     ("{{ x }}", TEXT),
-    ("{{ x | trim | upper }}", TEXT),
+    ("{{ x | trim | upper }}", {}),
     ("{{ x ~ '!' }}", TEXT),
     ("{% for y in x %}{{ y }}{% endfor %}", LIST),
     ("{% for a, b in x %}{{ a }}{% endfor %}", LIST),
-    ("{{ x[0] }}", LIST),
-    ("{{ x.a }} {{ x['b'] }}", OBJECT),
+    ("{{ x[0] }}", {}),
+    ("{{ x.a }} {{ x.b.c }}", OBJECT),
     ("{% for y in x.a %}{{ y }}{% endfor %}", OBJECT),
     ("{% if x %}{{ x.a }}{% endif %}", maybe(OBJECT)),
     ("{% if x %}{{ x }}{% endif %}", maybe(TEXT)),
@@ -51,7 +50,8 @@ SHOWN = [
     ("{{ x * 2 }}", {}),
     ("{% set y = x %}{{ y.a }}", {}),
     ("{% set x = x or 1 %}{{ x }}", maybe({})),
-    ("{% for x in [1] %}{{ x }}{% endfor %}{{ x }}", {}),
+    ("{% for x in [1] %}{{ x }}{% endfor %}{{ x }}", TEXT),
+    ("{% for y in [1] if x %}{{ y }}{% endfor %}", {}),
     ("{{ '%s' | format(x) }}", {}),
     ("{% with a = x %}{{ a }}{% endwith %}", {}),
 ]
@@ -87,9 +87,7 @@ def test_placeholders_media_and_tools_are_variables() -> None:
             "tools": [{"type": "variable", "name": "more"}],
         }
     )
-    assert schema["properties"]["talk"] == MESSAGES
-    assert {schema["properties"][name]["type"] for name in ("scans", "more")} == {"array"}
-    assert schema["properties"]["photo"] == {}
+    assert schema["properties"] == {"talk": LIST, "scans": LIST, "more": LIST, "photo": {}}
     assert schema["required"] == ["more", "photo", "scans", "talk"]
 
 
