@@ -7,13 +7,15 @@ import logging
 import socket
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from relaying import APPROVAL, TOKEN, Api, Site, api, event, relaying
+from relaying import APPROVAL, SECRET, TOKEN, Api, Site, api, event, relaying
 
 from promptsync.errors import UsageError
+from promptsync.relay.application import create_app
 from promptsync.relay.dispatch import start_of
 
 
@@ -57,6 +59,21 @@ def test_gitlab_gets_a_trigger_for_the_branch_without_anything_from_the_event(gi
     assert request.path == "/projects/team%2Fprompts/trigger/pipeline"
     form = {"token": [TOKEN], "ref": ["trunk"], "variables[PROMPTSYNC_EVENT]": ["approved"]}
     assert parse_qs(request.body) == form
+
+
+@pytest.mark.parametrize(
+    ("config", "branch"),
+    [("prompts: prompts", "main"), ("labels: {trunk: prod, release: stage}", "trunk")],
+)
+def test_the_branch_is_the_first_one_in_the_configuration(
+    tmp_path: Path, github: Api, config: str, branch: str
+) -> None:
+    (tmp_path / "promptsync.yaml").write_text(f"{config}\n")
+    options = {"secret": SECRET, "token": TOKEN, "gitlab": "a/b", "api_url": github.url}
+    relay = create_app(**options, directory=str(tmp_path))
+    relay.dispatcher.add("drift")
+    assert relay.dispatcher.close()
+    assert parse_qs(github.requests[0].body)["ref"] == [branch]
 
 
 def url_of(github: str, gitlab: str, api_url: str = "") -> str:
@@ -189,6 +206,10 @@ def test_after_failures_the_workflow_is_started_once(
     assert site.health() == (200, "ok")
     site.pass_time(1000)
     assert len(github.requests) == 9
+    github.replies = [(500, {}, b"")]
+    site.send(edit(100))
+    site.pass_time(10)
+    assert site.relay.dispatcher._due["drift"] - site.clock.now <= 1.25  # as after a first failure
     for number, wait in enumerate(waits):
         assert 2**number <= wait <= 1.25 * 2**number
     assert "promptsync-drift was not started: 500 'down'; trying again in 1 s" in caplog.text

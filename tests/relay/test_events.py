@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from registry_server import Caller
 from relaying import APPROVAL, EDIT, SECRET, Api, Site, api, event, relaying, sign
 
 LARGEST = 1024 * 1024
@@ -139,7 +140,11 @@ def test_a_body_that_is_too_large_is_refused(site: Site, headers: dict[str, str]
     with httpx.Client(trust_env=False) as client:
         content = iter([body]) if headers else body
         answer = client.post(site.url, content=content)
-    assert answer.status_code == 413
+    assert answer.status_code == 413 and "larger than 1,048,576 bytes" in answer.json()["message"]
+
+
+def test_under_another_host_a_body_that_is_too_large_is_refused_too(site: Site) -> None:
+    assert Caller(site.relay)("POST", "/", raw=b" " * (LARGEST + 1)).status == 413
 
 
 @pytest.mark.parametrize(
