@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import latency, limits, profile, scale, startup, sync
+from benchmarks import latency, limits, profile, scale, sidecar, startup, sync
 from benchmarks.measure import ROOT
 from benchmarks.table import Table, merged
 
@@ -19,6 +19,7 @@ PARTS = {
     "latency": latency.rows,
     "scale": scale.rows,
     "limits": limits.rows,
+    "sidecar": sidecar.rows,
     "profile": profile.rows,
 }
 

@@ -110,7 +110,6 @@ def command(
     promptsync serve & eval "$(promptsync serve --print-env)"
     PROMPTSYNC_MODEL_URL=http://127.0.0.1:11434/v1 promptsync serve
     """
-    from promptsync.commands.shared.models import endpoint
     from promptsync.server.app import create_app, install_command
     from promptsync.server.serve import base_url, bind, resolve
 
@@ -128,6 +127,8 @@ def command(
         if bundle is not None:
             _run_sidecar(run, session.directory / bundle, api_key)
         else:
+            from promptsync.commands.shared.models import endpoint
+
             path, fixtures = _existing(*_places(session, database, fixtures))
             model = endpoint(session.environment)
             keys = "any API key" if api_key is None else "only the API key that was passed"
@@ -181,9 +182,12 @@ def _run_sidecar(run: Callable[..., None], path: Path, api_key: str | None) -> N
 
     try:
         app = Sidecar(path, api_key)
-    except (OSError, ValueError) as error:
-        message = f"cannot serve {path}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(path.name)}") from None
+    except OSError as error:
+        message = f"the bundle cannot be read: {path}: {error.strerror}"
+        raise UsageError(message, hint=f"promptsync bundle -o {shlex.quote(str(path))}") from None
+    except ValueError as error:
+        # A command that writes a bundle there could replace any other file.
+        raise UsageError(f"{path} {error}", hint="promptsync help bundle") from None
     gc.set_threshold(1_000, 10, 10)  # garbage of requests would otherwise take megabytes
     threading.Thread(target=app.watch, daemon=True).start()
     keys = "needs no API key" if api_key is None else "accepts only the API key that was passed"

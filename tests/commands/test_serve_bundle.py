@@ -60,8 +60,9 @@ def test_no_request_fails_while_the_file_is_replaced_again_and_again(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.json"], "none.json: No such file or directory\nhint: promptsync bundle -o none.json\n"),
-        (["notes.json"], "notes.json: is not a bundle: "),
+        (["none.json"], "none.json: No such file or directory\nhint: promptsync bundle -o /"),
+        (["notes.json"], "notes.json is not a bundle: "),
+        (["notes.json"], "hint: promptsync help bundle\n"),
         (["prompts.json", "--db", "a.db"], "--bundle cannot be combined with --db, "),
         (["prompts.json", "--fixtures", "registry.yaml"], "--bundle cannot be combined with --db, "),
         (["prompts.json", "--keep-requests", "5"], "--bundle cannot be combined with --db, "),
