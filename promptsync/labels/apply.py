@@ -161,5 +161,5 @@ def approval_hint(project: Project, command: str) -> str:
     """Return how to approve a change, and the command after that."""
     how = "approve it in the PromptLayer dashboard (a denied request looks the same)"
     if project.registry.url.startswith(LOCAL):
-        how = "remove it from protected_labels: in the fixtures, which approves it"
+        how = "remove the label from protected_labels: in the fixtures, which approves the change"
     return f"{how}\n{command}"

@@ -71,6 +71,20 @@ def test_a_deploy_waits_and_the_one_after_the_approval_completes_it(released: Wo
     assert prod(released, "a") == [1]
 
 
+def test_an_approval_may_take_longer_than_verdicts_count(released: World) -> None:
+    config = released.root / "promptsync.yaml"
+    config.write_text(f"{config.read_text()}evaluations: {{reuse: 1.0e-9}}\n")
+    change(released, "hello", "welcome", "a")
+    waiting(released.run("deploy", "--json"))
+    released.forget()
+    waiting(released.run("deploy", "--json"))
+    assert computed(released) == 2  # of the file and of the live version
+    protect(released)
+    released.forget()
+    released.ok("deploy")
+    assert computed(released) == 0 and prod(released, "a") == [2]
+
+
 def test_the_first_release_waits_too(world: World) -> None:
     protect(world, "prod")
     done = world.run("deploy", "--json")
@@ -166,6 +180,15 @@ def test_a_failure_counts_before_what_waits(released: World) -> None:
     labels: list[dict[str, Any]] = done.document["labels"]
     assert [label["waits"] for label in labels] == [True, False]
     assert "'prod' of 'b' was not moved" in done.document["error"]["message"]
+
+
+def test_the_embedded_registry_says_how_to_approve(released: World) -> None:
+    database = released.root.parent / "registry.db"
+    config = released.root / "promptsync.yaml"
+    config.write_text(config.read_text().replace(released.url, f"local:{database}"))
+    change(released, "hello", "welcome", "a")
+    done = released.run("deploy")
+    assert "hint: remove the label from protected_labels: in the fixtures" in done.err, str(done)
 
 
 def test_json_of_a_deploy_that_waits_is_what_ci_can_read(released: World) -> None:
