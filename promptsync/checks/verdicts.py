@@ -26,8 +26,10 @@ from promptsync.prompt.labels import is_own
 if TYPE_CHECKING:
     from promptsync.project.project import Project
 
-About = Literal["checks", "live", "on-hold", "still-live"]
-"""What a verdict is about: past runs, a release that was taken back, or prompts that render a snippet."""
+About = Literal["checks", "live", "on-hold", "still-live", "contract"]
+"""What a verdict is about: past runs, a release that was taken back, prompts that render a snippet, or
+applications that a version breaks.
+"""
 
 
 class Verdict(Struct, frozen=True):
@@ -36,7 +38,7 @@ class Verdict(Struct, frozen=True):
     ``passed`` is ``None`` if it is unknown, for instance because not all of its evaluations ran it; agents
     count only if no evaluation passed. ``reason`` is why it did not pass: ``refund quality 50 < 90``.
     ``about`` says what else a warning is about: live prompts render the version as soon as a label moves up
-    (``live``) or also after it moved down (``still-live``), or the version is on hold.
+    (``live``) or also after it moved down (``still-live``), the version is on hold, or applications break.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Verdict(Struct, frozen=True):
     @property
     def needs_yes(self) -> bool:
         """Whether a label moves up to the version only after a confirmation."""
-        return self.failed or self.about in ("live", "on-hold")
+        return self.failed or self.about in ("live", "on-hold", "contract")
 
 
 def verdicts(
@@ -200,6 +202,19 @@ def on_hold(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdic
             how = f"rolled back to v{change.old}" if change.old is not None else "removed"
             reason = f"{change.label} was {how}"
             yield Verdict(change.name, change.new or 0, None, reason, about="on-hold")
+
+
+def breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
+    """Yield the versions that governed labels move to and that break applications, with the first reason."""
+    from promptsync.compare.difference import breaking_or_unknown
+
+    for change in changes:
+        if change.old is not None and change.new is not None and is_governed(project, change.label):
+            get, name = project.registry.prompts.get, change.name
+            live, new = (get(change.template_id, name, version=at).prompt for at in (change.old, change.new))
+            effects = [effect for effect in breaking_or_unknown(live, new) if effect.verdict == "breaking"]
+            if effects and new.needs in (None, live.needs):
+                yield Verdict(name, change.new, None, str(effects[0]), about="contract")
 
 
 def not_passed(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:

@@ -54,6 +54,12 @@ if TYPE_CHECKING:
 @click.option("--require-checks", is_flag=True, help="Refuse prompts that have no evaluation or agent.")
 @click.option("--keep-going", is_flag=True, help="Release the prompts that passed, even if others failed.")
 @click.option("--again", is_flag=True, help="Release the named prompts even if they were rolled back.")
+@click.option(
+    "--breaking",
+    multiple=True,
+    metavar="NAME",
+    help="Release NAME even if that breaks applications that read it.",
+)
 @click.option("--older", is_flag=True, help="Deploy even if the branch has newer commits.")
 @click.option(
     "--rehearse",
@@ -124,6 +130,7 @@ def command(
             require_checks=flags["require_checks"],
             allow_dirty=flags["allow_dirty"],
             again=names if flags["again"] else (),
+            breaking=flags["breaking"],
             keep_going=flags["keep_going"],
             standard=Standard(
                 flags["min_score"], flags["allow_unscored"], flags["allow_unbound"], flags["max_drop"]
@@ -183,16 +190,18 @@ class _Deploying:
         if plan.is_empty:
             return plan
         label, dry_run = self.options.label, self.dry_run
+        is_idle = self.rehearses and plan.is_pending and not self.options.names
         wrong = branch_refusal(self.session, self.project, label, dry_run=dry_run, older=self.older)
         if wrong is not None and not dry_run:
             raise wrong
-        return structs.replace(plan, not_from_here=wrong.message) if wrong is not None else plan
+        why = wrong.message if wrong is not None else ""
+        return structs.replace(plan, not_from_here=why, is_idle=is_idle)
 
     def show_plan(self, plan: DeployPlan) -> Outcome:
         """Return the plan, and how its rehearsal went if one was requested."""
         rehearses = self.rehearses and not plan.is_empty and plan.refusal is None
         # A rehearsal that fails must not block a change that does not touch the pending prompts.
-        is_idle = rehearses and plan.is_pending and not self.options.names
+        is_idle = rehearses and plan.is_idle
         rehearsal = None
         if rehearses and not is_idle:
             from promptsync.deploy.rehearse import rehearse

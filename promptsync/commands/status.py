@@ -20,6 +20,7 @@ from promptsync.show.status import PassedOver, show_status
 
 if TYPE_CHECKING:
     from promptsync.compare.not_released import Unreleased
+    from promptsync.deploy.contract import PromptContract
 
 _DRIFT = frozenset(
     {
@@ -74,12 +75,14 @@ def command(
         pins = () if offline or label is not None else find_pins(project, snapshot)
         snapshot = replace(snapshot, items=snapshot.only(wanted))
         passed_over, has_edits = _passed_over(project, snapshot, offline, drift)
+        releases = _not_released(project, snapshot)
         routed = _routed(project, snapshot, label or _live_label(session, project))
         outcome = show_status(
             project,
             snapshot,
             passed_over,
-            _not_released(project, snapshot),
+            releases,
+            _contracts(project, snapshot, releases),
             tuple(pin for pin in pins if not wanted or {pin.snippet, pin.user} & {*wanted}),
             routed.values(),
             offline=offline,
@@ -116,6 +119,23 @@ def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
         if verdict.passed is False
     }
     return [replace(release, reason=failed.get((release.name, release.version))) for release in releases]
+
+
+def _contracts(
+    project: Project, snapshot: Snapshot, releases: Sequence[Unreleased]
+) -> Sequence[PromptContract]:
+    """Return what the next deploy would break for applications."""
+    if snapshot.labels is None or snapshot.label is not None or not (releases or snapshot.of(State.AHEAD)):
+        return ()
+    from promptsync.compare.not_released import release_labels
+    from promptsync.deploy.contract import next_contracts
+
+    held = {release.name for release in releases if release.is_rolled_back}
+    return [
+        contract
+        for label in release_labels(project)
+        for contract in next_contracts(project, snapshot, label, held)
+    ]
 
 
 def _live_label(session: Session, project: Project) -> str | None:

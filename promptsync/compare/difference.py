@@ -18,6 +18,7 @@ from promptsync.project.project import Project
 from promptsync.project.target import At, PromptAt, find_prompt, may_have_version, resolve, unknown
 from promptsync.project.versions import Catalog
 from promptsync.prompt.additions import without_notes
+from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.fields import FieldChange, changes, variables_change
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.version import Version
@@ -34,12 +35,16 @@ class ChangeKind(StrEnum):
 
 
 class Step(Struct, frozen=True):
-    """What changed from one version to another; ``title`` names the two."""
+    """What changed from one version to another; ``title`` names the two.
+
+    ``contract`` is what may break applications that read the first one; snippets are not in place in it.
+    """
 
     title: str
     fields: tuple[FieldChange, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    contract: tuple[ContractChange, ...] = ()
 
 
 class Difference(Struct, frozen=True):
@@ -70,7 +75,13 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
 def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
     """Return the step between two prompts; ``None`` is a prompt that does not exist."""
-    return Step(title, tuple(changes(old, new)), *variables_change(old, new))
+    contract = () if old is None or new is None else breaking_or_unknown(old, new)
+    return Step(title, tuple(changes(old, new)), *variables_change(old, new), contract)
+
+
+def breaking_or_unknown(old: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
+    """Return what breaks applications that read the old prompt, or may."""
+    return tuple(change for change in contract_changes(old, new) if change.verdict != "compatible")
 
 
 def _steps(project: Project, item: Item) -> Sequence[Step]:

@@ -28,12 +28,20 @@ class Unreleased(Struct, frozen=True):
     reason: str | None = None
 
 
+def release_labels(project: Project) -> list[str]:
+    """Return the label that the current branch is released to, or all in ``labels:`` if it has none."""
+    governed = project.config.labels
+    wanted = sorted({*governed.values()})
+    if len(wanted) > 1 and project.history is not None and project.history.branch in governed:
+        wanted = [governed[project.history.branch]]
+    return wanted
+
+
 def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     """Return the latest versions that the files include and that are not released. Reads only.
 
-    What counts is the label that the current branch is released to, or all in ``labels:`` if it has none.
-    Without anything to release this costs no request, and git is not opened. Returns nothing if the labels
-    of the snapshot were not read.
+    What counts are the ``release_labels``. Without anything to release this costs no request, and git is not
+    opened. Returns nothing if the labels of the snapshot were not read.
     """
     labels, governed = snapshot.labels, project.config.labels
     if labels is None:
@@ -45,9 +53,7 @@ def unreleased(project: Project, snapshot: Snapshot) -> tuple[Unreleased, ...]:
     ]
     if not lacking:
         return ()
-    wanted = sorted({*governed.values()})
-    if len(wanted) > 1 and project.history is not None and project.history.branch in governed:
-        wanted = [governed[project.history.branch]]
+    wanted = release_labels(project)
     if not project.registry.labels.may_list_all:  # those beside them were not read yet
         beside = list_labels(project.registry, [f"{label}{RELEASED}" for label in wanted])
         more = labels_by_prompt(beside or (), snapshot.listing.values())

@@ -17,10 +17,11 @@ from promptsync.checks.tables.plan import TablePlan, plan_tables
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
+from promptsync.deploy.contract import PromptContract, find_contracts, refusal
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
-from promptsync.deploy.tables import wanted_tables
+from promptsync.deploy.tables import texts_of, wanted_tables
 from promptsync.errors import Refused
 from promptsync.project.plan import fingerprint, workspace_of
 from promptsync.project.pointers import check_changeable
@@ -34,7 +35,8 @@ class DeployOptions(msgspec.Struct, frozen=True):
     """What was requested. Empty ``names`` mean every prompt in scope. ``since`` is the git state before this
     push, ``None`` if unknown, and ``again`` are the names to release although they were rolled back.
     ``standard`` is what the checks must reach within ``timeout`` seconds; with ``keep_going``, what passes is
-    released although others fail. ``command`` is what was typed, without ``--max-changes``. ``rehearses``
+    released although others fail. ``breaking`` are the prompts that may break applications, named exactly.
+    ``command`` is what was typed, without ``--max-changes``. ``rehearses``
     says that the registry is a temporary one, where nothing is live. ``origin`` is what tables run
     for.
     """
@@ -46,6 +48,7 @@ class DeployOptions(msgspec.Struct, frozen=True):
     require_checks: bool = False
     allow_dirty: bool = False
     again: tuple[str, ...] = ()
+    breaking: tuple[str, ...] = ()
     max_changes: int | None = None
     standard: Standard = Standard()
     timeout: float = TIMEOUT
@@ -62,8 +65,9 @@ class DeployPlan(msgspec.Struct, frozen=True):
     moves. ``selection`` are all checks, and ``located`` is what the registry has under the names of
     evaluations and agents. ``live`` are the prompts that render a released snippet before the label moves
     onto them, by snippet. ``unchecked`` are members that have no checks. ``pins`` are those that stay behind
-    the released snippets. ``not_from_here`` says why the plan is only shown: the branch does not release to
-    the label.
+    the released snippets. ``contracts`` are what breaks applications, or may. ``not_from_here`` says why the
+    plan is only shown: the branch does not release to the label. ``is_idle`` says that only a rehearsal was
+    requested, of a change that touches none of the releases: what earlier ones left does not stop it.
     """
 
     survey: Survey
@@ -74,15 +78,22 @@ class DeployPlan(msgspec.Struct, frozen=True):
     live: Mapping[str, Collection[LiveUser]] = {}
     unchecked: tuple[str, ...] = ()
     pins: Pins = ()
+    contracts: tuple[PromptContract, ...] = ()
     workspace: str = ""
     in_git: bool = True
     options: DeployOptions = DeployOptions("")
     not_from_here: str = ""
+    is_idle: bool = False
 
     @property
     def refusal(self) -> Refused | None:
-        """A safety limit that the deploy exceeds."""
-        return self.push.refusal or self.tables.refusal
+        """A safety limit that the deploy exceeds, or the applications that it would break."""
+        return (None if self.is_idle else self.contract_refusal) or self.push.refusal or self.tables.refusal
+
+    @property
+    def contract_refusal(self) -> Refused | None:
+        """The applications that the deploy would break."""
+        return refusal(self.contracts, self.options.names)
 
     @property
     def destructive(self) -> tuple[str, ...]:
@@ -123,7 +134,9 @@ class DeployPlan(msgspec.Struct, frozen=True):
         agents = [[check.name, dict(check.input_variables)] for check in self.selection.agents]
         required = [*msgspec.structs.astuple(self.options.standard), self.options.keep_going]
         pushed = self.push.fingerprint
-        return fingerprint([self.label, self.workspace, pushed, moves, tables, evaluations, agents, required])
+        contracts = [msgspec.to_builtins(self.contracts)] if self.contracts else []
+        checked = [tables, evaluations, agents, required]
+        return fingerprint([self.label, self.workspace, pushed, moves, *checked, *contracts])
 
 
 def plan_deploy(project: Project, options: DeployOptions, checks: Selection | None = None) -> DeployPlan:
@@ -156,15 +169,19 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
     tables = TablePlan()
     live: dict[str, tuple[LiveUser, ...]] = {}
     pins: Pins = ()
+    contracts: tuple[PromptContract, ...] = ()
     if survey.releases and not options.rehearses:
         pins = changed_by(
             find_pins(project, survey.latest, push.new_texts), [member.name for member in survey.releases]
         )
         live = live_at_once(project, survey)
+        texts = texts_of(project, survey)
+        contracts = find_contracts(survey, texts, live, options.breaking)
         # After an approval everything is live already, so a verdict counts however old it is.
         is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
         reuse = math.inf if is_live else None
-        tables = plan_tables(project, wanted_tables(project, survey, checks, live), reuse=reuse)
+        wanted = wanted_tables(project, survey, checks, live, texts)
+        tables = plan_tables(project, wanted, reuse=reuse)
         checked_before = {wanted.candidate.name for wanted in tables.wanted}
         check_live(survey, live, checked_before)
         check_order(survey, checked_before - {name for check in located for name in check[0].prompts})
@@ -177,6 +194,7 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         live,
         unchecked,
         pins,
+        contracts,
         workspace_of(project) if survey.releases else "",
         project.in_git,
         options,

@@ -12,24 +12,10 @@ from promptsync.deploy.members import Survey
 from promptsync.project.project import Project
 
 
-def wanted_tables(
-    project: Project, survey: Survey, selection: Selection, live: Mapping[str, Collection[LiveUser]]
-) -> tuple[Wanted, ...]:
-    """Return the prompts that tables run, each with the live version that it is compared with.
-
-    These are the prompts to release, and those that render them. Live prompts render the new versions of
-    snippets before their own label moves, if it moves at all: so they are run at their live versions, too.
-    ``live`` are those, by snippet. Raises what ``TestedTexts`` raises.
-    """
-    users = {(user.label, user.name): user.version for by_snippet in live.values() for user in by_snippet}
-    files = survey.latest.worktree.files
-    others = {name for _, name in users} - {member.name for member in survey.checked}
-    tables = (*selection.tables, *select_checks(others, files, project.config, project.evaluations).tables)
-    checked = {name for check in tables for name in check.prompts}
-    if not checked:
-        return ()
+def texts_of(project: Project, survey: Survey) -> TestedTexts:
+    """Return the prompts of a survey as they are live and as they will be."""
     releases = {member.name for member in survey.releases}
-    texts = TestedTexts(
+    return TestedTexts(
         project,
         {
             item.name: item.file.prompt
@@ -40,6 +26,28 @@ def wanted_tables(
         survey.label,
         releases,
     )
+
+
+def wanted_tables(
+    project: Project,
+    survey: Survey,
+    selection: Selection,
+    live: Mapping[str, Collection[LiveUser]],
+    texts: TestedTexts,
+) -> tuple[Wanted, ...]:
+    """Return the prompts that tables run, each with the live version that it is compared with.
+
+    These are the prompts to release, and those that render them. Live prompts render the new versions of
+    snippets before their own label moves, if it moves at all: so they are run at their live versions, too.
+    ``live`` are those, by snippet, and ``texts`` those of the survey. Raises what ``TestedTexts`` raises.
+    """
+    users = {(user.label, user.name): user.version for by_snippet in live.values() for user in by_snippet}
+    files = survey.latest.worktree.files
+    others = {name for _, name in users} - {member.name for member in survey.checked}
+    tables = (*selection.tables, *select_checks(others, files, project.config, project.evaluations).tables)
+    checked = {name for check in tables for name in check.prompts}
+    if not checked:
+        return ()
     wanted: list[Wanted] = []
 
     def add(candidates: Mapping[str, TestedText], lives: Mapping[str, TestedText]) -> None:

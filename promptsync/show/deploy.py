@@ -24,6 +24,7 @@ from promptsync.push.actions import PushPlan
 from promptsync.push.receipt import PushReceipt
 from promptsync.show import push
 from promptsync.show.checks import results_lines, runs_body
+from promptsync.show.contract import add_contract, contract_body, contract_rows
 from promptsync.show.diff import patch_lines
 from promptsync.show.labels import label_row, labels_body, way
 from promptsync.show.lines import ago, kept_tag_rows, limits_text, merge_command
@@ -118,6 +119,7 @@ def plan_lines(plan: DeployPlan) -> list[str]:
         for note in _notes(plan, member):
             text = output.style(output.safe(note.advice, newlines=False), "warn")
             lines.append(output.Line(f"      {text}", 8, note.command))
+    lines += row_lines(contract_rows(plan))
     return [*lines, *([output.aside(text)] if (text := planned_text(plan.tables)) else [])]
 
 
@@ -268,6 +270,7 @@ def receipt_lines(receipt: DeployReceipt, *, was_shown: bool = False) -> list[st
         lines += row_lines(Row("kept back", "warn", name, note=_KEPT_BACK) for name in receipt.kept_back)
     if not was_shown:
         lines += row_lines(_unreleased(plan, member) for member in plan.survey.of(*UNRELEASED))
+        lines += row_lines(contract_rows(plan))
     lines += row_lines(pin_rows(after(plan.pins, receipt.push.versions)))
     return [*lines, output.aside(summary(receipt))]
 
@@ -333,6 +336,7 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
         "agents": {"changed": checked, "runs": runs_body(receipt.results, "agent")},
         "labels": labels_body(receipt.labels or [ChangedLabel(change, False) for change in planned]),
         "pins": pins_body(plan.pins if dry_run else after(plan.pins, receipt.push.versions)),
+        "contract": contract_body(plan.contracts),
         "pending": [member.name for member in survey.releases if member.is_pending],
         "passed_over": [
             {"name": member.name, "versions": [draft.version for draft in member.drafts]} for member in over
@@ -358,14 +362,14 @@ def deploy_body(receipt: DeployReceipt, *, dry_run: bool) -> dict[str, Any]:
 def blank_body() -> dict[str, Any]:
     """Return the body of a deploy that failed before it had a plan."""
     lists = (
-        "members labels pins pending passed_over drafts kept_tags unchecked on_hold skipped deleted kept_back"
+        "members labels pins contract pending passed_over drafts kept_tags unchecked on_hold skipped deleted"
     )
     return {
         "label": None,
         "push": push_body(PushReceipt(PushPlan(())), dry_run=False),
         "eval": {"changed": [], "runs": []},
         "agents": {"changed": [], "runs": []},
-        **{key: [] for key in lists.split()},
+        **{key: [] for key in f"{lists} kept_back".split()},
         "not_from_here": None,
         "passed": False,
         "dry_run": False,
@@ -418,6 +422,7 @@ def plan_markdown(
         return page.lines
     page.say(f"**{text}** · fingerprint {code(plan.fingerprint)}")
     page.fence(map(click.unstyle, plan_lines(plan)))
+    add_contract(page, plan)
     if rehearsal is not None:
         first, *lines = map(click.unstyle, _rehearsal_lines(rehearsal))
         page.say(f"**{first[0].upper()}{first[1:]}**")

@@ -12,7 +12,7 @@ from promptsync.compare.snapshot import State
 from promptsync.errors import RemoteError
 from promptsync.files.yaml.layout import entry, flow, mapping
 from promptsync.prompt.text_diff import plain, unified
-from promptsync.show.markdown import MOST, Page
+from promptsync.show.markdown import MOST, Page, shortened
 from promptsync.show.rows import bodies, body
 from promptsync.terminal import output
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # most runs have no differences to show
     from promptsync.compare.difference import Difference, Step
     from promptsync.deploy.survey import InTheWay
     from promptsync.project.project import Project
+    from promptsync.prompt.contract import ContractChange
     from promptsync.prompt.fields import FieldChange
     from promptsync.prompt.prompt import Problem
     from promptsync.prompt.text_diff import DiffLine
@@ -35,6 +36,7 @@ _STATES = {
 }
 """The states by the meaning of their color."""
 _SHORT = 60
+_LONG = 200
 _EXCERPT = 100
 _BEFORE = 30
 _TEXT = 6
@@ -110,6 +112,20 @@ def step_lines(step: Step) -> Iterator[str]:
     variables += [output.style(f"-{output.name(name)}", "removed") for name in step.removed]
     if variables:
         yield f"    input variables: {' '.join(variables)}"
+    for effect in step.contract:
+        word, meaning = verdict(effect)
+        text = output.safe(change_text(effect), newlines=False)
+        yield output.Line(f"    {output.style(word, meaning)}: {text}", _TEXT)
+
+
+def verdict(change: ContractChange) -> tuple[str, str]:
+    """Return what a change is for applications, in a word, and the meaning of its color."""
+    return ("breaking", "bad") if change.verdict == "breaking" else ("cannot tell", "warn")
+
+
+def change_text(change: ContractChange) -> str:
+    """Return a change for applications as a short sentence."""
+    return shortened(str(change).strip(), _LONG)
 
 
 def field_lines(change: FieldChange) -> Iterable[str]:
@@ -209,7 +225,12 @@ def problems_body(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 def step_body(step: Step) -> dict[str, Any]:
     """Return what a step changed for a JSON document."""
-    return {"fields": fields_body(step.fields), "variables": body(step, "added removed")}
+    contract = bodies(step.contract, "what where verdict")
+    return {
+        "fields": fields_body(step.fields),
+        "variables": body(step, "added removed"),
+        "contract": contract,
+    }
 
 
 def fields_body(fields: Sequence[FieldChange]) -> list[dict[str, Any]]:
@@ -261,6 +282,8 @@ def patch_lines(steps: Iterable[Step]) -> Iterator[str]:
         signs = [*(f"+{name}" for name in step.added), *(f"-{name}" for name in step.removed)]
         if signs:
             yield f"@ input variables: {' '.join(signs)}"
+        for effect in step.contract:
+            yield f"@ {verdict(effect)[0]}: {change_text(effect)}"
 
 
 def as_text(value: Any) -> str:

@@ -13,6 +13,7 @@ from promptsync.compare.snapshot import State
 from promptsync.files.errors import text_of
 from promptsync.project.pointers import RoutedLabel, deploy_command
 from promptsync.prompt.labels import is_own
+from promptsync.show.contract import contract_body, stopped_lines
 from promptsync.show.diff import meaning_of, problems_body
 from promptsync.show.lines import passed_over as passed_over_row
 from promptsync.show.outcome import Outcome
@@ -26,6 +27,7 @@ from promptsync.terminal.output import count
 if TYPE_CHECKING:
     from promptsync.compare.not_released import Unreleased
     from promptsync.compare.snapshot import Item, Snapshot
+    from promptsync.deploy.contract import PromptContract
     from promptsync.project.project import Project
 
 PassedOver = Mapping[str, Sequence[int]]
@@ -40,6 +42,7 @@ def show_status(
     snapshot: Snapshot,
     passed_over: PassedOver,
     releases: Sequence[Unreleased],
+    contracts: Sequence[PromptContract] = (),
     pins: Pins = (),
     routed: Collection[RoutedLabel] = (),
     *,
@@ -54,6 +57,7 @@ def show_status(
     body: dict[str, Any] = {"prompts": prompts}
     if not offline:
         body |= {"not_included": snapshot.foreign(project.config), "pins": pins_body(pins)}
+        body["contract"] = contract_body(contracts)
         body["routed"] = bodies(routed, "name label version other")
     if snapshot.problems:
         body["problems"] = problems_body(snapshot.problems)
@@ -61,6 +65,7 @@ def show_status(
     lines = [
         *_lines(project, snapshot, releases, counts, offline=offline, verbose=verbose),
         *_not_released_lines(project, releases),
+        *stopped_lines(contracts),
         *row_lines(passed_over_row(name, numbers) for name, numbers in passed_over.items()),
         *row_lines(pin_rows(pins)),
         *row_lines(Row("routed", "warn", label.name, note=str(label)) for label in routed),

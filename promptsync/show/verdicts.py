@@ -36,6 +36,8 @@ def _text(verdict: Verdict) -> str:
         return f"is {verdict.reason}, unchecked there"
     if verdict.about == "on-hold":
         return f"is on hold: {verdict.reason}"
+    if verdict.about == "contract":
+        return f"breaks applications: {verdict.reason}"
     if verdict.about == "still-live":
         undo = "to undo it, git revert its commit and promptsync deploy"
         return f"is still live in {verdict.reason}: an unpinned reference renders the newest text; {undo}"
@@ -50,9 +52,10 @@ def failed_text(failed: Sequence[Verdict]) -> str:
     names = list(dict.fromkeys(verdict.name for verdict in failed))
     first = f"{output.name(failed[0].name)} v{failed[0].version}"
     if len(names) > 1:
-        what = "to versions that failed their checks, are on hold or live immediately"
+        what = "to versions that failed their checks, break applications, are on hold or live immediately"
         return f", {len(names)} of them {what}; first: {first}"
     if failed[0].about == "live":
         return f", {failed[0].reason}"
-    what = "is on hold" if failed[0].about == "on-hold" else "failed its checks"
+    words = {"on-hold": "is on hold", "contract": "breaks applications"}
+    what = words.get(failed[0].about, "failed its checks")
     return f", to a version that {what}: {first}"

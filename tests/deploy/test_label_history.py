@@ -204,7 +204,7 @@ def test_a_killed_deploy_is_finished_by_the_next_and_moved_back_it_is_on_hold(
 
 @pytest.mark.parametrize("writes", [9, 11, 13, 15, 17])  # 5 publishes, 4 runs of checks, 5 x 2 labels
 def test_a_killed_first_deploy_is_finished_by_the_next(world: World, writes: int) -> None:
-    world.write("e", "Hello")
+    world.write("e", "Hello {name}")
     world.commit("Add e")
     dead_after(world, writes)
     world.run("deploy")

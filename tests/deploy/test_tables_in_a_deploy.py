@@ -311,7 +311,7 @@ def test_the_first_deploy_says_which_prompts_are_live_already(world: World) -> N
 def test_what_ran_on_the_echo_model_does_not_count_for_a_label(released: World) -> None:
     released.write("a", "Thank you, {name}")  # no model, so it is the echo
     released.commit()
-    assert "ran on the echo model" in released.ok("deploy").out
+    assert "ran on the echo model" in released.ok("deploy", "--breaking", "a").out
     released.point("a", prod=1)
     moved = released.run("label", "move", "a", "prod", "--version", "2", "--dry-run", "--json").document
     assert moved["warnings"][0]["reason"] == "thanks ran on the echo model"
@@ -361,5 +361,5 @@ def test_cases_that_ran_on_the_echo_model_are_said_to_have_no_score(released: Wo
     released.put("evaluations/thanks.yaml", evaluation("b"))
     released.write("a", "Go away, {name}")  # no model, so it is the echo
     released.commit()
-    done = released.ok("deploy")
+    done = released.ok("deploy", "--breaking", "a")
     assert "warning: bot: the outputs for thanks come from the echo model, so they have no score" in done.err

@@ -127,6 +127,19 @@ def test_a_gate_that_would_stop_the_deploy_makes_the_check_red(team: Team) -> No
     assert "support/triage (triage accuracy)" in body(team) and "minimum of 90" in body(team)
 
 
+def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(team: Team) -> None:
+    team.branch()
+    team.edit("support/delay-apology", "{order_number}", "{order_number}, {tracking_link}")
+    done = team.check()
+    assert done.outcomes[PLAN] == "failure"
+    assert "**Contract: 1 prompt would break applications**" in body(team)
+    assert "needs: app >= VERSION to prompts/support/delay-apology.yaml" in body(team)
+    team.edit("support/delay-apology", "tags:", "needs: shop >= 2.4\ntags:")
+    done = team.check()
+    assert done.outcomes[PLAN] == "success", str(done)
+    assert "**Contract: nothing stops the deploy**" in body(team) and "shop >= 2.4" in body(team)
+
+
 def test_what_an_earlier_merge_left_over_does_not_stop_who_touches_none_of_it(team: Team) -> None:
     team.worsen()
     assert team.deploy().outcomes["Deploy"] == "failure"

@@ -84,7 +84,7 @@ class TestedTexts:
 
     def of_files(self, names: Iterable[str]) -> dict[str, TestedText]:
         """Return prompts as their files will be live, by name. Raises what ``of_versions`` raises."""
-        return self._expanded({name: (self._files[name], None) for name in names}, as_live=False)
+        return {name: self.expanded(self._files[name], as_live=False) for name in names}
 
     def of_versions(self, versions: Mapping[str, int], *, as_live: bool = True) -> dict[str, TestedText]:
         """Return published versions, by name; not ``as_live``, with the snippets of the files.
@@ -93,31 +93,29 @@ class TestedTexts:
         exist.
         """
 
-        def read(name: str) -> Prompt:
-            return self._read(Reference(name, versions[name]))
+        prompts = self._project.mapped(
+            "Reading versions", lambda name: self.read(name, versions[name]), versions
+        )
+        return {
+            prompt.name: self.expanded(prompt, versions[prompt.name], as_live=as_live) for prompt in prompts
+        }
 
-        prompts = dict(zip(versions, self._project.mapped("Reading versions", read, versions), strict=True))
-        return self._expanded({name: (prompts[name], versions[name]) for name in prompts}, as_live=as_live)
-
-    def _expanded(
-        self, prompts: Mapping[str, tuple[Prompt, int | None]], *, as_live: bool
-    ) -> dict[str, TestedText]:
-        def text(name: str, prompt: Prompt, version: int | None) -> TestedText:
+    def expanded(self, prompt: Prompt, version: int | None = None, *, as_live: bool) -> TestedText:
+        """Return any prompt with its snippets and tools in place. Raises what ``of_versions`` raises."""
+        name, model = prompt.name, prompt.metadata.get("model")
+        try:
             template = expand(prompt.template, lambda ref: self._snippet(ref, name, as_live=as_live))
             if tools := template.get("tools"):
                 template["tools"] = [self._tool(tool, name) if is_reference(tool) else tool for tool in tools]
-            model = prompt.metadata.get("model")
-            return TestedText(name, template, {"model": model} if model is not None else None, version)
+        except SnippetError as error:
+            if not as_live:
+                raise
+            return TestedText(name, prompt.template, version=version, problem=error.message)
+        return TestedText(name, template, {"model": model} if model is not None else None, version)
 
-        texts = {}
-        for name, (prompt, version) in prompts.items():
-            try:
-                texts[name] = text(name, prompt, version)
-            except SnippetError as error:
-                if not as_live:
-                    raise
-                texts[name] = TestedText(name, prompt.template, version=version, problem=error.message)
-        return texts
+    def read(self, name: str, version: int) -> Prompt:
+        """Return a version as it was published."""
+        return self._read(Reference(name, version))
 
     def _own(self, reference: Reference) -> Template | None:
         """Return the template of the file that a reference will render, ``None`` if it renders a version."""

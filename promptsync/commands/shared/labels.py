@@ -100,8 +100,8 @@ def change_labels(
 
     Plan and receipt warn where a label moves to a version that is not known to have passed its checks. If
     one failed them, or live prompts render it at once, a move up needs a person who confirms it, ``yes`` or
-    ``skip_checks``, and if it is on hold, a person or ``yes``. Checks that are not committed do not count.
-    Raises ``Unsupported`` if the registry cannot change labels.
+    ``skip_checks``, and if it is on hold or breaks applications, a person or ``yes``. Checks that are not
+    committed do not count. Raises ``Unsupported`` if the registry cannot change labels.
     """
     from promptsync.show.verdicts import failed_text, with_warnings
 
@@ -138,7 +138,7 @@ def _checked(
     session: Session, project: Project, plan: LabelPlan, *, yes: bool, skip_checks: bool
 ) -> tuple[LabelPlan, list[Verdict], list[Verdict]]:
     """Return a plan, refused if what it needs cannot be confirmed, its warnings, and those to confirm."""
-    from promptsync.checks.verdicts import live_snippets, not_passed, on_hold
+    from promptsync.checks.verdicts import breaking, live_snippets, not_passed, on_hold
 
     # A rollback is an emergency, and the version was live before; so is one to a commit that moves up.
     up = [
@@ -151,12 +151,15 @@ def _checked(
     if plan.refusal is not None:
         return plan, [], []
     moves = plan.pending
-    warnings = [*not_passed(project, moves), *live_snippets(project, moves), *on_hold(project, up)]
+    warnings = [*not_passed(project, moves), *live_snippets(project, moves)]
+    warnings += [*on_hold(project, up), *breaking(project, up)]
     names = {change.name for change in moves if not change.is_lower}
     failed = [
         warning
         for warning in warnings
-        if warning.needs_yes and warning.name in names and (warning.about == "on-hold" or not skip_checks)
+        if warning.needs_yes
+        and warning.name in names
+        and (warning.about in ("on-hold", "contract") or not skip_checks)
     ]
     if failed and not (yes or session.can_ask):
         plan = structs.replace(plan, refusal=_failed_checks(project, failed, moves[0].label))
@@ -194,6 +197,9 @@ def _failed_checks(project: Project, failed: Sequence[Verdict], label: str) -> R
     elif first.about == "on-hold":
         what, code = f"is on hold: {first.reason}", "on-hold"
         hint = f"promptsync deploy {shlex.join([first.name, '--label', label])} --again"
+    elif first.about == "contract":
+        what, code = f"breaks applications: {first.reason}", "contract"
+        hint = f"promptsync deploy --breaking {shlex.join([first.name, '--label', label])}"
     return Refused(
         f"v{first.version} of {first.name!r} {what}{more}; no label was changed", hint=hint, code=code
     )

@@ -1,0 +1,162 @@
+"""The contract of a release: what would break applications that read the live versions. Reads only.
+
+Both sides are compared as the label renders them, with their snippets in place. A snippet is judged in the
+prompts that render it, also in those that the deploy does not release.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from promptsync.checks.tables.tested_text import TestedTexts
+from promptsync.compare.difference import breaking_or_unknown
+from promptsync.compare.live_users import LiveUser
+from promptsync.compare.snapshot import Snapshot, State
+from promptsync.deploy.members import Survey
+from promptsync.deploy.snippets import references_in, renders_new
+from promptsync.errors import Refused
+from promptsync.project.project import Project
+from promptsync.prompt.contract import ContractChange
+from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.snippets import SnippetError, parents, rendered_in
+from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
+
+_LONG = 200
+
+
+class PromptContract(Struct, frozen=True):
+    """What breaks applications that read ``version`` of a prompt under a label, or may.
+
+    ``path`` is its file, and ``needs`` what that newly says about the application. ``is_accepted`` says that
+    the deploy may break applications.
+    """
+
+    name: str
+    label: str
+    version: int
+    changes: tuple[ContractChange, ...]
+    path: str | None = None
+    needs: str | None = None
+    is_accepted: bool = False
+
+    @property
+    def breaking(self) -> tuple[ContractChange, ...]:
+        """The changes that break applications."""
+        return tuple(change for change in self.changes if change.verdict == "breaking")
+
+    @property
+    def stops(self) -> bool:
+        """Whether it stops the deploy."""
+        return bool(self.breaking) and not self.is_accepted
+
+
+def find_contracts(
+    survey: Survey, texts: TestedTexts, live: Mapping[str, Collection[LiveUser]], accepted: Collection[str]
+) -> tuple[PromptContract, ...]:
+    """Return the contracts that the releases of a survey change.
+
+    ``live`` are the prompts that render released snippets immediately, by snippet; ``accepted`` are the
+    prompts whose applications may break.
+    """
+    released = {
+        member.name: LiveUser(member.name, survey.label, member.released)
+        for member in survey.releases
+        if member.released is not None and not member.is_moved and member.name not in live
+    }
+    users = {user for users in live.values() for user in users}
+    others = sorted(user for user in users if user.label != survey.label or user.name not in released)
+    through = {member.name for member in survey.checked if member.through} | {user.name for user in users}
+    readers = [*released.values(), *others]
+    return _contracts(texts, survey.latest, survey.label, readers, released.keys(), through, accepted)
+
+
+def next_contracts(
+    project: Project, snapshot: Snapshot, label: str, on_hold: Collection[str]
+) -> tuple[PromptContract, ...]:
+    """Return the contracts that a deploy of the files to a label would change, without prompts on hold."""
+    items = {item.name: item for item in snapshot.of(State.IN_SYNC, State.AHEAD) if item.name not in on_hold}
+    there = {name: (snapshot.labels or {}).get(name, {}).get(label) for name in items}
+    changed = {
+        name for name, item in items.items() if item.state is State.AHEAD or there[name] != item.version
+    }
+    through = parents(references_in(snapshot), dict.fromkeys(changed, renders_new(label)))
+    readers = [
+        LiveUser(name, label, version)
+        for name in sorted(changed | through.keys())
+        if (version := there.get(name)) is not None
+    ]
+    files = {name: item.file.prompt for name, item in items.items() if item.file is not None}
+    texts = TestedTexts(project, files, snapshot.listing, label)
+    return _contracts(texts, snapshot, label, readers, changed, through, ())
+
+
+def _contracts(
+    texts: TestedTexts,
+    latest: Snapshot,
+    label: str,
+    readers: Iterable[LiveUser],
+    released: Collection[str],
+    through: Collection[str],
+    accepted: Collection[str],
+) -> tuple[PromptContract, ...]:
+    """Return the contracts with ``readers``: of ``released`` the file is new, of ``through`` a snippet."""
+    references = [reference for used in references_in(latest).values() for reference in used]
+    snippets, contracts = {reference.name for reference in references}, []
+    for reader in readers:
+        file = latest.worktree.files.get(reader.name) if reader.label == label else None
+        if reader.name in snippets:
+            continue
+        needs = None
+        try:
+            old = texts.read(reader.name, reader.version)
+            new = file.prompt if file is not None and reader.name in released else old
+            needs = new.needs if new.needs != old.needs else None
+            changes = _changes(texts, old, new, is_snippet_new=reader.name in through)
+        except (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePrompt) as error:
+            changes = (ContractChange(error.message, "", "unknown"),)
+        path, is_accepted = (
+            file.path if file is not None else None,
+            needs is not None or reader.name in accepted,
+        )
+        contracts.append(
+            PromptContract(reader.name, reader.label, reader.version, changes, path, needs, is_accepted)
+        )
+    return tuple(contract for contract in contracts if contract.changes)
+
+
+def _changes(
+    texts: TestedTexts, old: Prompt, new: Prompt, *, is_snippet_new: bool
+) -> tuple[ContractChange, ...]:
+    """Return what breaks applications between two prompts as they are rendered, or may."""
+    references = [{*rendered_in(prompt.template)} for prompt in (old, new)]
+    is_same = not is_snippet_new and references[0] == references[1]
+    # What both sides include breaks nothing, but it may have a variable that seems to be new.
+    if is_same and not breaking_or_unknown(old, new):
+        return ()
+    before, after = texts.expanded(old, as_live=True), texts.expanded(new, as_live=False)
+    if before.problem:
+        return (ContractChange(before.problem, "", "unknown"),)
+    sides = (Prompt(text.name, text.template, text.metadata or {}) for text in (before, after))
+    return breaking_or_unknown(*sides)
+
+
+def refusal(contracts: Sequence[PromptContract], names: Sequence[str]) -> Refused | None:
+    """Return why a deploy of ``names``, by default of everything, would break applications."""
+    stopping = [contract for contract in contracts if contract.stops]
+    if not stopping:
+        return None
+    first, *others = stopping
+    more = f" (and {len(others)} more)" if others else ""
+    broken = dict.fromkeys(contract.name for contract in stopping)
+    command = ["promptsync", "deploy", *names, *(part for name in broken for part in ("--breaking", name))]
+    path = next((contract.path for contract in stopping if contract.path is not None), None)
+    return Refused(
+        f"{first.name!r} breaks applications that read {first.label} v{first.version}: "
+        f"{str(first.breaking[0])[:_LONG]}{more}; nothing was released",
+        hint=shlex.join(command)
+        + (f"\nor add the line needs: app >= VERSION to {path}, and commit it" if path else ""),
+        code="contract",
+    )
