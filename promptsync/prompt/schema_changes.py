@@ -33,18 +33,11 @@ _ANNOTATIONS: Final = words(
 _FOLLOWED: Final = words("properties required additionalProperties items prefixItems")
 _WHOLE: Final = words("allOf patternProperties unevaluatedProperties unevaluatedItems additionalItems")
 """Keywords that mean something only together with those that are followed otherwise."""
-_JUDGED: Final = (
-    _FOLLOWED
-    | _WHOLE
-    | words(
-        """
-    type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern
-    format minItems maxItems uniqueItems contains minContains maxContains minProperties maxProperties
-    propertyNames dependentRequired dependentSchemas not if then else
-    """
-    )
+_JUDGED: Final = words(
+    "type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength "
+    "pattern format minItems maxItems uniqueItems minProperties maxProperties"
 )
-"""Keywords that ``jsonschema_rs`` judges; it ignores others."""
+"""Keywords that ``jsonschema_rs`` judges. For others it can take long, or it ignores them."""
 
 
 class ContractChange(Struct, frozen=True):
@@ -199,8 +192,9 @@ def _changes_here(old: dict[str, Any], new: dict[str, Any], where: str) -> Itera
         yield ContractChange(f"can be {' or '.join(more)[:_MOST_SHOWN]} now", where, "breaking")
     elif old and keys:
         what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in keys)
+        sides = [{key: side[key] for key in side if key in _JUDGED} for side in (old, new)]
         is_judged = _JUDGED.issuperset(keys) and max(len(values), len(values_now)) <= _LONGEST_ENUM
-        yield ContractChange(what, where, _verdict(old, new) if is_judged else "unknown")
+        yield ContractChange(what, where, _verdict(*sides) if is_judged else "unknown")
 
 
 def _verdict(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
@@ -225,7 +219,7 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for _ in range(_LONGEST_CHAIN):
         if isinstance(schema, bool):
-            return {} if schema else {"not": {}}
+            return {} if schema else {"enum": []}
         kept = {key: schema[key] for key in schema if key not in _ANNOTATIONS and key[:2] != "x-"}
         wrapped = kept.get("allOf", kept.get("anyOf", kept.get("oneOf", ())))
         target = _target(kept.get("$ref"), root)

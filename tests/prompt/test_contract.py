@@ -153,9 +153,15 @@ RESPONSES = [
     ({"oneOf": [CAT, DOG]}, {"oneOf": [CAT]}, []),
     ({"anyOf": [S, INT]}, {"anyOf": [INT, {"type": "boolean"}]}, ["B  can be boolean now"]),
     ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S), obj(b=INT)]}, ["B b type was string, is integer"]),
-    ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S)]}, ["B"]),
-    ({"not": S}, {"not": INT}, ["B"]),
-    ({"if": S, "then": {"minLength": 1}}, {"if": S, "then": {"minLength": 2}}, ["C"]),
+    ({"allOf": [obj(a=S), obj(b=S)]}, {"allOf": [obj(a=S)]}, ["?  allOf was"]),
+    ({"not": S}, {"not": INT}, ["?  not was"]),
+    ({"if": S, "then": {"minLength": 1}}, {"if": S, "then": {"minLength": 2}}, ["?  then was"]),
+    ({"not": S, "minimum": 1}, {"not": S, "minimum": 2}, ["C  minimum was 1, is 2"]),
+    (
+        {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": S}},
+        {"not": {"$ref": "#/$defs/a"}, "$defs": {"a": INT}},
+        ["?  not"],
+    ),
     # -- references
     (recursive(S), recursive(S), []),
     (recursive(S), recursive(ONLY_A), ["C value enum was none", "C children[].value enum"]),
