@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import chain, count
 from typing import Any, Final
-from urllib.parse import unquote
 
 from promptsync.declarations.language import Language, Property, comment
+from promptsync.prompt.schema_changes import target
 from promptsync.prompt.texts import as_mapping
 
 _NOTES: Final = {"title", "description", "default", "examples", "$defs", "definitions", "$schema", "$id"}
@@ -27,7 +28,8 @@ def declare(language: Language, name: str, schema: Any, description: str, taken:
         document = _Document(language, name, schema, taken)
         document.declare(name, schema, "#", description)
         return document.code
-    except RecursionError:  # it refers to itself in a way that no type has, or to far too much
+    # Some refer to themselves in ways that no type has, or to far too much, or are none.
+    except (RecursionError, AttributeError, KeyError, TypeError, ValueError):
         return declare(language, name, True, description, taken)
 
 
@@ -56,8 +58,8 @@ class _Document:
         return name
 
     def _properties(self, schema: Mapping[str, Any], name: str) -> Iterable[Property]:
-        required = [key for key in _listed(schema, "required") if isinstance(key, str)]
-        properties = {**dict.fromkeys(required, True), **as_mapping(schema.get("properties"))}
+        required = schema.get("required", [])
+        properties = {**dict.fromkeys(required, True), **schema.get("properties", {})}
         for key, value in sorted(properties.items()):
             if value is not False:
                 spelling = self._type(value, name + words(key))
@@ -67,24 +69,24 @@ class _Document:
         """Return the spelling of a type. The objects in it are declared, the first one under ``name``."""
         if not isinstance(schema, Mapping):
             return self.language.never if schema is False else self.language.any
-        keys, parts = schema.keys() - _NOTES, _listed(schema, "allOf")
+        keys, parts = schema.keys() - _NOTES, schema.get("allOf", [])
         if schema.get("nullable") is True:  # OpenAPI's, and so Google's
             return self._union([{key: schema[key] for key in keys - {"nullable"}}, {"type": "null"}], name)
-        if isinstance(schema.get("$ref"), str) and not keys & {"allOf", "anyOf", "oneOf", "properties"}:
+        if "$ref" in schema and not keys & {"allOf", "anyOf", "oneOf", "properties"}:
             return self._reference(schema["$ref"])
         if keys == {"allOf"} and len(parts) == 1:
             return self._type(parts[0], name)
         schema = self._merged(schema)
-        values = [schema["const"]] if "const" in schema else _listed(schema, "enum")
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
         if values:
             literals = [value for value in values if isinstance(value, str | int)]
             others = [{"type": "null"} if value is None else {} for value in values if value not in literals]
             return self._union(others, name, [self.language.literals(literals)] if literals else [])
-        if key := next((key for key in ("anyOf", "oneOf") if _listed(schema, key)), ""):
+        if key := next((key for key in ("anyOf", "oneOf") if key in schema), ""):
             rest = {other: schema[other] for other in schema.keys() - _NOTES - {key}}
             return self._union([{"allOf": [rest, part]} if rest else part for part in schema[key]], name)
-        if kinds := _listed(schema, "type"):
-            return self._union([{**schema, "type": kind} for kind in kinds], name)
+        if isinstance(schema.get("type"), list):
+            return self._union([{**schema, "type": kind} for kind in schema["type"]], name)
         if _is_interface(schema):
             return self.declare(unique(name, self.taken), schema)
         is_object = schema.keys() & {"additionalProperties", "patternProperties"}
@@ -95,7 +97,7 @@ class _Document:
             values = [*(patterns[key] for key in sorted(patterns)), schema.get("additionalProperties", True)]
             return self.language.map_of.format(self._union(values, name))
         if kind == "array":
-            first = _listed(schema, "prefixItems")
+            first = schema.get("prefixItems", [])
             is_closed = bool(first) and schema.get("maxItems") == len(first)
             values = [*first, False if is_closed else schema.get("items", True)]
             return self.language.list_of.format(self._union(values, f"{name}Item"))
@@ -110,23 +112,12 @@ class _Document:
 
     def _reference(self, reference: str) -> str:
         if reference not in self.references:
-            target, name = self._target(reference), self.name + words(reference.rpartition("/")[2])
-            if _is_interface(self._merged(target)):
-                return self.declare(unique(name, self.taken), target, reference)
+            part, name = target(reference, self.root), self.name + words(reference.rpartition("/")[2])
+            if _is_interface(self._merged(part)):
+                return self.declare(unique(name, self.taken), part, reference)
             self.references[reference] = self.language.any  # where it contains itself
-            self.references[reference] = self._type(target, name)
+            self.references[reference] = self._type(part, name)
         return self.references[reference]
-
-    def _target(self, reference: str) -> Any:
-        """Return the part of the root to which a reference points, ``True`` for what is elsewhere."""
-        start, *parts = unquote(reference).split("/")
-        value = self.root if start == "#" else True
-        for part in parts:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, list):
-                value = {str(number): item for number, item in enumerate(value)}
-            value = as_mapping(value).get(key, True)
-        return value
 
     def _merged(self, schema: Any) -> dict[str, Any]:
         """Return a schema with those in its ``allOf``, and those to which they refer, in it."""
@@ -135,10 +126,10 @@ class _Document:
             raise RecursionError
         schema = as_mapping(schema)
         merged = {key: value for key, value in schema.items() if key not in ("allOf", "$ref")}
-        parts = [self._target(str(schema["$ref"]))] if "$ref" in schema else []
-        for part in map(self._merged, [*parts, *_listed(schema, "allOf")]):
-            properties = {**as_mapping(merged.get("properties")), **as_mapping(part.get("properties"))}
-            required = [*_listed(merged, "required"), *_listed(part, "required")]
+        parts = [target(schema["$ref"], self.root)] if "$ref" in schema else []
+        for part in map(self._merged, [*parts, *schema.get("allOf", [])]):
+            properties = {**merged.get("properties", {}), **part.get("properties", {})}
+            required = [*merged.get("required", []), *part.get("required", [])]
             merged = {**merged, **part, "properties": properties, "required": required}
         return merged
 
@@ -149,11 +140,6 @@ def _is_interface(schema: Mapping[str, Any]) -> bool:
     is_closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
     has_keys = is_closed or schema.get("properties") or schema.get("required")
     return is_object and bool(has_keys) and not schema.keys() & {"anyOf", "oneOf", "enum", "const"}
-
-
-def _listed(schema: Mapping[str, Any], key: str) -> list[Any]:
-    value = schema.get(key)
-    return value if isinstance(value, list) else []
 
 
 def _description(schema: Any) -> str:
@@ -169,9 +155,7 @@ def words(text: str) -> str:
 
 def unique(name: str, taken: set[str]) -> str:
     """Return a name that no other type has, and take it."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}{number}"
+    numbered = (f"{name}{number}" for number in count(2))
+    free = next(other for other in chain([name], numbered) if other not in taken)
     taken.add(free)
     return free

@@ -222,13 +222,13 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
             return {} if schema else {"enum": []}
         kept = {key: schema[key] for key in schema if key not in _ANNOTATIONS and key[:2] != "x-"}
         wrapped = kept.get("allOf", kept.get("anyOf", kept.get("oneOf", ())))
-        target = _target(kept.get("$ref"), root)
+        pointed = target(kept.get("$ref"), root)
         if len(kept) == len(wrapped) == 1:
             schema = wrapped[0]
-        elif target is None:
+        elif pointed is None:
             break
-        elif target.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
-            schema = {**{key: kept[key] for key in kept if key != "$ref"}, **target}
+        elif pointed.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
+            schema = {**{key: kept[key] for key in kept if key != "$ref"}, **pointed}
         else:
             kept["allOf"] = [*kept.get("allOf", ()), {"$ref": kept.pop("$ref")}]
             break
@@ -239,7 +239,7 @@ def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
     return kept
 
 
-def _target(reference: Any, root: Any) -> dict[str, Any] | None:
+def target(reference: Any, root: Any) -> dict[str, Any] | None:
     """Return the schema in the same document that a reference means, if there is one."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None

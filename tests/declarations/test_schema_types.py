@@ -183,7 +183,7 @@ SCHEMAS: list[tuple[str, Any, list[Any], list[Any]]] = [
     ),
     (
         "escaped reference",
-        record({"a": {"$ref": "#/$defs/x~1y%20~0"}}, **{"$defs": {"x/y ~": NUMBER}}),
+        record({"a": {"$ref": "#/$defs/x~1y~0"}}, **{"$defs": {"x/y~": NUMBER}}),
         [{"a": 1}],
         [{"a": "x"}],
     ),
@@ -361,7 +361,7 @@ READ: list[tuple[str, Any, list[Any], list[Any]]] = [
         "not a schema",
         record({"a": 5, "b": {"type": 5}, "c": {"allOf": 5, "enum": 5, "anyOf": {}}}, required=5),
         [{"a": 1, "b": 2, "c": 3}],
-        [1],
+        [],
     ),
     ("doubled", {"$ref": "#/$defs/a0", "$defs": DOUBLED}, [1], []),
     ("chosen", {"$ref": "#/$defs/a0", "$defs": CHOSEN}, [1], []),
