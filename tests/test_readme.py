@@ -138,6 +138,33 @@ CLAIMS: dict[str, list[str]] = {
         "commands/test_read_only.py::test_a_command_that_changes_the_registry_is_refused",
         "commands/test_read_only.py::test_no_command_that_changes_the_registry_is_left_out",
     ],
+    "returns the bundled version, and says so": [
+        "runtime/test_loader.py::test_a_registry_that_is_down",
+        "runtime/test_loader.py::test_a_registry_that_does_not_answer",
+        "runtime/test_loader.py::test_the_bundle_gives_what_the_registry_gives",
+    ],
+    "the SDK reads a sidecar": [
+        "sdk/test_sdk_on_sidecar.py::test_templates_get",
+        "sdk/test_sdk_on_sidecar.py::test_templates_all",
+        "server/test_bundle.py::test_a_get_is_answered_as_by_the_registry",
+    ],
+    "writes the release to one file": [
+        "bundle/test_bundle.py::test_it_is_what_an_application_gets_that_renders_by_itself",
+        "bundle/test_bundle.py::test_the_same_release_is_the_same_bytes",
+    ],
+    "`deploy` stops a version that would break your application": [
+        "deploy/test_contract.py::test_a_break_stops_the_deploy_before_anything_is_published",
+        "prompt/test_contract.py::test_prompts",
+    ],
+    "writes the types of variables and responses": [
+        "declarations/test_schema_types.py::test_mypy_accepts_the_module_and_the_values",
+        "declarations/test_schema_types.py::test_typescript_accepts_the_module_and_the_values",
+    ],
+    "starts the drift job ten seconds after a dashboard edit, by webhook": [
+        "relay/test_dispatch.py::test_a_burst_starts_one_workflow_after_ten_seconds",
+        "workflows/test_drift_workflow.py::test_a_webhook_becomes_a_pull_request_through_the_relay",
+        "workflows/test_gitlab_deploy.py::test_a_webhook_becomes_a_merge_request_through_the_relay",
+    ],
     # The cells about others come from their sources and their documentation.
     "a dashboard edit in between | refused or named, mergeable": [
         "push/test_push.py::test_one_diverged_prompt_among_many_stops_the_push_and_shows_both_changes",
@@ -154,10 +181,6 @@ CLAIMS: dict[str, list[str]] = {
         "push/test_faults.py::test_a_publish_is_reported_as_it_happened_and_never_made_twice",
         "push/test_faults.py::test_a_key_that_may_only_read_publishes_nothing_and_exits_4",
     ],
-    "rollback | a version or a whole commit": [
-        "labels/test_labels.py::test_a_rollback_goes_to_the_version_before_and_says_so_ever_after",
-        "labels/test_rollback_to_commit.py::test_a_whole_release_is_rolled_back_and_forward_again",
-    ],
     "without an account | yes, embedded registry": [
         "commands/test_init.py::test_an_empty_directory_becomes_one_that_lints_renders_and_can_be_pushed",
     ],
@@ -169,21 +192,20 @@ CLAIMS: dict[str, list[str]] = {
 NO_CLAIM = [
     "You need git and Python",  # see test_numbers_are_current
     "promptsync is not on PyPI yet",
-    "In 2026, OpenAI announced the end of its prompt objects",  # the sources are linked
+    "in 2026, OpenAI announced the end of its prompt objects",  # the source is linked
     "know whether an edit is better",
     "a UI of its own",
-    "registries | PromptLayer",
     "ran against the real service",
     "describe every key",  # tests/test_docs.py
     "Use something else if",
     # Where to read on.
     "Start: install",
     "Work: everyday",
+    "Applications: load prompts",
     "Automate: GitHub",
     "Trust: security",
     "Look it up: commands",
     "Without an account: the embedded registry",
-    "Contribute: CONTRIBUTING.md",
 ]
 
 
