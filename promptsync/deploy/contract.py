@@ -1,15 +1,16 @@
 """The contract of a release: what would break applications that read the live versions. Reads only.
 
 Both sides are compared as the label renders them, with their snippets in place. A snippet is judged in the
-prompts that render it, also in those that the deploy does not release.
+prompts that render it, also in those that the deploy does not release: applications may not read it itself.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from promptsync.checks.tables.tested_text import TestedTexts
 from promptsync.compare.difference import breaking_or_unknown
@@ -64,20 +65,26 @@ def find_contracts(
     released = {
         member.name: LiveUser(member.name, survey.label, member.released)
         for member in survey.releases
-        if member.released is not None and not member.is_moved and member.name not in live
+        if member.released is not None and not member.is_moved
     }
     users = {user for users in live.values() for user in users}
     others = sorted(user for user in users if user.label != survey.label or user.name not in released)
     through = {member.name for member in survey.checked if member.through} | {user.name for user in users}
-    readers = [*released.values(), *others]
-    return _contracts(texts, survey.latest, survey.label, readers, released.keys(), through, accepted)
+    contracts = _contracts(
+        texts, survey.latest, survey.label, [*released.values(), *others], released, through, live
+    )
+    return tuple(
+        replace(contract, is_accepted=contract.is_accepted or contract.name in accepted)
+        for contract in contracts
+    )
 
 
 def next_contracts(
     project: Project, snapshot: Snapshot, label: str, on_hold: Collection[str]
 ) -> tuple[PromptContract, ...]:
-    """Return the contracts that a deploy of the files to a label would change, without prompts on hold."""
-    items = {item.name: item for item in snapshot.of(State.IN_SYNC, State.AHEAD) if item.name not in on_hold}
+    """Return the contracts that a deploy of the files to a label would change; versions on hold stay."""
+    candidates = snapshot.of(State.IN_SYNC, State.AHEAD)
+    items = {item.name: item for item in candidates if item.state is State.AHEAD or item.name not in on_hold}
     there = {name: (snapshot.labels or {}).get(name, {}).get(label) for name in items}
     changed = {
         name for name, item in items.items() if item.state is State.AHEAD or there[name] != item.version
@@ -90,7 +97,7 @@ def next_contracts(
     ]
     files = {name: item.file.prompt for name, item in items.items() if item.file is not None}
     texts = TestedTexts(project, files, snapshot.listing, label)
-    return _contracts(texts, snapshot, label, readers, changed, through, ())
+    return tuple(_contracts(texts, snapshot, label, readers, changed, through))
 
 
 def _contracts(
@@ -100,16 +107,16 @@ def _contracts(
     readers: Iterable[LiveUser],
     released: Collection[str],
     through: Collection[str],
-    accepted: Collection[str],
-) -> tuple[PromptContract, ...]:
-    """Return the contracts with ``readers``: of ``released`` the file is new, of ``through`` a snippet."""
-    references = [reference for used in references_in(latest).values() for reference in used]
-    snippets, contracts = {reference.name for reference in references}, []
+    snippets: Collection[str] = (),
+) -> Iterator[PromptContract]:
+    """Yield the contracts with ``readers``: of ``released`` the file is new, of ``through`` a snippet.
+
+    ``snippets`` are known besides those that the files refer to.
+    """
+    used = {reference.name for references in references_in(latest).values() for reference in references}
     for reader in readers:
         file = latest.worktree.files.get(reader.name) if reader.label == label else None
-        if reader.name in snippets:
-            continue
-        needs = None
+        path, needs = file.path if file is not None else None, None
         try:
             old = texts.read(reader.name, reader.version)
             new = file.prompt if file is not None and reader.name in released else old
@@ -117,14 +124,11 @@ def _contracts(
             changes = _changes(texts, old, new, is_snippet_new=reader.name in through)
         except (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePrompt) as error:
             changes = (ContractChange(error.message, "", "unknown"),)
-        path, is_accepted = (
-            file.path if file is not None else None,
-            needs is not None or reader.name in accepted,
-        )
-        contracts.append(
-            PromptContract(reader.name, reader.label, reader.version, changes, path, needs, is_accepted)
-        )
-    return tuple(contract for contract in contracts if contract.changes)
+        if reader.name in used or reader.name in snippets:
+            changes = tuple(replace(change, verdict="unknown") for change in changes)
+        if changes:
+            at = reader.name, reader.label, reader.version
+            yield PromptContract(*at, changes, path, needs, is_accepted=needs is not None)
 
 
 def _changes(
