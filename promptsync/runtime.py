@@ -19,6 +19,9 @@ OUTAGES = ("TimeoutError", "ConnectionError", "InternalServerError", "RateLimitE
 """Names of errors after which the registry gets a pause. Others, such as 404, concern a single prompt."""
 Values = dict[str, Any]
 logger = logging.getLogger("promptsync.runtime")
+_lock = threading.RLock()  # a signal handler may load a prompt, too
+if hasattr(os, "register_at_fork"):  # a forked process has no thread to free a lock that is held
+    os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.RLock()))
 
 
 class PromptUnavailable(LookupError):
@@ -45,22 +48,19 @@ class _Loader:
         self._client, self._path, self.timeout, self.retry_after = client, bundle, timeout, retry_after
         try:
             document = json.loads(Path(bundle).read_bytes())
-        except ValueError:
-            document = None
-        if not isinstance(document, dict) or document.get("format") != "promptsync-bundle/1":
-            raise ValueError(f"{bundle} is not a promptsync-bundle/1. Run promptsync bundle -o {bundle}")
-        self._label, self._prompts = document["label"], document["prompts"]
-        # As JSON, because callers may change what they get, and parsing is the fastest way to copy.
-        self._responses = {name: json.dumps(prompt["response"]) for name, prompt in self._prompts.items()}
+            prompts: Any = document["prompts"] if document["format"] == "promptsync-bundle/1" else None
+            self._label = document["label"]
+            self._known = {name: (prompt["version"], prompt["renders"]) for name, prompt in prompts.items()}
+            # As JSON, because callers may change what they get, and parsing is the fastest way to copy.
+            self._responses = {name: json.dumps(prompt["response"]) for name, prompt in prompts.items()}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ValueError(f"{bundle} is not a valid bundle. Run promptsync bundle -o {bundle}") from None
         self.counts, self._outage, self._tried_at = Counter[str](), "", 0.0
-        self._lock = threading.RLock()  # a signal handler may load a prompt, too
-        if hasattr(os, "register_at_fork"):  # a forked process has no thread to free a lock that is held
-            os.register_at_fork(after_in_child=lambda: setattr(self, "_lock", threading.RLock()))
 
     def _check_pause(self) -> None:
         """Let one call try again after a pause. The more calls still hang, the longer is the pause."""
         hanging = sum(thread.name == __name__ for thread in threading.enumerate()) if self._outage else 0
-        with self._lock:
+        with _lock:
             if self._outage and time.monotonic() < self._tried_at + self.retry_after * min(hanging or 1, 30):
                 raise PromptUnavailable(f"paused after: {self._outage}")
             self._tried_at = time.monotonic()
@@ -70,7 +70,7 @@ class _Loader:
             raise TypeError(f"the SDK returned {type(response).__name__}, not a prompt")
         prompt = LoadedPrompt(response)
         prompt.source, prompt.reason = "bundle" if reason else "registry", reason
-        with self._lock:
+        with _lock:
             self.counts[prompt.source] += 1
             self._outage = self._outage if reason else ""
         return prompt
@@ -90,14 +90,14 @@ class _Loader:
 
     def _refusal(self, name: str, request: Values) -> str:
         """Say why the bundle cannot answer. One that was made from a commit has no label: it serves all."""
-        bundled, version = self._prompts.get(name), request.get("version")
-        if not bundled:
+        if name not in self._known:
             return "has no such prompt"
-        if bundled["version"] != version if version else self._label not in (None, request.get("label")):
-            return f"has version {bundled['version']} with the label {self._label}"
+        (bundled, renders), version = self._known[name], request.get("version")
+        if bundled != version if version else self._label not in (None, request.get("label")):
+            return f"has version {bundled} with the label {self._label}"
         if unknown := sorted(request.keys() - {"label", "version", "input_variables", "metadata_filters"}):
             return f"cannot apply {', '.join(unknown)}"
-        return "" if bundled["renders"] == "anywhere" else "cannot render it; promptsync serve --bundle can"
+        return "" if renders == "anywhere" else "cannot render it; promptsync serve --bundle can"
 
     def _request(self, label: str | None, input_variables: Values | None, more: Values) -> Values:
         """Return the parameters for the SDK. A version replaces the label, which would win over it."""

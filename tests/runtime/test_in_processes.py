@@ -124,10 +124,11 @@ for seconds in (0, 9, 2, 9, 2, 11, 10):
 def test_a_fork_is_independent_of_the_threads_of_its_parent(tmp_path: Path) -> None:
     script = f"""{CLIENT}
 import os
+from promptsync import runtime
 prompts = Prompts(client, sys.argv[2])
 held, end = threading.Event(), threading.Event()
 def hold():
-    with prompts._lock:
+    with runtime._lock:
         held.set()
         end.wait()
 threading.Thread(target=hold).start()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -316,12 +318,38 @@ def test_a_prompt_is_a_dict_for_everyone(bundle: Path, failing: str) -> None:
 # -- construction ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"format": "promptsync-bundle/2"}', "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "{}",
+        "[]",
+        "null",
+        "[" * 100_000,
+        "\xff",
+        '{"format": "promptsync-bundle/2", "label": "prod", "prompts": {}}',
+        '{"format": "promptsync-bundle/1", "prompts": {}}',
+        '{"format": "promptsync-bundle/1", "label": "prod", "prompts": []}',
+        '{"format": "promptsync-bundle/1", "label": "prod", "prompts": {"a": null}}',
+        '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"version": 1, "renders": ""}}}',
+        '{"format": "promptsync-bundle/1", "label": null, "prompts": {"a": {"response": {}, "version": 1}}}',
+    ],
+    ids=range(13),
+)
 def test_a_file_that_is_no_bundle_fails_at_construction(kind: str, tmp_path: Path, content: str) -> None:
     path = tmp_path / "prompts.json"
     path.write_text(content, "latin-1")
-    with pytest.raises(ValueError, match=r"is not a promptsync-bundle/1\. Run promptsync bundle"):
+    with pytest.raises(ValueError, match=r"is not a valid bundle\. Run promptsync bundle"):
         loader(kind, "http://127.0.0.1:1", path)
+
+
+def test_a_loader_that_is_no_longer_used_frees_its_bundle(bundle: Path) -> None:
+    prompts = loader("threads", "http://127.0.0.1:1", bundle)
+    gone = weakref.ref(prompts)
+    del prompts
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_missing_bundle_fails_at_construction(kind: str, tmp_path: Path) -> None:
