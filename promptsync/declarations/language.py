@@ -103,9 +103,8 @@ class TypeScript:
             Property(name, self._inline([*own, Property("tools", self._inline(tools))]))
             for name, (own, tools) in prompts.items()
         ]
-        return "\n".join(
-            [*code, self.interface("Prompts", types), self.alias.format("PromptName", "keyof Prompts")]
-        )
+        names = self.alias.format("PromptName", "keyof Prompts")
+        return "\n".join([*code, self.interface("Prompts", types), names])
 
     def _inline(self, fields: Sequence[Property]) -> str:
         return f"{{ {'; '.join(map(self._member, fields))} }}" if fields else "{}"
@@ -136,4 +135,4 @@ def comment(language: Language, text: str, indent: str = "") -> list[str]:
     if start and len(shown) == 1:
         return [f"{indent}{start} {shown[0]}{end}"]
     shown = [start, *(prefix + line for line in shown), end] if shown else []
-    return [indent + line for line in shown if line]
+    return [f"{indent}{line}".rstrip() for line in shown if line]

@@ -57,7 +57,7 @@ def declarations(prompts: Mapping[str, tuple[Prompt, str]], language: Language, 
         ]
         types[name] = [inputs, output], tools
     # By now, the types of all prompts have their names, and parts of one cannot take that of another.
-    code = [part for root_ in roots for part in declare(language, *root_, taken)]
+    code = [part for schema in roots for part in declare(language, *schema, taken)]
     return "\n".join([*comment(language, header), "", language.module(code, types)])
 
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import texts
 
+from promptsync.cli import run
 from promptsync.declarations.language import LANGUAGES
 from promptsync.declarations.prompts import declarations
 from promptsync.prompt.prompt import Prompt
@@ -505,6 +506,8 @@ def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
             lines.append(f"v{len(lines)}: {NAMES[name]} = {value!r}")
             wrong.append(len(lines))
     (tmp_path / "values.py").write_text("\n".join(lines), "utf-8")
+    assert run([*EXAMPLES, "--lang", "python", "-o", str(tmp_path / "examples.py")], {}) == 0
+    (tmp_path / "reader.py").write_text(READER, "utf-8")
     command = [
         sys.executable,
         "-m",
@@ -514,11 +517,32 @@ def test_mypy_accepts_the_module_and_the_values(tmp_path: Path) -> None:
         "--no-incremental",
         "declared.py",
         "values.py",
+        "examples.py",
+        "reader.py",
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert [line for line in errors if not line.startswith("values.py:")] == []
     assert {int(line.split(":")[1]) for line in errors} == {*wrong}, done.stdout
+
+
+EXAMPLES = ("-C", str(Path(__file__).parents[2] / "example-repo"), "types")
+
+READER = """
+import json
+from examples import PromptName, SupportRefundVariables, SupportTriageOutput
+
+def render(name: PromptName) -> None: ...
+
+render("support/triage")
+order = {"number": "A-17"}
+values: SupportRefundVariables = {"question": "Where is it?", "refund_days": 30, "order": order}
+without: SupportRefundVariables = {"question": "Where is it?", "refund_days": "30"}
+answer: SupportTriageOutput = json.loads("{}")
+number: str | None = answer["order_number"]
+urgent: bool = answer["urgency"] == "high"
+"""
+"""An application of the example repository."""
 
 
 @pytest.fixture(scope="session")
@@ -555,6 +579,17 @@ def test_typescript_accepts_the_module_and_the_values(tmp_path: Path, tsc: str) 
         "export const level: 'low' | 'high' | 3 | true | null = get('enum', {}).a;",
         "// @ts-expect-error",
         "get('no such prompt', {});",
+    ]
+    assert run([*EXAMPLES, "--lang", "typescript", "-o", str(tmp_path / "examples.ts")], {}) == 0
+    lines += [
+        "import type * as examples from './examples';",
+        "interface Order { number: string }",
+        "export const order: Order = { number: 'A-17' };",
+        "export const values: examples.SupportRefundVariables = { question: '?', refund_days: 1, order };",
+        "declare const answer: examples.Prompts['support/triage']['output'];",
+        "export const urgent: boolean = answer.urgency === 'high';",
+        "// @ts-expect-error",
+        "export const typo: boolean = answer.urgency === 'hihg';",
     ]
     (tmp_path / "values.ts").write_text("\n".join(lines), "utf-8")
     command = [
@@ -637,6 +672,7 @@ def statements(text: str) -> Iterator[str]:
 _COMMENTS_AND_STRINGS = re.compile(r'/\*.*?\*/|"(?:[^"\\\n\r\u2028\u2029]|\\.)*"', re.DOTALL)
 
 
+@example("a\n\nb", "a/b", ["c"])
 @given(texts(), texts(), st.lists(texts(), unique=True, max_size=3))
 def test_whatever_the_texts_are_there_is_nothing_but_declarations(
     text: str, name: str, keys: list[str]
@@ -660,6 +696,9 @@ def test_whatever_the_texts_are_there_is_nothing_but_declarations(
         == len(re.findall(r"(?m)^export (type|interface) \w+", rest))
         == kinds.count("class") + kinds.count("alias") + 1
     )
+    # What hooks for ends of lines and files would change would differ from then on.
+    for code in (python, typescript):
+        assert re.search(r"[ \t]$|\n\n\Z", code, re.MULTILINE) is None and code.endswith("\n")
     assert [char for char in python + typescript if not char.isprintable() and char != "\n"] == []
 
 
