@@ -124,18 +124,11 @@ def _not_released(project: Project, snapshot: Snapshot) -> Sequence[Unreleased]:
 def _contracts(
     project: Project, snapshot: Snapshot, releases: Sequence[Unreleased]
 ) -> Sequence[PromptContract]:
-    """Return what the next deploy would break for applications."""
     if snapshot.labels is None or snapshot.label is not None or not (releases or snapshot.of(State.AHEAD)):
         return ()
-    from promptsync.compare.not_released import release_labels
     from promptsync.deploy.contract import next_contracts
 
-    held = {release.name for release in releases if release.is_rolled_back}
-    return [
-        contract
-        for label in release_labels(project)
-        for contract in next_contracts(project, snapshot, label, held)
-    ]
+    return next_contracts(project, snapshot, [item.name for item in releases if item.is_rolled_back])
 
 
 def _live_label(session: Session, project: Project) -> str | None:

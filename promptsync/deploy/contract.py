@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from promptsync.checks.tables.tested_text import TestedTexts
 from promptsync.compare.difference import breaking_or_unknown
 from promptsync.compare.live_users import LiveUser
+from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import references_in, renders_new
@@ -80,24 +81,23 @@ def find_contracts(
 
 
 def next_contracts(
-    project: Project, snapshot: Snapshot, label: str, on_hold: Collection[str]
+    project: Project, snapshot: Snapshot, on_hold: Collection[str]
 ) -> tuple[PromptContract, ...]:
-    """Return the contracts that a deploy of the files to a label would change; versions on hold stay."""
+    """Return the contracts that a deploy of the files would change; versions on hold stay."""
     candidates = snapshot.of(State.IN_SYNC, State.AHEAD)
     items = {item.name: item for item in candidates if item.state is State.AHEAD or item.name not in on_hold}
-    there = {name: (snapshot.labels or {}).get(name, {}).get(label) for name in items}
-    changed = {
-        name for name, item in items.items() if item.state is State.AHEAD or there[name] != item.version
-    }
-    through = parents(references_in(snapshot), dict.fromkeys(changed, renders_new(label)))
-    readers = [
-        LiveUser(name, label, version)
-        for name in sorted(changed | through.keys())
-        if (version := there.get(name)) is not None
-    ]
     files = {name: item.file.prompt for name, item in items.items() if item.file is not None}
-    texts = TestedTexts(project, files, snapshot.listing, label)
-    return tuple(_contracts(texts, snapshot, label, readers, changed, through))
+    contracts: list[PromptContract] = []
+    for label in release_labels(project):
+        there = {name: labels[label] for name, labels in (snapshot.labels or {}).items() if label in labels}
+        changed = {name for name in files if there.get(name) != items[name].version}
+        changed |= {item.name for item in snapshot.of(State.AHEAD)}
+        through = parents(references_in(snapshot), dict.fromkeys(changed, renders_new(label)))
+        names = sorted((changed | through.keys()) & files.keys() & there.keys())
+        readers = [LiveUser(name, label, there[name]) for name in names]
+        texts = TestedTexts(project, files, snapshot.listing, label)
+        contracts += _contracts(texts, snapshot, label, readers, changed, through)
+    return tuple(contracts)
 
 
 def _contracts(
@@ -161,6 +161,6 @@ def refusal(contracts: Sequence[PromptContract], names: Sequence[str]) -> Refuse
         f"{first.name!r} breaks applications that read {first.label} v{first.version}: "
         f"{str(first.breaking[0])[:_LONG]}{more}; nothing was released",
         hint=shlex.join(command)
-        + (f"\nor add the line needs: app >= VERSION to {path}, and commit it" if path else ""),
+        + (f"\nor set needs: app >= VERSION in {path}, and commit it" if path else ""),
         code="contract",
     )

@@ -133,7 +133,7 @@ def test_a_break_makes_the_check_red_until_the_pull_request_says_what_it_needs(t
     done = team.check()
     assert done.outcomes[PLAN] == "failure"
     assert "**Contract: 1 prompt would break applications**" in body(team)
-    assert "needs: app >= VERSION to prompts/support/delay-apology.yaml" in body(team)
+    assert "needs: app >= VERSION in prompts/support/delay-apology.yaml" in body(team)
     team.edit("support/delay-apology", "tags:", "needs: shop >= 2.4\ntags:")
     done = team.check()
     assert done.outcomes[PLAN] == "success", str(done)
