@@ -206,13 +206,13 @@ def on_hold(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdic
 
 def breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
     """Yield the versions that governed labels move to and that break applications, with the first reason."""
-    from promptsync.compare.difference import breaking_or_unknown
+    from promptsync.prompt.contract import contract_changes
 
     for change in changes:
         if change.old is not None and change.new is not None and is_governed(project, change.label):
             get, name = project.registry.prompts.get, change.name
             live, new = (get(change.template_id, name, version=at).prompt for at in (change.old, change.new))
-            effects = [effect for effect in breaking_or_unknown(live, new) if effect.verdict == "breaking"]
+            effects = [effect for effect in contract_changes(live, new) if effect.verdict == "breaking"]
             if effects and new.needs in (None, live.needs):
                 yield Verdict(name, change.new, None, str(effects[0]), about="contract")
 

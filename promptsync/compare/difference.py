@@ -75,13 +75,8 @@ def differences(project: Project, items: Iterable[Item]) -> list[Difference]:
 
 def step(title: str, old: Prompt | None, new: Prompt | None) -> Step:
     """Return the step between two prompts; ``None`` is a prompt that does not exist."""
-    contract = () if old is None or new is None else breaking_or_unknown(old, new)
+    contract = () if old is None or new is None else contract_changes(old, new)
     return Step(title, tuple(changes(old, new)), *variables_change(old, new), contract)
-
-
-def breaking_or_unknown(old: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
-    """Return what breaks applications that read the old prompt, or may."""
-    return tuple(change for change in contract_changes(old, new) if change.verdict != "compatible")
 
 
 def _steps(project: Project, item: Item) -> Sequence[Step]:

@@ -13,7 +13,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.checks.tables.tested_text import TestedTexts
-from promptsync.compare.difference import breaking_or_unknown
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.not_released import release_labels
 from promptsync.compare.snapshot import Snapshot, State
@@ -21,7 +20,7 @@ from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import references_in, renders_new
 from promptsync.errors import Refused
 from promptsync.project.project import Project
-from promptsync.prompt.contract import ContractChange
+from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.snippets import SnippetError, parents, rendered_in
 from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
@@ -138,13 +137,13 @@ def _changes(
     references = [{*rendered_in(prompt.template)} for prompt in (old, new)]
     is_same = not is_snippet_new and references[0] == references[1]
     # What both sides include breaks nothing, but it may have a variable that seems to be new.
-    if is_same and not breaking_or_unknown(old, new):
+    if is_same and not contract_changes(old, new):
         return ()
     before, after = texts.expanded(old, as_live=True), texts.expanded(new, as_live=False)
     if before.problem:
         return (ContractChange(before.problem, "", "unknown"),)
     sides = (Prompt(text.name, text.template, text.metadata or {}) for text in (before, after))
-    return breaking_or_unknown(*sides)
+    return contract_changes(*sides)
 
 
 def refusal(contracts: Sequence[PromptContract], names: Sequence[str]) -> Refused | None:

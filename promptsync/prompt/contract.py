@@ -49,29 +49,22 @@ def _called(prompt: Prompt) -> dict[str, Any]:
 
 
 def _variables(live: Prompt, new: Prompt) -> Iterator[ContractChange]:
-    sides = [[*variable_uses(prompt.template)] for prompt in (live, new)]
-    kinds, kinds_now = ({(use.name, use.kind): use for use in uses} for uses in sides)
-    needed, needed_now = ({use.name for use in uses if use.required} for uses in sides)
-    before, after = ({use.name for use in uses} for uses in sides)
-    formats, formats_now = ({use.template_format for use in uses} - {""} for uses in sides)
+    uses, uses_now = ([*variable_uses(prompt.template)] for prompt in (live, new))
+    formats, formats_now = ({use.template_format for use in side} - {""} for side in (uses, uses_now))
     if formats and formats_now - formats:
         what = f"was {' and '.join(sorted(formats))}, is {' and '.join(sorted(formats_now))}"
         yield ContractChange(what, "template_format", "breaking")
-    for name in sorted(before | after):
-        where = f"variable {name}"
-        if name not in after:
-            yield ContractChange("is gone", where, "compatible")
-        elif name not in before and name not in needed_now:
-            yield ContractChange("is new, and optional", where, "compatible")
-        elif name not in before:
-            yield ContractChange("is new: the application does not send it", where, "breaking")
-        elif other := [kind for used, kind in kinds_now if used == name and (name, kind) not in kinds]:
-            yield ContractChange(f"is used as {other[0]} now", where, "breaking")
-        elif name in needed_now - needed:
-            what = "is no longer optional: the application may leave it out"
-            yield ContractChange(what, where, "breaking")
-        elif name in needed - needed_now:
-            yield ContractChange("is optional now", where, "compatible")
+    before = {use.name for use in uses}
+    needed, needed_now = ({use.name for use in side if use.required} for side in (uses, uses_now))
+    kinds, kinds_now = ({(use.name, use.kind): use for use in side} for side in (uses, uses_now))
+    for name in sorted(needed_now - before):
+        yield ContractChange("is new: the application does not send it", f"variable {name}", "breaking")
+    for name, kind in kinds_now:
+        if name in before and (name, kind) not in kinds:
+            yield ContractChange(f"is used as {kind} now", f"variable {name}", "breaking")
+    for name in sorted((needed_now - needed) & before):
+        what = "is no longer optional: the application may leave it out"
+        yield ContractChange(what, f"variable {name}", "breaking")
 
 
 def _tools(live: Prompt, new: Prompt) -> Iterator[ContractChange]:

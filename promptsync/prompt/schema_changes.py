@@ -1,12 +1,12 @@
 """One JSON Schema against another: can code that reads documents of the old one read those of the new one?
 
-Rules follow properties, items, alternatives and references to the place of a change. What is allowed at one
-place is left to ``jsonschema_rs``.
+The properties of objects and the items of lists are compared one by one, to name the place of a change. What
+else is allowed at a place is compared by ``jsonschema_rs``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -17,31 +17,28 @@ from promptsync.prompt.outputs import JsonSchema
 from promptsync.prompt.prompt import plain, readable
 from promptsync.prompt.texts import as_mapping
 
-Verdict = Literal["breaking", "compatible", "unknown"]
+Verdict = Literal["breaking", "unknown"]
 
-_MOST_COMPARISONS: Final = 10_000
 _LONGEST_SCHEMA: Final = 500_000
 _LONGEST_CHAIN: Final = 100
 _MOST_SHOWN: Final = 60
-_LONGEST_ENUM: Final = 500
-"""``jsonschema_rs`` needs quadratic time for an enum, and gets none that is longer."""
 
 _ANNOTATIONS: Final = words(
     "title description default example examples deprecated readOnly writeOnly propertyOrdering discriminator "
-    "$comment $schema $id $defs definitions"
+    "$comment $schema $id"
 )
-_FOLLOWED: Final = words("properties required additionalProperties items prefixItems")
-_WHOLE: Final = words("allOf patternProperties unevaluatedProperties unevaluatedItems additionalItems")
-"""Keywords that mean something only together with those that are followed otherwise."""
-_JUDGED: Final = words(
-    "type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength "
-    "pattern format minItems maxItems uniqueItems minProperties maxProperties"
+_DEFINITIONS: Final = words("$defs definitions")
+_FOLLOWED: Final = words("properties required additionalProperties items")
+_WHOLE: Final = words(
+    "$ref allOf anyOf oneOf not if prefixItems patternProperties unevaluatedProperties unevaluatedItems"
 )
-"""Keywords that ``jsonschema_rs`` judges. For others it can take long, or it ignores them."""
+"""A place with such a keyword is compared as a whole."""
+_LOGIC: Final = words("not if contains dependentSchemas propertyNames")
+_MOST_COMBINED: Final = 6
 
 
 class ContractChange(Struct, frozen=True):
-    """A change that an application can notice; ``where`` and ``what`` form a sentence.
+    """A change that breaks an application, or may; ``where`` and ``what`` form a sentence.
 
     ``unknown`` means that the prompts do not say whether it breaks the application.
     """
@@ -57,10 +54,10 @@ class ContractChange(Struct, frozen=True):
 def schema_changes(
     old: JsonSchema, new: JsonSchema, where: str, *, is_closed: bool = False
 ) -> list[ContractChange]:
-    """Return how the documents of a new schema differ from those of an old one.
+    """Return which documents of a new schema a reader of the old one may be unable to read.
 
     A new property breaks only a closed schema, such as the arguments of a function: other readers ignore what
-    they do not know. ``oneOf`` is read as ``anyOf``.
+    they do not know.
     """
     try:
         old, new = plain(old), plain(new)
@@ -69,7 +66,8 @@ def schema_changes(
             return []
         if max(map(len, texts)) > _LONGEST_SCHEMA:
             raise RecursionError
-        return _Comparison(old, new, is_closed).changes(old, new, where)
+        old, new = (_normal(side, is_open=not is_closed) for side in (old, new))
+        return [*_Comparison(old, new, is_closed).changes(old, new, where)]
     except RecursionError:
         what = "changed, and is too large or too deep to compare"
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -79,64 +77,47 @@ def schema_changes(
 
 class _Comparison:
     def __init__(self, old: JsonSchema, new: JsonSchema, is_closed: bool) -> None:
-        self.roots, self.left = (old, new), _MOST_COMPARISONS
-        self.if_more: Verdict = "breaking" if is_closed else "compatible"
-        self.comparing: set[tuple[int, int]] = set()
+        self.roots, self.is_closed = (old, new), is_closed
+        self.compared: set[tuple[str, str]] = set()
 
-    def changes(self, old: JsonSchema, new: JsonSchema, where: str) -> list[ContractChange]:
-        """Return the changes at and below one place. A pair that contains itself is compared once."""
-        self.left -= 1
-        if self.left < 0:
-            raise RecursionError
-        pair = id(old), id(new)
-        if pair in self.comparing:
-            return []
-        self.comparing.add(pair)
-        try:
-            return [*self._changes(_normal(old, self.roots[0]), _normal(new, self.roots[1]), where)]
-        finally:
-            self.comparing.discard(pair)
-
-    def _changes(self, old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[ContractChange]:
-        before, after = old.pop("anyOf", None), new.pop("anyOf", None)
-        if before:
-            kinds = new["type"] if isinstance(new.get("type"), list) else []
-            split = [{**new, "type": kind} for kind in kinds] or [new]
-            yield from self._alternatives(before, after or split, where)
-        elif after:
-            whole = [{**new, **part} if new.keys().isdisjoint(part) else part for part in after]
-            yield from self._alternatives([old], whole, where)
+    def changes(self, old: JsonSchema, new: JsonSchema, where: str) -> Iterator[ContractChange]:
+        """Yield the changes at and below one place; those of a definition once, wherever it is used."""
+        if "$ref" in as_mapping(old) or "$ref" in as_mapping(new):
+            pair = encode(old), encode(new)
+            if pair in self.compared:
+                return
+            self.compared.add(pair)
+        before, after = _resolved(old, self.roots[0]), _resolved(new, self.roots[1])
+        other, other_now = _without_null(before), _without_null(after)
+        if other_now is not after and (verdict := self._verdict(before, {"type": "null"})):
+            yield ContractChange("can be null now", where, verdict)
+        if other is not before or other_now is not after:
+            yield from self.changes(other, other_now, where)
             return
-        if not old:
-            return
-        if len(old.get("allOf", ())) == len(new.get("allOf", ())):
-            for part, part_now in zip(old.pop("allOf", ()), new.pop("allOf", ()), strict=True):
-                yield from self.changes(part, part_now, where)
-        followed = words("") if _WHOLE & (old.keys() | new.keys()) else _FOLLOWED
-        here = [{key: side[key] for key in side if key not in followed} for side in (old, new)]
-        changes = [*_changes_here(here[0], here[1], where)]
-        yield from changes
-        if followed and (old.get("type") == new.get("type") or not _breaks(changes)):
-            yield from self._properties(old, new, where)
-            yield from self._items(old, new, where)
+        followed = words("") if _WHOLE & (before.keys() | after.keys()) else _FOLLOWED
+        here = [{key: side[key] for key in side if key not in followed} for side in (before, after)]
+        change = self._change(here[0], here[1], where)
+        if change is not None:
+            yield change
+        if followed and (change is None or before.get("type") == after.get("type")):
+            yield from self._properties(before, after, where)
+            if "items" in before:
+                yield from self.changes(before["items"], after.get("items", True), f"{where}[]")
 
     def _properties(
         self, old: Mapping[str, Any], new: Mapping[str, Any], where: str
     ) -> Iterator[ContractChange]:
         before, after = old.get("properties", {}), new.get("properties", {})
-        needed, needed_now = dict.fromkeys(old.get("required", ())), dict.fromkeys(new.get("required", ()))
-        others, others_now = old.get("additionalProperties", True), new.get("additionalProperties", True)
-        for name in {**before, **after, **needed, **needed_now}:
+        needed = dict.fromkeys(old.get("required", ()))
+        others, others_now = (side.get("additionalProperties", True) for side in (old, new))
+        for name in {**before, **after, **needed}:
             place = f"{where}{'.' if where else ''}{readable((name,))}"
             if name in before and name not in after:
                 yield ContractChange("is gone", place, "breaking")
-                continue
-            if name in needed and name not in needed_now:
+            elif name in needed and name not in new.get("required", ()):
                 yield ContractChange("is no longer required", place, "breaking")
-            if name in after and name not in before:
-                yield ContractChange("is new", place, self.if_more)
-            elif name in needed_now and name not in needed:
-                yield ContractChange("is always there now", place, "compatible")
+            elif name in after and name not in before and self.is_closed:
+                yield ContractChange("is new", place, "breaking")
             if name in after:
                 # A dictionary says what each of its values is.
                 schema = before.get(name, others if isinstance(others, Mapping) else {})
@@ -144,108 +125,113 @@ class _Comparison:
         if isinstance(others, Mapping) and others_now is not False:
             yield from self.changes(others, others_now, f"{where}.*")
         elif others is False and others_now is not False:
-            yield ContractChange("can have other properties now", where, self.if_more)
+            yield ContractChange("can have other properties now", where, "breaking")
 
-    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[ContractChange]:
-        first, first_now = old.get("prefixItems", []), new.get("prefixItems", [])
-        items, items_now = old.get("items", True), new.get("items", True)
-        for at in range(max(len(first), len(first_now))):
-            schema, schema_now = (*first[at : at + 1], items)[0], (*first_now[at : at + 1], items_now)[0]
-            yield from self.changes(schema, schema_now, f"{where}[{at}]")
-        if items is not True:
-            yield from self.changes(items, items_now, f"{where}[]")
+    def _change(self, old: dict[str, Any], new: dict[str, Any], where: str) -> ContractChange | None:
+        """Return the change of what is allowed at one place, without what is below it."""
+        verdict = self._verdict(old, new)
+        if verdict is None:
+            return None
+        values = {*map(encode, _enum(old))}
+        more = [value for value in map(encode, _enum(new)) if value not in values]
+        if values and more:
+            return ContractChange(f"can be {' or '.join(more)[:_MOST_SHOWN]} now", where, verdict)
+        keys = [key for key in {**old, **new} if encode(old.get(key)) != encode(new.get(key))]
+        if _WHOLE & (old.keys() | new.keys()):
+            what = f"changed: {', '.join(keys) or 'a definition'}"
+        else:
+            what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in keys)
+        return ContractChange(what, where, verdict)
 
-    def _alternatives(
-        self, old: Sequence[JsonSchema], new: Sequence[JsonSchema], where: str
-    ) -> Iterator[ContractChange]:
-        for schema in new:
-            compared: list[list[ContractChange]] = []
-            for other in old:
-                compared.append(self.changes(other, schema, where))
-                if not _breaks(compared[-1]):
-                    yield from (change for change in compared[-1] if change.where != where)
-                    break
-            else:
-                # Changes below this place belong to the same alternative; otherwise it is another one.
-                below = [changes for changes in compared if where not in {change.where for change in changes}]
-                is_known = all(
-                    any(change.verdict == "breaking" for change in changes) for changes in compared
-                )
-                what = f"can be {_shown('type', _normal(schema, self.roots[1]))} now"
-                another = ContractChange(what, where, "breaking" if is_known else "unknown")
-                yield from min(below, key=len, default=[another])
+    def _verdict(self, old: dict[str, Any], new: dict[str, Any]) -> Verdict | None:
+        """Return ``None`` if an old schema allows everything that a new one allows."""
+        import jsonschema_rs as rs
 
+        wide, narrow = map(self._complete, (old, new), self.roots)
+        texts = encode(wide), encode(narrow)
+        if texts[0] == texts[1] or not old:
+            return None
+        if any(map(_is_hard, texts)):
+            return "unknown"
+        try:
+            sides = (
+                rs.canonicalize(side, draft=rs.Draft202012, validate_formats=True, offline=True)
+                for side in (wide, narrow)
+            )
+            answer = next(sides).covers(next(sides)).value
+            # It does not decide between integers and numbers.
+            is_wider = rs.is_valid(narrow, 0.5, offline=True) and not rs.is_valid(wide, 0.5, offline=True)
+        except Exception:  # whatever is not a schema, such as a variable in place of one
+            return "unknown"
+        return None if answer == "yes" else "breaking" if answer == "no" or is_wider else "unknown"
 
-def _breaks(changes: Sequence[ContractChange]) -> bool:
-    return any(change.verdict != "compatible" for change in changes)
-
-
-def _changes_here(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[ContractChange]:
-    """Compare what is allowed at one place, without what is below it."""
-    texts, texts_now = ({key: encode(side[key]) for key in side} for side in (old, new))
-    # A reference in them can have another target.
-    keys = [key for key in {**old, **new} if texts.get(key) != texts_now.get(key) or '"$ref"' in texts[key]]
-    values, values_now = ([*map(encode, _enum(side))] for side in (old, new))
-    known = {*values}
-    more = [value for value in values_now if value not in known]
-    if known and more:
-        yield ContractChange(f"can be {' or '.join(more)[:_MOST_SHOWN]} now", where, "breaking")
-    elif old and keys:
-        what = "; ".join(f"{key} was {_shown(key, old)}, is {_shown(key, new)}" for key in keys)
-        sides = [{key: side[key] for key in side if key in _JUDGED} for side in (old, new)]
-        is_judged = _JUDGED.issuperset(keys) and max(len(values), len(values_now)) <= _LONGEST_ENUM
-        yield ContractChange(what, where, _verdict(*sides) if is_judged else "unknown")
+    def _complete(self, schema: dict[str, Any], root: JsonSchema) -> dict[str, Any]:
+        """Return a schema with the definitions to which it may refer."""
+        if isinstance(root, bool) or '"$ref"' not in encode(schema):
+            return schema
+        return {**{key: root[key] for key in _DEFINITIONS & root.keys()}, **schema}
 
 
-def _verdict(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
-    """Return whether an old schema allows everything that a new one allows."""
-    import jsonschema_rs as rs
-
-    try:
-        wide, narrow = (
-            rs.canonicalize(side, draft=rs.Draft202012, validate_formats=True, offline=True)
-            for side in (old, new)
-        )
-        answer = wide.covers(narrow).value
-        # It does not decide between integers and numbers.
-        is_wider = rs.is_valid(new, 0.5, offline=True) and not rs.is_valid(old, 0.5, offline=True)
-    except Exception:  # whatever is not a schema, such as a variable in place of one
-        return "unknown"
-    return "compatible" if answer == "yes" else "breaking" if answer == "no" or is_wider else "unknown"
+def _is_hard(text: str) -> bool:
+    """Return whether ``jsonschema_rs`` may need very long for a schema with combinations or logic."""
+    is_combined = '"allOf":' in text and text.count('Of":') > _MOST_COMBINED
+    return is_combined or any(f'"{key}":' in text for key in _LOGIC)
 
 
-def _normal(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
-    """Return a schema without annotations and needless wrappers, with targets in place of references."""
-    kept: dict[str, Any] = {}
+def _normal(value: Any, *, is_open: bool) -> Any:
+    """Return a schema without annotations and needless wrappers; an open one allows unknown properties."""
+    if isinstance(value, list):
+        return [_normal(item, is_open=is_open) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    schema = {
+        key: part if key in ("const", "enum") else _normal(part, is_open=is_open)
+        for key, part in value.items()
+        # A mapping is the schema of a property with such a name.
+        if isinstance(part, Mapping) or key not in _ANNOTATIONS
+    }
+    if is_open and schema.get("additionalProperties") is False:
+        del schema["additionalProperties"]
+    if isinstance(kind := schema.get("type"), str):  # Gemini has capitals, and nullable
+        schema["type"] = [kind.lower(), "null"] if schema.pop("nullable", False) is True else kind.lower()
+    for key in ("allOf", "anyOf", "oneOf"):
+        if schema.keys() - _DEFINITIONS == {key} and isinstance(schema[key], list) and len(schema[key]) == 1:
+            return schema | schema.pop(key)[0]
+    return schema
+
+
+def _resolved(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
+    """Return a schema, or the one in the same document to which it does nothing but refer."""
     for _ in range(_LONGEST_CHAIN):
         if isinstance(schema, bool):
-            return {} if schema else {"enum": []}
-        kept = {key: schema[key] for key in schema if key not in _ANNOTATIONS and key[:2] != "x-"}
-        wrapped = kept.get("allOf", kept.get("anyOf", kept.get("oneOf", ())))
-        pointed = target(kept.get("$ref"), root)
-        if len(kept) == len(wrapped) == 1:
-            schema = wrapped[0]
-        elif pointed is None:
-            break
-        elif pointed.keys() & kept.keys() <= _ANNOTATIONS | {"$ref"}:
-            schema = {**{key: kept[key] for key in kept if key != "$ref"}, **pointed}
-        else:
-            kept["allOf"] = [*kept.get("allOf", ()), {"$ref": kept.pop("$ref")}]
-            break
-    if "oneOf" in kept and "anyOf" not in kept:
-        kept["anyOf"] = kept.pop("oneOf")
-    if kept.pop("nullable", False) and isinstance(kept.get("type"), str):  # OpenAPI, and so Gemini
-        kept["type"] = [kept["type"], "null"]
-    return kept
+            schema = {} if schema else {"enum": []}
+        schema = {key: schema[key] for key in schema if key not in _DEFINITIONS}
+        part = target(schema["$ref"], root) if schema.keys() == {"$ref"} else None
+        if part is None:
+            return schema
+        schema = part
+    raise RecursionError
 
 
-def target(reference: Any, root: Any) -> dict[str, Any] | None:
+def target(reference: Any, root: Any) -> JsonSchema | None:
     """Return the schema in the same document that a reference means, if there is one."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     for part in reference.split("/")[1:]:
         root = as_mapping(root).get(part.replace("~1", "/").replace("~0", "~"))
-    return _normal(root, root) if isinstance(root, bool) else root if isinstance(root, dict) else None
+    return root if isinstance(root, dict | bool) else None
+
+
+def _without_null(schema: dict[str, Any]) -> JsonSchema:
+    """Return a schema for the other values if null is one of its types."""
+    kinds, parts = schema.get("type"), schema.get("anyOf", [])
+    if isinstance(kinds, list) and "null" in kinds and len(kinds) > 1:
+        others = [kind for kind in kinds if kind != "null"]
+        return {**schema, "type": others if len(others) > 1 else others[0]}
+    if schema.keys() == {"anyOf"} and len(parts) == 2 and {"type": "null"} in parts:
+        other: JsonSchema = parts[parts[0] == {"type": "null"}]
+        return other
+    return schema
 
 
 def _enum(schema: Mapping[str, Any]) -> list[Any]:
