@@ -90,6 +90,7 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_link_inside_stays_a_link",
             "test_the_cache_is_never_written_through_a_link",
         ],
+        "server/test_bundle.py": ["test_a_link_that_moves_to_another_directory_is_followed"],
         "pull/test_pull.py": ["test_wrong_usage_is_reported_and_writes_nothing"],
         "compare/test_changed_places.py": ["test_a_prompts_directory_that_is_a_link_is_refused"],
         "deploy/test_branches.py": ["test_a_configuration_that_is_a_link_is_refused"],
@@ -113,7 +114,10 @@ _BY_REASON: dict[str, dict[str, list[str]]] = {
             "test_a_full_device_is_one_line_and_an_exit_code_of_its_own",
             "test_what_the_caller_closed_is_not_taken_for_a_file",
         ],
-        "files/test_disk.py": ["test_a_full_disk_leaves_the_old_file"],
+        "files/test_disk.py": [
+            "test_a_device_or_a_pipe_is_not_replaced_by_a_file",
+            "test_a_full_disk_leaves_the_old_file",
+        ],
         "files/test_worktree.py": ["test_what_is_no_regular_file_is_not_opened"],
         "pull/test_pull.py": ["test_a_disk_that_refuses_leaves_old_files_whole_and_tells_what_was_written"],
         "rendering/test_engine.py": [

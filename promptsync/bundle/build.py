@@ -66,8 +66,8 @@ def bundle_of_label(project: Project, label: str) -> Bundle:
 def bundle_of_commit(project: Project, revision: str) -> Bundle:
     """Return the bundle of the prompts in scope in a commit, made by a temporary embedded registry.
 
-    Raises ``InvalidFile`` for files that cannot be read, and ``Refused`` for a snippet without a file and for
-    a tool that the commit's fixtures do not declare.
+    Raises ``InvalidFile`` for files that cannot be read, and ``Refused`` for two files of one prompt, for a
+    snippet without a file, and for a tool that the commit's fixtures do not declare.
     """
     history = project.history
     commit = find_state(history, revision, "--from") if history is not None else None
@@ -75,9 +75,13 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
         raise UsageError(f"--from {revision}: no commit", hint="git log --oneline", code="no-commit")
     blobs = tree_at(history, commit, project.config.prompts).files
     contents = history.blobs(blobs.values())
-    files = [
-        parse(contents.get(blob, b""), path, name_for(path)).prompt for path, blob in sorted(blobs.items())
-    ]
+    files: dict[str, Prompt] = {}
+    for path, blob in sorted(blobs.items()):
+        prompt = parse(contents.get(blob, b""), path, name_for(path)).prompt
+        if prompt.name in files:
+            message = f"two files of {revision} contain the prompt {prompt.name!r}"
+            raise Refused(message, hint="promptsync lint", code="duplicate")
+        files[prompt.name] = prompt
     declared = [remote.fixtures for remote in project.config.remotes.values() if remote.fixtures]
     with tempfile.TemporaryDirectory(prefix="promptsync-") as directory:
         fixtures = Path(directory) / "registry.yaml"
@@ -86,7 +90,7 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
             fixtures.write_bytes(b"".join(tools.values()))
         url = f"{LOCAL}{Path(directory) / 'registry.db'}"
         with connect(Project(project.config, "commit", url, fixtures=fixtures), memory=None) as registry:
-            prompts = _published(registry, {prompt.name: prompt for prompt in files})
+            prompts = _published(registry, files)
     kept = {name: prompt for name, prompt in prompts.items() if project.config.in_scope(name)}
     if not kept:
         raise UsageError(f"{revision} has no prompt in scope", hint="promptsync status")

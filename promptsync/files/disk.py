@@ -32,6 +32,8 @@ def write(root: Path, path: str, text: str, *, within: str = "") -> None:
     """
     with explained("write", root / path):
         target = _checked(root, path, within)
+        if target.exists() and not target.is_file():  # a new file would take the place of /dev/null
+            raise OSError("it is not a regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
         # Where git does not list an unfinished file, if it can get from there in one step.
         private = root / DIRECTORY

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 THREADS = 4
 """How many requests are handled at once. Each thread has memory of its own, and rendering is quick."""
 
+MAX_BODY = 4 * 1024 * 1024
+"""Longest body, in bytes: one takes several times as much memory, of which a sidecar has little."""
+
 _LOOK_SECONDS = 1.0
 """How often the file is looked at."""
 
@@ -65,7 +68,7 @@ class Release(Struct, frozen=True):
             release = cls(hashlib.sha256(content).hexdigest(), file.label, file.commit, packed)
             if not all(isinstance(release.content(name)["prompt_template"], dict) for name in packed):
                 raise ValueError("prompt_template is not an object")
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, RecursionError) as error:
             decode(content[:])  # which has better words
             raise ValueError(f"is not a valid bundle: {error}") from None
         return release
@@ -135,6 +138,8 @@ class Sidecar:
     last good one is kept.
     """
 
+    max_body = MAX_BODY
+
     def __init__(self, path: Path, api_key: str | None = None) -> None:
         self._path = path
         self._key = api_key
@@ -183,7 +188,7 @@ class Sidecar:
         """Read the file again if it changed. If that fails, requests still get the last bundle."""
         try:
             self._read()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # none may end the thread
             problem = f"{self._path}: {getattr(error, 'strerror', None) or error}"
             if problem != self._problem:
                 _log.warning("promptsync still serves the bundle that it read before: %s", problem)
@@ -191,7 +196,8 @@ class Sidecar:
 
     def _read(self) -> None:
         stat = self._path.stat()
-        stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
+        # Tools that unpack a file may give each one the same time of modification.
+        stamp = stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
         if stamp != self._stamp:
             self.release = Release.read(self._path)
             self._stamp = stamp

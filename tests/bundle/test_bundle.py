@@ -266,6 +266,11 @@ def _commit(**files: dict[str, Any]) -> Prepare:
     return prepare
 
 
+def two_files(world: World) -> None:
+    world.put("prompts/again.yaml", world.path("tone").read_text("utf-8").replace("Be kind", "Be short"))
+    world.commit()
+
+
 def include_nothing(world: World) -> None:
     config = world.root / "promptsync.yaml"
     config.write_text(config.read_text("utf-8") + 'include: ["other/*"]\n', "utf-8")
@@ -275,6 +280,7 @@ LACKING: list[tuple[Prepare, str, int, str]] = [
     (_commit(a={"text": "@@@elsewhere@@@"}), "HEAD", 3, "'a' renders 'elsewhere', which has no file there"),
     (_commit(a={"text": "{x}", "tools": [TOOL]}), "HEAD", 3, "'a' has a registry tool that its fixtures do"),
     (_commit(a={"content": "@@@a@@@"}), "HEAD", 1, "Snippet cycle"),
+    (two_files, "HEAD", 3, "two files of HEAD contain the prompt 'tone'"),
     (lambda world: None, "HEAD~9", 2, "this clone has no commit HEAD~9"),
     (include_nothing, "HEAD", 2, "HEAD has no prompt in scope"),
     (lambda world: None, "nowhere", 2, "this clone has no commit nowhere"),

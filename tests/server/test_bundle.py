@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from bundles import bundle, response, write_bundle
-from registry_server import Caller, chat, completion, flat
+from registry_server import Caller, chat, completion, flat, running
 
 from promptsync.prompt.bundle import Bundle, bundled, encode
 from promptsync.server.app import create_app
-from promptsync.server.bundle import Sidecar
+from promptsync.server.bundle import MAX_BODY, Sidecar
 from promptsync.server.routes import ROUTES
 
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o", "parameters": {"temperature": 0}}}
@@ -196,6 +198,40 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_served(tmp_path: P
     assert state() == (9, None)
 
 
+def test_a_file_that_keeps_its_size_and_its_time_is_read_again(tmp_path: Path) -> None:
+    file = write_bundle(tmp_path / "prompts.json")
+    os.utime(file, ns=(0, 0))
+    sidecar = Sidecar(file)
+    content = file.read_bytes().replace(b'"version": 7', b'"version": 8')
+    file.write_bytes(content)
+    os.utime(file, ns=(0, 0))
+    sidecar.look()
+    assert Caller(sidecar, key=None)("POST", "/prompt-templates/support%2Frefund").body["version"] == 8
+
+
+def test_a_link_that_moves_to_another_directory_is_followed(tmp_path: Path) -> None:
+    """As the kubelet updates a ConfigMap."""
+    for number in (7, 8):
+        (tmp_path / f"v{number}").mkdir()
+        os.utime(write_bundle(tmp_path / f"v{number}" / "prompts.json", response(version=number)), ns=(0, 0))
+    link = tmp_path / "..data"
+    link.symlink_to("v7")
+    (tmp_path / "prompts.json").symlink_to("..data/prompts.json")
+    sidecar = Sidecar(tmp_path / "prompts.json")
+    (tmp_path / "next").symlink_to("v8")
+    (tmp_path / "next").replace(link)
+    sidecar.look()
+    assert Caller(sidecar, key=None)("POST", "/prompt-templates/support%2Frefund").body["version"] == 8
+
+
+def test_a_body_that_needs_more_memory_than_a_sidecar_has_is_refused(tmp_path: Path) -> None:
+    sidecar = Sidecar(write_bundle(tmp_path / "prompts.json"))
+    with running(sidecar) as url, httpx.Client(trust_env=False, base_url=url) as client:
+        for size, status in ((MAX_BODY - 100, 200), (MAX_BODY, 413)):
+            values = {"input_variables": {"text": "x" * size}}
+            assert client.post("/prompt-templates/support%2Frefund", json=values).status_code == status
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -206,13 +242,18 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_served(tmp_path: P
         (encode(bundle(response())).replace(b"prompt_template", b"other"), "has no prompt_template"),
         (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\xff"'), "is not"),
         (encode(bundle(response(commit_message="x"))).replace(b'"x"', b'"\\udc00"'), "surrogate"),
+        (encode(bundle(response())).replace(b"[]", b"[" * 9999 + b"]" * 9999), "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_bundle_is_refused_in_words(tmp_path: Path, content: bytes, message: str) -> None:
-    file = tmp_path / "prompts.json"
+    file = write_bundle(tmp_path / "prompts.json")
+    sidecar = Sidecar(file)
     file.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(message)):
         Sidecar(file)
+    sidecar.look()
+    health = Caller(sidecar, key=None)("GET", "/health").body
+    assert health["prompts"] == 1 and message in health["problem"]
 
 
 def test_health_says_what_is_served(tmp_path: Path) -> None:
