@@ -272,8 +272,8 @@ def _environment(environ: Mapping[str, str]) -> Environment:
             for key, value in environ.items()
             if key.endswith("_KEY") and not key.startswith("PROMPTLAYER_") and value
         },
-        webhook_secret=environ.get("PROMPTLAYER_WEBHOOK_SECRET", "").strip(),
-        relay_token=environ.get("PROMPTSYNC_RELAY_TOKEN", "").strip(),
+        webhook_secret=environ.get("PROMPTLAYER_WEBHOOK_SECRET", ""),
+        relay_token=environ.get("PROMPTSYNC_RELAY_TOKEN", ""),
         ci=ci,
         read_only=_is_on(environ.get("PROMPTSYNC_READ_ONLY", "")),
         colour=False if environ.get("NO_COLOR") else None,

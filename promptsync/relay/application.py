@@ -45,6 +45,7 @@ def create_app(
 
     At the end of the process, it starts what still waits.
     """
+    secret, token = secret.strip(), token.strip()  # mounted secrets end with a newline
     for name, value in (("PROMPTLAYER_WEBHOOK_SECRET", secret), ("PROMPTSYNC_RELAY_TOKEN", token)):
         if not re.fullmatch(r"[!-~]+", value):
             problem = "contains spaces or other invalid characters" if value else "is not set"

@@ -117,7 +117,7 @@ class Dispatcher:
         self.send(everything=True)
 
     def _request(self, name: str) -> float | None:
-        """Start a workflow; return the seconds until another attempt, ``None`` if there must be none."""
+        """Start a workflow; return the seconds until another attempt, ``None`` if it started."""
         status, wait = 0, ""
         try:
             with self._client.stream("POST", **self._start(name)) as response:
@@ -131,12 +131,12 @@ class Dispatcher:
             _log.info("started promptsync-%s", name)
             return None
         reason = f"promptsync-{name} was not started: {status or ''} {reason.replace(self._token, '***')!a}"
-        if wait or status in (0, 408, 429) or status >= 500:
-            backoff = min(2**self._failures, 256) * random.uniform(1, 1.25)
-            seconds = min(int(wait), 3600) if wait.isdecimal() else backoff
-            self.status, self._failures = "retrying", self._failures + 1
-            _log.warning("%s; trying again in %.0f s", reason, seconds)
-            return seconds
-        self.status, self._failures = "rejected", 0
-        _log.error("%s; check the token, its permissions and the repository", reason)
-        return None
+        is_rejected = not (wait or status in (0, 408, 429) or status >= 500)
+        exponent = 8 if is_rejected else min(self._failures, 8)
+        seconds = min(int(wait), 3600) if wait.isdecimal() else 2**exponent * random.uniform(1, 1.25)
+        self.status, self._failures = "rejected" if is_rejected else "retrying", self._failures + 1
+        if is_rejected:  # lost otherwise, and a person may fix it on the server
+            reason += "; check the token, its permissions and the repository"
+        level = logging.ERROR if is_rejected else logging.WARNING
+        _log.log(level, "%s; trying again in %.0f s", reason, seconds)
+        return seconds

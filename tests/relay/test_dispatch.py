@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +13,8 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
-from relaying import APPROVAL, SECRET, TOKEN, Api, Site, api, event, relaying
+from registry_server import running
+from relaying import APPROVAL, SECRET, TOKEN, Api, Clock, Site, api, event, relaying
 
 from promptsync.errors import UsageError
 from promptsync.relay.application import create_app
@@ -79,6 +81,16 @@ def test_the_branch_is_the_first_one_in_the_configuration(
 def url_of(github: str, gitlab: str, api_url: str = "") -> str:
     start = start_of(github, gitlab, token=TOKEN, api_url=api_url, branch="main")
     return str(start("drift")["url"])
+
+
+def test_a_mounted_secret_may_end_with_a_newline(tmp_path: Path, github: Api) -> None:
+    (tmp_path / "promptsync.yaml").write_text("")
+    options = {"secret": f"{SECRET}\n", "token": f"{TOKEN}\r\n"}
+    relay = create_app(**options, github="team/prompts", api_url=github.url, directory=str(tmp_path))
+    with running(relay) as url:
+        assert Site(url, relay, Clock()).send(edit()).status_code == 202
+    relay.dispatcher.close()
+    assert github.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 def test_the_api_may_be_one_of_your_own_servers() -> None:
@@ -277,23 +289,28 @@ def test_a_server_that_hangs_is_given_up(site: Site, github: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
-def test_what_is_rejected_is_not_repeated_and_loud(
+def test_what_is_rejected_is_loud_and_repeated_until_it_is_fixed(
     site: Site, github: Api, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     message = f"Bad credentials {TOKEN} \x1b[31m".encode()
-    github.replies = [(status, {"Location": f"{github.url}/elsewhere"}, message)]
+    github.replies = [(status, {"Location": f"{github.url}/elsewhere"}, message)] * 3
     site.send(edit())
     site.pass_time(10)
+    for attempt in (1, 2, 3):
+        assert len(github.requests) == attempt and site.health() == (503, "rejected")
+        assert 256 <= site.relay.dispatcher._due["drift"] - site.clock.now <= 320
+        site.pass_time(255)
+        assert len(github.requests) == attempt
+        site.pass_time(65)
+    assert len(github.requests) == 4 and site.health() == (200, "ok")
     site.pass_time(10_000)
-    assert len(github.requests) == 1 and site.health() == (503, "rejected")
-    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert record.getMessage() == (
-        f"promptsync-drift was not started: {status} 'Bad credentials *** \\x1b[31m'; "
-        "check the token, its permissions and the repository"
+    assert len(github.requests) == 4
+    record, *_ = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert re.fullmatch(
+        rf"promptsync-drift was not started: {status} 'Bad credentials \*\*\* \\x1b\[31m'; "
+        r"check the token, its permissions and the repository; trying again in \d+ s",
+        record.getMessage(),
     )
-    site.send(edit(2))
-    site.pass_time(10)
-    assert len(github.requests) == 2 and site.health() == (200, "ok")
 
 
 def test_of_an_endless_answer_only_the_beginning_is_read(site: Site, github: Api) -> None:
