@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextvars import copy_context
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 OUTAGES = ("TimeoutError", "ConnectionError", "InternalServerError", "RateLimitError", "AuthenticationError")
 """Names of errors after which the registry gets a pause. Others, such as 404, concern a single prompt."""
-Values = dict[str, Any]
+Values = Mapping[str, Any]
 logger = logging.getLogger("promptsync.runtime")
 _lock = threading.RLock()  # a signal handler may load a prompt, too
 if hasattr(os, "register_at_fork"):  # a forked process has no thread to free a lock that is held
@@ -102,7 +103,7 @@ class _Loader:
     def _request(self, label: str | None, input_variables: Values | None, more: Values) -> Values:
         """Return the parameters for the SDK. A version replaces the label, which would win over it."""
         selected = {"label": label} if label and not more.get("version") else {}
-        return selected | {"input_variables": input_variables or {}} | more
+        return {**selected, "input_variables": dict(input_variables or {}), **more}
 
 
 class Prompts(_Loader):

@@ -77,7 +77,7 @@ def bundle_of_commit(project: Project, revision: str) -> Bundle:
     contents = history.blobs(blobs.values())
     files: dict[str, Prompt] = {}
     for path, blob in sorted(blobs.items()):
-        prompt = parse(contents.get(blob, b""), path, name_for(path)).prompt
+        prompt = parse(contents.get(blob, b""), f"{project.config.prompts}/{path}", name_for(path)).prompt
         if prompt.name in files:
             message = f"two files of {revision} contain the prompt {prompt.name!r}"
             raise Refused(message, hint="promptsync lint", code="duplicate")

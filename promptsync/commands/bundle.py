@@ -74,10 +74,10 @@ def command(
 
 def read_bundle(session: Session, file: str) -> Bundle:
     """Return the bundle in a file. Raises ``UsageError`` if it is none."""
-    again = f"promptsync bundle -o {shlex.quote(file)}"
     try:
         return decode((session.directory / file).read_bytes())
     except OSError as error:
+        again = f"promptsync bundle -o {shlex.quote(file)}"
         raise UsageError(f"{file} cannot be read: {error.strerror}", hint=again) from None
     except ValueError as error:
-        raise UsageError(f"{file} {error}", hint=again, code="bundle") from None
+        raise UsageError(f"{file} {error}", hint="promptsync help bundle", code="bundle") from None

@@ -45,7 +45,7 @@ _MOST_LINES = 20
 def command(
     session: Session, names: tuple[str, ...], lang: str, target: str | None, check: bool, source: str | None
 ) -> Outcome:
-    """Write types for the variables, responses and tools of prompts: TypedDicts or TypeScript interfaces.
+    """Write types for the variables, responses and tools of prompts: TypedDicts or TypeScript types.
 
     NAME is a name or a pattern; the default is all prompts. Snippets are taken from your files, whatever
     version they are pinned to; the bundle of a label has the pinned ones. Needs no network and no key.

@@ -77,7 +77,7 @@ class Python:
 
 
 class TypeScript:
-    """Interfaces, and one that has the types of each prompt under its name; with the methods of Python."""
+    """Types, and one with those of each prompt; no interfaces, because the SDK takes a ``Record``."""
 
     types: Final = {name: name for name in ("string", "number", "boolean", "null")} | {
         "integer": "number",
@@ -91,12 +91,12 @@ class TypeScript:
         return " | ".join(string(self, v) if isinstance(v, str) else json.dumps(v) for v in values)
 
     def interface(self, name: str, fields: Sequence[Property], later: Collection[str] = ()) -> str:
-        if not fields:  # everything has the type of an empty interface
+        if not fields:  # everything has the type of an empty object
             return self.alias.format(name, self.map_of.format(self.never))
-        lines = [f"export interface {name} {{"]
+        lines = [f"export type {name} = {{"]
         for field in fields:
             lines += [*comment(self, field.description, "  "), f"  {self._member(field)};"]
-        return "\n".join([*lines, "}\n"])
+        return "\n".join([*lines, "};\n"])
 
     def module(self, code: Sequence[str], prompts: Mapping[str, Types]) -> str:
         types = [

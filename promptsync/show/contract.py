@@ -30,7 +30,7 @@ def contract_rows(plan: DeployPlan) -> Iterator[Row]:
             if change.verdict == "breaking" and contract.is_accepted:
                 word, meaning = "accepted", "warn"
                 end = f"; needs: {shortened(contract.needs, _LONG)}" if contract.needs else ""
-            note = f"{change_text(change)}, against {contract.label} v{contract.version}{end}"
+            note = f"{change_text(change)} (compared with {contract.label} v{contract.version}){end}"
             yield Row(word, meaning, contract.name, note=note)
         if (more := len(contract.changes) - _LISTED) > 0:
             yield Row("note", "warn", contract.name, note=f"and {more} more such changes; --json has all")

@@ -411,7 +411,21 @@ def test_what_cannot_be_checked_is_a_usage_error(
 ) -> None:
     prepare(here)
     run = here.run("bundle", "--check", "prompts.json", *options.split())
-    assert (run.code, why in run.err, "hint: promptsync bundle" in run.err) == (2, True, True), str(run)
+    assert (run.code, why in run.err) == (2, True), str(run)
+    assert "hint: promptsync bundle" in run.err or "hint: promptsync help bundle" in run.err
+
+
+def test_no_hint_overwrites_a_file_that_is_not_a_bundle(here: World) -> None:
+    run = here.run("bundle", "--check", "promptsync.yaml")
+    assert (run.code, "-o" in run.err) == (2, False), str(run)
+    assert "hint: promptsync help bundle\n" in run.err
+
+
+def test_a_broken_file_of_the_commit_is_named_with_its_directory(here: World) -> None:
+    here.put("prompts/greet.yaml", "name: [")
+    here.commit("Break it")
+    run = here.run("bundle", "--from", "HEAD", "-o", "prompts.json")
+    assert run.code == 1 and "error: prompts/greet.yaml:" in run.err, str(run)
 
 
 # -- the command ---------------------------------------------------------------------------------------------

@@ -530,6 +530,7 @@ EXAMPLES = ("-C", str(Path(__file__).parents[2] / "example-repo"), "types")
 
 READER = """
 import json
+from promptsync.runtime import AsyncPrompts, LoadedPrompt, Prompts
 from examples import PromptName, SupportRefundVariables, SupportTriageOutput
 
 def render(name: PromptName) -> None: ...
@@ -538,6 +539,13 @@ render("support/triage")
 order = {"number": "A-17"}
 values: SupportRefundVariables = {"question": "Where is it?", "refund_days": 30, "order": order}
 without: SupportRefundVariables = {"question": "Where is it?", "refund_days": "30"}
+
+def load(prompts: Prompts) -> LoadedPrompt:
+    return prompts.get("support/refund", input_variables=values)
+
+async def load_later(prompts: AsyncPrompts) -> LoadedPrompt:
+    return await prompts.get("support/refund", input_variables=values)
+
 answer: SupportTriageOutput = json.loads("{}")
 number: str | None = answer["order_number"]
 urgent: bool = answer["urgency"] == "high"
@@ -586,6 +594,7 @@ def test_typescript_accepts_the_module_and_the_values(tmp_path: Path, tsc: str) 
         "interface Order { number: string }",
         "export const order: Order = { number: 'A-17' };",
         "export const values: examples.SupportRefundVariables = { question: '?', refund_days: 1, order };",
+        "export const accepted_by_the_sdk: Record<string, unknown> = values;",
         "declare const answer: examples.Prompts['support/triage']['output'];",
         "export const urgent: boolean = answer.urgency === 'high';",
         "// @ts-expect-error",

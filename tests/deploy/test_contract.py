@@ -65,7 +65,7 @@ def test_a_break_stops_the_deploy_before_anything_is_published(world: World) -> 
     assert "'refund' breaks applications that read prod v1: " in done.err and "customer" in done.err
     assert "hint: promptsync deploy --breaking refund\n" in done.err
     assert "hint: or set needs: app >= VERSION in prompts/refund.yaml, and commit it" in done.err
-    assert re.search(r"breaking +refund: .*customer.*, against prod v1\n", done.out)
+    assert re.search(r"breaking +refund: .*customer.* \(compared with prod v1\)\n", done.out)
     assert world.writes == [] and world.label("refund", "prod") == 1
     refused = world.run("deploy", "--json")
     assert refused.document["error"]["code"] == "contract"
