@@ -42,28 +42,21 @@ def command(
     from promptsync.bundle.build import bundle_of_commit, bundle_of_label
     from promptsync.files.disk import write
 
-    check_apart(("--label", label), ("--from", revision))
+    check_apart(("--label", label), ("--from", revision), ("--check", checked))
     check_apart(("-o", file), ("--check", checked))
     existing = None if checked is None else read_bundle(session, checked)
+    if existing is not None:
+        label, revision = existing.label, None if existing.label else "HEAD"
     path = writable(session, "-o", file)
     with session.project() as project:
-        if revision is None:
-            label = label or (existing.label if existing else live_label(session, project, None))
-        if existing is not None and (existing.label != label or (label is None and revision is None)):
-            known = f"the label {existing.label!r}" if existing.label else "a commit"
-            option = f"--label {shlex.quote(existing.label)}" if existing.label else "--from HEAD"
-            again = f"promptsync bundle {option} --check {shlex.quote(str(checked))}"
-            raise UsageError(f"{checked} is the bundle of {known}", hint=again)
-        if label is None and revision is None:
-            raise UsageError("no label to bundle", hint="promptsync bundle --label LABEL")
         if revision is not None:
             bundle = bundle_of_commit(project, revision)
+        elif label := live_label(session, project, label):
+            bundle = bundle_of_label(project, label)
         else:
-            bundle = bundle_of_label(project, label or "")
+            raise UsageError("no label to bundle", hint="promptsync bundle --label LABEL")
     if existing is not None and checked is not None:
-        source = ["--label", label or ""] if revision is None else ["--from", revision]
-        again = shlex.join(["promptsync", "bundle", *source, "-o", checked])
-        return show_check(existing, bundle, checked, again)
+        return show_check(existing, bundle, checked)
     text, outcome = encode(bundle).decode(), show_bundle(bundle, file)
     if path is not None:
         write(path.parent, path.name, text)

@@ -21,11 +21,8 @@ FORMAT: Final = "promptsync-bundle/1"
 
 Renders = Literal["anywhere", "registry"]
 
-_OF_REQUEST: Final = ("success", "message", "request_id", "created_at")
-"""Keys of a response that depend on the request, or that only one of the registry's reads has."""
-
+_OF_REQUEST: Final = ("success", "message", "request_id")
 _HAVE_KEYS: Final = ("custom_provider", "provider_base_url")
-"""Parts of a response that may have the key of a model provider."""
 
 
 class BundledPrompt(Struct, frozen=True):

@@ -37,8 +37,8 @@ def show_bundle(bundle: Bundle, file: str | None) -> Outcome:
     return Outcome(lines, known)
 
 
-def show_check(old: Bundle, new: Bundle, file: str, command: str) -> Outcome:
-    """Return what moved since a bundle was made; ``command`` makes it again."""
+def show_check(old: Bundle, new: Bundle, file: str) -> Outcome:
+    """Return what moved since a bundle was made."""
     changes: list[dict[str, Any]] = []
     for name in sorted({*old.prompts, *new.prompts}):
         facts = [(it.version, it.digest) if (it := side.prompts.get(name)) else None for side in (old, new)]
@@ -50,6 +50,7 @@ def show_check(old: Bundle, new: Bundle, file: str, command: str) -> Outcome:
     if not changes:
         return outcome.replaced(lines=[f"{outcome.lines[0]}, up to date"])
     message = f"{output.name(file)} is out of date: {count(len(changes), 'prompt')} changed"
+    command = ["promptsync", "bundle", *(["--label", new.label] if new.label else ["--from", "HEAD"])]
     rows = []
     for change in changes:
         numbers = [f"v{change[key]}" for key in ("old", "new") if change[key] is not None]
@@ -57,5 +58,5 @@ def show_check(old: Bundle, new: Bundle, file: str, command: str) -> Outcome:
     return Outcome(
         row_lines(rows),
         {**outcome.body, "changes": changes},
-        error=Refused(message, hint=command, code="outdated"),
+        error=Refused(message, hint=shlex.join([*command, "-o", file]), code="outdated"),
     )

@@ -97,17 +97,17 @@ class Connection:
         operation: Operation,
         *,
         path: Mapping[str, object] | None = None,
-        query: Mapping[str, Any] | Callable[[str], Mapping[str, Any] | None] | None = None,
-        body: Mapping[str, Any] | Callable[[str], Mapping[str, Any] | None] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Callable[[str], Mapping[str, Any]] | None = None,
         fresh: bool = False,
         before_repeat: Callable[[], bool] | None = None,
     ) -> Answer:
         """Send ``operation`` by the first of its routes that the registry has, and return its 2xx response.
 
-        ``path`` fills the route's placeholders. ``query`` and ``body`` can be functions of the route's form.
-        ``fresh`` bypasses caches on the way. ``before_repeat`` is called before the request is sent again,
-        and raises if that would be wrong by then, or returns false if it cannot find out. Raises the errors
-        of ``registry.errors``; if several routes were rejected, the error names all the reasons. Raises
+        ``path`` fills the route's placeholders. ``body`` can be a function of the route's form. ``fresh``
+        bypasses caches on the way. ``before_repeat`` is called before the request is sent again, and raises
+        if that would be wrong by then, or returns false if it cannot find out. Raises the errors of
+        ``registry.errors``; if several routes were rejected, the error names all the reasons. Raises
         ``Refused`` for an operation that writes if the connection is read-only.
         """
         if self.read_only and operation.effect == "writes":
@@ -122,8 +122,7 @@ class Connection:
             refused: dict[Route, Answer] = {}
             for route in (known,) if known else sorted(operation.routes, key=self.facts.lacks):
                 sent = body(route.form) if callable(body) else body
-                asked = query(route.form) if callable(query) else query
-                request = self._request(operation, route, path or {}, asked, sent, fresh=fresh)
+                request = self._request(operation, route, path or {}, query, sent, fresh=fresh)
                 answer = self._answer(operation, request, before_repeat)
                 if 200 <= answer.status < 300:
                     self._routes[operation] = route

@@ -89,19 +89,6 @@ READ_RENDERED: Final = _operation(
     item="prompt",
     effect="reads",
 )
-READ_UNFILLED: Final = _operation(
-    "read the prompt without filling in its variables",
-    # The first is what the official SDKs send; of the two, only the second is documented.
-    READ_RENDERED.routes[0],
-    Route(
-        "GET /prompt-templates/{identifier}",
-        "expanded",
-        (("resolve_snippets", True), ("include_llm_kwargs", True)),
-    ),
-    next_route_on=NO_SHAPE,
-    item="prompt",
-    effect="reads",
-)
 RENDER: Final = _operation(
     "render the prompt", "POST /prompt-templates/{identifier}", item="prompt", effect="reads"
 )

@@ -71,13 +71,7 @@ class Versions:
     def unfilled(self, template_id: int, name: str, version: int) -> dict[str, Any]:
         """Return a version with unfilled variables; see ``Prompts.unfilled``."""
         query = {"version": version}
-        answer = self._call(
-            endpoints.READ_UNFILLED,
-            path={"identifier": self._prompts.identifier(template_id, name)},
-            query=lambda form: query if form == "expanded" else None,
-            body=lambda form: None if form == "expanded" else query,
-            fresh=True,
-        )
+        answer = self._rendered_answer(self._prompts.identifier(template_id, name), name, query)
         raw = answer.object(deep=True)
         prompt = _parsed(answer, raw, query).prompt
         if prompt.name != name:
