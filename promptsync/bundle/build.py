@@ -34,12 +34,20 @@ _NOTHING = dict.fromkeys(("id", "version", "workspace_id", "commit_message"))
 def bundle_of_label(project: Project, label: str) -> Bundle:
     """Return the bundle of the prompts in scope that have a label.
 
-    Raises ``UsageError`` if there are none, and ``Refused`` if the label moved in the meantime.
+    Raises ``UsageError`` if there are none, and ``Refused`` if the label moved in the meantime, or a snippet
+    got a new version, which is in place in some of the prompts then.
     """
 
-    def versions() -> dict[str, tuple[int, int]]:
-        prompts = [prompt for prompt in labelled(project, only=[label]) if label in prompt.labels]
-        return {each.listed.name: (each.listed.template_id, each.labels[label]) for each in prompts}
+    def versions() -> tuple[dict[str, tuple[int, int]], list[tuple[str, int]]]:
+        pinned: dict[str, tuple[int, int]] = {}
+        snippets = []
+        for prompt in labelled(project, only=[label]):
+            listed = prompt.listed
+            if label in prompt.labels:
+                pinned[listed.name] = listed.template_id, prompt.labels[label]
+            if listed.prompt.template.get("type") == "completion":
+                snippets.append((listed.name, listed.version))
+        return pinned, snippets
 
     def read(name: str) -> BundledPrompt:
         template_id, version = pinned[name]
@@ -50,13 +58,14 @@ def bundle_of_label(project: Project, label: str) -> Bundle:
         return bundled(raw, commit=mark.commit if mark is not None and is_its_own else None)
 
     # Read by its label, a prompt could be of another release than the others.
-    pinned = versions()
+    before = versions()
+    pinned, _ = before
     if not pinned:
         raise UsageError(f"no prompt in scope has the label {label!r}", hint="promptsync label list")
     prompts = project.mapped("Reading prompts", read, pinned)
-    if versions() != pinned:
+    if versions() != before:
         raise Refused(
-            f"{label} moved while the prompts were read; nothing was written",
+            f"{label} moved, or a snippet changed, while the prompts were read; nothing was written",
             hint="run the command again",
             code="label-moved",
         )

@@ -139,18 +139,25 @@ def test_registry_tools_are_in_place(tmp_path: Path) -> None:
         assert (tool["type"], tool["function"]["name"]) == ("function", "lookup_order")
 
 
-def test_a_label_that_moves_in_the_meantime_is_noticed_and_nothing_is_written(here: World) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [lambda world: world.point("refund", prod=2), lambda world: world.publish("tone", content="Be short.")],
+    ids=["label", "snippet"],
+)
+def test_a_release_that_changes_in_the_meantime_is_noticed_and_nothing_is_written(
+    here: World, change: Callable[[World], object]
+) -> None:
     moved: list[Seen] = []
 
     def move(seen: Seen, forward: Callable[[Seen], Reply]) -> None:
-        if seen.method == "POST" and not moved:
+        if seen.method == "POST" and seen.path.startswith("/prompt-templates/") and not moved:
             moved.append(seen)
-            here.point("refund", prod=2)
+            change(here)
 
     here.faults.append(move)
     run = here.run("bundle", "-o", "prompts.json")
     assert (len(moved), run.code) == (1, 3)
-    assert "prod moved while the prompts were read" in run.err
+    assert "prod moved, or a snippet changed, while the prompts were read" in run.err
     assert not (here.root / "prompts.json").exists()
 
 
