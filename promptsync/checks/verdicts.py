@@ -206,14 +206,20 @@ def on_hold(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdic
 
 def breaking(project: Project, changes: Iterable[LabelChange]) -> Iterator[Verdict]:
     """Yield the versions that governed labels move to and that break applications, with the first reason."""
-    from promptsync.prompt.contract import contract_changes
+    from promptsync.checks.tables.tested_text import UNREADABLE, TestedTexts, rendered_changes
+    from promptsync.prompt.contract import contract_changes, new_needs
 
+    texts = TestedTexts(project, {}, {})
     for change in changes:
         if change.old is not None and change.new is not None and is_governed(project, change.label):
             get, name = project.registry.prompts.get, change.name
             live, new = (get(change.template_id, name, version=at).prompt for at in (change.old, change.new))
-            effects = [effect for effect in contract_changes(live, new) if effect.verdict == "breaking"]
-            if effects and new.needs in (None, live.needs):
+            try:
+                effects = rendered_changes(texts, live, new)
+            except UNREADABLE:
+                effects = contract_changes(live, new)
+            effects = tuple(effect for effect in effects if effect.verdict == "breaking")
+            if effects and new_needs(live, new) is None:
                 yield Verdict(name, change.new, None, str(effects[0]), about="contract")
 
 

@@ -12,18 +12,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from promptsync.checks.tables.tested_text import TestedTexts
+from promptsync.checks.tables.tested_text import UNREADABLE, TestedTexts, rendered_changes
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.not_released import release_labels
-from promptsync.compare.snapshot import Snapshot, State
+from promptsync.compare.snapshot import Snapshot, State, matching
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import references_in, renders_new
 from promptsync.errors import Refused
 from promptsync.project.project import Project
-from promptsync.prompt.contract import ContractChange, contract_changes
-from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippets import SnippetError, parents, rendered_in
-from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
+from promptsync.project.target import check_exact
+from promptsync.prompt.contract import ContractChange, new_needs
+from promptsync.prompt.snippets import parents
 
 _LONG = 200
 
@@ -55,12 +54,11 @@ class PromptContract(Struct, frozen=True):
 
 
 def find_contracts(
-    survey: Survey, texts: TestedTexts, live: Mapping[str, Collection[LiveUser]], accepted: Collection[str]
+    survey: Survey, texts: TestedTexts, live: Mapping[str, Collection[LiveUser]]
 ) -> tuple[PromptContract, ...]:
     """Return the contracts that the releases of a survey change.
 
-    ``live`` are the prompts that render released snippets immediately, by snippet; ``accepted`` are the
-    prompts whose applications may break.
+    ``live`` are the prompts that render released snippets immediately, by snippet.
     """
     released = {
         member.name: LiveUser(member.name, survey.label, member.released)
@@ -70,13 +68,20 @@ def find_contracts(
     users = {user for users in live.values() for user in users}
     others = sorted(user for user in users if user.label != survey.label or user.name not in released)
     through = {member.name for member in survey.checked if member.through} | {user.name for user in users}
-    contracts = _contracts(
-        texts, survey.latest, survey.label, [*released.values(), *others], released, through, live
-    )
-    return tuple(
-        replace(contract, is_accepted=contract.is_accepted or contract.name in accepted)
-        for contract in contracts
-    )
+    readers = [*released.values(), *others]
+    return tuple(_contracts(texts, survey.latest, survey.label, readers, released, through, live))
+
+
+def accepted_names(
+    project: Project, survey: Survey, contracts: Iterable[PromptContract], arguments: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the prompts that ``--breaking`` means. Raises ``UsageError`` for what names none exactly."""
+    # Prompts of other repositories may render a snippet, too.
+    names = {contract.name for contract in contracts}
+    others = [argument for argument in arguments if argument not in names]
+    if others:
+        check_exact(project, others, "--breaking")
+    return tuple(sorted({*names.intersection(arguments), *matching(project, survey.latest, others)}))
 
 
 def next_contracts(
@@ -119,9 +124,9 @@ def _contracts(
         try:
             old = texts.read(reader.name, reader.version)
             new = file.prompt if file is not None and reader.name in released else old
-            needs = new.needs if new.needs != old.needs else None
-            changes = _changes(texts, old, new, is_snippet_new=reader.name in through)
-        except (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePrompt) as error:
+            needs = new_needs(old, new)
+            changes = rendered_changes(texts, old, new, is_snippet_new=reader.name in through)
+        except UNREADABLE as error:
             changes = (ContractChange(error.message, "", "unknown"),)
         if reader.name in used or reader.name in snippets:
             changes = tuple(replace(change, verdict="unknown") for change in changes)
@@ -130,31 +135,18 @@ def _contracts(
             yield PromptContract(*at, changes, path, needs, is_accepted=needs is not None)
 
 
-def _changes(
-    texts: TestedTexts, old: Prompt, new: Prompt, *, is_snippet_new: bool
-) -> tuple[ContractChange, ...]:
-    """Return what breaks applications between two prompts as they are rendered, or may."""
-    references = [{*rendered_in(prompt.template)} for prompt in (old, new)]
-    is_same = not is_snippet_new and references[0] == references[1]
-    # What both sides include breaks nothing, but it may have a variable that seems to be new.
-    if is_same and not contract_changes(old, new):
-        return ()
-    before, after = texts.expanded(old, as_live=True), texts.expanded(new, as_live=False)
-    if before.problem:
-        return (ContractChange(before.problem, "", "unknown"),)
-    sides = (Prompt(text.name, text.template, text.metadata or {}) for text in (before, after))
-    return contract_changes(*sides)
-
-
-def refusal(contracts: Sequence[PromptContract], names: Sequence[str]) -> Refused | None:
+def refusal(
+    contracts: Sequence[PromptContract], names: Sequence[str], again: Sequence[str], accepted: Sequence[str]
+) -> Refused | None:
     """Return why a deploy of ``names``, by default of everything, would break applications."""
     stopping = [contract for contract in contracts if contract.stops]
     if not stopping:
         return None
     first, *others = stopping
     more = f" (and {len(others)} more)" if others else ""
-    broken = dict.fromkeys(contract.name for contract in stopping)
-    command = ["promptsync", "deploy", *names, *(part for name in broken for part in ("--breaking", name))]
+    command = ["promptsync", "deploy", *names, *(["--again"] if again else [])]
+    for name in dict.fromkeys([*accepted, *(contract.name for contract in stopping)]):
+        command += ["--breaking", name]
     path = next((contract.path for contract in stopping if contract.path is not None), None)
     return Refused(
         f"{first.name!r} breaks applications that read {first.label} v{first.version}: "

@@ -17,7 +17,7 @@ from promptsync.checks.tables.plan import TablePlan, plan_tables
 from promptsync.compare.live_users import LiveUser
 from promptsync.compare.pins import Pins, changed_by, find_pins
 from promptsync.compare.uncommitted import uncommitted_config, uncommitted_paths
-from promptsync.deploy.contract import PromptContract, find_contracts, refusal
+from promptsync.deploy.contract import PromptContract, accepted_names, find_contracts, refusal
 from promptsync.deploy.members import Survey
 from promptsync.deploy.snippets import check_live, check_order, live_at_once
 from promptsync.deploy.survey import make_survey
@@ -93,7 +93,8 @@ class DeployPlan(msgspec.Struct, frozen=True):
     @property
     def contract_refusal(self) -> Refused | None:
         """The applications that the deploy would break."""
-        return refusal(self.contracts, self.options.names)
+        options = self.options
+        return refusal(self.contracts, options.names, options.again, options.breaking)
 
     @property
     def destructive(self) -> tuple[str, ...]:
@@ -176,7 +177,12 @@ def plan_deploy(project: Project, options: DeployOptions, checks: Selection | No
         )
         live = live_at_once(project, survey)
         texts = texts_of(project, survey)
-        contracts = find_contracts(survey, texts, live, options.breaking)
+        contracts = find_contracts(survey, texts, live)
+        options = replace(options, breaking=accepted_names(project, survey, contracts, options.breaking))
+        contracts = tuple(
+            replace(contract, is_accepted=contract.is_accepted or contract.name in options.breaking)
+            for contract in contracts
+        )
         # After an approval everything is live already, so a verdict counts however old it is.
         is_live = all(member.is_moved for member in survey.releases) and project.config.evaluations_reuse
         reuse = math.inf if is_live else None

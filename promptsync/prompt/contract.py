@@ -16,13 +16,22 @@ from promptsync.prompt.shapes import CHAT_COMPLETIONS, CHAT_COMPLETIONS_PROVIDER
 from promptsync.prompt.template import variable_uses
 from promptsync.prompt.texts import as_mapping
 
-__all__ = ["ContractChange", "contract_changes"]
+__all__ = ["ContractChange", "contract_changes", "new_needs"]
 
 
 def contract_changes(live: Prompt, new: Prompt) -> tuple[ContractChange, ...]:
     """Return what a new version changes for the applications of a live one; both with snippets in place."""
     live = comparable(new, live)
     return (*_calls(live, new), *_variables(live, new), *_tools(live, new), *_responses(live, new))
+
+
+def new_needs(live: Prompt, new: Prompt) -> str | None:
+    """Return what a new version says that the application must have, unless the live one says the same.
+
+    Blanks and capital letters make no difference.
+    """
+    before, after = ("".join((prompt.needs or "").split()).casefold() for prompt in (live, new))
+    return new.needs if after not in ("", before) else None
 
 
 def _calls(live: Prompt, new: Prompt) -> Iterator[ContractChange]:

@@ -34,7 +34,8 @@ def contract_rows(plan: DeployPlan) -> Iterator[Row]:
             yield Row(word, meaning, contract.name, note=note)
         if (more := len(contract.changes) - _LISTED) > 0:
             yield Row("note", "warn", contract.name, note=f"and {more} more such changes; --json has all")
-    for other in {*plan.options.breaking}.difference(contract.name for contract in plan.contracts):
+    names = {contract.name for contract in plan.contracts}
+    for other in [other for other in plan.options.breaking if other not in names]:
         yield Row("note", "warn", other, note="breaks nothing; --breaking is not necessary")
 
 

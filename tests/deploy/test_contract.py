@@ -225,6 +225,25 @@ def test_a_label_is_moved_past_a_break_only_by_someone_who_says_so(
     assert world.label("refund", "prod") == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "code"), [("@@@tone@version_number:2@@@ {question}", 3), ("For {customer}: {question}", 0)]
+)
+def test_a_label_is_judged_with_snippets_in_place(world: World, text: str, code: int) -> None:
+    rewrite(world, "tone", content="Be brief to {customer}.")
+    rewrite(world, "faq", "@@@tone@version_number:1@@@ {question}")
+    world.ok("push")
+    world.point("faq", prod=2)
+    if not code:  # the live version has the variable from its snippet
+        rewrite(world, "faq", "@@@tone@version_number:2@@@ {question}")
+        world.ok("push", "faq")
+        world.point("faq", prod=3)
+    rewrite(world, "faq", text)
+    world.ok("push", "faq")
+    done = world.run("label", "move", "faq", "prod", "--skip-checks")
+    assert done.code == code, str(done)
+    assert ("breaks applications: variable customer is new" in done.err) == bool(code)
+
+
 def test_a_label_is_moved_to_a_version_that_says_what_it_needs(world: World) -> None:
     breaks(world, needs="app >= 2")
     world.ok("push")
@@ -270,6 +289,44 @@ def test_the_fingerprint_says_what_was_accepted(world: World) -> None:
     assert stopped != accepted
     assert world.run("deploy", "--expect", stopped, "--breaking", "refund").code == 3
     world.ok("deploy", "--expect", accepted, "--breaking", "refund")
+
+
+@pytest.mark.parametrize("needs", ["APP >=1", " app >= 1 ", " "])
+def test_another_spelling_of_what_is_needed_accepts_nothing(world: World, needs: str) -> None:
+    rewrite(world, "refund", "About {order}", needs="app >= 1")
+    world.ok("deploy")
+    breaks(world, needs=needs)
+    assert world.run("deploy").code == 3
+    world.ok("push")
+    assert world.run("label", "move", "refund", "prod").code == 3
+    assert world.label("refund", "prod") == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("refnd", "did you mean 'refund'?"),
+        ("ref*", "--breaking needs exact names, and 'ref*' is a pattern"),
+        ("prompts", "--breaking needs exact names, and 'prompts' is a directory"),
+    ],
+)
+def test_breaking_takes_exact_names(world: World, argument: str, message: str) -> None:
+    breaks(world)
+    done = world.run("deploy", "--breaking", argument)
+    assert done.code == 2 and message in done.err, str(done)
+    assert world.writes == []
+    world.ok("deploy", "--breaking", str(world.path("refund")))
+
+
+def test_the_hint_repeats_what_was_accepted_and_what_is_released_again(world: World) -> None:
+    world.write("faq", "@@@tone@label:prod@@@ {question} {customer}", model=MODEL)
+    breaks(world)
+    world.ok("deploy", "--breaking", "faq", "--breaking", "refund")
+    world.ok("rollback", "faq", "refund")
+    done = world.run("deploy", "faq", "refund", "--again", "--breaking", "refund")
+    hint = "promptsync deploy faq refund --again --breaking refund --breaking faq"
+    assert f"hint: {hint}\n" in done.err
+    world.ok(*hint.split()[1:])
 
 
 def test_the_hint_repeats_names_and_label(world: World) -> None:

@@ -17,15 +17,19 @@ from promptsync.files.worktree import scan
 from promptsync.project.pointers import with_labels
 from promptsync.project.versions import list_all
 from promptsync.prompt.canonical import digest, encode, is_reference
+from promptsync.prompt.contract import ContractChange, contract_changes
 from promptsync.prompt.prompt import Prompt
-from promptsync.prompt.snippets import Reference, SnippetError, expand
-from promptsync.registry.errors import NotFound
+from promptsync.prompt.snippets import Reference, SnippetError, expand, rendered_in
+from promptsync.registry.errors import NotFound, NotReadableRaw, Unsupported, UnusablePrompt
 
 if TYPE_CHECKING:
     from promptsync.project.project import Project
     from promptsync.prompt.version import Version
 
 Template = Mapping[str, Any]
+
+UNREADABLE = (SnippetError, NotFound, NotReadableRaw, Unsupported, UnusablePrompt)
+"""Why a prompt cannot be compared with its snippets and tools in place."""
 
 
 class TestedText(Struct, frozen=True):
@@ -162,6 +166,22 @@ class TestedTexts:
                 hint="check the tool in the PromptLayer dashboard",
             ) from None
         return self._known[key]
+
+
+def rendered_changes(
+    texts: TestedTexts, old: Prompt, new: Prompt, *, is_snippet_new: bool = False
+) -> tuple[ContractChange, ...]:
+    """Return what breaks applications between two prompts as they are rendered, or may."""
+    references = [{*rendered_in(prompt.template)} for prompt in (old, new)]
+    is_same = not is_snippet_new and references[0] == references[1]
+    # What both sides include breaks nothing, but it may have a variable that seems to be new.
+    if is_same and not contract_changes(old, new):
+        return ()
+    before, after = texts.expanded(old, as_live=True), texts.expanded(new, as_live=False)
+    if before.problem:
+        return (ContractChange(before.problem, "", "unknown"),)
+    sides = (Prompt(text.name, text.template, text.metadata or {}) for text in (before, after))
+    return contract_changes(*sides)
 
 
 def wanted_of(
