@@ -2,76 +2,61 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
-from promptsync.declarations.language import Language, Property, comment
+from promptsync.declarations.language import Language, literal, module
 from promptsync.declarations.schema import declare, unique, words
-from promptsync.prompt import jinja
 from promptsync.prompt.outputs import response_schema, tools_of
 from promptsync.prompt.prompt import Prompt
 from promptsync.prompt.template import variable_uses
-from promptsync.prompt.texts import JINJA2, texts_of
+from promptsync.prompt.texts import JINJA2
 
-_SCHEMAS: Final[Mapping[str, Any]] = {
-    # Numbers are formatted, too.
-    **{way: {"type": ["string", "number"]} for way in ("text", "Output", "Concat")},
-    **{way: {"type": "array"} for way in ("messages", "media", "tool", "For")},
-    "Getattr": {"type": "mapping"},
+_LIST: Final = {"type": "array"}
+_SCHEMAS: Final = {
+    "text": {"type": ["string", "number"]},  # numbers are formatted, too
+    "messages": _LIST,
+    "media": _LIST,
+    "tool": _LIST,
 }
-"""What a variable is, by its kind and by what jinja2 does with it."""
-
-_TESTS: Final = {"If", "Test", "Not", "And", "Or", "Compare", "Operand", "CondExpr"}
-"""What jinja2 does with any value."""
+"""What a variable is, by its kind."""
 
 
-def declarations(prompts: Mapping[str, tuple[Prompt, str]], language: Language, header: str) -> str:
-    """Return a module with the types of prompts, whose snippets are in place, after the lines of ``header``.
-
-    The description in the metadata of a prompt describes it, otherwise the text beside it.
-    """
-    alike = Counter(map(words, prompts))
+def declarations(prompts: Iterable[Prompt], language: Language, header: str) -> str:
+    """Return a module with the types of prompts, whose snippets are in place."""
+    prompts = sorted(prompts, key=attrgetter("name"))
     taken: set[str] = set()
+    bases: set[str] = set()
     roots: list[tuple[str, Any, str]] = []
-    types: dict[str, tuple[list[Property], list[Property]]] = {}
-
-    def root(key: str, name: str, text: str, schema: Any) -> Property:
-        roots.append((unique(name, taken), schema, text))
-        return Property(key, roots[-1][0])
-
-    for name, (prompt, note) in sorted(prompts.items()):
-        base = words(name)
-        if alike[base] > 1 or not base.isidentifier():
-            base = f"Prompt{base}_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-        text = f"Variables of {name}.\n{prompt.metadata.get('description') or note}"
-        inputs = root("variables", f"{base}Variables", text, variables_schema(prompt.template))
-        output = Property("output", language.any)
+    for prompt in prompts:
+        name, base = prompt.name, words(prompt.name)
+        base = unique(base if base.isidentifier() else f"Prompt{base}", bases)
+        text = f"Variables of {name}.\n{prompt.metadata.get('description', '')}"
+        roots.append((unique(f"{base}Variables", taken), variables_schema(prompt.template), text))
         if (response := response_schema(prompt)) is not None:
-            output = root("output", f"{base}Output", f"Response of {name}.", response)
-        tools = [
-            root(tool, f"{base}{words(tool)}Arguments", f"Arguments of {tool}, a tool of {name}.", schema)
-            for tool, schema in sorted(tools_of(prompt).items())
-            if schema is not None
-        ]
-        types[name] = [inputs, output], tools
+            roots.append((unique(f"{base}Output", taken), response, f"Response of {name}."))
+        for tool, schema in sorted(tools_of(prompt).items()):
+            if schema is not None:
+                text = f"Arguments of {tool}, a tool of {name}."
+                roots.append((unique(f"{base}{words(tool)}Arguments", taken), schema, text))
     # By now, the types of all prompts have their names, and parts of one cannot take that of another.
-    code = [part for schema in roots for part in declare(language, *schema, taken)]
-    return "\n".join([*comment(language, header), "", language.module(code, types)])
+    code = [part for root in roots for part in declare(language, *root, taken)]
+    names = literal(language, [prompt.name for prompt in prompts]) if prompts else language.never
+    return module(language, header, [*code, language.alias.format("PromptName", names)])
 
 
 def variables_schema(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of the variables of a template, as far as its texts show what they are."""
-    variables = [*variable_uses(template)]
-    uses: list[tuple[str, str]] = [(use.name, use.kind) for use in variables if use.template_format != JINJA2]
-    for text in texts_of(template):
-        uses += jinja.uses(text.text) if text.template_format == JINJA2 else ()
-    required = {use.name for use in variables if use.required}
+    """Return the JSON Schema of the variables of a template; those of jinja2 texts can be anything."""
+    uses = [*variable_uses(template)]
     properties: dict[str, Any] = {}
-    for name in {use.name for use in variables}:
-        shown = [_SCHEMAS.get(way, {}) for used, way in uses if used == name and way not in _TESTS]
-        schema = shown[0] if shown and all(other == shown[0] for other in shown) else {}
-        properties[name] = schema if name in required else {"anyOf": [schema, {"type": "null"}]}
-    closed = {"type": "object", "additionalProperties": False}
-    return {**closed, "properties": properties, "required": sorted(required)}
+    for use in uses:
+        schema = {} if use.template_format == JINJA2 else _SCHEMAS.get(use.kind, {})
+        properties[use.name] = schema if properties.get(use.name, schema) == schema else {}
+    required = sorted({use.name for use in uses if use.required})
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

@@ -12,14 +12,12 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, count
 from typing import Any, Final
 
-from promptsync.declarations.language import Language, Property, comment
+from promptsync.declarations.language import Language, Property, comment, literal
 from promptsync.prompt.schema_changes import target
 from promptsync.prompt.texts import as_mapping
 
-_NOTES: Final = {"title", "description", "default", "examples", "$defs", "definitions", "$schema", "$id"}
-
-_MOST_STEPS: Final = 20_000
-"""How often the parts of a document are read: references in ``allOf`` and ``anyOf`` multiply them."""
+_KINDS: Final = {type(None): {"type": "null"}, bool: {"type": "boolean"}}
+"""The schemas of values that are not spelled as literals."""
 
 
 def declare(language: Language, name: str, schema: Any, description: str, taken: set[str]) -> list[str]:
@@ -28,7 +26,7 @@ def declare(language: Language, name: str, schema: Any, description: str, taken:
         document = _Document(language, name, schema, taken)
         document.declare(name, schema, "#", description)
         return document.code
-    # Some refer to themselves in ways that no type has, or to far too much, or are none.
+    # Some refer to themselves in ways that no type has, or are too deep, or are none.
     except (RecursionError, AttributeError, KeyError, TypeError, ValueError):
         return declare(language, name, True, description, taken)
 
@@ -41,15 +39,13 @@ class _Document:
         self.code: list[str] = []
         self.open: list[str] = []
         self.references: dict[str, str] = {}
-        self.steps = 0
 
     def declare(self, name: str, schema: Any, reference: str = "", description: str = "") -> str:
         """Declare the type of a schema, after those that it needs, and return its name, which is taken."""
-        merged = self._merged(schema)
-        if _is_interface(merged):
+        if _is_interface(schema):
             self.references[reference] = name
             self.open.append(name)
-            code = self.language.interface(name, [*self._properties(merged, name)], self.open)
+            code = self.language.interface(name, [*self._properties(schema, name)], self.open)
             self.open.remove(name)
         else:
             code = self.language.alias.format(name, self._type(schema, f"{name}Value"))
@@ -65,33 +61,30 @@ class _Document:
                 spelling = self._type(value, name + words(key))
                 yield Property(key, spelling, key in required, _description(value))
 
-    def _type(self, schema: Any, name: str) -> str:
-        """Return the spelling of a type. The objects in it are declared, the first one under ``name``."""
+    def _type(self, schema: Any, name: str, reference: str = "") -> str:
+        """Return the spelling of a type. The objects in it are declared, the first one under ``name``.
+
+        The first of these keywords that a schema has decides; the others could only make its type narrower.
+        """
         if not isinstance(schema, Mapping):
             return self.language.never if schema is False else self.language.any
-        keys, parts = schema.keys() - _NOTES, schema.get("allOf", [])
         if schema.get("nullable") is True:  # OpenAPI's, and so Google's
-            return self._union([{key: schema[key] for key in keys - {"nullable"}}, {"type": "null"}], name)
-        if "$ref" in schema and not keys & {"allOf", "anyOf", "oneOf", "properties"}:
+            return self._union([{**schema, "nullable": False}, {"type": "null"}], name)
+        if "$ref" in schema:
             return self._reference(schema["$ref"])
-        if keys == {"allOf"} and len(parts) == 1:
-            return self._type(parts[0], name)
-        schema = self._merged(schema)
-        values = [schema["const"]] if "const" in schema else schema.get("enum")
-        if values:
-            literals = [value for value in values if isinstance(value, str | int)]
-            others = [{"type": "null"} if value is None else {} for value in values if value not in literals]
-            return self._union(others, name, [self.language.literals(literals)] if literals else [])
-        if key := next((key for key in ("anyOf", "oneOf") if key in schema), ""):
-            rest = {other: schema[other] for other in schema.keys() - _NOTES - {key}}
-            return self._union([{"allOf": [rest, part]} if rest else part for part in schema[key]], name)
-        if isinstance(schema.get("type"), list):
-            return self._union([{**schema, "type": kind} for kind in schema["type"]], name)
+        if values := [schema["const"]] if "const" in schema else schema.get("enum"):
+            literals = [value for value in values if type(value) in (str, int)]
+            others = [_KINDS.get(type(value), True) for value in values if type(value) not in (str, int)]
+            return self._union(others, name, [literal(self.language, literals)] if literals else [])
+        if isinstance(kinds := schema.get("type"), list):
+            return self._union([{**schema, "type": kind} for kind in dict.fromkeys(map(_kind, kinds))], name)
         if _is_interface(schema):
-            return self.declare(unique(name, self.taken), schema)
+            return self.declare(unique(name, self.taken), schema, reference)
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in schema and (key != "allOf" or len(schema[key]) == 1):
+                return self._union(schema[key], name)
         is_object = schema.keys() & {"additionalProperties", "patternProperties"}
-        kind = schema.get("type", "array" if "items" in schema else "object" if is_object else "")
-        kind = str(kind).lower()  # Google writes STRING
+        kind = _kind(kinds or ("array" if "items" in schema else "object" if is_object else ""))
         if kind == "object":
             patterns = as_mapping(schema.get("patternProperties"))
             values = [*(patterns[key] for key in sorted(patterns)), schema.get("additionalProperties", True)]
@@ -112,34 +105,24 @@ class _Document:
 
     def _reference(self, reference: str) -> str:
         if reference not in self.references:
-            part, name = target(reference, self.root), self.name + words(reference.rpartition("/")[2])
-            if _is_interface(self._merged(part)):
-                return self.declare(unique(name, self.taken), part, reference)
             self.references[reference] = self.language.any  # where it contains itself
-            self.references[reference] = self._type(part, name)
+            part, name = target(reference, self.root), self.name + words(reference.rpartition("/")[2])
+            self.references[reference] = self._type(part, name, reference)
         return self.references[reference]
 
-    def _merged(self, schema: Any) -> dict[str, Any]:
-        """Return a schema with those in its ``allOf``, and those to which they refer, in it."""
-        self.steps += 1
-        if self.steps > _MOST_STEPS:
-            raise RecursionError
-        schema = as_mapping(schema)
-        merged = {key: value for key, value in schema.items() if key not in ("allOf", "$ref")}
-        parts = [target(schema["$ref"], self.root)] if "$ref" in schema else []
-        for part in map(self._merged, [*parts, *schema.get("allOf", [])]):
-            properties = {**merged.get("properties", {}), **part.get("properties", {})}
-            required = [*merged.get("required", []), *part.get("required", [])]
-            merged = {**merged, **part, "properties": properties, "required": required}
-        return merged
 
-
-def _is_interface(schema: Mapping[str, Any]) -> bool:
+def _is_interface(schema: Any) -> bool:
     """Whether a schema is that of an object whose keys are known."""
-    is_object = str(schema.get("type", "object")).lower() == "object" and not schema.get("nullable")
-    is_closed = schema.get("additionalProperties") is False and "patternProperties" not in schema
-    has_keys = is_closed or schema.get("properties") or schema.get("required")
-    return is_object and bool(has_keys) and not schema.keys() & {"anyOf", "oneOf", "enum", "const"}
+    schema = as_mapping(schema)
+    is_closed = schema.get("additionalProperties") is False or bool(schema.get("required"))
+    is_whole = is_closed and not schema.keys() & {"anyOf", "oneOf", "allOf", "patternProperties"}
+    has_keys = is_whole or bool(schema.get("properties"))
+    is_object = _kind(schema.get("type", "object")) == "object" and not schema.get("nullable")
+    return is_object and has_keys and not schema.keys() & {"$ref", "enum", "const"}
+
+
+def _kind(kind: Any) -> str:
+    return str(kind).lower()  # Google writes STRING
 
 
 def _description(schema: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -208,22 +208,3 @@ def _undefined() -> type[ChainableUndefined]:
             return super().__iter__()
 
     return Recorded
-
-
-def uses(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each variable of a text that can be read, with the kind of node that uses it.
-
-    That is ``Output`` where it is printed, ``For`` where it is looped over and ``Getattr`` where an attribute
-    is read; of a method, it is ``Call``.
-    """
-    if not read(text).variables:
-        return
-    from jinja2 import nodes
-
-    for parent in _reader().parse(text).find_all(nodes.Node):
-        children = [parent.iter] if isinstance(parent, nodes.For) else [*parent.iter_child_nodes()]
-        if isinstance(parent, nodes.Call) and isinstance(parent.node, nodes.Getattr):
-            children.append(parent.node.node)
-        yield from (
-            (child.name, type(parent).__name__) for child in children if isinstance(child, nodes.Name)
-        )
