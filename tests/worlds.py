@@ -37,7 +37,7 @@ from promptsync.project.project import Project, open_project
 from promptsync.registry.promptlayer import parse
 from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
-from promptsync.server.checks.model import Model
+from promptsync.server.checks.models import Model
 
 Fault = Callable[[Seen, Callable[[Seen], Reply]], Reply | None]
 """Gets a request and the registry behind; answers itself, or ``None`` to let others answer."""

@@ -1,19 +1,24 @@
 """What promptsync needs of a registry: code outside ``registry/`` calls one only through these protocols.
 
-``registry.open`` returns them. Evaluations, agents and datasets are JSON objects with PromptLayer's keys;
-everything else has types of its own. Every method can be called from many threads at once, and raises the
-errors in ``registry.errors``.
+``registry.open`` returns them. Checks, tables and tracking have no protocol: they exchange PromptLayer's own
+JSON objects. Everything else has types of its own. Every method can be called from many threads at once, and
+raises the errors in ``registry.errors``.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from promptsync.prompt.prompt import Label, Prompt
 from promptsync.prompt.version import Version
-from promptsync.registry.values import Capabilities, NewVersion, SheetId, StartedAgent, Timeouts
+from promptsync.registry.values import Capabilities, NewVersion, Timeouts
+
+if TYPE_CHECKING:
+    from promptsync.registry.promptlayer.checks import Checks as Checks
+    from promptsync.registry.promptlayer.checks import Tracking as Tracking
+    from promptsync.registry.promptlayer.tables import Tables as Tables
 
 OnPage = Callable[[int, int], None]
 """Called with the number of pages read so far, and the number of all pages as far as it is known."""
@@ -161,147 +166,6 @@ class Labels(Protocol):
 
     def delete(self, label: Label) -> None:
         """Delete a label. It is no error if it does not exist any more."""
-
-
-class Checks(Protocol):
-    """Datasets, evaluations and agents. Results are the registry's own objects."""
-
-    def list_datasets(self) -> list[dict[str, Any]]:
-        """Return all datasets: ``id, version_number, column_names, dataset_group{id, name}, …``."""
-
-    def list_evaluations(self) -> list[dict[str, Any]]:
-        """Return all evaluations: ``id, name, workspace_id, …``.
-
-        Each has its ``runs`` (``id, status, score``), if the registry supports that.
-        """
-
-    def run_evaluation(self, evaluation_id: int, name: str) -> int:
-        """Start an evaluation and return the id of the new report, which ``evaluation`` reads.
-
-        ``name`` is the report's name, 1 to 255 characters.
-        """
-
-    def evaluation(self, report_id: int) -> dict[str, Any]:
-        """Return a report: ``status`` (``RUNNING``, ``COMPLETED``), ``stats.status_counts``, ``report``, …"""
-
-    def evaluation_score(self, report_id: int) -> dict[str, Any]:
-        """Return a finished report's score: ``overall_score`` (or ``None``), ``score_type``, ``details``."""
-
-    def evaluation_rows(self, report_id: int) -> dict[str, Any]:
-        """Return a report's ``columns`` and ``rows``. A row is a list of cells, the dataset's cells first."""
-
-    def list_agents(self) -> list[dict[str, Any]]:
-        """Return all agents (the vendor's workflows): ``id, name, release_labels, latest_version_number``."""
-
-    def agent(
-        self, agent: int | str, *, label: str | None = None, version: int | None = None
-    ) -> dict[str, Any]:
-        """Return one version of an agent: ``version``, ``nodes[]`` with ``name, node_type, configuration``, …
-
-        Pass at most one of ``label`` and ``version``; the default is the latest version.
-        """
-
-    def run_agent(
-        self,
-        agent: int | str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        label: str | None = None,
-        version: int | None = None,
-    ) -> StartedAgent:
-        """Start an agent, given by id or name: its latest version, or the one of ``label`` or ``version``."""
-
-    def agent_result(self, execution_id: int) -> tuple[bool, Any]:
-        """Return whether the run is done, and then its outputs by node."""
-
-
-class Tables(Protocol):
-    """Tables, their sheets and what computes and scores them. Results are the registry's own objects.
-
-    A write that creates something is never sent twice: after ``FateUnknown``, look for what it created.
-    """
-
-    def titled(self, title: str) -> list[dict[str, Any]]:
-        """Return the tables (``id, title, workspace_id, …``) whose titles contain ``title``, newest first."""
-
-    def create(self, title: str) -> dict[str, Any]:
-        """Create a table without a sheet, and return it."""
-
-    def sheets(self, table_id: str) -> list[dict[str, Any]]:
-        """Return the sheets of a table (``id, title, row_count, created_at, updated_at, …``), in order."""
-
-    def import_sheet(self, table_id: str, title: str, csv: bytes) -> tuple[SheetId, str]:
-        """Create a sheet with the rows of a CSV text; return it, and the id of the import to wait for."""
-
-    def import_status(self, table_id: str, operation_id: str) -> dict[str, Any]:
-        """Return an import: ``status`` (``pending``, ``running``, ``completed``, ``failed``), …"""
-
-    def delete_sheet(self, sheet: SheetId) -> None:
-        """Delete a sheet. It is no error if it does not exist any more."""
-
-    def rows(self, sheet: SheetId, limit: int | None = None) -> dict[str, Any]:
-        """Return the ``columns`` of a sheet, its ``row_count``, and all ``rows`` or the first ones.
-
-        A row has its ``row_index``, and its ``cells`` by the ids of their columns.
-        """
-
-    def create_column(self, sheet: SheetId, column: Mapping[str, Any]) -> dict[str, Any]:
-        """Create a column (``title, type, config, dependencies``), and return it."""
-
-    def scorecard(self, sheet: SheetId) -> dict[str, Any]:
-        """Return the ``scorecard`` of a sheet and its ``latest_calculation``, ``{}`` if it has none."""
-
-    def set_scorecard(self, sheet: SheetId, scorecard: Mapping[str, Any]) -> None:
-        """Set the scorecard (``name, steps, aggregation``) of a sheet."""
-
-    def recalculate(
-        self, sheet: SheetId, column_ids: Sequence[str], confirmation_token: str | None = None
-    ) -> dict[str, Any]:
-        """Start to compute the cells of some columns that are stale or failed.
-
-        Returns an ``operation_id`` unless there was nothing to do, or ``requires_confirmation`` along with a
-        ``confirmation_token`` and the ``affected_cell_count``: then nothing was started.
-        """
-
-    def operations(self, sheet: SheetId) -> list[dict[str, Any]]:
-        """Return the operations that are under way."""
-
-    def operation(self, sheet: SheetId, operation_id: str) -> dict[str, Any]:
-        """Return an operation: ``status, cell_count, completed_count, failed_count, pending_count``."""
-
-    def score(self, sheet: SheetId) -> str:
-        """Start to score a sheet, and return the id of the calculation."""
-
-    def calculation(self, sheet: SheetId, calculation_id: str) -> dict[str, Any]:
-        """Return a calculation: ``status, aggregate_score`` (0 to 1), ``aggregate_verdict``, …"""
-
-    def cancel(self, sheet: SheetId, operation_id: str | None = None) -> None:
-        """Cancel an operation, by default the calculation that is under way."""
-
-    def scored_rows(self, sheet: SheetId, calculation_id: str) -> list[dict[str, Any]]:
-        """Return ``row_index, aggregate_score, aggregate_verdict`` of all rows of a calculation."""
-
-    def scored_row(self, sheet: SheetId, row_index: int) -> dict[str, Any]:
-        """Return the ``step_results`` of a row in the latest calculation, by the ids of the steps."""
-
-    def link(self, sheet: SheetId) -> str:
-        """Return the address of a sheet in the dashboard, empty if it is not known."""
-
-
-class Tracking(Protocol):
-    """Requests that applications made, and what is recorded about them."""
-
-    def log_request(self, request: Mapping[str, Any]) -> int:
-        """Log a request, which has the registry's own shape, and return its id."""
-
-    def track(self, request_id: int | str, what: str, **values: Any) -> None:
-        """Record a ``prompt``, a ``score`` (0 to 100), ``metadata`` or the ``group`` of a request.
-
-        The values have PromptLayer's keys; those that are ``None`` are left out.
-        """
-
-    def create_group(self) -> int:
-        """Create a group of requests and return its id."""
 
 
 class Registry(Protocol):

@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from promptsync import __version__
-from promptsync.server.checks.model import Echo, Model
-from promptsync.server.checks.models import models_of
+from promptsync.server.checks.models import Echo, Model, models_of
 from promptsync.server.checks.runner import Runner
 from promptsync.server.http.answer import ApiError, Response
 from promptsync.server.http.body import parts_of, read_body

@@ -23,7 +23,7 @@ from promptsync.registry.open import LocalTransport
 from promptsync.registry.promptlayer.client import PromptLayer
 from promptsync.registry.values import Timeouts
 from promptsync.server.app import create_app
-from promptsync.server.checks.model import ModelError
+from promptsync.server.checks.models import ModelError
 
 CASES = [
     {"question": "one", "expect": "one"},

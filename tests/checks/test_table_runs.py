@@ -22,7 +22,7 @@ from promptsync.checks.receipt import CheckResult, Standard
 from promptsync.checks.tables.plan import plan_tables
 from promptsync.checks.tables.run import past_results
 from promptsync.errors import Refused, RemoteError, UsageError
-from promptsync.server.checks.model import Echo
+from promptsync.server.checks.models import Echo
 
 PLAIN = text("Say {question}")
 LIVE = text("Tell {question}", version=3)

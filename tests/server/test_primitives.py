@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.server.checks.model import ModelError
+from promptsync.server.checks.models import ModelError
 from promptsync.server.http.answer import ApiError
 from promptsync.server.tables.primitives import primitive, references, score_of
 from promptsync.server.tables.scoring import Aggregation, ScoringStep, Thresholds, aggregate, step_result

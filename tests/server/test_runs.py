@@ -15,7 +15,7 @@ from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
 from promptsync.server.checks.endpoint import Endpoint
-from promptsync.server.checks.model import Echo, ModelError
+from promptsync.server.checks.models import Echo, ModelError
 
 CASES = [{"question": "Where is my money?", "expect": "refund"}, {"question": "Hello", "expect": "hello"}]
 

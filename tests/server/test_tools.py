@@ -9,7 +9,7 @@ import pytest
 from registry_server import Caller, chat, completion, flat
 
 from promptsync.server.app import create_app
-from promptsync.server.checks.model import Echo
+from promptsync.server.checks.models import Echo
 
 PUBLISH = "/rest/prompt-templates"
 OPENAI = {"model": {"provider": "openai", "name": "gpt-4o"}}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from promptsync.registry.errors import NotFound, NotReadableRaw, UnusablePrompt
 from promptsync.registry.promptlayer import endpoints
-from promptsync.registry.promptlayer.checks import PromptLayerChecks, PromptLayerTracking
+from promptsync.registry.promptlayer.checks import Checks, Tracking
 from promptsync.registry.promptlayer.connection import Connection
 from promptsync.registry.promptlayer.labels import PromptLayerLabels
 from promptsync.registry.promptlayer.prompts import PromptLayerPrompts
-from promptsync.registry.promptlayer.tables import PromptLayerTables
+from promptsync.registry.promptlayer.tables import Tables
 from promptsync.registry.values import Capabilities
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class PromptLayer:
         self.timeouts = self.connection.timeouts
         self.prompts = PromptLayerPrompts(self.connection)
         self.labels = PromptLayerLabels(self.connection, self.prompts)
-        self.checks = PromptLayerChecks(self.connection)
-        self.tables = PromptLayerTables(self.connection)
-        self.tracking = PromptLayerTracking(self.connection)
+        self.checks = Checks(self.connection)
+        self.tables = Tables(self.connection)
+        self.tracking = Tracking(self.connection)
 
     @property
     def workspace_seen(self) -> int | None:

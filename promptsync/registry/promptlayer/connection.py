@@ -164,7 +164,9 @@ class Connection:
         try:
             target = path_of_route.format_map({key: segment(value) for key, value in path.items()})
             if query:
-                target += f"?{urlencode({key: _spelled(value) for key, value in query.items()})}"
+                # Booleans are spelled as in JSON.
+                flags = {key: str(flag).lower() for key, flag in query.items() if isinstance(flag, bool)}
+                target += f"?{urlencode({**query, **flags})}"
             content = b""
             if body is not None:
                 # Not msgspec, which would write a number that is none as null.
@@ -206,8 +208,3 @@ class Connection:
 def without_none(**values: object) -> dict[str, Any]:
     """Return the values that are not ``None``, as a query or a body."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _spelled(value: object) -> object:
-    """Return a value of a query with booleans as in JSON."""
-    return str(value).lower() if isinstance(value, bool) else value

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 
 from promptsync.errors import RemoteError
 from promptsync.parallel import mapped
-from promptsync.prompt.prompt import Prompt
+from promptsync.prompt.prompt import Prompt, kind_of
+from promptsync.prompt.template import template_variables
+from promptsync.prompt.texts import format_of
 from promptsync.prompt.version import Version
 from promptsync.registry.errors import BadAnswer, FateUnknown, NotFound, NotReadableRaw
 from promptsync.registry.promptlayer import endpoints, parse
@@ -164,10 +166,8 @@ class PromptLayerPrompts:
     # -- single prompts ----------------------------------------------------------------------------------
 
     def publish(self, prompt: Prompt, *, message: str, labels: Sequence[str] = ()) -> NewVersion:
-        from promptsync.registry.promptlayer.publish_body import publish_body
-
         self._known = None
-        answer = self._call(endpoints.PUBLISH, body=lambda form: publish_body(prompt, message, labels, form))
+        answer = self._call(endpoints.PUBLISH, body=lambda form: _publish_body(prompt, message, labels, form))
         with fate_unknown_if_unreadable():
             raw = answer.object(deep=True)
             if text(raw, "prompt_name") not in {None, prompt.name}:
@@ -248,3 +248,35 @@ class PromptLayerPrompts:
         if text(rendered, "prompt_name") not in {None, name}:
             answer.fail(f"the prompt {name!r}")
         return rendered
+
+
+def _publish_body(prompt: Prompt, message: str, labels: Sequence[str], form: str) -> dict[str, Any]:
+    """Return the body of a publish: ``flat`` in the customer's document, ``nested`` in the vendor's.
+
+    Tags are always included, because it is undefined whether leaving them out clears them.
+    """
+    version = {**prompt.extra, "prompt_template": _wire_template(prompt.template), "commit_message": message}
+    if prompt.metadata:
+        version["metadata"] = dict(prompt.metadata)
+    template = {"prompt_name": prompt.name, "tags": list(prompt.tags)}
+    labelled: dict[str, Any] = {"release_labels": list(labels)} if labels else {}
+    if form == "flat":
+        return {**version, **template, **labelled}
+    return {"prompt_template": template, "prompt_version": version, **labelled}
+
+
+def _wire_template(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template as it is sent: with its ``type``, and with the names of its variables, sorted.
+
+    The template and each message have their variables, because not every registry finds them in the text.
+    """
+    sent = {"type": kind_of(template), **template}
+    if isinstance(sent.get("messages"), list):
+        sent["messages"] = [
+            {**message, "input_variables": sorted(template_variables(message, format_of(sent)))}
+            if isinstance(message, Mapping)
+            else message
+            for message in sent["messages"]
+        ]
+    sent["input_variables"] = sorted(template_variables(sent))
+    return sent

@@ -34,7 +34,7 @@ def placeholders(prompt: Prompt) -> dict[str, str]:
     Rendered with these values, an f-string becomes its own source again. A jinja2 text does not.
     """
     template = prompt.template
-    if any(format_of(part) != F_STRING for part in _parts(template)):
+    if any(format_of(part) != F_STRING for part in (template, *mappings(template.get("messages")))):
         return {}
     missing = named_variables(template) - template_variables(template)
     return {name: f"{{{name}}}" for name in sorted(missing)}
@@ -61,11 +61,6 @@ def doubt(raw: Mapping[str, Any], prompt: Prompt, listing: list[Version], versio
         if expanded is not None:
             return f"it contains the text of {expanded!r}, which may be an expanded snippet"
     return None
-
-
-def _parts(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the template and its messages."""
-    return [template, *mappings(template.get("messages"))]
 
 
 def _contained(prompt: Prompt, listing: Iterable[Version], versions: _Versions) -> str | None:

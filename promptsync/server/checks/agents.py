@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 
 from promptsync.server.checks.runs import AGENT_RUN, chosen_version, create_run, described
-from promptsync.server.checks.steps import CALLBACK, NODE
 from promptsync.server.http.answer import ApiError, Response, malformed, not_found
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery
@@ -18,6 +17,7 @@ from promptsync.server.prompts.items import WORKFLOW
 from promptsync.server.prompts.labels import list_labels
 from promptsync.server.store.database import Database
 from promptsync.server.tables import store
+from promptsync.server.tables.compute import CALLBACK, NODE
 from promptsync.server.tables.store import QUEUED, SheetColumn
 
 MAX_SUFFIX = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from promptsync.server.http.answer import Response
 from promptsync.server.http.fields import Id
@@ -10,7 +10,7 @@ from promptsync.server.http.listing import ItemQuery, PageQuery
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
 from promptsync.server.prompts.items import DATASET
-from promptsync.server.store.database import encoded
+from promptsync.server.tables.values import as_text
 
 OK = {"success": True, "message": "success"}
 
@@ -66,14 +66,10 @@ def get_dataset_rows(request: Request) -> Response:
         dataset = items.version_by_id(db, dataset_id, DATASET)["body"]
     columns = dataset["columns"]
     rows = [[row.get(name) for name in columns] for row in dataset["rows"]]
-    rows = [row for row in rows if any(part in _as_text(value).casefold() for value in row) or not part]
+    rows = [row for row in rows if any(part in as_text(value).casefold() for value in row) or not part]
     page = query.of(len(rows))
     cells = [
         [{"type": "dataset", "value": value} for value in row]
         for row in rows[page.offset : page.offset + page.per_page]
     ]
     return Response({**OK, "columns": columns, "rows": cells, **page.counts})
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else encoded(value)

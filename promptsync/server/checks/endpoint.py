@@ -13,7 +13,7 @@ import msgspec
 
 from promptsync.prompt.shapes import CHAT_COMPLETIONS
 from promptsync.prompt.texts import mappings
-from promptsync.server.checks.model import ModelError
+from promptsync.server.checks.models import ModelError
 from promptsync.server.providers.table import llm_kwargs
 
 _MAX_ANSWER = 10_000_000

@@ -1,4 +1,7 @@
-"""The models of a registry: those of ``models:`` in its fixtures file, and the default for other names."""
+"""What responds to a rendered prompt in evaluations and agents.
+
+A model is one of ``models:`` in the fixtures file, or the default for other names: an echo, if nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,46 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
 from promptsync.prompt.snippets import snippet_text
-from promptsync.server.checks.model import Echo, Model, ModelError
 from promptsync.server.http.guard import is_loopback
 
 JUDGE: Final = "llm-assertion"
 """The name under which LLM assertions ask a model."""
+
+
+class ModelError(Exception):
+    """The model gave no answer; the message says why."""
+
+
+class Model(Protocol):
+    """Answers one rendered template."""
+
+    @property
+    def name(self) -> str:
+        """The name that results show."""
+
+    @property
+    def parallel(self) -> int:
+        """How many answers may be requested at once."""
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        """Return the text of the answer; raises ``ModelError``."""
+
+
+class Echo(Struct, frozen=True):
+    """Answers with the last rendered message: deterministic and offline, and results name it."""
+
+    name: str = "echo"
+    parallel: int = 1
+
+    def answer(self, template: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+        parts = template["messages"] if template["type"] == "chat" else [template]
+        return snippet_text(parts[-1]) if parts else ""
 
 
 class ScriptedAnswer(Struct, frozen=True):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
 from promptsync.parallel import mapped
-from promptsync.server.checks.model import ModelError
-from promptsync.server.checks.models import JUDGE, Models
-from promptsync.server.checks.steps import CALLBACK, NODE, CellResult, call_back, node_values, respond
+from promptsync.prompt.texts import JINJA2
+from promptsync.rendering.engine import Engine, render_template
+from promptsync.server.checks.models import JUDGE, Model, ModelError, Models
 from promptsync.server.http.answer import ApiError
 from promptsync.server.http.fields import Id, checked
 from promptsync.server.prompts import items, snippets, tools
 from promptsync.server.prompts.template import stored_metadata, stored_template
-from promptsync.server.store.database import Database, Store
+from promptsync.server.store.database import Database, Store, encoded
 from promptsync.server.tables import store
 from promptsync.server.tables.primitives import primitive, score_of
 from promptsync.server.tables.store import COMPLETED, FAILED, QUEUED, TEXT, SheetCell, SheetColumn
@@ -35,6 +37,23 @@ _Result = TypeVar("_Result")
 
 PROMPT: Final = "PROMPT_TEMPLATE"
 """The type of the columns that run a prompt."""
+
+NODE: Final = "AGENT_NODE"
+"""The type of the columns that are nodes of an agent. The API creates none."""
+
+CALLBACK: Final = "CALLBACK"
+"""The type of the column after the nodes of an agent that calls back."""
+
+_CALLBACK_SECONDS = 10
+
+_log = logging.getLogger(__name__)
+
+
+class CellResult(Struct, frozen=True):
+    """What a cell gets: a value, or the reason why there is none."""
+
+    value: Any = None
+    error: str | None = None
 
 
 class _Reference(Struct, frozen=True):
@@ -127,7 +146,10 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
     """Compute the next cells of a sheet that are queued; false if there are none."""
     with registry.read() as db:
         columns = store.columns_of(db, sheet_id)
-        column = _next_column(db, columns)
+        sql = "SELECT 1 FROM cells WHERE column_id = ? AND status = 'QUEUED' LIMIT 1"
+        queued = {column.id: column for column in columns if db.execute(sql, (column.id,)).fetchone()}
+        # The first of them that reads no other one.
+        column = next((column for column in queued.values() if not column.reads & queued.keys()), None)
         if column is None:
             return False
         result, model = _computation(db, models, column)
@@ -143,8 +165,8 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
         # A cell that was cancelled or edited meanwhile stays as it is now, even if it is queued again.
         ids = [cell.id for cell in cells]
         now = store.cells_of(db, sheet_id, ids=ids, statuses=[QUEUED])
-        queued = {(cell.id, cell.operation_id) for cell in now}
-        if not queued:
+        waiting = {(cell.id, cell.operation_id) for cell in now}
+        if not waiting:
             return True
         version = store.touch(db, sheet_id)
         computed = [
@@ -157,18 +179,11 @@ def compute_next(registry: Store, models: Models, sheet_id: str) -> bool:
                 model=model,
             )
             for cell, outcome in zip(cells, results, strict=True)
-            if (cell.id, cell.operation_id) in queued
+            if (cell.id, cell.operation_id) in waiting
         ]
         store.set_cells(db, computed)
         store.mark_stale(db, sheet_id, [column.id], [cell.row_index for cell in computed], pending=False)
     return True
-
-
-def _next_column(db: Database, columns: Sequence[SheetColumn]) -> SheetColumn | None:
-    """Return the first column that has queued cells and reads none that has."""
-    sql = "SELECT 1 FROM cells WHERE column_id = ? AND status = 'QUEUED' LIMIT 1"
-    queued = {column.id: column for column in columns if db.execute(sql, (column.id,)).fetchone()}
-    return next((column for column in queued.values() if not column.reads & queued.keys()), None)
 
 
 def _computation(
@@ -180,9 +195,10 @@ def _computation(
             return _callback(db, column), None
         if column.type == NODE:
             return _node(db, models, column)
-        check_config(column.type, column.config)
-        if column.type == PROMPT:
-            configured = checked(column.config, PromptColumn)
+        if column.type != PROMPT:
+            computed = primitive(column.type, column.config, "config")
+        else:
+            configured = checked(column.config, PromptColumn, "config")
             template, metadata = configured.prompt(db)
             mappings, model = configured.prompt_template_variable_mappings, models.of(metadata)
     except ApiError as error:
@@ -198,8 +214,8 @@ def _computation(
             if column.type == PROMPT:
                 values = {name: read(source) for name, source in mappings.items()}
                 values = values if is_run else {name: structured(value) for name, value in values.items()}
-                return respond(model, template, metadata, values)
-            value = primitive(column.type, column.config, "config").result(read, ask)
+                return _respond(model, template, metadata, values)
+            value = computed.result(read, ask)
             return CellResult(score_of(value) == 1 if is_run and column.is_output else value)
         except (NoResult, ModelError) as error:
             return CellResult(error=str(error))
@@ -223,7 +239,9 @@ def _node(
             values = {other.title: read(other.id) for other in earlier}
         except NoResult as error:
             return CellResult(error=f"Skipped, because {error}")
-        return respond(model, template, metadata, node_values(values, variables))
+        engine = Engine()
+        rendered = {name: engine(text, JINJA2, values).text for name, text in variables.items()}
+        return _respond(model, template, metadata, values | rendered)
 
     return compute, model.name
 
@@ -233,4 +251,28 @@ def _callback(db: Database, column: SheetColumn) -> Callable[[Read], CellResult]
 
     (run_id,) = db.execute("SELECT id FROM runs WHERE sheet_id = ?", (column.sheet_id,)).fetchone()
     results = node_results(db, run_id)[1]
-    return lambda read: call_back(column.config["url"], run_id, results)
+    return lambda read: _call_back(column.config["url"], run_id, results)
+
+
+def _respond(
+    model: Model, template: Mapping[str, Any], metadata: Mapping[str, Any] | None, values: Mapping[str, Any]
+) -> CellResult:
+    """Return what a model answers to a template with these values."""
+    try:
+        rendered, _ = render_template(template, values)
+        return CellResult(model.answer(rendered, metadata))
+    except Exception as error:
+        # A template can make the client fail in any way. That must fail this cell only.
+        _log.warning("The model %s failed: %r", model.name, error)
+        return CellResult(error=str(error) or repr(error))
+
+
+def _call_back(url: str, execution_id: int, results: Mapping[str, Any]) -> CellResult:
+    """Send the results of an execution to the address that its client gave."""
+    body = encoded({"workflow_version_execution_id": execution_id, "results": results}).encode()
+    try:
+        httpx.post(url, content=body, headers={"Content-Type": "application/json"}, timeout=_CALLBACK_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        _log.warning("The callback of execution %s failed: %s", execution_id, error)
+        return CellResult(error=str(error))
+    return CellResult()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from promptsync.server.checks.model import ModelError
+from promptsync.server.checks.models import ModelError
 from promptsync.server.http.fields import Name
 from promptsync.server.tables.primitives import primitive, score_of
 from promptsync.server.tables.values import Ask, NoResult, Read

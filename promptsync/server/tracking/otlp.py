@@ -60,9 +60,14 @@ def ingest_traces(request: Request) -> Response:
         if sent.ByteSize() > _MAX_BYTES:
             reasons.append(TOO_LONG)
             continue
-        span = _read(sent, bytes.hex if is_binary else _from_json) | common
+        # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
+        span = _read(sent, bytes.hex if is_binary else lambda data: base64.b64encode(data).decode().lower())
+        span |= common
         text = encoded(span)
-        reason = _invalid_id(span) or (TOO_LONG if len(text) > MAX_SPAN else None)
+        reason = TOO_LONG if len(text) > MAX_SPAN else None
+        for name, pattern in (("span", _SPAN_ID), ("trace", _TRACE_ID)):
+            if not pattern.fullmatch(span[f"{name}_id"]):
+                reason = f"A span has an invalid {name} id."
         texts.append(text) if reason is None else reasons.append(reason)
         total += len(text)
         if total > MAX_TOTAL:
@@ -95,17 +100,6 @@ def _answer(reasons: list[str], is_binary: bool) -> Response:
         answer.partial_success.rejected_spans = len(reasons)
         answer.partial_success.error_message = message
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
-
-
-def _from_json(value: bytes) -> str:
-    # In JSON, OTLP writes ids as hexadecimal digits, but the library decodes all bytes as base64.
-    return base64.b64encode(value).decode().lower()
-
-
-def _invalid_id(span: Span) -> str | None:
-    if not _TRACE_ID.fullmatch(span["trace_id"]):
-        return "A span has an invalid trace id."
-    return None if _SPAN_ID.fullmatch(span["span_id"]) else "A span has an invalid span id."
 
 
 def _sent(message: ExportTraceServiceRequest) -> Iterator[tuple[OtlpSpan, Span]]:
