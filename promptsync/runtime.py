@@ -67,7 +67,7 @@ class _Loader:
             self._tried_at = time.monotonic()
 
     def _loaded(self, response: Any, reason: str = "") -> LoadedPrompt:
-        if not isinstance(response, dict) or "prompt_template" not in response:
+        if not isinstance(response, dict) or not response.get("prompt_template"):
             raise TypeError(f"the SDK returned {type(response).__name__}, not a prompt")
         prompt = LoadedPrompt(response)
         prompt.source, prompt.reason = "bundle" if reason else "registry", reason

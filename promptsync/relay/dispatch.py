@@ -133,7 +133,7 @@ class Dispatcher:
         reason = f"promptsync-{name} was not started: {status or ''} {reason.replace(self._token, '***')!a}"
         is_rejected = not (wait or status in (0, 408, 429) or status >= 500)
         exponent = 8 if is_rejected else min(self._failures, 8)
-        seconds = min(int(wait), 3600) if wait.isdecimal() else 2**exponent * random.uniform(1, 1.25)
+        seconds = min(int(wait[:9]), 3600) if wait.isdecimal() else 2**exponent * random.uniform(1, 1.25)
         self.status, self._failures = "rejected" if is_rejected else "retrying", self._failures + 1
         if is_rejected:  # lost otherwise, and a person may fix it on the server
             reason += "; check the token, its permissions and the repository"

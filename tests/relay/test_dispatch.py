@@ -238,7 +238,8 @@ def test_the_wait_between_attempts_is_bounded(site: Site, github: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "header", "seconds"), [(429, "30", 30), (403, "60", 60), (503, "999999", 3600)]
+    ("status", "header", "seconds"),
+    [(429, "30", 30), (403, "60", 60), (503, "999999", 3600), (503, "9" * 5000, 3600)],
 )
 def test_the_api_says_how_long_to_wait(
     site: Site, github: Api, status: int, header: str, seconds: int
@@ -277,12 +278,12 @@ def test_nothing_listens_and_later_it_does() -> None:
 
 
 def test_a_server_that_hangs_is_given_up(site: Site, github: Api) -> None:
-    site.relay.dispatcher._client = httpx.Client(timeout=0.2)
+    patient, site.relay.dispatcher._client = site.relay.dispatcher._client, httpx.Client(timeout=0.2)
     github.hangs = True
     site.send(edit())
     site.pass_time(10)
     assert site.health() == (200, "retrying") and github.accepted.qsize() == 0
-    github.hangs = False
+    github.hangs, site.relay.dispatcher._client = False, patient
     site.pass_time(2)
     site.pass_time(100)
     assert github.accepted.qsize() == 1 and site.health() == (200, "ok")

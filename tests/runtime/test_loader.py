@@ -117,6 +117,7 @@ ANSWERS = {
     "a page in HTML": (HTML, "PromptLayerError|JSONDecodeError"),
     "a list": (Reply([LIVE]), "the SDK returned list, not a prompt"),
     "an empty object": (Reply({}), "the SDK returned dict, not a prompt"),
+    "no template": (Reply({**LIVE, "prompt_template": None}), "the SDK returned dict, not a prompt"),
     "no prompt_template": (Reply({"version": 8}), "the SDK returned dict, not a prompt"),
     "null": (Reply(b"null"), "the SDK returned NoneType, not a prompt"),
 }
