@@ -34,7 +34,6 @@ def test_reading_and_publishing_loads_nothing_else(tmp_path):
     parts = [name.split(".")[2:] for name in loaded if name.startswith("promptsync.server.")]
     assert {part[0] for part in parts if len(part) > 1} == {"http", "prompts", "store", "checks"}
     assert {part[1] for part in parts if part[0] == "checks" and len(part) > 1} == {
-        "model",
         "models",
         "runner",
     }

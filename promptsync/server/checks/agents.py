@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from promptsync.server.checks.runs import AGENT_RUN, chosen_version, create_run, described
-from promptsync.server.http.answer import ApiError, Response, malformed, not_found
+from promptsync.server.http.answer import ApiError, Response, malformed, not_found, row_of
 from promptsync.server.http.fields import Id
 from promptsync.server.http.listing import MAX_PER_PAGE, ItemQuery
 from promptsync.server.http.request import Request
@@ -177,9 +177,8 @@ def node_results(db: Database, run_id: int) -> tuple[str | None, Nodes]:
 
     Raises a 404.
     """
-    run = db.execute("SELECT sheet_id FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN)).fetchone()
-    if run is None:
-        raise not_found(f"There is no execution with the id {run_id}.")
+    missing = f"There is no execution with the id {run_id}."
+    run = row_of(db, "SELECT sheet_id FROM runs WHERE id = ? AND kind = ?", (run_id, AGENT_RUN), missing)
     cells = {cell.column_id: cell for cell in store.cells_of(db, run["sheet_id"])}
     results = {}
     for node in store.columns_of(db, run["sheet_id"]):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import werkzeug
+
+if TYPE_CHECKING:
+    from promptsync.server.store.database import Database, Row
 
 PROTOBUF = "application/x-protobuf"
 """Media type of protobuf bodies."""
@@ -63,6 +66,14 @@ def malformed(message: str) -> ApiError:
 def not_found(message: str) -> ApiError:
     """404."""
     return ApiError(404, message)
+
+
+def row_of(db: Database, sql: str, values: Any, missing: str, *, status: int = 404) -> Row:
+    """Return the first row of a query. Without one, raise an error with the message ``missing``."""
+    row: Row | None = db.execute(sql, values).fetchone()
+    if row is None:
+        raise ApiError(status, missing)
+    return row
 
 
 def invalid(message: str, *where: str, kind: str = "value_error") -> ApiError:

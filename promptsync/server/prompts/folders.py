@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
-from promptsync.server.http.answer import ApiError, Response, invalid, malformed, not_found
+from promptsync.server.http.answer import Response, invalid, malformed, not_found, row_of
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.listing import HAS_TAGS, ListQuery
 from promptsync.server.http.request import Request
@@ -160,7 +160,5 @@ def delete_entities(request: Request) -> Response:
 
 def folder_by_id(db: Database, folder_id: int, *, status: int = 404) -> Row:
     """Return the folder with this id; an error otherwise."""
-    row: Row | None = db.execute("SELECT * FROM folders WHERE id = ?", (folder_id,)).fetchone()
-    if row is None:
-        raise ApiError(status, f"There is no folder with the id {folder_id}.")
-    return row
+    missing = f"There is no folder with the id {folder_id}."
+    return row_of(db, "SELECT * FROM folders WHERE id = ?", (folder_id,), missing, status=status)

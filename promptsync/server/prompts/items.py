@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from promptsync.server.http.answer import ApiError, not_found
+from promptsync.server.http.answer import ApiError, not_found, row_of
 from promptsync.server.http.fields import read_id
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import MAX_INTEGER, Database, Row, encoded
@@ -34,13 +34,9 @@ def get(db: Database, kind: str, column: str, value: str | int | None, *, archiv
 
     An archived item is returned only if ``archived`` is set.
     """
-    row: Row | None = db.execute(
-        f"SELECT * FROM items WHERE kind = ? AND {column} = ? AND deleted <= ?", (kind, value, archived)
-    ).fetchone()
-    if row is None:
-        known_by = "name" if column == "name" else "id"
-        raise not_found(f"There is no {kind} with the {known_by} {value!r}.")
-    return row
+    sql = f"SELECT * FROM items WHERE kind = ? AND {column} = ? AND deleted <= ?"
+    missing = f"There is no {kind} with the {'name' if column == 'name' else 'id'} {value!r}."
+    return row_of(db, sql, (kind, value, archived), missing)
 
 
 def save(
@@ -76,25 +72,17 @@ def version(db: Database, item: Row, number: int | None = None, label: str | Non
         condition = "item_id = :item AND number = :number"
     # SQLite refuses larger integers, and no version has such a number.
     wanted = min(number or item["latest"], MAX_INTEGER)
-    row: Row | None = db.execute(
-        f"SELECT {_VERSION} FROM versions WHERE {condition}",
-        {"item": item["id"], "number": wanted, "label": label},
-    ).fetchone()
-    if row is None:
-        what = f"version {number}" if label is None else f"release label {label!r}"
-        raise not_found(f"The {item['kind']} {item['name']!r} has no {what}.")
-    return row
+    values = {"item": item["id"], "number": wanted, "label": label}
+    what = f"version {number}" if label is None else f"release label {label!r}"
+    missing = f"The {item['kind']} {item['name']!r} has no {what}."
+    return row_of(db, f"SELECT {_VERSION} FROM versions WHERE {condition}", values, missing)
 
 
 def version_by_id(db: Database, version_id: int | None, kind: str = TEMPLATE) -> Row:
     """Return the version with this id, whose item may be archived; 404 otherwise."""
-    row: Row | None = db.execute(
-        f"SELECT {_VERSION} FROM versions WHERE id = ? AND (SELECT kind FROM items WHERE id = item_id) = ?",
-        (version_id, kind),
-    ).fetchone()
-    if row is None:
-        raise not_found(f"There is no version of a {kind} with the id {version_id}.")
-    return row
+    sql = f"SELECT {_VERSION} FROM versions WHERE id = ? AND (SELECT kind FROM items WHERE id = item_id) = ?"
+    missing = f"There is no version of a {kind} with the id {version_id}."
+    return row_of(db, sql, (version_id, kind), missing)
 
 
 def add_version(

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import ApiError, Response, invalid, not_found
+from promptsync.server.http.answer import ApiError, Response, invalid, row_of
 from promptsync.server.http.fields import Id, Name
 from promptsync.server.http.request import Request
 from promptsync.server.prompts import items
@@ -115,13 +115,9 @@ def delete_label(request: Request) -> Response:
 
 def _label(db: Database, label_id: int) -> tuple[dict[str, Any], Row]:
     """Return a label as in a response, and its template; 404 without an active template that has it."""
-    row = db.execute(
-        "SELECT id, name, item_id AS prompt_id, version_id AS prompt_version_id, created_at"
-        " FROM labels WHERE id = ?",
-        (label_id,),
-    ).fetchone()
-    if row is None:
-        raise not_found(f"There is no release label with the id {label_id}.")
+    columns = "id, name, item_id AS prompt_id, version_id AS prompt_version_id, created_at"
+    missing = f"There is no release label with the id {label_id}."
+    row = row_of(db, f"SELECT {columns} FROM labels WHERE id = ?", (label_id,), missing)
     return dict(row), items.get(db, items.TEMPLATE, "id", row["prompt_id"])
 
 
@@ -131,14 +127,11 @@ def _target(db: Database, template: Row, target: Target) -> int:
     if number is None and version_id is None:
         required = "prompt_version_number or prompt_version_id is required."
         raise invalid(required, "body", "prompt_version_number")
-    row = db.execute(
-        "SELECT id FROM versions WHERE item_id = ? AND number = coalesce(?, number) AND id = coalesce(?, id)",
-        (template["id"], number, version_id),
-    ).fetchone()
-    if row is None:
-        what = "the id" if number is None else "the number"
-        raise not_found(f"{template['name']!r} has no version with {what} {number or version_id}.")
-    return int(row["id"])
+    where = "item_id = ? AND number = coalesce(?, number) AND id = coalesce(?, id)"
+    what = "the id" if number is None else "the number"
+    missing = f"{template['name']!r} has no version with {what} {number or version_id}."
+    sql = f"SELECT id FROM versions WHERE {where}"
+    return int(row_of(db, sql, (template["id"], number, version_id), missing)["id"])
 
 
 # -- protection ---------------------------------------------------------------------------------------------

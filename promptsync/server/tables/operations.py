@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from promptsync.server.http.answer import Response, malformed, not_found
+from promptsync.server.http.answer import Response, malformed, not_found, row_of
 from promptsync.server.http.fields import RowIndex
 from promptsync.server.http.request import Request
 from promptsync.server.store.database import Database, Row, encoded, insert
@@ -104,11 +104,10 @@ def get_operation(request: Request) -> Response:
     """Return the progress of an operation."""
     with request.store.read() as db:
         sheet = store.get_sheet(db, request.path)
+        operation_id = request.path["operation_id"]
         sql = "SELECT * FROM table_operations WHERE id = ? AND sheet_id = ?"
-        row = db.execute(sql, (request.path["operation_id"], sheet["id"])).fetchone()
-        if row is None:
-            raise not_found(f"The sheet has no operation with the id {request.path['operation_id'][:100]!r}.")
-        operation = _shown(db, request, row)
+        missing = f"The sheet has no operation with the id {operation_id[:100]!r}."
+        operation = _shown(db, request, row_of(db, sql, (operation_id, sheet["id"]), missing))
     if operation["pending_count"]:
         request.runner.work_on(sheet["id"])
     return Response({"success": True, "operation": operation})

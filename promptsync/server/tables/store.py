@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import asdict
 
-from promptsync.server.http.answer import malformed, not_found
+from promptsync.server.http.answer import malformed, not_found, row_of
 from promptsync.server.store.clock import now
 from promptsync.server.store.database import Database, Row, encoded, insert, storable
 
@@ -101,10 +101,8 @@ _CELL = (
 
 def get_table(db: Database, table_id: str) -> Row:
     """Return a table as in a response; 404 if there is none with this id."""
-    row: Row | None = db.execute(f"SELECT {TABLE} FROM smart_tables t WHERE id = ?", (table_id,)).fetchone()
-    if row is None:
-        raise not_found(f"There is no table with the id {table_id!r}.")
-    return row
+    missing = f"There is no table with the id {table_id!r}."
+    return row_of(db, f"SELECT {TABLE} FROM smart_tables t WHERE id = ?", (table_id,), missing)
 
 
 def get_sheet(db: Database, path: Mapping[str, str]) -> Row:

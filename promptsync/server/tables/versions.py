@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from promptsync.server.http.answer import Response, not_found
+from promptsync.server.http.answer import Response, row_of
 from promptsync.server.http.fields import Name
 from promptsync.server.http.listing import CursorQuery
 from promptsync.server.http.request import Request
@@ -67,7 +67,5 @@ def _version(db: Database, sheet_id: str, version_id: str) -> dict[str, Any]:
     sql = (
         f'SELECT {_VERSION}, snapshot AS "snapshot [json]" FROM sheet_versions WHERE sheet_id = ? AND id = ?'
     )
-    row = db.execute(sql, (sheet_id, version_id)).fetchone()
-    if row is None:
-        raise not_found(f"The sheet has no version with the id {version_id!r}.")
-    return dict(row)
+    missing = f"The sheet has no version with the id {version_id!r}."
+    return dict(row_of(db, sql, (sheet_id, version_id), missing))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from promptsync.server.http.answer import Response, malformed, not_found
+from promptsync.server.http.answer import Response, malformed, row_of
 from promptsync.server.http.fields import Id, checked
 from promptsync.server.http.listing import ListPage
 from promptsync.server.http.request import Request
@@ -69,9 +69,7 @@ def get_request(request: Request) -> Response:
     request_id = request.id("request_id")
     with request.store.read() as db:
         sql = f"SELECT {_SUMMARY}, {_DETAILS} {_FROM} WHERE r.id = ?"
-        row = db.execute(sql, (request_id,)).fetchone()
-    if row is None:
-        raise not_found(f"There is no request with the id {request_id}.")
+        row = row_of(db, sql, (request_id,), f"There is no request with the id {request_id}.")
     return Response({"success": True, **_shown(row)})
 
 
