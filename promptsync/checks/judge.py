@@ -58,7 +58,7 @@ def run_checks(
         return run
 
     runs = mapped(lambda pair: new_run(*pair), located)
-    if not run_together(registry, runs, timeout=timeout, progress=progress, what="running checks"):
+    if not run_together(registry, runs, timeout=timeout, progress=progress, what="Running checks"):
         judged = [judge(check, run, standard) for (check, _), run in zip(located, runs, strict=True)]
         return CheckResults(tuple(judged), interrupted=True)
     checked = {name for check, _ in located for name in check.prompts} & wanted.versions.keys()

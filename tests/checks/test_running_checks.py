@@ -29,7 +29,7 @@ def test_evaluations_and_agents_run_at_the_same_time(bench: Bench) -> None:
         "why",
         "what",
     ]
-    assert told[-1] == ("running checks", 14, 14)
+    assert told[-1] == ("Running checks", 14, 14)
     first_read = next(place for place, one in enumerate(bench.line.seen) if "execution-results" in one)
     starts = [place for place, one in enumerate(bench.line.seen) if one.endswith("/run")]
     assert len(starts) == 4 and max(starts) < first_read

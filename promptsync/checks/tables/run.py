@@ -110,7 +110,7 @@ def _run(
         SheetRun(registry, plan.sheets[index].content, run, wait=wait)
         for index, run in zip(indexes, started, strict=True)
     ]
-    what = "running checks"
+    what = "Running checks"
     has_ended = follow(registry, started, timeout=timeout, progress=progress, what=what, how=work)
     ends = [""] * len(work) if has_ended else mapped(SheetRun.cancel, work)
     for index, run, end in zip(indexes, started, ends, strict=True):
